@@ -1,5 +1,5 @@
-//! Programs that do a part of the work: each in a process group of its own, for so long and no
-//! longer.
+//! Runs external programs (git, sftp) with a time limit, each in a process group of its own, so
+//! that a timeout also ends whatever they started. Start reading at `run` and `stream`.
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -10,28 +10,24 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a program came to.
 pub struct ProcessOutput {
-    /// How it ended.
     pub status: ExitStatus,
-    /// What it printed.
     pub stdout: Vec<u8>,
-    /// What it complained of.
     pub stderr: Vec<u8>,
 }
 
-/// Why a program did not come to its end.
+/// Why a program did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// It cannot be run.
+    /// It could not be started.
     #[error(transparent)]
     Program(#[from] io::Error),
-    /// It took too long, and was killed with all that it started.
+    /// It took too long and was killed, with everything that it started.
     #[error("timed out")]
     Timeout,
 }
 
-/// Runs a program to its end, whether that is good or bad.
+/// Runs a program to its end and returns its result, whatever it is.
 pub fn run(mut command: Command, timeout: Duration) -> Result<ProcessOutput, ProcessError> {
     command
         .stdout(Stdio::piped())
@@ -40,8 +36,12 @@ pub fn run(mut command: Command, timeout: Duration) -> Result<ProcessOutput, Pro
     let deadline = Instant::now() + timeout;
     let mut child = command.spawn()?;
     let (done, ended) = mpsc::channel();
+    // Both pipes at once: a program that fills the one nobody reads would stop, and so would
+    // Roster.
     let stdout = drain_pipe(child.stdout.take(), done.clone());
     let stderr = drain_pipe(child.stderr.take(), done);
+    // The pipes are watched and not the process: a grandchild that keeps them open would otherwise
+    // let `join` below wait for ever.
     if !both_pipes_closed(&ended, deadline) {
         kill(&mut child);
         return Err(ProcessError::Timeout);
@@ -55,11 +55,11 @@ pub fn run(mut command: Command, timeout: Duration) -> Result<ProcessOutput, Pro
     })
 }
 
-/// How many bytes of what a program prints are handed over at a time.
+/// The size of the pieces that are passed on.
 const CHUNK_SIZE: usize = 64 << 10;
 
-/// Runs a program and hands over what it prints as it comes, until `take` has enough. A program that
-/// was cut short so has ended well.
+/// Runs a program and passes on its output as it arrives, until `take` returns false. Ending it
+/// early is not an error, and returns `None`.
 pub fn stream(
     mut command: Command,
     timeout: Duration,
@@ -76,6 +76,8 @@ pub fn stream(
     let parts = read_chunks(child.stdout.take());
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
+        // At least a millisecond, so that output that is there already is still taken at the
+        // deadline.
         match parts.recv_timeout(left.max(Duration::from_millis(1))) {
             Ok(part) if take(&part) => {}
             Ok(_) => {
@@ -86,6 +88,7 @@ pub fn stream(
                 kill(&mut child);
                 return Err(ProcessError::Timeout);
             }
+            // The end of the output is the end of the program, for all that is run here.
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
@@ -96,8 +99,10 @@ pub fn stream(
     }))
 }
 
-/// What comes through a pipe, a part at a time; a few of them wait.
+/// Reads a pipe in pieces.
 fn read_chunks(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    // A few pieces may wait. A slow reader then slows the program down instead of filling the
+    // memory.
     let (sender, parts) = mpsc::sync_channel(4);
     thread::spawn(move || {
         let Some(mut from) = from else { return };
@@ -111,7 +116,7 @@ fn read_chunks(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u
     parts
 }
 
-/// Reads as it comes: a full pipe would stop the process.
+/// Reads a pipe to its end. A full pipe would stop the program.
 fn drain_pipe(
     from: Option<impl Read + Send + 'static>,
     done: mpsc::Sender<()>,
@@ -119,16 +124,16 @@ fn drain_pipe(
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut from) = from {
-            // What was read until then is told.
+            // What was read before a failure is still returned.
             let _ = from.read_to_end(&mut bytes);
         }
-        // Nobody waits any more after the time is up.
+        // After the time limit, nobody is waiting for this.
         let _ = done.send(());
         bytes
     })
 }
 
-/// Whether both pipes were closed in time.
+/// Returns whether both pipes were closed in time.
 fn both_pipes_closed(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
     (0..2).all(|_| {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -137,11 +142,12 @@ fn both_pipes_closed(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
     })
 }
 
-/// Ends a process and all that it started.
+/// Kills a process and everything that it started.
 pub fn kill(child: &mut Child) {
     if let Ok(group) = i32::try_from(child.id()) {
-        // Whoever has ended already needs no end.
+        // Fails if the group has ended already.
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
+    // Without this, the process would stay as a zombie.
     let _: io::Result<_> = child.wait();
 }

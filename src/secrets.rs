@@ -1,5 +1,6 @@
-//! Passwords from the environment or from files: read, judged, compared and hashed here, and
-//! nowhere else; what leaves this module is a state or a hash.
+//! Passwords from environment variables or files. They are read, checked, compared and hashed only
+//! here; what leaves this module is a state or a hash. Start reading at `SecretReader::compare`
+//! for plans and `SecretReader::hashes` for applies.
 
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds;
@@ -13,33 +14,34 @@ use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Where secrets are found.
+/// Reads secrets.
 #[derive(Clone, Debug, Default)]
 pub struct SecretReader {
     /// The secrets directory of the configuration.
     pub dir: Option<PathBuf>,
-    /// Whether none is looked at.
+    /// Whether no secret may be read: a tree that somebody submitted must not reveal which exist.
     pub sealed: bool,
 }
 
-/// A secret that a plan needs and that is no longer as it was planned.
+/// A secret that a plan needs is not as it was when the plan was made.
 #[derive(Debug, thiserror::Error)]
 #[error("{key}: the password at `{reference}` is no longer available or is too weak")]
 pub struct SecretError {
     pub key: Key,
-    /// Where it was to be found.
+    /// The reference at which it was expected.
     pub reference: String,
 }
 
 impl SecretReader {
-    /// Finds out how every declared password stands to the stored one, and says which are weak or
-    /// not at hand. Only the state is kept.
+    /// Compares every declared password with the stored hash. Returns diagnostics for passwords
+    /// that are weak or not available. Only the states are kept.
     pub fn compare(&self, desired: &mut Desired, stored: &Snapshot) -> Vec<Diagnostic> {
         let declared: Vec<(&DeclaredResource, &StatedField)> = desired
             .resources
             .iter()
             .filter_map(|declared| Some((&**declared, secret_of(declared)?)))
             .collect();
+        // In parallel, because comparing with an argon2 hash is slow on purpose.
         let judged: Vec<(Key, SecretState, Option<Diagnostic>)> = declared
             .par_iter()
             .map(|(declared, stated)| self.judge_password(declared, stated, stored))
@@ -75,12 +77,16 @@ impl SecretReader {
                 .at(origin)
         };
         let Some(secret) = self.read(reference) else {
+            // A missing secret is a warning and never removes a password: the reader may run where
+            // the secrets are not mounted.
             let message = format!(
                 "the password at `{reference}` is not available; the stored one is kept, not compared"
             );
             let diagnostic = told(codes::SECRET_UNAVAILABLE, message).severity(Severity::Warning);
             return (key, SecretState::Unavailable, Some(diagnostic));
         };
+        // Checked before the comparison, so that a weak password is reported even if it is the
+        // stored one.
         if let Some(lack) = password_weakness(&secret) {
             let message = format!("the password at `{reference}` {lack}");
             let help = "use 8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
@@ -103,7 +109,7 @@ impl SecretReader {
         )
     }
 
-    /// The hashes of the passwords that the steps of a plan set.
+    /// Returns hashes of the passwords that the steps of a plan set.
     pub fn hashes(
         &self,
         plan: &Plan,
@@ -117,6 +123,7 @@ impl SecretReader {
                 let kind = kinds::get(step.key.kind);
                 let fields = kind.fields.iter().enumerate();
                 let mut secret = fields.filter(|(_, field)| field.is_secret());
+                // Only steps that change the password need its hash.
                 secret.any(|(index, _)| step.change(&kinds::own_field(index)).is_some())
             });
         let keys: Vec<&Key> = sets.map(|step| &step.key).collect();
@@ -124,6 +131,8 @@ impl SecretReader {
         hashed.collect()
     }
 
+    /// Hashes the password of a resource. It is read again: between plan and apply it may have
+    /// changed, and a plan never holds its text.
     fn hash(&self, key: &Key, desired: &Desired) -> Result<(Key, String), SecretError> {
         let declared = desired.resources.get(key);
         let stated = declared.and_then(|declared| secret_of(declared));
@@ -148,7 +157,7 @@ impl SecretReader {
         }
     }
 
-    /// The secret that a reference names: `env:NAME` or `file:NAME`.
+    /// Reads the secret of a reference: `env:NAME` or `file:NAME`.
     fn read(&self, reference: &str) -> Option<SecretString> {
         if self.sealed {
             return None;
@@ -158,7 +167,7 @@ impl SecretReader {
             ("file", name) => std::fs::read_to_string(self.dir.as_ref()?.join(name)).ok()?,
             _ => return None,
         };
-        // Files end with a newline that nobody means.
+        // Editors and `echo` end a file with a line break that is not part of the password.
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         Some(SecretString::from(text.to_owned()))
@@ -175,7 +184,7 @@ fn secret_of(declared: &DeclaredResource) -> Option<&StatedField> {
     })
 }
 
-/// What a password lacks, without a word of it.
+/// Returns what a password lacks. The text never quotes it.
 fn password_weakness(secret: &SecretString) -> Option<&'static str> {
     let text = secret.expose_secret();
     let length = text.chars().count();
@@ -189,6 +198,8 @@ fn password_weakness(secret: &SecretString) -> Option<&'static str> {
     }
 }
 
+/// Returns whether a password has this hash. A hash that cannot be parsed matches none, so that the
+/// password is set again.
 fn matches(secret: &SecretString, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| {
         Argon2::default()

@@ -1,4 +1,4 @@
-//! Who computes for TLS, and whom it trusts.
+//! The TLS client: which cryptography it uses, and which certificates it trusts.
 
 use rustls::ClientConfig;
 use rustls::crypto::ring;
@@ -8,13 +8,13 @@ use rustls_platform_verifier::Verifier;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Chooses who computes for TLS as a client, once for the whole process.
+/// Chooses the provider of cryptography for the whole process.
 pub fn choose_provider() {
-    // Another part of the program may have chosen already.
+    // Fails if another part of the program has chosen already.
     let _ = ring::default_provider().install_default();
 }
 
-/// A client that trusts whom the system trusts, and who is in a file beside.
+/// Returns a client configuration that trusts the certificates of the system and those in a file.
 pub fn client(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(ring::default_provider());
     let mut extra = Vec::new();
@@ -22,6 +22,8 @@ pub fn client(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
         let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
         let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
         extra = found.map_err(|error| wrong(&error))?;
+        // A file without a certificate is most likely the wrong file. Ignoring it would fail later
+        // with a message about an unknown issuer.
         if extra.is_empty() {
             return Err(wrong(&"it contains no certificate"));
         }
@@ -31,6 +33,8 @@ pub fn client(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
+        // Named dangerous because any verifier could be set. This one is that of the system, with
+        // the extra certificates.
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();

@@ -1,4 +1,5 @@
-//! How many findings of one file are shown: a hostile file must not fill a terminal or a log.
+//! Limits how many diagnostics of one file are shown. A hostile or broken file can cause one per
+//! line, which must not fill a terminal, a log or a response.
 
 use super::{Code, Diagnostic, Severity, plural, visible};
 use serde_json::{Value, json};
@@ -6,30 +7,31 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// So many findings of one rule are shown of one file.
+/// The number of diagnostics shown per file, rule and severity.
 const SHOWN: usize = 1000;
 
-/// What is not shown of one file.
+/// How many diagnostics of one file and rule are not shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OmittedDiagnostics {
-    /// The file; `None` of what is in no file.
+    /// The file. `None` for diagnostics without one.
     pub path: Option<Arc<str>>,
-    /// Of which rule.
     pub code: Code,
     pub severity: Severity,
-    /// How many.
     pub count: usize,
 }
 
-/// What is counted apart.
+/// Diagnostics that are counted together.
 type DiagnosticBucket = (Option<Arc<str>>, Code, Severity);
 
-/// The first findings of each file, rule and severity, in their order, and how many there are besides.
+/// Returns the first diagnostics of each file, rule and severity in their order, and how many of
+/// each were left out. `of` returns the diagnostic of an item and how many it stands for.
 pub fn cap<T>(
     found: impl IntoIterator<Item = T>,
     of: impl Fn(&T) -> (&Diagnostic, usize),
 ) -> (Vec<T>, Vec<OmittedDiagnostics>) {
     let mut seen: BTreeMap<DiagnosticBucket, (usize, usize)> = BTreeMap::new();
+    // The bound is per rule, so that a flood of one mistake cannot hide the single error of
+    // another.
     let mut shown = Vec::new();
     for one in found {
         let (diagnostic, count) = of(&one);

@@ -1,54 +1,53 @@
-//! The table of codes: severity, public alias and page of every rule.
+//! The table of codes: name, severity, DJUST code and page of every rule. A new rule is one line in
+//! `codes!` and one page in `specs/rules/`; without the page it does not compile.
 
 use super::Severity::{self, Error, Hold, Note, Warning};
 use std::fmt;
 
-/// The stable name of a rule: an entry of [`ALL`].
+/// The stable name of a rule, as an index into [`ALL`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(u8);
 
-/// What the table says of one rule.
+/// A row of the table.
 #[derive(Debug)]
 pub struct DiagnosticRule {
-    /// The stable name, kebab case.
+    /// The stable name, in kebab case.
     pub name: &'static str,
-    /// The severity unless the finding says otherwise.
+    /// The severity, unless a diagnostic overrides it.
     pub severity: Severity,
-    /// The public DJUST import code.
+    /// The code of DJUST's own import for the same problem.
     pub djust: Option<&'static str>,
-    /// Its page in `specs/rules/`: why it exists, a bad and a good example. No page, no code.
+    /// Its page in `specs/rules/`: why it exists, with a bad and a good example.
     pub page: &'static str,
 }
 
 impl Code {
-    /// What the table says of it.
     pub fn rule(self) -> &'static DiagnosticRule {
         &ALL[usize::from(self.0)]
     }
 
-    /// The stable name.
     pub fn name(self) -> &'static str {
         self.rule().name
     }
 
-    /// The severity unless a finding says otherwise.
+    /// The severity, unless a diagnostic overrides it.
     pub fn severity(self) -> Severity {
         self.rule().severity
     }
 
-    /// Its page: what `roster explain` prints.
+    /// The page that `roster explain` prints.
     #[must_use]
     pub fn page(self) -> &'static str {
         self.rule().page
     }
 
-    /// The rule in one sentence: the first line of its page after the title.
+    /// The rule in one sentence: the first line below the title of its page.
     #[must_use]
     pub fn summary(self) -> &'static str {
         self.page().lines().nth(2).unwrap_or_default()
     }
 
-    /// The code called `name`.
+    /// Returns the code with this name.
     pub fn by_name(name: &str) -> Option<Self> {
         let index = ALL.iter().position(|rule| rule.name == name)?;
         Some(Self(u8::try_from(index).ok()?))
@@ -183,7 +182,7 @@ codes! {
     SCHEMA_OLD "schema-old" Error;
     SCHEMA_NEWER "schema-newer" Error;
     ENVIRONMENT_MISMATCH "environment-mismatch" Error;
-    // Ours: what the other pages imply but give no name to.
+    // Rules of Roster's own, which the others imply without a name.
     OBSERVED "observed" Note;
     DRIFT "drift" Note;
     NO_OP "no-op" Note;
@@ -218,22 +217,26 @@ codes! {
 }
 
 impl Code {
-    /// Whether a finding of this rule means that not everything a source says could be read, so
-    /// that nothing of it may be removed: the rules of reading.
+    /// Returns whether a diagnostic of this rule means that the source could not be read
+    /// completely, so that nothing of it may be removed.
     #[must_use]
     pub fn turns_removals_off(self) -> bool {
+        // Codes compare by their place in the table. The rules of reading come first and end with
+        // this one.
         self <= SOURCE_UNREADABLE
     }
 
-    /// All codes, in the order of the rule pages.
+    /// All codes, in the order of the table.
     pub fn all() -> impl Iterator<Item = Self> {
         ALL.iter().filter_map(|rule| Self::by_name(rule.name))
     }
 
-    /// Whether a person may let a hold of this rule through; otherwise something else has to
-    /// change first.
+    /// Returns whether a person may approve a hold of this rule. For the others, something else
+    /// must change first.
     #[must_use]
     pub fn is_approvable(self) -> bool {
+        // Approving these would not make them safe: a truncated export stays truncated, and a
+        // conflict has no right answer yet.
         let fixed = [
             RETIRED_ID,
             CONFLICT,
@@ -246,7 +249,8 @@ impl Code {
         self.severity() == Hold && !fixed.contains(&self)
     }
 
-    /// Standing holds are listed and do not change the exit code.
+    /// Returns whether holds of this rule are permanent. They are listed but do not change the exit
+    /// code.
     pub fn is_standing(self) -> bool {
         self == PROTECTED || self == ACCOUNT_REJECTED
     }

@@ -1,4 +1,4 @@
-//! Numbers in sentences.
+//! Numbers in sentences: separators, and nouns and verbs that agree.
 
 use std::fmt::Display;
 

@@ -1,10 +1,10 @@
-//! Findings as JSON, the same in every output that has them.
+//! Diagnostics as JSON, the same in every output.
 
 use super::{Diagnostic, Origin};
 use serde_json::{Value, json};
 
 impl Diagnostic {
-    /// The finding as JSON, every key present.
+    /// The diagnostic as JSON. Every key is present, so that readers need not test for it.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
@@ -23,7 +23,7 @@ impl Diagnostic {
 }
 
 impl Origin {
-    /// The place as JSON; line and column are null where the whole file is meant.
+    /// The place as JSON. Line and column are null if the whole file is meant.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let number = |number: u32| (self.at.line > 0).then_some(number);

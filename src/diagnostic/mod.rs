@@ -1,4 +1,6 @@
-//! What is wrong, where, and what to do about it.
+//! Diagnostics: what is wrong, where, and what to do about it. Every layer produces `Diagnostic`
+//! values; sorting, grouping, limiting and rendering them happens here, so that all outputs agree.
+//! Start reading at `Diagnostic`; the rules are in `codes.rs`.
 
 mod cap;
 pub mod codes;
@@ -23,21 +25,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-/// How much a diagnostic matters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Severity {
-    /// Refuses the source's plan, or holds its unit.
+    /// Blocks the plan of the source, or the resources concerned.
     Error,
-    /// Worth a look; passes.
+    /// Does not block.
     Warning,
-    /// For information.
     Note,
-    /// Something is kept back until somebody decides.
+    /// Held until somebody decides.
     Hold,
 }
 
 impl Severity {
-    /// The severity called `word`.
     #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
         [Self::Error, Self::Warning, Self::Note, Self::Hold]
@@ -45,7 +44,7 @@ impl Severity {
             .find(|severity| severity.word() == word)
     }
 
-    /// The word used everywhere.
+    /// The word for it, in every output.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -63,17 +62,16 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A place in a file of a source.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Origin {
-    /// The file, relative to the source's root, with `/` between folders.
+    /// The file, relative to the root of the source, with `/` between folders.
     pub path: Arc<str>,
-    /// Line and column; zero when the whole file is meant.
+    /// Line and column, both 1-based. Line 0 means the whole file.
     pub at: LineColumn,
 }
 
 impl Origin {
-    /// Where a resource is declared.
+    /// The place where a resource is declared.
     pub fn of_resource(declared: &DeclaredResource) -> Self {
         Self {
             path: declared.path.clone(),
@@ -81,7 +79,7 @@ impl Origin {
         }
     }
 
-    /// Where a field of it is stated, or else the resource is declared.
+    /// The place of a field, or else of its resource.
     pub fn of_field(declared: &DeclaredResource, field: &FieldRef) -> Self {
         Self {
             path: declared.path.clone(),
@@ -101,31 +99,27 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One finding.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Diagnostic {
-    /// Which rule.
     pub code: Code,
-    /// How much it matters here.
     pub severity: Severity,
-    /// The value, what was expected.
+    /// What is wrong: the value, and what was expected.
     pub message: String,
-    /// The way out.
+    /// What to do about it.
     pub help: Option<String>,
-    /// Of which resource, when its key could be made out.
+    /// The resource, if its key could be read.
     pub key: Option<Key>,
-    /// Of which field, named as in plans.
+    /// The field, named as in plans.
     pub field: Option<String>,
-    /// Where.
     pub origin: Option<Origin>,
-    /// Of a list, the member that it is about.
+    /// The member of a list that it is about.
     pub member: Option<CompactText>,
-    /// Other places that have to do with it.
+    /// Other places that are involved.
     pub related: Vec<Origin>,
 }
 
 impl Diagnostic {
-    /// A finding of the rule `code`, with the rule's own severity.
+    /// Creates a diagnostic with the severity of its rule.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -140,42 +134,36 @@ impl Diagnostic {
         }
     }
 
-    /// The same with the way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(escape_message(help.into()));
         self
     }
 
-    /// The same, of a resource.
     #[must_use]
     pub fn for_resource(mut self, key: &Key) -> Self {
         self.key = Some(key.clone());
         self
     }
 
-    /// The same, of a field.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
     }
 
-    /// The same, at a place.
     #[must_use]
     pub fn at(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
     }
 
-    /// The same with another place that has to do with it.
     #[must_use]
     pub fn related(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
         self.related.extend(origins);
         self
     }
 
-    /// The same with another severity than the rule's own.
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
@@ -187,7 +175,8 @@ impl Diagnostic {
     }
 }
 
-/// The words of a finding may quote a file, a path or a value: no renderer has to remember it.
+/// Makes hidden characters visible. Messages quote files, paths and values, so this is done here
+/// for all renderers: an escape sequence in a name could rewrite a terminal.
 fn escape_message(text: String) -> String {
     match visible(&text) {
         Cow::Borrowed(_) => text,
@@ -195,8 +184,10 @@ fn escape_message(text: String) -> String {
     }
 }
 
-/// Sorts by path, line and column, then code, and drops repeats: one finding per fault.
+/// Sorts by place, then by code, and drops duplicates.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    // Every part takes part in the order: equal diagnostics must be adjacent for `dedup`, and the
+    // same input must give the same bytes.
     diagnostics.sort_by(|a, b| {
         let missing = |d: &Diagnostic| d.origin.is_none();
         missing(a)
@@ -210,7 +201,7 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.dedup();
 }
 
-/// The name among `known` that `name` was probably meant to be.
+/// Returns the name among `known` that was probably meant.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = name.to_lowercase();
     known
@@ -221,12 +212,13 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
                 candidate,
             )
         })
+        // Below this, proposals look random to people.
         .filter(|(score, _)| *score > 0.82)
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
         .map(|(_, candidate)| candidate)
 }
 
-/// That nothing has this name, with the nearest that there is, or all.
+/// Builds the message for an unknown name, with the most similar one or all that exist.
 #[must_use]
 pub fn none_called<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();

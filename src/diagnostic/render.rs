@@ -1,4 +1,6 @@
-//! Findings as text with the source line, as compilers show them.
+//! Renders diagnostics as text with the source line, in the form that compilers use. In goes a
+//! diagnostic and a function that returns the text of a file; out comes text. Lines that may
+//! contain secrets are never shown. Start reading at `DiagnosticRenderer::render`.
 
 use super::span::UnderlineWidths;
 use super::{Diagnostic, Origin, Severity, codes, is_hidden, visible as escaped};
@@ -8,23 +10,21 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// How many characters of a source line are shown.
 const WIDTH: usize = 120;
-/// How many of them may stand before the place that is meant.
+/// How many characters before the place are shown of a long line.
 const BEFORE: usize = 60;
-/// How many related places are shown.
 const RELATED: usize = 4;
-/// A line with one of these words may hold a password.
+/// Parts of words. A line with one of them may contain a password and is not shown.
 const SECRETS: [&str; 4] = ["passw", "passwort", "pwd", "secret"];
 
-/// Renders findings one by one; each file is looked up once.
+/// Renders diagnostics. Each file is read once.
 pub struct DiagnosticRenderer<F> {
     text: F,
     colour: bool,
     files: HashMap<Arc<str>, Option<LineIndex>>,
 }
 
-/// Whether a message names a resource itself.
+/// Returns whether a message names its resource already.
 fn mentions_key(message: &str, key: &str) -> bool {
     message.match_indices(key).any(|(at, _)| {
         let next = message[at + key.len()..].chars().next();
@@ -51,7 +51,7 @@ impl LineIndex {
         }
     }
 
-    /// The line with this number, from 1.
+    /// Returns the line with this number, counted from 1.
     fn line(&self, number: u32) -> Option<&str> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         let start = *self.starts.get(index)?;
@@ -63,8 +63,9 @@ impl LineIndex {
         Some(self.text.get(start..end)?.trim_end_matches(['\n', '\r']))
     }
 
-    /// The byte of a line at which its character number `at`, from 0, begins.
+    /// Returns the byte at which the character `at` (from 0) of a line begins.
     fn byte(&self, line: &str, at: usize) -> usize {
+        // Most files are ASCII, where finding a column needs no counting.
         if self.ascii {
             return at.min(line.len());
         }
@@ -75,7 +76,7 @@ impl LineIndex {
 }
 
 impl<F: FnMut(&str) -> Option<String>> DiagnosticRenderer<F> {
-    /// A renderer that gets the texts of files from `text`, which may have none.
+    /// Creates a renderer that gets the texts of files from `text`.
     pub fn new(text: F, colour: bool) -> Self {
         Self {
             text,
@@ -84,7 +85,7 @@ impl<F: FnMut(&str) -> Option<String>> DiagnosticRenderer<F> {
         }
     }
 
-    /// The finding as text that ends with a line break.
+    /// Renders a diagnostic. The text ends with a line break.
     pub fn render(&mut self, found: &Diagnostic) -> String {
         let mut out = String::new();
         self.head(&mut out, found);
@@ -118,11 +119,12 @@ impl<F: FnMut(&str) -> Option<String>> DiagnosticRenderer<F> {
         let _ = writeln!(out, "{name}: {what}{}", escaped(&found.message));
     }
 
-    /// Writes the place and its line; says how wide the line's number is.
+    /// Writes the place and its line. Returns the width of the line number.
     fn write_location(&mut self, out: &mut String, found: &Diagnostic, origin: &Origin) -> usize {
         let gutter = origin.at.line.to_string().len();
         let arrow = self.paint(BLUE, "-->");
         let _ = writeln!(out, "{:gutter$}{arrow} {origin}", "");
+        // A secret in the wrong place is reported by its position only.
         if origin.at.line == 0 || shows_secret(found) {
             return gutter;
         }
@@ -152,6 +154,7 @@ impl<F: FnMut(&str) -> Option<String>> DiagnosticRenderer<F> {
     fn excerpt(&mut self, origin: &Origin) -> Option<SourceExcerpt> {
         if !self.files.contains_key(&origin.path) {
             let text = (self.text)(&origin.path);
+            // The reader does not count a byte order mark as a column.
             let text = text.map(|text| text.trim_start_matches('\u{feff}').to_owned());
             self.files.insert(
                 Arc::clone(&origin.path),
@@ -173,9 +176,9 @@ impl<F: FnMut(&str) -> Option<String>> DiagnosticRenderer<F> {
 /// The part of a source line around a place.
 struct SourceExcerpt {
     line: String,
-    /// How many of its characters stand before the place.
+    /// The number of characters before the place.
     before: usize,
-    /// How many characters the value there has.
+    /// The number of characters of the value.
     width: usize,
 }
 
@@ -187,8 +190,10 @@ fn excerpt(lines: &LineIndex, at: LineColumn) -> Option<SourceExcerpt> {
     let mut shown: String = line[start..]
         .chars()
         .take(WIDTH)
+        // Characters are replaced one by one, so that the caret stays below its place.
         .map(visible_char)
         .collect();
+    // Judged by the part that is shown; a line may be a whole file long.
     if may_hold_secret(&shown) {
         return None;
     }
@@ -203,6 +208,7 @@ fn excerpt(lines: &LineIndex, at: LineColumn) -> Option<SourceExcerpt> {
         },
     );
     let mut lead = 0;
+    // The ellipsis moves the caret.
     if skipped > 0 {
         shown.insert(0, '…');
         lead = 1;
@@ -225,8 +231,7 @@ fn visible_char(c: char) -> char {
     }
 }
 
-/// How many characters the scalar or bracket at this place seems to have, in a text that could not
-/// be read so far.
+/// Guesses the length of the value at a place, for text that could not be parsed.
 fn value_width(line: &str, before: usize) -> usize {
     let head: String = line.chars().take(before).collect();
     let rest: Vec<char> = line.chars().skip(before).collect();
@@ -250,7 +255,7 @@ fn may_hold_secret(line: &str) -> bool {
     SECRETS.iter().any(|word| folded.contains(word))
 }
 
-/// Whether the line a finding is about is what must not be shown.
+/// Returns whether the diagnostic is about something that must not be shown.
 fn shows_secret(found: &Diagnostic) -> bool {
     found.code == codes::SECRET_IN_GIT || found.code == codes::SECRET_SOURCE
 }

@@ -1,18 +1,19 @@
-//! How wide the values of a manifest are, by where they begin.
+//! The widths of the values in a manifest, for underlining them. The file is parsed once more for
+//! this, only when an error is shown.
 
 use crate::model::LineColumn;
 use granit_parser::{Event, Parser};
 use std::collections::HashMap;
 
-/// A larger text is not read for the sake of a few underlines.
+/// Larger texts are not parsed a second time for the sake of underlines.
 const MOST: usize = 8 << 20;
 
-/// The values of a text that could be read, and how many characters of its first line each has.
+/// The values of a text by where they begin, with the length of their first line in characters.
 #[derive(Default)]
 pub(super) struct UnderlineWidths(HashMap<LineColumn, usize>);
 
 impl UnderlineWidths {
-    /// Those of a file; of one that is no YAML, or in which YAML breaks off, those before that.
+    /// Parses a text. If it is not YAML or breaks off, only the values before that are known.
     pub fn of(path: &str, text: &str) -> Self {
         let mut spans = Self::default();
         let is_yaml = [".yaml", ".yml", ".json"]
@@ -22,6 +23,8 @@ impl UnderlineWidths {
             return spans;
         }
         let mut parser = Parser::new_from_str(text);
+        // Stops at the first error. The diagnostic is often about that very error, and what
+        // precedes it is still useful.
         while let Some(Ok((event, span))) = parser.next_event() {
             let at = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
             let pos = LineColumn {
@@ -36,7 +39,8 @@ impl UnderlineWidths {
                 Event::MappingStart(..) | Event::SequenceStart(..) => {
                     spans.0.entry(pos).or_insert(1);
                 }
-                // The first key of a block mapping begins where the mapping does.
+                // The first key of a block mapping begins at the same place as the mapping, and its
+                // width is the useful one.
                 Event::Scalar(..) | Event::Alias(..) if width > 0 => {
                     spans.0.insert(pos, width);
                 }
@@ -46,7 +50,6 @@ impl UnderlineWidths {
         spans
     }
 
-    /// How many characters the value that begins at a place has.
     pub fn width(&self, at: LineColumn) -> Option<usize> {
         self.0.get(&at).copied()
     }

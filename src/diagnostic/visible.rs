@@ -1,12 +1,13 @@
-//! Text as it may stand in what people read.
+//! Makes text safe to show to people.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A text in which everything that could fool a terminal or a reader is written out: control
-/// characters, escape sequences, marks that turn the direction of writing, invisible characters.
+/// Writes out everything that could deceive a terminal or a reader: control characters, escape
+/// sequences, marks that change the writing direction, invisible characters.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
+    // Nearly all texts are printable ASCII, which is quick to recognise.
     let plain = |byte: u8| matches!(byte, b' '..=b'~');
     if text.bytes().all(plain) || !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
@@ -26,7 +27,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a character does not show, or changes how others show.
+/// Returns whether a character is invisible or changes how others are displayed.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()

@@ -1,4 +1,7 @@
-//! What several rows say of one resource, made into one: they must agree.
+//! Merges what several rows say of one resource. In ERP exports a customer often has a row per
+//! address or per tag, so rows add to each other; where two rows contradict each other, Roster
+//! reports both and chooses neither, because the order of rows means nothing. Start reading at
+//! `RowGroup::take`.
 
 use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::kinds::{self, Field, read::quoted};
@@ -8,16 +11,16 @@ use crate::model::{
 };
 use std::sync::Arc;
 
-/// What was said of one resource so far.
+/// What the rows so far say of one resource.
 #[derive(Debug)]
 pub(super) struct RowGroup {
-    /// Where it was said first.
+    /// The place of the first row.
     pub at: LineColumn,
-    /// What was said, sorted by field.
+    /// The cells, sorted by field.
     cells: Vec<StatedField>,
-    /// How many rows speak of it.
+    /// The number of rows.
     rows: u32,
-    /// Custom fields that some row does not say are blank, so that they are not cleared.
+    /// Custom fields that are not blank in every row, and so are not cleared.
     uncleared: Vec<FieldRef>,
 }
 
@@ -31,8 +34,8 @@ impl RowGroup {
         }
     }
 
-    /// Takes over what one more row says, sorted by field; which fields it contradicts comes back,
-    /// with where the other value stands.
+    /// Adds what one more row says, sorted by field. Returns the pairs of cells that contradict
+    /// each other.
     pub(super) fn take(&mut self, said: Vec<StatedField>) -> Vec<(StatedField, StatedField)> {
         self.rows += 1;
         if self.rows == 1 {
@@ -46,6 +49,8 @@ impl RowGroup {
         let silent: Vec<FieldRef> = silent.map(|old| old.field.clone()).collect();
         self.uncleared.extend(silent);
         let mut against = Vec::new();
+        // Fields that only an earlier row has are handled above; those that only this one has, in
+        // the `Err` arm.
         for new in said {
             match self.cells.binary_search_by(|old| old.field.cmp(&new.field)) {
                 Err(place) => {
@@ -57,11 +62,15 @@ impl RowGroup {
                 Ok(place) => {
                     let old = &mut self.cells[place];
                     if let Some(merged) = merge_cells(&old.cell, &new.cell) {
+                        // The position follows the value: a diagnostic about it must point at the
+                        // row that gave it, not at the one that was blank.
                         if old.cell != merged {
                             old.position = new.position;
                         }
                         old.cell = merged;
                     } else {
+                        // The first value stays, so that further rows are compared with one and the
+                        // same value. The diagnostic holds the resource back anyway.
                         against.push((old.clone(), new));
                     }
                 }
@@ -70,12 +79,13 @@ impl RowGroup {
         against
     }
 
-    /// Concludes a list of which every row says a part: all of it, or not all.
+    /// Finishes a list of which every row gave a part: as a whole, or as incomplete.
     pub(super) fn conclude_list(&mut self, field: &FieldRef, is_whole: bool) {
         let of_field = self.cells.iter_mut().filter(|cell| cell.field == *field);
         for stated in of_field {
             if let Cell::Amend(amend) = &mut stated.cell {
                 amend.partial = !is_whole;
+                // Only a whole list may replace the stored one and so remove members.
                 if is_whole {
                     stated.cell = Cell::Value(amend.add.clone());
                 }
@@ -83,7 +93,7 @@ impl RowGroup {
         }
     }
 
-    /// The resource that all rows speak of.
+    /// Returns the resource that the rows describe.
     pub(super) fn finish(mut self, key: Key, path: &Arc<str>) -> DeclaredResource {
         let open = &self.uncleared;
         self.cells
@@ -97,10 +107,12 @@ impl RowGroup {
     }
 }
 
-/// What two rows say together; `None`: they contradict each other.
+/// Returns what two rows say together, or `None` if they contradict each other.
 fn merge_cells(old: &Cell, new: &Cell) -> Option<Cell> {
     match (old, new) {
         (old, new) if old == new => Some(old.clone()),
+        // A blank says nothing about a standard field: many exports fill only the first row of a
+        // customer.
         (Cell::Blank, other) | (other, Cell::Blank) => Some(other.clone()),
         (Cell::Amend(old), Cell::Amend(new)) => {
             merge_amends(old, new).map(Box::new).map(Cell::Amend)
@@ -121,6 +133,9 @@ fn merge_amends(old: &ListAmendment, new: &ListAmendment) -> Option<ListAmendmen
                     None => links.push(link.clone()),
                     Some(known) => {
                         for (said, more) in known.attributes.iter_mut().zip(link.attributes) {
+                            // An attribute that one row leaves open is filled in by the other; two
+                            // different ones are a contradiction (`admin` in one row and `user` in
+                            // the next).
                             if said.is_some() && more.is_some() && *said != more {
                                 return None;
                             }
@@ -133,6 +148,7 @@ fn merge_amends(old: &ListAmendment, new: &ListAmendment) -> Option<ListAmendmen
         }
         (old, new) => Value::set(old.members().chain(new.members()).cloned()),
     };
+    // One row adds the member and another one removes it.
     let both = add.members().any(|member| remove.contains(member));
     (!both).then_some(ListAmendment {
         add,
@@ -141,7 +157,7 @@ fn merge_amends(old: &ListAmendment, new: &ListAmendment) -> Option<ListAmendmen
     })
 }
 
-/// That two rows contradict each other.
+/// Builds the diagnostic for two rows that contradict each other.
 pub(super) fn conflict(
     key: &Key,
     owner: Option<&Key>,
@@ -181,11 +197,13 @@ pub(super) fn conflict(
         .related([place(old.position)])
 }
 
-/// What two parts of one list say of a member, and what each of them says.
+/// Names the list member about which two rows disagree, and what each says.
 fn disagreement(field: &Field, old: &Cell, new: &Cell) -> Option<(String, String, String)> {
     let (Cell::Amend(old), Cell::Amend(new)) = (old, new) else {
         return None;
     };
+    // Compared member by member, because printing two whole lists would leave it to the reader to
+    // find the one that differs.
     let quoted = |text: &str| format!("`{text}`");
     for link in old.add.as_links() {
         let other = new.add.as_links().iter();

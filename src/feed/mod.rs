@@ -1,11 +1,13 @@
-//! Feeds: exports of an ERP as sources.
+//! Feeds: exports of an ERP as sources. In go the bytes of an export and a `Mapping`; out comes a
+//! `ParsedExport` with the resources that it declares.
 //!
 //! ```text
 //!  bytes ─format→ records ─mapping→ cells ─collect→ resources
 //! ```
 //!
-//! A row that cannot be read but names what it is about is *held, not missing*: its resource stays as
-//! it is. What is said here never depends on what is stored.
+//! A row that cannot be read but names its resource is *held, not missing*: the resource stays as
+//! it is. Nothing here depends on what is stored; that is for the planner. Start reading at `read`
+//! and `read_into`.
 
 mod collect;
 pub mod format;
@@ -31,34 +33,29 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
-/// An export as it was read.
 #[derive(Debug)]
 pub struct ParsedExport {
-    /// What it says; its revision is the digest of its bytes.
+    /// What the export declares. Its revision is the digest of the bytes.
     pub desired: Desired,
-    /// What was found.
     pub diagnostics: Vec<Diagnostic>,
-    /// The digest of its bytes.
     pub digest: Digest,
-    /// How many rows it has.
     pub records: u64,
-    /// How many of these repeat an earlier one.
+    /// How many records repeat an earlier one.
     pub repeated: u64,
-    /// How many its trailer says there are.
+    /// The number of rows that the trailer states.
     pub trailer: Option<u64>,
-    /// Whether it was read to its end.
+    /// Whether the export was read to its end.
     pub complete: bool,
-    /// The names of its columns.
     pub columns: Vec<String>,
-    /// Whether they stand in a header, so that all of them are there always.
+    /// Whether a header names the columns, so that every record has all of them.
     pub has_header: bool,
-    /// Of each field that has a value somewhere, in how many resources of its kind, sorted.
+    /// For each field with a value, in how many resources of its kind it has one. Sorted.
     pub filled: Vec<(KindId, FieldRef, u64)>,
-    /// What was guessed of its form.
+    /// What was detected about the file, for display.
     pub detected: Vec<String>,
 }
 
-/// Reads an export called `name`, by a mapping.
+/// Reads an export called `name` with a mapping.
 pub fn read(
     input: impl Read + Seek,
     name: &Arc<str>,
@@ -69,7 +66,7 @@ pub fn read(
     read_into(input, name, source, mapping, collector).0
 }
 
-/// Reads an export, and says of each of its records which resources it speaks of.
+/// Reads an export and returns for each record which resources it names.
 pub fn read_with_keys(
     input: impl Read + Seek,
     name: &Arc<str>,
@@ -96,6 +93,9 @@ fn read_into<'m>(
         &options,
         &mut columns,
         &mut |record, columns| {
+            // A join that goes wrong multiplies rows. Counting repeated ones keeps them from hiding
+            // that customers are missing, since the number of rows is compared with earlier
+            // exports.
             repeated += u64::from(!known.insert(record.fingerprint()));
             collector.take(record, columns);
             true
@@ -103,12 +103,14 @@ fn read_into<'m>(
     );
     let (collected, numbers) = collector.finish();
     let mut diagnostics = outcome.diagnostics.clone();
+    // In CSV everything is text and in a workbook the cell format restores the zeros; only JSON
+    // loses them.
     if !outcome.format.has_header() {
         diagnostics.extend(numbers.warning(name));
     }
     diagnostics.extend(collected.diagnostics);
     match elsewhere(&mut input, mapping, &columns, &outcome, name) {
-        // Whatever else was found comes of it.
+        // With the wrong header, every other diagnostic is a consequence of it.
         Some(found) => diagnostics = vec![found],
         None => diagnostics.extend(check_columns(mapping, &columns, &outcome, name)),
     }
@@ -121,6 +123,8 @@ fn read_into<'m>(
             source: source.clone(),
             revision: outcome.digest.to_string().into(),
             resources: collected.resources,
+            // An export declares only the fields that it has columns for, so it says nothing about
+            // the others.
             partial: true,
             mapped: mapped(mapping),
             shielded_keys: collected.shielded,
@@ -141,7 +145,8 @@ fn read_into<'m>(
     (feed, collected.listed.unwrap_or_default())
 }
 
-/// In how many resources of its kind each field has a value.
+/// Counts for each field in how many resources of its kind it has a value. A column that loses many
+/// of its values is held (`column-blank`).
 fn count_filled(resources: &KeyedList<Arc<DeclaredResource>>) -> Vec<(KindId, FieldRef, u64)> {
     let mut own: BTreeMap<(KindId, usize), u64> = BTreeMap::new();
     let mut custom: BTreeMap<(KindId, &str), u64> = BTreeMap::new();
@@ -165,7 +170,7 @@ fn count_filled(resources: &KeyedList<Arc<DeclaredResource>>) -> Vec<(KindId, Fi
     own.chain(custom).collect()
 }
 
-/// The fields that a mapping has columns for.
+/// Returns the fields that a mapping has columns for.
 fn mapped(mapping: &Mapping) -> BTreeSet<(KindId, FieldRef)> {
     let sections = mapping.sections.iter();
     let fields = sections.flat_map(|section| {
@@ -177,7 +182,7 @@ fn mapped(mapping: &Mapping) -> BTreeSet<(KindId, FieldRef)> {
     fields.collect()
 }
 
-/// Why nothing may be taken for missing: not all of it was read.
+/// Returns why no resource may count as missing, if the export was not read completely.
 fn removals_off(outcome: &ReadOutcome, name: &Arc<str>) -> Vec<String> {
     if outcome.complete {
         return Vec::new();
@@ -185,7 +190,7 @@ fn removals_off(outcome: &ReadOutcome, name: &Arc<str>) -> Vec<String> {
     vec![format!("{name} was not read completely")]
 }
 
-/// That the header stands on another line than the one that was read, where it does.
+/// Reports that another line is the header, if one fits and the line that was read does not.
 fn elsewhere(
     input: &mut (impl Read + Seek),
     mapping: &Mapping,
@@ -195,6 +200,7 @@ fn elsewhere(
 ) -> Option<Diagnostic> {
     let missing = missing(mapping, columns);
     let (options, word) = (mapping.options(), outcome.format.row_word());
+    // JSON has no header line, and with `names:` there is none to find.
     if missing.is_empty() || !outcome.format.has_header() || !options.header {
         return None;
     }
@@ -222,7 +228,7 @@ fn elsewhere(
     Some(found.help(help).at(origin))
 }
 
-/// The columns without which nothing can be taken, and that are not there.
+/// Returns the required columns that the export lacks.
 fn missing(mapping: &Mapping, columns: &ExportColumns) -> Vec<ColumnIndex> {
     let found = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
     let needed = mapping.required_columns().into_iter();
@@ -230,14 +236,15 @@ fn missing(mapping: &Mapping, columns: &ExportColumns) -> Vec<ColumnIndex> {
     missing.collect()
 }
 
-/// What is wrong with the columns: what a mapping cannot do without, and what it does not know.
+/// Reports missing columns that the mapping needs, and columns that it does not know.
 fn check_columns(
     mapping: &Mapping,
     columns: &ExportColumns,
     outcome: &ReadOutcome,
     name: &Arc<str>,
 ) -> Vec<Diagnostic> {
-    // A list without objects has no columns, and is an export all the same.
+    // An empty JSON list has no columns and is a valid export. Whether it may be empty is decided
+    // by `minRows` and `shrink`.
     if outcome.records == 0 && (columns.is_empty() || !outcome.format.has_header()) {
         return Vec::new();
     }
@@ -251,6 +258,7 @@ fn check_columns(
         .map(|column| {
             let name = &mapping.columns[column.0][0];
             let message = format!("the column `{name}` is missing");
+            // A renamed column is the usual cause, so the most similar name is proposed.
             let near = did_you_mean(name, present.iter().copied());
             let help = match near {
                 Some(near) => format!(
@@ -280,7 +288,7 @@ fn check_columns(
     diagnostics
 }
 
-/// The columns of an export that a mapping does not know.
+/// Returns the columns of an export that a mapping does not know.
 fn unknown_columns<'c>(mapping: &Mapping, columns: &'c ExportColumns) -> Vec<&'c str> {
     let mut all = ExportColumns::default();
     for name in mapping.columns.iter().flatten().chain(&mapping.ignored) {
@@ -293,14 +301,15 @@ fn unknown_columns<'c>(mapping: &Mapping, columns: &'c ExportColumns) -> Vec<&'c
             .filter_map(|section| section.custom_prefix.as_ref());
         all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
     };
-    // Of secrets it is said apart that they are not read.
+    // Columns of secrets are reported separately.
     let said = |name: &str| known(name) || guess::holds_secrets(name);
     columns.names().filter(|name| !said(name)).collect()
 }
 
 impl Mapping {
-    /// How an export of this mapping is read.
+    /// Returns how an export of this mapping is read.
     fn options(&self) -> FormatOptions {
+        // The CSV reader searches for bytes, so delimiters and quotes are ASCII.
         let ascii = |sign: Option<char>| sign.and_then(|sign| u8::try_from(sign).ok());
         let encoding = self.csv.encoding.as_deref();
         FormatOptions {
@@ -319,13 +328,14 @@ impl Mapping {
         }
     }
 
-    /// The columns without which nothing can be taken: those of external ids, and what the mapping
-    /// says.
+    /// Returns the columns that an export must have: those of external ids, and those in
+    /// `requires:`.
     fn required_columns(&self) -> Vec<ColumnIndex> {
         let ids = self
             .sections
             .iter()
             .filter(|section| section.kind.id != kinds::ADDRESS);
+        // An id that is built from several columns can do without one of them.
         let ids = ids.filter_map(|section| match section.id.take {
             CellSource::Column(column) => Some(column),
             _ => None,

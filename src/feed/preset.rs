@@ -1,4 +1,4 @@
-//! Presets: the mappings that come with Roster, as data.
+//! Presets: mappings that are compiled into Roster, each a YAML file under `presets/`.
 
 use super::mapping::Mapping;
 
@@ -19,14 +19,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|(name, _)| *name)
 }
 
-/// The text of a preset.
 #[must_use]
 pub fn text(name: &str) -> Option<&'static str> {
     let preset = ALL.iter().find(|(known, _)| *known == name);
     preset.map(|(_, text)| *text)
 }
 
-/// The mapping of a preset.
+/// Returns the mapping of a preset. An unknown name is an error that proposes a similar one.
 pub fn mapping(name: &str) -> Result<Mapping, String> {
     let Some(text) = text(name) else {
         let near = crate::diagnostic::did_you_mean(name, names());

@@ -1,5 +1,6 @@
-//! What is wrong with an export, as a table that can be sent back: each faulty row as it stood there,
-//! with its line, the rule, the field and what to do.
+//! Writes the problems of an export as a CSV table that can be sent back to whoever maintains the
+//! data: each faulty row as it is in the export, with its line, the rule, the field and what to do.
+//! The export is read a second time for this, so that rows need not be kept in memory.
 
 use super::format::{self, ExportColumns, ExportRecord};
 use super::guess::holds_secrets;
@@ -9,10 +10,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
-/// What stands before the columns of the export.
+/// The columns in front of those of the export.
 const HEAD: [&str; 6] = ["line", "code", "djust_code", "resource", "field", "message"];
 
-/// Writes the findings about rows as CSV, each with its row.
+/// Writes the diagnostics about rows, each with its row.
 pub fn write(
     input: impl Read + Seek,
     name: &Arc<str>,
@@ -35,7 +36,8 @@ pub fn write(
     let head = HEAD.iter().map(|name| (*name).to_owned());
     table.write_record(head.chain(columns.names().map(escape_formula)))?;
     for (line, findings) in &by_line {
-        // A cell may stand some lines below the beginning of its row.
+        // A quoted cell may contain line breaks, so a diagnostic can be some lines below the start
+        // of its row.
         let row = rows.range(..=line).next_back().map(|(_, cells)| cells);
         for finding in findings {
             let code = finding.code;
@@ -56,6 +58,7 @@ pub fn write(
                 cell.map_or_else(String::new, |cell| escape_formula(cell))
             });
             table.write_record(
+                // Messages quote cells, so they can begin like formulas as well.
                 said.into_iter()
                     .map(|text| escape_formula(&text))
                     .chain(cells),
@@ -65,7 +68,7 @@ pub fn write(
     table.flush()
 }
 
-/// The rows that something is found in, by the line they begin at.
+/// Collects the rows with diagnostics by their first line.
 fn rows(
     input: impl Read + Seek,
     name: &Arc<str>,
@@ -82,6 +85,7 @@ fn rows(
         &mut columns,
         &mut |record, names| {
             let line = record.at.line;
+            // A row ends where the next one begins, so it is decided about one record later.
             if let Some((before, cells)) = last.take()
                 && wanted.range(before..line.max(before + 1)).next().is_some()
             {
@@ -99,7 +103,7 @@ fn rows(
     (columns, rows)
 }
 
-/// What stands in a row, without secrets.
+/// Returns the cells of a row, without secrets.
 fn texts(record: &ExportRecord, columns: &ExportColumns) -> Vec<String> {
     let text = |(at, cell): (usize, &Option<format::RawCell>)| match cell {
         Some(cell) if !holds_secrets(columns.name(at)) => cell.text.to_string(),
@@ -108,7 +112,7 @@ fn texts(record: &ExportRecord, columns: &ExportColumns) -> Vec<String> {
     record.cells.iter().enumerate().map(text).collect()
 }
 
-/// A text that no spreadsheet takes for a formula.
+/// Escapes text that a spreadsheet would run as a formula. The table is made to be opened in one.
 fn escape_formula(text: &str) -> String {
     format::add_text_marker(text, true).into_owned()
 }

@@ -1,5 +1,6 @@
-//! The text of a cell as a value of a field: what exports write is read more leniently than what
-//! people write by hand, and said.
+//! Converts the text of a cell to the value of a field. Exports are read more leniently than
+//! manifests, which people write by hand: other words for booleans, names of countries, old VAT
+//! numbers. Where the stored value differs from the text, a warning says so.
 
 use super::mapping::ExportLocale;
 use crate::diagnostic::codes;
@@ -7,12 +8,13 @@ use crate::kinds::read::{ParsedValue, ValueProblem, has_zero_fraction, looks_sci
 use crate::kinds::{Field, FieldType, SetItem, country};
 use crate::model::Value;
 
-/// Reads a text that is not blank as a value of a field; `None`: it stands for nothing.
+/// Reads a text that is not blank. `None` if it stands for no value.
 pub(super) fn read(
     field: &Field,
     text: &str,
     words: &ExportLocale,
 ) -> Result<Option<ParsedValue>, ValueProblem> {
+    // Before the type is looked at, since `1.0E+04` is valid text for an id.
     if is_id(field)
         && let Some(fault) = mangled_id(text)
     {
@@ -27,6 +29,8 @@ pub(super) fn read(
             Some(day) => field.read(&day).map(Some),
             None => Ok(None),
         },
+        // The case of a code says nothing in an export. What matches no choice is left to the
+        // field, whose error lists them.
         FieldType::Enum(choices) => {
             let folded = choices
                 .iter()
@@ -39,7 +43,7 @@ pub(super) fn read(
     }
 }
 
-/// Whether a field names something by an id, or is one itself.
+/// Returns whether a field is an id or refers to one.
 pub(super) fn is_id(field: &Field) -> bool {
     let refers = matches!(
         field.ty,
@@ -48,7 +52,7 @@ pub(super) fn is_id(field: &Field) -> bool {
     refers || field.identifier
 }
 
-/// What is wrong with an id, if a program took it for a number on its way here.
+/// Returns what is wrong with an id that a program took for a number.
 pub(super) fn mangled_id(id: &str) -> Option<ValueProblem> {
     let (what, help) = if looks_scientific(id) {
         (
@@ -56,6 +60,8 @@ pub(super) fn mangled_id(id: &str) -> Option<ValueProblem> {
             "export again with the column as text",
         )
     } else if has_zero_fraction(id) {
+        // Removing `.0` would restore the id only if it had no leading zeros, which nobody can
+        // know.
         (
             "is an id that was turned into a decimal number",
             "export the column as text; Roster does not drop the fraction",
@@ -67,8 +73,10 @@ pub(super) fn mangled_id(id: &str) -> Option<ValueProblem> {
     Some(ValueProblem::new(codes::SCIENTIFIC_NOTATION, message).help(help))
 }
 
-/// A country by its code, of two or three letters, or by its name in some language.
+/// Reads a country from a code of two or three letters, or from a name in some language.
 fn read_country(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> {
+    // `XI` is not a country of ISO 3166-1: it marks Northern Ireland in VAT numbers, and from there
+    // it gets into country columns.
     if text.eq_ignore_ascii_case("XI") {
         let message = format!(
             "{} means Northern Ireland only in VAT numbers; stored as GB",
@@ -85,7 +93,7 @@ fn read_country(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> 
     }
 }
 
-/// A VAT number; a Belgian one of nine digits is an old one and has a zero before it now.
+/// Reads a VAT number. Old Belgian ones have nine digits and are now written with a leading zero.
 fn vat(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let belgian = text
@@ -101,13 +109,15 @@ fn vat(field: &Field, text: &str) -> Result<ParsedValue, ValueProblem> {
     })
 }
 
-/// A postal code without the country before it: `SE-831 30`, `B-9000`.
+/// Strips a country in front of a postal code: `SE-831 30`, `B-9000`.
 pub(super) fn strip_country_prefix<'t>(text: &'t str, country: &str) -> &'t str {
     let Some((before, rest)) = text.split_once('-') else {
         return text;
     };
     let letters =
         (1..=2).contains(&before.len()) && before.bytes().all(|byte| byte.is_ascii_alphabetic());
+    // Only the country of the address itself: in other postal codes a dash and letters belong to
+    // the code.
     let means = before.eq_ignore_ascii_case(country) || country::code_of(before) == Some(country);
     if letters && means {
         rest.trim_start()

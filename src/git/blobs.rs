@@ -1,4 +1,6 @@
-//! The bytes of a commit's files: long-lived `git cat-file` children, one a reading thread.
+//! Reads the files of a commit from a mirror, through long-lived `git cat-file --batch` children:
+//! starting git once per file would make a directory of thousands of manifests slow. Start reading
+//! at `GitBlobs::read`.
 
 use super::command::local;
 use super::location::GitLocation;
@@ -10,7 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a file begins with whose content is in Git LFS.
+/// The beginning of a file whose content is in Git LFS.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// The objects of a mirror.
@@ -18,12 +20,12 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 pub(super) struct GitBlobs {
     mirror: GitMirror,
     place: GitLocation,
-    /// Those that nobody asks just now.
+    /// Children that nobody is using.
     idle: Mutex<Vec<CatFileProcess>>,
     begun: AtomicBool,
 }
 
-/// One child, which answers one question after the other.
+/// A child process that answers one request at a time.
 #[derive(Debug)]
 struct CatFileProcess {
     child: Child,
@@ -42,11 +44,12 @@ impl GitBlobs {
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<CatFileProcess>> {
-        // A reader is put back whole, so another thread's panic leaves nothing half done.
+        // A child is put back as a whole, so a panic in another thread leaves nothing half done.
         let idle = self.idle.lock();
         idle.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Takes an idle child or starts one. There are never more than threads that read at once.
     fn reader(&self) -> io::Result<CatFileProcess> {
         if let Some(reader) = self.idle().pop() {
             return Ok(reader);
@@ -62,8 +65,12 @@ impl BlobSource for GitBlobs {
     fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>> {
         let mut reader = self.reader()?;
         match reader.ask(id, limit) {
+            // Only after a complete answer is the child reusable; otherwise the rest of an answer
+            // is still in its pipe.
             Ok(bytes) => {
                 self.idle().push(reader);
+                // A pointer parsed as a manifest would be an error about YAML that nobody
+                // understands.
                 if bytes.starts_with(POINTER) {
                     return Err(io::Error::other(
                         "it is a Git LFS pointer, which Roster does not read; move the file out of LFS",
@@ -72,7 +79,8 @@ impl BlobSource for GitBlobs {
                 Ok(bytes)
             }
             Err(error) => {
-                // What it would say next belongs to this question.
+                // The child is dropped here, since its next output belongs to this request. A file
+                // that is too large is no damage.
                 if error.kind() != io::ErrorKind::FileTooLarge {
                     self.mirror.mark_damaged();
                 }
@@ -100,7 +108,7 @@ impl CatFileProcess {
         })
     }
 
-    /// `id type size`, then so many bytes and a line break.
+    /// Asks for an object. The answer is `id type size`, then that many bytes and a line break.
     fn ask(&mut self, id: &str, limit: u64) -> io::Result<Vec<u8>> {
         self.questions.write_all(format!("{id}\n").as_bytes())?;
         let mut head = String::new();
@@ -110,6 +118,8 @@ impl CatFileProcess {
         let size: u64 = size
             .and_then(|size| size.parse().ok())
             .ok_or_else(|| io::Error::other("the mirror is damaged; the next run recreates it"))?;
+        // Checked before reading: the size of a file in a repository is under the control of
+        // whoever can push.
         if size > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -126,6 +136,7 @@ impl CatFileProcess {
 }
 
 impl Drop for CatFileProcess {
+    // Without this, a child that still has output to write would never end.
     fn drop(&mut self) {
         kill(&mut self.child);
     }

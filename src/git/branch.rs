@@ -1,5 +1,6 @@
-//! A commit on a new branch of a repository that somebody works in: neither their files nor their
-//! index is touched.
+//! Commits changes on a new branch of a repository that somebody works in, without touching their
+//! files, their index or the current branch. In go a folder and changed files; out comes the id of
+//! the commit. Start reading at `commit_on_branch`.
 
 use super::command::git;
 use super::location::TIMEOUT;
@@ -10,52 +11,37 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Why there is no such branch.
+/// Why a branch could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BranchError {
-    /// Git itself.
     #[error("git cannot be run: {0}")]
     Program(#[from] ProcessError),
-    /// The folder is in no repository.
     #[error("{place} is not in a git repository with a commit: {said}")]
-    Repository {
-        /// Which folder.
-        place: PathBuf,
-        /// What git said.
-        said: String,
-    },
-    /// No branch can be called so.
+    Repository { place: PathBuf, said: String },
     #[error("`{0}` is not a valid branch name")]
     Name(String),
     #[error("the branch `{0}` already exists; use another name or delete it first")]
     Exists(String),
-    /// The files are not those of the last commit.
+    /// The files differ from the last commit.
     #[error("{0} has uncommitted changes; commit or stash them first")]
     Modified(String),
-    /// What is laid down for git.
     #[error("the repository cannot be written: {0}")]
     Io(#[from] io::Error),
-    /// Something else.
     #[error("git {what}: {said}")]
-    Failed {
-        /// Which part of it.
-        what: &'static str,
-        /// What git said.
-        said: String,
-    },
+    Failed { what: &'static str, said: String },
 }
 
-/// A file of a commit, by its path below a folder: what it was, unless it is new, and what it is.
+/// A changed file of a commit.
 pub struct FileChange<'a> {
     /// Its path below the folder, with `/` between folders.
     pub path: &'a str,
-    /// Its text in the last commit.
+    /// Its text in the last commit. `None` for a new file.
     pub before: Option<&'a str>,
-    /// Its text in the new one.
+    /// Its text in the new commit.
     pub after: &'a str,
 }
 
-/// Commits changes below a folder onto a new branch, which begins at the last commit. Returns the
+/// Commits changes below a folder on a new branch that begins at the last commit. Returns the
 /// commit.
 pub fn commit_on_branch(
     folder: &Path,
@@ -65,22 +51,25 @@ pub fn commit_on_branch(
 ) -> Result<String, BranchError> {
     let repository = WorkingRepository::of(folder)?;
     let reference = format!("refs/heads/{branch}");
+    // A name with a leading dash would be read as an option by everybody who uses the branch later.
     let fits = run(git_in(folder).args(["check-ref-format", &reference]))?;
     if !fits.status.success() || branch.starts_with('-') {
         return Err(BranchError::Name(branch.to_owned()));
     }
+    // Checked early for a good message. `update-ref` below checks again, atomically.
     let known = ["rev-parse", "--verify", "--quiet", &reference];
     if run(git_in(folder).args(known))?.status.success() {
         return Err(BranchError::Exists(branch.to_owned()));
     }
-    // Apart from others of this process, in a folder that git's own files are in.
+    // Named after the process, so that two of them do not share an index. In the git folder,
+    // because it is on the same file system and never shows up as an untracked file.
     let apart = repository
         .git_dir
         .join(format!("roster-{}", std::process::id()));
     fs::create_dir_all(&apart)?;
     let made = repository.commit(&apart, message, changes);
     let made = made.and_then(|commit| {
-        // Nothing as the old value: the branch must not be there.
+        // An empty old value makes git fail if the branch was created in the meantime.
         let set = [
             "update-ref",
             "-m",
@@ -92,19 +81,22 @@ pub fn commit_on_branch(
         run_checked("update-ref", git_in(folder).args(set))?;
         Ok(commit)
     });
+    // Also after a failure: an overlay left behind would be found by the next process with this id.
     let _ = fs::remove_dir_all(&apart);
     made
 }
 
-/// Which of these files below a folder differ from the last commit or are in none, by their path from
-/// the top of the repository; none where the folder is in no repository.
+/// Returns which of these files below a folder differ from the last commit or are not in it, by
+/// their path from the top of the repository. None if the folder is in no repository.
 pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchError> {
+    // Paths are arguments, and the length of a command line is limited.
     const ONCE: usize = 500;
     let real = folder.canonicalize()?;
+    // Without a repository, git would fail with a message instead of an answer.
     if !real.ancestors().any(|above| above.join(".git").exists()) {
         return Ok(Vec::new());
     }
-    // One that is staged for removal and still there is named twice.
+    // A file that is staged for removal but still exists is listed twice.
     let mut dirty = BTreeSet::new();
     for part in paths.chunks(ONCE) {
         let mut command = git_in(&real);
@@ -119,11 +111,11 @@ pub fn uncommitted(folder: &Path, paths: &[&str]) -> Result<Vec<String>, BranchE
     Ok(dirty.into_iter().collect())
 }
 
-/// A repository by a folder in it.
+/// The repository that a folder is in.
 struct WorkingRepository {
-    /// Where git keeps what is its own.
+    /// The folder of git's own files.
     git_dir: PathBuf,
-    /// The folder below the top, with `/` at its end, or empty.
+    /// The path of the folder below the top, with `/` at its end, or empty.
     prefix: String,
     head: String,
 }
@@ -161,12 +153,16 @@ impl WorkingRepository {
         message: &str,
         changes: &[FileChange<'_>],
     ) -> Result<String, BranchError> {
+        // The texts were read from the work tree. If they are not those of the last commit, the new
+        // commit would contain somebody's unfinished changes.
         let before = changes.iter();
         let before = before.filter_map(|change| Some((change.path, change.before?)));
         let old = CommitOverlay::new(self, apart.join("old"), before)?;
         if let Some(unlike) = old.first_difference()? {
             return Err(BranchError::Modified(unlike));
         }
+        // A new file must not overwrite one that is in the commit but was deleted or ignored in the
+        // work tree.
         let added = changes.iter().filter(|change| change.before.is_none());
         let added: BTreeSet<String> = added
             .map(|change| format!("{}{}", self.prefix, change.path))
@@ -188,8 +184,9 @@ impl WorkingRepository {
     }
 }
 
-/// The last commit with some other files: an index and a work tree of its own, so that git's filters
-/// (line ends, for one) do what they do everywhere.
+/// The last commit with some files replaced, in an index and a work tree of its own. Git's filters,
+/// such as for line ends, apply as usual, so that the commit has the same bytes as one made by
+/// hand.
 struct CommitOverlay<'r> {
     repository: &'r WorkingRepository,
     place: PathBuf,
@@ -215,10 +212,11 @@ impl<'r> CommitOverlay<'r> {
             fs::write(file, text)?;
             names.extend(path.bytes().chain([0]));
         }
+        // From a file, because `process::run` writes nothing to standard input.
         let list = overlay.place.join("list");
         fs::write(&list, names)?;
         let mut add = overlay.git();
-        // Whether a file may be run is not what was edited.
+        // The files written here are never executable, and that is no change of anybody's.
         add.args([
             "-c",
             "core.fileMode=false",
@@ -244,7 +242,7 @@ impl<'r> CommitOverlay<'r> {
         command
     }
 
-    /// A file that is not as in the last commit.
+    /// Returns a file that differs from the last commit, if there is one.
     fn first_difference(&self) -> Result<Option<String>, BranchError> {
         let mut command = self.git();
         command.args([

@@ -1,8 +1,7 @@
-//! Git by its command line: what it may see, how long it may take, what it says when it fails.
-//!
-//! Nothing of the caller's environment that points git elsewhere reaches it (we may run inside a
-//! hook), nothing asks, no hook runs, and secrets go through the environment of the one process
-//! that needs them.
+//! Runs git as a command line program: with which environment, for how long, and how its failures
+//! are read. Nothing in the caller's environment that points git elsewhere reaches it (Roster may
+//! run inside a hook), git never prompts, no hook runs, and secrets go only into the environment of
+//! the process that needs them. Start reading at `local` and `remote`.
 
 use super::error::GitError;
 use super::location::{GitAuth, GitLocation};
@@ -13,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// What the caller may say to git all the same: how to reach remotes and whom to trust.
+/// Variables of the caller that git may see: how to reach remotes and which certificates to trust.
 const ALLOWED_VARIABLES: [&str; 10] = [
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_NOSYSTEM",
@@ -27,7 +26,7 @@ const ALLOWED_VARIABLES: [&str; 10] = [
     "GIT_SSL_NO_VERIFY",
 ];
 
-/// What holds for every call, over what git is set up for.
+/// Settings for every call, which override the configuration of git.
 const SETTINGS: [(&str, &str); 12] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
@@ -37,18 +36,18 @@ const SETTINGS: [(&str, &str); 12] = [
     ("gc.autoDetach", "false"),
     ("maintenance.autoDetach", "false"),
     ("log.showSignature", "false"),
-    // A server that is packing sends a few bytes now and then.
+    // A server that is packing sends a few bytes now and then, so only silence counts as too slow.
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "30"),
     ("advice.detachedHead", "false"),
-    // What unpacks to more than this goes through no memory.
+    // Larger objects are streamed instead of held in memory.
     ("core.bigFileThreshold", "32m"),
 ];
 
-/// Answers git with what stands in its environment.
+/// A credential helper that reads from its environment.
 const HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$ROSTER_GIT_USERNAME" "$ROSTER_GIT_PASSWORD"; }; f"#;
 
-/// Git on a repository of ours, knowing nothing of the remote.
+/// Git on a mirror, without access to the remote.
 pub(super) fn local(repository: &Path) -> Command {
     let mut command = git();
     let safe = repository.to_string_lossy().into_owned();
@@ -57,7 +56,7 @@ pub(super) fn local(repository: &Path) -> Command {
     command
 }
 
-/// Git on a repository of ours, with what the remote asks for.
+/// Git on a mirror, with the credentials of the remote.
 pub(super) fn remote(repository: &Path, place: &GitLocation) -> Command {
     let mut command = git();
     let mut settings = vec![(
@@ -68,7 +67,9 @@ pub(super) fn remote(repository: &Path, place: &GitLocation) -> Command {
     match &place.auth {
         GitAuth::GitConfig => {}
         GitAuth::Password { username, password } => {
-            // Only the host of the url is answered, wherever it may send us.
+            // The helper is bound to the host of the url, so that a redirect cannot obtain the
+            // password. The empty helper before it clears those that are configured: they would
+            // store the password.
             let host = format!("credential.{}.helper", origin(&place.url));
             settings.push(("credential.helper".to_owned(), String::new()));
             settings.push((host, HELPER.to_owned()));
@@ -90,6 +91,8 @@ pub(super) fn remote(repository: &Path, place: &GitLocation) -> Command {
             }
         }
     }
+    // An ssh command of the user, for example for a jump host, is respected unless the source has a
+    // key of its own.
     let own = matches!(place.auth, GitAuth::Key { .. });
     let given = ["GIT_SSH", "GIT_SSH_COMMAND"];
     if own || given.iter().all(|name| std::env::var_os(name).is_none()) {
@@ -103,32 +106,36 @@ pub(super) fn remote(repository: &Path, place: &GitLocation) -> Command {
     command
 }
 
-/// Git with nothing but what it needs.
+/// Git with an environment reduced to what it needs.
 pub(super) fn git() -> Command {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os() {
         let shown = name.to_string_lossy();
         let foreign = shown.starts_with("GIT_") && !ALLOWED_VARIABLES.contains(&&*shown);
-        // What is Roster's own, secrets among it, is no business of git.
+        // Variables of Roster, which include secrets, do not concern git.
         if foreign || shown.starts_with("ROSTER_") {
             command.env_remove(&name);
         }
     }
     configure(&mut command, &[]);
     command
+        // The messages of git are parsed, so they must be in English.
         .env("LC_ALL", "C")
         .env_remove("LANGUAGE")
+        // A prompt would wait for ever in a daemon.
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ASKPASS", "")
         .env("SSH_ASKPASS_REQUIRE", "never")
+        // A read must not create a lock file in a repository that somebody works in.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_LITERAL_PATHSPECS", "1")
         .stdin(Stdio::null())
+        // A group of its own, so that a timeout also ends the ssh and helper processes of git.
         .process_group(0);
     command
 }
 
-/// Settings through the environment: arguments are for everybody to see.
+/// Passes settings through the environment, because every user can see arguments.
 fn configure(command: &mut Command, more: &[(String, String)]) {
     let fixed = SETTINGS.iter().map(|(key, value)| (*key, *value));
     let more = more.iter().map(|(key, value)| (&**key, &**value));
@@ -142,7 +149,7 @@ fn configure(command: &mut Command, more: &[(String, String)]) {
     command.env("GIT_CONFIG_COUNT", count.to_string());
 }
 
-/// Scheme and host of a url: whom a password is for.
+/// Returns the scheme and host of a url, which a password is bound to.
 fn origin(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
     let host = rest.split('/').next().unwrap_or_default();
@@ -150,12 +157,12 @@ fn origin(url: &str) -> String {
     format!("{scheme}://{host}")
 }
 
-/// For the shell that git hands its ssh command to.
+/// Quotes a path for the shell to which git passes the ssh command.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
 
-/// What a call of git came to.
+/// The result of running git.
 pub(super) struct GitOutput {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
@@ -163,14 +170,14 @@ pub(super) struct GitOutput {
 }
 
 impl GitOutput {
-    /// The first line of what it printed.
+    /// The first line of the output.
     pub(super) fn line(&self) -> String {
         let text = String::from_utf8_lossy(&self.stdout);
         text.lines().next().unwrap_or_default().to_owned()
     }
 }
 
-/// Runs to the end, whether that is good or bad.
+/// Runs git and returns its result, whatever it is.
 pub(super) fn run(command: Command, place: &GitLocation) -> Result<GitOutput, GitError> {
     let ended =
         process::run(command, place.timeout).map_err(|stopped| stopped_error(stopped, place))?;
@@ -181,7 +188,7 @@ pub(super) fn run(command: Command, place: &GitLocation) -> Result<GitOutput, Gi
     })
 }
 
-/// Runs, and takes a bad end for an error.
+/// Runs git and turns a failure into an error.
 pub(super) fn run_checked(command: Command, place: &GitLocation) -> Result<GitOutput, GitError> {
     let ran = run(command, place)?;
     if ran.status.success() {
@@ -191,14 +198,15 @@ pub(super) fn run_checked(command: Command, place: &GitLocation) -> Result<GitOu
     }
 }
 
-/// Runs, and hands over each name-ended part of what it prints as it comes. The first error ends the
-/// program.
+/// Runs git and passes on each part of its output that ends in a zero byte as it arrives. The first
+/// error ends git.
 pub(super) fn stream_parts(
     command: Command,
     place: &GitLocation,
     mut take: impl FnMut(&[u8]) -> Result<(), GitError>,
 ) -> Result<(), GitError> {
     let (mut rest, mut wrong) = (Vec::new(), None);
+    // Streamed, because the listing of a hostile or mistaken repository can be larger than memory.
     let ended = process::stream(command, place.timeout, |part| {
         rest.extend_from_slice(part);
         let mut from = 0;
@@ -234,7 +242,8 @@ fn stopped_error(stopped: ProcessError, place: &GitLocation) -> GitError {
     }
 }
 
-/// The same, holding the lock for as long as the process lives, even when we do not.
+/// Runs git with the lock as its standard input, so that the lock is held for as long as git lives,
+/// even if Roster is killed.
 pub(super) fn run_locked(
     mut command: Command,
     lock: &File,

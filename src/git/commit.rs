@@ -1,4 +1,5 @@
-//! A commit in the mirror: which one is meant, and the tree it holds.
+//! Commits in the mirror: which commit a branch, tag or id means, and the files in its tree.
+//! Nothing here uses the network. Start reading at `resolve` and `tree`.
 
 use super::blobs::GitBlobs;
 use super::command::{local, run, run_checked, stream_parts};
@@ -9,11 +10,11 @@ use crate::manifest::{ListingEntry, Tree, TreeSize, is_manifest};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where the mirror keeps what the remote points at.
+/// Where the mirror keeps the commit that HEAD of the remote points to.
 const HEAD: &str = "refs/remote/HEAD";
 pub(super) const HEAD_SPEC: &str = "+HEAD:refs/remote/HEAD";
 
-/// The commit that was fetched last for a place; nothing goes to the network.
+/// Returns the commit that was last fetched for a place.
 pub fn last_fetched(place: &GitLocation, cache: &Path) -> Result<String, GitError> {
     let mirror = GitMirror::of(place, cache);
     let found = if mirror.exists() {
@@ -26,8 +27,7 @@ pub fn last_fetched(place: &GitLocation, cache: &Path) -> Result<String, GitErro
     })
 }
 
-/// The commit that a branch, tag or commit of a place's repository is at, as it was fetched last;
-/// nothing goes to the network.
+/// Returns the commit of a branch, tag or commit id in the repository of a place, as last fetched.
 pub fn revision(place: &GitLocation, cache: &Path, reference: &str) -> Result<String, GitError> {
     let mirror = GitMirror::of(place, cache);
     let place = place.at(reference);
@@ -43,7 +43,7 @@ pub fn revision(place: &GitLocation, cache: &Path, reference: &str) -> Result<St
     })
 }
 
-/// The tree of a commit below the folder of a place, no byte of its files read.
+/// Returns the tree of a commit below the folder of a place, without reading any file.
 pub fn tree(place: &GitLocation, cache: &Path, revision: &str) -> Result<Tree, GitError> {
     let mirror = GitMirror::of(place, cache);
     let listed = list_tree(&mirror, place, revision).inspect_err(|error| {
@@ -55,12 +55,13 @@ pub fn tree(place: &GitLocation, cache: &Path, revision: &str) -> Result<Tree, G
     Ok(Tree::of_listing(revision, listed, blobs))
 }
 
-/// Whether a name is a commit's id in full.
+/// Returns whether a name is a full commit id.
 pub(super) fn is_full(name: &str) -> bool {
     matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The commit a place is at in the mirror: a branch before a tag before a commit.
+/// Returns the commit of a place in the mirror. A branch wins over a tag, and a tag over a commit
+/// id.
 pub(super) fn resolve(mirror: &GitMirror, place: &GitLocation) -> Result<Option<String>, GitError> {
     let wanted = place.reference();
     let names = match wanted.strip_prefix("refs/") {
@@ -77,6 +78,7 @@ pub(super) fn resolve(mirror: &GitMirror, place: &GitLocation) -> Result<Option<
             return Ok(Some(found));
         }
     }
+    // Last, because a branch may be named `deadbeef`. Git accepts four digits and more.
     let hex = wanted.len() >= 4 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex {
         return resolve_exact(mirror, place, wanted);
@@ -84,14 +86,15 @@ pub(super) fn resolve(mirror: &GitMirror, place: &GitLocation) -> Result<Option<
     Ok(None)
 }
 
-/// Whether it is a reference that is neither a branch nor a tag, so that it comes only when it is
-/// asked for: `refs/pull/7/merge`.
+/// Returns whether a reference is neither a branch nor a tag, and so is fetched only on request:
+/// `refs/pull/7/merge`.
 pub(super) fn is_other_reference(reference: &str) -> bool {
     let mut parts = reference.split('/');
     parts.next() == Some("refs") && !matches!(parts.next(), Some("heads" | "tags"))
 }
 
-/// The commit that a name of git's own stands for, an annotated tag's being the one it is on.
+/// Returns the commit that a reference or id of git stands for. An annotated tag stands for its
+/// commit.
 pub(super) fn resolve_exact(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -99,13 +102,14 @@ pub(super) fn resolve_exact(
 ) -> Result<Option<String>, GitError> {
     let mut parse = local(&mirror.path);
     parse
+        // `--end-of-options`, since the name comes from the configuration or from a request.
         .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
         .arg(format!("{name}^{{commit}}"));
     let ran = run(parse, place)?;
     Ok((ran.status.success() && is_full(&ran.line())).then(|| ran.line()))
 }
 
-/// Whether the history of a commit holds another one.
+/// Returns whether a commit is in the history of another one.
 pub(super) fn is_ancestor(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -117,12 +121,13 @@ pub(super) fn is_ancestor(
     let ran = run(ask, place)?;
     match ran.status.code() {
         Some(0) => Ok(true),
+        // Other exit codes mean that git failed, not that the answer is no.
         Some(1) => Ok(false),
         _ => Err(GitError::classify(place, &ran.stderr)),
     }
 }
 
-/// Whether a branch still holds a commit.
+/// Returns whether any branch still contains a commit.
 pub(super) fn is_in_a_branch(mirror: &GitMirror, place: &GitLocation, commit: &str) -> bool {
     let mut list = local(&mirror.path);
     list.args([
@@ -147,7 +152,8 @@ pub(super) fn branch_and_tag_names(
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-/// That the mirror holds all that a place needs of a commit: sizes are in the packs, and stand for the content.
+/// Checks that the mirror has every object that a place needs of a commit. The sizes in the listing
+/// come from the packs, so a missing object shows without reading it.
 pub(super) fn check_complete(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -162,7 +168,7 @@ pub(super) fn check_complete(
     let mut extent = TreeSize::default();
     stream_parts(list, place, |line| {
         let (head, path) = split_at_tab(line);
-        // ` BAD` stands in place of the size.
+        // ` BAD` in place of the size marks a missing object.
         if head.ends_with(b" BAD") {
             return Err(GitError::Failed {
                 url: place.url.clone(),
@@ -173,6 +179,7 @@ pub(super) fn check_complete(
         let size = size.and_then(|size| std::str::from_utf8(size).ok()?.parse().ok());
         let weighed = match size {
             Some(size) if is_manifest(path) => extent.add_bytes(size),
+            // Only manifests are read, so only their sizes count against the limit.
             _ => Ok(()),
         };
         let counted = extent.add(path).and(weighed);
@@ -188,7 +195,7 @@ fn too_large(place: &GitLocation, revision: &str, what: String) -> GitError {
     }
 }
 
-/// What stands before and after the tabulator.
+/// Splits at the tabulator.
 fn split_at_tab(line: &[u8]) -> (&[u8], &[u8]) {
     match line.iter().position(|byte| *byte == b'\t') {
         Some(tab) => (&line[..tab], &line[tab + 1..]),
@@ -196,7 +203,7 @@ fn split_at_tab(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Everything below the folder of a place.
+/// Lists everything below the folder of a place.
 fn list_tree(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -212,7 +219,8 @@ fn list_tree(
         }
     };
     let mut list = local(&mirror.path);
-    // With the folders, or a tree of empty ones would be walked in silence.
+    // Including folders, as otherwise a tree of many empty ones would be walked without any output,
+    // and without hitting the limit.
     list.args(["ls-tree", "-r", "-t", "-z", "--full-tree", &root]);
     let (mut extent, mut found) = (TreeSize::default(), Vec::new());
     stream_parts(list, place, |line| {
@@ -225,9 +233,9 @@ fn list_tree(
 }
 
 enum TreeTarget {
-    /// By the name of its tree.
+    /// The id of its tree.
     Folder(String),
-    /// The one manifest that the path is.
+    /// The path is a single manifest.
     File((Vec<u8>, ListingEntry)),
 }
 
@@ -241,6 +249,7 @@ fn find_path(
     let ran = run_checked(look, place)?;
     let line = ran.stdout.split(|byte| *byte == 0).next();
     let line = line.unwrap_or_default();
+    // The first six characters are the mode: a folder, a submodule, a symbolic link or a file.
     let why = match line.get(..6) {
         Some(b"040000") => {
             let id = line.split(|byte| matches!(byte, b' ' | b'\t')).nth(2);
@@ -266,7 +275,7 @@ fn find_path(
     })
 }
 
-/// `mode type id<TAB>path`; nothing of a folder.
+/// Parses `mode type id<TAB>path`. Folders have no entry.
 fn entry(line: &[u8]) -> Option<(Vec<u8>, ListingEntry)> {
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let head = std::str::from_utf8(&line[..tab]).ok()?;

@@ -1,13 +1,13 @@
-//! Who commits here, as git is set up.
+//! Who commits on this machine, according to git. The last resort for the name of whoever runs a
+//! command.
 
 use super::command::git;
 use crate::process;
 use std::time::Duration;
 
-/// How long git may take to say it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The e-mail address that commits would carry, else the name; nothing where git knows neither.
+/// Returns the e-mail address of commits, or else the name, if git knows either.
 #[must_use]
 pub fn committer() -> Option<String> {
     ["user.email", "user.name"].into_iter().find_map(setting)

@@ -1,128 +1,73 @@
-//! What can be wrong with a repository, told from what git says.
+//! Errors of repositories, recognised from the output of git. The categories exist because each has
+//! another remedy; the words that identify them are at the end of the file.
 
 use super::location::GitLocation;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a repository could not be fetched or read.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// Git itself is missing.
     #[error("git cannot be run: {0}")]
     Program(io::Error),
-    /// The folder of the mirrors cannot be used.
+    /// The folder of the mirrors is not usable.
     #[error("the mirror {path} cannot be written: {source}")]
-    Cache {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The remote did not let us in.
+    Cache { path: PathBuf, source: io::Error },
+    /// The remote denied access.
     #[error("{url} denied access: {said}")]
-    Authentication {
-        /// Which repository.
-        url: String,
-        /// What git said.
-        said: String,
-    },
-    /// The host of the remote is not known to ssh, or is another one now.
+    Authentication { url: String, said: String },
+    /// The host key is unknown to ssh, or has changed.
     #[error("ssh does not trust the host of {url}: {said}")]
-    HostKey {
-        /// Which repository.
-        url: String,
-        /// What git said.
-        said: String,
-    },
+    HostKey { url: String, said: String },
     /// The remote cannot be reached.
     #[error("{url} cannot be reached: {said}")]
-    Unreachable {
-        /// Which repository.
-        url: String,
-        /// What git said.
-        said: String,
-    },
-    /// There is no repository there, or none that these credentials may see.
+    Unreachable { url: String, said: String },
+    /// There is no repository, or none that these credentials may see.
     #[error("no git repository at {url}: {said}")]
-    Repository {
-        /// Which repository.
-        url: String,
-        /// What git said.
-        said: String,
-    },
-    /// The remote has no commits, or none on the branch it points at.
+    Repository { url: String, said: String },
+    /// The remote has no commits, or none on its default branch.
     #[error("{url} has no commit on the branch it points at")]
-    Empty {
-        /// Which repository.
-        url: String,
-    },
-    /// The branch, tag or commit is not there.
+    Empty { url: String },
+    /// The branch, tag or commit does not exist.
     #[error("{url} has no branch, tag or commit `{reference}`")]
     Reference {
-        /// Which repository.
         url: String,
-        /// What was asked for.
         reference: String,
-        /// The nearest name.
+        /// The most similar name.
         near: Option<String>,
     },
-    /// The folder is not in the commit, or is no folder.
+    /// The folder is not in the commit, or is not a folder.
     #[error("`{path}` in commit {revision} of {url} cannot be read: {why}")]
     Path {
-        /// Which repository.
         url: String,
-        /// The folder.
         path: String,
-        /// The commit.
         revision: String,
         /// What it is instead.
         why: &'static str,
     },
-    /// The commit holds more than is read of one.
+    /// The commit is larger than what Roster reads.
     #[error("commit {revision} of {url} is too large: {what}")]
     Limit {
-        /// Which repository.
         url: String,
-        /// The commit.
         revision: String,
-        /// The limit that it passes.
+        /// The limit that is exceeded.
         what: String,
     },
-    /// It took too long.
     #[error("{url} did not answer within {} s", .after.as_secs())]
-    Timeout {
-        /// Which repository.
-        url: String,
-        /// How long was waited.
-        after: Duration,
-    },
-    /// There is no room for the mirror.
+    Timeout { url: String, after: Duration },
+    /// The disk of the mirror is full.
     #[error("no space left for the mirror of {url}: {said}")]
-    Full {
-        /// Which repository.
-        url: String,
-        /// What git said.
-        said: String,
-    },
-    /// It was never fetched, or what was fetched is gone.
+    Full { url: String, said: String },
+    /// The repository was never fetched, or its mirror is gone.
     #[error("{url} was never fetched")]
-    Unfetched {
-        /// Which repository.
-        url: String,
-    },
-    /// Anything else that git said.
+    Unfetched { url: String },
+    /// Any other failure.
     #[error("git failed for {url}: {said}")]
-    Failed {
-        /// Which repository.
-        url: String,
-        /// What git said.
-        said: String,
-    },
+    Failed { url: String, said: String },
 }
 
 impl GitError {
-    /// The way out.
+    /// Returns what to do about it.
     #[must_use]
     pub fn help(&self) -> String {
         match self {
@@ -159,18 +104,20 @@ impl GitError {
         .to_owned()
     }
 
-    /// Whether another mirror might do better.
+    /// Returns whether a new mirror could help.
     pub(super) fn may_be_damage(&self) -> bool {
         matches!(self, Self::Failed { .. })
     }
 
-    /// What git meant by what it said.
+    /// Recognises the failure in the output of git.
     pub(super) fn classify(place: &GitLocation, said: &str) -> Self {
-        // The name of a host is no reason.
+        // A url such as `https://ssl.example` must not be mistaken for a reason.
         let folded = said.replace(&place.url, "").to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
         let (url, said) = (place.url.clone(), summarize_output(said));
         match () {
+            // The order matters: git adds general lines, such as a broken connection, to the output
+            // of a specific failure.
             () if has(FULL) => Self::Full { url, said },
             () if has(HOST_KEY) => Self::HostKey { url, said },
             () if has(DENIED) => Self::Authentication { url, said },
@@ -234,7 +181,7 @@ const NO_REPOSITORY: &[&str] = &[
     "not a git repository",
 ];
 
-/// The lines that say something, on one line.
+/// Joins the relevant lines into one.
 fn summarize_output(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| {
         let noise = line.is_empty()

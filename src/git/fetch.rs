@@ -1,4 +1,6 @@
-//! Fetching: the network, and which commit was found.
+//! Fetches a repository into its mirror and records the commit of the place. A mirror that turns
+//! out to be damaged is replaced by a new one; the old one stays until the new one is complete.
+//! Start reading at `fetch`.
 
 use super::command::{local, remote, run_locked};
 use super::commit::{self, check_complete};
@@ -7,39 +9,37 @@ use super::location::GitLocation;
 use super::mirror::{GitMirror, MirrorLock};
 use std::path::Path;
 
-/// What a fetch found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FetchedCommit {
-    /// The commit, in full.
+    /// The full id of the commit.
     pub revision: String,
-    /// How it stands to the one that was fetched before.
+    /// How it relates to the commit fetched before.
     pub moved: CommitMovement,
 }
 
-/// How a commit stands to the one that was fetched before.
+/// How a commit relates to the one fetched before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CommitMovement {
     /// Nothing was fetched before.
     First,
     Same,
-    /// The one before is part of its history.
+    /// The previous commit is in its history.
     Forward,
-    /// The one before is not: somebody pushed by force, or went back.
+    /// The previous commit is not in its history: somebody force-pushed or went back.
     Rewound {
-        /// The one before.
         from: String,
     },
-    /// The one before is part of another branch: the remote has another default branch now.
+    /// The previous commit is on another branch: the default branch of the remote changed.
     Switched {
-        /// The one before.
         from: String,
     },
 }
 
-/// Brings the mirror of a repository up to date and writes down the commit that the place is at.
-/// Any number of processes may do so at once.
+/// Updates the mirror of a repository and records the commit of the place. Any number of processes
+/// may do this at once.
 pub fn fetch(place: &GitLocation, cache: &Path) -> Result<FetchedCommit, GitError> {
     let mirror = GitMirror::of(place, cache);
+    // Before `previous_commit`, so that another process does not move the record in between.
     let lock = mirror.lock()?;
     let before = previous_commit(&mirror, place);
     let updated = if mirror.is_sound(place, &lock)? {
@@ -49,19 +49,22 @@ pub fn fetch(place: &GitLocation, cache: &Path) -> Result<FetchedCommit, GitErro
     };
     let revision = match updated {
         Some(Ok(revision)) => revision,
+        // A remote that denies access or cannot be reached is no reason to fetch everything again.
         Some(Err(error)) if !error.may_be_damage() => return Err(error),
         other => fetch_anew(&mirror, place, &lock, other.and_then(Result::err))?,
     };
+    // Before `tidy`, whose garbage collection removes commits that no reference holds.
     record_commit(&mirror, place, &lock, &revision)?;
     tidy(&mirror, place, &lock);
     tracing::info!("{place} is at commit {revision}");
+    // Compared in the end, when the mirror has the history of both.
     Ok(FetchedCommit {
         moved: compare_commits(&mirror, place, before, &revision),
         revision,
     })
 }
 
-/// Fetches into a new mirror, which then takes the place of the old one.
+/// Fetches into a new mirror, which then replaces the old one.
 fn fetch_anew(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -73,7 +76,7 @@ fn fetch_anew(
     }
     let made = new_mirror(mirror, place, lock, "sha1");
     let (fresh, revision) = match made {
-        // The remote has the other kind of names.
+        // The remote uses the other kind of object ids. Git does not tell this before the fetch.
         Err(GitError::Failed { said, .. }) if said.contains("sha256") => {
             new_mirror(mirror, place, lock, "sha256")?
         }
@@ -83,7 +86,7 @@ fn fetch_anew(
     Ok(revision)
 }
 
-/// A new mirror beside the old one, fetched into; nothing of it stays when that fails.
+/// Creates a new mirror next to the old one and fetches into it. If that fails, it is removed.
 fn new_mirror(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -104,7 +107,7 @@ fn new_mirror(
     }
 }
 
-/// Writes down which commit the place is at. That also keeps it from being tidied away.
+/// Records the commit of the place. The reference also protects it from garbage collection.
 fn record_commit(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -116,7 +119,7 @@ fn record_commit(
     run_locked(mark, &lock.0, place).map(|_| ())
 }
 
-/// Many small fetches make many small files; git says when that is too many.
+/// Cleans up: many small fetches leave many small packs. Git decides when it is worth it.
 fn tidy(mirror: &GitMirror, place: &GitLocation, lock: &MirrorLock) {
     let mut tidy = local(&mirror.path);
     tidy.args(["gc", "--auto", "--quiet"]);
@@ -125,10 +128,10 @@ fn tidy(mirror: &GitMirror, place: &GitLocation, lock: &MirrorLock) {
     }
 }
 
-/// Fetches, and finds the commit with all of its tree.
+/// Fetches, and returns the commit once its tree is complete.
 fn update(mirror: &GitMirror, place: &GitLocation, lock: &MirrorLock) -> Result<String, GitError> {
     fetch_all_references(mirror, place, lock)?;
-    // What is no branch or tag moves only when it is asked for again.
+    // References other than branches and tags move only when they are requested again.
     let found = match commit::resolve(mirror, place)? {
         Some(revision) if !commit::is_other_reference(place.reference()) => Some(revision),
         _ => fetch_requested(mirror, place, lock)?,
@@ -140,13 +143,15 @@ fn update(mirror: &GitMirror, place: &GitLocation, lock: &MirrorLock) -> Result<
     Ok(revision)
 }
 
-/// All branches and tags; and where HEAD points, if that is what counts.
+/// Fetches all branches and tags, and HEAD if the place uses it.
 fn fetch_all_references(
     mirror: &GitMirror,
     place: &GitLocation,
     lock: &MirrorLock,
 ) -> Result<(), GitError> {
     let mut specs = vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+    // Only on demand: a remote whose HEAD points to a missing branch would otherwise fail every
+    // fetch, also of a place that names its branch.
     if place.reference() == "HEAD" {
         specs.push(commit::HEAD_SPEC);
     }
@@ -161,7 +166,8 @@ fn fetch_all_references(
     }
 }
 
-/// What no branch or tag holds but the remote may hand out: a commit by its id, a reference in full.
+/// Fetches what is on no branch or tag but may be given out on request: a commit by id, or a full
+/// reference.
 fn fetch_requested(
     mirror: &GitMirror,
     place: &GitLocation,
@@ -171,12 +177,12 @@ fn fetch_requested(
     if !commit::is_full(wanted) && !commit::is_other_reference(wanted) {
         return Ok(None);
     }
-    // Beside the branches and tags, which are pruned.
+    // Outside the namespaces of branches and tags, where `--prune` would remove it.
     let name = wanted.strip_prefix("refs/").unwrap_or(wanted);
     let spec = format!("+{wanted}:refs/asked/{name}");
     match fetch_refs(mirror, place, lock, &[&spec]) {
         Ok(()) => commit::resolve(mirror, place),
-        // Not every server does; that is no reason of its own.
+        // Not every server allows this. The caller then reports the reference as missing.
         Err(GitError::Failed { .. } | GitError::Repository { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -190,6 +196,7 @@ fn fetch_refs(
 ) -> Result<(), GitError> {
     let mut fetch = remote(&mirror.path, place);
     fetch
+        // No tags of their own accord, and no submodules: only what is asked for enters the mirror.
         .args(["fetch", "--quiet", "--force", "--prune", "--no-tags"])
         .args(["--no-write-fetch-head", "--no-recurse-submodules"])
         .args(["--no-auto-maintenance", "--"])
@@ -214,7 +221,7 @@ fn missing_reference(mirror: &GitMirror, place: &GitLocation) -> GitError {
     }
 }
 
-/// The commit that is written down; of a mirror that cannot tell, none.
+/// Returns the recorded commit, if the mirror can tell.
 fn previous_commit(mirror: &GitMirror, place: &GitLocation) -> Option<String> {
     let found = mirror
         .exists()
@@ -234,7 +241,7 @@ fn compare_commits(
     if before == revision {
         return CommitMovement::Same;
     }
-    // A commit that a new mirror does not have is in no history of it.
+    // An error means that a new mirror no longer has the previous commit, so it is in no history.
     match commit::is_ancestor(mirror, place, &before, revision) {
         Ok(true) => CommitMovement::Forward,
         Ok(false)

@@ -1,4 +1,4 @@
-//! Which commits lie between two others.
+//! Lists the commits between two others, so that a plan can show what it comes from.
 
 use super::command::{local, run_checked};
 use super::commit::is_ancestor;
@@ -7,20 +7,18 @@ use super::location::GitLocation;
 use super::mirror::GitMirror;
 use std::path::Path;
 
-/// A commit as its author describes it.
+/// A commit as its author described it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommitInfo {
-    /// Its id in full.
     pub revision: String,
-    /// The name of its author.
     pub author: String,
-    /// The first line of what it says.
+    /// The first line of its message.
     pub subject: String,
 }
 
-/// The commits that touch the folder of a place and are in the history of `revision` but not in that of
-/// `before`, newest first: at most so many, and how many there are. Without a commit before, or with one
-/// that `revision` does not follow, it is `revision` alone. Nothing goes to the network.
+/// Returns the commits that touch the folder of a place and are in the history of `revision` but
+/// not of `before`, newest first: at most `limit`, and their total number. Without `before`, or if
+/// `revision` does not follow it, only `revision` itself. Does not use the network.
 pub fn commits_since(
     place: &GitLocation,
     cache: &Path,
@@ -29,9 +27,11 @@ pub fn commits_since(
     limit: usize,
 ) -> Result<(Vec<CommitInfo>, usize), GitError> {
     let mirror = GitMirror::of(place, cache);
-    // A commit that the mirror does not have is in no history of it.
+    // An error means that the mirror does not have the commit, so it is in no history.
     let follows = |before: &&str| is_ancestor(&mirror, place, before, revision).unwrap_or(false);
     let mut list = local(&mirror.path);
+    // Separated by zero bytes and line breaks: neither can be part of an author's name or a
+    // subject.
     list.args(["--literal-pathspecs", "log", "-z", "--format=%H%n%an%n%s"]);
     match before.filter(follows) {
         Some(before) => list.args([&format!("{before}..{revision}"), "--", &place.path]),

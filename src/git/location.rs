@@ -1,4 +1,4 @@
-//! Which part of which repository a source is, and how it is reached.
+//! Which part of which repository a source is, and how the repository is accessed.
 
 use crate::model::Digest;
 use secrecy::{ExposeSecret, SecretString};
@@ -6,49 +6,44 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long one call of git may take. Drift of a source is repaired between two fetches, so that a
-/// remote that hangs must not hold one up for long.
+/// The limit for one call of git. Drift of a source is repaired between two fetches, so a remote
+/// that hangs must not delay that for long.
 pub const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A folder of a repository at a branch, tag or commit.
 #[derive(Clone, Debug)]
 pub struct GitLocation {
-    /// Where git fetches it from, without a password in it.
+    /// The url to fetch from, without a password.
     pub url: String,
-    /// The branch, tag or commit; `None` for the branch that the remote points at.
+    /// The branch, tag or commit. `None` for the default branch.
     pub reference: Option<String>,
-    /// The folder within the repository; empty for all of it.
+    /// The folder in the repository. Empty for all of it.
     pub path: String,
-    /// How the remote lets us in.
     pub auth: GitAuth,
-    /// How long one call of git may take.
     pub timeout: Duration,
 }
 
-/// How a remote lets us in; what git itself is set up for holds beside it.
+/// How to authenticate to a remote, in addition to the configuration of git.
 #[derive(Clone, Debug, Default)]
 pub enum GitAuth {
-    /// As git is set up.
+    /// Only the configuration of git.
     #[default]
     GitConfig,
     /// A name and a password or token, for http.
     Password {
-        /// The name.
         username: String,
-        /// The password or token.
         password: SecretString,
     },
     /// A private key, for ssh.
     Key {
-        /// Its file.
         key: PathBuf,
-        /// The file of the hosts that may be trusted; as ssh is set up when not given.
+        /// The file of trusted hosts. `None` leaves that to the configuration of ssh.
         known_hosts: Option<PathBuf>,
     },
 }
 
 impl GitLocation {
-    /// The same folder at another branch, tag or commit.
+    /// Returns the same folder at another branch, tag or commit.
     #[must_use]
     pub fn at(&self, reference: &str) -> Self {
         Self {
@@ -57,19 +52,21 @@ impl GitLocation {
         }
     }
 
-    /// What it is called in messages: the branch, tag or commit.
+    /// The branch, tag or commit for messages.
     #[must_use]
     pub fn reference(&self) -> &str {
         self.reference.as_deref().unwrap_or("HEAD")
     }
 
-    /// Under which name the mirror remembers the commit that was fetched for it.
+    /// The reference under which the mirror records the commit of this place. Places of one
+    /// repository share a mirror, so it has the branch and the folder in it.
     pub(super) fn record_reference(&self) -> String {
         let what = format!("{}\0{}", self.reference.as_deref().unwrap_or(""), self.path);
         format!("refs/roster/{}", Digest::of(what.as_bytes()))
     }
 
-    /// The text without the secrets of this place, however the remote came to say them.
+    /// Removes the secrets of this place from a text. Servers repeat credentials in their messages,
+    /// plain or in base64.
     pub(super) fn redact(&self, text: &str) -> String {
         let GitAuth::Password { username, password } = &self.auth else {
             return text.to_owned();
@@ -78,6 +75,7 @@ impl GitLocation {
         let basic = encode(&format!("{username}:{password}"));
         let mut text = text.replace(password, "[secret]");
         for form in [basic, encode(password)] {
+            // Padding is dropped, since what follows the text may have been cut off with it.
             text = text.replace(form.trim_end_matches('='), "[secret]");
         }
         text

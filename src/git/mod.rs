@@ -1,9 +1,9 @@
-//! Git repositories as sources: a bare mirror a repository, kept by git's own command line, and the
-//! tree of a commit without a checkout.
+//! Git repositories as sources: one bare mirror per repository, maintained with git's command line,
+//! from which the tree of a commit is read without a checkout.
 //!
-//! [`fetch()`] goes to the network and writes down which commit it found; [`tree()`] reads that commit,
-//! from the mirror alone. So what is read does not move while it is read, and a remote that cannot
-//! be reached takes nothing away.
+//! [`fetch()`] uses the network and records the commit that it found; [`tree()`] reads that commit
+//! from the mirror alone. So what is read does not change while it is read, and a remote that
+//! cannot be reached takes nothing away.
 
 mod blobs;
 mod branch;

@@ -1,4 +1,4 @@
-//! `Account`: a company whose people buy.
+//! `Account`: a company whose users buy.
 
 use super::{
     ACCOUNT, ADDRESS, BLOCKED, BOOL, Field, FieldType, IdChars, Kind, LinkAttribute, RuntimeFact,
@@ -10,6 +10,7 @@ const USES: &[LinkAttribute] = &[
         name: "shipping",
         column: "shipping",
         choices: BOOL,
+        // As in the import of DJUST: an address is used for both unless it says otherwise.
         default: 1,
         doc: "Whether this account uses the address for shipping.",
     },
@@ -38,6 +39,8 @@ pub(super) const KIND: Kind = Kind {
             "Its name in the company register.",
         )
         .required(),
+        // Text and not a number, because leading zeros count; marked, because spreadsheets drop
+        // them.
         Field::new(
             "businessRegistrationNumber",
             "business_registration_number",
@@ -53,6 +56,7 @@ pub(super) const KIND: Kind = Kind {
             FieldType::Url,
             "Its website, with http or https.",
         ),
+        // Free text and not a reference: account managers work for the seller and are not users.
         Field::new(
             "managerName",
             "manager_name",
@@ -60,6 +64,8 @@ pub(super) const KIND: Kind = Kind {
             "The person who looks after the account.",
         )
         .personal(),
+        // Not required here: it is needed only while `loginMode` of the settings uses it, which is
+        // a rule of its own (`customer-number-missing`).
         Field::new(
             "customerNumber",
             "customer_number",
@@ -73,6 +79,8 @@ pub(super) const KIND: Kind = Kind {
             FieldType::Set(SetItem::Ref(TAG)),
             "The customer groups of the account.",
         ),
+        // Required, as an account cannot be created without an address. Inline, because most
+        // addresses belong to one account and are easiest to read there.
         Field::new(
             "addresses",
             "addresses",
@@ -85,6 +93,8 @@ pub(super) const KIND: Kind = Kind {
             "Its addresses, each in full or as a `ref:`, with their uses.",
         )
         .required(),
+        // Required within the group: a legal user is complete or absent. The group itself depends
+        // on `paymentProvider` of the settings (`legal-user`).
         Field::new(
             "legalUser.firstName",
             "legal_user_first_name",
@@ -138,6 +148,7 @@ pub(super) const KIND: Kind = Kind {
         RuntimeFact {
             column: "approval",
             name: "approval",
+            // With `accountApproval` in the settings, a new account starts as `pending` instead.
             initial: Some("approved"),
             doc: "The decision of a person: `pending`, `approved` or `rejected`. Manifests do not change it.",
         },

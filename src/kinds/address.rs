@@ -1,4 +1,5 @@
-//! `Address`: a postal address, alone or inline in accounts, shared by any number of them.
+//! `Address`: a postal address. It is declared alone or inline in an account, and any number of
+//! accounts may share it.
 
 use super::{ADDRESS, Field, FieldType, IdChars, Kind};
 
@@ -36,6 +37,8 @@ pub(super) const KIND: Kind = Kind {
         Field::new("city", "city", FieldType::Text(255), "City.")
             .required()
             .locates_person(),
+        // Text, since postal codes have letters and leading zeros. The shape of the country is a
+        // warning only.
         Field::new(
             "zipCode",
             "zip_code",
@@ -54,6 +57,7 @@ pub(super) const KIND: Kind = Kind {
         .required(),
         Field::new("label", "label", FieldType::Text(255), "A display name.").locates_person(),
         Field::new("phone", "phone", FieldType::Phone, "Telephone number.").personal(),
+        // An address has no state of its own: the accounts that use it are active or not.
         Field::DELETED,
         Field::PROTECT,
     ],

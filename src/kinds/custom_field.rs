@@ -1,4 +1,4 @@
-//! `CustomField`: a field that the operator adds to a kind.
+//! `CustomField`: a field that operators add to a kind.
 
 use super::{BLOCKED, CUSTOM_FIELD, EnumChoices, Field, FieldDefault, FieldType, IdChars, Kind};
 
@@ -20,6 +20,7 @@ pub(super) const KIND: Kind = Kind {
             "The kinds that have the field.",
         )
         .required()
+        // Stored values would belong to resources of another kind.
         .immutable(),
         Field::new(
             "name",
@@ -35,7 +36,9 @@ pub(super) const KIND: Kind = Kind {
             "The type of its values.",
         )
         .required()
+        // Stored values would not be of the new type.
         .immutable(),
+        // A list and not a set, because users see the options in this order.
         Field::new(
             "options",
             "options",

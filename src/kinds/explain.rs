@@ -1,4 +1,6 @@
-//! The reference of kinds and fields as text: what `roster explain Account.vatNumber` prints.
+//! The reference of kinds and fields as text, as printed by `roster explain Account.vatNumber`. All
+//! of it comes from the table of kinds, so a new field is documented once it exists. Start reading
+//! at `explain_topic`.
 
 use super::{
     ALL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, SetItem, by_name, get,
@@ -7,9 +9,10 @@ use std::fmt::Write;
 
 const NOT_FIELDS: [&str; 3] = ["externalId", "customFields", "clear"];
 
-/// The reference of a kind (`Account`) or of a field (`Account.vatNumber`, `Account.legalUser`).
+/// Returns the reference of a kind (`Account`) or field (`Account.vatNumber`, `Account.legalUser`).
 #[must_use]
 pub fn explain_topic(topic: &str) -> Option<String> {
+    // Only the first dot separates: the rest may be a group and its member (`legalUser.birthday`).
     let Some((kind, name)) = topic.split_once('.') else {
         return by_name(topic).map(explain_kind);
     };
@@ -17,6 +20,7 @@ pub fn explain_topic(topic: &str) -> Option<String> {
     if let Some(index) = kind.index(name) {
         return Some(explain_field(kind, &kind.fields[index]));
     }
+    // Not every kind has custom fields, so the key must also exist for this one.
     if NOT_FIELDS.contains(&name) && kind.manifest_keys().contains(&name) {
         return Some(of_key(kind, name));
     }
@@ -24,7 +28,7 @@ pub fn explain_topic(topic: &str) -> Option<String> {
     (!group.is_empty()).then(|| of_group(kind, name, &group))
 }
 
-/// Everything that [`explain_topic`] knows.
+/// All topics of [`explain_topic`].
 pub fn topics() -> impl Iterator<Item = String> {
     ALL.into_iter().flat_map(|kind| {
         let keys = kind.manifest_keys().into_iter();
@@ -37,7 +41,7 @@ pub fn topics() -> impl Iterator<Item = String> {
     })
 }
 
-/// All kinds, a line each.
+/// One line per kind.
 #[must_use]
 pub fn overview() -> String {
     let mut text = String::new();
@@ -59,6 +63,7 @@ fn explain_kind(kind: &Kind) -> String {
         .into_iter()
         .filter(|key| NOT_FIELDS.contains(key))
     {
+        // The fields follow the id, as in a manifest; the other keys come after them.
         if key == "externalId" {
             entry(&mut text, key, &[id_words(kind)], key_doc(kind, key));
             fields(&mut text, kind.fields.iter());
@@ -70,7 +75,7 @@ fn explain_kind(kind: &Kind) -> String {
     text
 }
 
-/// Runtime facts: what a reader of the database sees and no manifest says.
+/// Runtime facts: columns of the database that manifests cannot set.
 fn facts(text: &mut String, kind: &Kind) {
     if kind.facts.is_empty() {
         return;
@@ -161,7 +166,7 @@ fn key_example(kind: &Kind, name: &str) -> String {
     }
 }
 
-/// What the table says of a field besides its sentence: the type first.
+/// What the table says about a field besides its sentence. The type comes first.
 fn properties(field: &Field) -> Vec<String> {
     let mut words = vec![type_words(&field.ty)];
     let marks = [
@@ -247,7 +252,7 @@ fn one_of(words: &[&str]) -> String {
     }
 }
 
-/// A line of a manifest that states the field, or a mapping where it is a member of a group.
+/// Returns a line of a manifest with the field, or a mapping if the field is in a group.
 fn example(field: &Field) -> String {
     let value = example_value(field);
     match field.name.split_once('.') {
@@ -258,7 +263,7 @@ fn example(field: &Field) -> String {
 
 fn example_value(field: &Field) -> String {
     match (&field.ty, field.default) {
-        // What differs from the default is what somebody would write.
+        // An example with the default would show nothing, so another value is used.
         (FieldType::Bool, FieldDefault::Bool(default)) => (!default).to_string(),
         (FieldType::Enum(choices), FieldDefault::Text(default)) => {
             let other = choices.iter().find(|choice| **choice != default);
@@ -311,10 +316,11 @@ fn example_links(kind: &Kind, key: &str, attributes: &[LinkAttribute], inline: b
     if inline {
         return format!("[{long}]");
     }
+    // The short form and the long form side by side, to show that both are allowed.
     format!("[{}-2, {long}]", kind.singular)
 }
 
-/// An attribute with another value than absence means.
+/// Returns an attribute with a value other than the default.
 fn unusual(attribute: &LinkAttribute) -> String {
     let default = attribute.choices[usize::from(attribute.default)];
     let mut other = attribute
@@ -387,7 +393,7 @@ mod tests {
                 .into_iter()
                 .filter(|key| NOT_FIELDS.contains(key));
             let keys = keys.map(|key| key_example(kind, key));
-            // Of the one resource that cannot be deleted no status is stated.
+            // The kind that cannot be deleted has no status in manifests.
             let fields = kind
                 .fields
                 .iter()

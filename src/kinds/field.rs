@@ -1,129 +1,119 @@
-//! What the table says of one field.
+//! What the table of kinds says about a field. `Field` is one row and `FieldType` decides how
+//! its values are read, checked and stored. All of it is `const` data.
 
 use crate::model::{CompactText, KindId, Link, Value};
 
-/// One field of a kind.
 #[derive(Debug)]
 pub struct Field {
-    /// As in manifests, camel case; a member of a group is written `group.member`.
+    /// The name in manifests, in camel case. A member of a group is `group.member`.
     pub name: &'static str,
-    /// The SQL column, or, for lists, the second part of the link table's name; snake case.
+    /// The SQL column, in snake case. For lists, the second part of the name of the link table.
     pub column: &'static str,
-    /// What its values are.
     pub ty: FieldType,
-    /// Whether a create must say it.
+    /// Whether it is required on create.
     pub required: bool,
-    /// Whether it may never change.
+    /// Whether it can never change.
     pub immutable: bool,
-    /// Whether it says something about a person.
+    /// Whether it is personal data.
     pub personal: bool,
-    /// Whether it says where a person lives, so that it is shown only to those who may read.
+    /// Whether it tells where a person lives. Shown only with read permission.
     pub locates_person: bool,
-    /// Whether a value, or a member of it, gives somebody access: never given back by itself.
+    /// Whether a value or a member gives access to somebody. Roster never restores it without a
+    /// decision.
     pub grants_access: bool,
-    /// The list field whose only member is its value when nothing is said.
+    /// The list field whose only member is the value if none is declared.
     pub inferred_from: Option<&'static str>,
-    /// Whether it is a number by which others know the resource, which a spreadsheet ruins.
+    /// Whether it is a number that identifies the resource elsewhere, and so must not have passed
+    /// through a spreadsheet.
     pub identifier: bool,
-    /// What a create writes when it is absent.
+    /// What a create writes if it is absent.
     pub default: FieldDefault,
-    /// What it means, in one sentence.
+    /// The meaning, in one sentence.
     pub doc: &'static str,
 }
 
-/// The type of a field: how it reads, what is allowed, how it is stored.
+/// The type of a field: how it is read, what is allowed, and how it is stored.
 #[derive(Debug)]
 pub enum FieldType {
-    /// Text on one line, at most so many characters.
+    /// Text on one line, with the most characters.
     Text(usize),
-    /// Text that may have several lines, at most so many characters.
+    /// Text on several lines, with the most characters.
     LongText(usize),
-    /// `true` or `false`.
     Bool,
-    /// A whole number within bounds.
+    /// A whole number, with its bounds.
     Int(i64, i64),
-    /// `72h`, `15m`, `30s`, `3d`.
+    /// `72h`, `15m`, `30s`, `3d`
     Duration,
-    /// One of these words.
     Enum(EnumChoices),
-    /// `YYYY-MM-DD`.
+    /// `YYYY-MM-DD`
     Date,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2
     Country,
-    /// An e-mail address.
     Email,
-    /// A telephone number, at most 15 digits.
+    /// A phone number of at most 15 digits, which is the limit of E.164.
     Phone,
     /// An http or https URL.
     Url,
-    /// A VAT number, stored without spaces and dots, in capitals.
+    /// A VAT number. Stored in capitals, without spaces and dots, so that two spellings compare
+    /// equal.
     Vat,
-    /// A postal code.
     Zip,
-    /// The external id of a resource of that kind.
+    /// The external id of a resource of this kind.
     Ref(KindId),
-    /// A set of such items.
     Set(SetItem),
-    /// A list of texts that keeps its order.
+    /// A list of texts in its order.
     Ordered(usize),
-    /// Links to resources of a kind, each with attributes of the link itself.
+    /// Links to resources of a kind, each with its own attributes.
     Links {
-        /// The kind linked to.
         kind: KindId,
-        /// The key that names the target in the long form: `account`, `ref`.
+        /// The key of the target in the long form: `account`, `ref`.
         key: &'static str,
-        /// At most two attributes.
+        /// At most two.
         attributes: &'static [LinkAttribute],
         /// Whether the target may be written out in place of a reference.
         inline: bool,
     },
-    /// A reference to a password: `{env: ROSTER_SECRET_X}` or `{file: name}`; its value is the
-    /// text `env:ROSTER_SECRET_X` or `file:name`, never the password.
+    /// A reference to a password, `{env: ROSTER_SECRET_X}` or `{file: name}`. Its value is the text
+    /// `env:ROSTER_SECRET_X` or `file:name`, never the password.
     Secret,
-    /// A file below the source's root: its path; its content is stored and its SHA-256 is the version.
+    /// The path of a file below the root of the source. Its content is stored, and its SHA-256 is
+    /// the version.
     File,
-    /// What a custom field's default may be: text, checked by the custom field's own type.
+    /// The default of a custom field: text, which the type of the custom field checks.
     CustomDefault,
 }
 
-/// The items of a [`FieldType::Set`].
 #[derive(Debug)]
 pub enum SetItem {
-    /// References to resources of a kind.
     Ref(KindId),
-    /// Free text, at most so many characters each.
+    /// Texts, with the most characters of each.
     Text(usize),
 }
 
 /// The words of an enum, in their order.
 pub type EnumChoices = &'static [&'static str];
 
-/// An attribute of a link: its choices, and the one that an absent attribute means.
+/// An attribute of a link.
 #[derive(Debug)]
 pub struct LinkAttribute {
-    /// As in manifests.
+    /// The name in manifests.
     pub name: &'static str,
     /// The SQL column of the link table.
     pub column: &'static str,
-    /// Its words; [`BOOL`] for booleans. The index of the word is the stored choice.
+    /// Its words, or [`BOOL`] for booleans. A choice is the index of its word.
     pub choices: EnumChoices,
-    /// What absence means in a manifest.
+    /// The choice if a manifest leaves it out.
     pub default: u8,
-    /// What it means.
     pub doc: &'static str,
 }
 
-/// The choices of a boolean attribute.
 pub const BOOL: EnumChoices = &["false", "true"];
 
-/// What a create writes when nothing is said.
+/// What a create writes if nothing is declared.
 #[derive(Clone, Copy, Debug)]
 pub enum FieldDefault {
-    /// Nothing.
     None,
-    /// A boolean.
     Bool(bool),
-    /// A whole number.
     Int(i64),
     Text(&'static str),
     /// A list, sorted.
@@ -131,7 +121,6 @@ pub enum FieldDefault {
 }
 
 impl FieldDefault {
-    /// The default as a value.
     pub fn value(self) -> Option<Value> {
         Some(match self {
             Self::None => return None,
@@ -154,17 +143,17 @@ impl FieldType {
         }
     }
 
-    /// Whether values are lists: a blank says nothing and `[]` is the empty list.
+    /// Whether values are lists. A blank list says nothing, while `[]` is the empty list.
     pub fn is_list(&self) -> bool {
         self.has_link_table() || matches!(self, Self::Ordered(_))
     }
 
-    /// Whether values are sets of members, stored in a link table of their own.
+    /// Whether values are sets, which are stored in a link table.
     pub fn has_link_table(&self) -> bool {
         matches!(self, Self::Set(_) | Self::Links { .. })
     }
 
-    /// The attributes of the links, none for other types.
+    /// The attributes of links. Empty for other types.
     pub fn attributes(&self) -> &'static [LinkAttribute] {
         match self {
             Self::Links { attributes, .. } => attributes,
@@ -172,8 +161,9 @@ impl FieldType {
         }
     }
 
-    /// A link with the attributes that absence means.
+    /// Creates a link with default attributes.
     pub fn plain_link(&self, target: &str) -> Link {
+        // Two, because a link stores its attributes in an array of two.
         let mut attributes = [None; 2];
         for (choice, attribute) in attributes.iter_mut().zip(self.attributes()) {
             *choice = Some(attribute.default);
@@ -186,7 +176,7 @@ impl FieldType {
 }
 
 impl Field {
-    /// A field of which nothing is required.
+    /// A field that is not required and has no marks. The functions below add them.
     pub(super) const fn new(
         name: &'static str,
         column: &'static str,
@@ -209,60 +199,54 @@ impl Field {
         }
     }
 
-    /// The same, required on create.
     pub(super) const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// The same, never to change.
     pub(super) const fn immutable(mut self) -> Self {
         self.immutable = true;
         self
     }
 
-    /// The same, personal.
     pub(super) const fn personal(mut self) -> Self {
         self.personal = true;
         self
     }
 
-    /// The same, saying where a person lives.
     pub(super) const fn locates_person(mut self) -> Self {
         self.locates_person = true;
         self
     }
 
-    /// The same, giving access.
     pub(super) const fn grants_access(mut self) -> Self {
         self.grants_access = true;
         self
     }
 
-    /// The same, inferred from a list of one.
+    /// Infers the value from a list with one member.
     pub(super) const fn inferred_from(mut self, list: &'static str) -> Self {
         self.inferred_from = Some(list);
         self
     }
 
-    /// The same, a number that must not have been through a spreadsheet.
+    /// Marks an identifying number, which a spreadsheet must not have touched.
     pub(super) const fn identifier(mut self) -> Self {
         self.identifier = true;
         self
     }
 
-    /// The same, with a default on create.
     pub(super) const fn default(mut self, default: FieldDefault) -> Self {
         self.default = default;
         self
     }
 
-    /// Whether its values may never be shown.
+    /// Whether its values must never be shown.
     pub fn is_secret(&self) -> bool {
         matches!(self.ty, FieldType::Secret)
     }
 
-    /// `status: active | inactive | deleted`, the same for every kind that has it.
+    /// `status: active | inactive | deleted`, for kinds that have both states.
     pub(super) const STATUS: Self = Self::new(
         "status",
         "status",
@@ -272,7 +256,7 @@ impl Field {
     .default(FieldDefault::Text("active"))
     .grants_access();
 
-    /// `status: deleted`, for kinds that have no other.
+    /// `status: deleted`, for the other kinds.
     pub(super) const DELETED: Self = Self::new(
         "status",
         "status",

@@ -1,13 +1,14 @@
-//! Values and resources as JSON, in the form of manifests.
+//! Values and resources as JSON, in the form of manifests. Used by every output that shows a
+//! resource, so that it can be pasted into a manifest.
 
 use super::{BOOL, Field, FieldType, get};
 use crate::model::{FieldRef, Link, Row, Value};
 use serde_json::{Map, Value as Json, json};
 
-/// A stored resource as a manifest would say it, everything stored written out.
+/// Returns a stored resource as a manifest would declare it, with everything written out.
 ///
-/// Links are objects with all their attributes, sets are arrays, a group is an object, a password is
-/// where it comes from.
+/// Links are objects with all their attributes, sets are arrays, groups are objects, and a password
+/// is its reference.
 #[must_use]
 pub fn resource(row: &Row) -> Map<String, Json> {
     let kind = get(row.key.kind);
@@ -29,20 +30,20 @@ pub fn resource(row: &Row) -> Map<String, Json> {
     object
 }
 
-/// The value of any field of the kind.
+/// Returns the value of any field of the kind.
 #[must_use]
 pub fn value(field: Option<&Field>, value: &Value) -> Json {
     field.map_or_else(|| scalar_json(value), |field| own_field_json(field, value))
 }
 
-/// The stored value of a field.
+/// Returns the stored value of a field.
 #[must_use]
 pub fn stored(row: &Row, field: &FieldRef) -> Option<Json> {
     let value = row.value(field)?;
     Some(self::value(get(row.key.kind).field(field), value))
 }
 
-/// `legalUser.birthday` goes into the object `legalUser`.
+/// Puts `legalUser.birthday` into the object `legalUser`.
 fn put(object: &mut Map<String, Json>, field: &Field, value: Json) {
     match field.name.split_once('.') {
         None => {
@@ -64,6 +65,7 @@ fn own_field_json(field: &Field, value: &Value) -> Json {
             Some((place, name)) => json!({ place: name }),
             None => from.as_str().into(),
         },
+        // The stored value carries the version of the file. A manifest has only the path.
         (FieldType::File, Value::Text(file)) => {
             let path = file
                 .rsplit_once(" sha256:")
@@ -88,12 +90,13 @@ fn link_json(ty: &FieldType, key: &str, link: &Link) -> Json {
     Json::Object(object)
 }
 
-/// The canonical number that JSON spells: never with an exponent.
+/// Returns the canonical form of a JSON number, without an exponent.
 #[must_use]
 pub fn number(number: &serde_json::Number) -> Value {
     let text = match (number.as_i64(), number.as_f64()) {
+        // Integers first: a long one would lose digits as a float.
         (Some(whole), _) => whole.to_string(),
-        // Minus zero is zero.
+        // `-0` equals `0`, and must compare equal.
         (None, Some(0.0)) => "0".to_owned(),
         (None, Some(float)) => float.to_string(),
         (None, None) => number.to_string(),
@@ -101,7 +104,7 @@ pub fn number(number: &serde_json::Number) -> Value {
     Value::Number(text.into())
 }
 
-/// A number keeps its spelling where JSON can.
+/// Numbers keep their spelling if JSON can express it.
 fn scalar_json(value: &Value) -> Json {
     match value {
         Value::Text(text) => text.as_str().into(),

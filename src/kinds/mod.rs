@@ -1,5 +1,7 @@
-//! The table of kinds: one file a kind, its fields as data. Parser, checks by type, diff, order,
-//! SQL, export, JSON Schema and reference pages all read it.
+//! The table of kinds: one file per kind, with its fields as data. Parser, type checks, diff,
+//! order, SQL, export, JSON Schema and reference pages are all derived from it, so a new kind is
+//! one file and one line in `ALL`. Start reading at `Kind` and then at one kind, such as
+//! `user.rs`.
 
 mod account;
 mod address;
@@ -23,32 +25,33 @@ pub use field::{BOOL, EnumChoices, Field, FieldDefault, FieldType, LinkAttribute
 use crate::model::{Digest, FieldRef, KindId};
 use std::sync::LazyLock;
 
-/// The kinds that everything else is judged by.
+/// The kinds that decide how everything else is checked.
 pub const RULE_KINDS: [KindId; 2] = [SETTINGS, CUSTOM_FIELD];
 
-/// `Settings`: one per directory.
+/// One per directory.
 pub const SETTINGS: KindId = KindId(0);
-/// `Terms`: the terms and conditions document.
+/// Terms and conditions.
 pub const TERMS: KindId = KindId(1);
-/// `Store`: what users have access to.
+/// Shops that users have access to.
 pub const STORE: KindId = KindId(2);
-/// `Tag`: customer groups for prices.
+/// Customer groups for prices.
 pub const TAG: KindId = KindId(3);
-/// `CustomField`: the definition of one.
+/// Definitions of custom fields.
 pub const CUSTOM_FIELD: KindId = KindId(4);
-/// `Address`: alone or inline in accounts.
+/// Declared alone or inline in accounts.
 pub const ADDRESS: KindId = KindId(5);
-/// `Account`: a company.
+/// A company.
 pub const ACCOUNT: KindId = KindId(6);
-/// `Organisation`: a group within an account.
+/// A group within an account.
 pub const ORGANISATION: KindId = KindId(7);
-/// `User`: a person who buys.
+/// A person who buys.
 pub const USER: KindId = KindId(8);
-/// `Policy`: whose purchases are reviewed by whom.
+/// Whose purchases are reviewed by whom.
 pub const POLICY: KindId = KindId(9);
 
-/// All kinds, in the order in which they are created; removals go in reverse. Settings and Terms
-/// come first because a change of them is what a reviewer must see first.
+/// All kinds in the order of creation; removals go in reverse, so that nothing refers to what is
+/// gone. `Settings` and `Terms` come first because a change of them is what a reviewer must see
+/// first.
 pub const ALL: [&Kind; 10] = [
     &settings::KIND,
     &terms::KIND,
@@ -62,60 +65,57 @@ pub const ALL: [&Kind; 10] = [
     &policy::KIND,
 ];
 
-/// One kind of thing.
 #[derive(Debug)]
 pub struct Kind {
-    /// Its place in [`ALL`].
+    /// Its index in [`ALL`].
     pub id: KindId,
     /// As in `kind: Account`.
     pub name: &'static str,
     /// As in `accounts: [..]`.
     pub collection: &'static str,
-    /// The SQL table, plural snake case.
+    /// The SQL table, a plural in snake case.
     pub table: &'static str,
     /// The SQL name of one, as in `user_id` and `user_accounts`.
     pub singular: &'static str,
     /// What it is, in one sentence.
     pub doc: &'static str,
-    /// Its fields; `status` (all kinds) and `protect` come last.
+    /// The fields. `status` and `protect` are last, in this order.
     pub fields: &'static [Field],
-    /// Whether it has `status: active | inactive`; the others take only `deleted`.
+    /// Whether it has `status: active | inactive`. The others accept only `deleted`.
     pub has_status: bool,
-    /// The word for it in `CustomField.appliesTo`, if it has `customFields`.
+    /// The word for it in `CustomField.appliesTo`, if it has custom fields.
     pub applies_to_word: Option<&'static str>,
-    /// The only external id there is, for the kind of which a directory has one.
+    /// The only allowed external id, for a kind that exists once.
     pub singleton: Option<&'static str>,
-    /// Which external ids are allowed.
     pub id_chars: IdChars,
-    /// Whether the external id says something about a person, so that history keeps only its hash.
+    /// Whether the external id is personal data, so that history keeps only its hash.
     pub personal_id: bool,
-    /// Runtime facts: columns that no manifest states.
+    /// Columns that no manifest sets.
     pub facts: &'static [RuntimeFact],
 }
 
-/// Which characters an external id may have; always 1 to 128 of them.
+/// Which characters an external id may have. Its length is always 1 to 128.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IdChars {
-    /// Printable ASCII without space.
+    /// Printable ASCII without spaces.
     Ascii,
-    /// Printable, without outer spaces; an inner space is a warning.
+    /// Printable characters without spaces at either end. A space inside is a warning.
     Printable,
 }
 
-/// A runtime fact: a column that Roster initialises and never compares.
+/// A column that Roster initialises and never compares, because the shop changes it.
 #[derive(Debug)]
 pub struct RuntimeFact {
-    /// The column, snake case.
+    /// The column, in snake case.
     pub column: &'static str,
-    /// The name a manifest might try to state it by.
+    /// The name under which a manifest might try to set it.
     pub name: &'static str,
-    /// The value it starts with; `None` is SQL NULL.
+    /// The initial value. `None` is SQL NULL.
     pub initial: Option<&'static str>,
-    /// What it means.
     pub doc: &'static str,
 }
 
-/// `blocked`, which every kind with a status has.
+/// `blocked`, for every kind with a status.
 pub(crate) const BLOCKED: RuntimeFact = RuntimeFact {
     column: "blocked",
     name: "blocked",
@@ -123,7 +123,7 @@ pub(crate) const BLOCKED: RuntimeFact = RuntimeFact {
     doc: "Why the resource is blocked at run time. Empty if it is not blocked.",
 };
 
-/// The kind with this id.
+/// Returns the kind with this id.
 ///
 /// # Panics
 /// When the id is not one of the constants of this module.
@@ -131,7 +131,7 @@ pub fn get(id: KindId) -> &'static Kind {
     ALL[usize::from(id.0)]
 }
 
-/// The kind that somebody means by `User`, `user` or `users`.
+/// Returns the kind for `User`, `user` or `users`.
 #[must_use]
 pub fn by_loose_name(name: &str) -> Option<&'static Kind> {
     ALL.into_iter().find(|kind| {
@@ -139,17 +139,18 @@ pub fn by_loose_name(name: &str) -> Option<&'static Kind> {
     })
 }
 
-/// The kind called `name` (`Account`).
+/// Returns the kind called `name` (`Account`).
 pub fn by_name(name: &str) -> Option<&'static Kind> {
     ALL.into_iter().find(|kind| kind.name == name)
 }
 
-/// The kind whose collections are called `name` (`accounts`).
+/// Returns the kind whose collection is called `name` (`accounts`).
 pub fn by_collection(name: &str) -> Option<&'static Kind> {
     ALL.into_iter().find(|kind| kind.collection == name)
 }
 
-/// The digest of the whole table: what it says decides how cells read, so claims carry it.
+/// A digest of the whole table. The table decides how cells are read, so claims carry this digest:
+/// after an upgrade that changes it, everything is compared again.
 pub fn fingerprint() -> Digest {
     static FINGERPRINT: LazyLock<Digest> =
         LazyLock::new(|| Digest::of(format!("canonical form 1 {ALL:?}").as_bytes()));
@@ -157,15 +158,14 @@ pub fn fingerprint() -> Digest {
 }
 
 impl Kind {
-    /// The index of the field called `name`.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
 
-    /// The field called `name`, which the table is known to have.
+    /// Returns the index of a field that the table is known to have.
     ///
     /// # Panics
-    /// When it has none: the callers name fields of the table.
+    /// If there is no such field. Callers name fields of the table only.
     pub fn expect_index(&self, name: &str) -> usize {
         self.index(name)
             .unwrap_or_else(|| panic!("the table of kinds has no {}.{name}", self.name))
@@ -179,7 +179,7 @@ impl Kind {
         }
     }
 
-    /// The field that a name as in plans means; custom fields are not looked up.
+    /// Returns the field for a name as in plans. Custom fields are not checked for existence.
     pub fn field_ref(&self, name: &str) -> Option<FieldRef> {
         match name.strip_prefix("customFields.") {
             Some(id) if self.applies_to_word.is_some() => Some(FieldRef::Custom(id.into())),
@@ -187,7 +187,7 @@ impl Kind {
         }
     }
 
-    /// The table's entry for a field; a custom field has none.
+    /// Returns the row of the table for a field. Custom fields have none.
     pub fn field(&self, field: &FieldRef) -> Option<&'static Field> {
         field.own().map(|index| &self.fields[index])
     }
@@ -202,7 +202,7 @@ impl Kind {
         self.fields.len() - 1
     }
 
-    /// The members of a group of fields that is written as one mapping (`legalUser`).
+    /// The members of a group that is written as one mapping (`legalUser`).
     pub fn group(&self, name: &str) -> impl Iterator<Item = usize> {
         self.fields
             .iter()
@@ -210,8 +210,9 @@ impl Kind {
             .filter_map(move |(i, field)| (field.name.split_once('.')?.0 == name).then_some(i))
     }
 
-    /// The name after `a` or `an`.
+    /// The name with `a` or `an`.
     pub fn with_article(&self) -> String {
+        // No `U`, because `User` is spoken with a consonant.
         let article = if self.name.starts_with(['A', 'E', 'I', 'O']) {
             "an"
         } else {
@@ -220,7 +221,7 @@ impl Kind {
         format!("{article} {}", self.name)
     }
 
-    /// The names that may head an entry of a manifest of this kind, groups once.
+    /// The keys that an entry of this kind may have. Groups count once.
     pub fn manifest_keys(&self) -> Vec<&'static str> {
         let mut names = vec!["externalId"];
         for field in self.fields {
@@ -236,7 +237,7 @@ impl Kind {
         names
     }
 
-    /// All references from this kind: field index and the kind it points to.
+    /// All references of this kind: the field index and the kind referred to.
     pub fn references(&self) -> impl Iterator<Item = (usize, KindId)> {
         self.fields
             .iter()
@@ -245,7 +246,7 @@ impl Kind {
     }
 }
 
-/// The reference to one of a kind's own fields, by index.
+/// Returns the reference to a field of the table.
 ///
 /// # Panics
 /// Never: no kind has 256 fields.

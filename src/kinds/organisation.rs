@@ -18,7 +18,10 @@ pub(super) const KIND: Kind = Kind {
             "The account that it belongs to.",
         )
         .required()
+        // An organisation does not move: its parent and its users belong to the same account.
         .immutable(),
+        // That it is in the same account and in no cycle needs other resources to check, so it is a
+        // rule (`organisation-account`, `organisation-cycle`).
         Field::new(
             "parent",
             "parent_id",

@@ -1,4 +1,4 @@
-//! `Policy`: whose purchases wait for whose approval.
+//! `Policy`: whose purchases need whose approval.
 
 use super::{ACCOUNT, BLOCKED, Field, FieldType, IdChars, Kind, POLICY, SetItem, USER};
 
@@ -37,6 +37,8 @@ pub(super) const KIND: Kind = Kind {
             "The users of the account whose purchases need approval.",
         )
         .required(),
+        // One or two, of the same account: both are rules, as the table knows no such bound. An
+        // approver decides about purchases of others, so it counts as access.
         Field::new(
             "approvers",
             "approvers",

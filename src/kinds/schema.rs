@@ -1,8 +1,8 @@
-//! JSON Schema (draft 2020-12) of manifests, for editors and for whoever generates them.
+//! JSON Schema (draft 2020-12) of manifests, for editors and generators.
 //!
-//! It is never stricter than the reader: what only the stored state, another resource or the
-//! calendar can tell is left to `roster validate`. A number is allowed where text belongs,
-//! because text is taken as written.
+//! It is never stricter than the reader: what depends on stored state, on another resource or on
+//! the calendar is left to `roster validate`. Numbers are allowed where text belongs, because the
+//! reader takes text as written.
 
 use super::{
     ALL, BOOL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, SetItem, get,
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// The schema of a document of one kind, or of any manifest document.
+/// Returns the schema of one kind, or of any manifest document.
 #[must_use]
 pub fn schema(kind: Option<&Kind>) -> Value {
     match kind {
@@ -41,6 +41,7 @@ fn manifest() -> Value {
             })
         })
         .into();
+    // A document without `kind` holds collections.
     cases.push(json!({
         "if": {"type": "object", "not": {"required": ["kind"]}},
         "then": {"$ref": "#/$defs/collections"},
@@ -59,7 +60,7 @@ fn manifest() -> Value {
     })
 }
 
-/// Collections: items have no head of their own.
+/// Collections: their items have neither `apiVersion` nor `kind`.
 fn collections() -> Value {
     let mut properties = Map::from_iter([("apiVersion".to_owned(), api_version())]);
     for kind in ALL {
@@ -72,6 +73,7 @@ fn collections() -> Value {
             "type": ["array", "null"],
             "items": item.clone(),
         });
+        // A kind that exists once may be written without the list around it.
         if kind.singleton.is_some() {
             collection = json!({"description": kind.doc, "anyOf": [item, collection]});
         }
@@ -84,7 +86,7 @@ fn api_version() -> Value {
     json!({"description": "Optional.", "enum": ["roster/v1", null]})
 }
 
-/// The keywords of a resource as a document of its own.
+/// The keywords of a resource that is a document of its own.
 fn resource(kind: &Kind) -> Vec<(&'static str, Value)> {
     let mut properties = Map::new();
     properties.insert("apiVersion".into(), api_version());
@@ -120,6 +122,7 @@ fn own_properties(kind: &Kind) -> Map<String, Value> {
     for field in fields(kind) {
         match field.name.split_once('.') {
             None => properties.insert(field.name.into(), property(field)),
+            // A group appears once, at its first member.
             Some((group, _)) if properties.contains_key(group) => None,
             Some((group, _)) => properties.insert(group.into(), group_of(kind, group)),
         };
@@ -131,7 +134,8 @@ fn own_properties(kind: &Kind) -> Map<String, Value> {
     properties
 }
 
-/// The fields that a manifest may state: of the one resource that cannot be deleted, no status.
+/// The fields that a manifest may set. The kind that exists once cannot be deleted, so it has no
+/// status.
 fn fields(kind: &Kind) -> impl Iterator<Item = &'static Field> {
     let hidden = kind.singleton.map(|_| kind.status_index());
     let fields = kind.fields.iter().enumerate();
@@ -149,7 +153,7 @@ fn group_of(kind: &Kind, group: &str) -> Value {
     value
 }
 
-/// The schema of a field: its type, and what the table says besides.
+/// The schema of a field.
 fn property(field: &Field) -> Value {
     let mut described = Map::new();
     described.insert("description".into(), json!(description(field)));
@@ -159,6 +163,7 @@ fn property(field: &Field) -> Value {
     if let Some(default) = default(field.default) {
         described.insert("default".into(), default);
     }
+    // Not the keyword `required`: an update may leave the field out.
     let marks = [
         ("x-required-on-create", field.required),
         ("x-immutable", field.immutable),
@@ -193,7 +198,7 @@ fn default(default: FieldDefault) -> Option<Value> {
 
 fn of_type(field: &Field) -> Value {
     match &field.ty {
-        // A blank status is an error: it must never mean active.
+        // A blank status is an error in the reader, since it must never mean active.
         FieldType::Enum(choices) if field.name == "status" => json!({"enum": choices}),
         FieldType::Set(item) => list(&member(item), field.required),
         FieldType::Ordered(most) => list(&item_text(*most), field.required),
@@ -232,7 +237,7 @@ fn of_scalar(ty: &FieldType) -> Value {
     }
 }
 
-/// Text as written: an editor's YAML takes `00123` for a number, the reader does not.
+/// Text as written: an editor's YAML reads `00123` as a number, the reader does not.
 fn text(more: &Value) -> Value {
     let mut value = json!({"type": ["string", "number", "boolean", "null"]});
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
@@ -267,7 +272,7 @@ fn blank_or(value: &Value) -> Value {
     json!({"anyOf": [value, {"type": ["string", "null"], "pattern": r"^\s*$"}]})
 }
 
-/// Lists are sets, so repeats are allowed; `[]` would empty a required one.
+/// Repeats are allowed because lists are sets. `[]` would empty a required list.
 fn list(items: &Value, required: bool) -> Value {
     let mut value = json!({"type": ["array", "null"], "items": items});
     if required {
@@ -287,7 +292,6 @@ fn item_text(most: usize) -> Value {
     json!({"type": ["string", "number", "boolean"], "pattern": r"\S", "maxLength": most})
 }
 
-/// An external id of a kind.
 fn id(kind: &Kind) -> Value {
     let pattern = match (kind.singleton, kind.id_chars) {
         (Some(only), _) => return json!({"const": only}),
@@ -297,7 +301,7 @@ fn id(kind: &Kind) -> Value {
     json!({"type": ["string", "number", "boolean"], "maxLength": 128, "pattern": pattern})
 }
 
-/// A link: the long form, and beside it the id alone or the target written out.
+/// A link: the long form, or the id alone, or the target written out.
 fn link(target: &Kind, key: &str, attributes: &[LinkAttribute], inline: bool) -> Value {
     let mut long = Map::new();
     let mut key_of = id(target);
@@ -309,7 +313,7 @@ fn link(target: &Kind, key: &str, attributes: &[LinkAttribute], inline: bool) ->
         return json!({"anyOf": [id(target), long]});
     }
     let mut written_out = own_properties(target);
-    // What is linked is not being deleted.
+    // A linked target cannot be deleted at the same time.
     written_out.remove("status");
     written_out.extend(attributes.iter().map(described_attribute));
     json!({
@@ -368,7 +372,7 @@ fn clear(kind: &Kind) -> Value {
     let status = &kind.fields[kind.status_index()];
     for field in fields(kind).filter(|field| !field.is_secret() && !std::ptr::eq(*field, status)) {
         match field.name.split_once('.') {
-            // A group goes as a whole, though its members are required within it.
+            // A group is cleared as a whole, although its members are required within it.
             Some((group, _)) if !names.contains(&group) => names.push(group),
             None if !field.required => names.push(field.name),
             _ => {}
@@ -386,7 +390,7 @@ fn clear(kind: &Kind) -> Value {
     })
 }
 
-/// A mapping with these keys, and notes under `x-`.
+/// A mapping with these keys, and free notes under `x-`.
 fn mapping(properties: &Map<String, Value>, required: &[&str]) -> Value {
     let mut value = json!({
         "type": "object",
@@ -407,7 +411,7 @@ fn object(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
         .collect()
 }
 
-/// The schema files and what they hold, by name: `manifest.json`, `Account.json`, …
+/// The schema files by name: `manifest.json`, `Account.json`, …
 #[must_use]
 pub fn files() -> BTreeMap<String, String> {
     let all = ALL.map(|kind| (format!("{}.json", kind.name), schema(Some(kind))));

@@ -1,4 +1,5 @@
-//! `Settings`: what holds for the whole directory.
+//! `Settings`: the settings of the whole directory. There is one per directory, and other kinds are
+//! checked against it.
 
 use super::{Field, FieldDefault, FieldType, IdChars, Kind, SETTINGS, SetItem};
 
@@ -31,6 +32,7 @@ pub(super) const KIND: Kind = Kind {
             "The name that users log in with.",
         )
         .default(FieldDefault::Text("email")),
+        // Two levels are what DJUST has; the upper bound only guards against mistakes.
         Field::new(
             "organisationDepth",
             "organisation_depth",
@@ -49,6 +51,8 @@ pub(super) const KIND: Kind = Kind {
             "FOC_User",
             "FOC_Webmaster",
         ])),
+        // As names and not as marks in the table, because what a shop needs differs and the table
+        // is compiled in.
         Field::new(
             "optionalFields",
             "optional_fields",
@@ -77,6 +81,7 @@ pub(super) const KIND: Kind = Kind {
             "How long an invitation link is valid.",
         )
         .default(FieldDefault::Text("72h")),
+        // Every kind has a status, but the one resource of this kind cannot be deleted.
         Field::DELETED,
         Field::PROTECT,
     ],

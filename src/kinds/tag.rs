@@ -1,4 +1,4 @@
-//! `Tag`: a group of customers, which offers and prices refer to.
+//! `Tag`: a group of customers that offers and prices refer to.
 
 use super::{BLOCKED, Field, FieldType, IdChars, Kind, TAG};
 

@@ -9,6 +9,7 @@ const LEVEL: &[LinkAttribute] = &[LinkAttribute {
     name: "level",
     column: "level",
     choices: &["user", "administrator"],
+    // The level with fewer rights, for a link that names none.
     default: 0,
     doc: "Whether the user may manage the logins of the account.",
 }];
@@ -39,6 +40,8 @@ pub(super) const KIND: Kind = Kind {
         Field::new("lastName", "last_name", FieldType::Text(255), "Last name.")
             .required()
             .personal(),
+        // No unique index enforces it: whether it must be unique depends on `loginMode` of the
+        // settings, so a rule and an invariant do.
         Field::new(
             "email",
             "email",
@@ -56,6 +59,7 @@ pub(super) const KIND: Kind = Kind {
             FieldType::Text(255),
             "The company, as free text.",
         ),
+        // Not an enum: the groups that exist are themselves declared, in the settings.
         Field::new(
             "groups",
             "groups",
@@ -64,6 +68,8 @@ pub(super) const KIND: Kind = Kind {
         )
         .required()
         .grants_access(),
+        // Required, since every user belongs to an account. `optionalFields` of the settings can
+        // lift that.
         Field::new(
             "accounts",
             "accounts",
@@ -83,6 +89,8 @@ pub(super) const KIND: Kind = Kind {
             FieldType::Set(SetItem::Ref(ORGANISATION)),
             "The organisations of the user, from the user's accounts.",
         ),
+        // Inferred, so that the common case of one organisation needs no second field that has to
+        // agree with the first.
         Field::new(
             "mainOrganisation",
             "main_organisation_id",
@@ -96,6 +104,7 @@ pub(super) const KIND: Kind = Kind {
             FieldType::Set(SetItem::Ref(STORE)),
             "The stores that the user can access.",
         ),
+        // Only a reference: passwords do not belong into a repository, a plan or a history.
         Field::new(
             "passwordFrom",
             "password_from",
@@ -115,6 +124,8 @@ pub(super) const KIND: Kind = Kind {
     has_status: true,
     applies_to_word: Some("user"),
     singleton: None,
+    // DJUST allows neither accents nor spaces in the ids of users. They often are e-mail addresses
+    // or names of people, hence the next line.
     id_chars: IdChars::Ascii,
     personal_id: true,
     facts: &[

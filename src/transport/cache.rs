@@ -1,6 +1,6 @@
-//! What was fetched for a place, in the cache: each export by the digest of its bytes, and a note
-//! that says which one counts. The note is written after the bytes, so that it never names what is
-//! not there.
+//! The cache of exports that were fetched for a place: each export in a file named after the digest
+//! of its bytes, and `meta.json`, which names the current one. `meta.json` is written after the
+//! bytes, so that it never names a file that is not there. Readers need no lock; writers do.
 
 use super::error::TransportError;
 use super::file::FileStamp;
@@ -15,20 +15,19 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The note.
 const META: &str = "meta.json";
 
-/// The folder of one place.
+/// The cache folder of one place.
 pub(super) struct ExportCache {
     cache: PathBuf,
     folder: PathBuf,
     request_digest: Digest,
 }
 
-/// The right to write to it. It ends with the process.
+/// The right to write to the folder. It ends with the process.
 pub(super) struct CacheLock(#[allow(dead_code, reason = "held, not read")] File);
 
-/// What the note says of the export that counts.
+/// What `meta.json` says of the current export.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CacheMetadata {
@@ -42,18 +41,18 @@ pub(super) struct CacheMetadata {
     pub etag: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
-    /// What was asked for beside the address.
+    /// The digest of what was requested besides the address.
     question: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<FileStamp>,
-    /// The export before, which somebody may still be reading.
+    /// The previous export, which somebody may still be reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<String>,
 }
 
 impl CacheMetadata {
     pub(super) fn digest(&self) -> Digest {
-        // One that was written by somebody else names no file.
+        // A digest that does not parse names no file, so the export is fetched again.
         Digest::parse(&self.digest).unwrap_or_default()
     }
 
@@ -81,7 +80,6 @@ impl ExportCache {
         }
     }
 
-    /// Waits for the right to write.
     pub(super) fn lock(&self) -> Result<CacheLock, TransportError> {
         let locked = || {
             own_folder::make(&self.cache)?;
@@ -93,7 +91,7 @@ impl ExportCache {
         locked().map_err(|error| self.fault(error))
     }
 
-    /// The folder, to put what is no export yet.
+    /// The folder, for files that are not exports yet.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -102,19 +100,23 @@ impl ExportCache {
         self.folder.join(format!("{digest}.body"))
     }
 
-    /// What the note says; nothing if it names what is not there, which is then fetched again.
+    /// Returns the content of `meta.json`. `None` if it names a file that is missing, which is then
+    /// fetched again.
     pub(super) fn read_metadata(&self) -> Result<Option<CacheMetadata>, TransportError> {
         let text = match fs::read(self.folder.join(META)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.fault(error)),
         };
+        // An unreadable note is treated like a missing one: the cache may be removed at any time.
         let meta: Option<CacheMetadata> = serde_json::from_slice(&text).ok();
         let body = |meta: &CacheMetadata| fs::metadata(self.body(meta.digest())).ok();
+        // The size tells a file that was cut by a full disk or a power failure, without reading it.
         Ok(meta.filter(|meta| body(meta).is_some_and(|body| body.len() == meta.size)))
     }
 
-    /// The same, for who is about to ask for news: an answer to another question is no answer.
+    /// The same for a conditional request. Without the validators of another request: `ETag` of one
+    /// company's export says nothing about another's.
     pub(super) fn read_metadata_for_request(
         &self,
         _: &CacheLock,
@@ -128,21 +130,21 @@ impl ExportCache {
         Ok(meta)
     }
 
-    /// Room for an export; what others left half done is removed.
+    /// Opens a file for an export. Leftovers of processes that were killed are removed.
     pub(super) fn incoming(
         &self,
         place: &ExportLocation,
         _: &CacheLock,
     ) -> Result<IncomingExport, TransportError> {
         for stale in self.files(|name| name.starts_with("incoming")) {
-            // It is in nobody's way.
+            // A leftover does no harm.
             let _ = fs::remove_file(stale);
         }
         let path = self.folder.join("incoming");
         IncomingExport::new(place, path, place.limit)
     }
 
-    /// Notes that the same export counts.
+    /// Records that the export is unchanged.
     pub(super) fn record_unchanged(
         &self,
         mut meta: CacheMetadata,
@@ -153,7 +155,7 @@ impl ExportCache {
         Ok(meta.fetched(ExportChange::Same))
     }
 
-    /// Takes an export in: from now on it counts.
+    /// Makes an export the current one.
     pub(super) fn store_export(
         &self,
         whole: &CompleteExport,
@@ -162,11 +164,15 @@ impl ExportCache {
         lock: &CacheLock,
     ) -> Result<FetchedExport, TransportError> {
         let (digest, last) = (whole.digest, before.map(CacheMetadata::digest));
+        // By the bytes, not by what the server said: a file that is written anew every night with
+        // the same content is not a new export. Missing customers are counted in exports, so the
+        // same bytes must not count twice.
         let news = match last {
             None => ExportChange::First,
             Some(last) if last == digest => ExportChange::Same,
             Some(_) => ExportChange::Changed,
         };
+        // The same bytes again do not push the previous export out.
         let before = if news == ExportChange::Same {
             before.and_then(|before| before.before.clone())
         } else {
@@ -184,6 +190,8 @@ impl ExportCache {
             stamp: about.stamp,
             before,
         };
+        // Bytes first, then the note, then the removal of old bytes. A kill between two of them
+        // leaves a cache that reads as before or as after.
         let moved = fs::rename(&whole.path, self.body(digest));
         moved.map_err(|error| self.fault(error))?;
         self.note(&meta, lock)?;
@@ -193,6 +201,7 @@ impl ExportCache {
 
     fn note(&self, meta: &CacheMetadata, _: &CacheLock) -> Result<(), TransportError> {
         let write = || {
+            // A rename is atomic, so that readers, who hold no lock, never see half a note.
             let new = self.folder.join("incoming-meta");
             fs::write(&new, serde_json::to_vec_pretty(meta)?)?;
             fs::rename(new, self.folder.join(META))
@@ -200,7 +209,7 @@ impl ExportCache {
         write().map_err(|error| self.fault(error))
     }
 
-    /// Exports that count no more, but for the last one.
+    /// Removes exports other than the current and the previous one.
     fn tidy(&self, meta: &CacheMetadata) {
         let wanted = [Some(&meta.digest), meta.before.as_ref()];
         let wanted: Vec<String> = wanted
@@ -213,7 +222,7 @@ impl ExportCache {
             is_body && !wanted.iter().any(|wanted| wanted == name)
         });
         for file in old {
-            // What cannot be removed now is old next time too.
+            // If it cannot be removed now, the next fetch tries again.
             let _ = fs::remove_file(file);
         }
     }

@@ -1,11 +1,11 @@
-//! What comes with a good status and is no export all the same: a page for people, the news of an
-//! error.
+//! Recognises answers with a good status that are not exports: HTML pages and reports of an error.
+//! An expired session often answers with a login page and 200.
 
 use super::error::{TransportError, one_line};
 use super::location::ExportLocation;
 use serde_json::{Map, Value};
 
-/// How a page for people begins.
+/// How an HTML page begins.
 const PAGE: [&[u8]; 6] = [
     b"<!doctype html",
     b"<html",
@@ -14,7 +14,7 @@ const PAGE: [&[u8]; 6] = [
     b"<script",
     b"<!--",
 ];
-/// Under which names errors are told.
+/// Names of members that hold an error.
 const ERRORS: [&str; 6] = [
     "error",
     "errors",
@@ -23,7 +23,7 @@ const ERRORS: [&str; 6] = [
     "exception",
     "error_description",
 ];
-/// Under which names their words are.
+/// Names of members that hold its text.
 const WORDS: [&str; 6] = [
     "message",
     "error_description",
@@ -33,7 +33,8 @@ const WORDS: [&str; 6] = [
     "code",
 ];
 
-/// Whether the beginning is that of data; `whole` says that nothing follows it.
+/// Returns an error if the content does not begin like data. `whole` says that nothing follows
+/// `head`.
 pub(super) fn check_is_data(
     place: &ExportLocation,
     head: &[u8],
@@ -47,6 +48,7 @@ pub(super) fn check_is_data(
     if is_page {
         return Err(html_page_error(&place.to_string(), head));
     }
+    // Only if all of it was seen: an object that goes on may still contain the list.
     match find_error_text(head).filter(|_| whole) {
         None => Ok(()),
         Some(said) => Err(TransportError::NotData {
@@ -56,10 +58,10 @@ pub(super) fn check_is_data(
     }
 }
 
-/// What is said of a page for people: its title, if it has one.
+/// Builds the error for an HTML page, with its title if it has one.
 pub(super) fn html_page_error(place: &str, head: &[u8]) -> TransportError {
     let text = String::from_utf8_lossy(head);
-    // Of the same length, so that places in one are places in the other.
+    // ASCII only, so that the length stays the same and positions fit both texts.
     let folded = text.to_ascii_lowercase();
     let title = folded.find("<title").and_then(|from| {
         let from = from + folded[from..].find('>')? + 1;
@@ -76,14 +78,15 @@ pub(super) fn html_page_error(place: &str, head: &[u8]) -> TransportError {
     }
 }
 
-/// What an answer says went wrong, if it is the news of that: an object with an error in it and no
-/// list of anything else.
+/// Returns the error that an answer reports, if it is an object with an error and no filled list of
+/// anything else.
 pub(super) fn find_error_text(body: &[u8]) -> Option<String> {
     if !start(body).starts_with(b"{") {
         return None;
     }
     let object: Map<String, Value> = serde_json::from_slice(start(body)).ok()?;
     let is_error = |name: &str| ERRORS.contains(&name.to_lowercase().as_str());
+    // An empty list beside an error is no data: many systems send `{"items": [], "error": ..}`.
     let has_data = object.iter().any(|(name, value)| {
         let filled = value.as_array().is_some_and(|list| !list.is_empty());
         filled && !is_error(name)
@@ -103,10 +106,13 @@ fn says_something(value: &Value) -> bool {
         Value::Array(list) => !list.is_empty(),
         Value::Object(object) => !object.is_empty(),
         Value::Bool(true) => true,
+        // `0` is the usual code for no error.
         Value::Number(number) => number.as_f64() != Some(0.0),
     }
 }
 
+/// Returns the text of an error. It is often beside the error and not in it:
+/// `{"error": "invalid_token", "error_description": ..}`.
 fn words(error: &Value, around: &Map<String, Value>) -> String {
     let among = |object: &Map<String, Value>| {
         let mut found = WORDS.iter().filter_map(|name| object.get(*name)?.as_str());
@@ -126,7 +132,7 @@ fn words(error: &Value, around: &Map<String, Value>) -> String {
     }
 }
 
-/// The bytes after a byte order mark and blanks.
+/// Skips a byte order mark and spaces.
 fn start(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     bytes.trim_ascii_start()

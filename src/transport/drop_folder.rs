@@ -1,5 +1,7 @@
-//! Drop folders: somebody puts files into one, each is read once and then moved to `accepted/` or
-//! `rejected/` in it, with what is said of it beside it.
+//! Drop folders: files are put into a folder, each is read once and then moved to `accepted/` or
+//! `rejected/`, with its reports next to it. A file counts as done only once it is moved, so a
+//! crash at any point makes the next pass read it again and not lose it. Start reading at `fetch`
+//! and `settle`.
 
 use super::cache::CacheMetadata;
 use super::error::TransportError;
@@ -14,10 +16,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// A file that was put there, or why it is none that is read.
+/// A file in the folder, or why it cannot be read.
 type WaitingFile = (PathBuf, Result<FileStamp, TransportError>);
 
-/// Takes the first file that is complete; with none, what was taken before stands.
+/// Takes the first complete file. Without one, the previous export stays in force.
 pub(super) fn fetch(
     place: &ExportLocation,
     drop: &DropLocation,
@@ -28,12 +30,13 @@ pub(super) fn fetch(
     if waiting.is_empty() && before.is_some() {
         return Ok(FetchAnswer::Same);
     }
-    // One that was read and not moved yet is not read again.
+    // A file that was read but not moved yet is not read again. It may be waiting for an approval.
     if let (Some((_, Ok(first))), Some(before)) = (waiting.first(), before)
         && before.stamp == Some(*first)
     {
         return Ok(FetchAnswer::Same);
     }
+    // Once for all files, not once per file.
     if drop.done.is_none() && !waiting.is_empty() {
         thread::sleep(PAUSE);
     }
@@ -51,28 +54,32 @@ pub(super) fn fetch(
         });
         match complete.and_then(|stamp| copy(&path, stamp, incoming)) {
             Ok(about) => return Ok(FetchAnswer::New(about)),
+            // An unfinished file does not block those after it.
             Err(error @ (TransportError::Unfinished { .. } | TransportError::Irregular { .. })) => {
                 tracing::warn!("{error}");
                 why = error;
             }
-            // Somebody took it away.
+            // Somebody removed it in the meantime.
             Err(TransportError::Missing { .. }) => {}
             Err(error) => return Err(error),
         }
     }
+    // The folder is not empty but nothing can be read: with an earlier export, that is no failure.
     before.map(|_| FetchAnswer::Same).ok_or(why)
 }
 
-/// What is in the folder, in order.
+/// Lists the files of the folder in order.
 fn list_waiting(drop: &DropLocation) -> Result<Vec<WaitingFile>, TransportError> {
     let mut names = matching_names(&drop.folder, &drop.pattern, drop.done.as_deref())?;
     names.retain(|name| !is_result_folder(&drop.folder, name));
+    // By name and not by time: the time of a file tells when it was copied here, not when it was
+    // exported.
     names.sort_by(|a, b| natural_order(a, b));
     let paths = names.iter().map(|name| drop.folder.join(name));
     Ok(paths.map(|path| (path.clone(), stat(&path))).collect())
 }
 
-/// Whether it is one of the folders for what has been dealt with.
+/// Returns whether this is a folder for files that are done.
 fn is_result_folder(folder: &Path, name: &str) -> bool {
     [ACCEPTED, REJECTED].contains(&name) && folder.join(name).is_dir()
 }
@@ -80,9 +87,9 @@ fn is_result_folder(folder: &Path, name: &str) -> bool {
 const ACCEPTED: &str = "accepted";
 const REJECTED: &str = "rejected";
 
-/// Moves a file that was fetched from a drop folder out of the way, with reports beside it: their
-/// names and what is in them. One that was moved or replaced meanwhile is left alone, and so is
-/// everything at another place.
+/// Moves a file of a drop folder that is done, with its reports (name and content) next to it. A
+/// file that was moved or replaced in the meantime is left alone, and so are exports at other
+/// locations.
 pub fn settle(
     place: &ExportLocation,
     fetched: &FetchedExport,
@@ -94,6 +101,7 @@ pub fn settle(
     };
     let path = drop.folder.join(&fetched.name);
     let read = fetched.stamp;
+    // The stamp tells the file that was read from one that was put there under the same name since.
     match stat(&path) {
         Ok(stamp) if Some(stamp) == read => {}
         Ok(_) => {
@@ -111,18 +119,18 @@ pub fn settle(
         path: path.clone(),
         source,
     };
-    // Others read there: it has the rights of the folder it is in.
+    // Readable like the folder it is in, because other people look there.
     fs::create_dir_all(&to).map_err(unmoved)?;
     let target = reserve(&to, &fetched.name).map_err(unmoved)?;
     let moved = move_with_reports(&path, &target, drop.done.as_deref(), reports);
     if moved.is_err() {
-        // The name that was taken for it; a file that is there already stays.
+        // The reserved name. A file that already has been moved keeps it.
         let _ = fs::remove_file(&target);
     }
     moved.map_err(unmoved)
 }
 
-/// Takes a name that nobody has, with the time in it.
+/// Reserves a name with the time in it, which no other file has.
 fn reserve(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let time = Utc::now().format("%Y%m%dT%H%M%SZ");
     let names = (1..10_000).map(|count| match count {
@@ -131,6 +139,7 @@ fn reserve(folder: &Path, name: &str) -> io::Result<PathBuf> {
     });
     for name in names {
         let path = folder.join(name);
+        // Created, not checked for: two processes in the same second must not choose the same name.
         match File::create_new(&path) {
             Ok(_) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -140,8 +149,8 @@ fn reserve(folder: &Path, name: &str) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Reports first, the file last: until then it counts as not dealt with. The file that says it is
-/// complete goes before it, so that it never stands for the next one of the same name.
+/// Writes the reports, then moves the file, which is not done until then. Its done-file moves
+/// before it, so that it never marks the next file of the same name as complete.
 fn move_with_reports(
     path: &Path,
     target: &Path,
@@ -151,6 +160,8 @@ fn move_with_reports(
     for (name, text) in reports {
         let mut file = File::create(sibling_path(target, name))?;
         file.write_all(text)?;
+        // On disk before the file moves: after a crash there may be a report too many, but not one
+        // too few.
         file.sync_data()?;
     }
     if let Some(ending) = done
@@ -162,7 +173,7 @@ fn move_with_reports(
     fs::rename(path, target)
 }
 
-/// The name of a file with another ending after its own.
+/// Returns the path with another ending added.
 fn sibling_path(path: &Path, ending: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{name}.{ending}"))

@@ -1,40 +1,33 @@
-//! What can be wrong on the way of an export, and the way out.
+//! Errors of fetching an export. Each variant has its own remedy (`TransportError::help`), which is
+//! why so many are told apart.
 
 use chrono::TimeDelta;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why an export could not be fetched, read or put away.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// A program that does the work is missing.
+    /// A program that Roster needs is missing.
     #[error("{name} cannot be run: {source}")]
     Program {
         name: &'static str,
-        /// Why.
         source: io::Error,
     },
-    /// The folder of what was fetched cannot be used.
+    /// The cache folder is not usable.
     #[error("the cache {path} cannot be used: {source}")]
-    Cache {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file that the configuration names, to be trusted or to let us in, is of no use.
+    Cache { path: PathBuf, source: io::Error },
+    /// A file named in the configuration, for trust or credentials, is not usable.
     #[error("{path} cannot be used: {why}")]
     Setting { path: PathBuf, why: String },
-    /// There is no such file.
     #[error("{place} does not exist{said}")]
     Missing {
-        /// Where it was looked for.
+        /// Where it was expected.
         place: String,
-        /// What the other side said of it, if anything.
+        /// What the server said about it, if anything.
         said: String,
     },
-    /// It is no file one can read.
+    /// It is not a regular file.
     #[error("{path} is {what}; Roster does not read it")]
     Irregular {
         path: String,
@@ -45,135 +38,99 @@ pub enum TransportError {
     #[error("{place} is still being written: {why}")]
     Unfinished {
         place: String,
-        /// What shows it.
+        /// What shows that.
         why: String,
     },
-    /// It became another one in the middle.
+    /// It was replaced while it was read.
     #[error("{place} was written to or replaced while it was read")]
     Swapped { place: String },
-    /// It cannot be read.
     #[error("{path} cannot be read: {source}")]
-    Read {
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It cannot be put away.
+    Read { path: PathBuf, source: io::Error },
+    /// It cannot be moved away.
     #[error("{path} cannot be moved: {source}")]
-    Move {
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The other side did not let us in.
+    Move { path: PathBuf, source: io::Error },
+    /// The server denied access.
     #[error("{place} denied access: {said}")]
     Authentication { place: String, said: String },
-    /// The host is not known to ssh, or is another one now.
+    /// The host key is unknown to ssh, or has changed.
     #[error("ssh does not trust the host of {place}: {said}")]
-    HostKey {
-        place: String,
-        /// What ssh said.
-        said: String,
-    },
-    /// The other side cannot be reached.
+    HostKey { place: String, said: String },
+    /// The server cannot be reached.
     #[error("{place} cannot be reached: {said}")]
-    Unreachable {
-        place: String,
-        /// Why.
-        said: String,
-    },
-    /// It took too long.
+    Unreachable { place: String, said: String },
+    /// The whole fetch took too long.
     #[error("{place} took longer than {} s", .after.as_secs())]
-    Timeout {
-        place: String,
-        /// How long was waited.
-        after: Duration,
-    },
-    /// The other side fell silent.
+    Timeout { place: String, after: Duration },
+    /// The server sent nothing for too long.
     #[error("no data from {place} for {} s", .after.as_secs())]
-    Silent {
-        place: String,
-        /// How long was waited.
-        after: Duration,
-    },
-    /// A web server says no.
+    Silent { place: String, after: Duration },
+    /// A web server answered with an error.
     #[error("{place} answered {status}{said}")]
     Status {
         place: String,
         status: String,
-        /// What it said of it, if anything.
+        /// What it said about it, if anything.
         said: String,
     },
-    /// A web server has no time.
+    /// A web server is overloaded.
     #[error("{place} answered {status}{}", retry_hint(.after.as_ref()))]
     Busy {
         place: String,
         status: String,
-        /// When to come again.
+        /// When to try again.
         after: Option<TimeDelta>,
     },
-    /// A web server sends us where we do not go.
+    /// A web server redirects to an address that Roster does not follow.
     #[error("{place} redirects to {to}: {why}")]
     Redirect {
         place: String,
-        /// Where.
         to: String,
-        /// Why not.
         why: String,
     },
-    /// It ends too early.
+    /// It ended too early.
     #[error("{place} ended early: {said}")]
     Truncated {
         place: String,
-        /// What shows it.
+        /// What shows that.
         said: String,
     },
-    /// It has more bytes than it may have.
+    /// It is larger than allowed.
     #[error("{place} has more than {limit} bytes{}", if *.unpacked { ", unpacked" } else { "" })]
     TooLarge {
         place: String,
-        /// How many it may have.
+        /// The limit in bytes.
         limit: u64,
-        /// Whether that shows only when it is unpacked.
+        /// Whether this showed only after unpacking.
         unpacked: bool,
     },
-    /// It is something for people, or the news that something went wrong.
+    /// It is an HTML page, or reports an error.
     #[error("{place} does not contain data: {what}")]
     NotData {
         place: String,
         /// What it is instead.
         what: String,
     },
-    /// One of several pages failed, and with it all of them.
+    /// One of several pages failed, which fails all of them.
     #[error("page {page} of {place}: {source}")]
     Page {
         place: String,
-        /// Which page, from 1.
+        /// The page, counted from 1.
         page: usize,
-        /// Why.
         source: Box<TransportError>,
     },
-    /// There is no room in the cache.
+    /// The disk of the cache is full.
     #[error("no space left for {place}: {source}")]
-    Full {
-        place: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It was never fetched, or what was fetched is gone.
+    Full { place: String, source: io::Error },
+    /// It was never fetched, or its cache is gone.
     #[error("{place} was never fetched")]
     Unfetched { place: String },
-    /// Anything else.
+    /// Any other failure.
     #[error("{place} cannot be fetched: {said}")]
-    Failed {
-        place: String,
-        /// What was said.
-        said: String,
-    },
+    Failed { place: String, said: String },
 }
 
 impl TransportError {
-    /// Whether something came, and was not what it should be.
+    /// Returns whether something was received that is not an export.
     #[must_use]
     pub fn is_not_data(&self) -> bool {
         match self {
@@ -183,7 +140,7 @@ impl TransportError {
         }
     }
 
-    /// The way out.
+    /// Returns what to do about it.
     #[must_use]
     pub fn help(&self) -> String {
         match self {
@@ -241,7 +198,7 @@ fn retry_hint(after: Option<&TimeDelta>) -> String {
     })
 }
 
-/// The lines that say something, on one line.
+/// Joins the lines that are not blank into one.
 pub(super) fn one_line(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let brief = lines.collect::<Vec<_>>().join("; ");

@@ -1,5 +1,6 @@
-//! Files of this machine: which one, whether it is complete, and that it stays the same while it is
-//! read.
+//! Local files: which file a pattern selects, whether it is complete, and that it does not change
+//! while it is read. ERPs write exports in place and take their time, so a file is read only after
+//! it has not changed for a second, and checked again afterwards. Start reading at `fetch`.
 
 use super::cache::CacheMetadata;
 use super::error::TransportError;
@@ -16,7 +17,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// What tells a file from another one, and from what it was before.
+/// Identifies a file and its state. The time of change and the inode catch what size and
+/// modification time alone do not: `cp -p` and `mv` of another file with the same time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct FileStamp {
     device: u64,
@@ -38,7 +40,7 @@ impl FileStamp {
     }
 }
 
-/// When it was last written.
+/// When the file was last modified.
 pub(super) fn modified(file: &Metadata) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(file.mtime(), file.mtime_nsec().try_into().ok()?)
 }
@@ -52,19 +54,21 @@ pub(super) fn fetch(
 ) -> Result<FetchAnswer, TransportError> {
     let path = find_newest(place, file)?;
     let stamp = stat(&path)?;
+    // The stamp is compared before anything waits, so that an unchanged file costs a pass no time.
     if before.is_some_and(|before| before.stamp == Some(stamp)) {
         return Ok(FetchAnswer::Same);
     }
     if let Some(ending) = &file.done {
         check_done(&path, stamp, ending)?;
     } else {
+        // A writer that is at work changes the size or time within a second, usually.
         thread::sleep(PAUSE);
         check_unchanged(&path, stamp)?;
     }
     copy(&path, stamp, incoming).map(FetchAnswer::New)
 }
 
-/// The file that a place names, or the newest that its pattern fits.
+/// Returns the file of a place, or the newest that its pattern matches.
 fn find_newest(place: &ExportLocation, file: &FileLocation) -> Result<PathBuf, TransportError> {
     let path = &file.path;
     let pattern = path.file_name().unwrap_or_default().to_string_lossy();
@@ -76,7 +80,10 @@ fn find_newest(place: &ExportLocation, file: &FileLocation) -> Result<PathBuf, T
     for name in matching_names(folder, &pattern, file.done.as_deref())? {
         let path = folder.join(&name);
         match stat(&path) {
+            // The name breaks ties, so that files of the same second are chosen the same way each
+            // time.
             Ok(stamp) => newest = newest.max(Some((stamp.modified, name, path))),
+            // One unreadable file that happens to match does not hide the others.
             Err(error) => tracing::warn!("{place}: {error}"),
         }
     }
@@ -87,7 +94,7 @@ fn find_newest(place: &ExportLocation, file: &FileLocation) -> Result<PathBuf, T
     Ok(path)
 }
 
-/// The names in a folder that a pattern fits and that may be complete.
+/// Lists the names in a folder that match a pattern and may be complete files.
 pub(super) fn matching_names(
     folder: &Path,
     pattern: &str,
@@ -104,16 +111,19 @@ pub(super) fn matching_names(
         match name.to_str() {
             Some(name) if is_one(name) => names.push(name.to_owned()),
             Some(_) => {}
+            // Skipped with a warning: a source name, a log line and a report could not name it.
             None => tracing::warn!("{}: the name {name:?} is not UTF-8", folder.display()),
         }
     }
     Ok(names)
 }
 
-/// What a file is now; only what can be read as one, in its own folder, is any.
+/// Returns the stamp of a file. Fails for anything but a regular file in its own folder.
 pub(super) fn stat(path: &Path) -> Result<FileStamp, TransportError> {
     let unread = |error| unreadable(path, error);
     let link = fs::symlink_metadata(path).map_err(unread)?;
+    // A link out of the folder could make Roster read, and report on, any file that its user can
+    // read.
     if link.is_symlink() {
         let folder = path.parent().unwrap_or(Path::new("."));
         let folder = fs::canonicalize(folder).map_err(unread)?;
@@ -156,7 +166,7 @@ fn unreadable(path: &Path, source: io::Error) -> TransportError {
     TransportError::Read { path, source }
 }
 
-/// Whether it is what it was a while ago.
+/// Returns an error if the file is not as it was.
 pub(super) fn check_unchanged(path: &Path, before: FileStamp) -> Result<(), TransportError> {
     let now = stat(path)?;
     if now == before {
@@ -170,13 +180,14 @@ pub(super) fn check_unchanged(path: &Path, before: FileStamp) -> Result<(), Tran
     Err(unfinished(path, why))
 }
 
-/// Whether the file that says so is there, and is not that of the day before.
+/// Returns an error if the done-file is missing or older than the file.
 pub(super) fn check_done(
     path: &Path,
     stamp: FileStamp,
     ending: &str,
 ) -> Result<(), TransportError> {
     match done_file(path, ending) {
+        // An older one is left over from the export before.
         Some((_, done)) if done.modified >= stamp.modified => Ok(()),
         Some((done, _)) => Err(unfinished(
             path,
@@ -190,7 +201,7 @@ pub(super) fn check_done(
     }
 }
 
-/// The file that says it is complete.
+/// Returns the done-file of a file.
 pub(super) fn done_file(path: &Path, ending: &str) -> Option<(PathBuf, FileStamp)> {
     let name = path.file_name()?.to_str()?;
     let names = done_names(name, ending).into_iter();
@@ -209,7 +220,7 @@ fn unfinished(path: &Path, why: String) -> TransportError {
     }
 }
 
-/// Takes a file that stays the same all the while.
+/// Takes a file that does not change in the meantime.
 pub(super) fn copy(
     path: &Path,
     stamp: FileStamp,
@@ -218,6 +229,7 @@ pub(super) fn copy(
     incoming.check_size(stamp.size)?;
     let unread = |error| unreadable(path, error);
     let file = open(path).map_err(unread)?;
+    // Stamps are taken from the open file, so that a file renamed over it is noticed.
     let same = |file: &File| {
         let metadata = file.metadata().map_err(unread)?;
         Ok(FileStamp::of(&metadata) == stamp)
@@ -229,6 +241,8 @@ pub(super) fn copy(
         return Err(swapped());
     }
     incoming.take_all(&file, unread)?;
+    // Also by path: a file that was replaced after it was opened is complete, but no longer the
+    // export.
     if !same(&file)? || stat(path).ok() != Some(stamp) || incoming.size() != stamp.size {
         return Err(swapped());
     }
@@ -245,7 +259,8 @@ pub(super) fn copy(
     })
 }
 
-/// Opens what may have become a pipe meanwhile, and does not wait for its other end.
+/// Opens the file without blocking. If it was replaced by a pipe after it was checked, opening that
+/// would wait for a writer.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -277,14 +292,14 @@ mod tests {
             copy(&path, stamp, &mut IncomingExport::new(&place, new, LIMIT)?)
         };
         assert!(take().is_ok());
-        // Another one of the same size, moved to its place.
+        // Another file of the same size, moved to its place.
         let other = folder.path().join("other.csv");
         fs::write(&other, "id;nom_\n").unwrap();
         fs::rename(&other, &path).unwrap();
         assert!(matches!(take(), Err(TransportError::Swapped { .. })));
         fs::remove_file(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
-        // Nobody waits for the other end of a pipe.
+        // Opening a pipe must not wait for its writer.
         assert!(matches!(take(), Err(TransportError::Swapped { .. })));
     }
 }

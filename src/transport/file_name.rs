@@ -1,8 +1,9 @@
-//! Names of files: which ones count, and in which order.
+//! Names of files: which are complete files, which match a pattern, and in which order they are
+//! read.
 
 use std::cmp::Ordering;
 
-/// What programs call files that they have not finished.
+/// Endings that programs give to files while they write or transfer them.
 const UNFINISHED: [&str; 6] = [
     ".part",
     ".tmp",
@@ -12,24 +13,26 @@ const UNFINISHED: [&str; 6] = [
     ".crdownload",
 ];
 
-/// Whether a name may be that of a complete file.
+/// Returns whether a file of this name may be complete.
 pub(super) fn may_be_complete(name: &str) -> bool {
     let folded = name.to_lowercase();
     let unfinished = UNFINISHED.iter().any(|ending| folded.ends_with(ending));
+    // Some programs write to a hidden file first. Control characters would reach logs and reports.
     !(unfinished || name.starts_with('.') || name.contains(char::is_control))
 }
 
-/// Whether a name stands for several.
+/// Returns whether a name is a pattern.
 pub(super) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
 }
 
-/// Whether a pattern with `*` and `?` fits a name.
+/// Returns whether a pattern with `*` and `?` matches a name.
 pub(super) fn matches_pattern(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut at, mut from) = (0, 0);
-    // The last star, and how much it has taken so far.
+    // The last star, and how much it has matched so far. Returning to the last star alone is
+    // enough, and keeps this from taking exponential time.
     let mut star = None;
     while from < name.len() {
         match pattern.get(at) {
@@ -53,13 +56,14 @@ pub(super) fn matches_pattern(pattern: &str, name: &str) -> bool {
     pattern[at..].iter().all(|c| *c == '*')
 }
 
-/// The names of the files that may say a file is complete.
+/// The possible names of the done-file of a file: some systems add the ending, others replace the
+/// old one.
 pub(super) fn done_names(name: &str, ending: &str) -> [String; 2] {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     [format!("{name}{ending}"), format!("{stem}{ending}")]
 }
 
-/// In order, numbers by their value: `customers_2` before `customers_10`.
+/// Compares names with numbers by value: `customers_2` before `customers_10`.
 pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     loop {
@@ -67,6 +71,7 @@ pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
         if let (Some(one), Some(other)) = (one, other) {
             let by_value = one.trim_start_matches('0');
             let than = other.trim_start_matches('0');
+            // By length and then text: the number may be longer than any integer type.
             let by_value = by_value.len().cmp(&than.len()).then(by_value.cmp(than));
             if by_value != Ordering::Equal {
                 return by_value;
@@ -79,14 +84,14 @@ pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
             (Some(one), Some(other)) if one == other => {
                 (left, right) = (ahead.as_str(), behind.as_str());
             }
-            // Only zeros before a number tell them apart, if anything does.
+            // Equal but for leading zeros, if they differ at all.
             (None, None) => return a.cmp(b),
             (one, other) => return one.cmp(&other),
         }
     }
 }
 
-/// The digits at the beginning.
+/// Returns the digits at the beginning.
 fn number(text: &str) -> Option<&str> {
     let end = text.find(|c: char| !c.is_ascii_digit());
     let digits = &text[..end.unwrap_or(text.len())];

@@ -1,5 +1,6 @@
-//! Exports of servers by FTP: with TLS, unless the configuration says in so many words that
-//! everybody may read along.
+//! Exports from FTP servers, with TLS unless the configuration has `plain: true`. FTP tells little
+//! about a file and nothing about whether it is complete, so size and time are compared before and
+//! after the transfer. Start reading at `fetch`.
 
 use super::error::{TransportError, one_line};
 use super::file_name::{done_names, is_pattern, matches_pattern, may_be_complete};
@@ -19,17 +20,17 @@ use tokio::io::AsyncReadExt;
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 
-/// What a server says of a file; it need not be able to.
+/// Size and time of a file. Servers need not know either.
 type FtpFileStat = (Option<u64>, Option<DateTime<Utc>>);
 
-/// One conversation with a server.
+/// A connection to a server.
 struct FtpSession<'p> {
     place: &'p ExportLocation,
     ftp: &'p FtpLocation,
     stream: AsyncRustlsFtpStream,
 }
 
-/// Takes the file that is named, or the newest that the pattern fits.
+/// Takes the named file, or the newest that the pattern matches.
 pub(super) async fn fetch(
     place: &ExportLocation,
     ftp: &FtpLocation,
@@ -38,6 +39,7 @@ pub(super) async fn fetch(
     let mut session = FtpSession::open(place, ftp).await?;
     let path = session.choose().await?;
     let before = session.stat(&path).await?;
+    // Before the transfer, so that a file that is too large costs no time.
     if let (Some(size), _) = before {
         incoming.check_size(size)?;
     }
@@ -45,7 +47,7 @@ pub(super) async fn fetch(
     session.check_unchanged(&path, before).await?;
     session.take(&path, before, incoming).await?;
     session.check_unchanged(&path, before).await?;
-    // All of it is here.
+    // Everything has arrived, so a server that does not answer to QUIT is not waited for.
     let _ = timeout(Duration::from_secs(1), session.stream.quit()).await;
     Ok(FetchAnswer::New(ExportMetadata {
         name: path.rsplit('/').next().unwrap_or(&path).to_owned(),
@@ -56,6 +58,7 @@ pub(super) async fn fetch(
 
 impl<'p> FtpSession<'p> {
     async fn open(place: &'p ExportLocation, ftp: &'p FtpLocation) -> Result<Self, TransportError> {
+        // Each time, because it is the only trace of a decision that somebody may have forgotten.
         if ftp.security == FtpSecurity::Plain {
             tracing::warn!(
                 "{place}: the password and the customers are sent unencrypted; ask the operators for FTP with TLS, and remove `plain: true`"
@@ -68,19 +71,21 @@ impl<'p> FtpSession<'p> {
         if is_v6 {
             session.stream.set_mode(Mode::ExtendedPassive);
         } else {
-            // Only the server itself is connected to, whichever address it gives.
+            // Connects to the server itself whatever address it gives: behind a NAT it gives a
+            // private one, and a hostile one could point anywhere.
             session.stream.set_passive_nat_workaround(true);
         }
         let (user, word) = (&*ftp.username, ftp.password.expose_secret());
         let entered = async {
             session.stream.login(user, word).await?;
+            // In text mode servers change line ends, and the size no longer fits.
             session.stream.transfer_type(FileType::Binary).await
         };
         with_timeout(place, IDLE, entered).await?;
         Ok(session)
     }
 
-    /// Which file counts: the one that is named, or the newest.
+    /// Returns the file to read: the named one, or the newest.
     async fn choose(&mut self) -> Result<String, TransportError> {
         let path = self.ftp.path.as_str();
         let (folder, pattern) = match path.rsplit_once('/') {
@@ -88,13 +93,16 @@ impl<'p> FtpSession<'p> {
             None => (None, path),
         };
         let done = self.ftp.done.as_deref();
+        // With a done-file, the folder must be listed even for a fixed name.
         if !is_pattern(pattern) && done.is_none() {
             return Ok(path.to_owned());
         }
+        // NLST and not LIST, whose format differs from server to server.
         let listed = self.stream.nlst(folder.filter(|folder| !folder.is_empty()));
         let listed = with_timeout(self.place, IDLE, listed).await?;
         let names = listed.iter().map(|name| {
             let name = name.trim_end_matches(['\r', '\n']);
+            // Some servers return full paths.
             name.rsplit('/').next().unwrap_or(name).to_owned()
         });
         let names: Vec<String> = names.collect();
@@ -106,6 +114,7 @@ impl<'p> FtpSession<'p> {
         let mut newest = None;
         for name in names.iter().filter(|name| matches_pattern(pattern, name)) {
             if name == pattern || (may_be_complete(name) && !says_done(name)) {
+                // MDTM has one format on all servers, unlike the times in a listing.
                 let (_, time) = self.stat(&whole(name)).await?;
                 newest = newest.max(Some((time, name)));
             }
@@ -126,7 +135,7 @@ impl<'p> FtpSession<'p> {
         Ok(whole(name))
     }
 
-    /// What the server says of a file.
+    /// Asks for size and time of a file.
     async fn stat(&mut self, path: &str) -> Result<FtpFileStat, TransportError> {
         let size =
             none_if_unsupported(with_timeout(self.place, IDLE, self.stream.size(path)).await)?;
@@ -165,20 +174,25 @@ impl<'p> FtpSession<'p> {
     ) -> Result<(), TransportError> {
         let mut stream = with_timeout(self.place, IDLE, self.stream.retr_as_stream(path)).await?;
         let mut buffer = vec![0; 256 << 10];
+        // Silence is limited per read, not for the whole file, which may be large.
         loop {
             let read = timeout(IDLE, stream.read(&mut buffer)).await;
             match read.map_err(|_| silent(self.place, IDLE))? {
                 Ok(0) => break,
                 Ok(read) => incoming.take(&buffer[..read])?,
-                // Some close TLS without a word; what counts is that all bytes came.
+                // Some servers close TLS without the closing message. That is fine if all bytes
+                // have arrived.
                 Err(error) if is_end(&error) && seen.0 == Some(incoming.size()) => break,
                 Err(error) => return Err(self.truncated_error(seen, incoming, &error.to_string())),
             }
         }
+        // The server confirms the end on the control connection, which tells a complete transfer
+        // from a broken one.
         let finished = with_timeout(self.place, IDLE, stream.finish()).await;
         if let Err(error) = finished {
             return Err(self.truncated_error(seen, incoming, &error.to_string()));
         }
+        // A server whose disk or process fails in the middle may still report success.
         match seen.0 {
             Some(size) if size != incoming.size() => {
                 Err(self.truncated_error(seen, incoming, "and the server treats that as the end"))
@@ -220,6 +234,7 @@ async fn connect(
     }
     let config = tls::client(ftp.ca.as_deref()).map_err(FtpError::SecureError)?;
     let connector = AsyncRustlsConnector::from(tokio_rustls::TlsConnector::from(config));
+    // Certificates are issued for the address without brackets.
     let host = ftp.host.trim_start_matches('[').trim_end_matches(']');
     tracing::debug!("{place}: {:?}", ftp.security);
     if ftp.security == FtpSecurity::Implicit {
@@ -235,7 +250,7 @@ async fn connect(
     })
 }
 
-/// Waits for an answer, and says what it means.
+/// Waits for an answer and turns failures into errors.
 async fn with_timeout<T>(
     place: &ExportLocation,
     after: Duration,
@@ -253,7 +268,7 @@ fn silent(place: &ExportLocation, after: Duration) -> TransportError {
     }
 }
 
-/// What a server need not be able to say.
+/// Turns the refusal of an optional command into `None`.
 fn none_if_unsupported<T>(said: Result<T, TransportError>) -> Result<Option<T>, TransportError> {
     match said {
         Ok(said) => Ok(Some(said)),
@@ -273,6 +288,7 @@ fn classify_error(place: &ExportLocation, error: &FtpError) -> TransportError {
             Status::NotLoggedIn | Status::InvalidCredentials | Status::LoginNeedAccount => {
                 TransportError::Authentication { place: name, said }
             }
+            // FTP has one code for a missing file and for one that may not be read.
             Status::FileUnavailable | Status::RequestFileActionIgnored => TransportError::Missing {
                 place: name,
                 said: format!(": {said}"),

@@ -1,4 +1,6 @@
-//! Exports of web servers: what is asked, where we let ourselves be sent, what an answer means.
+//! Exports from web servers: requests, redirects, and what an answer means. Credentials go only to
+//! the server in the configuration, and an answer is accepted only if it is complete and looks like
+//! data. Start reading at `fetch`; exports in several pages are in `pages.rs`.
 
 use super::cache::CacheMetadata;
 use super::error::{TransportError, one_line};
@@ -15,10 +17,10 @@ use reqwest::header::{
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
-/// How often a server may send us on.
+/// How many redirects are followed. More than a login or a CDN needs is a loop.
 pub const MOST_REDIRECTS: usize = 5;
 
-/// One conversation with a server.
+/// A connection to a server.
 pub(super) struct HttpSession<'p> {
     pub place: &'p ExportLocation,
     pub http: &'p HttpLocation,
@@ -26,7 +28,7 @@ pub(super) struct HttpSession<'p> {
     token: Option<SecretString>,
 }
 
-/// Asks for an export, or for all of its pages.
+/// Requests an export, or all of its pages.
 pub(super) async fn fetch(
     place: &ExportLocation,
     http: &HttpLocation,
@@ -43,6 +45,7 @@ pub(super) async fn fetch(
     if answer.status() == StatusCode::NOT_MODIFIED {
         return Ok(FetchAnswer::Same);
     }
+    // The first of several pages looks like a complete export in which most customers are missing.
     if next_link(&answer).is_some() {
         return Err(TransportError::NotData {
             place: place.to_string(),
@@ -64,7 +67,7 @@ impl<'p> HttpSession<'p> {
         })
     }
 
-    /// Asks for an address, and again with a new token when that of before is not taken any more.
+    /// Requests an address, and again with a new token if the cached one is no longer accepted.
     pub(super) async fn get(
         &mut self,
         url: &Url,
@@ -75,6 +78,8 @@ impl<'p> HttpSession<'p> {
             let given = token::get(self.place, grant, &self.client).await?;
             self.token = Some(given.token);
             let first = self.follow(url, before).await?;
+            // A server may revoke a token before its time. A fresh one that is refused means that
+            // the credentials are wrong.
             if first.status() == StatusCode::UNAUTHORIZED && given.cached {
                 token::forget(grant);
                 let given = token::get(self.place, grant, &self.client).await?;
@@ -90,12 +95,14 @@ impl<'p> HttpSession<'p> {
         self.check_status(answer, before.is_some()).await
     }
 
-    /// Asks for an address, and where its server sends us.
+    /// Requests an address and follows redirects.
     async fn follow(
         &self,
         url: &Url,
         before: Option<&CacheMetadata>,
     ) -> Result<Response, TransportError> {
+        // By hand, since the client would send headers of the configuration to other servers, and
+        // would go from https to http.
         let mut url = url.clone();
         for _ in 0..=MOST_REDIRECTS {
             let request = self.request(&url, before);
@@ -112,12 +119,15 @@ impl<'p> HttpSession<'p> {
         ))
     }
 
+    /// Builds a request, which is conditional if there is an export from before.
     fn request(&self, url: &Url, before: Option<&CacheMetadata>) -> RequestBuilder {
         let is_home = is_same_server(&self.http.url, url);
         let address = match &self.http.auth {
             HttpAuth::S3(key) if is_home => s3::sign_url(url, key, Utc::now()),
             _ => url.clone(),
         };
+        // The client must not unpack: the limit counts packed and unpacked bytes, and the length
+        // must match what the server announced.
         let mut request = self.client.get(address).header(ACCEPT_ENCODING, "gzip");
         if let Some(before) = before {
             if let Some(etag) = &before.etag {
@@ -127,6 +137,8 @@ impl<'p> HttpSession<'p> {
                 request = request.header(IF_MODIFIED_SINCE, time);
             }
         }
+        // Another server gets neither credentials nor headers. A redirect to a signed address of a
+        // storage needs none.
         if !is_home {
             return request;
         }
@@ -146,7 +158,7 @@ impl<'p> HttpSession<'p> {
         }
     }
 
-    /// Where an answer sends us.
+    /// Returns the address that an answer redirects to.
     fn redirect_target(&self, from: &Url, answer: &Response) -> Result<Url, TransportError> {
         let to = answer.headers().get(LOCATION);
         let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
@@ -162,6 +174,7 @@ impl<'p> HttpSession<'p> {
                 self.redirect_error(&url_without_secrets(&url), "that is not a web address")
             );
         }
+        // The address may contain a token, which others could read then.
         if from.scheme() == "https" && url.scheme() == "http" {
             return Err(
                 self.redirect_error(&url_without_secrets(&url), "it would be sent unencrypted")
@@ -178,17 +191,21 @@ impl<'p> HttpSession<'p> {
         }
     }
 
-    /// An answer that is one.
+    /// Returns an error if the status is not a success.
     async fn check_status(&self, answer: Response, had: bool) -> Result<Response, TransportError> {
         let status = answer.status();
+        // `304` is only an answer to a conditional request; otherwise there is nothing to fall back
+        // to.
         if status == StatusCode::NOT_MODIFIED && had {
             return Ok(answer);
         }
+        // Only 200: `206` is a part, `204` is nothing, and `202` is not ready yet.
         if status == StatusCode::OK {
             return self.check_content(answer).await;
         }
         let (place, after) = (self.place.to_string(), retry_after(answer.headers()));
         let shown = status.to_string();
+        // A code with its own remedy each.
         match status.as_u16() {
             401 | 403 | 407 => {
                 let said = format!("{shown}{}", self.error_text(answer).await);
@@ -211,13 +228,13 @@ impl<'p> HttpSession<'p> {
         }
     }
 
-    /// An answer in a form that we read.
+    /// Returns an error if the content is a page or is encoded in a way that was not asked for.
     async fn check_content(&self, mut answer: Response) -> Result<Response, TransportError> {
         let headers = answer.headers();
         let media = text(headers, CONTENT_TYPE).unwrap_or_default();
         let media = media.split(';').next().unwrap_or_default().trim();
         if ["text/html", "application/xhtml+xml"].contains(&media.to_lowercase().as_str()) {
-            // What there is of it at once; the title is near the beginning.
+            // Whatever has arrived. The title is near the beginning.
             let head = answer.chunk().await.ok().flatten().unwrap_or_default();
             return Err(content_check::html_page_error(
                 &self.place.to_string(),
@@ -237,7 +254,8 @@ impl<'p> HttpSession<'p> {
         Ok(answer)
     }
 
-    /// What the server says of an error, if it says it in words for machines.
+    /// Returns what the server says about an error, if it is machine-readable. HTML error pages say
+    /// nothing useful in a log.
     async fn error_text(&self, mut answer: Response) -> String {
         let media = text(answer.headers(), CONTENT_TYPE).unwrap_or_default();
         let plain = media.starts_with("text/plain");
@@ -245,6 +263,7 @@ impl<'p> HttpSession<'p> {
             return String::new();
         }
         let body = answer.chunk().await.ok().flatten().unwrap_or_default();
+        // A few lines; the rest of an error can be a stack trace.
         let body = &body[..body.len().min(2_048)];
         let said = content_check::find_error_text(body)
             .or_else(|| plain.then(|| one_line(&String::from_utf8_lossy(body))))
@@ -255,13 +274,14 @@ impl<'p> HttpSession<'p> {
         format!(": {}", self.place.redact(&said))
     }
 
-    /// Takes all of an answer.
+    /// Takes the whole body of an answer.
     pub(super) async fn take(
         &self,
         mut answer: Response,
         incoming: &mut IncomingExport,
     ) -> Result<(), TransportError> {
         let announced = answer.content_length();
+        // Before the transfer, so that an export that is too large costs no time.
         if let Some(length) = announced {
             incoming.check_size(length)?;
         }
@@ -288,6 +308,7 @@ impl<'p> HttpSession<'p> {
             Some(announced) => format!("received {came} of {announced} bytes"),
             None => format!("received {came} bytes"),
         };
+        // Without the url, which may contain a token.
         let why = self.place.redact(&chain(&error.without_url()));
         let said = format!("{came}: {why}");
         TransportError::Truncated { place, said }
@@ -298,7 +319,7 @@ impl<'p> HttpSession<'p> {
     }
 }
 
-/// What it means that a request did not arrive.
+/// Builds the error of a request that could not be sent.
 pub(super) fn send_error(
     place: &ExportLocation,
     to: &str,
@@ -310,7 +331,7 @@ pub(super) fn send_error(
             after: IDLE,
         };
     }
-    // The address is said already, and with it what stands in it.
+    // The address is in the error already, and with it everything that may be secret in it.
     let mut why = Vec::new();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -335,6 +356,7 @@ fn client(place: &ExportLocation, http: &HttpLocation) -> Result<Client, Transpo
         .connect_timeout(CONNECT)
         .read_timeout(IDLE)
         .redirect(redirect::Policy::none());
+    // A proxy of the environment cannot reach this machine.
     if is_loopback(&http.url) {
         client = client.no_proxy();
     }
@@ -356,8 +378,8 @@ fn client(place: &ExportLocation, http: &HttpLocation) -> Result<Client, Transpo
     })
 }
 
-/// Whether what is for one address may be told at another: it is the same server, or the same host
-/// with TLS now.
+/// Returns whether credentials for one address may be sent to another: the same server, or the same
+/// host with TLS.
 pub(super) fn is_same_server(home: &Url, url: &Url) -> bool {
     let upgraded = home.scheme() == "http"
         && url.scheme() == "https"
@@ -367,7 +389,7 @@ pub(super) fn is_same_server(home: &Url, url: &Url) -> bool {
     upgraded || home.origin() == url.origin()
 }
 
-/// Whether it is this machine.
+/// Returns whether the address is on this machine.
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -375,7 +397,7 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
-/// What an answer says of the file.
+/// Returns what an answer says about the file.
 pub(super) fn export_metadata(answer: &Response) -> ExportMetadata {
     let headers = answer.headers();
     let own = |name| text(headers, name).map(str::to_owned);
@@ -395,11 +417,12 @@ pub(super) fn export_metadata(answer: &Response) -> ExportMetadata {
     }
 }
 
-/// The name that `Content-Disposition` gives a file, if it is one.
+/// Returns the file name of `Content-Disposition`, if it is one.
 fn file_name(text: &str) -> Option<String> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.find_map(|part| part.strip_prefix("filename="))?;
     let name = name.trim_matches('"');
+    // The name ends up in reports and in file names, so it may not lead anywhere else.
     let odd = |c: char| c.is_control() || c == '/' || c == '\\';
     let fine = !name.is_empty() && !name.starts_with('.') && !name.contains(odd);
     fine.then(|| name.to_owned())
@@ -414,17 +437,18 @@ fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<&str> 
     headers.get(name)?.to_str().ok()
 }
 
-/// Seconds, or a date.
+/// Reads seconds or a date.
 fn retry_after(headers: &HeaderMap) -> Option<TimeDelta> {
     let text = text(headers, RETRY_AFTER)?.trim();
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(TimeDelta::seconds(i64::from(seconds)));
     }
     let at = DateTime::parse_from_rfc2822(text).ok()?;
+    // A date in the past means now.
     Some((at.to_utc() - Utc::now()).max(TimeDelta::zero()))
 }
 
-/// The address of the next page by the header `Link`.
+/// Returns the address of the next page from the header `Link`.
 pub(super) fn next_link(answer: &Response) -> Option<String> {
     let links = answer.headers().get_all(reqwest::header::LINK);
     let links = links.iter().filter_map(|link| link.to_str().ok());
@@ -441,7 +465,7 @@ pub(super) fn next_link(answer: &Response) -> Option<String> {
     })
 }
 
-/// Which way the next page is said, for messages.
+/// Describes for messages where the next page is named.
 pub(super) fn describe_next_page(next: &NextPage) -> String {
     match next {
         NextPage::Header => "the header `Link`".to_owned(),

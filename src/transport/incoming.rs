@@ -1,4 +1,6 @@
-//! Bytes on their way into the cache: counted, hashed, unpacked, and gone again unless all came.
+//! Bytes on their way into the cache: counted, hashed and unpacked. The file is removed again
+//! unless everything arrived, so whatever goes wrong on the way leaves the cache as it was. Start
+//! reading at `IncomingExport::take` and `finish`.
 
 use super::content_check;
 use super::error::TransportError;
@@ -9,12 +11,12 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// How a gzip file begins.
+/// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// How much of the beginning is looked at.
+/// How much of the beginning is kept to look at.
 const HEAD: usize = 16 << 10;
 
-/// An export of which not all is there yet.
+/// An export that is being received.
 pub(super) struct IncomingExport {
     place: ExportLocation,
     path: PathBuf,
@@ -26,7 +28,7 @@ pub(super) struct IncomingExport {
     unpacked: bool,
 }
 
-/// An export, all of which is there, unpacked.
+/// An export that was received completely, unpacked.
 pub(super) struct CompleteExport {
     pub path: PathBuf,
     pub digest: Digest,
@@ -34,7 +36,7 @@ pub(super) struct CompleteExport {
 }
 
 impl IncomingExport {
-    /// Into a new file; nobody else writes there.
+    /// Opens a new file. The caller holds the lock of the cache.
     pub(super) fn new(
         place: &ExportLocation,
         path: PathBuf,
@@ -56,9 +58,9 @@ impl IncomingExport {
         })
     }
 
-    /// Takes the next bytes.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
         self.size += bytes.len() as u64;
+        // Before writing, so that the disk never holds more than the limit.
         self.check_size(self.size)?;
         let room = HEAD.saturating_sub(self.head.len());
         self.head.extend(&bytes[..bytes.len().min(room)]);
@@ -67,7 +69,7 @@ impl IncomingExport {
         written.map_err(|error| self.write_error(error))
     }
 
-    /// Takes all that there is; what cannot be read is told by `fault`.
+    /// Takes everything from a reader. `fault` turns its errors into errors of the transport.
     pub(super) fn take_all(
         &mut self,
         mut from: impl Read,
@@ -78,18 +80,18 @@ impl IncomingExport {
             match from.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(read) => self.take(&buffer[..read])?,
+                // A signal interrupted the call; nothing was lost.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(fault(error)),
             }
         }
     }
 
-    /// How many bytes came.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Whether so many bytes may come.
+    /// Returns an error if this is more than the limit.
     pub(super) fn check_size(&self, size: u64) -> Result<(), TransportError> {
         if size <= self.limit {
             return Ok(());
@@ -101,36 +103,39 @@ impl IncomingExport {
         })
     }
 
-    /// Room for one page of it.
+    /// The path for one page.
     pub(super) fn page_path(&self) -> PathBuf {
         self.path.with_extension("page")
     }
 
-    /// Room for what a program fetches.
+    /// The path for a file that another program fetches.
     pub(super) fn file_path(&self) -> PathBuf {
         self.path.with_extension("file")
     }
 
-    /// Everything came: what was packed is unpacked, and what is no data refused.
+    /// Ends the export: unpacks it, and refuses it if it is not data.
     pub(super) fn finish(mut self) -> Result<CompleteExport, TransportError> {
+        // By content, not by name or header: servers send `.gz` files with and without
+        // `Content-Encoding`.
         if self.head.starts_with(&GZIP) {
             return self.unpack()?.finish();
         }
         let whole = self.size == self.head.len() as u64;
         content_check::check_is_data(&self.place, &self.head, whole)?;
         let written = self.file.flush().and_then(|()| {
-            // A name that is there after a power cut must not stand for bytes that are not.
+            // After a power failure, a name must not stand for bytes that were never written.
             self.file.get_ref().sync_data()
         });
         written.map_err(|error| self.write_error(error))?;
         Ok(CompleteExport {
+            // An empty path tells `drop` that the file has another owner now.
             path: std::mem::take(&mut self.path),
             digest: Digest::from_hasher(&self.hasher),
             size: self.size,
         })
     }
 
-    /// The same without its gzip; once, whatever is in it.
+    /// Unpacks the export, once.
     fn unpack(mut self) -> Result<Self, TransportError> {
         let flushed = self.file.flush();
         flushed.map_err(|error| self.write_error(error))?;
@@ -142,6 +147,7 @@ impl IncomingExport {
         let path = self.path.with_extension("unpacked");
         let mut unpacked = Self::new(&self.place, path, self.limit)?;
         unpacked.unpacked = true;
+        // The limit applies again to the unpacked bytes: a few kilobytes can unpack to terabytes.
         let place = &self.place;
         unpacked.take_all(MultiGzDecoder::new(packed), |error| {
             TransportError::Truncated {
@@ -149,6 +155,8 @@ impl IncomingExport {
                 said: format!("its gzip data cannot be unpacked completely: {error}"),
             }
         })?;
+        // A server that compresses a compressed file is misconfigured; unpacking again and again
+        // could be made to go on for ever.
         if unpacked.head.starts_with(&GZIP) {
             return Err(TransportError::NotData {
                 place: self.place.to_string(),
@@ -175,7 +183,7 @@ impl IncomingExport {
 impl Drop for IncomingExport {
     fn drop(&mut self) {
         if self.path != Path::new("") {
-            // What stays is removed by the next fetch.
+            // If it stays, the next fetch removes it.
             let _ = fs::remove_file(&self.path);
         }
     }

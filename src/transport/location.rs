@@ -1,4 +1,6 @@
-//! Where an export is, and how one is let in there.
+//! Where an export is, and with which credentials it is fetched. These are the parsed forms of
+//! `export:` in `roster.yaml`. Everything shown to people goes through `Display` or `redact`, which
+//! leave out secrets.
 
 use crate::model::Digest;
 use reqwest::Url;
@@ -7,201 +9,185 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a whole fetch may take.
+/// The default limit for a whole fetch.
 pub const TIMEOUT: Duration = Duration::from_mins(5);
-/// How many bytes an export may have, unpacked.
+/// The default limit for the size of an export, unpacked.
 pub const LIMIT: u64 = 2 << 30;
 
-/// Where an export is.
+/// The place of an export, with the limits for fetching it.
 #[derive(Clone, Debug)]
 pub struct ExportLocation {
-    /// The way there.
     pub kind: LocationKind,
-    /// How many bytes it may have, packed or unpacked.
+    /// The most bytes of the export, packed or unpacked.
     pub limit: u64,
-    /// How long a whole fetch may take.
+    /// The limit for a whole fetch.
     pub timeout: Duration,
 }
 
-/// The ways to an export.
 #[derive(Clone, Debug)]
 pub enum LocationKind {
-    /// A file of this machine that is written anew each time.
+    /// A local file that is overwritten each time.
     File(FileLocation),
-    /// A folder of this machine into which files are put.
+    /// A local folder into which files are put.
     Drop(DropLocation),
-    /// A web server.
     Http(Box<HttpLocation>),
-    /// A server by ssh.
+    /// An SFTP server.
     Sftp(SftpLocation),
-    /// A server by FTP.
     Ftp(FtpLocation),
 }
 
-/// A file of this machine, or the newest of those that a pattern fits.
+/// A local file, or the newest that a pattern matches.
 #[derive(Clone, Debug)]
 pub struct FileLocation {
-    /// The file; its last part may have `*` and `?` in it.
+    /// The file. Its last part may contain `*` and `?`.
     pub path: PathBuf,
-    /// The ending of the empty file beside it that says it is complete.
+    /// The ending of the empty file next to it that marks it as complete.
     pub done: Option<String>,
 }
 
-/// A folder into which files are put; each is moved away when it has been dealt with.
+/// A folder into which files are put. Each is moved away when it is done.
 #[derive(Clone, Debug)]
 pub struct DropLocation {
     pub folder: PathBuf,
-    /// Which files count: a name with `*` and `?`.
+    /// The names of the files to read, with `*` and `?`.
     pub pattern: String,
-    /// The ending of the empty file beside one that says it is complete.
+    /// The ending of the empty file next to one that marks it as complete.
     pub done: Option<String>,
 }
 
-/// A web server.
 #[derive(Clone, Debug)]
 pub struct HttpLocation {
-    /// The address, without a password in it.
+    /// The address, without a password.
     pub url: Url,
-    /// How it lets us in.
     pub auth: HttpAuth,
-    /// What else it is told; only this server, not where it may send us.
+    /// Extra headers. Only this server gets them, not the targets of redirects.
     pub headers: Vec<(String, SecretString)>,
-    /// Where the page after a page is.
+    /// Where the next page is named.
     pub next: Option<NextPage>,
-    /// Where in a page its list is, when that is not clear.
+    /// The path of the list in a page, if it is not clear.
     pub items: Option<String>,
-    /// Whose certificates count beside those of the system: a file in PEM.
+    /// A PEM file of certificates to trust in addition to those of the system.
     pub ca: Option<PathBuf>,
 }
 
-/// How a web server lets us in.
+/// How to authenticate to a web server.
 #[derive(Clone, Debug, Default)]
 pub enum HttpAuth {
-    /// It asks for nothing.
     #[default]
     None,
-    /// A name and a password.
     Basic {
-        /// The name.
         username: String,
         password: SecretString,
     },
-    /// A token that somebody made.
+    /// A fixed token.
     Bearer(SecretString),
-    /// Tokens that we ask for: OAuth 2, client credentials.
+    /// Tokens requested with OAuth 2 client credentials.
     ClientCredentials(ClientCredentials),
-    /// A signature in the address, as S3 wants it.
+    /// A signature in the address, as in S3.
     S3(S3Key),
 }
 
-/// What addresses of S3 are signed with.
+/// The key that S3 addresses are signed with.
 #[derive(Clone, Debug)]
 pub struct S3Key {
-    /// The name of the key.
+    /// The id of the key.
     pub id: String,
-    /// The key.
     pub secret: SecretString,
-    /// What goes with a key that is good for a while only.
+    /// The session token of a temporary key.
     pub session: Option<SecretString>,
-    /// Where the bucket is.
+    /// The region of the bucket.
     pub region: String,
 }
 
-/// What tokens are asked for with.
+/// The credentials that tokens are requested with.
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
-    /// Who we are.
     pub id: String,
-    /// And the proof of it.
     pub secret: SecretString,
-    /// Whom to ask.
+    /// The address that issues tokens.
     pub url: Url,
     pub scope: Option<String>,
 }
 
-/// Where the page after a page is.
+/// Where the next page is named.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NextPage {
     /// In the header `Link`, as `rel=next`.
     Header,
-    /// An address in the page: where.
+    /// At an address in the page; holds its path.
     Link(String),
-    /// A cursor in the page: where, and the name of the parameter it is sent back as.
+    /// By a cursor in the page that is sent back as a parameter.
     Cursor {
-        /// Where in the page.
+        /// The path in the page.
         path: String,
-        /// The parameter of the address.
+        /// The name of the parameter.
         parameter: String,
     },
 }
 
-/// A server by ssh.
 #[derive(Clone, Debug)]
 pub struct SftpLocation {
-    /// Who we are there; as ssh is set up when not given.
+    /// The user. `None` leaves it to the configuration of ssh.
     pub user: Option<String>,
-    /// Which host; may be one of ssh's own names for it.
+    /// The host, which may be an alias of the ssh configuration.
     pub host: String,
-    /// Its port; as ssh is set up when not given.
+    /// The port. `None` leaves it to the configuration of ssh.
     pub port: Option<u16>,
-    /// The file; its last part may have `*` and `?` in it.
+    /// The file. Its last part may contain `*` and `?`.
     pub path: String,
-    /// The ending of the empty file beside it that says it is complete.
+    /// The ending of the empty file next to it that marks it as complete.
     pub done: Option<String>,
-    /// The key; as ssh is set up when not given.
+    /// The key. `None` leaves it to the configuration of ssh.
     pub key: Option<SshKey>,
 }
 
-/// A private key.
 #[derive(Clone, Debug)]
 pub struct SshKey {
-    /// Its file.
     pub key: PathBuf,
-    /// The file of the hosts that may be trusted; as ssh is set up when not given.
+    /// The file of trusted hosts. `None` leaves that to the configuration of ssh.
     pub known_hosts: Option<PathBuf>,
 }
 
-/// A server by FTP.
 #[derive(Clone, Debug)]
 pub struct FtpLocation {
     pub host: String,
     pub port: u16,
-    /// The file; its last part may have `*` and `?` in it.
+    /// The file. Its last part may contain `*` and `?`.
     pub path: String,
-    /// The ending of the empty file beside it that says it is complete.
+    /// The ending of the empty file next to it that marks it as complete.
     pub done: Option<String>,
-    /// Who we are there.
     pub username: String,
     pub password: SecretString,
-    /// What others can read on the way.
+    /// What others on the network can read.
     pub security: FtpSecurity,
-    /// Whose certificates count beside those of the system: a file in PEM.
+    /// A PEM file of certificates to trust in addition to those of the system.
     pub ca: Option<PathBuf>,
 }
 
-/// What others can read on the way.
+/// How a connection is encrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FtpSecurity {
-    /// Nothing: TLS is asked for before anything is said.
+    /// TLS is started before anything is sent.
     Explicit,
-    /// Nothing: there is TLS from the start.
+    /// TLS from the start.
     Implicit,
-    /// Everything, the password too.
+    /// No encryption. Others can read everything, including the password.
     Plain,
 }
 
 impl ExportLocation {
-    /// Under which name the cache keeps it.
+    /// The name of its folder in the cache.
     pub(super) fn cache_key(&self) -> Digest {
         let detail = match &self.kind {
-            // What stands after the `?` is not shown, and yet tells two exports apart.
+            // The query of the address is never displayed, but it can tell two exports apart.
             LocationKind::Http(http) => format!("{}\0{:?}\0{:?}", http.url, http.next, http.items),
             _ => String::new(),
         };
         Digest::of(format!("{self}\0{detail}").as_bytes())
     }
 
-    /// What is asked beside the address: an answer to another question says nothing about this one.
+    /// A digest of what is sent besides the address. An answer to another request says nothing
+    /// about this one: a header may select the company.
     pub(super) fn request_digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
         if let LocationKind::Http(http) = &self.kind {
@@ -213,11 +199,12 @@ impl ExportLocation {
         Digest::from_hasher(&hasher)
     }
 
-    /// The text without the secrets of this place, however the other side came to say them.
+    /// Removes the secrets of this place from a text. Servers repeat credentials in their messages,
+    /// plain or in base64.
     pub(super) fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in self.secrets() {
-            // What is as short as that stands in other words too.
+            // Shorter ones occur in ordinary words.
             if secret.len() > 3 {
                 text = text.replace(&secret, "[secret]");
             }
@@ -249,8 +236,9 @@ impl ExportLocation {
                 };
                 let headers = http.headers.iter();
                 secrets.extend(headers.map(|(_, value)| value.expose_secret().to_owned()));
+                // The query as a whole and its values, because a message may quote either.
                 secrets.extend(http.url.query().map(str::to_owned));
-                // Short ones are words like `json`.
+                // Short ones are words such as `json`.
                 let values = http.url.query_pairs().map(|(_, value)| value.into_owned());
                 secrets.extend(values.filter(|value| value.len() >= 8));
                 secrets
@@ -259,7 +247,7 @@ impl ExportLocation {
     }
 }
 
-/// A host as it stands before a port: addresses of version 6 have colons of their own.
+/// Puts brackets around IPv6 addresses, whose colons would be mistaken for that of the port.
 pub(super) fn bracketed(host: &str) -> String {
     if host.contains(':') {
         return format!("[{host}]");
@@ -273,12 +261,12 @@ fn encode(text: &str) -> String {
     text.trim_end_matches('=').to_owned()
 }
 
-/// An address without what stands after the `?`, where secrets may be.
+/// Removes the query, which may contain secrets, and the user from an address.
 pub(super) fn url_without_secrets(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // What has no place for a name has none to hide.
+    // Fails only for addresses that cannot have a user.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.to_string()

@@ -1,8 +1,9 @@
-//! How an export gets here, whatever is in it.
+//! Fetches exports, whatever is in them.
 //!
-//! [`fetch`] goes to where the export is, and keeps its bytes in the cache once all of them are
-//! there; [`last_fetched`] says what is kept, and asks nobody. So what is read is never half there and
-//! does not move while it is read, and a server that cannot be reached takes nothing away.
+//! `fetch` goes to where the export is and stores its bytes in the cache once all of them have
+//! arrived; `last_fetched` returns what is stored, without using the network. So what is read is
+//! never half an export and does not change while it is read, and a server that cannot be reached
+//! takes nothing away. There is one file per transport; start reading at `fetch`.
 
 mod cache;
 mod content_check;
@@ -35,52 +36,51 @@ use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a file has to stand still before it counts as written.
+/// How long a file must stay unchanged to count as complete.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a server may take to take a call.
+/// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(20);
-/// How long a server may say nothing in the middle of an answer.
+/// How long a server may be silent during an answer.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// An export as it is kept.
+/// An export in the cache.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FetchedExport {
-    /// The name of the file, as its place calls it.
+    /// The name of the file at its location.
     pub name: String,
-    /// Of its bytes, unpacked.
+    /// The digest of its bytes, unpacked.
     pub digest: Digest,
-    /// How many bytes it has, unpacked.
+    /// The number of bytes, unpacked.
     pub size: u64,
-    /// When the export itself was last written, where its place says so.
+    /// When the export was last written, if the location tells.
     pub modified: Option<DateTime<Utc>>,
-    /// How it stands to the one before.
+    /// How it relates to the previous one.
     pub news: ExportChange,
-    /// Whether its place said that nothing is new, so that nothing was read.
+    /// Whether the location said that nothing changed, so that nothing was read.
     pub untouched: bool,
-    /// The file it was read from, to move that one and no other.
+    /// The file that it was read from, so that only this one is moved away.
     stamp: Option<file::FileStamp>,
 }
 
-/// How an export stands to the one that was fetched before.
+/// How an export relates to the one fetched before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExportChange {
     /// Nothing was fetched before.
     First,
-    /// It is the same: the place says so, or the bytes are.
+    /// The same: the location says so, or the bytes are equal.
     Same,
-    /// It is another one.
     Changed,
 }
 
-/// What a place answers.
+/// The answer of a location.
 enum FetchAnswer {
-    /// Nothing new since the export that is kept.
+    /// Nothing changed since the cached export.
     Same,
-    /// An export, all of which has been taken in.
+    /// An export, which has been received completely.
     New(ExportMetadata),
 }
 
-/// What a place says of an export beside its bytes.
+/// What the location says about an export besides its bytes.
 #[derive(Default)]
 struct ExportMetadata {
     name: String,
@@ -90,10 +90,12 @@ struct ExportMetadata {
     stamp: Option<file::FileStamp>,
 }
 
-/// Brings the export of a place into the cache. Any number of processes may do so at once. It
-/// blocks, so it is called on a thread of its own and never in the middle of a future.
+/// Fetches the export of a place into the cache. Any number of processes may do this at once. It
+/// blocks, so it must run on a thread of its own and not within a future.
 pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, TransportError> {
     let kept = ExportCache::of(place, cache);
+    // Held during the whole fetch: two processes that fetch the same export at once would write to
+    // the same file, and one of them would do its work for nothing.
     let lock = kept.lock()?;
     let before = kept.read_metadata_for_request(&lock)?;
     let mut incoming = kept.incoming(place, &lock)?;
@@ -114,6 +116,8 @@ pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, Tran
             untouched: true,
             ..kept.record_unchanged(before, &lock)?
         },
+        // A server or proxy that answers `304` to an unconditional request is broken, and there is
+        // nothing to fall back to.
         (FetchAnswer::Same, None) => {
             return Err(TransportError::Failed {
                 place: place.to_string(),
@@ -138,8 +142,8 @@ pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, Tran
     Ok(fetched)
 }
 
-/// The bytes of what was fetched last for a place, and what they are; nothing goes to the network.
-/// The file stays as it is until two others have been fetched.
+/// Returns the path of the export that was fetched last, and its description, without using the
+/// network. The file stays until two other exports have been fetched.
 pub fn last_fetched(
     place: &ExportLocation,
     cache: &Path,
@@ -152,11 +156,13 @@ pub fn last_fetched(
     Ok((kept.body(meta.digest()), meta.fetched(ExportChange::Same)))
 }
 
-/// Does something that goes to the network, for as long as the place may take.
+/// Runs a network operation within the time limit of the place.
 fn block_on_with_timeout<T>(
     place: &ExportLocation,
     work: impl Future<Output = Result<T, TransportError>>,
 ) -> Result<T, TransportError> {
+    // A runtime of its own: this runs on a blocking thread, and its time limit must end everything
+    // that it started.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -165,7 +171,7 @@ fn block_on_with_timeout<T>(
             said: error.to_string(),
         })?;
     let ended = runtime.block_on(async { tokio::time::timeout(place.timeout, work).await });
-    // A name that is still being looked up holds up nobody.
+    // A pending name lookup, which cannot be cancelled, must not delay the return.
     runtime.shutdown_background();
     ended.unwrap_or_else(|_| {
         Err(TransportError::Timeout {

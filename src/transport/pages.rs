@@ -1,5 +1,6 @@
-//! Exports in pages: each is a part of a list, and all of them become one list of JSON. A page that
-//! fails fails them all.
+//! Exports in several pages: each page holds a part of a list, and all parts are joined into one
+//! JSON list. If one page fails, the whole export fails, since a missing page looks like removed
+//! customers. Start reading at `fetch`.
 
 use super::error::TransportError;
 use super::http::{HttpSession, describe_next_page, export_metadata, next_link};
@@ -13,15 +14,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many pages there may be.
+/// An upper bound against a server that invents next pages for ever.
 const MOST_PAGES: usize = 100_000;
-/// How many bytes one page may have; it is in memory whole.
+/// The most bytes of one page, which is held in memory.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// An object whose values are left as they are written.
+/// An object whose values keep their spelling: numbers that are ids must not be converted on the
+/// way.
 type RawObject<'p> = BTreeMap<String, &'p RawValue>;
 
-/// Takes one page after the other.
+/// Fetches one page after the other.
 pub(super) async fn fetch(
     session: &mut HttpSession<'_>,
     next: &NextPage,
@@ -38,12 +40,14 @@ pub(super) async fn fetch(
         let Some(following) = following else {
             incoming.take(b"]\n")?;
             return Ok(ExportMetadata {
-                // They are those of the first page, which says nothing of the others.
+                // The validators of the first page say nothing about the others, so an export in
+                // pages is never requested conditionally.
                 etag: None,
                 last_modified: None,
                 ..first.unwrap_or_default()
             });
         };
+        // A server with a broken cursor returns the same page again and again.
         if !seen.insert(following.to_string()) {
             let what = format!("{} leads back to an earlier page", describe_next_page(next));
             return Err(page_error(session, page, not_data(session, what)));
@@ -71,7 +75,7 @@ fn not_data(session: &HttpSession<'_>, what: String) -> TransportError {
     }
 }
 
-/// Takes a page, and says which one follows.
+/// Fetches a page. Returns the address of the next one.
 async fn take(
     session: &mut HttpSession<'_>,
     url: &Url,
@@ -80,14 +84,17 @@ async fn take(
 ) -> Result<(ExportMetadata, Option<Url>), TransportError> {
     let answer = session.get(url, None).await?;
     let about = export_metadata(&answer);
+    // Before the body is consumed, which consumes the answer.
     let link = next_link(&answer);
     let body = body(session, answer, incoming).await?;
     let page = ExportPage::read(&body, session.http.items.as_deref())
         .map_err(|what| not_data(session, what))?;
+    // Beside an error, the rows may be only a part of the page.
     if let Some(what) = page.problem() {
         return Err(not_data(session, what));
     }
-    // Pages before may have been empty.
+    // Earlier pages may have been empty, so the first comma depends on what was written and not on
+    // the page number.
     let is_first = incoming.size() == 1;
     let mut between: &[u8] = if is_first { b"\n" } else { b",\n" };
     for item in &page.items {
@@ -105,13 +112,15 @@ async fn take(
     Ok((about, following.transpose()?))
 }
 
-/// The address of the page that follows.
+/// Returns the address of the next page.
 fn next_page_url(
     session: &HttpSession<'_>,
     url: &Url,
     next: &NextPage,
     following: &str,
 ) -> Result<Url, TransportError> {
+    // The cursor replaces the one of the page before; other parameters of the configured address
+    // are kept.
     if let NextPage::Cursor { parameter, .. } = next {
         let mut address = session.http.url.clone();
         let kept = session.http.url.query_pairs();
@@ -129,6 +138,7 @@ fn next_page_url(
             format!("{} holds no address", describe_next_page(next)),
         )
     })?;
+    // Credentials are sent with every page, and the address of the next one comes from a document.
     if !http::is_same_server(&session.http.url, &address) {
         return Err(session.redirect_error(
             &url_without_secrets(&address),
@@ -138,7 +148,7 @@ fn next_page_url(
     Ok(address)
 }
 
-/// The bytes of a page, which has to fit into what may still come.
+/// Fetches the body of a page, which must fit into the remaining size.
 async fn body(
     session: &HttpSession<'_>,
     answer: Response,
@@ -151,7 +161,7 @@ async fn body(
     session.take(answer, &mut page).await?;
     let whole = page.finish()?;
     let bytes = std::fs::read(&whole.path);
-    // The next page takes its place.
+    // The next page uses the same name.
     let _ = std::fs::remove_file(&whole.path);
     bytes.map_err(|source| TransportError::Cache {
         path: whole.path,
@@ -159,15 +169,14 @@ async fn body(
     })
 }
 
-/// A page: its part of the list, and what stands around that.
+/// A page: its part of the list, and what surrounds it.
 struct ExportPage<'p> {
     items: Vec<&'p RawValue>,
     around: Option<RawObject<'p>>,
 }
 
 impl<'p> ExportPage<'p> {
-    /// The list itself, or an object with the list in it: at the place given, or the only list
-    /// there is.
+    /// Reads a page, which is a list or an object with one: at the given path, or the only one.
     fn read(body: &'p [u8], at: Option<&str>) -> Result<Self, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let whole: &RawValue = parse(body).ok_or("it is not valid JSON, which pages must be")?;
@@ -193,7 +202,7 @@ impl<'p> ExportPage<'p> {
         })
     }
 
-    /// The error that it reports beside its part of the list.
+    /// Returns the error that a page reports beside its list.
     fn problem(&self) -> Option<String> {
         let members = self.around.iter().flatten();
         let mut found = members.filter_map(|(name, value)| {
@@ -202,12 +211,12 @@ impl<'p> ExportPage<'p> {
                 EnvelopeSignal::Total(_) => None,
             }
         });
-        // That a page follows is what pages are for.
+        // A next page is normal here.
         let error = found.find(|found| found.code == codes::FEED_NOT_DATA);
         error.map(|error| error.message)
     }
 
-    /// The text or number at a place; nothing where there is none.
+    /// Returns the text or number at a path, if there is one.
     fn text(&self, path: &str) -> Result<Option<String>, String> {
         let found = self.around.as_ref().map(|around| find(around, path));
         let Some(found) = found.flatten() else {
@@ -215,6 +224,7 @@ impl<'p> ExportPage<'p> {
         };
         let value = serde_json::from_str(found.get()).unwrap_or_default();
         match value {
+            // Systems end the pages in all these ways.
             serde_json::Value::Null | serde_json::Value::Bool(false) => Ok(None),
             serde_json::Value::String(text) if text.is_empty() => Ok(None),
             serde_json::Value::String(text) => Ok(Some(text)),
@@ -236,7 +246,8 @@ fn object(value: &RawValue) -> Option<RawObject<'_>> {
     parse(value.get().as_bytes())
 }
 
-/// The only list among the values of an object.
+/// Returns the only list among the values of an object. With several, the wrong one could be taken,
+/// and would look like an export with few rows.
 fn only_list<'p>(object: &RawObject<'p>) -> Result<Vec<&'p RawValue>, String> {
     let lists = object
         .iter()
@@ -255,9 +266,9 @@ fn only_list<'p>(object: &RawObject<'p>) -> Result<Vec<&'p RawValue>, String> {
     }
 }
 
-/// What is at a place: a name, or names with dots between them.
+/// Returns the value at a path of names with dots between them.
 fn find<'p>(object: &RawObject<'p>, path: &str) -> Option<&'p RawValue> {
-    // `@odata.nextLink` is one name.
+    // `@odata.nextLink` is a single name.
     if let Some(value) = object.get(path) {
         return Some(value);
     }

@@ -1,5 +1,5 @@
-//! Objects of S3 and of servers that speak as it does: an address that is signed for a while
-//! (AWS Signature Version 4), and then the web as everywhere.
+//! Signs addresses of S3 and compatible servers (AWS Signature Version 4, in the query). The signed
+//! address is then fetched like any other.
 
 use super::location::S3Key;
 use chrono::{DateTime, Utc};
@@ -9,10 +9,10 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
-/// How long a signed address is good, in seconds; clocks may differ.
+/// How long a signed address is valid, in seconds. Clocks may differ by a few minutes.
 const GOOD_FOR: &str = "900";
 
-/// The address of an object, signed.
+/// Signs the address of an object.
 pub(super) fn sign_url(url: &Url, key: &S3Key, now: DateTime<Utc>) -> Url {
     sign_url_for(url, key, now, GOOD_FOR)
 }
@@ -20,7 +20,7 @@ pub(super) fn sign_url(url: &Url, key: &S3Key, now: DateTime<Utc>) -> Url {
 fn sign_url_for(url: &Url, key: &S3Key, now: DateTime<Utc>, seconds: &str) -> Url {
     let (day, time) = (now.format("%Y%m%d"), now.format("%Y%m%dT%H%M%SZ"));
     let scope = format!("{day}/{}/s3/aws4_request", key.region);
-    // In the order of their names, as the signature wants them.
+    // Sorted by name, as the signature requires.
     let mut query = vec![
         ("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_owned()),
         ("X-Amz-Credential", format!("{}/{scope}", key.id)),
@@ -39,6 +39,7 @@ fn sign_url_for(url: &Url, key: &S3Key, now: DateTime<Utc>, seconds: &str) -> Ur
     let port = url
         .port()
         .map_or_else(String::new, |port| format!(":{port}"));
+    // The body is not part of the signature, as a GET has none.
     let asked = format!(
         "GET\n{}\n{query}\nhost:{host}{port}\n\nhost\nUNSIGNED-PAYLOAD",
         url.path()
@@ -46,6 +47,8 @@ fn sign_url_for(url: &Url, key: &S3Key, now: DateTime<Utc>, seconds: &str) -> Ur
     let asked = hex(&Sha256::digest(asked));
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{asked}");
     let secret = format!("AWS4{}", key.secret.expose_secret());
+    // The key is derived step by step, so that a leaked derived key is good for one day, region and
+    // service only.
     let steps = [
         &*day.to_string(),
         &*key.region,
@@ -72,13 +75,13 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // A text takes whatever is written.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// Text as it stands in such an address; slashes are kept where it is a path.
+/// Encodes text for such an address. In a path, slashes are kept.
 #[must_use]
 pub fn percent_encode(text: &str, is_path: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -87,7 +90,7 @@ pub fn percent_encode(text: &str, is_path: bool) -> String {
         if plain || (is_path && byte == b'/') {
             encoded.push(char::from(byte));
         } else {
-            // A text takes whatever is written.
+            // Writing to a string cannot fail.
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
@@ -98,7 +101,7 @@ pub fn percent_encode(text: &str, is_path: bool) -> String {
 mod tests {
     use super::*;
 
-    /// The example of the documentation of S3 ("Authenticating Requests: Using Query Parameters").
+    /// The example in the documentation of S3 ("Authenticating Requests: Using Query Parameters").
     #[test]
     fn an_address_is_signed_as_the_documentation_shows() {
         let key = S3Key {

@@ -1,5 +1,5 @@
-//! Exports of servers by ssh: OpenSSH's own `sftp`, so that hosts, keys and agents hold as their
-//! users know them. It asks nobody anything.
+//! Exports from SFTP servers, fetched with the `sftp` program of OpenSSH, so that the hosts, keys
+//! and agents of the user's ssh configuration apply. It never prompts. Start reading at `fetch`.
 
 use super::cache::ExportCache;
 use super::error::{TransportError, one_line};
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// One file as the server lists it: to the minute, which is as exact as `sftp` shows it.
+/// A file in a listing of `sftp`, whose times are accurate to the minute.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct SftpEntry {
     mode: char,
@@ -24,7 +24,7 @@ struct SftpEntry {
     name: String,
 }
 
-/// Takes the file that is named, or the newest that the pattern fits.
+/// Takes the named file, or the newest that the pattern matches.
 pub(super) fn fetch(
     place: &ExportLocation,
     sftp: &SftpLocation,
@@ -33,6 +33,7 @@ pub(super) fn fetch(
 ) -> Result<FetchAnswer, TransportError> {
     let (folder, pattern) = sftp.path.rsplit_once('/').unwrap_or((".", &sftp.path));
     let folder = if folder.is_empty() { "/" } else { folder };
+    // Sorted by time, and with numeric owners, whose names could contain spaces.
     let list = format!("ls -lant {}\n", quoted(folder));
     let listed = listing(&run_batch(place, sftp, kept, &list)?);
     let file = choose(place, sftp, &listed, pattern)?;
@@ -40,18 +41,21 @@ pub(super) fn fetch(
     thread::sleep(PAUSE);
     let (from, to) = (format!("{folder}/{}", file.name), incoming.file_path());
     let local = to.file_name().unwrap_or_default().to_string_lossy();
+    // `-p` keeps the time of the file, which a listing shows only to the minute.
     let get = format!("get -p {} {}\n", quoted(&from), quoted(&local));
+    // Listed before and after in one session, so that a file that changes during the transfer is
+    // noticed.
     let ran = run_batch(place, sftp, kept, &format!("{list}{get}{list}"));
     let taken = ran.and_then(|said| {
         check_unchanged(place, &file, &said)?;
         take(place, &file, &to, incoming)
     });
-    // Nobody needs it any more, whatever it is.
+    // Not needed any more, in whatever state it is.
     let _ = fs::remove_file(&to);
     taken.map(FetchAnswer::New)
 }
 
-/// Which of the files counts.
+/// Chooses the file to read.
 fn choose(
     place: &ExportLocation,
     sftp: &SftpLocation,
@@ -61,10 +65,11 @@ fn choose(
     let done = sftp.done.as_deref();
     let may = |file: &&SftpEntry| {
         let says_done = done.is_some_and(|ending| file.name.ends_with(ending));
+        // A name that is written out counts even if it looks unfinished.
         let named = file.name == pattern;
         named || (may_be_complete(&file.name) && matches_pattern(pattern, &file.name) && !says_done)
     };
-    // The newest stand first.
+    // Newest first, as listed.
     let file = listed
         .iter()
         .find(may)
@@ -72,6 +77,7 @@ fn choose(
             place: place.to_string(),
             said: String::new(),
         })?;
+    // A link could point to any file that the account can read.
     let what = match file.mode {
         '-' => None,
         'd' => Some("a folder"),
@@ -99,7 +105,7 @@ fn unfinished(place: &ExportLocation, why: String) -> TransportError {
     }
 }
 
-/// Whether the server lists it as before, both before it was taken and after.
+/// Returns an error unless the file was listed unchanged both before and after the transfer.
 fn check_unchanged(
     place: &ExportLocation,
     before: &SftpEntry,
@@ -112,6 +118,8 @@ fn check_unchanged(
         .collect();
     let changed = now.iter().find(|now| **now != before);
     match changed {
+        // A different size shows a running upload; anything else, such as a missing listing, that
+        // the file was replaced.
         Some(now) if now.size != before.size => {
             let why = format!("{} bytes became {}", before.size, now.size);
             Err(unfinished(place, why))
@@ -135,6 +143,7 @@ fn take(
     };
     let file = File::open(path).map_err(fault)?;
     let metadata = file.metadata().map_err(fault)?;
+    // A short file after a successful exit would otherwise be read as a complete export.
     if metadata.len() != listed.size {
         let said = format!("received {} of {} bytes", metadata.len(), listed.size);
         let place = place.to_string();
@@ -143,19 +152,20 @@ fn take(
     incoming.take_all(file, fault)?;
     Ok(ExportMetadata {
         name: listed.name.clone(),
-        // `get -p` brings the time along.
+        // `get -p` preserves the time.
         modified: modified(&metadata),
         ..ExportMetadata::default()
     })
 }
 
-/// Runs a batch of commands; what they printed.
+/// Runs a batch of commands and returns their output.
 fn run_batch(
     place: &ExportLocation,
     sftp: &SftpLocation,
     kept: &ExportCache,
     batch: &str,
 ) -> Result<String, TransportError> {
+    // From a file: standard input stays closed, so that nothing can prompt.
     let file = kept.folder().join("incoming-batch");
     fs::write(&file, batch).map_err(|error| kept.fault(error))?;
     let mut command = command(sftp, &file);
@@ -182,7 +192,7 @@ fn run_batch(
 fn command(sftp: &SftpLocation, batch: &Path) -> Command {
     let mut command = Command::new("sftp");
     for (name, _) in std::env::vars_os() {
-        // What is Roster's own, secrets among it, is no business of ssh.
+        // Variables of Roster, which include secrets, do not concern ssh.
         if name.to_string_lossy().starts_with("ROSTER_") {
             command.env_remove(&name);
         }
@@ -192,11 +202,15 @@ fn command(sftp: &SftpLocation, batch: &Path) -> Command {
         format!("ConnectTimeout={}", CONNECT.as_secs()),
         format!("ServerAliveInterval={}", IDLE.as_secs() / 2),
         "ServerAliveCountMax=2".to_owned(),
+        // A shared connection of the user could be one with other keys, and would outlive the time
+        // limit.
         "ControlMaster=no".to_owned(),
         "ControlPath=none".to_owned(),
     ];
     command.args(options.map(|option| format!("-o{option}")));
     if let Some(key) = &sftp.key {
+        // Only the configured key is offered. An agent with many keys makes servers refuse after
+        // the first few.
         command.args(["-oIdentitiesOnly=yes", "-oIdentityAgent=none"]);
         command.arg("-i").arg(&key.key);
         if let Some(hosts) = &key.known_hosts {
@@ -220,6 +234,7 @@ fn command(sftp: &SftpLocation, batch: &Path) -> Command {
         .arg(batch)
         .arg("--")
         .arg(host)
+        // The output is parsed, so it must be in English and in UTC.
         .env("LC_ALL", "C")
         .env("TZ", "UTC")
         .env_remove("LANGUAGE")
@@ -228,17 +243,17 @@ fn command(sftp: &SftpLocation, batch: &Path) -> Command {
     command
 }
 
-/// For `sftp`'s own way of reading a line; what is quoted is no pattern.
+/// Quotes a name for `sftp`. Quoted names are not patterns.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The lines of a listing among all that was printed.
+/// Returns the entries of a listing in the output.
 fn listing(said: &str) -> Vec<SftpEntry> {
     said.lines().filter_map(parse_entry).collect()
 }
 
-/// `-rw-r--r--    ? 0        0            8 Nov 22 08:40 customers.csv`
+/// Parses a line such as `-rw-r--r--    ? 0        0            8 Nov 22 08:40 customers.csv`.
 fn parse_entry(line: &str) -> Option<SftpEntry> {
     let mut rest = line;
     let mut word = || {
@@ -252,8 +267,9 @@ fn parse_entry(line: &str) -> Option<SftpEntry> {
     let (_, _, _) = (word()?, word()?, word()?);
     let size = word()?.parse().ok()?;
     let time = format!("{} {} {}", word()?, word()?, word()?);
+    // Everything after one space: names may begin and end with spaces.
     let name = rest.strip_prefix(' ')?;
-    // A server may show the way to it.
+    // Some servers list full paths.
     let name = name.rsplit('/').next().unwrap_or(name).to_owned();
     Some(SftpEntry {
         mode: mode.chars().next().filter(|_| mode.len() >= 10)?,
@@ -263,7 +279,7 @@ fn parse_entry(line: &str) -> Option<SftpEntry> {
     })
 }
 
-/// What `sftp` meant by what it said.
+/// Recognises the failure in the output of `sftp`.
 fn classify_error(place: &ExportLocation, said: &str) -> TransportError {
     let folded = said.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
@@ -279,6 +295,8 @@ fn classify_error(place: &ExportLocation, said: &str) -> TransportError {
         told
     };
     match () {
+        // The order matters: the output for a specific failure can contain the words of a general
+        // one.
         () if has(HOST_KEY) => TransportError::HostKey { place, said },
         () if has(MISSING) => TransportError::Missing {
             place,

@@ -1,5 +1,5 @@
-//! Tokens that we ask for (OAuth 2, client credentials), each until it runs out. They are in memory
-//! alone.
+//! Access tokens (OAuth 2, client credentials), cached in memory until they expire. They are never
+//! written to disk.
 
 use super::content_check;
 use super::error::TransportError;
@@ -13,17 +13,18 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long before its end a token counts as run out.
+/// How long before its end a token counts as expired: it must outlive the request that it is sent
+/// with.
 const MARGIN: Duration = Duration::from_secs(30);
-/// How much of an answer is read.
+/// The most bytes of an answer that are read. A token is short.
 const MOST: usize = 64 << 10;
 
-/// The tokens that are good, by who asked whom for what.
+/// The valid tokens, by what they were requested with.
 static TOKENS: Mutex<BTreeMap<Digest, (SecretString, Instant)>> = Mutex::new(BTreeMap::new());
 
 pub(super) struct AccessToken {
     pub token: SecretString,
-    /// Whether we had it already.
+    /// Whether it was in the cache.
     pub cached: bool,
 }
 
@@ -34,7 +35,7 @@ struct TokenResponse {
     expires_in: Option<u64>,
 }
 
-/// A token that is good for a while.
+/// Returns a valid token.
 pub(super) async fn get(
     place: &ExportLocation,
     grant: &ClientCredentials,
@@ -50,8 +51,11 @@ pub(super) async fn get(
             cached: true,
         });
     }
+    // The lock is not held here, so two sources may both request a token. That is harmless, while a
+    // lock across a request would let one slow server stop all.
     let answer = ask(place, grant, client).await?;
     let token = SecretString::from(answer.access_token);
+    // Without a lifetime the token is used once: it may expire at any moment.
     let lasts = Duration::from_secs(answer.expires_in.unwrap_or_default());
     if let Some(until) = now.checked_add(lasts.saturating_sub(MARGIN)) {
         tokens().insert(cache_key(grant), (token.clone(), until));
@@ -62,23 +66,26 @@ pub(super) async fn get(
     })
 }
 
-/// The token is not taken any more.
+/// Drops a token that is no longer accepted.
 pub(super) fn forget(grant: &ClientCredentials) {
     tokens().remove(&cache_key(grant));
 }
 
 fn tokens() -> MutexGuard<'static, BTreeMap<Digest, (SecretString, Instant)>> {
-    // An entry is put in whole, so another thread's panic leaves nothing half done.
+    // An entry is inserted as a whole, so a panic in another thread leaves nothing half done.
     TOKENS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Returns the key in the cache. The secret is part of it, so that a rotated secret does not get the
+/// token of the old one.
 fn cache_key(grant: &ClientCredentials) -> Digest {
     let (id, secret) = (&grant.id, grant.secret.expose_secret());
     let text = format!("{}\0{id}\0{secret}\0{:?}", grant.url, grant.scope);
     Digest::of(text.as_bytes())
 }
 
-/// First as the standard wants it, then as some servers do.
+/// Requests a token: first with the credentials in a header, as the standard requires, then in the
+/// form, as some servers do.
 async fn ask(
     place: &ExportLocation,
     grant: &ClientCredentials,
@@ -114,6 +121,7 @@ async fn read(
         .await
         .map_err(|error| send_error(place, &url_without_secrets(url), &error))?
     {
+        // A server that answers with a page instead of a token may send a lot.
         body.extend(&bytes[..bytes.len().min(MOST - body.len())]);
         if body.len() == MOST {
             break;
@@ -130,6 +138,7 @@ async fn read(
     };
     let kind = read.token_type.as_deref().unwrap_or("bearer");
     if !kind.eq_ignore_ascii_case("bearer") || !is_token(&read.access_token) {
+        // A line break in the token would add headers to every request.
         return Err(refused(
             url,
             "the token contains characters that cannot be sent",
@@ -138,7 +147,7 @@ async fn read(
     Ok(read)
 }
 
-/// What may stand in a header.
+/// Returns whether a text may be sent in a header.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -150,7 +159,7 @@ fn refused(url: &Url, said: &str) -> TransportError {
     }
 }
 
-/// As in a form, which the standard asks for.
+/// Encodes text as in a form, which the standard requires here.
 fn encoded(text: &str) -> String {
     let mut url = Url::parse("form:x").ok();
     if let Some(url) = &mut url {

@@ -1,4 +1,6 @@
-//! The addresses of an account, in its row or in a list of it.
+//! Reads the addresses of an account, from its row or from a list nested in it. In go the address
+//! blocks of a mapping section and a row; out come one amendment of the account's `addresses` and
+//! one resource per address. Start reading at `ResourceCollector::addresses`.
 
 use super::ResourceCollector;
 use super::mangled_text;
@@ -14,7 +16,7 @@ use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{Cell, CompactText, Key, LineColumn, Link, ListAmendment, StatedField, Value};
 
 impl<'m> ResourceCollector<'m> {
-    /// The addresses that a row gives its account or takes from it.
+    /// Returns the addresses that a row adds to its account or unlinks from it.
     pub(super) fn addresses(
         &mut self,
         section: &'m MappingSection,
@@ -24,6 +26,8 @@ impl<'m> ResourceCollector<'m> {
         let mut add: Vec<Link> = Vec::new();
         let mut remove: Vec<CompactText> = Vec::new();
         let mut at = None;
+        // DJUST accepts addresses as a nested list and as flat columns, so the mapping may have
+        // blocks for both. One object may use only one of the two.
         let nested = section
             .blocks
             .iter()
@@ -49,10 +53,13 @@ impl<'m> ResourceCollector<'m> {
                 }
             }
         }
+        // A row that names no address says nothing about the account's addresses.
         let at = at?;
         remove.sort_unstable();
         Some(StatedField {
             field: kinds::own_field(kinds::get(ACCOUNT).expect_index("addresses")),
+            // An amendment and not a value: an export that lacks an address must not unlink it.
+            // Only `unlinkAddress` does.
             cell: Cell::Amend(Box::new(ListAmendment {
                 add: Value::links(add),
                 remove,
@@ -62,9 +69,11 @@ impl<'m> ResourceCollector<'m> {
         })
     }
 
-    /// Something else where a list of addresses belongs.
+    /// Reports an object where a list of addresses belongs.
     fn report_not_list(&mut self, column: ColumnIndex, account: &Key, row: &RecordView<'_>) {
         let entry = row.places[column.0].and_then(|place| row.record.cell(place));
+        // Text or null in place of the list is read as no addresses; only an object shows that the
+        // export has addresses in a form that the mapping does not expect.
         let Some(entry) = entry.filter(|entry| matches!(entry.shape, CellShape::Object)) else {
             return;
         };
@@ -77,7 +86,7 @@ impl<'m> ResourceCollector<'m> {
         self.collected.diagnostics.push(found.at(origin));
     }
 
-    /// An object that has its addresses in a list and one beside the list.
+    /// Reports an object that has addresses both in a list and beside it.
     fn report_mixed_addresses(
         &mut self,
         block: &AddressBlock,
@@ -95,7 +104,7 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// One address; where it stands, if there is one.
+    /// Reads one address and returns its place, or `None` if the row has none.
     fn address(
         &mut self,
         block: &'m AddressBlock,
@@ -109,11 +118,15 @@ impl<'m> ResourceCollector<'m> {
         }
         let kind = kinds::get(ADDRESS);
         let words = &self.mapping.words;
+        // Checked before `self.key`, which would hide the whole kind: an address without an id is a
+        // problem of its account only.
         if let Ok(CellContent::Absent | CellContent::Blank(_)) = block.id.read(row, words) {
             self.report_missing_id(block, account, row);
             return None;
         }
         let (key, at) = self.key(kind, &block.id, row, Some(account))?;
+        // No fields are read for an unlinked address: the row says that it is gone, and its
+        // remaining cells are often blank or stale.
         if self.flag(block.unlink.as_ref(), account, row) == Some(1) {
             remove.push(key.id.clone());
             return Some(at);
@@ -128,14 +141,18 @@ impl<'m> ResourceCollector<'m> {
         });
         let said = self.fields(kind, &key, &block.fields, row);
         self.put(&key, Some(account), at, said);
+        // The first account is remembered, so that a conflict between two accounts can be told from
+        // one between the rows of one account.
         self.owners.entry(key).or_insert_with(|| account.clone());
         Some(at)
     }
 
-    /// An address without an id: fine where nothing is said of it.
+    /// Reports an address without an id, unless the row says nothing else about it either.
     fn report_missing_id(&mut self, block: &AddressBlock, account: &Key, row: &RecordView<'_>) {
         let words = &self.mapping.words;
         let own = block.fields.iter().find_map(|field| {
+            // Constants do not count: `constant: GB` would make an address out of every blank
+            // block.
             let column = matches!(field.cell.take, CellSource::Column(_));
             match field.cell.read(row, words) {
                 Ok(CellContent::Text(_, at)) if column => Some(at),
@@ -154,7 +171,7 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// What a boolean of a link says: `Some(0)` false, `Some(1)` true.
+    /// Returns what a boolean of a link says: `Some(0)` for false, `Some(1)` for true.
     fn flag(&mut self, flag: Option<&From>, account: &Key, row: &RecordView<'_>) -> Option<u8> {
         match flag?.read(row, &self.mapping.words) {
             Ok(CellContent::Text(text, _)) => Some(u8::from(text == "true")),
@@ -167,19 +184,20 @@ impl<'m> ResourceCollector<'m> {
     }
 }
 
-/// Whether a numbered address has no value in any of its own columns.
+/// Returns whether a numbered address has no value in any of its own columns.
 fn is_blank(block: &AddressBlock, row: &RecordView<'_>) -> bool {
     let is_said = |column: &ColumnIndex| match row.content(*column) {
         Ok(CellContent::Text(text, _)) => !trimmed(&text).is_empty(),
         Ok(CellContent::List(members, _)) => !members.is_empty(),
         Ok(CellContent::Absent | CellContent::Blank(_)) => false,
-        // What cannot be read is reported where the address is.
+        // An unreadable cell counts as a value, so that the address is read and the error reported
+        // there.
         Err(_) => true,
     };
     !block.own_columns.is_empty() && !block.own_columns.iter().any(is_said)
 }
 
-/// The objects that a block of addresses is, in a record that has them.
+/// Returns the nested objects that a block reads, if the record has them.
 fn list<'r>(block: &AddressBlock, row: &RecordView<'r>) -> Option<&'r [ExportRecord]> {
     let place = row.places[block.rows?.0]?;
     row.record.list(place)

@@ -1,4 +1,7 @@
-//! What a row says of the fields of a resource.
+//! Reads the fields of one resource from a row. In go the field mappings of a section and a row;
+//! out come cells with their places, sorted by field. A field that cannot be read is recorded as
+//! faulty instead, so that the planner leaves it alone. Start reading at
+//! `ResourceCollector::fields`.
 
 use super::ResourceCollector;
 use super::mangled_text;
@@ -16,7 +19,7 @@ use crate::model::{
 };
 
 impl<'m> ResourceCollector<'m> {
-    /// What a row says of the fields of a resource, sorted by field.
+    /// Returns what a row says of the fields of a resource, sorted by field.
     pub(super) fn fields(
         &mut self,
         kind: &'static Kind,
@@ -28,6 +31,8 @@ impl<'m> ResourceCollector<'m> {
         for field in fields {
             self.report_doubles(kind, key, field, row);
             let own = kind.field(&field.field);
+            // Checked before the cell is read: conversions such as `pad` would turn a damaged id
+            // back into one that looks right.
             let ruined = own.and_then(|own| mangled_text::check_field(own, &field.cell, row));
             let said = match ruined.map_or_else(|| field.cell.read(row, &self.mapping.words), Err) {
                 Ok(said) => said,
@@ -37,6 +42,8 @@ impl<'m> ResourceCollector<'m> {
                     continue;
                 }
             };
+            // An attribute of a list comes after the list itself, because fields are sorted, and
+            // amends the members that the list just put into `stated`.
             if let Some(attribute) = field.attribute {
                 self.attribute(kind, key, field, attribute, said, &mut stated);
                 continue;
@@ -47,7 +54,9 @@ impl<'m> ResourceCollector<'m> {
             let (cell, at) = match said {
                 CellContent::Absent => continue,
                 CellContent::Blank(at) => match field.field.own() {
-                    // A blank standard cell says nothing.
+                    // A blank standard cell says nothing: exports leave cells blank that they do
+                    // not know, and blanks that overwrite data are the commonest damage of an
+                    // import.
                     Some(_) => continue,
                     None => (Cell::Blank, at),
                 },
@@ -72,7 +81,7 @@ impl<'m> ResourceCollector<'m> {
         stated
     }
 
-    /// Notes that a row does not say its part of a list that all rows make together.
+    /// Notes that a row does not say its part of a list that all rows make up together.
     fn note_missing_part(&mut self, key: &Key, field: &FieldMapping) {
         if field.cell.list == Some(ListMode::Rows) && field.attribute.is_none() {
             let unsaid = (key.clone(), field.field.clone());
@@ -80,7 +89,7 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// What a row says twice, or says of nothing.
+    /// Warns about two status flags set in one row, and about empty members of a list.
     fn report_doubles(
         &mut self,
         kind: &'static Kind,
@@ -96,6 +105,8 @@ impl<'m> ResourceCollector<'m> {
                     _ => None,
                 });
                 let mut said: Vec<(CompactText, LineColumn)> = said.collect();
+                // A flag that is not set reads as `active`, so only texts other than that
+                // contradict the first one.
                 said.dedup_by(|later, first| later.0 == first.0 || later.0 == "active");
                 if let [(first, _), (other, at), ..] = &said[..] {
                     let message =
@@ -111,6 +122,8 @@ impl<'m> ResourceCollector<'m> {
                         words.members(&text).iter().any(|member| member.is_empty()),
                         at,
                     ),
+                    // `A||B` and `A||` are usually the work of a concatenating query. The empty
+                    // member is dropped with a warning and the others are kept.
                     CellContent::List(members, at) => {
                         (members.iter().any(|member| trimmed(member).is_empty()), at)
                     }
@@ -128,7 +141,7 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// The value of a field, by its type.
+    /// Converts the texts of a cell to the type of the field.
     fn value(
         &mut self,
         kind: &'static Kind,
@@ -137,6 +150,8 @@ impl<'m> ResourceCollector<'m> {
         texts: &[CompactText],
         at: LineColumn,
     ) -> Option<Cell> {
+        // A custom field has no type in the table of kinds; its definition may come from another
+        // source, so it stays text here and is checked later.
         let Some(field) = kind.field(&from.field) else {
             if let Some(error) = texts.iter().find_map(|text| spreadsheet_error(text)) {
                 self.faulty(kind, key, &from.field, &spreadsheet_problem(error), at);
@@ -148,6 +163,8 @@ impl<'m> ResourceCollector<'m> {
             }));
         };
         let mut members = Vec::with_capacity(texts.len());
+        // One bad member makes the whole list faulty: a list that replaces the stored one must not
+        // lose a member to a typing error.
         for text in texts {
             match value::read(field, text, &self.mapping.words) {
                 Ok(None) => return None,
@@ -179,7 +196,8 @@ impl<'m> ResourceCollector<'m> {
         };
         Some(match from.cell.list {
             Some(ListMode::Replace) => Cell::Value(list),
-            // Members that came in another way stay; `plan` drops those of this source that went.
+            // Members that came in another way stay. The planner removes the ones that this source
+            // named before and no longer names.
             Some(ListMode::Add | ListMode::Rows) | None => Cell::Amend(Box::new(ListAmendment {
                 add: list,
                 remove: Vec::new(),
@@ -188,7 +206,7 @@ impl<'m> ResourceCollector<'m> {
         })
     }
 
-    /// An attribute of the members that the row names.
+    /// Sets an attribute on the list members that the row names.
     fn attribute(
         &mut self,
         kind: &'static Kind,
@@ -242,7 +260,7 @@ fn field_name(kind: &'static Kind, field: &FieldMapping) -> &'static str {
         .map_or("customFields", |field| field.name)
 }
 
-/// Takes the country out of a postal code.
+/// Removes the country from a postal code.
 fn strip_zip_country(kind: &'static Kind, stated: &mut [StatedField]) {
     if kind.id != ADDRESS {
         return;
@@ -255,6 +273,8 @@ fn strip_zip_country(kind: &'static Kind, stated: &mut [StatedField]) {
         let stated = stated.iter().find(|stated| stated.field == *field)?;
         stated.cell.value()?.as_text().map(str::to_owned)
     };
+    // The country of this row decides whether the letters in front are a prefix: `SE-` goes in
+    // Sweden and stays elsewhere.
     let (Some(code), Some(land)) = (text(&zip), text(&country)) else {
         return;
     };
@@ -266,7 +286,7 @@ fn strip_zip_country(kind: &'static Kind, stated: &mut [StatedField]) {
     }
 }
 
-/// A custom field that a column is by its name.
+/// Reads a custom field from a column whose name is its id.
 pub(super) fn custom(field: &FieldRef, entry: &RawCell) -> Option<StatedField> {
     let text = trimmed(&entry.text);
     let cell = match &entry.shape {

@@ -1,5 +1,7 @@
-//! Texts that a program took for something else before they came here: an id that became a number, a
-//! date or a boolean is another id, and nobody knows which it was.
+//! Detects text that some program took for a number, a date or a boolean. Such a value cannot be
+//! restored: `1.0E+04` may have been any of many ids, and reading it as it stands would create a
+//! second customer and deactivate the first. Start reading at `check_field` and `check_id`,
+//! which look at the raw cells that a mapped cell is made of.
 
 use super::row::RecordView;
 use crate::diagnostic::{Diagnostic, Origin, codes};
@@ -13,10 +15,9 @@ use crate::kinds::{Field, FieldType};
 use crate::model::{CompactText, LineColumn};
 use std::sync::Arc;
 
-/// How many ids are shown as examples.
 const SHOWN: usize = 3;
 
-/// Whether a field holds text as somebody wrote it, and not a number, a day or one of some words.
+/// Returns whether a field holds free text, not a number, a date or one of a few words.
 pub(super) fn is_text(field: &Field) -> bool {
     !matches!(
         field.ty,
@@ -28,7 +29,7 @@ pub(super) fn is_text(field: &Field) -> bool {
     )
 }
 
-/// What is wrong with what a field is made of, if it is not what was written.
+/// Returns what is wrong with the raw cells of a field, if a program changed them.
 pub(super) fn check_field(
     field: &Field,
     cell: &CellMapping,
@@ -39,14 +40,14 @@ pub(super) fn check_field(
     }
     let is_id = value::is_id(field);
     find(cell, row, &|entry| match entry.shape {
-        // The members of a list are looked at one by one.
+        // The members of a list are checked one by one, when the field is read.
         CellShape::Text if !is_id || cell.list.is_some() => None,
         _ if is_id => id_entry(entry),
         _ => text_entry(entry),
     })
 }
 
-/// What is wrong with what an id is made of.
+/// Returns what is wrong with the raw cells of an external id.
 pub(super) fn check_id(
     cell: &CellMapping,
     row: &RecordView<'_>,
@@ -55,6 +56,8 @@ pub(super) fn check_id(
 }
 
 fn id_entry(entry: &RawCell) -> Option<ValueProblem> {
+    // Whole numbers pass with a warning (see `NumericIds`): many systems export ids as JSON
+    // numbers. A fraction or an exponent shows that digits may be lost.
     let number = || {
         let text = trimmed(&entry.text);
         let whole = text
@@ -100,7 +103,7 @@ fn ruined(message: String) -> ValueProblem {
         .help("format the column as text, enter the value again, and repeat the export")
 }
 
-/// What is wrong with an id that is not there because a merged cell covers it.
+/// Returns why an id is missing, if a merged cell covers it.
 pub(super) fn covered_id(
     cell: &CellMapping,
     row: &RecordView<'_>,
@@ -119,7 +122,8 @@ pub(super) fn covered_id(
     ))
 }
 
-/// The first entry of this kind that a cell is made of. Looked for in every row, so nothing is allocated.
+/// Finds the first raw cell of a mapped cell that matches. This runs for every row, so it allocates
+/// nothing.
 fn entry<'r>(
     cell: &CellMapping,
     row: &RecordView<'r>,
@@ -139,12 +143,14 @@ fn entry<'r>(
     }
 }
 
-/// Looks at the cells of the record whose text is taken as it is.
+/// Runs a check on the raw cells whose text is taken unchanged.
 fn find(
     cell: &CellMapping,
     row: &RecordView<'_>,
     looks: &dyn Fn(&RawCell) -> Option<ValueProblem>,
 ) -> Option<(ValueProblem, LineColumn)> {
+    // A mapping that converts the cell says what the cell is, for example that a number is meant.
+    // Only text that is taken as it is can be damaged unnoticed.
     let changed = |step: &TextTransform| {
         matches!(
             step,
@@ -161,6 +167,7 @@ fn find(
     match &cell.take {
         CellSource::Column(of) => column(*of),
         CellSource::First(cells) => {
+            // Only the alternative that is used counts. A date in a fallback column hurts nothing.
             let said = |cell: &&CellMapping| entry(cell, row, &|entry| !entry.is_blank()).is_some();
             find(cells.iter().find(said)?, row, looks)
         }
@@ -173,7 +180,7 @@ fn find(
     }
 }
 
-/// The ids that were written as numbers.
+/// Counts ids that were written as numbers, for one warning per file.
 #[derive(Debug, Default)]
 pub(in crate::feed) struct NumericIds {
     count: u64,
@@ -182,9 +189,8 @@ pub(in crate::feed) struct NumericIds {
 }
 
 impl NumericIds {
-    /// Notes an id of a record, if it was written as a number.
     pub(super) fn note_id(&mut self, cell: &CellMapping, row: &RecordView<'_>, id: &str) {
-        // What is made of an id is not another one.
+        // An id built from several columns is not the number itself.
         if matches!(cell.take, CellSource::Template(_) | CellSource::Join(..)) {
             return;
         }
@@ -198,7 +204,7 @@ impl NumericIds {
         }
     }
 
-    /// What is said of all of them at once.
+    /// Returns one warning for all of them.
     pub(in crate::feed) fn warning(&self, path: &Arc<str>) -> Option<Diagnostic> {
         let at = self.first?;
         let shown: Vec<String> = self.examples.iter().map(|id| quoted(id)).collect();

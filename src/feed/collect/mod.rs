@@ -1,4 +1,7 @@
-//! Records made into resources, as a mapping says.
+//! Turns records into resources, as a mapping says. In go the records of an export, one at a time;
+//! out come `CollectedResources`: the resources, and what could not be read. A row that cannot be
+//! read must never make its resource look missing, so such rows end up in `shielded`, `hidden` or
+//! `faulty`. Start reading at `ResourceCollector::take`.
 
 mod addresses;
 mod fields;
@@ -19,52 +22,50 @@ use row::RecordView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What the records of an export say.
+/// The resources of an export, and what could not be read of it.
 #[derive(Debug, Default)]
 pub struct CollectedResources {
-    /// The resources, sorted by key.
     pub resources: KeyedList<Arc<DeclaredResource>>,
-    /// What was found.
     pub diagnostics: Vec<Diagnostic>,
-    /// Keys that stand in rows that could not be read otherwise: they are held, not missing.
+    /// Keys in rows that could not be read otherwise. They are held, not missing.
     pub shielded: BTreeSet<Key>,
-    /// Of which kinds a key could not be made out, and why: none of these is missing.
+    /// The kinds of which a key could not be read, and why. No resource of these kinds counts as
+    /// missing.
     pub hidden: BTreeMap<KindId, String>,
-    /// The fields whose values are faulty and so are not among the cells.
+    /// The fields with faulty values, which are therefore not among the cells.
     pub faulty: BTreeSet<(Key, FieldRef)>,
-    /// Which record speaks of which resources, where that is wanted.
+    /// Which record names which resources, if that was asked for.
     pub listed: Option<Vec<RecordKeys>>,
 }
 
-/// A record, and what it speaks of.
+/// A record and the resources that it names.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RecordKeys {
-    /// Where it begins.
+    /// Where the record begins.
     pub at: LineColumn,
-    /// The resources, in the order in which they are named.
+    /// The resources, in the order in which the record names them.
     pub keys: Vec<Key>,
 }
 
-/// Makes resources of records, one after the other.
+/// Collects records into resources, one record after the other.
 pub(super) struct ResourceCollector<'m> {
     mapping: &'m Mapping,
     path: Arc<str>,
-    /// Where each column of the mapping is found in the export.
+    /// The position of each mapped column in the export.
     places: Vec<Option<usize>>,
-    /// How many columns of the export that was made for.
+    /// The number of export columns for which `places` was computed.
     known_columns: usize,
-    /// How many of them were looked at by their names.
+    /// The number of export columns whose names were examined for secrets.
     named: usize,
-    /// Of each section the columns that are custom fields by their names, with the ids of these.
+    /// For each section, the columns whose names make them custom fields, with the ids of these.
     custom_columns: Vec<Vec<(FieldRef, usize)>>,
     groups: HashMap<Key, RowGroup, foldhash::fast::FixedState>,
-    /// To which account each address was said first.
+    /// The account that named each address first.
     owners: HashMap<Key, Key, foldhash::fast::FixedState>,
-    /// The ids that are numbers in the export.
     numbers: NumericIds,
-    /// The columns of secrets that nothing was found in yet.
+    /// The columns with names of secrets in which no value was found yet.
     secrets: Vec<usize>,
-    /// The lists that all rows of a resource make together, where one of its rows does not say its part.
+    /// The lists made of all rows of a resource in which one of the rows lacks its part.
     partial_lists: BTreeSet<(Key, FieldRef)>,
     collected: CollectedResources,
 }
@@ -75,6 +76,8 @@ impl<'m> ResourceCollector<'m> {
             mapping,
             path: path.clone(),
             places: Vec::new(),
+            // No export has this many columns, so that the first record always looks the columns
+            // up.
             known_columns: usize::MAX,
             named: 0,
             custom_columns: Vec::new(),
@@ -87,14 +90,15 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// The same, and says of each record which resources it speaks of.
+    /// Also records which resources each record names.
     pub(super) fn with_record_keys(mut self) -> Self {
         self.collected.listed = Some(Vec::new());
         self
     }
 
-    /// Takes one record.
     pub(super) fn take(&mut self, record: &ExportRecord, columns: &ExportColumns) {
+        // Before anything can fail: the list must have one entry per record, whether it could be
+        // read or not.
         if let Some(listed) = &mut self.collected.listed {
             listed.push(RecordKeys {
                 at: record.at,
@@ -104,6 +108,8 @@ impl<'m> ResourceCollector<'m> {
         self.locate_columns(columns);
         self.notice_secrets(record, columns);
         let mapping = self.mapping;
+        // Taken out for the length of the call, so that the row can borrow it while `self` is
+        // changed.
         let places = std::mem::take(&mut self.places);
         let row = RecordView {
             record,
@@ -119,17 +125,21 @@ impl<'m> ResourceCollector<'m> {
         self.places = places;
     }
 
-    /// Finds the columns of the mapping again when the export has shown new ones.
+    /// Locates the mapped columns again after the export has shown new ones.
     fn locate_columns(&mut self, columns: &ExportColumns) {
+        // CSV shows all columns in its header, but a JSON object may add one in any record.
+        // Comparing the count keeps this off the path of every record.
         if self.known_columns == columns.len() {
             return;
         }
+        // Only the new columns: a secret that was already reported must not be reported again.
         self.known_columns = columns.len();
         let new = columns.names().enumerate().skip(self.named);
         let secrets =
             new.filter(|(_, name)| holds_secrets(name) && !self.mapping.is_mapped_column(name));
         self.secrets.extend(secrets.map(|(at, _)| at));
         self.named = columns.len();
+        // The first name that the export has wins, in the order of `columns:` in the mapping.
         let found = self.mapping.columns.iter().map(|names| {
             let mut names = names.iter();
             names.find_map(|name| columns.find(name))
@@ -140,6 +150,7 @@ impl<'m> ResourceCollector<'m> {
                 let id = name.strip_prefix(section.custom_prefix.as_deref()?)?;
                 (!id.is_empty()).then(|| (FieldRef::Custom(id.into()), place))
             });
+            // Cells of a resource are sorted by field, and these are appended to them as they are.
             let mut named: Vec<_> = named.collect();
             named.sort();
             named
@@ -147,8 +158,9 @@ impl<'m> ResourceCollector<'m> {
         self.custom_columns = every.collect();
     }
 
-    /// Says once of each column of secrets that it is not read; never what it holds.
+    /// Reports once for each column of secrets that it is not read. The values are never shown.
     fn notice_secrets(&mut self, record: &ExportRecord, columns: &ExportColumns) {
+        // A column of passwords that is blank throughout is not worth a warning.
         let filled = |at: &usize| record.cell(*at).is_some_and(|entry| !entry.is_blank());
         let (found, open): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.secrets)
             .into_iter()
@@ -170,6 +182,8 @@ impl<'m> ResourceCollector<'m> {
         let Some((key, at)) = self.key(section.kind, &section.id, row, None) else {
             return;
         };
+        // The key is noted before the row is given up on: a pushed record is answered by the keys
+        // that it names, also when it is held.
         self.note_key(&key);
         if row.record.faulty {
             self.shield_unread_row(section, &key, row);
@@ -178,13 +192,14 @@ impl<'m> ResourceCollector<'m> {
         let mut said = self.fields(section.kind, &key, &section.fields, row);
         self.read_custom_columns(section, nth, &key, row, &mut said);
         if let Some(addresses) = self.addresses(section, &key, row) {
+            // `addresses` is found last but cells are sorted by field.
             let place = said.partition_point(|stated| stated.field < addresses.field);
             said.insert(place, addresses);
         }
         self.put(&key, None, at, said);
     }
 
-    /// What a row says of the custom fields that columns are by their names.
+    /// Reads the custom fields of columns that are named after them.
     fn read_custom_columns(
         &mut self,
         section: &MappingSection,
@@ -211,7 +226,7 @@ impl<'m> ResourceCollector<'m> {
         self.custom_columns[nth] = every;
     }
 
-    /// Notes that the record at hand speaks of a resource.
+    /// Notes that the current record names a resource.
     fn note_key(&mut self, key: &Key) {
         let record = self
             .collected
@@ -223,7 +238,7 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// Takes what a row says of a resource.
+    /// Adds what a row says of a resource to what other rows said.
     fn put(&mut self, key: &Key, owner: Option<&Key>, at: LineColumn, said: Vec<StatedField>) {
         self.note_key(key);
         let group = self
@@ -234,12 +249,15 @@ impl<'m> ResourceCollector<'m> {
         if against.is_empty() {
             return;
         }
+        // The address is claimed by two accounts: then the conflict is theirs, not one between rows
+        // of one account.
         let first = owner.and_then(|owner| self.owners.get(key).filter(|first| *first != owner));
         for pair in &against {
             let found = group::conflict(key, first, &self.path, pair);
             self.collected.diagnostics.push(found);
         }
-        // What the account of the row says of the address is in doubt with it.
+        // The rows of one account disagree about its address. The account is applied as a whole or
+        // not at all, so it is reported too, which holds it.
         if let (Some(owner), None) = (owner, first) {
             let (old, new) = &against[0];
             let message = format!(
@@ -252,8 +270,9 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// The key that a row speaks of; without one, none of its kind may be taken for missing. What is
-    /// wrong with that of an address is wrong with its account.
+    /// Returns the key that a row names. Without a readable key, no resource of the kind may count
+    /// as missing, because the row may be about any of them. A problem with the key of an address
+    /// is reported for its account.
     fn key(
         &mut self,
         kind: &'static Kind,
@@ -273,11 +292,14 @@ impl<'m> ResourceCollector<'m> {
             }
         };
         let ruined =
+            // The raw cell shows damage best (a workbook knows its number cells); the final text
+            // still shows `1E+05` in a CSV, where every cell is text.
             mangled_text::check_id(id, row).or_else(|| Some((value::mangled_id(&text)?, at)));
         if let Some((fault, at)) = ruined {
             self.hide_kind(kind, at, &fault, account);
             return None;
         }
+        // After the check for damage: an id that was refused is not also warned about.
         self.numbers.note_id(id, row, &text);
         match check_id(kind, &text) {
             Ok(warning) => {
@@ -294,7 +316,7 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// A row without the id of what it speaks of.
+    /// Reports a row without an id.
     fn report_missing_key(
         &mut self,
         kind: &'static Kind,
@@ -302,10 +324,13 @@ impl<'m> ResourceCollector<'m> {
         row: &RecordView<'_>,
         account: Option<&Key>,
     ) {
+        // Blank rows at the end are usual in sheets and say nothing.
         let blank = row.record.cells.iter().flatten().all(RawCell::is_blank);
         if blank && row.record.lists.is_empty() {
             return;
         }
+        // In merged cells the id stands in the row above; to guess that it is meant for this one
+        // too could move a field to another customer.
         if let Some((fault, at)) = mangled_text::covered_id(id, row) {
             return self.hide_kind(kind, at, &fault, account);
         }
@@ -326,18 +351,21 @@ impl<'m> ResourceCollector<'m> {
     ) {
         let origin = self.origin(at);
         let why = format!("{origin}: {}", fault.code);
+        // One reason per kind is enough to keep its removals back; the diagnostics name every row.
         self.collected.hidden.entry(kind.id).or_insert(why);
         let field = account.map_or("externalId", |_| "addresses");
         self.report(fault, account, field, at);
     }
 
-    /// Shields what a row that could not be read names.
+    /// Protects the resource that an unreadable row names, and its addresses.
     fn shield_unread_row(&mut self, section: &MappingSection, key: &Key, row: &RecordView<'_>) {
         self.collected.shielded.insert(key.clone());
         let message = format!("{key} stays unchanged: its row could not be read");
         let found = Diagnostic::new(codes::ROW_WIDTH, message).for_resource(key);
         let origin = self.origin(row.record.at);
         self.collected.diagnostics.push(found.at(origin));
+        // The columns of a row of the wrong width may have shifted, but its ids are readable often
+        // enough to be worth protecting.
         for block in section.blocks.iter().filter(|block| block.rows.is_none()) {
             if let Ok(CellContent::Text(id, _)) = block.id.read(row, &self.mapping.words) {
                 self.collected.shielded.insert(Key::new(ADDRESS, &id));
@@ -372,13 +400,14 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
-    /// All that the records said.
     pub(super) fn finish(self) -> (CollectedResources, NumericIds) {
         let mut collected = self.collected;
+        // Hash order must not reach the result: the same bytes have to give the same plan.
         let mut groups: Vec<(Key, RowGroup)> = self.groups.into_iter().collect();
         groups.sort_by(|a, b| a.0.cmp(&b.0));
         let (path, lists) = (&self.path, self.mapping.lists_of_rows());
         let declared = groups.into_iter().map(|(key, mut group)| {
+            // Only now are all rows known, so only now can a list be said to be whole.
             for (_, field) in lists.iter().filter(|(kind, _)| *kind == key.kind) {
                 let is_whole = !self.partial_lists.contains(&(key.clone(), field.clone()));
                 group.conclude_list(field, is_whole);

@@ -1,4 +1,6 @@
-//! A record as the cells of a mapping see it.
+//! A view of a record through the columns of a mapping: the cell mappings ask for a mapped column
+//! and get the cell of whichever export column has one of its names. Expressions get all columns as
+//! text.
 
 use crate::feed::format::{CellShape, ExportColumns, ExportRecord, RawCell};
 use crate::feed::mapping::{
@@ -8,7 +10,6 @@ use crate::kinds::read::ValueProblem;
 use crate::model::LineColumn;
 use std::collections::BTreeMap;
 
-/// A record as cells see it.
 #[derive(Clone, Copy)]
 pub(super) struct RecordView<'a> {
     pub record: &'a ExportRecord,
@@ -24,7 +25,10 @@ impl ColumnReader for RecordView<'_> {
         };
         Ok(match &entry.shape {
             CellShape::List(members) => CellContent::List(members.to_vec(), entry.at),
+            // A nested object is not text. It counts as blank, which keeps the stored value.
             CellShape::Null | CellShape::Object => CellContent::Blank(entry.at),
+            // A cell within a merged range has no value of its own. Absent, not blank: blank would
+            // clear a custom field.
             CellShape::Covered(_) => CellContent::Absent,
             CellShape::Unreadable(fault) => return Err(((**fault).clone(), entry.at)),
             _ => CellContent::Text(entry.text.clone(), entry.at),
@@ -40,12 +44,14 @@ impl ColumnReader for RecordView<'_> {
 
     fn all_texts(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
+        // Under both the names of the export and those of the mapping, so that an expression keeps
+        // working when a column is renamed.
         for (place, entry) in self.record.cells.iter().enumerate() {
             let text = entry.as_ref().map_or("", |entry| entry.text.as_str());
             all.insert(self.columns.name(place).to_owned(), text.trim().to_owned());
         }
         for (column, names) in self.mapping.columns.iter().enumerate() {
-            // What is absent is blank to an expression, whatever other records have.
+            // An absent column is blank to an expression, whether or not other records have it.
             let entry = self.entry(ColumnIndex(column));
             let text = entry.map_or("", |entry| entry.text.trim());
             all.insert(names[0].clone(), text.to_owned());
@@ -59,21 +65,23 @@ impl ColumnReader for RecordView<'_> {
 }
 
 impl<'a> RecordView<'a> {
-    /// What a column holds in the export.
+    /// Returns the raw cell of a column, if the record has it.
     pub(super) fn entry(&self, column: ColumnIndex) -> Option<&'a RawCell> {
         self.record.cell(self.places[column.0]?)
     }
 
-    /// Whether it is one of those that all conditions mean.
+    /// Returns whether the row meets all conditions.
     pub(super) fn meets_conditions(&self, when: &[ColumnCondition]) -> bool {
         when.iter().all(|when| self.fits_one(when))
     }
 
     fn fits_one(&self, when: &ColumnCondition) -> bool {
+        // What cannot be read meets no condition on a text, and counts as blank.
         let text = match self.content(when.column) {
             Ok(CellContent::Text(text, _)) => trimmed(&text).to_lowercase(),
             _ => String::new(),
         };
+        // Each export has its own words for true (`Oui`, `X`, `1`); the mapping knows them.
         if let Some(truth) = when.truth {
             return (self.mapping.words.boolean(&text) == Some(true)) == truth;
         }

@@ -1,8 +1,10 @@
-//! The names of an export's columns.
+//! The columns of an export by name. Records refer to a column by its position here, so that a name
+//! is looked up once and not for every cell.
 
 use std::collections::HashMap;
 
-/// The columns of an export, by name as written; found again whatever their case and spaces.
+/// The columns of an export, by name as written. They are also found in another case or with other
+/// spaces.
 #[derive(Clone, Default, Debug)]
 pub struct ExportColumns {
     names: Vec<String>,
@@ -11,7 +13,7 @@ pub struct ExportColumns {
 }
 
 impl ExportColumns {
-    /// The column called exactly `name`, made if there is none.
+    /// Returns the column called exactly `name`, and adds it if there is none.
     pub fn intern(&mut self, name: &str) -> usize {
         if let Some(at) = self.exact.get(name) {
             return *at;
@@ -19,11 +21,14 @@ impl ExportColumns {
         let at = self.names.len();
         self.names.push(name.to_owned());
         self.exact.insert(name.to_owned(), at);
+        // `or_insert`: of two names that differ in case only, the first one keeps the loose match.
+        // The exact one still finds the second.
         self.folded.entry(fold(name)).or_insert(at);
         at
     }
 
-    /// The same, tried first with a column that it probably is.
+    /// The same, but tries the probable column first: JSON objects mostly repeat the order of the
+    /// first one, which saves hashing each name.
     pub(super) fn intern_near(&mut self, name: &str, near: usize) -> usize {
         match self.names.get(near) {
             Some(known) if known == name => near,
@@ -31,43 +36,41 @@ impl ExportColumns {
         }
     }
 
-    /// The column called exactly `name`.
     pub(super) fn exact(&self, name: &str) -> Option<usize> {
         self.exact.get(name).copied()
     }
 
-    /// The column called `name`; if there is none, the first whose name differs only in case and
+    /// Finds the column called `name`, or else the first whose name differs only in case and
     /// spaces.
     pub fn find(&self, name: &str) -> Option<usize> {
         let exact = self.exact.get(name);
         exact.or_else(|| self.folded.get(&fold(name))).copied()
     }
 
-    /// The name of a column, as written.
     pub fn name(&self, at: usize) -> &str {
         self.names.get(at).map_or("", String::as_str)
     }
 
-    /// The names of all columns, as written, in the order in which they were first seen.
+    /// The names of all columns, as written, in the order of first appearance.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there are none yet.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 }
 
-/// A name without its case and its spaces, no-break ones too.
+/// Removes case and all spaces from a name, including no-break ones.
 pub(super) fn fold(name: &str) -> String {
     let kept = name
         .chars()
+        // Neither a byte order mark nor a zero-width space is whitespace to Rust. A second mark in
+        // front of the first header is what some exports have.
         .filter(|c| !c.is_whitespace() && *c != '\u{feff}' && *c != '\u{200b}');
     kept.flat_map(char::to_lowercase).collect()
 }

@@ -1,19 +1,19 @@
-//! Where the findings of one export go.
+//! Collects the diagnostics of one export while it is read, and whether it was read completely.
 
 use crate::diagnostic::{Code, Diagnostic, Origin};
 use crate::model::LineColumn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many findings of one rule are kept: an export may be wrong in every row.
+/// An export may be wrong in every row. Beyond this many diagnostics of one rule, only their number
+/// is kept.
 const MAX_PER_CODE: u64 = 10_000;
 
-/// The findings of one export.
 pub(super) struct ExportDiagnostics {
     path: Arc<str>,
     kept: Vec<Diagnostic>,
     counts: BTreeMap<Code, u64>,
-    /// Whether everything could be read to the end.
+    /// Whether the export was read to its end. If not, nothing may be concluded from what it lacks.
     pub complete: bool,
 }
 
@@ -27,7 +27,6 @@ impl ExportDiagnostics {
         }
     }
 
-    /// A place in the export.
     pub fn origin(&self, at: LineColumn) -> Origin {
         Origin {
             path: Arc::clone(&self.path),
@@ -35,7 +34,7 @@ impl ExportDiagnostics {
         }
     }
 
-    /// Adds a finding at a place.
+    /// Adds a diagnostic at a place.
     pub fn report(&mut self, at: LineColumn, found: Diagnostic) {
         let count = self.counts.entry(found.code).or_default();
         *count += 1;
@@ -45,18 +44,18 @@ impl ExportDiagnostics {
         }
     }
 
-    /// Adds a finding at a place, after which nothing can be read.
+    /// Adds a diagnostic after which nothing can be read.
     pub fn fatal(&mut self, at: LineColumn, found: Diagnostic) {
         self.complete = false;
         self.report(at, found);
     }
 
-    /// How many findings there are of a rule.
     pub fn count(&self, code: Code) -> u64 {
         self.counts.get(&code).copied().unwrap_or_default()
     }
 
-    /// All that are kept, and how many more there are.
+    /// Returns the diagnostics with a note of how many were dropped per rule, and whether the
+    /// export was complete.
     pub fn finish(mut self) -> (Vec<Diagnostic>, bool) {
         for (code, count) in self
             .counts

@@ -1,24 +1,31 @@
-//! Which encoding an export has, where nobody says so.
+//! Guesses the encoding of an export if the mapping does not set it. In go the first bytes, out
+//! comes an encoding. ASCII needs no guess, so only the bytes from the first other one on are
+//! looked at.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// How many bytes from the first one that is not ASCII are looked at.
+/// The number of bytes to look at, counted from the first that is not ASCII: names with accents may
+/// come late.
 pub(super) const WINDOW: usize = 64 * 1024;
-/// Of so many characters it is no accident that they are all valid UTF-8.
+/// Text in another encoding is valid UTF-8 by accident in a few places, but not in this many.
 const MIN_MULTIBYTE_STARTS: usize = 8;
 
-/// The encoding that a configuration calls `label`: `utf-8`, `windows-1252`, `latin1`, `utf-16le`.
+/// Returns the encoding that a configuration calls `label`: `utf-8`, `windows-1252`, `latin1`,
+/// `utf-16le`.
 #[must_use]
 pub fn encoding_for_label(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label_no_replacement(label.as_bytes())
 }
 
-/// UTF-16 without a mark: every second byte of what begins an export is zero.
+/// Recognises UTF-16 without a byte order mark: every second byte at the beginning of an export is
+/// zero.
 pub(super) fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let pairs = bytes.chunks_exact(2).take(64);
     let zeros = |at: usize| pairs.clone().filter(|pair| pair[at] == 0).count();
     let (even, odd, most) = (zeros(0), zeros(1), pairs.len());
+    // Four in five, because names with letters outside Latin-1 may come early. In no other encoding
+    // does a text have zero bytes.
     let mostly = |zeros: usize| most > 1 && zeros * 10 >= most * 8;
     match (even, odd) {
         (0, odd) if mostly(odd) => Some(UTF_16LE),
@@ -27,7 +34,7 @@ pub(super) fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// The encoding of a text with bytes that are not ASCII; `last`: it is all there is.
+/// Guesses the encoding of text with bytes that are not ASCII. `last` says that there is no more.
 pub(super) fn guess(bytes: &[u8], last: bool) -> &'static Encoding {
     if is_utf8(bytes, last) {
         return UTF_8;
@@ -35,7 +42,8 @@ pub(super) fn guess(bytes: &[u8], last: bool) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, last);
     let guess = detector.guess(None, Utf8Detection::Deny);
-    // A few letters with accents can look like a word of Chinese. Who exports that, declares it.
+    // A few accented letters can look like Chinese to the detector, and would become other
+    // characters. An export in a multi-byte encoding has to declare it.
     if guess.is_single_byte() {
         guess
     } else {
@@ -43,13 +51,14 @@ pub(super) fn guess(bytes: &[u8], last: bool) -> &'static Encoding {
     }
 }
 
-/// Whether what is declared as another encoding is UTF-8 beyond doubt.
+/// Returns whether text that is declared as another encoding is UTF-8 beyond doubt.
 pub(super) fn is_surely_utf8(bytes: &[u8], last: bool) -> bool {
     let starts = bytes.iter().filter(|byte| **byte >= 0xc2).count();
     starts >= MIN_MULTIBYTE_STARTS && is_utf8(bytes, last)
 }
 
-/// Whether this is valid UTF-8; unless it is all there is, it may end within a character.
+/// Returns whether the bytes are valid UTF-8. Unless they are all there is, they may end within a
+/// character.
 fn is_utf8(bytes: &[u8], last: bool) -> bool {
     match std::str::from_utf8(bytes) {
         Ok(_) => true,

@@ -1,13 +1,14 @@
-//! From the bytes of an export to records: nothing about kinds or mappings.
+//! Turns the bytes of an export into records. Nothing here knows about kinds or mappings.
 //!
 //! ```text
-//!  bytes → Source (text, a piece at a time) → csv  → Table ─┐
-//!                                           → json ─────────┼→ Record, one after the other
-//!  bytes → calamine ───────────────────────→ xlsx → Table ──┘
+//!  bytes → TextReader (decoded, a piece at a time) → csv  → TableParser ─┐
+//!                                                  → json ───────────────┼→ ExportRecord
+//!  bytes → calamine ──────────────────────────────→ xlsx → TableParser ──┘
 //! ```
 //!
-//! What is wrong with a row is reported with its place, and the row handed over as faulty, so that
-//! it can shield what it names. Memory stays within the limits whatever the bytes are.
+//! A problem in a row is reported with its place, and the row is passed on as faulty, so that it
+//! can protect the resource that it names. Memory stays within `FormatLimits` whatever the bytes
+//! are. Start reading at `read`.
 
 mod columns;
 mod csv;
@@ -37,100 +38,94 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
 use text_reader::{EncodingSource, InvalidByte, InvalidByteKind, TextReader};
 
-/// What an export is written in.
+/// The format of an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExportFormat {
-    /// Rows of cells with delimiters between.
     Csv,
     /// A list of objects.
     Json,
-    /// Objects, each on a line of its own.
+    /// One object per line.
     Jsonl,
-    /// A spreadsheet of Excel 2007 or later.
     Xlsx,
 }
 
-/// What is known of an export before it is read.
+/// How an export is to be read. What is left out is detected.
 #[derive(Clone, Debug)]
 pub struct FormatOptions {
-    /// What it is written in; none: what its bytes look like.
+    /// The format. `None` detects it.
     pub format: Option<ExportFormat>,
-    /// What stands between cells, an ASCII character; none: what `sep=` says, or what fits.
+    /// The delimiter, an ASCII character. `None` uses the one that `sep=` declares, or else a
+    /// guess.
     pub delimiter: Option<u8>,
-    /// What stands around cells, an ASCII character; none: nothing does.
+    /// The quote, an ASCII character. `None` means that nothing is quoted.
     pub quote: Option<u8>,
-    /// How its characters are written; none: as its mark says, or as it looks. A mark at the start
-    /// of the file is believed more than this.
+    /// The encoding. `None` uses the byte order mark, or else a guess. A mark at the start of the
+    /// file overrules this.
     pub encoding: Option<&'static Encoding>,
-    /// Whether its first row names the columns.
+    /// Whether the first row names the columns.
     pub header: bool,
-    /// The line, or the row of the sheet, at which the table begins, from 1. What is above is skipped.
+    /// The line of the text, or row of the sheet, at which the table begins, counted from 1.
     pub first_line: u32,
-    /// The names of the columns by position: of all without a header, and with one of those that
-    /// have none there. A blank one says nothing.
+    /// The names of columns by position: of all columns without a header, and of unnamed ones with
+    /// a header. Blank entries are ignored.
     pub names: Vec<String>,
-    /// How its last line looks, with `{n}` for the number of rows: `#EOF;{n}`. The cells of a
-    /// spreadsheet are joined with `;`.
+    /// The form of the last line, with `{n}` for the number of rows: `#EOF;{n}`. The cells of a
+    /// sheet are joined with `;`.
     pub trailer: Option<String>,
-    /// The sheet of a spreadsheet; none: the only one with data.
+    /// The sheet of a workbook. `None` takes the only one with data.
     pub sheet: Option<SheetSelector>,
-    /// The texts that stand for a blank cell.
+    /// Texts that mean a blank cell.
     pub blanks: Vec<String>,
-    /// Where the list is in JSON: `data.items`; none: it is the whole.
+    /// The path of the list in JSON: `data.items`. `None` takes the whole document.
     pub list_path: Option<String>,
-    /// What is too much.
     pub limits: FormatLimits,
 }
 
-/// A sheet of a spreadsheet.
+/// A sheet of a workbook.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SheetSelector {
     Name(String),
-    /// By its place in the workbook, from 1.
+    /// The position in the workbook, counted from 1.
     Number(usize),
 }
 
-/// What is too much, in bytes where nothing else is said.
+/// Upper bounds, in bytes if not said otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FormatLimits {
-    /// Of one row or object.
+    /// The size of one row or object.
     pub record: usize,
     pub cell: usize,
-    /// How deep values may be nested.
+    /// The nesting depth of values.
     pub depth: usize,
-    /// How many columns there may be.
+    /// The number of columns.
     pub columns: usize,
-    /// Of a spreadsheet, unpacked.
+    /// The unpacked size of a workbook.
     pub unpacked: u64,
 }
 
-/// What came of reading an export.
+/// The result of reading an export.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReadOutcome {
-    /// How many rows or objects it has, faulty ones and those without a cell in them included;
-    /// blank rows and repeated headers are none.
+    /// The number of rows or objects, including faulty and empty ones, but not blank rows and
+    /// repeated headers.
     pub records: u64,
-    /// How many its trailer counts.
+    /// The number of rows that the trailer states.
     pub trailer: Option<u64>,
-    /// What it was read as.
     pub format: ExportFormat,
-    /// The name of its encoding.
     pub encoding: &'static str,
-    /// What stands between its cells.
     pub delimiter: Option<char>,
-    /// Where in JSON a list is, when the whole is none and nobody said so.
+    /// The path of a list found in JSON where the document should itself have been one.
     pub list: Option<String>,
-    /// What was not declared and was found out, to be said.
+    /// What was detected instead of declared, for display.
     pub detected: Vec<String>,
-    /// The digest of the bytes that were read: of all of them, if it is complete.
+    /// The digest of the bytes that were read: of all of them, if the export is complete.
     pub digest: Digest,
-    /// What was found.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether it was read to its end, and ends as it should.
+    /// Whether the export was read to its end and ends properly.
     pub complete: bool,
 }
 
-/// What the reader of one format comes to.
+/// The result of the reader of one format.
 #[derive(Default)]
 struct BodySummary {
     records: u64,
@@ -140,7 +135,7 @@ struct BodySummary {
     detected: Vec<String>,
 }
 
-/// What the readers of all formats work on.
+/// What the readers of all formats share.
 struct ReadContext<'a> {
     options: &'a FormatOptions,
     columns: &'a mut ExportColumns,
@@ -168,7 +163,8 @@ impl Default for FormatOptions {
 }
 
 impl FormatOptions {
-    /// Whether a text stands for a blank cell.
+    /// Returns whether a text means a blank cell. This runs for every cell, and most mappings
+    /// configure no blanks.
     fn reads_as_blank(&self, text: &str) -> bool {
         !self.blanks.is_empty() && self.blanks.iter().any(|blank| blank == text.trim())
     }
@@ -177,6 +173,8 @@ impl FormatOptions {
 impl Default for FormatLimits {
     fn default() -> Self {
         Self {
+            // A row of 1 MiB, a cell of 64 KiB and 4,096 columns are far above what directories
+            // contain, and low enough that a damaged file cannot exhaust the memory.
             record: 1 << 20,
             cell: 1 << 16,
             depth: 16,
@@ -187,19 +185,17 @@ impl Default for FormatLimits {
 }
 
 impl ExportFormat {
-    /// Whether its columns are named in a header, so that all of them are always there.
+    /// Returns whether a header names the columns, so that every record has all of them.
     #[must_use]
     pub fn has_header(self) -> bool {
         matches!(self, Self::Csv | Self::Xlsx)
     }
 
-    /// What its rows are counted as.
     #[must_use]
     pub fn row_word(self) -> &'static str {
         if self == Self::Xlsx { "row" } else { "line" }
     }
 
-    /// The word for it in a mapping.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -210,7 +206,6 @@ impl ExportFormat {
         }
     }
 
-    /// The word for it.
     #[must_use]
     pub fn display_name(self) -> &'static str {
         match self {
@@ -222,8 +217,8 @@ impl ExportFormat {
     }
 }
 
-/// Reads an export from its start to its end. `each` is called with every record, in order; false
-/// stops. `path` is what findings call it.
+/// Reads an export. `each` gets every record in order and stops the reading by returning false.
+/// `path` is the name of the export in diagnostics.
 pub fn read(
     mut input: impl Read + Seek,
     path: &Arc<str>,
@@ -238,6 +233,8 @@ pub fn read(
         findings: &mut findings,
         on_record: each,
     };
+    // The first bytes decide over the declared format: a workbook or a gzip file stays one whatever
+    // its name is.
     let mut outcome = match read_head(&mut input) {
         Ok(head) if head.starts_with(&not_data::GZIP) => read_packed(&mut input, path, &mut target),
         Ok(head) if not_data::is_zip(&head) => xlsx::read(&mut input, &mut target),
@@ -272,7 +269,6 @@ impl ReadOutcome {
     }
 }
 
-/// The first bytes of an export.
 fn read_head(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(8);
     input.rewind()?;
@@ -281,10 +277,12 @@ fn read_head(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Reads a text that is packed with gzip as if it were not.
+/// Reads a gzip-compressed text as if it were not compressed.
 fn read_packed(input: &mut dyn Read, path: &str, target: &mut ReadContext<'_>) -> ReadOutcome {
     let limit = target.options.limits.unpacked;
     let mut unpacked = DecompressedExport {
+        // Servers append to compressed files, which makes several members; the single decoder would
+        // silently stop after the first.
         inner: MultiGzDecoder::new(BufReader::new(input)),
         left: limit,
         limit,
@@ -299,6 +297,7 @@ fn read_packed(input: &mut dyn Read, path: &str, target: &mut ReadContext<'_>) -
         target.findings.fatal(LineColumn::default(), found);
         return ReadOutcome::of(ExportFormat::Csv, BodySummary::default());
     }
+    // A workbook is compressed already, and its reader must seek, which a gzip stream cannot.
     if not_data::is_zip(&head) {
         let found = not_data::not_data(
             "a spreadsheet or an archive compressed with gzip",
@@ -309,6 +308,7 @@ fn read_packed(input: &mut dyn Read, path: &str, target: &mut ReadContext<'_>) -
     }
     let name = path.strip_suffix(".gz").unwrap_or(path);
     read_text(
+        // The first bytes were taken to look at them, so they are put in front again.
         &mut Cursor::new(head.clone()).chain(unpacked),
         name,
         &head,
@@ -316,7 +316,7 @@ fn read_packed(input: &mut dyn Read, path: &str, target: &mut ReadContext<'_>) -
     )
 }
 
-/// What gzip unpacks to, not without end.
+/// The unpacked bytes of a gzip file, up to a limit: a few kilobytes can unpack to terabytes.
 struct DecompressedExport<R> {
     inner: MultiGzDecoder<R>,
     left: u64,
@@ -349,9 +349,12 @@ fn read_text(
     let format =
         declared.unwrap_or_else(|| detect_format(&mut source, path, target.options.limits));
     let mut body = BodySummary::default();
+    // Before any parser sees it: a login page parsed as CSV would be an export with one odd column.
     if let Some(found) = not_data::detect(head, &source, format) {
         target.findings.fatal(LineColumn::default(), found);
     } else if !report_refuted_encoding(&source, target.findings) {
+        // Once before the body, for an encoding that the first piece refutes, and once after, for a
+        // byte that comes later.
         body = match format {
             ExportFormat::Json => json::read(&mut source, target),
             ExportFormat::Jsonl => json::read_lines(&mut source, target),
@@ -359,6 +362,8 @@ fn read_text(
         };
         report_refuted_encoding(&source, target.findings);
     }
+    // A read error looks like an end of file to the parsers, so it is reported last and makes the
+    // export incomplete.
     if let Some(error) = source.failure() {
         report_unreadable(target.findings, source.pos, error);
     }
@@ -374,8 +379,8 @@ fn read_text(
     }
 }
 
-/// What a text looks like: one object does not tell whether it is a line of many, so the name of the
-/// file decides then.
+/// Detects the format of a text. A single object may be a document or the only line of many, so the
+/// file name decides then.
 fn detect_format(source: &mut TextReader<'_>, path: &str, limits: FormatLimits) -> ExportFormat {
     let ends = |end: &str| path.to_ascii_lowercase().ends_with(end);
     if !not_data::is_json(source.rest()) {
@@ -388,7 +393,7 @@ fn detect_format(source: &mut TextReader<'_>, path: &str, limits: FormatLimits) 
     ExportFormat::Json
 }
 
-/// Reports a declared encoding that cannot be, once.
+/// Reports once that the declared encoding cannot be right.
 fn report_refuted_encoding(source: &TextReader<'_>, findings: &mut ExportDiagnostics) -> bool {
     let (encoding, found) = source.encoding();
     let refuted = found == EncodingSource::Refuted;
@@ -409,7 +414,7 @@ fn report_unreadable(findings: &mut ExportDiagnostics, at: LineColumn, error: &i
     findings.fatal(at, found);
 }
 
-/// Reports a byte that no text has.
+/// Reports a byte that cannot be in a text.
 fn report_flaw(
     findings: &mut ExportDiagnostics,
     at: LineColumn,

@@ -1,10 +1,12 @@
-//! What came instead of an export.
+//! Recognises what is delivered in place of an export: an empty file, a login page, a PDF, an
+//! archive. Reading such a file as an export without rows would make everything look removed. Start
+//! reading at `detect`.
 
 use super::ExportFormat;
 use super::text_reader::TextReader;
 use crate::diagnostic::{Diagnostic, codes};
 
-/// What the first bytes of a file mean that is no text, and what to do about it.
+/// The first bytes of formats that are not text, and what to do about each.
 const MAGIC: [(&[u8], &str, &str); 5] = [
     (
         b"\xd0\xcf\x11\xe0",
@@ -17,17 +19,17 @@ const MAGIC: [(&[u8], &str, &str); 5] = [
     (b"Rar!", "a RAR archive", UNPACK),
 ];
 
-/// How a file begins that is packed with gzip, which is unpacked as it is read.
+/// The first bytes of a gzip file, which is unpacked while it is read.
 pub(super) const GZIP: [u8; 2] = *b"\x1f\x8b";
-/// The way out where an archive came.
+/// The advice for an archive.
 pub(super) const UNPACK: &str = "unpack it before delivery; Roster unpacks only gzip";
 
-/// Whether a file is a ZIP archive, which XLSX is.
+/// Returns whether a file is a ZIP archive, as XLSX files are.
 pub(super) fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
 }
 
-/// Whether a text looks like JSON: a name in brackets may begin a header.
+/// Returns whether a text looks like JSON. A CSV header may also begin with a bracket.
 pub(super) fn is_json(text: &str) -> bool {
     let text = text.trim();
     if let Some(first) = text.strip_prefix('[') {
@@ -38,21 +40,21 @@ pub(super) fn is_json(text: &str) -> bool {
     text.starts_with('{') || WORDS.contains(&text)
 }
 
-/// The values of JSON that are words.
 const WORDS: [&str; 3] = ["null", "true", "false"];
 
-/// Whether a list of JSON that begins so has a word first.
+/// Returns whether a JSON list begins with a word such as `null`.
 fn begins_word(list: &str) -> bool {
     let mut rests = WORDS.iter().filter_map(|word| list.strip_prefix(word));
     rests.any(|rest| rest.trim_start().starts_with([',', ']']))
 }
 
-/// What came, if it is certainly not what was to come.
+/// Returns what was delivered, if it is certainly not an export.
 pub(super) fn detect(
     head: &[u8],
     source: &TextReader<'_>,
     format: ExportFormat,
 ) -> Option<Diagnostic> {
+    // A failed read explains an empty text better than "empty" would.
     if source.failure().is_some() {
         return None;
     }
@@ -87,12 +89,11 @@ pub(super) fn detect(
     }
 }
 
-/// A finding that something else came.
 pub(super) fn not_data(what: &str, help: &str) -> Diagnostic {
     Diagnostic::new(codes::FEED_NOT_DATA, format!("the export is {what}")).help(help)
 }
 
-/// Whether a text begins with a tag, as no header does.
+/// Returns whether a text begins with a tag, which no header does.
 fn is_markup(text: &str) -> bool {
     let mut first = text.chars();
     first.next() == Some('<')

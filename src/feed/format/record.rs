@@ -1,4 +1,6 @@
-//! What an export is made of once its format is gone.
+//! Records and cells: what every format is turned into. A cell keeps its text as written and how it
+//! was written, because a number, a date and a text of the same spelling are to be trusted
+//! differently.
 
 use crate::kinds::read::{ValueProblem, is_blank};
 use crate::model::{CompactText, LineColumn};
@@ -7,56 +9,54 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 /// How a cell was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CellShape {
-    /// As text; everything in CSV is.
+    /// As text, like everything in CSV.
     Text,
-    /// As a number. Its text is how it was spelled; in a spreadsheet its shortest decimal, or what
-    /// its format shows where that has leading zeros.
+    /// As a number. The text is its spelling; in a workbook, its shortest decimal form, or what the
+    /// cell shows where the format adds leading zeros.
     Number,
-    /// As a number that a spreadsheet shows as a percentage. Its text is the number.
+    /// As a number that a workbook shows as a percentage. The text is the number.
     Percent,
-    /// As a date or a moment of a spreadsheet. Its text is in ISO 8601.
+    /// As a date or time of a workbook. The text is in ISO 8601.
     Date,
-    /// As a boolean: `true` or `false`.
+    /// As a boolean. The text is `true` or `false`.
     Bool,
-    /// As nothing: null, or a cell of a spreadsheet that is not there.
+    /// As null, or as a missing cell of a workbook.
     Null,
-    /// As a list of values. Its text has them with `||` between; empty, the list had none.
+    /// As a list of values. The text joins them with `||` and is empty for an empty list.
     List(Box<[CompactText]>),
-    /// As an object. Its text is blank; its members are columns of their own: `address.city`.
+    /// As an object. The text is blank; the members are columns of their own: `address.city`.
     Object,
-    /// Not at all: a merged cell of a spreadsheet covers it. The range of that one, as `A2:A4`.
+    /// Not written, because a merged cell covers it. Holds the merged range, such as `A2:A4`.
     Covered(Box<str>),
-    /// As something whose value cannot be known, and why.
+    /// In a way that hides its value. Holds the reason.
     Unreadable(Box<ValueProblem>),
 }
 
-/// One cell as it stands there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RawCell {
-    /// What stands there, spaces around it included.
+    /// The text as written, with surrounding spaces.
     pub text: CompactText,
-    /// How it was written.
     pub shape: CellShape,
-    /// Where its value begins.
+    /// Where the value begins.
     pub at: LineColumn,
 }
 
-/// One row, or one object.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ExportRecord {
-    /// Where it begins.
+    /// Where the record begins.
     pub at: LineColumn,
-    /// By column; none: absent. May be shorter than there are columns.
+    /// Cells by column; `None` is absent. May be shorter than the list of columns.
     pub cells: Vec<Option<RawCell>>,
-    /// Lists of objects, each with its column, in the order in which they stand there.
+    /// Lists of objects with their columns, in the order of the export.
     pub lists: Vec<(usize, Vec<ExportRecord>)>,
-    /// Whether something is wrong with it, which has been reported. Its cells are what could be
-    /// made out: good enough to shield what they name, and for nothing else.
+    /// Whether the record has a reported error. Its cells may then only be used to protect the
+    /// resources that they name.
     pub faulty: bool,
 }
 
 impl ExportRecord {
-    /// A digest of its cells: two records that are alike have the same, wherever they are.
+    /// Returns a hash of the cells, which is equal for records with equal cells. Places are left
+    /// out.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -76,9 +76,11 @@ impl ExportRecord {
 }
 
 impl RawCell {
-    /// Whether it says nothing.
+    /// Returns whether the cell has no value.
     #[must_use]
     pub fn is_blank(&self) -> bool {
+        // An object and an unreadable value have no text, but they are not blank: a blank may clear
+        // a field.
         !matches!(self.shape, CellShape::Object | CellShape::Unreadable(_)) && is_blank(&self.text)
     }
 
@@ -88,20 +90,19 @@ impl RawCell {
 }
 
 impl ExportRecord {
-    /// The cell of a column, unless it is absent.
+    /// Returns the cell of a column, unless it is absent.
     #[must_use]
     pub fn cell(&self, column: usize) -> Option<&RawCell> {
         self.cells.get(column)?.as_ref()
     }
 
-    /// The list of objects of a column, unless it is absent.
+    /// Returns the list of objects of a column, unless it is absent.
     #[must_use]
     pub fn list(&self, column: usize) -> Option<&[ExportRecord]> {
         let list = self.lists.iter().find(|(at, _)| *at == column)?;
         Some(&list.1)
     }
 
-    /// Puts an entry where its column is.
     pub(super) fn put(&mut self, column: usize, entry: RawCell) {
         if self.cells.len() <= column {
             self.cells.resize(column + 1, None);
@@ -109,7 +110,7 @@ impl ExportRecord {
         self.cells[column] = Some(entry);
     }
 
-    /// Makes it a new one, keeping the room it has.
+    /// Empties the record for the next one and keeps its memory.
     pub(super) fn reset(&mut self, at: LineColumn) {
         self.at = at;
         self.cells.fill(None);

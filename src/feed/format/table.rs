@@ -1,4 +1,6 @@
-//! Rows of cells under a header: what CSV and spreadsheets have in common.
+//! Rows of cells under a header, which CSV and workbooks have in common. In go rows from either
+//! reader; out go records, with problems of the header, the width of rows and the trailer reported.
+//! Start reading at `TableParser::begin` and `TableParser::finish_record`.
 
 use super::columns::fold;
 use super::record::{CellShape, ExportRecord, RawCell};
@@ -9,32 +11,29 @@ use crate::kinds::read::{is_blank, quoted};
 use crate::model::{CompactText, LineColumn};
 use std::collections::HashMap;
 
-/// Rows that become records.
 pub(super) struct TableParser<'t, 'a> {
     pub target: &'t mut ReadContext<'a>,
     header: Vec<String>,
-    /// The column of every position; none: it has no name.
+    /// The column of each position, or `None` if it has no name.
     column_at: Vec<Option<usize>>,
-    /// How many positions there are up to the last one with a name.
+    /// The number of positions up to the last named one. Spreadsheets add empty columns at the end.
     named: usize,
     trailer: Option<TrailerPattern>,
-    /// Where the trailer stands, and what it counts.
+    /// The place of the trailer, and what it counts.
     last: Option<(LineColumn, TrailerCount)>,
     records: u64,
     record: ExportRecord,
 }
 
-/// How the last line looks.
+/// The form of the last line.
 struct TrailerPattern {
     before: String,
-    /// What follows the number; none: there is no number.
+    /// What follows the number, or `None` if there is no number.
     after: Option<String>,
 }
 
-/// What a trailer says.
 #[derive(Clone, Copy)]
 struct TrailerCount {
-    /// How many rows there are.
     count: Option<u64>,
 }
 
@@ -52,7 +51,8 @@ impl TrailerPattern {
         }
     }
 
-    /// What a line counts, if it is the trailer. Delimiters may follow, as a spreadsheet adds them.
+    /// Returns what a line counts if it is the trailer. Delimiters may follow it, as spreadsheets
+    /// pad the line to the width of the table.
     fn read(&self, line: &str) -> Option<TrailerCount> {
         let rest = line.strip_prefix(&*self.before)?;
         let padding = |c: char| c.is_whitespace() || ";,|".contains(c);
@@ -84,24 +84,22 @@ impl<'t, 'a> TableParser<'t, 'a> {
         }
     }
 
-    /// Whether the columns are not known yet.
     pub fn is_headless(&self) -> bool {
         self.column_at.is_empty()
     }
 
-    /// How many cells a row has.
     pub fn width(&self) -> usize {
         self.column_at.len()
     }
 
-    /// Whether a trailer is expected.
     pub fn has_trailer(&self) -> bool {
         self.trailer.is_some()
     }
 
-    /// Takes the first row as the header, or its width where there is none; false: the columns
-    /// cannot be told apart.
+    /// Takes the first row as the header, or, without a header, as the width of the table. Returns
+    /// false if the columns cannot be told apart.
     pub fn begin(&mut self, cells: &[(String, LineColumn)]) -> bool {
+        // The counts before and after tell whether this header added an error.
         let found = self.target.findings.count(codes::HEADER_BLANK)
             + self.target.findings.count(codes::HEADER_DUPLICATE);
         let names: Vec<(String, LineColumn)> = cells
@@ -110,7 +108,8 @@ impl<'t, 'a> TableParser<'t, 'a> {
             .map(|(at, (name, pos))| (self.name(at, name), *pos))
             .collect();
         if !self.target.options.header {
-            // Names that no first row has are columns too: its width is wrong, not the names.
+            // A first row with fewer cells than `names` has the wrong width, which is reported as
+            // such. The names stay columns.
             let declared = self.target.options.names.len();
             let more = (names.len()..declared).map(|at| (self.name(at, ""), LineColumn::default()));
             let names: Vec<(String, LineColumn)> = names.into_iter().chain(more).collect();
@@ -123,7 +122,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         self.set_columns(&names, found)
     }
 
-    /// The name of the column at a position, whose header is `written`.
+    /// Returns the name of the column at a position whose header cell is `written`.
     fn name(&self, at: usize, written: &str) -> String {
         let options = self.target.options;
         let declared = options.names.get(at).filter(|name| !is_blank(name));
@@ -142,12 +141,16 @@ impl<'t, 'a> TableParser<'t, 'a> {
         for (at, (name, pos)) in names.iter().enumerate() {
             if name.is_empty() {
                 self.column_at.push(None);
+                // Unnamed columns after the last name are the usual padding of spreadsheets. One in
+                // between may hold data that would be lost.
                 if at < self.named {
                     self.report_unnamed_column(at, *pos, "a column of the header has no name");
                 }
                 continue;
             }
             self.column_at.push(Some(self.target.columns.intern(name)));
+            // Folded, because a mapping finds columns in any case: with two candidates the wrong
+            // one might be read.
             if let Some(first) = seen.insert(fold(name), *pos) {
                 self.report_duplicate_column(name, first, *pos);
             }
@@ -155,6 +158,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         let findings = &mut *self.target.findings;
         let now = findings.count(codes::HEADER_BLANK) + findings.count(codes::HEADER_DUPLICATE);
         if now > found {
+            // Without a sound header no column can be said to be missing or blank.
             findings.complete = false;
         }
         now == found
@@ -175,7 +179,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         self.target.findings.report(second, found);
     }
 
-    /// Whether a row is the header once more, which is reported.
+    /// Returns whether a row repeats the header, and reports it.
     pub fn is_repeated_header<'c>(
         &mut self,
         at: LineColumn,
@@ -198,7 +202,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         true
     }
 
-    /// Whether a line is the trailer, or one that follows it, which is reported.
+    /// Returns whether a line is the trailer, or reports it if it follows the trailer.
     pub fn is_trailer_line(&mut self, at: LineColumn, line: &str) -> bool {
         if let Some((trailer, _)) = self.last {
             let trailer = self.target.findings.origin(trailer);
@@ -213,29 +217,28 @@ impl<'t, 'a> TableParser<'t, 'a> {
         last.is_some()
     }
 
-    /// Whether the trailer has been.
     pub fn is_closed(&self) -> bool {
         self.last.is_some()
     }
 
-    /// Whether nothing may follow, since the trailer was not the end.
+    /// Returns whether reading must stop because the trailer was not the end.
     pub fn is_over(&self) -> bool {
         !self.target.findings.complete
     }
 
-    /// Begins a record.
     pub fn start(&mut self, at: LineColumn, faulty: bool) {
         self.record.at = at;
         self.record.faulty = faulty;
         self.record.cells.resize(self.target.columns.len(), None);
     }
 
-    /// Puts a cell into the record.
+    /// Puts a cell into the record. This is the innermost loop of reading a table.
     #[inline]
     pub fn put(&mut self, position: usize, text: &str, at: LineColumn) {
         let Some(Some(column)) = self.column_at.get(position).copied() else {
             return self.put_nowhere(position, text, at);
         };
+        // Almost no cell begins with one of these, so the call is avoided.
         let text = match text.as_bytes().first() {
             Some(b'\'' | b'=') => strip_text_marker(text),
             _ => text,
@@ -250,7 +253,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         }
         match &mut self.record.cells[column] {
             Some(entry) => {
-                // Short text needs no memory of its own, and what long text needed is used again.
+                // Short text needs no allocation, and the buffer of a long one is reused.
                 if entry.text.is_heap_allocated() {
                     entry.text.clear();
                     entry.text.push_str(text);
@@ -264,7 +267,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         }
     }
 
-    /// Says how the cell that was put last was written, where it was not as text.
+    /// Sets how the cell that was put last was written, if not as text.
     pub fn shape(&mut self, position: usize, shape: CellShape) {
         if let Some(Some(column)) = self.column_at.get(position).copied()
             && let Some(entry) = &mut self.record.cells[column]
@@ -275,6 +278,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
 
     fn put_nowhere(&mut self, position: usize, text: &str, at: LineColumn) {
         let nameless = position < self.column_at.len();
+        // Text without a column is lost data, often from a shifted row, so the row is not trusted.
         if nameless && !is_blank(text) {
             let what = format!("{} is in a column without a name", quoted(text));
             self.report_unnamed_column(position, at, &what);
@@ -288,11 +292,12 @@ impl<'t, 'a> TableParser<'t, 'a> {
         let found = Diagnostic::new(codes::LENGTH, message).help("shorten it");
         self.target.findings.report(at, found);
         self.record.faulty = true;
+        // The beginning is kept: it may be the id that protects the resource of the row.
         let cut = CompactText::new(&text[..text.floor_char_boundary(most)]);
         self.record.cells[column] = Some(RawCell::new(cut, CellShape::Text, at));
     }
 
-    /// Looks for letters that were lost or decoded wrongly in the record.
+    /// Reports letters of the record that were lost or decoded wrongly.
     pub fn check_letters(&mut self) {
         for entry in self.record.cells.iter().flatten() {
             if let Some(found) = check_text_letters(&entry.text) {
@@ -301,12 +306,14 @@ impl<'t, 'a> TableParser<'t, 'a> {
         }
     }
 
-    /// Whether a row with so many cells is not as wide as the header, which is reported.
+    /// Returns whether a row of this many cells differs in width from the header, and reports it.
     pub fn is_ragged(&mut self, at: LineColumn, cells: usize) -> bool {
+        // Some programs leave out the padding columns, others write them, so both widths are right.
         if (self.named..=self.column_at.len()).contains(&cells) {
             return false;
         }
         let message = format!("{cells} cells, but the header has {}", self.named);
+        // `TOTAL;1234` at the end looks like this.
         let few = cells <= 2 && self.named > 3 && self.trailer.is_none();
         let help = if few {
             "if this is a trailer that counts the rows, declare it: `#EOF;{n}`"
@@ -318,8 +325,10 @@ impl<'t, 'a> TableParser<'t, 'a> {
         true
     }
 
-    /// Ends a record of so many cells and hands it over; false stops.
+    /// Ends a record and passes it on. Returns false to stop.
     pub fn finish_record(&mut self, cells: usize) -> bool {
+        // The record is reused, so the cells of the previous row must not show through in a short
+        // one.
         for place in self.column_at.iter().skip(cells).flatten() {
             self.record.cells[*place] = None;
         }
@@ -332,11 +341,12 @@ impl<'t, 'a> TableParser<'t, 'a> {
         goes_on
     }
 
-    /// What the rows came to; `at`: where they end.
+    /// Ends the table at `at` and checks the trailer.
     pub fn end(self, at: LineColumn) -> BodySummary {
         let counted = self.last.and_then(|(_, last)| last.count);
         let findings = &mut *self.target.findings;
         match self.last {
+            // A file that was cut exactly at a row end shows only here.
             Some((pos, TrailerCount { count: Some(count) })) if count != self.records => {
                 let message = format!(
                     "the trailer counts {}, but the export has {}",
@@ -348,6 +358,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
                     truncated_export(&message).help("get the complete export"),
                 );
             }
+            // An export that was not read to its end has reported more than its missing trailer.
             None if self.trailer.is_some() && findings.complete => {
                 let found =
                     truncated_export("the trailer is missing").help("get the complete export");
@@ -363,16 +374,17 @@ impl<'t, 'a> TableParser<'t, 'a> {
     }
 }
 
-/// A name without what stands around it: a file that was appended to another one has its mark.
+/// Trims a column name. A byte order mark may stand within a file that was appended to another one.
 fn trimmed(name: &str) -> &str {
     name.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// What is odd about the letters of a text.
+/// Returns what is wrong with the letters of a text.
 pub(super) fn check_text_letters(text: &str) -> Option<Diagnostic> {
     if !is_suspicious(text) {
         return None;
     }
+    // Mojibake before lost letters: the repaired text tells the reader what was meant.
     if let Some(meant) = repaired(text) {
         let message = format!("{} was decoded with the wrong encoding", quoted(text));
         let meant = format!("it probably should be {}", quoted(&meant));
@@ -386,7 +398,6 @@ pub(super) fn check_text_letters(text: &str) -> Option<Diagnostic> {
     })
 }
 
-/// A finding that an export is not whole.
 pub(super) fn truncated_export(what: &str) -> Diagnostic {
     Diagnostic::new(codes::FEED_TRUNCATED, what)
 }

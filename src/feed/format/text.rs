@@ -1,13 +1,14 @@
-//! What other programs do to texts on their way into an export.
+//! What other programs do to text on its way into an export: markers that keep a cell text in a
+//! spreadsheet, UTF-8 decoded as Windows-1252, and letters replaced by question marks.
 
 use encoding_rs::WINDOWS_1252;
 use memchr::memchr3_iter;
 use std::borrow::Cow;
 
-/// A text without the marks with which spreadsheets keep it a text: `'00123`, `="00123"`.
+/// Strips the markers by which spreadsheets keep a cell text: `'00123`, `="00123"`.
 ///
-/// An apostrophe is a letter of names too (`'s-Hertogenbosch`), so it only counts before what a
-/// spreadsheet would take for something else, or before another one that counts.
+/// An apostrophe also begins names (`'s-Hertogenbosch`), so it counts only before a character that
+/// a spreadsheet would interpret, or before another one that counts.
 pub(super) fn strip_text_marker(text: &str) -> &str {
     let marked = |text: &str| {
         let next = text.trim_start_matches('\'').chars().next();
@@ -20,19 +21,22 @@ pub(super) fn strip_text_marker(text: &str) -> &str {
             let inner = text
                 .strip_prefix("=\"")
                 .and_then(|text| text.strip_suffix('"'));
+            // A quote within means a real formula, such as `="a"&"b"`.
             inner.filter(|inner| !inner.contains('"')).unwrap_or(text)
         }
         _ => text,
     }
 }
 
-/// A text so that `strip_text_marker` makes the same of it; as a cell of a spreadsheet (`sheet`) also so
-/// that none takes it for a formula.
+/// Adds the marker that `strip_text_marker` removes, where the text needs it to come back
+/// unchanged. In a cell of a sheet it is also added where the text would be taken for a formula.
 pub fn add_text_marker(text: &str, sheet: bool) -> Cow<'_, str> {
     let number = |rest: &str| {
         rest.bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b' ')
     };
+    // `+33 1 23` and `-12.5` are phone numbers and numbers, which no spreadsheet runs as a command.
+    // Marking them would corrupt them for every other reader.
     let commands = text.starts_with(['=', '+', '-', '@', '\t', '\r'])
         && !(text.len() > 1 && number(&text[1..]) && !text.starts_with('='));
     if sheet && commands || strip_text_marker(text).len() != text.len() {
@@ -42,10 +46,11 @@ pub fn add_text_marker(text: &str, sheet: bool) -> Cow<'_, str> {
     }
 }
 
-/// Whether a letter may have been lost or decoded wrongly in a text: a quick look that sees more
-/// than there is.
+/// Returns whether letters may have been lost or decoded wrongly. This is a quick check with false
+/// positives.
 pub(super) fn is_suspicious(text: &str) -> bool {
     let bytes = text.as_bytes();
+    // `?`, and the first bytes of the letters and marks that such damage leaves in UTF-8.
     memchr3_iter(b'?', 0xc3, 0xef, bytes).any(|at| match bytes[at..] {
         [b'?', ..] | [0xef, 0xbf, 0xbd, ..] => true,
         // `Â`, `Ã`, `Ä`, `Å` or `â` before something else that is not ASCII.
@@ -54,7 +59,7 @@ pub(super) fn is_suspicious(text: &str) -> bool {
     })
 }
 
-/// The text that was meant, where UTF-8 was once decoded as Windows-1252: `BjÃ¶rkens`.
+/// Returns the intended text where UTF-8 was decoded as Windows-1252: `BjÃ¶rkens`.
 pub(super) fn repaired(text: &str) -> Option<String> {
     let mut fixed = String::with_capacity(text.len());
     let (mut rest, mut found) = (text, false);
@@ -71,9 +76,11 @@ pub(super) fn repaired(text: &str) -> Option<String> {
     found.then_some(fixed)
 }
 
-/// The character that a text begins with after repair, and how many bytes were written for it.
+/// Returns the first character of a text after repair, and the length of what was written for it.
 fn repaired_at(text: &str) -> Option<(char, usize)> {
     let first = text.chars().next()?;
+    // Names of customers use letters up to U+017F and typographic marks, which begin with these
+    // bytes.
     let count = match first {
         'Â' | 'Ã' | 'Ä' | 'Å' => 2,
         'â' => 3,
@@ -81,6 +88,7 @@ fn repaired_at(text: &str) -> Option<(char, usize)> {
     };
     let length = text.chars().take(count).map(char::len_utf8).sum();
     let (bytes, _, misfit) = WINDOWS_1252.encode(&text[..length]);
+    // If it does not encode to exactly these bytes, it was never the result of a wrong decoding.
     if misfit || bytes.len() != count {
         return None;
     }
@@ -88,12 +96,12 @@ fn repaired_at(text: &str) -> Option<(char, usize)> {
     Some((meant, length))
 }
 
-/// Whether a letter was lost: the mark for one, or a question mark within a word.
+/// Returns whether a letter was lost: a replacement character, or a question mark within a word.
 pub(super) fn has_lost_letter(text: &str) -> bool {
     if text.contains('\u{fffd}') {
         return true;
     }
-    // An address on the web has its own use for question marks.
+    // Question marks in a URL are no lost letters.
     if !text.contains('?') || text.contains(['/', '=']) {
         return false;
     }

@@ -1,4 +1,6 @@
-//! What exports call the fields of the table of kinds, in the languages of our customers.
+//! What exports call the fields, in the languages that customers use. In goes the name of a column;
+//! out come the fields that it may be. The names come from three places: the table of kinds, the
+//! list below, and the columns of the presets.
 
 use crate::feed::format::ExportColumns;
 use crate::feed::mapping::{CellMapping, CellSource};
@@ -9,10 +11,10 @@ use crate::model::KindId;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// A field that a column may be: of which kind, and its name; `externalId` too.
+/// A field that a column may be, by kind and name. `externalId` counts as one.
 pub(super) type FieldTarget = (KindId, &'static str);
 
-/// What it is called beside its own name: names without case, spaces and signs.
+/// Names of fields beside their own, without case, accents, spaces and signs.
 #[rustfmt::skip]
 const FIELD_NAMES: &[(KindId, &str, &[&str])] = &[
     (ACCOUNT, "externalId", &["customerid", "customerno", "customernumber", "customercode", "accountid", "accountno", "accountnumber", "accountcode",
@@ -53,6 +55,8 @@ const FIELD_NAMES: &[(KindId, &str, &[&str])] = &[
 
 static NAMES: LazyLock<HashMap<String, Vec<FieldTarget>>> = LazyLock::new(|| {
     let mut names: HashMap<String, Vec<FieldTarget>> = HashMap::new();
+    // The first target of a name is the likeliest, so the order of these loops matters: own names,
+    // then the list, then presets.
     let mut add = |name: &str, target: FieldTarget| {
         let targets = names.entry(folded(name)).or_default();
         if !targets.contains(&target) {
@@ -62,6 +66,8 @@ static NAMES: LazyLock<HashMap<String, Vec<FieldTarget>>> = LazyLock::new(|| {
     for kind in [ACCOUNT, ADDRESS, USER].map(kinds::get) {
         let mapped = |field: &&Field| {
             let inline = matches!(field.ty, FieldType::Links { inline: true, .. });
+            // `protect` and secrets never come from exports, and nested addresses have columns of
+            // their own.
             field.name != "protect" && !inline && !field.is_secret()
         };
         for field in kind.fields.iter().filter(mapped) {
@@ -92,7 +98,7 @@ static NAMES: LazyLock<HashMap<String, Vec<FieldTarget>>> = LazyLock::new(|| {
                 cells.extend(fields);
             }
             for (field, kind, cell) in cells {
-                // One column may be several fields there; the first field is what it is.
+                // A preset may use one column for several fields. The first is what the column is.
                 if let Some(column) = plain_column(cell) {
                     mapping.columns[column]
                         .iter()
@@ -104,7 +110,7 @@ static NAMES: LazyLock<HashMap<String, Vec<FieldTarget>>> = LazyLock::new(|| {
     names
 });
 
-/// The column that a cell is, where it is one.
+/// Returns the column that a cell is, if it is just that.
 fn plain_column(cell: &CellMapping) -> Option<usize> {
     match &cell.take {
         CellSource::Column(column) => Some(column.0),
@@ -112,8 +118,9 @@ fn plain_column(cell: &CellMapping) -> Option<usize> {
     }
 }
 
-/// The fields that a column of this name may be, the likeliest first.
+/// Returns the fields that a column of this name may be, the likeliest first.
 pub(super) fn fields_for_name(name: &str) -> &'static [FieldTarget] {
+    // `billing.city` in nested JSON means `city` unless the whole name is known.
     let last = name
         .rsplit('.')
         .find(|part| !part.is_empty())
@@ -124,19 +131,20 @@ pub(super) fn fields_for_name(name: &str) -> &'static [FieldTarget] {
     known.map_or(&[], Vec::as_slice)
 }
 
-/// The first names of columns, in words.
+/// Lists the first column names for a message.
 pub(super) fn first_names(columns: &ExportColumns) -> String {
     const SHOWN: usize = 5;
     let names = columns.names().take(SHOWN).map(quoted);
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// A name without case, accents, spaces and signs.
+/// Removes case, accents, spaces and signs from a name.
 pub(super) fn folded(name: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
+    // Decomposed, `é` is `e` and an accent, and the accent is not ASCII.
     let plain = name.nfd().flat_map(char::to_lowercase);
     let plain: String = plain.filter(char::is_ascii_alphanumeric).collect();
-    // The sharp s has no accent to lose.
+    // `ß` does not decompose.
     if name.contains('ß') {
         let spelled: String = name.replace('ß', "ss");
         return folded(&spelled);

@@ -1,4 +1,6 @@
-//! On which line the header is, where a title or notes stand above it.
+//! Guesses on which line the header is. Reports often have a title, a date or notes above the
+//! table. Each of the first lines is tried as the header, and the columns and rows that result are
+//! compared. Start reading at `guess`.
 
 use super::field_names::fields_for_name;
 use crate::diagnostic::codes;
@@ -6,39 +8,38 @@ use crate::feed::format::{self, ExportColumns, FormatOptions};
 use std::io::{Read, Seek};
 use std::sync::Arc;
 
-/// How far down a header is looked for.
 const LINES: u32 = 20;
-/// How many rows below it are looked at.
+/// How many rows below a candidate are read.
 const ROWS: usize = 50;
-/// So many columns that are known by their names make a header of any line.
+/// A line with this many known column names is a header.
 const ENOUGH: usize = 3;
 
-/// What a table would be that begins on some line.
+/// The table that results if a line is taken as the header.
 struct TableCandidate {
-    /// How many of its columns are known by their names.
+    /// The number of columns with known names.
     known: usize,
     columns: usize,
     rows: usize,
     faulty: usize,
-    /// Whether columns have no name, or one twice.
+    /// Whether a column has no name, or two have the same.
     nameless: bool,
-    /// Whether a name is a number, so that it is no header but a row.
+    /// Whether a column name is a number, so that the line is a row of data.
     is_row: bool,
 }
 
 impl TableCandidate {
-    /// Whether nothing is wrong with nearly all of its rows.
+    /// Returns whether nearly all rows are sound.
     fn is_even(&self) -> bool {
         self.columns > 1 && !self.nameless && self.rows > 0 && self.faulty * 10 <= self.rows
     }
 
-    /// Whether it may well be no table at all.
+    /// Returns whether this is probably not a table.
     fn is_odd(&self) -> bool {
         self.columns == 1 && self.faulty > 0 || self.nameless || self.faulty * 2 > self.rows
     }
 }
 
-/// The line of the header: the first one, unless a later one makes a table and that does not.
+/// Returns the line of the header: the first line, unless a later one makes a better table.
 pub(super) fn guess(
     input: &mut (impl Read + Seek),
     name: &Arc<str>,
@@ -47,6 +48,7 @@ pub(super) fn guess(
     let Some(first) = table(input, name, options, 1) else {
         return 1;
     };
+    // Data in the first line means that there is no header, not that it is further down.
     if first.known >= ENOUGH || first.is_row {
         return 1;
     }
@@ -58,7 +60,9 @@ pub(super) fn guess(
         if table.is_row {
             continue;
         }
-        // Of blank lines and the header below them the last one is meant.
+        // Blank lines above the header all lead to the same table, so the last of equally good ones
+        // counts. It must know one column more than the first line does: a title such as
+        // `Customers` can be a known name by accident.
         let most = best.map_or(first.known.max(1) + 1, |(_, known)| known);
         if table.known >= most && table.columns > 1 {
             best = Some((line, table.known));
@@ -67,11 +71,13 @@ pub(super) fn guess(
             even = Some(line);
         }
     }
+    // A table in an unknown language is recognised by its even rows, but only if the first line
+    // makes none.
     let even = even.filter(|_| first.is_odd());
     best.map(|(line, _)| line).or(even).unwrap_or(1)
 }
 
-/// The line on which a header stands that fits, where the one that was read does not.
+/// Finds the line whose columns satisfy `fits`.
 pub(in crate::feed) fn find(
     input: &mut (impl Read + Seek),
     name: &Arc<str>,
@@ -85,16 +91,17 @@ pub(in crate::feed) fn find(
             ..options.clone()
         };
         let mut columns = ExportColumns::default();
+        // Stopping at the first record: only the header is needed, and the file may be large.
         format::read(&mut *input, name, &options, &mut columns, &mut |_, _| false);
         fits(&columns)
     };
     let first = lines.find(|line| fits_from(*line))?;
-    // Of blank lines and the header below them the last one is meant.
+    // Several blank lines above the header all lead to the same table, so the last one counts.
     let more = lines.take_while(|line| fits_from(*line));
     Some(more.last().unwrap_or(first))
 }
 
-/// The table that begins on a line; none: the export has no lines, or not so many.
+/// Reads the table that begins on a line. `None` if the file has no header line there.
 fn table(
     input: &mut (impl Read + Seek),
     name: &Arc<str>,

@@ -1,4 +1,6 @@
-//! A mapping to start from: of a preset that fits, or of what the names of the columns say.
+//! Drafts a mapping for an export: from a preset that fits, or from the names of the columns. In
+//! goes an `ExportProfile`; out comes YAML with comments on everything that somebody has to check.
+//! The draft must never decide silently who is inactive. Start reading at `draft_mapping`.
 
 use super::field_names::{FieldTarget, fields_for_name};
 use super::numbered_addresses::NumberedAddresses;
@@ -11,30 +13,33 @@ use crate::kinds::{self, ACCOUNT, ADDRESS, FieldType, Kind, USER};
 use crate::model::KindId;
 use std::fmt::Write;
 
-/// A mapping as text, and where it comes from.
+/// A mapping as YAML, and where it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MappingDraft {
-    /// The YAML, with comments on what is to be looked at.
+    /// The YAML, with comments on what to check.
     pub text: String,
-    /// The preset that it is made of.
+    /// The preset that it is based on.
     pub preset: Option<String>,
 }
 
-/// How many fields of an address a list of objects has at least.
+/// The least number of address fields in a list of objects that is taken for addresses.
 const FIELDS: usize = 3;
 
-/// Makes a mapping called `name` of what was seen: of this preset, of one that fits, or of names.
+/// Drafts a mapping called `name`: from the wanted preset, one that fits, or the column names.
 pub fn draft_mapping(
     look: &ExportProfile,
     name: &str,
     wanted: Option<&str>,
 ) -> Result<MappingDraft, String> {
     let rivals = rivals(look);
+    // Two presets that read a column in opposite ways fit equally well. Guessing could deactivate
+    // all customers, so the user has to choose.
     if let (None, Some(first)) = (wanted, rivals.first()) {
         return Err(first.question());
     }
     let fit = match wanted {
         Some(wanted) => {
+            // Only to fail on an unknown name.
             preset::mapping(wanted)?;
             look.fits.iter().find(|fit| fit.preset == wanted)
         }
@@ -49,16 +54,16 @@ pub fn draft_mapping(
     }
 }
 
-/// What the columns are by their names.
+/// What the columns are, judged by their names.
 pub(super) struct ColumnGuess<'l> {
     pub(super) look: &'l ExportProfile,
-    /// The columns that may say who is inactive.
+    /// The columns that may show who is inactive.
     pub(super) statuses: Vec<usize>,
-    /// Each column with what it is.
+    /// Columns with the fields that they were taken for.
     taken: Vec<(usize, FieldTarget)>,
-    /// The list of objects that has addresses.
+    /// The list of objects that holds addresses.
     pub(super) list: Option<usize>,
-    /// The addresses that stand side by side in a row.
+    /// Addresses in numbered columns.
     numbered: Option<NumberedAddresses>,
 }
 
@@ -89,6 +94,8 @@ impl<'l> ColumnGuess<'l> {
                 .iter()
                 .any(|(kind, _)| *kind == ADDRESS)
         };
+        // Addresses are looked for in one place: in a nested list if there is one, otherwise in the
+        // columns of the row.
         let list = lists().find(|(_, members)| {
             let first = members.first().map_or(&[][..], |member| &member.cells);
             let there = first.iter().enumerate().filter(|(_, cell)| cell.is_some());
@@ -107,6 +114,8 @@ impl<'l> ColumnGuess<'l> {
                 None => NumberedAddresses::find(&look.columns),
             },
         };
+        // Statuses first, because a name such as `state` would otherwise be taken for the region of
+        // an address.
         let columns = 0..look.columns.len();
         guess.statuses = columns.filter(|at| guess.is_status(*at)).collect();
         let count = |kinds: &[KindId]| {
@@ -124,10 +133,14 @@ impl<'l> ColumnGuess<'l> {
                 .names()
                 .any(|name| fields_for_name(name).contains(&(USER, field)))
         };
+        // A list of users also has columns of their customer, so user columns need not outnumber
+        // those of accounts by much.
         let users = person("lastName")
             && person("email")
             && count(&[USER]) + 1 >= count(&[ACCOUNT, ADDRESS]);
         let kinds: &[KindId] = if users { &[USER] } else { &[ACCOUNT, ADDRESS] };
+        // In the order of the columns, and each field once: in `Name, Name 2` the first one is
+        // meant.
         for (at, name) in look.columns.names().enumerate() {
             if guess.statuses.contains(&at) || guess.is_numbered(at) {
                 continue;
@@ -165,7 +178,7 @@ impl<'l> ColumnGuess<'l> {
         found.map(|(at, _)| self.look.columns.name(*at))
     }
 
-    /// Whether a column can be a field: a status is looked for by itself.
+    /// Returns whether a column can be a field. Statuses are handled separately.
     fn can_be_field(&self, at: usize, (kind, field): FieldTarget) -> bool {
         let in_place = match (kind, &self.numbered) {
             (ADDRESS, Some(numbered)) => numbered.columns.iter().all(|(known, _)| *known != field),
@@ -180,7 +193,7 @@ impl<'l> ColumnGuess<'l> {
         numbered.is_some_and(|numbered| numbered.taken.contains(&at))
     }
 
-    /// What stands in a column, blanks left out.
+    /// The values of a column, without blanks.
     pub(super) fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
         self.look.texts(at)
     }
@@ -194,7 +207,7 @@ impl<'l> ColumnGuess<'l> {
         lists.flatten().any(|member| member.cell(at).is_some())
     }
 
-    /// What comes before the sections.
+    /// Writes what precedes the sections.
     fn head(&self, name: &str) -> String {
         let outcome = &self.look.outcome;
         let mut text = format!(
@@ -223,7 +236,7 @@ impl<'l> ColumnGuess<'l> {
         text + &self.ignored()
     }
 
-    /// The columns that are nothing that is known.
+    /// Writes the columns that could not be assigned, with an example value each.
     fn ignored(&self) -> String {
         let taken = |at: usize| {
             let known = self.taken.iter().any(|(known, _)| *known == at);
@@ -234,9 +247,12 @@ impl<'l> ColumnGuess<'l> {
         let lines: Vec<String> = others
             .map(|at| {
                 let name = quoted(self.look.columns.name(at));
+                // The draft is written to a file that is often committed. No password may end up in
+                // it.
                 let secret = holds_secrets(self.look.columns.name(at));
                 let example = self.texts(at).next().filter(|_| !secret).map(|text| {
                     let shown: String = text
+                        // Values may be long notes with line breaks, which would break the comment.
                         .chars()
                         .take(40)
                         .map(|c| if c.is_control() { ' ' } else { c })
@@ -278,7 +294,8 @@ impl<'l> ColumnGuess<'l> {
         text
     }
 
-    /// The fields of a kind that have columns, and those that need one.
+    /// Writes the fields of a kind that have columns. Required fields without one are added to
+    /// `needs`.
     fn fields(
         &self,
         kind: &Kind,
@@ -294,7 +311,8 @@ impl<'l> ColumnGuess<'l> {
             let inline = matches!(field.ty, FieldType::Links { inline: true, .. });
             let member = field.name.contains('.');
             if field.name == "status" {
-                // Whoever a row is about is active or not, and not the place where they are.
+                // Only accounts and users have a status of their own. A status column in the row of
+                // an address means its account.
                 if kind.id != ADDRESS {
                     text += &self.status(indent);
                 }
@@ -310,6 +328,8 @@ impl<'l> ColumnGuess<'l> {
                     );
                 }
                 None if !field.required || inline || member => {}
+                // Without a legal name, the display name is proposed, since a new account needs
+                // one.
                 None => match stands_in(field.name) {
                     Some(column) => {
                         let _ = writeln!(
@@ -329,6 +349,8 @@ impl<'l> ColumnGuess<'l> {
         format!("{indent}fields:\n{text}")
     }
 
+    /// Writes the cell of a column. `add` never touches members that came from elsewhere, so it is
+    /// the safe proposal for a list.
     fn cell(ty: &FieldType, column: &str) -> String {
         let name = quoted(column);
         if ty.is_list() {
@@ -343,6 +365,7 @@ impl<'l> ColumnGuess<'l> {
         let kind = kinds::get(ADDRESS);
         let taken = self.taken.iter();
         let found = taken.filter(|(_, target)| target.0 == ADDRESS).count();
+        // One or two address-like columns, such as a country, do not make an address.
         if found < FIELDS && self.numbered.is_none() {
             needs.push("Account.addresses: no column looks like an address".to_owned());
             return String::new();
@@ -360,6 +383,8 @@ impl<'l> ColumnGuess<'l> {
             Some(column) => {
                 let _ = writeln!(text, "    externalId: {}", quoted(column));
             }
+            // Without an id column, the id is built from that of the account and the number. It
+            // stays the same as long as the export keeps the order of the addresses.
             None if self.numbered.is_some() => {
                 let made = quoted(&format!("{{{account}}}-{{n}}"));
                 let _ = writeln!(
@@ -393,7 +418,7 @@ impl<'l> ColumnGuess<'l> {
     }
 }
 
-/// Where the table begins: the sheet, and the line of the header.
+/// Writes where the table begins: the sheet and the line of the header.
 pub(super) fn table_start(look: &ExportProfile) -> String {
     let mut text = String::new();
     let _ = match &look.sheet {
@@ -411,17 +436,19 @@ pub(super) fn table_start(look: &ExportProfile) -> String {
     text
 }
 
-/// A text as YAML.
+/// Writes a text as YAML.
 pub(super) fn quoted(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && text
             .chars()
             .all(|c| c.is_alphanumeric() || "_-/".contains(c))
+        // Older YAML parsers read these words as booleans or null.
         && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
             .contains(&text.to_lowercase().as_str());
     if plain {
         text.to_owned()
     } else {
+        // JSON strings are YAML too, and need no escaping rules of their own.
         serde_json::Value::from(text).to_string()
     }
 }

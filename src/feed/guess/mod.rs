@@ -1,5 +1,6 @@
-//! Looking into an export that nobody has described: what it is written in, what its columns are
-//! called, and which presets know them.
+//! Inspects an export that no mapping describes yet: its format, its columns, and which presets
+//! know them. In go the bytes; out comes an `ExportProfile`, which `roster feed inspect` shows and
+//! `roster feed map` turns into a mapping. Start reading at `inspect`.
 
 mod field_names;
 pub(super) mod header;
@@ -24,76 +25,71 @@ use crate::model::LineColumn;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-/// How much of a file is looked at for its line ends.
 const WINDOW: u64 = 1 << 16;
-/// How many records are looked at for what their columns hold.
+/// How many records are kept to see what the columns contain.
 const LOOKED_AT: usize = 1000;
 
-/// What an export looks like.
 #[derive(Debug)]
 pub struct ExportProfile {
-    /// What came of reading it.
+    /// The result of reading it.
     pub outcome: ReadOutcome,
     pub columns: ExportColumns,
-    /// Whether its first row names them.
+    /// Whether the first row names the columns.
     pub header: bool,
-    /// The line or row that does, from 1; what is above is no part of the table.
+    /// The line or row of the header, counted from 1. Lines above it are skipped.
     pub first_line: u32,
     /// The sheet that was asked for.
     pub sheet: Option<SheetSelector>,
-    /// Where in JSON its list is, where the whole is none.
+    /// The path of the list in JSON, if the document is not a list itself.
     pub rows: Option<String>,
-    /// How its last line looks, where that is no row.
+    /// The form of the last line, if it is a trailer.
     pub trailer: Option<String>,
-    /// What its lines end with; none: it has none, or several.
+    /// The line end, or `None` if there is none or several kinds.
     pub line_ends: Option<&'static str>,
-    /// Its first records.
+    /// The first records.
     pub first: Vec<ExportRecord>,
-    /// The presets that know something of it, the best first.
+    /// The presets that know some of the columns, the best first.
     pub fits: Vec<PresetFit>,
 }
 
-/// What is said of an export by who asks.
+/// What the user says of an export.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ProfileOptions {
-    /// The sheet of a workbook.
     pub sheet: Option<SheetSelector>,
-    /// The line or row of the header.
     pub header: Option<u32>,
 }
 
-/// How well a preset fits.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PresetFit {
-    /// Its name.
     pub preset: &'static str,
-    /// How many of its columns the export has.
+    /// The number of its columns that the export has.
     pub found: usize,
-    /// How many it knows.
+    /// The number of columns that it knows.
     pub total: usize,
     /// The columns that the export lacks.
     pub missing: Vec<String>,
-    /// The columns without which it reads nothing, and that are missing.
+    /// The missing columns without which it reads nothing.
     pub needed: Vec<String>,
     /// The columns of the export that it does not know.
     pub unknown: Vec<String>,
 }
 
 impl PresetFit {
-    /// The share of its columns that the export has, in per cent.
+    /// Returns the percentage of its columns that the export has.
     #[must_use]
     pub fn share(&self) -> usize {
         self.found * 100 / self.total.max(1)
     }
 
-    /// Whether an export of such columns is to be read by it.
+    /// Returns whether the preset should be used for the export.
     #[must_use]
     pub fn is_good(&self) -> bool {
+        // Three columns and no more unknown than known ones: `id` and `name` alone are in every
+        // export.
         self.needed.is_empty() && self.found >= 3 && self.unknown.len() <= self.found
     }
 }
 
-/// Looks into an export.
 pub fn inspect(
     mut input: impl Read + Seek,
     name: &Arc<str>,
@@ -106,12 +102,15 @@ pub fn inspect(
         .header
         .unwrap_or_else(|| header::guess(&mut input, name, &options));
     options.first_line = begins;
+    // The export is read again after each finding, because the finding (a nested list, no header, a
+    // trailer) changes every column and count that follows.
     let mut read = read(&mut input, name, &options);
     let rows = read.outcome.list.take();
     if rows.is_some() {
         options.list_path.clone_from(&rows);
         read = self::read(&mut input, name, &options);
     }
+    // Column names that are numbers are values: the export has no header.
     if read.columns.names().any(|name| name.parse::<f64>().is_ok()) {
         header = false;
         options.header = false;
@@ -123,6 +122,8 @@ pub fn inspect(
         read = self::read(&mut input, name, &options);
     }
     let fits = rank_presets(&read.columns, header, read.outcome.format);
+    // A text file of one line parses as a header without rows. If no column is known either, it is
+    // not an export.
     if fits.is_empty() && has_no_content(&read) {
         let what = format!(
             "a line of text without rows: {}",
@@ -155,7 +156,7 @@ pub fn inspect(
 }
 
 impl ExportProfile {
-    /// What stands in a column of its first records, blanks left out.
+    /// The values of a column in the first records, without blanks.
     pub(super) fn texts(&self, at: usize) -> impl Iterator<Item = &str> {
         let cells = self.first.iter().filter_map(move |record| record.cell(at));
         let filled = cells.filter(|cell| !cell.is_blank());
@@ -163,7 +164,7 @@ impl ExportProfile {
     }
 }
 
-/// Whether there is neither a row nor a column that anybody knows.
+/// Returns whether there are neither rows nor known columns.
 fn has_no_content(read: &ExportSample) -> bool {
     let mut names = read.columns.names();
     read.outcome.records == 0
@@ -171,7 +172,7 @@ fn has_no_content(read: &ExportSample) -> bool {
         && names.all(|name| field_names::fields_for_name(name).is_empty())
 }
 
-/// An export that was read once.
+/// One reading of an export.
 struct ExportSample {
     outcome: ReadOutcome,
     columns: ExportColumns,
@@ -180,7 +181,7 @@ struct ExportSample {
 }
 
 impl ExportSample {
-    /// The last line as a trailer, if it counts the rows before it.
+    /// Returns the form of the last line, if it is a trailer that counts the rows.
     fn trailer(&self) -> Option<String> {
         let last = self.last.as_ref().filter(|last| last.faulty)?;
         let cells: Vec<&str> = last
@@ -189,10 +190,12 @@ impl ExportSample {
             .flatten()
             .map(|cell| cell.text.as_str())
             .collect();
+        // The trailer itself was counted as a record.
         let rows = (self.outcome.records - 1).to_string();
         let delimiter = self.outcome.delimiter.unwrap_or(';').to_string();
         let line = cells.join(&delimiter);
         let line = line.trim_end_matches(&delimiter);
+        // A short row that contains exactly the row count is no accident. Its number becomes `{n}`.
         (cells.len() <= 4 && cells.contains(&rows.as_str())).then(|| line.replacen(&rows, "{n}", 1))
     }
 }
@@ -204,7 +207,7 @@ fn read(input: &mut (impl Read + Seek), name: &Arc<str>, options: &FormatOptions
         if first.len() < LOOKED_AT {
             first.push(record.clone());
         }
-        // Only a row that is unlike the others can be the trailer.
+        // Only a row that differs from the others can be the trailer.
         last = record.faulty.then(|| record.clone());
         true
     });
@@ -221,9 +224,11 @@ fn line_ends(input: &mut (impl Read + Seek)) -> std::io::Result<Option<&'static 
     input.seek(SeekFrom::Start(0))?;
     input.by_ref().take(WINDOW).read_to_end(&mut head)?;
     input.seek(SeekFrom::Start(0))?;
+    // Compressed bytes contain line ends by accident.
     if head.starts_with(b"PK") || head.starts_with(b"\x1f\x8b") {
         return Ok(None);
     }
+    // UTF-16 has zero bytes between the characters.
     head.retain(|byte| *byte != 0);
     let count = |byte: u8| memchr::memchr_iter(byte, &head).count();
     let pairs = head.windows(2).filter(|pair| pair == b"\r\n").count();
@@ -236,7 +241,7 @@ fn line_ends(input: &mut (impl Read + Seek)) -> std::io::Result<Option<&'static 
     })
 }
 
-/// How well every preset fits, the best first; those that know nothing of it are left out.
+/// Ranks the presets by how well they fit. Those that know no column are left out.
 fn rank_presets(columns: &ExportColumns, header: bool, format: ExportFormat) -> Vec<PresetFit> {
     let mut fits: Vec<PresetFit> = preset::names()
         .filter_map(|name| preset_fit(name, &preset::mapping(name).ok()?, columns, header, format))
@@ -245,6 +250,8 @@ fn rank_presets(columns: &ExportColumns, header: bool, format: ExportFormat) -> 
     let rank = |fit: &PresetFit| {
         (
             fit.is_good(),
+            // Unknown columns count against a preset as missing ones do. Without that, a small
+            // preset would always beat the right large one.
             fit.found * 1000 / (fit.total + fit.unknown.len()).max(1),
         )
     };
@@ -261,7 +268,7 @@ fn preset_fit(
 ) -> Option<PresetFit> {
     let positional = !mapping.csv.names.is_empty();
     if positional && !header {
-        // Without a header only the number of columns can be compared.
+        // Without a header, only the number of columns can be compared.
         let (has, of) = (columns.len(), mapping.csv.names.len());
         return (has == of).then(|| PresetFit {
             preset,
@@ -277,6 +284,7 @@ fn preset_fit(
     }
     let is_there = |names: &[String]| names.iter().any(|name| columns.find(name).is_some());
     let lists = mapping.sections.iter().flat_map(|section| &section.blocks);
+    // The column of a nested list is not counted: CSV exports of the same system do not have it.
     let lists: Vec<usize> = lists.filter_map(|block| Some(block.rows?.0)).collect();
     let own = (0..mapping.columns.len()).filter(|at| !lists.contains(at));
     let (found, missing): (Vec<usize>, Vec<usize>) =

@@ -1,24 +1,25 @@
-//! Addresses in numbered columns: `Address 1 Street`, `Address 2 Street`, which are no fields of one address.
+//! Recognises addresses in numbered columns: `Address 1 Street`, `Address 2 Street`. Taken as one
+//! address, they would overwrite each other.
 
 use super::field_names::{FieldTarget, fields_for_name};
 use crate::feed::format::ExportColumns;
 use crate::kinds::ADDRESS;
 
-/// How many fields the numbered columns have at least; two lines of a street are no two addresses.
+/// The least number of numbered fields. Two street lines (`Street 1`, `Street 2`) are not two
+/// addresses.
 const FIELDS: usize = 3;
 
-/// The addresses that stand side by side in a row.
+/// Addresses in numbered columns.
 pub(super) struct NumberedAddresses {
-    /// How many there are.
     pub count: usize,
-    /// The columns of each field, with `{n}` for the number.
+    /// The column of each field, with `{n}` for the number.
     pub columns: Vec<(&'static str, String)>,
-    /// Where those columns are.
+    /// The positions of all these columns.
     pub taken: Vec<usize>,
 }
 
 impl NumberedAddresses {
-    /// Finds them by the columns of the first and the second one.
+    /// Finds numbered addresses. `None` if the columns do not suggest any.
     pub fn find(columns: &ExportColumns) -> Option<Self> {
         let mut found = Self {
             count: usize::MAX,
@@ -29,16 +30,21 @@ impl NumberedAddresses {
             let Some((before, after)) = around_the_number(name) else {
                 continue;
             };
+            // Counted from 1, so that each family of columns is found once.
             let at = |number: usize| columns.find(&format!("{before}{number}{after}"));
             let places: Vec<usize> = (1..).map_while(at).collect();
             let open = |target: &&FieldTarget| {
                 let taken = found.columns.iter().any(|(field, _)| *field == target.1);
                 target.0 == ADDRESS && !taken
             };
+            // `Street 1` has its field in front of the number, `Address 1 Street` behind it. The
+            // part behind is tried first because it is the more specific.
             let field = [after, before]
                 .into_iter()
                 .find_map(|part| fields_for_name(part).iter().find(open));
             if let (Some((_, field)), true) = (field, places.len() >= 2) {
+                // The smallest count: an address that lacks some fields in the export would be
+                // incomplete.
                 found.count = found.count.min(places.len());
                 found.columns.push((field, format!("{before}{{n}}{after}")));
                 found.taken.extend(places);
@@ -48,10 +54,11 @@ impl NumberedAddresses {
     }
 }
 
-/// What stands before and after the number in the column of the first address.
+/// Splits the column name of the first address around its number.
 fn around_the_number(name: &str) -> Option<(&str, &str)> {
     let at = name.find(|c: char| c.is_ascii_digit())?;
     let (before, rest) = name.split_at(at);
     let after = rest.strip_prefix('1')?;
+    // With a second number (`Address 1 Line 2`) the columns count something else as well.
     (!after.contains(|c: char| c.is_ascii_digit())).then_some((before, after))
 }

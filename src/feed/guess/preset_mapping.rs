@@ -1,4 +1,5 @@
-//! A mapping made of a preset.
+//! Drafts a mapping from a preset, as the text of the preset with changes, so that its comments
+//! stay.
 
 use super::mapping::{MappingDraft, quoted, table_start};
 use super::{ExportProfile, PresetFit, status};
@@ -7,7 +8,8 @@ use crate::feed::mapping::Mapping;
 use crate::feed::preset;
 use std::fmt::Write;
 
-/// The text of a preset under another name; what it does not know is ignored, and said.
+/// Returns the preset under another name. Columns that it does not know are ignored, with a
+/// comment.
 pub(super) fn mapping_from_preset(
     preset: &str,
     fit: Option<&PresetFit>,
@@ -21,6 +23,8 @@ pub(super) fn mapping_from_preset(
         1,
     );
     let unknown = fit.map_or(&[][..], |fit| &fit.unknown).iter();
+    // A column that may show who is inactive is not put under `ignore:` silently. It goes to
+    // `undecided:`, which keeps the mapping from being used.
     let (undecided, unknown): (Vec<&String>, Vec<&String>) = unknown.partition(|name| {
         let at = look.columns.find(name);
         at.is_some_and(|at| status::polarity_of(look, at).is_some())
@@ -53,12 +57,13 @@ pub(super) fn mapping_from_preset(
         None => head.push_str("# The export has none of its columns.\n"),
         Some(_) => {}
     }
-    // A mapping that cannot be changed so is better than none.
+    // Text replacement cannot fit every preset. An unchanged preset is better than a broken one.
     if Mapping::parse(&text).is_err() {
         preset::text(preset)
             .unwrap_or_default()
             .clone_into(&mut text);
     }
+    // After the check, because `undecided:` makes parsing fail on purpose.
     if !undecided.is_empty() {
         head.push_str("# Roster does not read this mapping before you resolve `undecided:`. Each column may show who is inactive:\n# map it as `status`, or move it to `ignore:`.\n");
         let names: Vec<String> = undecided.iter().map(|name| quoted(name)).collect();

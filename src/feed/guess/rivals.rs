@@ -1,25 +1,25 @@
-//! Presets that fit one header and read a column of it differently.
+//! Finds presets that fit the same export but read one of its columns differently, such as
+//! `inactive` in `djust-users` and `djust-users-legacy`. Choosing the wrong one would deactivate
+//! everybody who is active.
 
 use super::{ExportProfile, PresetFit};
 use crate::feed::mapping::{CellMapping, CellSource, Mapping};
 use crate::feed::preset;
 use std::collections::BTreeMap;
 
-/// Two presets of which either may be meant.
+/// Two presets that fit equally well.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RivalPresets {
-    /// The one that stands first.
     pub first: &'static str,
-    /// The other one.
     pub second: &'static str,
-    /// The columns that decide, as the export calls them.
+    /// The columns that they read differently, as named in the export.
     pub columns: Vec<String>,
-    /// What TRUE in the first of these means to each, where that is what differs.
+    /// What TRUE in the first of these columns means to each preset, if that differs.
     pub truths: Option<[String; 2]>,
 }
 
 impl RivalPresets {
-    /// Asks which of the two is meant.
+    /// Asks which preset is meant.
     #[must_use]
     pub fn question(&self) -> String {
         let Self { first, second, .. } = self;
@@ -29,7 +29,7 @@ impl RivalPresets {
         )
     }
 
-    /// What the two differ in.
+    /// Describes the difference.
     #[must_use]
     pub fn difference(&self) -> String {
         let Self {
@@ -50,13 +50,14 @@ impl RivalPresets {
     }
 }
 
-/// The presets that fit as well as the best one and mean something else.
+/// Returns the presets that fit as well as the best one but read a column differently.
 #[must_use]
 pub fn rivals(look: &ExportProfile) -> Vec<RivalPresets> {
     let Some(best) = look.fits.first().filter(|fit| fit.is_good()) else {
         return Vec::new();
     };
     let as_good = |fit: &&PresetFit| {
+        // A preset that fits worse is no rival: then the columns themselves decide.
         fit.is_good() && fit.found >= best.found && fit.unknown.len() <= best.unknown.len()
     };
     let others = look.fits[1..].iter().filter(as_good);
@@ -94,17 +95,17 @@ fn rival(look: &ExportProfile, first: &'static str, second: &'static str) -> Opt
 /// What a preset takes a column for.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct ColumnMeaning {
-    /// Of which kind and field.
+    /// The kind and field.
     field: String,
-    /// What its values stand for.
+    /// What its values mean.
     values: String,
-    /// What TRUE stands for.
+    /// What TRUE means.
     truth: Option<String>,
 }
 
 type ColumnMeanings = Vec<ColumnMeaning>;
 
-/// What a preset takes each column of the export for.
+/// Returns what a preset takes each column of the export for.
 fn meanings(look: &ExportProfile, mapping: &Mapping) -> BTreeMap<usize, ColumnMeanings> {
     let mut found: BTreeMap<usize, ColumnMeanings> = BTreeMap::new();
     for section in &mapping.sections {
@@ -128,11 +129,12 @@ fn meanings(look: &ExportProfile, mapping: &Mapping) -> BTreeMap<usize, ColumnMe
             });
         }
     }
+    // A column can feed several fields, and their order in the preset means nothing.
     found.values_mut().for_each(|all| all.sort());
     found
 }
 
-/// The cells that are a column each.
+/// Visits the cells that are a single column.
 fn cells(cell: &CellMapping, each: &mut impl FnMut(usize, &CellMapping)) {
     match &cell.take {
         CellSource::Column(column) => each(column.0, cell),

@@ -1,19 +1,20 @@
-//! Columns that may say who is inactive: none of them is ignored without a word.
+//! Recognises columns that may show who is inactive, by their names and values. A missed one means
+//! that blocked customers stay active; a misread one deactivates everybody. So every candidate must
+//! be mapped or ignored by a person. Start reading at `polarity_of`.
 
 use super::ExportProfile;
 use super::field_names::{fields_for_name, folded};
 use crate::feed::mapping::ExportLocale;
 
-/// What the name of a column says of TRUE in it.
+/// What the name of a column says about TRUE in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StatusPolarity {
     TrueIsActive,
     TrueIsInactive,
-    /// The name does not tell.
     Unclear,
 }
 
-/// What names of columns hold whose TRUE means inactive, without case and accents.
+/// Parts of column names whose TRUE means inactive, without case and accents.
 #[rustfmt::skip]
 const OFF: &[&str] = &[
     "inact", "inakt", "nonact", "deact", "deakt", "desact", "block", "blok", "bloq", "sperr", "sparr", "spaerr", "disabl", "deshab",
@@ -23,7 +24,7 @@ const OFF: &[&str] = &[
     "blacklist", "gekundigt", "uppsagd", "avslutad", "resili", "vervallen",
     "ceased", "obsolet", "utgatt", "dormant", "defunct", "expired", "abgelaufen", "cessat", "cesad", "dismess", "opgeheven", "nedlagt", "nedlagd",
 ];
-/// What stands as a word of its own in such names.
+/// The same, for whole words: `lock` must not match `block A` or `clock`.
 const OFF_WORDS: &[&str] = &[
     "hold",
     "onhold",
@@ -33,12 +34,12 @@ const OFF_WORDS: &[&str] = &[
     "stopped",
     "frozen",
 ];
-/// What names of columns hold whose TRUE means active.
+/// Parts of column names whose TRUE means active.
 #[rustfmt::skip]
 const ON: &[&str] = &["activ", "aktiv", "actif", "actief", "attiv", "enabl", "habilit", "freigegeben", "ingeschakeld", "aktiivi"];
-/// What is neither, though it begins like one of these.
+/// Words that begin like one of these but mean something else, such as `activity`.
 const OTHER: &[&str] = &["activit", "aktivit", "attivit", "blockchain"];
-/// What names of columns hold that say a status in words.
+/// Parts of column names that contain a status in words.
 const OPEN: &[&str] = &[
     "status",
     "statut",
@@ -50,22 +51,22 @@ const OPEN: &[&str] = &[
     "tillstand",
     "toestand",
 ];
-/// What names of columns hold, written as one word, that say until when something is in use.
+/// Parts of column names, written as one word, that say until when something is valid.
 #[rustfmt::skip]
 const UNTIL: &[&str] = &[
     "validto", "validuntil", "validthru", "gultigbis", "giltigtill", "gyldigtil", "geldigtot", "validejusqu", "valablejusqu", "fechabaja",
     "enddate", "dateend", "enddatum", "slutdatum", "einddatum", "datefin", "fechafin", "datafine", "expir",
 ];
-/// What stands beside `state` in a name that is no part of an address.
+/// Words next to `state` that show that it is not the region of an address.
 const SUBJECTS: &[&str] = &[
     "account", "customer", "client", "company", "contact", "user", "record", "partner",
 ];
-/// What turns the meaning of the word behind it.
+/// Words that negate the next one.
 const NOT: &[&str] = &[
     "not", "nicht", "niet", "inte", "ej", "non", "no", "ikke", "un",
 ];
 
-/// What a column of this name says of who is active; `None`: nothing.
+/// Returns what the name of a column says about who is active, if anything.
 pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
     let words = words(name);
     let has = |known: &[&str]| {
@@ -77,8 +78,11 @@ pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
     }
     let is = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
     let turned = words.len() > 1 && is(NOT);
+    // Before `ON`: `inactive` contains `activ`.
     if has(OFF) || is(OFF_WORDS) {
         return Some(if turned {
+            // `notBlocked` or `nonActive`-style names are too easily misread when the word is
+            // negative already.
             StatusPolarity::Unclear
         } else {
             StatusPolarity::TrueIsInactive
@@ -91,6 +95,7 @@ pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
             StatusPolarity::TrueIsActive
         });
     }
+    // `state` alone may be a region or a status.
     let state = is(&["state"]) && (words.len() == 1 || is(SUBJECTS));
     let joined = folded(name);
     let spelled_apart = joined.contains("lifecycle");
@@ -98,7 +103,7 @@ pub(super) fn polarity(name: &str) -> Option<StatusPolarity> {
     (has(OPEN) || state || spelled_apart || until).then_some(StatusPolarity::Unclear)
 }
 
-/// What stands in names of columns that say nothing of what is in them.
+/// Words in column names that say nothing about the content.
 #[rustfmt::skip]
 const VAGUE: &[&str] = &[
     "flag", "flags", "flagga", "flg", "kennzeichen", "kz", "kennz", "indicator", "indikator", "ind", "mark", "marker", "marque",
@@ -106,7 +111,8 @@ const VAGUE: &[&str] = &[
     "field", "column", "spalte", "kolumn", "x", "y",
 ];
 
-/// Whether a name leaves open what the column says: then one of yes and no may say who is inactive.
+/// Returns whether a name says nothing about the content. A column of yes and no with such a name
+/// may show who is inactive.
 fn is_vague(name: &str) -> bool {
     let words = words(name);
     let vague = |word: &String| {
@@ -116,7 +122,8 @@ fn is_vague(name: &str) -> bool {
     words.iter().all(vague)
 }
 
-/// What a column says of who is active, by its name and, where that leaves it open, by what is in it.
+/// Returns what a column says about who is active: by its name, or by its values if the name is
+/// vague.
 pub(super) fn polarity_of(look: &ExportProfile, at: usize) -> Option<StatusPolarity> {
     let name = look.columns.name(at);
     let (words, mut texts) = (ExportLocale::default(), look.texts(at).peekable());
@@ -127,7 +134,7 @@ pub(super) fn polarity_of(look: &ExportProfile, at: usize) -> Option<StatusPolar
     polarity(name).or(open.then_some(StatusPolarity::Unclear))
 }
 
-/// The words of a name, without case and accents; `isActive` has two.
+/// Splits a name into words without case and accents; `isActive` has two.
 fn words(name: &str) -> Vec<String> {
     let mut spaced = String::new();
     let mut lower = false;
@@ -142,7 +149,7 @@ fn words(name: &str) -> Vec<String> {
     words.map(folded).filter(|word| !word.is_empty()).collect()
 }
 
-/// What a word in a column of status words means: active or not; `None`: it is not known.
+/// Returns whether a word from a status column means active, or `None` if it is unknown.
 pub(super) fn parse_status_word(text: &str) -> Option<bool> {
     const ACTIVE: &[&str] = &[
         "active", "aktiv", "aktiva", "actif", "active", "activo", "activa", "attivo", "actief",
@@ -189,13 +196,14 @@ pub(super) fn parse_status_word(text: &str) -> Option<bool> {
     INACTIVE.contains(&word.as_str()).then_some(false)
 }
 
-/// Whether a column of this name holds secrets: what is in it is never shown.
+/// Returns whether a column holds secrets by its name. Its values are never shown.
 pub(crate) fn holds_secrets(name: &str) -> bool {
     #[rustfmt::skip]
     const SECRETS: &[&str] = &[
         "password", "passwd", "passwort", "passord", "losenord", "motdepasse", "contrasena", "wachtwoord", "kennwort", "adgangskode",
         "salasana", "senha", "passphrase", "pwd", "mdp", "pwhash",
     ];
+    // Only as whole words: `pin` is in `shipping`, and `pass` in `compass`.
     const WORDS: &[&str] = &["pw", "pass", "hash", "salt", "secret", "pin"];
     let (whole, words) = (folded(name), words(name));
     SECRETS.iter().any(|known| whole.contains(known))

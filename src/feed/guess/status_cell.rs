@@ -1,4 +1,6 @@
-//! The status in a mapping that is guessed: every column that may say who is inactive has a part in it.
+//! Drafts the status field of a guessed mapping. Every column that may show who is inactive is part
+//! of it. A column whose meaning is unclear is written without `values:`, which makes the mapping
+//! invalid until somebody adds them.
 
 use super::field_names::{FieldTarget, fields_for_name};
 use super::mapping::{ColumnGuess, quoted};
@@ -7,7 +9,7 @@ use crate::feed::mapping::ExportLocale;
 use crate::kinds::ADDRESS;
 
 impl ColumnGuess<'_> {
-    /// Whether a column may say who is inactive. `State` of an address is a region.
+    /// Returns whether a column may show who is inactive. In an address, `State` is a region.
     pub(super) fn is_status(&self, at: usize) -> bool {
         let name = self.look.columns.name(at);
         if status::polarity_of(self.look, at).is_none() || self.list == Some(at) || self.in_list(at)
@@ -18,14 +20,14 @@ impl ColumnGuess<'_> {
         !means_region || self.says_status(at) || !self.has_places()
     }
 
-    /// Whether a column holds yes or no, in whatever words.
+    /// Returns whether a column holds only yes and no, in any language.
     pub(super) fn is_yes_or_no(&self, at: usize) -> bool {
         let words = ExportLocale::default();
         let known = |text: &str| words.boolean(text).is_some();
         self.texts(at).next().is_some() && self.texts(at).all(known)
     }
 
-    /// Whether the columns tell of places, so that a state is a region.
+    /// Returns whether there are columns of places, so that `State` is a region.
     fn has_places(&self) -> bool {
         let is_place =
             |(kind, field): &FieldTarget| *kind == ADDRESS && ["city", "zipCode"].contains(field);
@@ -33,16 +35,18 @@ impl ColumnGuess<'_> {
         self.look.columns.names().any(place)
     }
 
-    /// Whether a column holds words for a status.
+    /// Returns whether a column holds only known status words.
     fn says_status(&self, at: usize) -> bool {
         let known = |text: &str| status::parse_status_word(text).is_some();
         self.texts(at).next().is_some() && self.texts(at).all(known)
     }
 
-    /// How a column says a status; `None`: somebody has to say what its values mean.
+    /// Writes the cell of a status whose meaning is clear. `None` if somebody has to decide.
     fn pinned_status(&self, at: usize, last: bool) -> Option<String> {
         let column = self.look.columns.name(at);
         let (name, words) = (quoted(column), ExportLocale::default());
+        // `first:` takes the first column that is not blank. Only the last may say `active`; the
+        // others say nothing then, so that a later `inactive` still counts.
         let active = if last { "active" } else { "null" };
         let polarity = status::polarity_of(self.look, at)?;
         if self.texts(at).all(|text| words.boolean(text).is_some()) {
@@ -55,6 +59,7 @@ impl ColumnGuess<'_> {
                 "{{column: {name}, values: {{true: {on}, false: {off}}}}}"
             ));
         }
+        // A column named `blocked` with words other than yes and no may mean anything.
         if polarity == StatusPolarity::TrueIsInactive || !self.says_status(at) {
             return None;
         }
@@ -75,8 +80,9 @@ impl ColumnGuess<'_> {
         ))
     }
 
-    /// The status of what is mapped: of several columns, one that says inactive wins.
+    /// Writes the status. Of several columns, one that says inactive wins.
     pub(super) fn status(&self, indent: &str) -> String {
+        // The inactive flags come first, for the same reason.
         let rank = |at: &usize| match status::polarity_of(self.look, *at) {
             Some(StatusPolarity::TrueIsInactive) => 0,
             Some(StatusPolarity::Unclear) | None => 1,
@@ -106,10 +112,11 @@ impl ColumnGuess<'_> {
         }
     }
 
-    /// What has to be said of a column before the mapping is read.
+    /// Asks what the values of a column mean, and shows some of them.
     fn question(&self, at: usize) -> String {
         let mut seen: Vec<String> = Vec::new();
         for text in self.texts(at) {
+            // Short, printable and few, because this goes into a YAML comment.
             let shown: String = text.chars().filter(|c| !c.is_control()).take(20).collect();
             if !seen.contains(&shown) && seen.len() < 5 {
                 seen.push(shown);

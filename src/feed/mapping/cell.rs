@@ -1,4 +1,6 @@
-//! What one field is made of: columns, and what is done to them.
+//! One mapped cell: from which columns a text comes and how it is converted. `CellMapping::read` is
+//! the heart of it: source, then `values`, then the steps in order. It works on any `ColumnReader`,
+//! so that formats are of no concern here.
 
 use super::expression::CellExpression;
 use super::locale::{ExportLocale, trimmed};
@@ -7,119 +9,114 @@ use crate::kinds::read::{ValueProblem, quoted};
 use crate::model::{CompactText, LineColumn};
 use std::collections::BTreeMap;
 
-/// A column of the mapping: its place in [`super::Mapping::columns`].
+/// A column of the mapping, as index into `Mapping::columns`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ColumnIndex(pub usize);
 
-/// How a text is made of a record.
+/// How a text is built from a record.
 #[derive(Debug)]
 pub struct CellMapping {
-    /// Where it comes from.
     pub take: CellSource,
-    /// What stands for what, by text in lower case; `""` is a blank.
+    /// Replacements by text in lower case. The key `""` is for blanks.
     pub values: BTreeMap<String, Option<String>>,
-    /// How the mapping spells them, where that is not in lower case.
+    /// The keys of `values` as the mapping spells them, if not in lower case.
     pub spelled: BTreeMap<String, String>,
-    /// What booleans stand for: false, true.
+    /// What false and true are replaced by.
     pub booleans: Option<[Option<String>; 2]>,
-    /// Whether a text that `values` does not know is a mistake.
+    /// Whether a text that is not in `values` is an error.
     pub rejects_unknown: bool,
-    /// What is done to it after that, in order.
+    /// The conversions that follow, in order.
     pub steps: Vec<TextTransform>,
-    /// Whether a list is fed by it, and how.
+    /// How the cell feeds a list, if it does.
     pub list: Option<ListMode>,
 }
 
-/// Where a text comes from.
 #[derive(Debug)]
 pub enum CellSource {
-    /// A column, or a path into the object.
+    /// A column, or a path into a JSON object.
     Column(ColumnIndex),
-    /// The first of several that is not blank.
+    /// The first of several cells that is not blank.
     First(Vec<CellMapping>),
-    /// Several, those that are blank left out.
+    /// Several cells, without the blank ones.
     Join(Vec<CellMapping>, String),
-    /// Text with columns in it; blank when one of them is.
+    /// Text with columns in it. Blank if one of them is blank.
     Template(Vec<TemplatePart>),
-    /// Always the same.
+    /// A fixed text.
     Constant(String),
-    /// Computed.
+    /// A computed text.
     Expression(Box<CellExpression>),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TemplatePart {
-    /// As it stands.
     Text(String),
-    /// What a column holds.
+    /// The text of a column.
     Column(ColumnIndex),
 }
 
-/// What is done to a text.
+/// A conversion of a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TextTransform {
-    /// In small letters.
     Lower,
-    /// In capitals.
     Upper,
-    /// Without this before it.
+    /// Removes this prefix.
     Without(String),
-    /// Zeros before it, up to so many characters.
+    /// Adds zeros in front, up to this length.
     Pad(usize),
-    /// Without the zeros before it.
+    /// Removes zeros in front.
     Unpad,
-    /// One of the parts that this separates, from 0; blank when there are fewer.
+    /// Takes the part with this number, from 0, between separators. Blank if there are fewer.
     Part(String, usize),
-    /// A number in the words of the export.
+    /// Reads a number as the export writes it.
     Number,
-    /// A day in the words of the export.
+    /// Reads a date as the export writes it.
     Date,
 }
 
-/// How a list is fed.
+/// How a cell feeds a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ListMode {
-    /// The members take the place of what is stored.
+    /// The members replace the stored ones.
     Replace,
-    /// The members come to what is stored; those that the source named before and no longer names go.
+    /// The members are added. Those that the source named before and no longer names are removed.
     Add,
-    /// Every row names some; those of all rows of a resource together are the whole list.
+    /// Every row names some members. Those of all rows of a resource together replace the stored
+    /// ones.
     Rows,
 }
 
-/// What a record says.
+/// What a record says in a cell.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CellContent {
-    /// Nothing: the column or key is not there.
+    /// Nothing, because the column or key does not exist.
     Absent,
-    /// A blank, and where.
+    /// A blank, with its place.
     Blank(LineColumn),
-    /// A text that is not blank, and where.
+    /// A text that is not blank, with its place.
     Text(CompactText, LineColumn),
-    /// Several texts that are written as a list, and where.
+    /// Several texts written as a list, with their place.
     List(Vec<CompactText>, LineColumn),
 }
 
-/// What cells are made from.
+/// A record as cells see it.
 pub trait ColumnReader {
-    /// What a column holds.
     fn content(&self, column: ColumnIndex) -> Result<CellContent, (ValueProblem, LineColumn)>;
-    /// The name of a column, as the export writes it.
+    /// The name of a column as the export writes it.
     fn name(&self, column: ColumnIndex) -> &str;
-    /// All columns with what they hold, for expressions.
+    /// All columns with their texts, for expressions.
     fn all_texts(&self) -> BTreeMap<String, String>;
-    /// Where the record stands.
+    /// The place of the record.
     fn at(&self) -> LineColumn;
 }
 
 impl CellMapping {
-    /// The text of a column as it stands.
+    /// Takes the text of a column unchanged.
     pub fn column(column: ColumnIndex) -> Self {
         Self::from_source(CellSource::Column(column))
     }
 
-    /// Made of this alone.
+    /// Takes a text from this source, without conversions.
     pub fn from_source(take: CellSource) -> Self {
         Self {
             take,
@@ -132,7 +129,7 @@ impl CellMapping {
         }
     }
 
-    /// The columns it looks at; those of an expression are not known.
+    /// The columns that the cell reads. Those of an expression are unknown.
     pub fn columns(&self) -> Vec<ColumnIndex> {
         match &self.take {
             CellSource::Column(column) => vec![*column],
@@ -144,7 +141,7 @@ impl CellMapping {
         }
     }
 
-    /// What a record says here.
+    /// Reads the cell from a record.
     pub fn read(
         &self,
         record: &dyn ColumnReader,
@@ -160,6 +157,8 @@ impl CellMapping {
                 let done: Vec<Option<CompactText>> = done.collect::<Result<_, _>>()?;
                 return Ok(CellContent::List(done.into_iter().flatten().collect(), at));
             }
+            // `values: {"": active}` gives blanks a meaning, which is the only way in which a blank
+            // can set a field.
             CellContent::Blank(at) => match self.values.get("") {
                 Some(Some(stands)) => (CompactText::new(stands), at),
                 _ => return Ok(CellContent::Blank(at)),
@@ -181,6 +180,8 @@ impl CellMapping {
         Ok(CellContent::Text(text, at))
     }
 
+    /// Reads the source. `values` and the steps come after it, so that they also apply to joined and
+    /// computed texts.
     fn read_source(
         &self,
         record: &dyn ColumnReader,
@@ -192,6 +193,8 @@ impl CellMapping {
                 Ok(CellContent::Text(CompactText::new(text), record.at()))
             }
             CellSource::First(cells) => {
+                // If none has a text, a blank wins over an absent column: it is evidence that the
+                // export has the column.
                 let mut first = CellContent::Absent;
                 for cell in cells {
                     let said = cell.read(record, words)?;
@@ -213,7 +216,7 @@ impl CellMapping {
         }
     }
 
-    /// What becomes of a text; `None`: a blank.
+    /// Converts a text. `None` is a blank.
     fn transform(
         &self,
         text: &str,
@@ -226,6 +229,7 @@ impl CellMapping {
         let mut text = text;
         for step in &self.steps {
             match step.apply(&text, words).map_err(|fault| (fault, at))? {
+                // A step may leave nothing, for example a part that the text does not have.
                 Some(next) if !trimmed(&next).is_empty() => text = next,
                 _ => return Ok(None),
             }
@@ -233,6 +237,8 @@ impl CellMapping {
         Ok(Some(text))
     }
 
+    /// Replaces a text by what the mapping says it means. `values` wins over the words for booleans, so
+    /// that a mapping can give `X` its own meaning.
     fn map_value(
         &self,
         text: &str,
@@ -257,6 +263,8 @@ impl CellMapping {
                 .as_deref()
                 .map(CompactText::new));
         }
+        // Without `otherwise: error` an unknown text passes unchanged, and the type of the field
+        // decides.
         if self.rejects_unknown {
             let known = self.values.keys().filter(|key| !key.is_empty());
             let known = known.map(|key| self.spelled.get(key).unwrap_or(key).as_str());
@@ -291,6 +299,7 @@ impl TextTransform {
                 let missing = width.saturating_sub(text.chars().count());
                 CompactText::from("0".repeat(missing) + text)
             }
+            // An id of zeros only would become blank; `0` keeps it an id.
             Self::Unpad => match text.trim_start_matches('0') {
                 "" => "0".into(),
                 rest => rest.into(),
@@ -305,7 +314,7 @@ impl TextTransform {
     }
 }
 
-/// Without the spaces around it; what is nothing but spaces is blank.
+/// Trims the text. Only spaces are a blank.
 fn trim_content(said: CellContent) -> CellContent {
     match said {
         CellContent::Text(text, at) => {
@@ -339,6 +348,7 @@ fn joined(
                 whole.push_str(with);
                 whole.push_str(&text);
             }
+            // Remembered for the case that all are blank: the result is then blank, not absent.
             (said @ CellContent::Blank(_), _) => blank = said,
             (CellContent::Absent | CellContent::List(..), _) => {}
         }
@@ -360,6 +370,8 @@ fn filled(
                     text.push_str(&value);
                     at = stands;
                 }
+                // A template with a hole, such as `-main`, would give every customer without a
+                // number the same id.
                 said => return Ok(said),
             },
         }

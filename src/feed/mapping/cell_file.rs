@@ -1,4 +1,5 @@
-//! One cell of a mapping as written.
+//! One cell of a mapping as written in YAML, and its conversion to a `CellMapping`. A cell is the
+//! name of a column, a list of alternatives, or an object with every option spelled out.
 
 use super::cell::{CellMapping, CellSource, ColumnIndex, ListMode, TemplatePart, TextTransform};
 use super::expression::CellExpression;
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// One cell, as written in full.
+/// A cell in its full form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CellFile {
@@ -37,7 +38,7 @@ struct CellFile {
     list: Option<ListMode>,
 }
 
-/// What becomes of a text that `values` does not know.
+/// What happens to a text that is not in `values`.
 #[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum UnknownValuePolicy {
@@ -45,7 +46,7 @@ enum UnknownValuePolicy {
     Error,
 }
 
-/// Columns by name, found or added.
+/// The columns of a mapping by name, found or added.
 #[derive(Default)]
 pub(super) struct MappingColumns {
     pub columns: Vec<Vec<String>>,
@@ -64,7 +65,8 @@ impl MappingColumns {
     }
 }
 
-/// A cell: the name of a column, several of which the first that says something counts, or in full.
+/// Reads a cell: the name of a column, a list of cells of which the first that is not blank counts,
+/// or the full form.
 pub(super) fn cell(value: Value, names: &mut MappingColumns) -> MappingResult<CellMapping> {
     match value {
         Value::String(name) => Ok(CellMapping::column(names.column(&name))),
@@ -94,6 +96,8 @@ impl CellFile {
         cell.list = self.list;
         let mut booleans = [None, None];
         for (word, stands) in self.values.take().unwrap_or_default() {
+            // YAML reads `yes` as text here but `true` and `5` as values. All of them stand for
+            // their text.
             let stands = match stands {
                 Value::Null => None,
                 Value::String(text) => Some(text),
@@ -104,6 +108,8 @@ impl CellFile {
             match word.as_str() {
                 "true" => booleans[1] = Some(stands),
                 "false" => booleans[0] = Some(stands),
+                // Compared in lower case, as exports change the case of codes; the spelling is kept
+                // for messages.
                 _ => {
                     let (word, folded) = (word.trim(), word.trim().to_lowercase());
                     if folded != word {
@@ -116,6 +122,8 @@ impl CellFile {
         cell.booleans = match booleans {
             [None, None] => None,
             [Some(off), Some(on)] => Some([off, on]),
+            // With one of two meanings given, the other would silently be read as text. The two
+            // must be decided together.
             _ => {
                 return Err(
                     "polarity-unpinned: `values` maps only one of true and false; map both, with `null` for no value"
@@ -155,6 +163,7 @@ impl CellFile {
                 &text,
             )?)));
         }
+        // Several sources in one cell would need an order of precedence that nobody could guess.
         let one = takes.len() == 1;
         takes.pop().filter(|_| one).ok_or_else(|| {
             "give exactly one of `column`, `first`, `join`, `template`, `constant` and `expression`".to_owned()
@@ -173,6 +182,8 @@ impl CellFile {
                 );
             }
         };
+        // The order in which the steps are applied, whatever their order in the file. It is
+        // documented, so changing it changes what mappings mean.
         let steps = [
             part,
             self.without.take().map(TextTransform::Without),
@@ -187,7 +198,7 @@ impl CellFile {
     }
 }
 
-/// `{column}` within text.
+/// Splits a template into text and `{column}`.
 fn parts(text: &str, names: &mut MappingColumns) -> MappingResult<Vec<TemplatePart>> {
     let mut parts = Vec::new();
     let mut rest = text;

@@ -1,4 +1,6 @@
-//! Small expressions over the columns of a record, which can neither run long nor reach anything else.
+//! Expressions over the columns of a record. They are templates of minijinja without access to
+//! files or functions, and with a bounded number of steps, because a mapping may come from a
+//! repository that many people can change.
 
 use super::cell::ColumnReader;
 use crate::diagnostic::codes;
@@ -7,19 +9,18 @@ use crate::model::CompactText;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use std::sync::LazyLock;
 
-/// How many steps an expression may take for one record.
 const FUEL: u64 = 5_000;
-/// The longest expression in bytes.
 const LONGEST: usize = 2_000;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_fuel(Some(FUEL));
+    // A record that lacks a column (JSON leaves out what is empty) must not make the expression
+    // fail.
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment
 });
 
-/// An expression that was found to be one.
 #[derive(Debug)]
 pub struct CellExpression {
     text: String,
@@ -27,7 +28,6 @@ pub struct CellExpression {
 }
 
 impl CellExpression {
-    /// Compiles it.
     pub fn new(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("an expression has at most {LONGEST} bytes"));
@@ -39,7 +39,8 @@ impl CellExpression {
         })
     }
 
-    /// What it comes to for a record: its columns by name, all of them in `row`.
+    /// Evaluates the expression for a record. Columns are available by name, and all of them in
+    /// `row`.
     pub(super) fn evaluate(&self, record: &dyn ColumnReader) -> Result<CompactText, ValueProblem> {
         let columns = record.all_texts();
         let row = Value::from_serialize(&columns);
@@ -47,6 +48,8 @@ impl CellExpression {
             .into_iter()
             .map(|(name, text)| (name, Value::from(text)))
             .collect();
+        // Last, so that a column named `row` cannot hide it. Names with spaces are reachable only
+        // through it.
         context.insert("row".to_owned(), row);
         let value = self.compiled.eval(&context).map_err(|error| {
             let message = format!(
@@ -57,6 +60,7 @@ impl CellExpression {
             ValueProblem::new(codes::WRONG_TYPE, message)
                 .help("correct the mapping or the values in this row")
         })?;
+        // No value is blank, not the text `none`.
         if value.is_undefined() || value.is_none() {
             return Ok(CompactText::default());
         }

@@ -1,11 +1,12 @@
-//! What a mapping says of the file as a whole: its format, its header, its sheet, its blanks.
+//! What a mapping says about the file as a whole: its format, header, sheet and blanks. Each
+//! function checks one key and turns it into a type.
 
 use super::CsvOptions;
 use super::mapping_file::MappingResult;
 use crate::feed::format::{ExportFormat, SheetSelector};
 use serde_json::Value;
 
-/// A format by its name.
+/// Returns the format with this name.
 pub(super) fn format(word: &str) -> MappingResult<ExportFormat> {
     match word {
         "csv" => Ok(ExportFormat::Csv),
@@ -16,7 +17,7 @@ pub(super) fn format(word: &str) -> MappingResult<ExportFormat> {
     }
 }
 
-/// That `header` is a line that a header can be on.
+/// Checks that a header can be on that line.
 pub(super) fn check_header(
     header: Option<u32>,
     format: Option<ExportFormat>,
@@ -35,7 +36,7 @@ pub(super) fn check_header(
     }
 }
 
-/// The texts that stand for a blank. A word that YAML takes for null is meant in all its spellings.
+/// Returns the texts that mean a blank. A YAML null stands for all its spellings.
 pub(super) fn blanks(values: &[Value]) -> MappingResult<Vec<String>> {
     let mut texts = Vec::new();
     for value in values {
@@ -49,7 +50,7 @@ pub(super) fn blanks(values: &[Value]) -> MappingResult<Vec<String>> {
     Ok(texts)
 }
 
-/// A sheet by its name or number.
+/// Returns a sheet by name or number.
 pub(super) fn sheet(value: Value) -> MappingResult<SheetSelector> {
     let number = value
         .as_u64()

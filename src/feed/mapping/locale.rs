@@ -1,4 +1,6 @@
-//! How an export writes booleans, numbers, dates and lists.
+//! How an export writes booleans, numbers, dates, lists and countries, and how they are read and
+//! written. Where a text could mean two things (`1.234`), reading it is an error instead of a
+//! guess.
 
 use crate::diagnostic::codes;
 use crate::kinds::country;
@@ -6,39 +8,37 @@ use crate::kinds::read::{ValueProblem, quoted};
 use chrono::NaiveDate;
 use std::borrow::Cow;
 
-/// The words of an export.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExportLocale {
-    /// What means true, in lower case.
+    /// Words for true, in lower case.
     pub truths: Vec<String>,
-    /// What means false, in lower case.
+    /// Words for false, in lower case.
     pub falsehoods: Vec<String>,
-    /// What stands before the fraction of a number; `None`: `.` or `,`, whichever is clear.
+    /// The decimal sign. `None` accepts `.` or `,` where only one is possible.
     pub decimal: Option<char>,
-    /// How dates are written, as `%d.%m.%Y`; the first that fits counts.
+    /// Date formats such as `%d.%m.%Y`. The first that fits counts.
     pub dates: Vec<String>,
-    /// What stands between the members of a list.
+    /// The separator of list members.
     pub lists: String,
-    /// How countries are written; all forms are read.
+    /// How countries are written. All forms are read.
     pub countries: CountryFormat,
 }
 
-/// How an export writes countries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize)]
 pub enum CountryFormat {
-    /// As `SE`.
+    /// `SE`
     #[default]
     #[serde(rename = "alpha-2")]
     Alpha2,
-    /// As `SWE`.
+    /// `SWE`
     #[serde(rename = "alpha-3")]
     Alpha3,
-    /// As `Sweden`.
+    /// `Sweden`
     #[serde(rename = "names")]
     Names,
 }
 
-/// What spreadsheets and exports write for true and false, in the languages of our customers.
+/// What spreadsheets and exports write for true and false, in the languages that customers use.
 const TRUTHS: &[&str] = &[
     "true", "1", "x", "y", "yes", "ja", "j", "oui", "vrai", "wahr", "sant", "sann", "si", "sí",
     "vero",
@@ -48,7 +48,7 @@ const FALSEHOODS: &[&str] = &[
     "falso",
 ];
 
-/// What a locale decides: decimal sign, and how dates are written beside the ISO forms.
+/// What a locale decides: the decimal sign, and date formats besides ISO.
 const LOCALES: &[(&str, char, &[&str])] = &[
     ("da", ',', &["%d-%m-%Y", "%d.%m.%Y"]),
     ("de", ',', &["%d.%m.%Y"]),
@@ -62,7 +62,7 @@ const LOCALES: &[(&str, char, &[&str])] = &[
     ("nl", ',', &["%d-%m-%Y"]),
     ("sv", ',', &["%Y-%m-%d"]),
 ];
-/// The forms of a date that mean the same everywhere.
+/// Date formats that mean the same everywhere.
 const ISO: &[&str] = &["%Y-%m-%d", "%Y%m%d"];
 
 impl Default for ExportLocale {
@@ -80,7 +80,7 @@ impl Default for ExportLocale {
 }
 
 impl ExportLocale {
-    /// The words of a locale, as `de` or `en-GB`.
+    /// Returns the locale called `de` or `en-GB`.
     pub fn for_locale(locale: &str) -> Result<Self, String> {
         let wanted = locale.to_ascii_lowercase();
         let Some((_, decimal, dates)) = LOCALES.iter().find(|(name, ..)| *name == wanted) else {
@@ -94,13 +94,16 @@ impl ExportLocale {
             decimal: Some(*decimal),
             ..Self::default()
         };
+        // After the ISO forms, which no local format can be confused with.
         words.dates.extend(dates.iter().copied().map(str::to_owned));
         Ok(words)
     }
 
-    /// The boolean that a text is.
+    /// Reads a boolean.
     pub fn boolean(&self, text: &str) -> Option<bool> {
         let text = text.trim();
+        // Lower-casing allocates, and this runs for every boolean cell. Nearly all of them are
+        // ASCII.
         let lower = if text.is_ascii() {
             String::new()
         } else {
@@ -114,12 +117,13 @@ impl ExportLocale {
         self.falsehoods.iter().any(is).then_some(false)
     }
 
-    /// The decimal number that a text is, with `.` before its fraction and without groups.
+    /// Reads a decimal number. The result has `.` as decimal sign and no groups.
     pub fn number(&self, text: &str) -> Result<String, ValueProblem> {
         let fault = |what: &str, help: &str| {
             let message = format!("{} {what}", quoted(text));
             ValueProblem::new(codes::CUSTOM_FIELD_TYPE, message).help(help)
         };
+        // Spaces, no-break spaces and the Swiss apostrophe separate thousands.
         let plain: String = text
             .chars()
             .filter(|c| !is_space(*c) && *c != '\'')
@@ -137,6 +141,7 @@ impl ExportLocale {
         let group = if decimal == ',' { '.' } else { ',' };
         let (whole, fraction) = digits.split_once(decimal).unwrap_or((digits, ""));
         let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        // Groups must be of three digits: `1,23` with a decimal point would otherwise pass as 123.
         let grouped = || {
             let mut parts = whole.split(group);
             let first = parts.next().unwrap_or_default();
@@ -157,16 +162,17 @@ impl ExportLocale {
         Ok(format!("{sign}{whole}{dot}{fraction}"))
     }
 
-    /// The day that a text is, as `2025-03-21`; `None`: the zeros that stand for none.
+    /// Reads a date as `2025-03-21`. `None` for the zeros that SAP and others write for no date.
     pub fn date(&self, text: &str) -> Result<Option<String>, ValueProblem> {
         let text = text.trim();
+        // An empty text is caught earlier, as a blank.
         if text
             .bytes()
             .all(|byte| matches!(byte, b'0' | b'.' | b'-' | b'/'))
         {
             return Ok(None);
         }
-        // A moment is taken for its day.
+        // Of a date with a time, only the date is read.
         let day = text.split(['T', ' ']).next().unwrap_or(text);
         let parse = |format: &String| NaiveDate::parse_from_str(day, format).ok();
         match self.dates.iter().find_map(parse) {
@@ -182,7 +188,7 @@ impl ExportLocale {
         }
     }
 
-    /// The word for a boolean.
+    /// Writes a boolean.
     pub fn write_boolean(&self, value: bool) -> String {
         let words = if value {
             &self.truths
@@ -194,7 +200,7 @@ impl ExportLocale {
             .map_or_else(String::new, |word| word.to_uppercase())
     }
 
-    /// A decimal number with `.` before its fraction, as the export writes it.
+    /// Writes a decimal number given with `.` as decimal sign.
     pub fn write_number(&self, number: &str) -> String {
         match self.decimal {
             Some(decimal) => number.replace('.', &decimal.to_string()),
@@ -202,15 +208,16 @@ impl ExportLocale {
         }
     }
 
-    /// A day like `2025-03-21` as the export writes it: the way of its locale, if it has one.
+    /// Writes a date given as `2025-03-21`, in the format of the locale if it has one.
     pub fn write_date(&self, day: &str) -> Option<String> {
         let date = NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+        // The default list begins with ISO, but an export with a local format expects that.
         let own = self.dates.iter().find(|form| !ISO.contains(&form.as_str()));
         let form = own.or(self.dates.first())?;
         Some(date.format(form).to_string())
     }
 
-    /// A country of ISO 3166-1 alpha-2, as the export writes it.
+    /// Writes a country given as ISO 3166-1 alpha-2.
     pub fn write_country(&self, code: &str) -> String {
         let written = match self.countries {
             CountryFormat::Alpha2 => None,
@@ -220,14 +227,14 @@ impl ExportLocale {
         written.unwrap_or(code).to_owned()
     }
 
-    /// The members that a text lists, those that are blank too.
+    /// Splits the members of a list, including blank ones.
     pub fn members<'a>(&self, text: &'a str) -> Vec<Cow<'a, str>> {
         let parts = text.split(&self.lists);
         parts.map(|part| Cow::Borrowed(trimmed(part))).collect()
     }
 }
 
-/// The text without the spaces around it, those that do not break included.
+/// Trims spaces, including no-break ones, and invisible marks.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| is_space(c) || c == '\u{feff}' || c == '\u{200b}')
 }
@@ -236,7 +243,7 @@ fn is_space(c: char) -> bool {
     c.is_whitespace()
 }
 
-/// A minus, before or behind, and the rest.
+/// Splits a number into its sign and the rest. SAP writes the minus behind the number.
 fn signed(text: &str) -> (bool, &str) {
     match text.strip_prefix('-').or_else(|| text.strip_suffix('-')) {
         Some(digits) => (true, digits),
@@ -244,8 +251,8 @@ fn signed(text: &str) -> (bool, &str) {
     }
 }
 
-/// The decimal sign where only one is possible: the last of both, or the only one if it does not
-/// stand before exactly three digits.
+/// Returns the decimal sign if only one is possible: the last of both, or the only one unless
+/// exactly three digits follow it.
 fn clear_decimal(digits: &str) -> Option<char> {
     let (dot, comma) = (digits.rfind('.'), digits.rfind(','));
     let (at, sign) = match (dot, comma) {
@@ -254,11 +261,13 @@ fn clear_decimal(digits: &str) -> Option<char> {
         (Some(at), None) => (at, '.'),
         (None, Some(at)) => (at, ','),
     };
+    // A sign that occurs several times separates groups.
     let several = digits.matches(sign).count() > 1;
     if several {
         return Some(if sign == '.' { ',' } else { '.' });
     }
     let (before, after) = (&digits[..at], &digits[at + 1..]);
+    // `1.234` may be a thousand or one. `1234.567`, `0.123` and `.123` cannot be groups.
     (after.len() != 3 || before.is_empty() || before.len() > 3 || before == "0").then_some(sign)
 }
 

@@ -1,4 +1,6 @@
-//! The mapping as written: strict, every key known, everything checked before a row is read.
+//! The mapping as written in YAML, and its conversion to a `Mapping`. It is strict: unknown keys
+//! and fields are errors, and everything is checked before a row is read, because a mistyped key
+//! that is ignored would leave a field unmapped. Start reading at `Mapping::parse`.
 
 use super::cell::CellMapping;
 use super::cell_file::{MappingColumns, cell};
@@ -102,14 +104,13 @@ struct ConditionFile {
     is: Option<bool>,
 }
 
-/// What was read, or what is wrong.
 pub(super) type MappingResult<T> = Result<T, String>;
 
 impl Mapping {
-    /// Reads a mapping.
+    /// Parses and checks a mapping.
     pub fn parse(text: &str) -> MappingResult<Self> {
         let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
-        // A column may be called `NO` or `Y`.
+        // A column may be called `NO` or `Y`, which YAML 1.1 reads as booleans.
         let options = serde_saphyr::options! { strict_booleans: true };
         let file: MappingFile = serde_saphyr::from_str_with_options(text, options).map_err(told)?;
         Ok(Self {
@@ -127,9 +128,11 @@ impl MappingFile {
                 self.api_version
             ));
         }
+        // First, because a drafted mapping that still asks who is inactive must not be used at all.
         check_decided(&self.undecided)?;
         let words = self.words()?;
         let mut names = MappingColumns::default();
+        // Before the sections, so that their cells find a column under any of its names.
         for (name, others) in self.columns {
             let others: Vec<String> = serde_json::from_value(others)
                 .map_err(|error| format!("columns: {name}: {error}"))?;
@@ -137,6 +140,8 @@ impl MappingFile {
             names.columns[column.0].extend(others);
         }
         let mut sections = Vec::new();
+        // In the order of dependency. A record may become an account, its organisation and a user
+        // at once.
         let parts = [
             (kinds::ACCOUNT, self.accounts),
             (kinds::ORGANISATION, self.organisations),
@@ -167,6 +172,8 @@ impl MappingFile {
                     .to_owned(),
             );
         }
+        // After the sections, because `requires` may name columns that no field uses, which adds
+        // them.
         let requires = self
             .requires
             .iter()
@@ -219,6 +226,7 @@ impl SectionFile {
         names: &mut MappingColumns,
     ) -> MappingResult<MappingSection> {
         let id = cell(self.external_id, names).map_err(|why| format!("externalId: {why}"))?;
+        // `*` is taken out first, since `fields` would take it for the id of a custom field.
         let mut custom = self.custom_fields;
         let every = custom
             .remove("*")
@@ -247,6 +255,8 @@ impl SectionFile {
 
 impl AddressBlockFile {
     fn resolve(self, names: &mut MappingColumns) -> MappingResult<AddressBlock> {
+        // Paths are easily written from the root of the document. Such a column would never be
+        // found, and the address would look absent in every record.
         if let Some(rows) = &self.rows {
             check_nested_paths(rows, &self.external_id, &self.fields)?;
         } else if let Some(path) = first_path(&self.external_id, &self.fields) {
@@ -258,6 +268,7 @@ impl AddressBlockFile {
         let mut flag = |name: &str, value: Option<Value>| -> MappingResult<Option<CellMapping>> {
             let Some(value) = value else { return Ok(None) };
             let mut flag = cell(value, names).map_err(|why| format!("{name}: {why}"))?;
+            // The flags of a link have no status-like meaning, so TRUE may stand for itself here.
             if flag.values.is_empty() && flag.booleans.is_none() {
                 flag.booleans = Some([Some("false".to_owned()), Some("true".to_owned())]);
             }
@@ -303,7 +314,7 @@ impl ConditionFile {
     }
 }
 
-/// One condition, or several that all have to hold.
+/// Reads one condition, or several that must all hold.
 fn conditions(
     value: Option<Value>,
     names: &mut MappingColumns,
@@ -312,7 +323,7 @@ fn conditions(
     files.into_iter().map(|file| file.resolve(names)).collect()
 }
 
-/// One of something, or a list of them.
+/// Reads one value, or a list of them.
 pub(super) fn one_or_many<T: for<'de> Deserialize<'de>>(
     name: &str,
     value: Option<Value>,
@@ -327,18 +338,18 @@ pub(super) fn one_or_many<T: for<'de> Deserialize<'de>>(
     read.map_err(|error| format!("{name}: {error}"))
 }
 
-/// The first column name among these that is a path.
+/// Returns the first column name that is a path.
 fn first_path(id: &Value, fields: &Map<String, Value>) -> Option<String> {
     let values = std::iter::once(id).chain(fields.values());
     let names = values.filter_map(|value| value.as_str().or_else(|| value.get("column")?.as_str()));
-    // `Tel.` is a column, `address.city` a path.
+    // `Tel.` is a column, `address.city` is a path.
     let is_path = |name: &&str| {
         name.contains('.') && !name.contains(' ') && !name.split('.').any(str::is_empty)
     };
     names.into_iter().find(is_path).map(str::to_owned)
 }
 
-/// That fields of nested objects are named as they are within these.
+/// Checks that fields of nested objects are named relative to these.
 fn check_nested_paths(rows: &str, id: &Value, fields: &Map<String, Value>) -> MappingResult<()> {
     match first_path(id, fields) {
         Some(path) if path.starts_with(&format!("{rows}.")) => Err(format!(
@@ -357,6 +368,7 @@ fn fields(
 ) -> MappingResult<Vec<FieldMapping>> {
     let mut fields = Vec::new();
     for (name, value) in own {
+        // `accounts.level` is an attribute of a list, but some fields have a dot in their own name.
         let (base, attribute) = match name.split_once('.') {
             Some((base, rest)) if kind.index(base).is_some() => (base, Some(rest)),
             _ => (name.as_str(), None),
@@ -397,11 +409,13 @@ fn fields(
             cell: read,
         });
     }
+    // Sorted, so that an attribute follows the list that it belongs to, and cells come out in the
+    // order in which resources keep them.
     fields.sort_by(|a, b| (&a.field, a.attribute).cmp(&(&b.field, b.attribute)));
     Ok(fields)
 }
 
-/// What the columns begin with whose names end with the id of a custom field.
+/// Returns the prefix of columns that end with the id of a custom field.
 fn custom_prefix(columns: &Value) -> MappingResult<String> {
     let before = columns
         .as_str()
@@ -412,7 +426,7 @@ fn custom_prefix(columns: &Value) -> MappingResult<String> {
     })
 }
 
-/// What a feed may not say.
+/// Rejects fields that a feed may not set.
 fn check_allowed(field: &kinds::Field) -> MappingResult<()> {
     match field.ty {
         FieldType::Secret => {

@@ -1,5 +1,6 @@
-//! Mappings: which columns of an export are which fields, as data that is checked before any row
-//! is read.
+//! Mappings: which columns of an export fill which fields, as data that is checked before any row
+//! is read. In goes YAML (`mapping_file.rs`, `cell_file.rs`); out comes a `Mapping`, which the
+//! collector applies to each record. Start reading at `Mapping` and `cell::CellMapping`.
 
 mod cell;
 mod cell_file;
@@ -23,42 +24,40 @@ use crate::kinds;
 use crate::model::{Digest, FieldRef, KindId};
 use serde::Deserialize;
 
-/// How an export becomes resources.
 #[derive(Debug)]
 pub struct Mapping {
-    /// What it is called.
     pub name: String,
     pub doc: String,
-    /// The digest of it as written.
+    /// The digest of its text.
     pub digest: Digest,
-    /// What it is written in; detected when it is not said.
+    /// The format. `None` detects it.
     pub format: Option<ExportFormat>,
-    /// How rows of text are written.
     pub csv: CsvOptions,
-    /// The line or row of the header, from 1; the first with something in it when it is not said.
+    /// The line or row of the header, counted from 1. `None` takes the first.
     pub header: Option<u32>,
-    /// The sheet of a workbook; the only one with data when it is not said.
+    /// The sheet of a workbook. `None` takes the only one with data.
     pub sheet: Option<SheetSelector>,
-    /// The texts that stand for a blank cell.
+    /// Texts that mean a blank cell.
     pub blanks: Vec<String>,
-    /// Where in a JSON document the list is, as `data.items`; the document itself when not said.
+    /// The path of the list in a JSON document, such as `data.items`. `None` takes the document
+    /// itself.
     pub rows: Option<String>,
-    /// What the last line looks like, as `#EOF;{n}`.
+    /// The form of the last line, such as `#EOF;{n}`.
     pub trailer: Option<String>,
     /// How booleans, numbers, dates and lists are written.
     pub words: ExportLocale,
-    /// The columns without which nothing of an export is taken, beside those of external ids.
+    /// Columns that an export must have, besides those of external ids.
     pub requires: Vec<ColumnIndex>,
-    /// Columns that are known and mean nothing here.
+    /// Columns that are known and not used.
     pub ignored: Vec<String>,
-    /// Every column by its name, other names after it.
+    /// Every column by its name, followed by its other names.
     pub columns: Vec<Vec<String>>,
-    /// What becomes of a record.
+    /// How records become resources.
     pub sections: Vec<MappingSection>,
 }
 
 impl Mapping {
-    /// The columns that a field comes from, each with its other names after it.
+    /// Returns the columns of a field, each with its other names.
     #[must_use]
     pub fn columns_of(&self, kind: KindId, field: &FieldRef) -> Vec<Vec<String>> {
         let mut columns = Vec::new();
@@ -70,6 +69,7 @@ impl Mapping {
             for of in own.chain(blocks).filter(|of| of.field == *field) {
                 columns.extend(of.cell.columns());
             }
+            // A custom field that no cell names can still come from a column with the prefix.
             if let (true, Some(before), FieldRef::Custom(id)) =
                 (kind == section.kind.id, &section.custom_prefix, field)
             {
@@ -84,7 +84,7 @@ impl Mapping {
         columns.chain(named).collect()
     }
 
-    /// The lists of which every row of a resource says a part.
+    /// Returns the lists that are made of all rows of a resource.
     #[must_use]
     pub fn lists_of_rows(&self) -> Vec<(KindId, FieldRef)> {
         let sections = self.sections.iter();
@@ -96,7 +96,7 @@ impl Mapping {
         fields.collect()
     }
 
-    /// Whether a field is filled without any column: by a constant or an expression.
+    /// Returns whether a field is filled without a column, by a constant or an expression.
     #[must_use]
     pub fn is_computed(&self, kind: KindId, field: &FieldRef) -> bool {
         let sections = self
@@ -113,7 +113,7 @@ impl Mapping {
         })
     }
 
-    /// Whether a column called so means something.
+    /// Returns whether the mapping uses a column of this name.
     #[must_use]
     pub fn is_mapped_column(&self, column: &str) -> bool {
         let mut all = ExportColumns::default();
@@ -128,16 +128,15 @@ impl Mapping {
     }
 }
 
-/// How rows of text are written; what is not said is detected.
+/// How rows of text are written. What is left out is detected.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct CsvOptions {
-    /// What stands between cells.
     pub delimiter: Option<char>,
-    /// What stands around a cell that holds the delimiter; `"`.
+    /// The quote around a cell that contains the delimiter.
     pub quote: Option<char>,
-    /// As `utf-8` or `windows-1252`.
+    /// A name such as `utf-8` or `windows-1252`.
     pub encoding: Option<String>,
-    /// The columns in their order, of an export without a header.
+    /// The columns in their order, for an export without a header.
     pub names: Vec<String>,
 }

@@ -1,14 +1,16 @@
-//! Addresses in numbered columns: `address 1 street`, `address 2 street`, written once with `{n}`.
+//! Expands addresses in numbered columns (`address 1 street`, `address 2 street`), which a mapping
+//! writes once with `{n}`. This happens on the YAML values before they are parsed, so that nothing
+//! after it knows of numbers.
 
 use super::mapping_file::{AddressBlockFile, MappingResult, one_or_many};
 use serde_json::{Map, Value};
 
-/// The most that an export has of them.
+/// An upper bound against a mistyped number.
 const MOST: u64 = 50;
-/// Where the number stands.
+/// The placeholder of the number.
 const PLACE: &str = "{n}";
 
-/// The blocks of addresses, each that is numbered once for every number.
+/// Returns the address blocks, with numbered ones repeated for each number.
 pub(super) fn blocks(written: Option<Value>) -> MappingResult<Vec<AddressBlockFile>> {
     let all = match written {
         None => Vec::new(),
@@ -35,6 +37,7 @@ fn copies(block: &Map<String, Value>, count: &Value) -> MappingResult<Vec<Value>
             "`{count}` is not a number of addresses; use 1 to {MOST}"
         ));
     };
+    // Without the number in it, all addresses of a row would have one id and contradict each other.
     let id = block.get("externalId").map(Value::to_string);
     if !id.is_some_and(|id| id.contains(PLACE)) {
         return wrong(
@@ -44,6 +47,8 @@ fn copies(block: &Map<String, Value>, count: &Value) -> MappingResult<Vec<Value>
     if block.contains_key("rows") {
         return wrong("`rows:` already has one address per object; remove one of the two");
     }
+    // The columns that decide whether the address exists. Shared columns, such as the name of the
+    // customer, are always filled and must not count.
     let mut own = Vec::new();
     let fields = ["fields", "customFields"].into_iter();
     fields
@@ -63,7 +68,7 @@ fn copies(block: &Map<String, Value>, count: &Value) -> MappingResult<Vec<Value>
         .collect())
 }
 
-/// The numbered columns that a cell looks at.
+/// Collects the numbered columns that a cell reads.
 fn columns(cell: &Value, found: &mut Vec<Value>) {
     match cell {
         Value::String(name) if name.contains(PLACE) => found.push(cell.clone()),
@@ -80,7 +85,7 @@ fn columns(cell: &Value, found: &mut Vec<Value>) {
     }
 }
 
-/// The value with a number in every place for it.
+/// Returns a value with the number in every placeholder.
 fn with_number(value: &Value, number: &str) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace(PLACE, number)),

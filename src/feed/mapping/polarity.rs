@@ -1,9 +1,11 @@
-//! What a mapping has to say about who is inactive before it is read.
+//! Checks that a mapping leaves no doubt about who is inactive. TRUE means inactive in one export
+//! and active in the next; a mapping that is read the wrong way round deactivates every active
+//! customer.
 
 use super::cell::{CellMapping, CellSource};
 use crate::kinds::Kind;
 
-/// That nothing is left that may say who is inactive.
+/// Rejects a mapping that still lists undecided columns.
 pub(super) fn check_decided(undecided: &[String]) -> Result<(), String> {
     if undecided.is_empty() {
         return Ok(());
@@ -14,11 +16,12 @@ pub(super) fn check_decided(undecided: &[String]) -> Result<(), String> {
     ))
 }
 
-/// That it is said which status a boolean column means.
+/// Rejects a status that comes from a column without saying what its values mean.
 pub(super) fn check_pinned(kind: &Kind, index: usize, cell: &CellMapping) -> Result<(), String> {
     if index != kind.status_index() {
         return Ok(());
     }
+    // Constants and expressions say what they mean themselves.
     let open = |cell: &&CellMapping| {
         let takes = matches!(
             cell.take,

@@ -1,4 +1,6 @@
-//! The addresses of an account, each in a row that has room for it.
+//! Places the addresses of an account into rows. A flat row has room for one address per block, so
+//! an account with several addresses gets several rows; in nested JSON all of them go into one
+//! list. Start reading at `RowPlacer::with_addresses`.
 
 use super::draft::RowDraft;
 use super::export_unit::ExportUnit;
@@ -25,7 +27,7 @@ impl<'a> AccountAddress<'a> {
 }
 
 impl RowPlacer<'_> {
-    /// The rows of an account with its addresses; of any other resource its one row.
+    /// Returns the rows of an account with its addresses, or the single row of any other resource.
     pub(super) fn with_addresses(
         &self,
         base: DraftWithLosses,
@@ -36,6 +38,7 @@ impl RowPlacer<'_> {
             .sections
             .iter()
             .any(|section| !section.blocks.is_empty());
+        // A deleted account is written for its status only.
         if unit.row.key.kind != ACCOUNT || unit.deleted || !blocks {
             return vec![base];
         }
@@ -47,6 +50,7 @@ impl RowPlacer<'_> {
         });
         let mut drafts: Vec<DraftWithLosses> = Vec::new();
         let mut lost = BTreeSet::new();
+        // Current addresses first: they take the room in the rows of the account.
         for part in has.chain(unit.removed_addresses.iter().map(AccountAddress::Removed)) {
             let placed = match unit.skipped_addresses.get(part.id()) {
                 Some(why) => Err(why.clone()),
@@ -62,17 +66,19 @@ impl RowPlacer<'_> {
                 lost.insert(ExportLoss { key, field, why });
             }
         }
+        // Addresses may all have gone into rows of other sections. The account still needs one row
+        // for its own fields.
         let whole = base.0.section;
         if !drafts.iter().any(|(draft, _)| draft.section == whole) {
             drafts.insert(0, base);
         }
-        // The account before what only belongs to it.
+        // The row of the account comes first, before rows that only belong to it.
         drafts.sort_by_key(|(draft, _)| draft.section != whole);
         drafts[0].1.extend(lost);
         drafts
     }
 
-    /// Gives an address its place in a row that has room, or in a new one.
+    /// Places an address into a row with room, or into a new one.
     fn find_place(
         &self,
         drafts: &mut Vec<DraftWithLosses>,
@@ -81,6 +87,8 @@ impl RowPlacer<'_> {
         unit: &ExportUnit<'_>,
     ) -> Result<(), LossReason> {
         let sections = &self.layout.mapping.sections;
+        // A mapping may have both forms. Objects are written nested if they can be, as the reader
+        // refuses a mixture.
         let nested = self.layout.form.is_json()
             && sections
                 .iter()
@@ -97,6 +105,7 @@ impl RowPlacer<'_> {
                     draft.section == at && (nested || !draft.blocks.contains(&nth))
                 };
                 let held = drafts.iter().position(free);
+                // Works on a copy: an attempt that fails halfway must not leave columns narrowed.
                 let mut drafted = match held {
                     Some(held) => drafts[held].clone(),
                     None if at == base.0.section => base.clone(),
@@ -116,6 +125,7 @@ impl RowPlacer<'_> {
                         }
                         return Ok(());
                     }
+                    // The last reason is reported if no block takes the address.
                     Err(reason) => why = reason,
                 }
             }
@@ -123,7 +133,7 @@ impl RowPlacer<'_> {
         Err(why)
     }
 
-    /// Says an address in a row.
+    /// Writes an address into a row.
     fn address(
         &self,
         (draft, losses): &mut DraftWithLosses,
@@ -132,6 +142,8 @@ impl RowPlacer<'_> {
         part: AccountAddress<'_>,
         unit: &ExportUnit<'_>,
     ) -> Result<(), LossReason> {
+        // Members of a list have no section of their own, so that no section's custom columns are
+        // written into them.
         let mut member = RowDraft::new(usize::MAX);
         let into = if block.rows.is_some() {
             &mut member
@@ -159,6 +171,7 @@ impl RowPlacer<'_> {
                 losses.extend(lost);
             }
         }
+        // The id last: a template can then be solved with the columns that the fields have fixed.
         self.put_fixed(into, &block.id, &id, unit)?;
         let told = (
             part.id().clone(),

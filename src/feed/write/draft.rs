@@ -1,27 +1,29 @@
-//! One row as it comes to be: what its columns have to hold.
+//! A row while it is being built. Each column has a set of alternative texts; every field that is
+//! placed narrows the sets of its columns, and a set that becomes empty is a conflict. At the end
+//! the first alternative is written.
 
 use super::invert::{CellAlternative, ColumnNeeds};
 use crate::feed::mapping::ColumnIndex;
 use crate::model::{CompactText, FieldRef, Key};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A row, or an object of a list in one.
+/// A row, or an object in one of its lists.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RowDraft {
     pub section: usize,
     cells: BTreeMap<ColumnIndex, Vec<CellAlternative>>,
-    /// Columns without which it would be something else.
+    /// Columns that decide what the row is about: ids and conditions. They are never given up.
     pub fixed: BTreeSet<ColumnIndex>,
-    /// The fields that it says, each with the resource it is of.
+    /// The fields that the row states, with their resources.
     pub says: BTreeSet<(Key, FieldRef)>,
-    /// The texts of custom fields whose columns are called after them, and whether each is a list;
-    /// none: blank.
+    /// The texts of custom fields in columns named after them, and whether each is a list. `None`
+    /// is blank.
     pub custom: Vec<Option<(String, bool)>>,
-    /// The blocks of addresses that are taken.
+    /// The address blocks that are in use.
     pub blocks: Vec<usize>,
-    /// The addresses that it has, each with whether it is taken from the account.
+    /// The addresses in the row, each with whether it is removed from the account.
     pub addresses: Vec<(CompactText, bool)>,
-    /// Lists of objects, by the column of the list.
+    /// Nested lists, by their column.
     pub lists: BTreeMap<ColumnIndex, Vec<RowDraft>>,
 }
 
@@ -29,12 +31,11 @@ pub(super) struct RowDraft {
 pub(super) enum DraftConflict {
     /// A column holds something else.
     ColumnTaken(ColumnIndex),
-    /// The export cannot hold such a text.
+    /// The export cannot contain the text.
     Text,
 }
 
 impl RowDraft {
-    /// A row of a section that says nothing yet.
     pub fn new(section: usize) -> Self {
         Self {
             section,
@@ -42,7 +43,7 @@ impl RowDraft {
         }
     }
 
-    /// Narrows its columns, all or none; what is against it comes back.
+    /// Narrows columns to these alternatives: all of them, or none and the conflict is returned.
     pub fn narrow(
         &mut self,
         needs: &ColumnNeeds,
@@ -50,6 +51,7 @@ impl RowDraft {
     ) -> Result<(), DraftConflict> {
         let mut narrowed: ColumnNeeds = Vec::with_capacity(needs.len());
         for (column, alts) in needs {
+            // One field may need a column twice, for example in a template and in the id.
             let before = narrowed.iter().rev().find(|(known, _)| known == column);
             let held = before
                 .map(|(_, alts)| alts)
@@ -71,11 +73,12 @@ impl RowDraft {
                 Some(_) => narrowed.push((*column, narrow)),
             }
         }
+        // Only after all of them fit.
         self.cells.extend(narrowed);
         Ok(())
     }
 
-    /// What a column holds for certain.
+    /// The text of a column, if only one is left.
     pub fn certain_text(&self, column: ColumnIndex) -> Option<&str> {
         match self.cells.get(&column)?.as_slice() {
             [one] if !one.text.is_empty() => Some(&one.text),
@@ -83,14 +86,14 @@ impl RowDraft {
         }
     }
 
-    /// What a column comes to hold; a blank one nothing.
+    /// The text that a column will have. Blank if it has none.
     pub fn text(&self, column: ColumnIndex) -> &str {
         let alts = self.cells.get(&column);
         alts.and_then(|alts| alts.first())
             .map_or("", |alt| &alt.text)
     }
 
-    /// The columns that hold something, and what.
+    /// The columns that are not blank, with their texts.
     pub fn texts(&self) -> impl Iterator<Item = (ColumnIndex, &str)> {
         let all = self
             .cells

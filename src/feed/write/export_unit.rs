@@ -1,4 +1,5 @@
-//! One resource on its way into an export.
+//! One resource while it is being written, with what was found out about it. Each round of the
+//! proof adds what has to be avoided, and the rows are built again from that.
 
 use super::draft::RowDraft;
 use super::loss::{ExportLoss, LossReason};
@@ -7,26 +8,25 @@ use crate::model::{CompactText, Row};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A resource, its rows, and what was found out about them.
+/// A resource and its rows.
 pub(super) struct ExportUnit<'a> {
-    /// As it is stored; of a deleted one only that.
+    /// The resource as stored. Of a deleted one only the key and status are known.
     pub row: Cow<'a, Row>,
     /// Whether it is no longer stored.
     pub deleted: bool,
-    /// The addresses that were taken from it.
+    /// Addresses that were removed from it.
     pub removed_addresses: Vec<CompactText>,
-    /// Columns that are read as something that is not stored, whatever stands in them.
-    /// Of which section, and which.
+    /// Columns, with their section, that would be read as something that is not stored. They are
+    /// left blank.
     pub avoided_columns: BTreeSet<(usize, ColumnIndex)>,
     /// Addresses that cannot be written, and why.
     pub skipped_addresses: BTreeMap<CompactText, LossReason>,
-    /// Why it cannot be written at all.
+    /// Why the resource cannot be written at all.
     pub drop_reason: Option<LossReason>,
-    /// Its rows.
     pub drafts: Vec<RowDraft>,
-    /// What they do not say.
+    /// What the rows do not say.
     pub losses: BTreeSet<ExportLoss>,
-    /// What they say to no avail.
+    /// What was written but is not read back.
     pub unread: BTreeSet<ExportLoss>,
 }
 

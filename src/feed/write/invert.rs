@@ -1,4 +1,7 @@
-//! A cell of a mapping turned round: what its columns have to hold for it to say a text.
+//! Inverts a mapped cell: given the text that reading must yield, which columns must hold what? In
+//! go a cell and texts; out come the ways to write them, best first, each a list of columns with
+//! alternatives. Conversions that lose information have no inverse and make the field a loss. Start
+//! reading at `invert_cell`.
 
 use super::draft::RowDraft;
 use super::loss::LossReason;
@@ -10,11 +13,11 @@ use crate::feed::mapping::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct CellAlternative {
     pub text: String,
-    /// Whether it may be written in whatever case.
+    /// Whether it may be written in any case.
     pub any_case: bool,
 }
 
-/// Columns, each with the texts of which it has to hold one.
+/// Columns, each with the texts of which it must hold one.
 pub(super) type ColumnNeeds = Vec<(ColumnIndex, Vec<CellAlternative>)>;
 
 impl CellAlternative {
@@ -40,11 +43,12 @@ impl CellAlternative {
         self.text == text || self.any_case && self.text.to_lowercase() == text.to_lowercase()
     }
 
-    /// What is both.
+    /// Returns what satisfies both, if anything.
     pub fn intersect(&self, other: &Self) -> Option<Self> {
         if !self.matches_text(&other.text) && !other.matches_text(&self.text) {
             return None;
         }
+        // The exact text is the stricter of the two.
         Some(if self.any_case {
             other.clone()
         } else {
@@ -53,8 +57,8 @@ impl CellAlternative {
     }
 }
 
-/// The ways in which a cell comes to say these texts, the best first: one text, or the members of a
-/// list.
+/// Returns the ways in which a cell yields these texts (one text, or the members of a list), best
+/// first.
 pub(super) fn invert_cell(
     cell: &CellMapping,
     texts: &[String],
@@ -69,7 +73,7 @@ pub(super) fn invert_cell(
     invert_source(&cell.take, &alts, draft, words)
 }
 
-/// A list in one text.
+/// Joins the members of a list.
 fn invert_list(
     cell: &CellMapping,
     members: &[String],
@@ -77,6 +81,7 @@ fn invert_list(
 ) -> Result<CellAlternative, LossReason> {
     let mut texts = Vec::with_capacity(members.len());
     for member in members {
+        // The separator within a member would split it when it is read.
         if member.contains(&words.lists) {
             return Err(LossReason::Text);
         }
@@ -87,7 +92,7 @@ fn invert_list(
     Ok(CellAlternative::exact(texts.join(&words.lists)))
 }
 
-/// What becomes a text by the values and steps of a cell.
+/// Returns the texts that `values` and the steps of a cell turn into this one.
 fn sources(
     cell: &CellMapping,
     text: &str,
@@ -95,6 +100,7 @@ fn sources(
 ) -> Result<Vec<CellAlternative>, LossReason> {
     let blank = cell.values.get("").and_then(Option::as_deref) == Some(text);
     let mut alts = Vec::new();
+    // If `values` gives blanks this meaning, a blank is the plainest way to write it.
     if blank {
         alts.push(CellAlternative::blank());
     }
@@ -104,6 +110,7 @@ fn sources(
                 .iter()
                 .flat_map(|alt| invert_values(cell, alt, words)),
         ),
+        // With `values: {"": active}` a blank is enough, even if no other text can be written.
         Err(why) if !blank => return Err(why),
         Err(_) => {}
     }
@@ -113,7 +120,7 @@ fn sources(
     Ok(alts)
 }
 
-/// What stands for a text.
+/// Returns what the `values` of a cell turn into a text.
 fn invert_values(
     cell: &CellMapping,
     wanted: &CellAlternative,
@@ -134,19 +141,21 @@ fn invert_values(
             let found = both.filter(|(_, text)| stands(text));
             alts.extend(found.map(|(value, _)| CellAlternative::word(words.write_boolean(value))));
         }
+        // The text itself would be replaced when it is read.
         None if cell.rejects_unknown || cell.values.contains_key(&wanted.text.to_lowercase()) => {}
         None => alts.push(wanted.clone()),
     }
     alts
 }
 
-/// What becomes a text by some steps.
+/// Returns what the steps turn into a text.
 fn invert_steps(
     steps: &[TextTransform],
     text: &str,
     words: &ExportLocale,
 ) -> Result<Vec<CellAlternative>, LossReason> {
     let mut alts = vec![CellAlternative::exact(text)];
+    // Backwards, since the last step yields the text.
     for step in steps.iter().rev() {
         alts = alts
             .into_iter()
@@ -168,6 +177,7 @@ fn invert_step(
     let fits = match step {
         TextTransform::Lower => alt.any_case || text.to_lowercase() == text,
         TextTransform::Upper => alt.any_case || text.to_uppercase() == text,
+        // A text that begins with the prefix would lose it, so it needs the prefix twice.
         TextTransform::Without(prefix) => {
             let with = CellAlternative {
                 text: format!("{prefix}{text}"),
@@ -176,8 +186,11 @@ fn invert_step(
             let plain = (!text.starts_with(prefix.as_str())).then_some(alt);
             return std::iter::once(with).chain(plain).collect();
         }
+        // Padding and other removals are one-way: a text is its own inverse only if the step would
+        // not change it.
         TextTransform::Pad(width) => text.chars().count() >= *width,
         TextTransform::Unpad => !text.starts_with('0') || text == "0",
+        // The other parts are unknown, so only the first part can be written, alone.
         TextTransform::Part(separator, part) => *part == 0 && !text.contains(separator.as_str()),
         TextTransform::Number => return vec![CellAlternative::exact(words.write_number(text))],
         TextTransform::Date => {
@@ -197,7 +210,7 @@ fn invert_step(
     }
 }
 
-/// How one of some texts comes to be taken.
+/// Returns how a source yields one of these texts.
 fn invert_source(
     take: &CellSource,
     alts: &[CellAlternative],
@@ -212,6 +225,7 @@ fn invert_source(
     match take {
         CellSource::Column(column) => Ok(vec![vec![(*column, alts.to_vec())]]),
         CellSource::Constant(text) => {
+            // A constant yields its text without any column, or never.
             let same = alts.iter().any(|alt| alt.matches_text(text));
             some(same.then(Vec::new).into_iter().collect(), no_word())
         }
@@ -224,6 +238,7 @@ fn invert_source(
             let found = said.filter_map(|alt| invert_template(parts, alt, draft));
             some(found.collect(), LossReason::Id)
         }
+        // An expression cannot be solved for its columns.
         CellSource::Expression(_) => Err(LossReason::Expression),
     }
 }
@@ -236,6 +251,7 @@ fn invert_first(
 ) -> Result<Vec<ColumnNeeds>, LossReason> {
     let mut found = Vec::new();
     let mut why = LossReason::Expression;
+    // For an alternative to be used, all alternatives before it must be blank.
     let mut before: ColumnNeeds = Vec::new();
     for cell in cells {
         for alt in alts.iter().filter(|alt| !alt.text.is_empty()) {
@@ -246,7 +262,7 @@ fn invert_first(
         }
         match blanks(cell, words) {
             Some(blanks) => before = with(&before, blanks),
-            // It always says something, and what follows never counts.
+            // This alternative always has a text, so later ones never count.
             None => break,
         }
     }
@@ -257,12 +273,12 @@ fn invert_first(
     }
 }
 
-/// Needs after those of what comes first: the more important ones first.
+/// Appends the needs of earlier columns. The more important ones come first.
 fn with(before: &ColumnNeeds, needs: ColumnNeeds) -> ColumnNeeds {
     needs.into_iter().chain(before.iter().cloned()).collect()
 }
 
-/// What makes a cell blank.
+/// Returns what makes a cell blank.
 pub(super) fn blanks(cell: &CellMapping, words: &ExportLocale) -> Option<ColumnNeeds> {
     let speaks = cell.values.get("").is_some_and(Option::is_some);
     match &cell.take {
@@ -283,12 +299,14 @@ pub(super) fn blanks(cell: &CellMapping, words: &ExportLocale) -> Option<ColumnN
             }
             (!alts.is_empty()).then(|| vec![(*column, alts)])
         }
+        // With a value for blanks, the cell is never blank.
         _ if speaks => None,
         CellSource::First(cells) | CellSource::Join(cells, _) => {
             let all = cells.iter().map(|cell| blanks(cell, words));
             let all: Option<Vec<ColumnNeeds>> = all.collect();
             Some(all?.into_iter().flatten().collect())
         }
+        // One blank column makes a template blank.
         CellSource::Template(parts) => {
             let column = parts.iter().find_map(TemplatePart::column)?;
             Some(vec![(column, vec![CellAlternative::blank()])])
@@ -297,7 +315,7 @@ pub(super) fn blanks(cell: &CellMapping, words: &ExportLocale) -> Option<ColumnN
     }
 }
 
-/// The whole in the first that takes it, and the others blank; or each its part.
+/// Writes the whole text into one cell and leaves the others blank, or splits it between two.
 fn invert_join(
     cells: &[CellMapping],
     with: &str,
@@ -317,6 +335,7 @@ fn invert_join(
             found.extend(all.into_iter().map(|needs| self::with(&others, needs)));
         }
     }
+    // More than two parts, or no separator, could be split in too many ways.
     if let [one, other] = cells
         && !with.is_empty()
     {
@@ -332,7 +351,7 @@ fn invert_join(
     found
 }
 
-/// The columns of a template, taken out of what it gave: those that are known stay as they are.
+/// Splits a text into the columns of a template. Columns whose text is known keep it.
 fn invert_template(
     parts: &[TemplatePart],
     wanted: &CellAlternative,
@@ -352,6 +371,8 @@ fn invert_template(
     for (at, part) in parts.iter().enumerate() {
         match part {
             TemplatePart::Text(text) => rest = &rest[begins(rest, text)?..],
+            // A known column, such as the customer number in `{NUMBER}-main`, tells where the next
+            // part begins, and makes sure that the id belongs to this row.
             TemplatePart::Column(column) => {
                 if let Some(known) = draft.certain_text(*column) {
                     rest = &rest[begins(rest, known)?..];
@@ -361,8 +382,10 @@ fn invert_template(
                 let end = match parts.get(at + 1) {
                     None => rest.len(),
                     Some(TemplatePart::Text(next)) => find(rest, next, wanted.any_case)?,
+                    // Two columns without text between them cannot be told apart.
                     Some(TemplatePart::Column(_)) => return None,
                 };
+                // A blank column would make the template blank when it is read.
                 if rest[..end].trim().is_empty() {
                     return None;
                 }

@@ -1,4 +1,6 @@
-//! The columns of an export, and what its cells can hold.
+//! The columns of an export that is written, and which texts they can hold. In go a mapping and the
+//! stored rows (for the custom fields in use); out come positions of columns and the record that a
+//! reader would make of a row. Start reading at `ExportLayout::new`.
 
 use super::WriteFormat;
 use super::draft::RowDraft;
@@ -12,10 +14,10 @@ use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::{CompactText, KeyedList, KindId, LineColumn, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The longest cell that is read, in bytes.
+/// The longest cell that the reader accepts, in bytes.
 const LONGEST: usize = 1 << 16;
 
-/// A custom field whose column is called after it.
+/// A custom field in a column named after it.
 #[derive(Debug)]
 pub(super) struct CustomColumn {
     pub id: CompactText,
@@ -24,24 +26,23 @@ pub(super) struct CustomColumn {
     place: usize,
 }
 
-/// The columns of an export.
+/// The columns of an export, with what is known of them.
 pub(super) struct ExportLayout<'m> {
     pub mapping: &'m Mapping,
     pub form: WriteFormat,
     pub columns: ExportColumns,
-    /// Where each column of the mapping stands; in JSON all of them.
+    /// The position of each mapped column. In JSON all of them have one.
     places: BTreeMap<ColumnIndex, usize>,
-    /// Of each section the custom fields whose columns are called after them.
+    /// For each section, the custom fields in columns named after them.
     pub custom: Vec<Vec<CustomColumn>>,
     pub encoding: Option<&'static Encoding>,
     pub delimiter: char,
-    /// The columns whose texts are lists, and those whose are booleans: in JSON they are written so.
+    /// Columns of lists and of booleans, which JSON writes as such.
     pub lists: BTreeSet<ColumnIndex>,
     pub booleans: BTreeSet<ColumnIndex>,
 }
 
 impl<'m> ExportLayout<'m> {
-    /// The columns of an export of what is stored.
     pub fn new(mapping: &'m Mapping, form: WriteFormat, rows: &KeyedList<Row>) -> Self {
         let label = mapping.csv.encoding.as_deref();
         let mut layout = Self {
@@ -57,6 +58,8 @@ impl<'m> ExportLayout<'m> {
             lists: BTreeSet::new(),
             booleans: BTreeSet::new(),
         };
+        // Without a header, the position is all that a reader has, so these columns come first and
+        // in order.
         for name in &mapping.csv.names {
             layout.columns.intern(name);
         }
@@ -74,6 +77,7 @@ impl<'m> ExportLayout<'m> {
 
     fn place_columns(&mut self) {
         let mapping = self.mapping;
+        // CSV has a column only for what is used; in JSON a missing member costs nothing.
         let used: BTreeSet<ColumnIndex> = if self.form.is_json() {
             (0..mapping.columns.len()).map(ColumnIndex).collect()
         } else {
@@ -90,8 +94,11 @@ impl<'m> ExportLayout<'m> {
         };
         for column in used {
             let names = &mapping.columns[column.0];
+            // One column of the file may be known to the mapping under several names.
             let known = names.iter().find_map(|name| self.columns.find(name));
             let place = known.filter(|_| !mapping.csv.names.is_empty() && !self.form.is_json());
+            // The second name of a column is its label in systems that show labels. It is not used
+            // if it would collide with another column.
             let label = names.get(1).filter(|label| {
                 self.form == WriteFormat::Csv { labels: true } && self.columns.find(label).is_none()
             });
@@ -119,24 +126,25 @@ impl<'m> ExportLayout<'m> {
         }
     }
 
-    /// Whether a cell can hold a text.
+    /// Returns whether a cell can hold a text.
     pub fn can_hold(&self, text: &str) -> bool {
+        // A zero byte is reported as damage by the reader.
         if text.len() > LONGEST || text.contains('\0') {
             return false;
         }
         if let Some(encoding) = self.encoding {
+            // Letters that the encoding lacks would be written as replacements.
             let (.., misfit) = encoding.encode(text);
             if misfit {
                 return false;
             }
         }
-        // A cell with lines like rows is taken for a quote that somebody forgot to close.
+        // A cell with lines that look like rows is taken for an unclosed quote by the reader.
         let rows =
             text.contains('\n') && text.matches(self.delimiter).count() + 1 >= self.columns.len();
         self.form.is_json() || !rows
     }
 
-    /// The name of a column in messages.
     pub fn name(&self, column: ColumnIndex) -> &str {
         match self.places.get(&column) {
             Some(place) => self.columns.name(*place),
@@ -144,7 +152,8 @@ impl<'m> ExportLayout<'m> {
         }
     }
 
-    /// The record that a reader makes of a row.
+    /// Returns the record that a reader makes of a row. The proof uses it to skip writing and
+    /// parsing text.
     pub fn record(&self, draft: &RowDraft) -> ExportRecord {
         let at = LineColumn { line: 1, column: 1 };
         let entry = |text: &str| RawCell {
@@ -152,6 +161,7 @@ impl<'m> ExportLayout<'m> {
             shape: CellShape::Text,
             at,
         };
+        // CSV has every cell of a row, so missing ones are blank; in JSON they are absent.
         let blank = (!self.form.is_json()).then(|| entry(""));
         let mut cells = vec![blank; self.columns.len()];
         for (place, text) in self.cells(draft) {
@@ -169,7 +179,7 @@ impl<'m> ExportLayout<'m> {
         }
     }
 
-    /// The cells of a row that are not absent, each with its place.
+    /// The cells of a row that are not absent, with their positions.
     pub fn cells<'d>(&self, draft: &'d RowDraft) -> impl Iterator<Item = (usize, &'d str)> {
         let own = draft
             .texts()
@@ -215,8 +225,8 @@ fn layout_custom(
     all.collect()
 }
 
-/// The custom fields of a kind, by id, and whether they are required: those defined and in use, and
-/// those that have values.
+/// Returns the custom fields of a kind and whether they are required: active definitions, and ids
+/// with stored values.
 fn definitions(rows: &KeyedList<Row>, kind: KindId) -> BTreeMap<CompactText, bool> {
     let definition = kinds::get(CUSTOM_FIELD);
     let word = |row: &Row, name: &str| {
@@ -226,6 +236,8 @@ fn definitions(rows: &KeyedList<Row>, kind: KindId) -> BTreeMap<CompactText, boo
     let mut all = BTreeMap::new();
     for row in rows {
         if row.key.kind == kind {
+            // A value may be stored without a definition, for example when the definition is no
+            // longer in use.
             for id in row.custom_values.keys() {
                 all.entry(id.clone()).or_insert(false);
             }
@@ -243,7 +255,7 @@ fn definitions(rows: &KeyedList<Row>, kind: KindId) -> BTreeMap<CompactText, boo
     all
 }
 
-/// All cells of a section that stand in rows of their own.
+/// The cells of a section that are in rows, not in nested lists.
 fn cells(section: &MappingSection) -> impl Iterator<Item = &CellMapping> {
     let own = std::iter::once(&section.id).chain(section.fields.iter().map(|field| &field.cell));
     let blocks = section.blocks.iter().filter(|block| block.rows.is_none());

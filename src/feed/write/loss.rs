@@ -1,4 +1,5 @@
-//! What of a directory an export of a mapping cannot say.
+//! What of a directory an export cannot say, and why. Losses are counted by field and reason and
+//! shown to the user, since a reader of the export cannot see what is missing.
 
 use crate::kinds;
 use crate::kinds::read::quoted;
@@ -6,49 +7,47 @@ use crate::model::{CompactText, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Why something is not written.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum LossReason {
     /// The mapping has no column for it.
     NoColumn,
-    /// What it is computed by cannot be turned round.
+    /// It comes from an expression, which cannot be inverted.
     Expression,
-    /// No word of the mapping stands for a value.
+    /// The mapping has no word for a value.
     NoWord(String),
-    /// It stands in a column with something else, which differs.
+    /// Its column also holds another field, with a different value.
     Shared(String),
-    /// It has several members, and the mapping takes one, or one for all.
+    /// It has several members where the mapping takes one, or one for all of them.
     Several,
-    /// The export cannot hold the text.
+    /// The export cannot contain the text.
     Text,
-    /// Its id is not made of what the mapping makes ids of.
+    /// The mapping derives the id from other columns, which yield another id.
     Id,
-    /// A reader of the export would take something for what is not stored.
+    /// It would be read as something that is not stored.
     ReadsAs(String),
-    /// A required custom field has no value, and a blank would be one.
+    /// A required custom field has no value, and a blank cell is an error.
     Blank(CompactText),
-    /// It belongs to nothing that has a row.
+    /// It is an address of no account, and so has no row.
     Orphaned,
 }
 
-/// Something that is not written: of a resource, or all of it.
+/// A resource, or a field of it, that is not written.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ExportLoss {
-    /// Of which resource.
     pub key: Key,
-    /// Which field, as in plans; none: the whole resource.
+    /// The field, as named in plans. `None` is the whole resource.
     pub field: Option<String>,
     pub why: LossReason,
 }
 
-/// All that is not written, by field and reason.
+/// All losses, by field and reason, with their number and an example.
 #[derive(Debug, Default)]
 pub struct LossSummary(
     pub(super) BTreeMap<(KindId, Option<String>, LossReason), (u64, CompactText)>,
 );
 
 impl LossSummary {
-    /// Counts what of one resource is not written.
+    /// Adds the losses of one resource.
     pub fn add(&mut self, losses: BTreeSet<ExportLoss>) {
         for loss in losses {
             let place = (loss.key.kind, loss.field, loss.why);
@@ -57,13 +56,12 @@ impl LossSummary {
         }
     }
 
-    /// Whether all is written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each as a line for people.
+    /// One line per loss, for people.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|((kind, field, why), (count, example))| {
             let kind = kinds::get(*kind);

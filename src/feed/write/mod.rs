@@ -1,12 +1,13 @@
-//! A directory written as an export that a mapping reads: the mapping turned round.
+//! Writes a directory as an export that a mapping reads, by inverting the mapping.
 //!
 //! ```text
 //!  rows → units ─place→ drafts ─prove (read again)→ CSV, JSON
 //! ```
 //!
-//! A mapping says how a field is made of columns; turned round it says what the columns have to hold.
-//! Not everything can be turned round. So what is written is read again before it goes out: a field
-//! that would read as something else is left out, and all that is left out is counted and said.
+//! A mapping says how a field is built from columns; inverted, it says what the columns must hold.
+//! Some mappings cannot be inverted, so everything is read again before it is written: a field that
+//! would read as something else is left out, and every omission is counted and reported. Start
+//! reading at `write`; `row_placer.rs` builds rows, `proof.rs` checks them.
 
 mod addresses;
 mod draft;
@@ -35,15 +36,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use writer::ExportWriter;
 
-/// How many resources are read again at once.
+/// How many resources are read again at once. A batch that is sound needs one reading; if it is
+/// not, each resource is read alone.
 const BATCH: usize = 256;
 
-/// What is written.
+/// The format to write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WriteFormat {
     /// Rows of cells.
     Csv {
-        /// Under the labels of the columns, where they have any, instead of their names.
+        /// Whether to use the labels of columns instead of their names, where they have one.
         labels: bool,
     },
     /// A list of objects.
@@ -51,7 +53,6 @@ pub enum WriteFormat {
 }
 
 impl WriteFormat {
-    /// Whether it is a list of objects.
     #[must_use]
     pub fn is_json(self) -> bool {
         self == Self::Json
@@ -60,22 +61,21 @@ impl WriteFormat {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DirectoryChanges {
-    /// Every resource that changed, or is gone.
+    /// Every resource that changed or was deleted.
     pub keys: BTreeSet<Key>,
-    /// The addresses that an account had, by the account.
+    /// The addresses that accounts had, by account.
     pub unlinked: BTreeMap<Key, BTreeSet<CompactText>>,
 }
 
-/// What came of it.
 #[derive(Debug, Default)]
 pub struct WriteSummary {
-    /// How many rows or objects.
+    /// The number of rows or objects.
     pub records: u64,
-    /// What is not among them.
+    /// What could not be written.
     pub losses: LossSummary,
 }
 
-/// That a mapping is not of this form.
+/// Returns an error if the mapping is for another format.
 pub fn check_format(mapping: &Mapping, form: WriteFormat) -> Result<(), String> {
     match mapping.format {
         Some(ExportFormat::Xlsx) => Err(format!(
@@ -90,7 +90,7 @@ pub fn check_format(mapping: &Mapping, form: WriteFormat) -> Result<(), String> 
     }
 }
 
-/// Writes what is stored, or what of it changed, as the export that a mapping reads, sorted by key.
+/// Writes what is stored, or only what changed, sorted by key.
 pub fn write(
     mapping: &Mapping,
     form: WriteFormat,
@@ -123,6 +123,8 @@ pub fn write(
             }
         }
     }
+    // Changes name their addresses by account, so only a full export can tell which ones no account
+    // has.
     if changed.is_none()
         && mapping
             .sections
@@ -135,7 +137,7 @@ pub fn write(
     Ok(written)
 }
 
-/// The resources of a kind that are to be written, sorted.
+/// The resources of a kind to write, sorted by key.
 fn units<'a>(
     kind: KindId,
     rows: &'a KeyedList<Row>,
@@ -147,6 +149,8 @@ fn units<'a>(
         let whole = |row| ExportUnit::new(Cow::Borrowed(row), false, Vec::new());
         return stored.into_iter().map(whole).collect();
     };
+    // An account is also written if only one of its addresses changed, because addresses have no
+    // rows of their own.
     let touched = |row: &&Row| {
         let has = |id: &CompactText| changed.keys.contains(&Key::new(ADDRESS, id));
         changed.keys.contains(&row.key) || linked(row).any(has)
@@ -156,6 +160,7 @@ fn units<'a>(
         .filter(touched)
         .map(|row| {
             let gone = changed.unlinked.get(&row.key).into_iter().flatten();
+            // An address that was removed and added again is current.
             let gone = gone
                 .filter(|id| !linked(row).any(|has| has == *id))
                 .cloned();
@@ -171,7 +176,6 @@ fn units<'a>(
     units
 }
 
-/// The addresses of an account.
 fn linked(row: &Row) -> impl Iterator<Item = &CompactText> {
     let kind = kinds::get(row.key.kind);
     let targets = kind.references().filter(|(_, target)| *target == ADDRESS);
@@ -179,7 +183,7 @@ fn linked(row: &Row) -> impl Iterator<Item = &CompactText> {
     values.flat_map(Value::members)
 }
 
-/// What is left of a deleted resource.
+/// Returns what is known of a deleted resource: its key, and that it is deleted.
 fn deleted_row(key: &Key) -> Row {
     let kind = kinds::get(key.kind);
     let mut row = Row {
@@ -194,7 +198,7 @@ fn deleted_row(key: &Key) -> Row {
     row
 }
 
-/// The addresses that no account has.
+/// Returns the addresses that no account has.
 fn orphaned_addresses(rows: &KeyedList<Row>) -> BTreeSet<ExportLoss> {
     let linked: BTreeSet<&CompactText> = rows.iter().flat_map(linked).collect();
     let addresses = rows.iter().filter(|row| row.key.kind == ADDRESS);

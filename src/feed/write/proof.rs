@@ -1,5 +1,7 @@
-//! The proof that what is written is what is stored: it is read again before it goes out, and what
-//! reads as anything else is left out instead.
+//! Proves that what is written is what is stored, by reading it again with the code that reads
+//! exports. What would be read as anything else is left out and the rows are built again, until
+//! nothing is wrong. An export that is read back must never change the directory. Start reading at
+//! `RowPlacer::prove`.
 
 use super::draft::RowDraft;
 use super::export_unit::ExportUnit;
@@ -13,28 +15,30 @@ use crate::model::{Cell, DeclaredResource, FieldRef, Key, Row, StatedField, Valu
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What reading found wrong.
 enum ProofProblem {
-    /// A field reads as something that is not stored.
+    /// A field is read as something that is not stored.
     Wrong(Key, FieldRef),
-    /// A field that was written does not read.
+    /// A field that was written is not read.
     Unread(Key, FieldRef),
-    /// An address that was written does not read, or not as one of this account.
+    /// An address that was written is not read, or not as one of this account.
     Address(crate::model::CompactText),
     All(LossReason),
 }
 
 impl RowPlacer<'_> {
-    /// Makes the rows of some resources, so that they read as what is stored.
+    /// Builds the rows of some resources so that they are read as what is stored.
     pub fn prove(&self, units: &mut [ExportUnit<'_>]) {
         for unit in units.iter_mut() {
             self.place(unit);
         }
         let read = self.read(units);
+        // The usual case: one reading proves the whole batch.
         if self.is_sound(units, &read) {
             return;
         }
         for unit in units {
+            // One resource at a time, so that every problem belongs to a known one. Each round
+            // excludes something more, so this ends.
             loop {
                 let read = self.read(std::slice::from_ref(unit));
                 let problems = self.problems(unit, &read);
@@ -43,11 +47,12 @@ impl RowPlacer<'_> {
                 }
                 self.place(unit);
             }
+            // Kept apart until now, because `place` clears the losses.
             unit.losses.append(&mut unit.unread);
         }
     }
 
-    /// What a reader makes of the rows.
+    /// Reads the rows as a reader of the export would.
     fn read(&self, units: &[ExportUnit<'_>]) -> CollectedResources {
         let mut collector = ResourceCollector::new(self.layout.mapping, &Arc::from("export"));
         for draft in units.iter().flat_map(|unit| &unit.drafts) {
@@ -58,7 +63,7 @@ impl RowPlacer<'_> {
 
     fn is_sound(&self, units: &[ExportUnit<'_>], read: &CollectedResources) -> bool {
         let strange = |declared: &Arc<DeclaredResource>| {
-            // Only what is deleted is not among the rows.
+            // A deleted resource is not among the stored rows.
             let of = |unit: &&ExportUnit<'_>| unit.row.key == declared.key;
             let stored = self.rows.get(&declared.key);
             let stored = stored.or_else(|| Some(&*units.iter().find(of)?.row));
@@ -84,6 +89,7 @@ impl RowPlacer<'_> {
             let stored = if declared.key == unit.row.key {
                 Some(&*unit.row)
             } else {
+                // A row may also name resources of other units, such as its addresses.
                 self.rows.get(&declared.key)
             };
             let Some(row) = stored else {
@@ -104,6 +110,7 @@ impl RowPlacer<'_> {
             .iter()
             .find(|found| found.severity == Severity::Error);
         let hidden = read.hidden.values().next();
+        // An error without a field of its own cannot be cured by leaving out a field.
         if problems.is_empty()
             && let Some(what) = error.map(|found| found.message.clone()).or(hidden.cloned())
         {
@@ -117,7 +124,7 @@ impl RowPlacer<'_> {
         problems
     }
 
-    /// Leaves out what is wrong; whether anything is to be made anew.
+    /// Excludes what is wrong. Returns whether the rows must be built again.
     fn exclude_problems(&self, unit: &mut ExportUnit<'_>, problems: Vec<ProofProblem>) -> bool {
         let mut again = false;
         for problem in problems {
@@ -131,6 +138,7 @@ impl RowPlacer<'_> {
                     unit.skipped_addresses.entry(id).or_insert(why);
                     again = true;
                 }
+                // A field that is not read back is harmless, so its row stays; it is only counted.
                 ProofProblem::Unread(key, field) => {
                     let name = kinds::get(key.kind).field_name(&field);
                     unit.unread.insert(ExportLoss {
@@ -148,7 +156,7 @@ impl RowPlacer<'_> {
         again
     }
 
-    /// Leaves out a field that reads as something else, with what stands in the same columns.
+    /// Leaves out a field that is read as something else, with everything in its columns.
     fn leave_out(&self, unit: &mut ExportUnit<'_>, key: &Key, field: &FieldRef) {
         let mut found: BTreeSet<(usize, ColumnIndex)> = BTreeSet::new();
         for draft in &unit.drafts {
@@ -157,6 +165,7 @@ impl RowPlacer<'_> {
             for draft in drafts {
                 let columns = cells.iter().flat_map(|cell| cell.columns());
                 let open = |column: &ColumnIndex| {
+                    // Ids and conditions stay: without them the row would be about something else.
                     !draft.text(*column).is_empty() && !draft.fixed.contains(column)
                 };
                 found.extend(columns.filter(open).map(|column| (draft.section, column)));
@@ -164,12 +173,14 @@ impl RowPlacer<'_> {
         }
         let before = unit.avoided_columns.len();
         unit.avoided_columns.extend(found);
+        // Nothing more can be left blank, so the field cannot be avoided. The address or the
+        // resource goes as a whole.
         if unit.avoided_columns.len() > before {
             return;
         }
         let name = kinds::get(key.kind).field_name(field);
         let why = LossReason::ReadsAs(format!("one with another {name}"));
-        // An address that cannot be said without saying something else goes, the account stays.
+        // If only an address is at fault, it is left out and the account stays.
         let address = key.kind == ADDRESS && !unit.skipped_addresses.contains_key(&key.id);
         let has = unit
             .drafts
@@ -182,7 +193,7 @@ impl RowPlacer<'_> {
         }
     }
 
-    /// What a field of a resource is made of in the rows of a section.
+    /// Returns the cells of a field in the rows of a section.
     fn cells_of(&self, section: usize, key: &Key, field: &FieldRef) -> Vec<&From> {
         let sections = &self.layout.mapping.sections;
         let blocks = || sections[section].blocks.iter();
@@ -204,7 +215,7 @@ impl RowPlacer<'_> {
     }
 }
 
-/// The addresses that a row has.
+/// The addresses in a row, including nested ones.
 fn addresses(draft: &RowDraft) -> impl Iterator<Item = &(crate::model::CompactText, bool)> {
     let lists = draft.lists.values().flatten();
     draft
@@ -213,7 +224,7 @@ fn addresses(draft: &RowDraft) -> impl Iterator<Item = &(crate::model::CompactTe
         .chain(lists.flat_map(|member| &member.addresses))
 }
 
-/// What was written and does not read.
+/// Returns what was written but is not read.
 fn find_unread(unit: &ExportUnit<'_>, read: &CollectedResources) -> Vec<ProofProblem> {
     let mut problems = Vec::new();
     let account = kinds::own_field(kinds::get(ACCOUNT).expect_index("addresses"));
@@ -244,6 +255,7 @@ fn find_unread(unit: &ExportUnit<'_>, read: &CollectedResources) -> Vec<ProofPro
         for (key, field) in draft.says.iter().chain(members) {
             let declared = read.resources.get(key);
             let said = declared.and_then(|declared| declared.stated(field));
+            // Known already: reporting it again would repeat the round for ever.
             let known = unit.unread.iter().any(|loss| {
                 loss.key == *key
                     && loss.field.as_deref() == Some(&kinds::get(key.kind).field_name(field))
@@ -256,7 +268,7 @@ fn find_unread(unit: &ExportUnit<'_>, read: &CollectedResources) -> Vec<ProofPro
     problems
 }
 
-/// Whether what was said of a field is what is stored.
+/// Returns whether what is read of a field equals what is stored.
 pub(super) fn matches_stored(said: &StatedField, row: &Row) -> bool {
     let stored = row.value(&said.field);
     match (&said.cell, &said.field) {
@@ -267,10 +279,12 @@ pub(super) fn matches_stored(said: &StatedField, row: &Row) -> bool {
             let same = links.iter().zip(old).all(|(new, old)| {
                 let mut attributes = new.attributes.iter().zip(old.attributes);
                 new.target == old.target
+                    // An attribute that the export does not say keeps its stored value.
                     && attributes.all(|(new, old)| new.is_none() || *new == old)
             });
             links.len() == old.len() && same
         }
+        // Custom fields have no type in an export, so their texts are compared.
         (Cell::Value(value), FieldRef::Custom(_)) => {
             stored.is_some_and(|stored| plain_text(stored) == plain_text(value))
         }

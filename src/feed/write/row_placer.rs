@@ -1,4 +1,5 @@
-//! The rows of one resource: which section and which block of addresses holds what.
+//! Builds the rows of one resource: which section and which address block holds what. In goes a
+//! unit; out come drafts and losses. Start reading at `RowPlacer::place`.
 
 use super::draft::{DraftConflict, RowDraft};
 use super::export_unit::ExportUnit;
@@ -10,17 +11,17 @@ use crate::kinds::{self, FieldType, Kind};
 use crate::model::{CompactText, FieldRef, KeyedList, Row, Value};
 use std::collections::BTreeSet;
 
-/// Where the parts of resources go.
+/// Decides where the parts of resources go.
 pub(super) struct RowPlacer<'a> {
     pub layout: &'a ExportLayout<'a>,
     pub rows: &'a KeyedList<Row>,
 }
 
-/// Why something finds no place.
+/// Why something cannot be placed.
 enum PlacementError {
-    /// It is left out.
+    /// The field or address is left out.
     Soft(LossReason),
-    /// What it is part of cannot be written so.
+    /// The row as a whole cannot be written this way.
     Hard(LossReason),
 }
 
@@ -32,11 +33,11 @@ impl PlacementError {
     }
 }
 
-/// A row, and what it does not say.
+/// A row and what it does not say.
 pub(super) type DraftWithLosses = (RowDraft, BTreeSet<ExportLoss>);
 
 impl RowPlacer<'_> {
-    /// Makes the rows of a resource anew.
+    /// Builds the rows of a resource again.
     pub fn place(&self, unit: &mut ExportUnit<'_>) {
         unit.drafts.clear();
         unit.losses.clear();
@@ -68,6 +69,8 @@ impl RowPlacer<'_> {
         let says =
             |at: &usize| !sections[*at].fields.is_empty() || sections[*at].custom_prefix.is_some();
         let mut why = LossReason::NoColumn;
+        // Sections with fields first: one that only has an id, such as for links, would say nothing
+        // of the resource.
         let whole = of_kind()
             .filter(says)
             .chain(of_kind().filter(|at| !says(at)));
@@ -83,7 +86,7 @@ impl RowPlacer<'_> {
         Err(why)
     }
 
-    /// A row of a section, without addresses.
+    /// Builds a row of a section, without addresses.
     pub(super) fn base_draft(
         &self,
         at: usize,
@@ -92,12 +95,15 @@ impl RowPlacer<'_> {
         let section = &self.layout.mapping.sections[at];
         let mut draft = RowDraft::new(at);
         let row = &*unit.row;
+        // Conditions and the id first. They narrow columns, and a field that shares one must then
+        // fit, not the reverse.
         self.put_conditions(&mut draft, &section.when, unit)?;
         let id = [row.key.id.to_string()];
         self.put_fixed(&mut draft, &section.id, &id, unit)?;
         for custom in &self.layout.custom[at] {
             let value = row.custom_values.get(&custom.id);
             let text = value.map(plain_text);
+            // In JSON the member is left out instead, which says nothing.
             if text.is_none() && custom.required && !unit.deleted && !self.layout.form.is_json() {
                 return Err(LossReason::Blank(custom.id.clone()));
             }
@@ -110,6 +116,8 @@ impl RowPlacer<'_> {
             let list = matches!(value, Some(Value::List(_)));
             draft.custom.push(text.map(|text| (text, list)));
         }
+        // A conflict is only a loss here. An address with one may still fit into another row, so
+        // there it counts.
         let (mut losses, mut conflict) = (BTreeSet::new(), None);
         for field in &section.fields {
             self.put_field(
@@ -122,13 +130,14 @@ impl RowPlacer<'_> {
             );
         }
         let status = kinds::own_field(section.kind.status_index());
+        // A row for a deleted resource that does not say so would bring it back.
         if unit.deleted && !draft.says.contains(&(row.key.clone(), status)) {
             return Err(LossReason::NoWord("deleted".to_owned()));
         }
         Ok((draft, losses))
     }
 
-    /// Says one field of a resource, or that it is lost.
+    /// Writes one field of a resource, or records it as lost.
     pub(super) fn put_field(
         &self,
         draft: &mut RowDraft,
@@ -138,6 +147,7 @@ impl RowPlacer<'_> {
         unit: &ExportUnit<'_>,
         (losses, conflict): (&mut BTreeSet<ExportLoss>, &mut Option<LossReason>),
     ) {
+        // An empty list and no value are both written as blank, which says nothing.
         let Some(value) = row
             .value(&field.field)
             .filter(|value| !value.is_empty_list())
@@ -156,6 +166,7 @@ impl RowPlacer<'_> {
             }
         };
         let words = &self.layout.mapping.words;
+        // A cell that takes one value gets the first member, and the rest is a loss.
         let said = texts.and_then(|texts| {
             let one = (!fits_one(field, &texts)).then_some(LossReason::Several);
             let ways = invert::invert_cell(
@@ -190,7 +201,7 @@ impl RowPlacer<'_> {
         }
     }
 
-    /// The texts that a cell has to come to for a value to be read.
+    /// The texts that a cell must yield for the value to be read.
     fn texts(&self, kind: &'static Kind, field: &FieldMapping, value: &Value) -> Vec<String> {
         let words = &self.layout.mapping.words;
         let ty = kind.field(&field.field).map(|field| &field.ty);
@@ -200,6 +211,7 @@ impl RowPlacer<'_> {
             .contains(&crate::feed::mapping::TextTransform::Date);
         match (ty, value) {
             (Some(FieldType::Country), Value::Text(code)) => vec![words.write_country(code)],
+            // The `date` step formats the date when it is inverted.
             (Some(FieldType::Date), Value::Text(day)) if !dated => {
                 vec![words.write_date(day).unwrap_or_else(|| day.to_string())]
             }
@@ -210,7 +222,7 @@ impl RowPlacer<'_> {
         }
     }
 
-    /// Narrows a row in the first way that it can take.
+    /// Narrows a row in the first way that fits.
     fn put(
         &self,
         draft: &mut RowDraft,
@@ -220,6 +232,7 @@ impl RowPlacer<'_> {
         let mut stop = PlacementError::Soft(LossReason::NoColumn);
         for mut needs in ways {
             for (column, alts) in &mut needs {
+                // A column to avoid may still be blank.
                 if unit.avoided_columns.contains(&(draft.section, *column)) {
                     alts.retain(|alt| alt.text.is_empty());
                 }
@@ -243,7 +256,7 @@ impl RowPlacer<'_> {
         LossReason::Shared(self.layout.name(column).to_owned())
     }
 
-    /// Says what a row cannot do without.
+    /// Writes what the row cannot do without.
     pub(super) fn put_fixed(
         &self,
         draft: &mut RowDraft,
@@ -257,7 +270,8 @@ impl RowPlacer<'_> {
         Ok(())
     }
 
-    /// Makes a row one of those that a condition means; that a column is not blank shows later.
+    /// Makes a row meet its conditions. `blank: false` is met by the fields and shows when the row
+    /// is read again.
     pub(super) fn put_conditions(
         &self,
         draft: &mut RowDraft,
@@ -280,7 +294,7 @@ impl RowPlacer<'_> {
         Ok(())
     }
 
-    /// What of a resource the section has no column for.
+    /// Returns what the section has no column for.
     fn unmapped_fields(&self, at: usize, unit: &ExportUnit<'_>) -> BTreeSet<ExportLoss> {
         let section = &self.layout.mapping.sections[at];
         let row = &*unit.row;
@@ -291,7 +305,9 @@ impl RowPlacer<'_> {
             &section.fields,
             section.custom_prefix.is_some(),
         );
+        // Addresses are placed by their blocks.
         losses.retain(|loss| !(blocks && loss.field.as_deref() == Some("addresses")));
+        // Of a deleted resource only the deletion has to be said.
         if unit.deleted {
             losses.clear();
         }
@@ -299,7 +315,7 @@ impl RowPlacer<'_> {
     }
 }
 
-/// What of a resource no field of a mapping says.
+/// Returns the values that no field of a mapping covers.
 pub(super) fn unmapped_values(
     kind: &'static Kind,
     row: &Row,
@@ -309,6 +325,7 @@ pub(super) fn unmapped_values(
     let has = |field: &FieldRef| fields.iter().any(|known| known.field == *field);
     let own = row.values.iter().enumerate().filter_map(|(index, value)| {
         let (value, field) = (value.as_ref()?, &kind.fields[index]);
+        // A default is what a reader gets without the column, so nothing is lost.
         let said = !value.is_empty_list() && field.default.value().as_ref() != Some(value);
         let left = said && !field.is_secret() && !has(&kinds::own_field(index));
         left.then(|| field.name.to_owned())
@@ -344,12 +361,11 @@ pub(super) fn unmapped_values(
         .collect()
 }
 
-/// Whether a cell takes so many members.
 fn fits_one(field: &FieldMapping, texts: &[String]) -> bool {
     field.cell.list.is_some() || texts.len() == 1
 }
 
-/// The choice of an attribute that all members have.
+/// Returns the attribute that all members share.
 fn choice(value: &Value, attribute: usize, choices: &[&str]) -> Result<Vec<String>, LossReason> {
     let mut said = value
         .as_links()
@@ -357,6 +373,7 @@ fn choice(value: &Value, attribute: usize, choices: &[&str]) -> Result<Vec<Strin
         .map(|link| link.attributes[attribute]);
     let first = said.next().flatten();
     match first {
+        // A row has one column for the attribute of all its members.
         Some(first) if said.all(|other| other == Some(first)) => {
             Ok(vec![choices[usize::from(first)].to_owned()])
         }
@@ -364,7 +381,7 @@ fn choice(value: &Value, attribute: usize, choices: &[&str]) -> Result<Vec<Strin
     }
 }
 
-/// A value as the text that reads as it.
+/// Returns the text that is read as this value.
 pub(super) fn plain_text(value: &Value) -> String {
     match value {
         Value::Text(text) => text.to_string(),

@@ -1,4 +1,5 @@
-//! What is written is read as what is stored, whatever is stored.
+//! Whatever is stored: what is written reads back as what is stored. Property tests over random
+//! directories, and examples of what cannot be written.
 
 use super::loss::LossReason;
 use super::{WriteFormat, proof, write};
@@ -40,7 +41,7 @@ fn row(kind: KindId, id: &str, fields: &[(&str, Value)]) -> Row {
     }
 }
 
-/// The value of a field that somebody wrote, if it is one.
+/// Returns a text as value of a field, if it is valid.
 fn value(kind: KindId, field: &str, text: &str) -> Option<Value> {
     let table = kinds::get(kind);
     let read = table.fields[table.expect_index(field)]
@@ -50,7 +51,7 @@ fn value(kind: KindId, field: &str, text: &str) -> Option<Value> {
     (!blank(text) && !read.value.as_text().is_some_and(blank)).then_some(read.value)
 }
 
-/// Texts with all that means something to somebody.
+/// Texts with characters that have a meaning in some format.
 fn text() -> impl Strategy<Value = String> {
     let signs = prop::sample::select(vec![
         "a", "B", "Å", "é", "ß", " ", ";", ",", "|", "\"", "'", "=", "+", "-", "@", "0", "7", ".",
@@ -59,14 +60,14 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(signs, 0..8).prop_map(|parts| parts.concat())
 }
 
-/// What an account is made of: how its id begins, its texts, a note, how many tags and addresses, and flags.
+/// An account: the start of its id, its texts, a note, the number of tags and addresses, and flags.
 type AccountParts = (&'static str, Vec<String>, Option<String>, usize, [bool; 3]);
-/// What an address is made of: its texts, and what it is used for.
+/// An address: its texts and its uses.
 type AddressParts = (Vec<String>, [bool; 2]);
-/// What a user is made of: its texts, whether it is inactive, and of how many accounts it is.
+/// A user: its texts, whether it is inactive, and the number of its accounts.
 type UserParts = (Vec<String>, bool, usize);
 
-/// Accounts with addresses, users of them.
+/// Accounts with addresses and users.
 fn directory() -> impl Strategy<Value = KeyedList<Row>> {
     let account = (
         prop::sample::select(vec!["a-", "00", "=x", "'0", "#EOF;", "é "]),
@@ -95,14 +96,14 @@ fn directory() -> impl Strategy<Value = KeyedList<Row>> {
         })
 }
 
-/// The texts that are values of these fields.
+/// Returns the texts that are valid values of these fields.
 fn said(kind: KindId, fields: &[&'static str], texts: &[String]) -> Vec<(&'static str, Value)> {
     let pairs = fields.iter().zip(texts);
     let said = pairs.filter_map(|(field, text)| Some((*field, value(kind, field, text)?)));
     said.collect()
 }
 
-/// Puts an account and its addresses among the rows; its id.
+/// Adds an account and its addresses to the rows. Returns its id.
 fn put_account(
     nth: usize,
     (prefix, texts, note, count, flags): &AccountParts,
@@ -202,7 +203,7 @@ fn user_row(nth: usize, (texts, inactive, many): &UserParts, accounts: &[String]
     row(USER, &format!("u{nth}"), &fields)
 }
 
-/// Writes and reads; what was lost comes back.
+/// Writes and reads back. Returns the losses.
 fn round(
     mapping: &Mapping,
     form: WriteFormat,
@@ -329,7 +330,7 @@ accounts:
     assert_eq!(lost, Vec::<String>::new());
     let expected = "ID;N1;N2;M;WEB;GONE;LOCK;LIMIT;SINCE\nK-00a;Acme Ltd;;J;https://a.example;;X;1250,5;21.03.2025\n";
     assert_eq!(text, expected);
-    // Nothing stands for Ada.
+    // The mapping has no word for Ada.
     let (text, lost) = losses(
         yaml,
         &one(&[
@@ -346,7 +347,7 @@ accounts:
         lost,
         ["not written: Account.managerName of 00a: the export has no word for `Ada`"]
     );
-    // Without a website it would read as having one.
+    // Without a website, the constant of the mapping would be read, so the account is left out.
     let (text, lost) = losses(yaml, &one(&[("name", Value::text("A"))]));
     assert_eq!(text.lines().count(), 1, "{text}");
     assert_eq!(

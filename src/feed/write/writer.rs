@@ -1,4 +1,4 @@
-//! Rows as text: CSV with its trailer, JSON with its lists.
+//! Writes drafts as text: CSV with its trailer, JSON with its lists, JSON Lines.
 
 use super::draft::RowDraft;
 use super::layout::ExportLayout;
@@ -7,7 +7,6 @@ use crate::feed::mapping::ColumnIndex;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
-/// An export that is being written.
 pub(super) struct ExportWriter<'a, 'o> {
     layout: &'a ExportLayout<'a>,
     to: &'o mut dyn Write,
@@ -15,30 +14,33 @@ pub(super) struct ExportWriter<'a, 'o> {
 }
 
 impl<'a, 'o> ExportWriter<'a, 'o> {
-    /// Writes what stands before the rows.
+    /// Writes what precedes the rows.
     pub fn begin(layout: &'a ExportLayout<'a>, out: &'o mut dyn Write) -> io::Result<Self> {
         let mut begun = Self {
             layout,
             to: out,
             records: 0,
         };
+        // JSON Lines has nothing around its objects.
         if begun.is_lines() {
             return Ok(begun);
         }
         if layout.form.is_json() {
+            // The path of `rows:` as nested objects, so that the same mapping finds the list again.
             let path = layout.mapping.rows.as_deref().unwrap_or_default();
             for name in path.split('.').filter(|name| !name.is_empty()) {
                 write!(begun.to, "{{{}: ", Value::from(name))?;
             }
             begun.to.write_all(b"[")?;
         } else {
+            // Without a byte order mark, a reader has to guess UTF-16.
             let mark: &[u8] = match layout.encoding.map(crate::feed::format::Encoding::name) {
                 Some("UTF-16LE") => b"\xff\xfe",
                 Some("UTF-16BE") => b"\xfe\xff",
                 _ => b"",
             };
             begun.to.write_all(mark)?;
-            // What a reader skips above the header.
+            // The reader skips this many lines above the header.
             let above = layout.mapping.header.unwrap_or(1).saturating_sub(1);
             for _ in 0..above {
                 begun.text("\n")?;
@@ -51,7 +53,6 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
         Ok(begun)
     }
 
-    /// Writes a row.
     pub fn row(&mut self, draft: &RowDraft) -> io::Result<()> {
         self.records += 1;
         if self.is_lines() {
@@ -59,6 +60,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
             return writeln!(self.to, "{object}");
         }
         if self.layout.form.is_json() {
+            // A comma may not follow the last object, so it is written before each but the first.
             let comma = if self.records == 1 { "\n" } else { ",\n" };
             let object = Value::Object(self.object(draft));
             return write!(self.to, "{comma}{object}");
@@ -70,7 +72,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
         self.line(&texts)
     }
 
-    /// Writes what stands after the rows; how many there are.
+    /// Writes what follows the rows and returns their number.
     pub fn end(mut self) -> io::Result<u64> {
         if self.is_lines() {
             self.to.flush()?;
@@ -88,7 +90,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
         Ok(self.records)
     }
 
-    /// Whether every object has a line of its own, with nothing around them.
+    /// Returns whether each object has a line of its own, with nothing around them.
     fn is_lines(&self) -> bool {
         self.layout.mapping.format == Some(ExportFormat::Jsonl) && self.layout.form.is_json()
     }
@@ -102,8 +104,10 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
                 line.push(delimiter);
             }
             let special = |c: char| c == delimiter || c == quote || c == '\n' || c == '\r';
+            // The reader trims cells without quotes.
             let outer =
                 text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
+            // A first cell such as `#EOF` would end the export when it is read.
             if outer || text.contains(special) || at == 0 && self.looks_like_trailer(text) {
                 line.push(quote);
                 line.push_str(&text.replace(quote, &format!("{quote}{quote}")));
@@ -116,7 +120,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
         self.text(&line)
     }
 
-    /// Whether a line that begins with a text could be taken for the trailer.
+    /// Returns whether a line that begins with this text could be taken for the trailer.
     fn looks_like_trailer(&self, text: &str) -> bool {
         let Some(trailer) = &self.layout.mapping.trailer else {
             return false;
@@ -130,6 +134,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
+        // `encoding_rs` decodes UTF-16 but does not encode it.
         let units = || text.encode_utf16();
         match self
             .layout
@@ -151,7 +156,8 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
 
     fn object(&self, draft: &RowDraft) -> Map<String, Value> {
         let mut object = Map::new();
-        // Without these a reader takes nothing of the export.
+        // A reader refuses an export without these columns, so the objects name them even if they
+        // are blank.
         let needed = self.layout.mapping.required_columns().into_iter();
         for column in
             needed.filter(|column| draft.section != usize::MAX && draft.text(*column).is_empty())
@@ -172,7 +178,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
             .and_then(|section| section.custom_prefix.as_deref())
             .unwrap_or_default();
         for (custom, text) in custom.zip(&draft.custom) {
-            // A blank clears, and what is required cannot be cleared.
+            // A blank clears the field, and a required one cannot be cleared.
             let value = match text {
                 Some((text, true)) => text
                     .split("||")
@@ -196,6 +202,7 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
 
     fn value(&self, column: ColumnIndex, text: &str) -> Value {
         let words = &self.layout.mapping.words;
+        // A mapping may define other words for booleans. JSON's `true` would not be one of them.
         let plain = words.boolean("true") == Some(true) && words.boolean("false") == Some(false);
         match words.boolean(text) {
             Some(value) if plain && self.layout.booleans.contains(&column) => Value::Bool(value),
@@ -210,14 +217,14 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
     }
 }
 
-/// Puts a value at a path of names.
+/// Sets a value at a path of names.
 fn put(object: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         Some((name, rest)) => {
             let inner = object.entry(name).or_insert_with(|| json!({}));
             match inner {
                 Value::Object(inner) => put(inner, rest, value),
-                // A list of that name is there already: the path stands beside it.
+                // A list of that name exists already, so the path becomes a name of its own.
                 _ => {
                     object.insert(path.to_owned(), value);
                 }

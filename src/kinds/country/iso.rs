@@ -1,4 +1,4 @@
-//! ISO 3166-1 and what people write in its place.
+//! ISO 3166-1, and other names for countries that occur in exports.
 
 /// ISO 3166-1: alpha-2 (sorted), alpha-3, English name.
 #[rustfmt::skip]
@@ -254,7 +254,7 @@ pub(super) const COUNTRIES: &[(&str, &str, &str)] = &[
     ("ZW", "ZWE", "Zimbabwe"),
 ];
 
-/// What people also write, lower case.
+/// Other spellings, in lower case.
 #[rustfmt::skip]
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("sverige", "SE"),
@@ -326,7 +326,7 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("россия", "RU"),
     ("украïна", "UA"),
     ("україна", "UA"),
-    // The letters on cars, which older exports have.
+    // Country codes of vehicles, which older ERP systems use.
     ("a", "AT"),
     ("b", "BE"),
     ("d", "DE"),

@@ -1,5 +1,5 @@
-//! Countries: ISO 3166-1, the spelling mistakes people make of it, and the shapes of postal codes
-//! and VAT numbers.
+//! Countries: ISO 3166-1, other spellings of them, and the shapes of postal codes and VAT numbers.
+//! The tables are in `iso.rs` and `shapes.rs`.
 
 mod iso;
 mod shapes;
@@ -9,39 +9,38 @@ use shapes::{VATS, ZIPS};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// Whether this is an ISO 3166-1 alpha-2 code, in capitals.
+/// Returns whether this is an alpha-2 code in capitals.
 #[must_use]
 pub fn is_code(code: &str) -> bool {
     COUNTRIES.binary_search_by(|row| row.0.cmp(code)).is_ok()
 }
 
-/// The English name of a country.
 #[must_use]
 pub fn name(code: &str) -> Option<&'static str> {
     let at = COUNTRIES.binary_search_by(|row| row.0.cmp(code)).ok()?;
     Some(COUNTRIES[at].2)
 }
 
-/// The alpha-3 code of a country.
 #[must_use]
 pub fn alpha3(code: &str) -> Option<&'static str> {
     let at = COUNTRIES.binary_search_by(|row| row.0.cmp(code)).ok()?;
     Some(COUNTRIES[at].1)
 }
 
-/// The code that somebody meant who wrote a lower-case code, alpha-3, a name, or nearly one.
+/// Guesses the code for a text: a code in lower case, alpha-3, a name, or a misspelled name. Used
+/// for hints only.
 #[must_use]
 pub fn guess_code(text: &str) -> Option<&'static str> {
     code_of(text).or_else(|| nearest_code(&text.trim().to_lowercase()))
 }
 
-/// The code that a code in whatever case, alpha-3, the letters on a car or a name stands for.
+/// Returns the code for a code in any case, alpha-3, a vehicle code or a name.
 #[must_use]
 pub fn code_of(text: &str) -> Option<&'static str> {
     static NAMES: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
         let rows = COUNTRIES.iter();
         let codes = rows.flat_map(|row| [row.0, row.1, row.2].map(|name| (name, row.0)));
-        // What a code means goes before what somebody calls a country.
+        // Codes come last and so win over other spellings: a later entry replaces an earlier one.
         let all = ALIASES.iter().copied().chain(codes);
         all.map(|(name, code)| (name.to_lowercase(), code))
             .collect()
@@ -49,7 +48,7 @@ pub fn code_of(text: &str) -> Option<&'static str> {
     NAMES.get(&text.trim().to_lowercase()).copied()
 }
 
-/// The country whose name is spelled nearly so; codes of two letters are too short to guess.
+/// Returns the country with a similar name. Short texts resemble too many.
 fn nearest_code(folded: &str) -> Option<&'static str> {
     if folded.chars().count() < 4 {
         return None;
@@ -59,20 +58,20 @@ fn nearest_code(folded: &str) -> Option<&'static str> {
     COUNTRIES.iter().find(|row| row.2 == name).map(|row| row.0)
 }
 
-/// The shapes a postal code of this country may have; `None` where we do not know.
+/// The shapes of postal codes of a country, if they are known.
 #[must_use]
 pub fn zip_shapes(country: &str) -> Option<&'static [&'static str]> {
     let at = ZIPS.binary_search_by(|row| row.0.cmp(country)).ok()?;
     Some(ZIPS[at].1)
 }
 
-/// The shapes a VAT number with this prefix may have; `None` where we do not know.
+/// The shapes of VAT numbers with a prefix, if they are known.
 #[must_use]
 pub fn vat_shapes(prefix: &str) -> Option<&'static [&'static str]> {
     vat(prefix).map(|row| row.2)
 }
 
-/// The country that a VAT number says it is of: that of its first two letters.
+/// The country of a VAT number by its first two letters.
 #[must_use]
 pub fn vat_country(number: &str) -> Option<&'static str> {
     let prefix = number.get(..2)?;
@@ -82,6 +81,7 @@ pub fn vat_country(number: &str) -> Option<&'static str> {
             .find(|row| row.0 == prefix)
             .map(|row| row.0)
     };
+    // The prefix is not always the country: `EL` is Greece and `XI` Northern Ireland.
     vat(prefix).map(|row| row.1).or_else(code)
 }
 
@@ -90,7 +90,7 @@ fn vat(prefix: &str) -> Option<&'static (&'static str, &'static str, &'static [&
     Some(&VATS[at])
 }
 
-/// Whether a text has one of these shapes, capitals or not.
+/// Returns whether a text has one of these shapes, in any case.
 #[must_use]
 pub fn matches_any_shape(text: &str, shapes: &[&str]) -> bool {
     shapes.iter().any(|shape| {

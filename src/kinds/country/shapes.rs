@@ -1,7 +1,8 @@
-//! The shapes of postal codes and VAT numbers. `9` is a digit, `A` a letter, `*` either, anything
-//! else itself.
+//! The shapes of postal codes and VAT numbers. `9` is a digit, `A` a letter, `*` either, and any
+//! other character itself. Shapes only cause warnings, because the tables can never be complete.
+//! Both tables are sorted for a binary search.
 
-/// The shapes of postal codes, by country.
+/// Postal codes by country.
 #[rustfmt::skip]
 pub(super) const ZIPS: &[(&str, &[&str])] = &[
     ("AD", &["AA999"]),
@@ -60,8 +61,7 @@ pub(super) const ZIPS: &[(&str, &[&str])] = &[
     ("ZA", &["9999"]),
 ];
 
-/// The shapes of VAT numbers, by their prefix, which is the country but for Greece and Northern
-/// Ireland.
+/// VAT numbers by prefix. The prefix is the country, except for Greece and Northern Ireland.
 #[rustfmt::skip]
 pub(super) const VATS: &[(&str, &str, &[&str])] = &[
     ("AT", "AT", &["ATU99999999"]),

@@ -1,4 +1,5 @@
-//! Countries, e-mails, telephone numbers, URLs, VAT numbers and postal codes.
+//! Reads countries, e-mail addresses, phone numbers, URLs, VAT numbers and postal codes. What
+//! cannot be right is an error, with the reason; an unusual VAT number is only a warning.
 
 use super::{ParsedValue, ValueProblem, quoted, text};
 use crate::diagnostic::codes;
@@ -36,6 +37,7 @@ fn email_fault(text: &str) -> Option<&'static str> {
     let Some(domain) = domain else {
         return Some("`@` is missing");
     };
+    // Exports put several addresses into one cell, separated by a comma or a semicolon.
     if halves.next().is_some() || text.bytes().any(|byte| matches!(byte, b',' | b';')) {
         return Some("it contains more than one address");
     }
@@ -43,14 +45,15 @@ fn email_fault(text: &str) -> Option<&'static str> {
     if !is_graphic(text) && text.chars().any(odd) {
         return Some("it contains a space or an invisible character");
     }
+    // The limits of RFC 5321.
     if text.len() > 254 || local.len() > 64 {
         return Some("it is too long");
     }
     local_fault(local).or_else(|| domain_fault(domain))
 }
 
-/// Whether every character is one of ASCII that shows: almost every address is, and bytes are
-/// looked at much faster than characters.
+/// Returns whether all characters are visible ASCII. Almost every address is, and checking bytes is
+/// much faster than checking characters.
 fn is_graphic(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -75,6 +78,8 @@ fn local_fault(local: &str) -> Option<&'static str> {
 }
 
 fn domain_fault(domain: &str) -> Option<&'static str> {
+    // `karin@acme.example.` reaches the same mailbox as without the dot, but would be a second
+    // login.
     if domain.ends_with('.') {
         return Some("it ends with a dot");
     }
@@ -89,6 +94,7 @@ fn domain_fault(domain: &str) -> Option<&'static str> {
 
 fn is_label(label: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    // Domains with letters outside ASCII are accepted as written.
     let inner = |c: char| c.is_alphanumeric() || c == '-' || (!c.is_ascii() && !c.is_control());
     (1..=63).contains(&label.len())
         && !label.starts_with('-')
@@ -100,6 +106,7 @@ pub(super) fn phone(text: &str) -> Result<Value, ValueProblem> {
     if super::looks_scientific(text) {
         return Err(text::scientific_problem(text));
     }
+    // The common case needs no new string.
     let plain = text.strip_prefix('+').unwrap_or(text);
     if (3..=15).contains(&plain.len()) && plain.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(Value::text(text));
@@ -109,7 +116,10 @@ pub(super) fn phone(text: &str) -> Result<Value, ValueProblem> {
         match c {
             '0'..='9' => number.push(c),
             '+' if at == 0 => number.push(c),
+            // Separators that people and systems use; without them two spellings of a number
+            // compare equal.
             ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}' | '\u{202f}' => {}
+            // An extension or a second number cannot be stored in one phone number.
             other => {
                 return Err(not_a_phone(
                     text,
@@ -168,6 +178,7 @@ fn url_fault(text: &str) -> Option<&'static str> {
         return Some("it contains a space");
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // A password in a URL would be shown to everybody who sees the account.
     if authority.contains('@') {
         return Some("it contains a user name or password");
     }
@@ -176,6 +187,7 @@ fn url_fault(text: &str) -> Option<&'static str> {
 
 fn is_host(authority: &str) -> bool {
     let (host, port) = match authority.rsplit_once(':') {
+        // The colons of an IPv6 address are not followed by a port.
         Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
@@ -188,7 +200,8 @@ fn is_host(authority: &str) -> bool {
     host.split('.').all(is_label)
 }
 
-/// Capitals, without spaces, dots and dashes; an odd shape is a warning.
+/// Reads a VAT number: in capitals, without spaces, dots and dashes. An unusual shape is a warning,
+/// since countries change theirs.
 pub(super) fn vat(text: &str) -> Result<ParsedValue, ValueProblem> {
     if super::looks_scientific(text) {
         return Err(text::scientific_problem(text));

@@ -1,4 +1,6 @@
-//! External ids: compared byte for byte, so what cannot be seen may not be in them.
+//! Checks external ids. They are compared byte for byte and never change, so characters that cannot
+//! be seen, or look like others, are rejected: two ids that look equal would be two customers.
+//! Start reading at `check_id`.
 
 use super::{ValueProblem, is_blank, text};
 use crate::diagnostic::codes;
@@ -6,7 +8,7 @@ use crate::kinds::{IdChars, Kind};
 
 const MAX_ID_CHARS: usize = 128;
 
-/// Checks an external id of a kind; a warning comes back when it passes with an inner space.
+/// Checks an external id of a kind. Returns a warning if it contains a space.
 pub fn check_id(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProblem> {
     if let Some(only) = kind.singleton {
         return check_singleton(kind, id, only);
@@ -17,6 +19,7 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProb
     if is_blank(id) {
         return Err(fault("an externalId must not be blank"));
     }
+    // Before the characters are checked, because the specific message helps more.
     if let Some(error) = super::spreadsheet_error(id) {
         return Err(text::spreadsheet_problem(error));
     }
@@ -36,7 +39,7 @@ pub fn check_id(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, ValueProb
     check_characters(kind, id)
 }
 
-/// The digits zero of the scripts that have ten of their own in a row.
+/// The digit zero of scripts with ten digits in a row.
 const ZEROS: &[char] = &[
     '\u{660}',
     '\u{6f0}',
@@ -64,22 +67,23 @@ const ZEROS: &[char] = &[
     '\u{1d7f6}',
 ];
 
-/// The digit from 0 to 9 that one of another script means.
+/// Returns the digit from 0 to 9 that a digit of another script stands for.
 fn foreign_digit(c: char) -> Option<char> {
     let value = |zero: &char| u32::from(c).checked_sub(u32::from(*zero));
     let value = ZEROS.iter().filter_map(value).find(|value| *value < 10)?;
     char::from_digit(value, 10)
 }
 
-/// The sign that a full-width one means.
+/// Returns the ASCII character that a full-width one stands for.
 fn of_full_width(c: char) -> Option<char> {
+    // Full-width forms come from East Asian input methods and repeat ASCII at a fixed distance.
     let wide = matches!(c, '\u{ff01}'..='\u{ff5e}');
     wide.then(|| char::from_u32(u32::from(c) - 0xfee0))
         .flatten()
 }
 
-/// An id with digits of other scripts or full-width signs, as it is written without them: to the
-/// eye the two are one.
+/// Returns an id with digits of other scripts and full-width characters replaced by ASCII, if it
+/// has any. To the eye both are the same.
 fn in_plain_characters(id: &str) -> Option<String> {
     let plain = |c: char| foreign_digit(c).or_else(|| of_full_width(c));
     let odd = !id.is_ascii() && id.chars().any(|c| plain(c).is_some());
@@ -96,9 +100,10 @@ fn look_alike(id: &str, plain: &str) -> ValueProblem {
     fault(message).help(format!("Write {}", super::quoted(plain)))
 }
 
-/// The common case: short, and nothing but letters, digits, `-`, `_` and `.`, which no
-/// spreadsheet makes of a number.
+/// The common case: short, with only letters, digits, `-`, `_` and `.`. This check runs for every
+/// id and reference.
 fn is_plain_id(id: &str) -> bool {
+    // `1.0E+04` has a `+`, so it does not pass here and is caught later.
     let common = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(common)
 }
@@ -139,12 +144,13 @@ fn check_characters(kind: &Kind, id: &str) -> Result<Option<ValueProblem>, Value
 }
 
 fn is_unprintable(c: char) -> bool {
+    // Private use, specials and noncharacters have no agreed shape.
     let private = matches!(u32::from(c), 0xe000..=0xf8ff | 0xf_0000..=0x10_ffff | 0xfff0..=0xffff);
     c.is_control() || is_invisible(c) || private
 }
 
-/// Whether a character shows as nothing or turns the text around it: zero-width, soft hyphen,
-/// direction marks, byte order mark, no-break and other odd spaces.
+/// Returns whether a character is invisible or turns the text around it: zero-width characters,
+/// soft hyphen, direction marks, byte order mark, unusual spaces.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     matches!(u32::from(c),

@@ -1,4 +1,6 @@
-//! Text to canonical values, by type: the one reading that manifests and feeds share.
+//! Converts text to canonical values, by type. Manifests and feeds both use this, so the same text
+//! always gives the same value. In goes a field and a text; out comes a `ParsedValue` or a
+//! `ValueProblem`. Start reading at `FieldType::read`.
 
 mod contact;
 mod id;
@@ -14,28 +16,24 @@ use super::{EnumChoices, Field, FieldType, SetItem};
 use crate::diagnostic::{Code, codes, did_you_mean};
 use crate::model::{CompactText, Value};
 
-/// What is wrong with a text, in words fit for a diagnostic.
+/// What is wrong with a text, in words for a diagnostic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ValueProblem {
-    /// Which rule.
     pub code: Code,
-    /// The value, what was expected.
     pub message: String,
-    /// The way out.
+    /// What to do about it.
     pub help: Option<String>,
 }
 
 /// A text that could be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ParsedValue {
-    /// The canonical value.
     pub value: Value,
-    /// What is odd about it, though it passes.
+    /// A problem with which it is accepted nevertheless.
     pub warning: Option<ValueProblem>,
 }
 
 impl ValueProblem {
-    /// A fault of the rule `code`.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -44,7 +42,6 @@ impl ValueProblem {
         }
     }
 
-    /// The same with the way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -64,6 +61,7 @@ impl From<Value> for ParsedValue {
 impl Field {
     /// Reads a text that is not blank as a value of this field.
     pub fn read(&self, text: &str) -> Result<ParsedValue, ValueProblem> {
+        // A company number of `5.56E+09` has lost digits, whatever the type allows.
         if self.identifier && looks_scientific(text) {
             return Err(text::scientific_problem(text));
         }
@@ -72,12 +70,14 @@ impl Field {
 }
 
 impl FieldType {
-    /// Reads a text that is not blank as one value, of a list as one member. Typed values may
-    /// have spaces around them; text stays as written.
+    /// Reads a text that is not blank as one value, or as one member of a list. Spaces around typed
+    /// values are ignored; text stays as written.
     pub fn read(&self, text: &str) -> Result<ParsedValue, ValueProblem> {
+        // Before anything that quotes the text in a message: it may be a password.
         if matches!(self, Self::Secret) {
             return scalar::secret(text).map(ParsedValue::from);
         }
+        // For every type: `#REF!` is valid text and would become the name of a customer.
         if let Some(error) = spreadsheet_error(text) {
             return Err(text::spreadsheet_problem(error));
         }
@@ -109,11 +109,11 @@ impl FieldType {
     }
 }
 
-/// The longest custom value in characters.
+/// The most characters of a custom value.
 pub const MAX_CUSTOM_CHARS: usize = 10_000;
 const FILE_MOST: usize = 1024;
 
-/// The word among `choices` that the text is.
+/// Returns the choice that equals the text.
 pub fn one_of(text: &str, choices: EnumChoices) -> Result<&'static str, ValueProblem> {
     if let Some(choice) = choices.iter().find(|choice| **choice == text) {
         return Ok(choice);
@@ -128,8 +128,7 @@ pub fn one_of(text: &str, choices: EnumChoices) -> Result<&'static str, ValuePro
     })
 }
 
-/// The text in backticks, cut where it is long, with control characters made visible: what a
-/// message may say of a value.
+/// Quotes a value for a message: in backticks, shortened, with control characters replaced.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     const MOST: usize = 60;

@@ -1,4 +1,5 @@
-//! Booleans, numbers, durations, dates and references to secrets.
+//! Reads booleans, numbers, durations, dates and references to secrets, strictly: in manifests a
+//! spelling that could mean two things is an error with a hint.
 
 use super::{ValueProblem, quoted};
 use crate::diagnostic::codes;
@@ -17,6 +18,7 @@ fn not_a_boolean(text: &str) -> ValueProblem {
         codes::BOOL,
         format!("{} is neither `true` nor `false`", quoted(text)),
     );
+    // `no` is false in one YAML parser and text in another, so only one spelling is accepted.
     match text.to_lowercase().as_str() {
         "yes" | "y" | "on" | "1" | "oui" | "ja" | "si" | "vrai" | "wahr" | "sant" => {
             fault.help("Write `true`")
@@ -43,6 +45,7 @@ pub(super) fn int(text: &str, least: i64, most: i64) -> Result<Value, ValueProbl
 
 pub(super) fn duration(text: &str) -> Result<Value, ValueProblem> {
     let number = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
+    // Nine digits cannot overflow in any unit.
     let fits = (1..=9).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
     if fits && !number.starts_with('0') {
         return Ok(Value::text(text));
@@ -55,6 +58,7 @@ pub(super) fn duration(text: &str) -> Result<Value, ValueProblem> {
 pub(super) fn date(text: &str) -> Result<Value, ValueProblem> {
     match parts(text) {
         Some((year, month, day))
+            // Outside of this, a year is a typing error, or the empty date of some system.
             if (1900..=2200).contains(&year) && (1..=days_in_month(year, month)).contains(&day) =>
         {
             Ok(Value::text(text))
@@ -72,6 +76,7 @@ pub(super) fn date(text: &str) -> Result<Value, ValueProblem> {
         None => Err(not_a_date(
             text,
             "is not a valid date",
+            // Only ISO dates, because a reader cannot tell which of the others is meant.
             "Write YYYY-MM-DD, such as `2025-04-03`. `03/04/2025` could mean April or March",
         )),
     }
@@ -104,7 +109,8 @@ fn days_in_month(year: u32, month: u32) -> u32 {
     }
 }
 
-/// `env:ROSTER_SECRET_X` or `file:name`; what was written is not repeated, for it may be a password.
+/// Reads `env:ROSTER_SECRET_X` or `file:name`. The text is not repeated in the message, since it
+/// may be a password.
 pub(super) fn secret(text: &str) -> Result<Value, ValueProblem> {
     let fits = match text.split_once(':') {
         Some(("env", name)) => is_variable(name),
@@ -121,6 +127,8 @@ pub(super) fn secret(text: &str) -> Result<Value, ValueProblem> {
     )
 }
 
+/// Returns whether a variable may be read. The prefix keeps manifests from reading others, such as
+/// the credentials of Roster itself.
 fn is_variable(name: &str) -> bool {
     name.strip_prefix("ROSTER_SECRET_").is_some_and(|rest| {
         !rest.is_empty()
@@ -129,6 +137,8 @@ fn is_variable(name: &str) -> bool {
     })
 }
 
+/// Returns whether a name is that of a file. Without separators, it cannot leave the secrets
+/// directory.
 fn is_file_name(name: &str) -> bool {
     let plain = |c: char| !matches!(c, '/' | '\\' | ':') && !c.is_control();
     !name.is_empty()

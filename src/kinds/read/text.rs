@@ -1,27 +1,27 @@
-//! Text fields, and what a spreadsheet does to them.
+//! Reads text fields, and recognises the damage that spreadsheets do to text.
 
 use super::{ValueProblem, quoted};
 use crate::diagnostic::codes;
 use crate::model::{CompactText, Value};
 
-/// As spreadsheets write them in English, German, Swedish, French, Spanish, Italian and Dutch.
+/// Error values of spreadsheets in English, German, Swedish, French, Spanish, Italian and Dutch.
 const SPREADSHEET_ERRORS: &str = "#N/A #REF! #VALUE! #DIV/0! #NAME? #NULL! #NUM! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN! \
     #BUSY! #GETTING_DATA #NV #BEZUG! #WERT! #ZAHL! #ÜBERLAUF! #SAKNAS! #REFERENS! #VÄRDEFEL! #NAMN? \
     #OGILTIGT! #DIVISION/0! #SKÄRNING! #VALEUR! #NOM? #NOMBRE! #NUL! #N/D #¡REF! #¡VALOR! #¿NOMBRE? \
     #¡DIV/0! #¡NUM! #RIF! #VALORE! #NOME? #N/B #VERW! #WAARDE! #DEEL/0!";
-/// What a column shows that is too narrow for its numbers.
+/// Shown by a column that is too narrow for its numbers.
 const NARROW: &str = "###";
 
-/// Whether a text says nothing: empty, or only white space.
+/// Returns whether a text is empty or only white space.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)
 }
 
-/// The error value of a spreadsheet that this text is.
+/// Returns the spreadsheet error that this text is, if any.
 #[must_use]
 pub fn spreadsheet_error(text: &str) -> Option<&'static str> {
-    // Looked at for every text: almost all begin with a character that shows and is no `#`.
+    // Runs for every text. Almost all begin with a visible character other than `#`.
     let first = text.as_bytes().first();
     if first.is_some_and(|byte| byte.is_ascii_graphic() && *byte != b'#')
         || !text.trim_start().starts_with('#')
@@ -38,7 +38,7 @@ pub fn spreadsheet_error(text: &str) -> Option<&'static str> {
     SPREADSHEET_ERRORS.split(' ').find(same)
 }
 
-/// Whether a text is a whole number with a fraction of zeros behind it, as programs write numbers:
+/// Returns whether a text is a whole number with a fraction of zeros, as programs write numbers:
 /// `10028.0`, `10.028,00`.
 #[must_use]
 pub fn has_zero_fraction(text: &str) -> bool {
@@ -51,12 +51,12 @@ pub fn has_zero_fraction(text: &str) -> bool {
     let zeros = !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0');
     let mut groups = whole.split([' ', '\u{a0}', '\u{202f}', '\'', '.', ',']);
     let first = groups.next().unwrap_or_default();
-    // A version or a date has the same sign before and behind, and no group of three.
+    // Versions and dates use one separator throughout: `2.0.0`, `10.10.00`.
     let other = !whole.contains(&text[at..=at]);
     zeros && other && digits(first) && groups.all(|group| group.len() == 3 && digits(group))
 }
 
-/// Whether this is how a program writes a long number: `6,12E+08`, `1.0028e4`.
+/// Returns whether a program shortened a long number: `6,12E+08`, `1.0028e4`.
 #[must_use]
 pub fn looks_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.trim().split_once(['E', 'e']) else {
@@ -64,7 +64,8 @@ pub fn looks_scientific(text: &str) -> bool {
     };
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, ""));
-    // Without a sign it is the fraction after one digit that tells it from an article: `12E5`.
+    // Without a sign, a fraction after a single digit tells it from an article number such as
+    // `12E5`.
     let told = match exponent.strip_prefix('+') {
         Some(exponent) => digits(exponent),
         None => whole.len() == 1 && digits(fraction) && digits(exponent),
@@ -80,7 +81,6 @@ pub(super) fn scientific_problem(text: &str) -> ValueProblem {
     .help("The digits are lost. Export the value again, with the column as text")
 }
 
-/// What is wrong with a text that is the error value of a spreadsheet.
 #[must_use]
 pub fn spreadsheet_problem(error: &str) -> ValueProblem {
     ValueProblem::new(
@@ -95,18 +95,18 @@ pub(super) fn line(text: &str, most: usize) -> Result<Value, ValueProblem> {
     check(text, most, |c| !c.is_control())
 }
 
-/// Text that may have several lines.
+/// Text on several lines.
 pub(super) fn lines(text: &str, most: usize) -> Result<Value, ValueProblem> {
     check(text, most, |c| !c.is_control() || matches!(c, '\n' | '\t'))
 }
 
 fn check(text: &str, most: usize, allowed: impl Fn(char) -> bool) -> Result<Value, ValueProblem> {
-    // Bytes are looked at much faster than characters, and most texts are plain.
+    // Checking bytes is much faster than checking characters, and most texts are plain ASCII.
     let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if !plain && let Some((at, c)) = text.chars().enumerate().find(|(_, c)| !allowed(*c)) {
         return Err(control_character_problem(at, c));
     }
-    // Bytes are never fewer than characters.
+    // A text never has more characters than bytes.
     if text.len() > most {
         check_length(text, most)?;
     }

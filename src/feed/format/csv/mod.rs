@@ -1,4 +1,7 @@
-//! CSV and its relatives, row by row.
+//! Reads CSV and its relatives, row by row. In goes decoded text; out go rows to the
+//! `TableParser`, which makes records of them. The reader is strict where a mistake would move
+//! cells into other columns or rows (quotes, widths, truncation), and goes on with the next line
+//! after it. Start reading at `CsvReader::next`; `scan.rs` splits one row into cells.
 
 mod delimiter;
 mod scan;
@@ -13,15 +16,17 @@ use crate::model::LineColumn;
 use scan::{CellSpan, CsvDialect, CsvRow, QuoteError, QuoteErrorKind, ScanResult};
 use std::borrow::Cow;
 
-/// After so many quotes that do not close, reading on helps nobody.
+/// A file with this many bad quotes is not CSV in this dialect. More reports would not help.
 const MOST_MISQUOTED: u64 = 1000;
 
-/// A text with two lines and as many delimiters as a row of so many cells is no text.
+/// From this width on, a quoted text of two lines with a row's number of delimiters is taken for
+/// swallowed rows. In a narrow table a few commas in a sentence would be enough.
 const WIDE: usize = 8;
 
-/// Reads the rows of a text.
 pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
     let mut detected = Vec::new();
+    // Lines above the header are not CSV (a title, a print date), so they are skipped as lines
+    // before any quote is interpreted.
     if !skip_to_header(
         source,
         target.options.first_line,
@@ -48,18 +53,19 @@ pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) ->
     }
 }
 
-/// Consumes the lines above the table; false: the text ends before it, or a line does not.
+/// Skips the lines above the table. Returns false if the text ends first, or if a line is too long.
 fn skip_to_header(source: &mut TextReader<'_>, begins: u32, most: usize) -> bool {
     while source.pos.line < begins {
         let rest = source.rest();
         let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes());
-        // What follows a carriage return may not be there yet.
+        // A carriage return at the end of the buffer may be the first half of a CRLF.
         let end = end.filter(|end| end + 1 < rest.len() || source.ended());
         match end {
             Some(end) => {
                 let pair = rest[end..].starts_with("\r\n");
                 let length = end + 1 + usize::from(pair);
                 let line = source.pos.line + 1;
+                // Bytes that could not be decoded in a skipped line concern nobody.
                 while source.next_flaw(length).is_some() {}
                 source.consume(length, LineColumn { line, column: 1 });
             }
@@ -70,7 +76,7 @@ fn skip_to_header(source: &mut TextReader<'_>, begins: u32, most: usize) -> bool
     true
 }
 
-/// What the file is told apart by; a first line that says it is consumed.
+/// Decides how the file is split. A first line that declares the delimiter is consumed.
 fn dialect(
     source: &mut TextReader<'_>,
     target: &ReadContext<'_>,
@@ -78,11 +84,13 @@ fn dialect(
 ) -> CsvDialect {
     let options = target.options;
     let mut dialect = CsvDialect {
+        // A dialect is needed to guess in; `guess` replaces the delimiter by each candidate.
         delimiter: options.delimiter.unwrap_or(b','),
         quote: options.quote,
         most: options.limits.cell,
     };
     let said = delimiter::declared_delimiter(source.rest());
+    // Also when the mapping sets the delimiter: the `sep=` line is never a header.
     if let Some((_, length)) = said {
         source.consume(length, LineColumn { line: 2, column: 1 });
     }
@@ -112,13 +120,16 @@ enum NextRow {
 }
 
 impl CsvReader<'_, '_> {
-    /// Takes the next row; false at the end.
+    /// Reads the next row. Returns false at the end.
     fn next(&mut self, source: &mut TextReader<'_>) -> bool {
         let NextRow::Row { faulty } = self.scan(source) else {
             return false;
         };
+        // Only a row that contains undecodable bytes pays for locating them.
         let flawed = source.is_flawed(self.row.len) && self.report_invalid_byte(source);
         let goes_on = self.take(source.rest(), source.pos, faulty || flawed);
+        // Before the row is consumed: a row cut off at the end of the file looks like a short one,
+        // and only here is it known to be the last.
         if source.ended() && goes_on {
             self.check_end(source);
         }
@@ -126,7 +137,7 @@ impl CsvReader<'_, '_> {
         goes_on
     }
 
-    /// Scans the next row, with as much text as it takes.
+    /// Scans the next row, reading as much text as it needs.
     fn scan(&mut self, source: &mut TextReader<'_>) -> NextRow {
         loop {
             let (text, ended) = (source.rest(), source.ended());
@@ -134,11 +145,15 @@ impl CsvReader<'_, '_> {
                 return NextRow::End;
             }
             match self.dialect.scan(text, ended, source.pos, &mut self.row) {
+                // A row that parses is checked again: an unclosed quote that happens to meet a
+                // later quote swallows everything between, and the rows inside would look missing.
                 ScanResult::Row => match self.find_swallowing_cell(text) {
                     None => return NextRow::Row { faulty: false },
                     Some(misquote) => return self.recover(source, misquote),
                 },
                 ScanResult::Misquoted(misquote) => return self.recover(source, misquote),
+                // The bound keeps a single endless line (10 GB without a newline) from filling the
+                // memory.
                 ScanResult::NeedsMore if text.len() > self.table.target.options.limits.record => {
                     return self.too_long(source.pos);
                 }
@@ -149,9 +164,11 @@ impl CsvReader<'_, '_> {
         }
     }
 
-    /// The quoted cell of the row that has swallowed other rows.
+    /// Finds a quoted cell that has swallowed other rows.
     fn find_swallowing_cell(&self, text: &str) -> Option<QuoteError> {
         let width = self.table.width();
+        // In a row of the right width a multi-line cell is probably an address; in one of the wrong
+        // width it is suspicious.
         let ragged = width > 1 && self.row.cells.len() != width;
         let swallowed = |cell: &&CellSpan| {
             let inner = &text[cell.start..cell.end];
@@ -171,7 +188,9 @@ impl CsvReader<'_, '_> {
         if ragged {
             return delimiters(inner) + 1 >= width;
         }
-        // As wide as it should be: it closes in the column in which it opened.
+        // The row has the right width, so the quote closes in the column in which it opened. The
+        // first line belongs to the row of the opening quote and the last to that of the closing
+        // one; only the lines between must look like whole rows.
         let mut whole: Vec<&str> = inner.lines().skip(1).collect();
         whole.pop();
         match whole.len() {
@@ -180,15 +199,19 @@ impl CsvReader<'_, '_> {
         }
     }
 
-    /// Reports a quote, and takes the rest of its line without a meaning for quotes.
+    /// Reports a bad quote, then reads the rest of its line with quotes as plain text, so that the
+    /// next line is read as usual.
     fn recover(&mut self, source: &mut TextReader<'_>, misquote: QuoteError) -> NextRow {
         let before = self
             .row
             .cells
             .iter()
             .position(|cell| cell.at >= misquote.at);
+        // The cells before the quote are sound; they usually hold the id, by which the row can be
+        // held.
         let kept = before.unwrap_or(self.row.cells.len());
         loop {
+            // `scan_plain` appends cells, and this loop may run it again with more text.
             self.row.cells.truncate(kept);
             let (text, from) = (source.rest(), (misquote.start, misquote.at));
             let ended = source.ended();
@@ -202,6 +225,8 @@ impl CsvReader<'_, '_> {
                 }
             }
         }
+        // A quote that is open at the end of the file means that the file was cut, which is worse
+        // than one bad row: nothing after it can be trusted to be missing.
         let last = source.ended() && self.row.len == source.rest().len();
         let quote = self.dialect.quote.unwrap_or(b'"');
         let line = &source.rest()[misquote.start..self.row.body];
@@ -215,6 +240,7 @@ impl CsvReader<'_, '_> {
             let found = truncated_export("the export ends within a quoted cell");
             findings.fatal(misquote.at, found.help("get the complete export"));
         }
+        // Not complete, so that the rows below do not look missing.
         if findings.count(codes::ROW_QUOTE) > MOST_MISQUOTED {
             findings.complete = false;
             return NextRow::End;
@@ -230,9 +256,10 @@ impl CsvReader<'_, '_> {
         NextRow::End
     }
 
-    /// Reports the first byte of the row that no text has; false if it is none after all.
+    /// Reports the first undecodable byte of the row. Returns false if there is none after all.
     fn report_invalid_byte(&mut self, source: &mut TextReader<'_>) -> bool {
         let mut first = None;
+        // All of them are taken from the queue, but one report a row is enough.
         while let Some(flaw) = source.next_flaw(self.row.len) {
             first.get_or_insert(flaw);
         }
@@ -246,15 +273,19 @@ impl CsvReader<'_, '_> {
         true
     }
 
-    /// Takes a row for what it is; false stops.
+    /// Handles a row by what it is: blank, trailer, header or record. Returns false to stop.
     fn take(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
         let line = &text[..self.row.body];
+        // First: a blank row before the header is not the header, and one after the trailer is
+        // allowed.
         if self.is_blank(text) {
             return true;
         }
         if self.table.is_trailer_line(at, line) {
             return !self.table.is_over();
         }
+        // Without a header in the file (`names:`), `begin` sets the columns and the row is a record
+        // as well.
         if self.table.is_headless() {
             let goes_on = self.begin(text, at, faulty);
             if !goes_on || self.table.target.options.header {
@@ -263,6 +294,7 @@ impl CsvReader<'_, '_> {
         }
         let cells = self.row.cells.iter();
         let texts = cells.map(|cell| &text[cell.start..cell.end]);
+        // Exports that were concatenated repeat their header.
         if self.table.is_repeated_header(at, texts) {
             return true;
         }
@@ -276,7 +308,7 @@ impl CsvReader<'_, '_> {
             .all(|cell| is_blank(&text[cell.start..cell.end]))
     }
 
-    /// Takes the first row; false: nothing can be read below it.
+    /// Takes the first row. Returns false if nothing below it can be read.
     fn begin(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
         let cells = self.row.cells.iter();
         let names: Vec<(String, LineColumn)> = cells
@@ -284,6 +316,8 @@ impl CsvReader<'_, '_> {
             .collect();
         let wide = self.wrong_delimiter(text);
         let findings = &mut *self.table.target.findings;
+        // A binary file or a wrong delimiter yields absurd widths; each column costs memory for
+        // every record.
         if names.len() > self.table.target.options.limits.columns {
             let what = format!("a table of {} columns", names.len());
             findings.fatal(
@@ -296,12 +330,14 @@ impl CsvReader<'_, '_> {
             findings.fatal(at, meant);
             return false;
         }
-        // A name that cannot be read is no name.
+        // With an unreadable name a mapped column may be missing, so nothing may be concluded from
+        // what is absent.
         findings.complete &= !faulty;
         self.table.begin(&names) && !faulty
     }
 
-    /// Whether the whole first row is one cell because another delimiter is declared.
+    /// Returns an error if the first row is one cell because another delimiter is declared. Without
+    /// this, a `;` file read with `,` would pass as a table of one column.
     fn wrong_delimiter(&self, text: &str) -> Option<Diagnostic> {
         if self.row.cells.len() != 1 || self.table.target.options.delimiter.is_none() {
             return None;
@@ -317,6 +353,7 @@ impl CsvReader<'_, '_> {
     fn record(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
         self.table.start(at, faulty);
         for (position, cell) in self.row.cells.iter().enumerate() {
+            // Only doubled quotes need a copy; most cells are passed as slices of the buffer.
             if cell.doubled {
                 let whole = cell_text(text, cell, self.dialect);
                 self.table.put(position, &whole, cell.at);
@@ -325,6 +362,8 @@ impl CsvReader<'_, '_> {
                     .put(position, &text[cell.start..cell.end], cell.at);
             }
         }
+        // Looking for damaged letters in every cell is costly; a quick look at the whole row leaves
+        // it to the few that need it.
         if !faulty && is_suspicious(&text[..self.row.body]) {
             self.table.check_letters();
         }
@@ -334,9 +373,12 @@ impl CsvReader<'_, '_> {
     /// Reports a file that ends within its last row.
     fn check_end(&mut self, source: &TextReader<'_>) {
         let last = self.row.len == source.rest().len();
+        // A final row without a line end is fine if it has all its cells. If it is short as well,
+        // the file was cut.
         let unfinished = last && self.row.len == self.row.body;
         if unfinished && !self.table.is_headless() && self.row.cells.len() < self.table.width() {
             let blank = self.is_blank(source.rest());
+            // An unclosed quote on the same row has been reported already.
             let said = self.table.target.findings.count(codes::FEED_TRUNCATED) > 0;
             if !blank && !said && !self.table.is_closed() {
                 let found = truncated_export("the export ends within a row")
@@ -359,11 +401,12 @@ fn cell_text<'t>(text: &'t str, cell: &CellSpan, dialect: CsvDialect) -> Cow<'t,
     }
 }
 
-/// Takes the quotes off a cell that was read without a meaning for them.
+/// Strips the quotes of a cell that was read with quotes as plain text.
 fn strip_quotes(cell: &mut CellSpan, text: &str, quote: u8) {
     let inner = &text.as_bytes()[cell.start..cell.end];
     let (first, last) = (inner.first() == Some(&quote), inner.last() == Some(&quote));
     cell.start += usize::from(first);
+    // A cell that is a single quote is both its first and last byte.
     cell.end -= usize::from(last && inner.len() > 1);
 }
 
@@ -377,6 +420,8 @@ fn quote_error(misquote: &QuoteError, line: &str) -> Diagnostic {
             format!("text follows the quote that closes this cell at {line}:{column}")
         }
     };
+    // A word processor or a mail client turned the closing quote into a typographic one, which no
+    // reader takes for a quote.
     let help = if line.contains(['”', '“', '„', '»']) {
         "a typographic quote does not close a cell; double each quote within a cell"
     } else {

@@ -1,57 +1,57 @@
-//! One row of CSV, told apart into cells.
+//! Splits one row of CSV into cells, without copying: a cell is a span of the text. Start reading
+//! at `CsvDialect::scan`, which asks for more text (`ScanResult::NeedsMore`) rather than
+//! deciding on half a row.
 
 use super::super::text_reader::{advance, width};
 use crate::model::LineColumn;
 use memchr::{memchr, memchr3};
 
-/// What stands between cells and around them.
+/// The bytes that separate and enclose cells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct CsvDialect {
-    /// Between two cells.
     pub delimiter: u8,
-    /// Around a cell that holds delimiters or line ends; none: nothing is quoted.
+    /// Encloses a cell that contains delimiters or line ends. Without one, nothing is quoted.
     pub quote: Option<u8>,
-    /// The most bytes that a quoted cell may have before its quote is taken for unclosed.
+    /// A quoted cell longer than this is taken for one whose quote was never closed.
     pub most: usize,
 }
 
-/// Where a cell stands in the text that was scanned.
+/// The place of a cell in the scanned text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct CellSpan {
     pub start: usize,
     pub end: usize,
     pub quoted: bool,
-    /// Whether quotes are doubled in it.
+    /// Whether the cell contains doubled quotes.
     pub doubled: bool,
     pub at: LineColumn,
 }
 
-/// A row as it stands there.
+/// A row as spans of the scanned text.
 #[derive(Default, Debug)]
 pub(super) struct CsvRow {
     pub cells: Vec<CellSpan>,
-    /// How many bytes it has, its line end left out.
+    /// The length of the row in bytes, without its line end.
     pub body: usize,
-    /// How many bytes it has.
+    /// The length of the row in bytes, with its line end.
     pub len: usize,
-    /// Where the next one begins.
+    /// Where the next row begins.
     pub end: LineColumn,
 }
 
-/// What came of scanning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ScanResult {
     Row,
     /// The text ends before the row does.
     NeedsMore,
-    /// The quote that opens here is not closed as it should be.
+    /// The quote that opens here is not closed properly.
     Misquoted(QuoteError),
 }
 
-/// A quote that opens and is not closed as it should be; the cells before it are in the row.
+/// A quote that is not closed properly. The cells before it are in the row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct QuoteError {
-    /// Where in the text it opens.
+    /// The byte at which the quote opens.
     pub start: usize,
     pub at: LineColumn,
     pub why: QuoteErrorKind,
@@ -59,28 +59,29 @@ pub(super) struct QuoteError {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum QuoteErrorKind {
-    /// It closes nowhere, or too far away.
+    /// The quote closes nowhere, or too far away.
     Unclosed,
-    /// Text follows the quote that closes it, which is there.
+    /// Text follows the closing quote.
     TextAfterQuote(LineColumn),
-    /// It closes, with whole rows in between.
+    /// The quote closes, but there are whole rows in between.
     SwallowsRows,
 }
 
-/// A line break at the end of what is there so far may have its second half still to come.
+/// The line end after a row. It is unknown if the text so far ends in a carriage return, which may
+/// be the first half of a CRLF.
 enum LineEnding {
     Length(usize),
     Unknown,
 }
 
 impl CsvDialect {
-    /// Scans the row that begins at `pos`; `ended`: no more text will come.
+    /// Scans the row that begins at `pos`. `ended` says that no more text will come.
     pub fn scan(self, text: &str, ended: bool, pos: LineColumn, row: &mut CsvRow) -> ScanResult {
         row.cells.clear();
         self.scan_from(text, ended, (0, pos), row)
     }
 
-    /// Scans the rest of a row from a cell on, without a meaning for quotes.
+    /// Scans the rest of a row from a cell on, with quotes as plain text.
     pub fn scan_plain(
         self,
         text: &str,
@@ -105,6 +106,8 @@ impl CsvDialect {
         let bytes = text.as_bytes();
         let (mut at, mut here) = from;
         loop {
+            // A quote counts only as the first byte of a cell; inches in a text (`5" pipe`) are not
+            // quotes.
             let quoted = self.quote.filter(|quote| bytes.get(at) == Some(quote));
             let scanned = match quoted {
                 Some(quote) => self.scan_quoted_cell(quote, text, ended, &mut at, &mut here, row),
@@ -138,7 +141,8 @@ impl CsvDialect {
     ) -> ScanResult {
         let start = *at;
         let rest = &text.as_bytes()[start..];
-        // Many cells are empty, and a call is dear for them.
+        // Many exports are mostly empty cells, for which the call to memchr would cost more than it
+        // saves.
         let length = if rest.first() == Some(&self.delimiter) {
             Some(0)
         } else {
@@ -180,8 +184,10 @@ impl CsvDialect {
         };
         let start = *at + 1;
         let (mut from, mut doubled) = (start, false);
+        // Finds the closing quote: one that is not doubled.
         let close = loop {
             let Some(length) = memchr(quote, &bytes[from..]) else {
+                // Without the bound, one open quote would read the rest of the file into memory.
                 let open = ended || bytes.len() - start > self.most;
                 return if open {
                     opens(QuoteErrorKind::Unclosed)
@@ -191,6 +197,7 @@ impl CsvDialect {
             };
             let close = from + length;
             match bytes.get(close + 1) {
+                // The next byte decides between a closing and a doubled quote.
                 None if !ended => return ScanResult::NeedsMore,
                 Some(next) if *next == quote => (from, doubled) = (close + 2, true),
                 _ => break close,
@@ -199,12 +206,16 @@ impl CsvDialect {
                 return opens(QuoteErrorKind::Unclosed);
             }
         };
+        // Spaces between the closing quote and the delimiter are not allowed by RFC 4180, but
+        // programs that pad their columns write them.
         let spaces = bytes[close + 1..].iter().take_while(|byte| **byte == b' ');
         let after = close + 1 + spaces.count();
         match bytes.get(after) {
             None if !ended => return ScanResult::NeedsMore,
             Some(b'\n' | b'\r') | None => {}
             Some(next) if *next == self.delimiter => {}
+            // Accepting text after a quote would accept an unclosed quote that meets the next
+            // cell's opening quote, and merge two cells.
             Some(_) => {
                 return opens(QuoteErrorKind::TextAfterQuote(advance(
                     *here,
@@ -225,7 +236,7 @@ impl CsvDialect {
     }
 }
 
-/// How many bytes the line end has with which this begins; nothing is one at the end of the text.
+/// Returns the length of the line end at the start of `bytes`, which is 0 at the end of the text.
 fn ending(bytes: &[u8], ended: bool) -> LineEnding {
     match (bytes.first(), bytes.get(1)) {
         (None, _) => LineEnding::Length(0),

@@ -1,21 +1,23 @@
-//! The words of JSON.
+//! The tokens of JSON. A cursor reads a piece of text that may end anywhere; each method either
+//! takes a whole token or returns `JsonReadError::NeedsMore`, after which the caller starts again
+//! with more text. It is stricter than many parsers, because leniency would guess at values.
 
 use super::super::text_reader::advance;
 use crate::model::LineColumn;
 use memchr::memchr2;
 
-/// Why a text cannot be read on.
+/// Why reading stopped.
 #[derive(Debug)]
 pub(super) enum JsonReadError {
-    /// There is no more text yet.
+    /// The text ends here so far; more may come.
     NeedsMore,
-    /// It ends, and should not.
+    /// The text ends where it may not.
     Truncated(LineColumn),
-    /// It is no JSON.
+    /// The text is not JSON.
     Invalid(JsonSyntaxError),
 }
 
-/// What is no JSON, and what to do about it.
+/// What is not JSON, and what to do about it.
 #[derive(Debug)]
 pub(super) struct JsonSyntaxError {
     pub at: LineColumn,
@@ -28,12 +30,13 @@ pub(super) struct JsonCursor<'t> {
     text: &'t str,
     ended: bool,
     at: usize,
-    /// Up to where `here` counts.
+    /// The byte up to which `here` has been computed. Lines are counted only when a place is
+    /// needed.
     counted: usize,
     here: LineColumn,
 }
 
-/// A number, `true`, `false` or `null` as it is spelled.
+/// A number, `true`, `false` or `null`, as spelled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum JsonLiteral<'t> {
     Number(&'t str),
@@ -41,11 +44,11 @@ pub(super) enum JsonLiteral<'t> {
     Null,
 }
 
-/// Two surrogates that belong together make one character.
+/// Two of these together encode one character; one alone encodes none.
 const SURROGATES: std::ops::Range<u32> = 0xd800..0xe000;
 
 impl<'t> JsonCursor<'t> {
-    /// At the start of a text that stands at `pos`; `ended`: no more text will come.
+    /// Starts at a text whose first byte is at `pos`. `ended` says that no more text will come.
     pub fn new(text: &'t str, ended: bool, pos: LineColumn) -> Self {
         Self {
             text,
@@ -56,19 +59,17 @@ impl<'t> JsonCursor<'t> {
         }
     }
 
-    /// How many bytes were read.
     pub fn consumed(&self) -> usize {
         self.at
     }
 
-    /// Where it stands.
     pub fn pos(&mut self) -> LineColumn {
         self.here = advance(self.here, &self.text[self.counted..self.at]);
         self.counted = self.at;
         self.here
     }
 
-    /// The next byte that is no white space, which stays there.
+    /// Returns the next byte that is not white space, without taking it.
     pub fn peek(&mut self) -> Result<u8, JsonReadError> {
         let rest = &self.text.as_bytes()[self.at..];
         let space = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
@@ -76,7 +77,7 @@ impl<'t> JsonCursor<'t> {
         self.byte(self.at)
     }
 
-    /// Whether nothing but white space follows.
+    /// Returns whether only white space follows.
     pub fn is_done(&mut self) -> Result<bool, JsonReadError> {
         match self.peek() {
             Ok(_) => Ok(false),
@@ -85,14 +86,14 @@ impl<'t> JsonCursor<'t> {
         }
     }
 
-    /// Takes the next byte that is no white space, if it is this one.
+    /// Takes the next byte that is not white space if it is `byte`.
     pub fn take(&mut self, byte: u8) -> Result<bool, JsonReadError> {
         let is = self.peek()? == byte;
         self.at += usize::from(is);
         Ok(is)
     }
 
-    /// Takes the next byte that is no white space, which has to be this one.
+    /// Takes the next byte that is not white space, which must be `byte`.
     pub fn expect(&mut self, byte: u8) -> Result<(), JsonReadError> {
         if self.take(byte)? {
             return Ok(());
@@ -105,7 +106,7 @@ impl<'t> JsonCursor<'t> {
         )))
     }
 
-    /// After a member of a list or an object: whether another one follows.
+    /// Returns whether another member follows in a list or an object.
     pub fn next_member(&mut self, end: u8) -> Result<bool, JsonReadError> {
         if self.take(end)? {
             return Ok(false);
@@ -117,7 +118,6 @@ impl<'t> JsonCursor<'t> {
         Ok(true)
     }
 
-    /// That the text here is no JSON.
     pub fn syntax_error(&mut self, what: String) -> JsonReadError {
         self.syntax_error_with(what, "check the program that wrote it")
     }
@@ -135,19 +135,21 @@ impl<'t> JsonCursor<'t> {
         }
     }
 
-    /// Takes a string and puts it into `out`; whether it has half a character, which is replaced.
+    /// Appends a string to `out`. Returns whether it has half a surrogate pair, which is replaced.
     pub fn string(&mut self, out: &mut String) -> Result<bool, JsonReadError> {
         self.expect(b'"')?;
         let mut broken = false;
         loop {
             let rest = &self.text[self.at..];
             let Some(end) = memchr2(b'"', b'\\', rest.as_bytes()) else {
+                // All of it is inside the string, so a file that ends here is cut at its very end.
                 self.at = self.text.len();
                 return Err(self
                     .byte(self.at)
                     .map_or_else(|stop| stop, |_| JsonReadError::NeedsMore));
             };
             let plain = &rest[..end];
+            // A raw line break in a text often means that a closing quote is missing.
             if let Some(control) = plain.bytes().position(|byte| byte < b' ') {
                 self.at += control;
                 return Err(self.syntax_error_with(
@@ -186,8 +188,9 @@ impl<'t> JsonCursor<'t> {
 
     fn escaped_code(&mut self, out: &mut String) -> Result<bool, JsonReadError> {
         let mut code = self.hex()?;
+        // Characters outside the basic plane, such as emoji, are escaped as two surrogates.
         if (0xd800..0xdc00).contains(&code) && self.byte(self.at)? == b'\\' {
-            // What follows is looked at, and only taken if it is the other half.
+            // The second escape is taken only if it is the other half.
             let back = self.at;
             let other = self.byte(self.at + 1)? == b'u';
             if other {
@@ -200,6 +203,7 @@ impl<'t> JsonCursor<'t> {
                 }
             }
         }
+        // A lone half encodes nothing; the caller reports it, and the row is held.
         out.push(char::from_u32(code).unwrap_or('\u{fffd}'));
         Ok(SURROGATES.contains(&code))
     }
@@ -217,15 +221,17 @@ impl<'t> JsonCursor<'t> {
         Ok(code)
     }
 
-    /// Takes a number, `true`, `false` or `null`.
     pub fn literal(&mut self) -> Result<JsonLiteral<'t>, JsonReadError> {
         self.peek()?;
         let rest = &self.text[self.at..];
+        // All letters, not only those of the known words, so that `NaN` or `None` is reported as a
+        // whole.
         let within = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
         let end = rest.bytes().position(|byte| !within(&byte));
         let word = match end {
             Some(end) => &rest[..end],
             None if self.ended => rest,
+            // `12` at the end of a piece may be the beginning of `123`.
             None => return Err(JsonReadError::NeedsMore),
         };
         let found = match word {
@@ -239,7 +245,7 @@ impl<'t> JsonCursor<'t> {
     }
 
     fn invalid_literal(&mut self, word: &str, last: bool) -> JsonReadError {
-        // The file may have been cut within it.
+        // At the end of the file, `tru` is a cut `true`.
         let begun = ["true", "false", "null"];
         if last && begun.iter().any(|whole| whole.starts_with(word)) {
             return JsonReadError::Truncated(self.pos());
@@ -254,6 +260,8 @@ impl<'t> JsonCursor<'t> {
             "NaN" | "Infinity" | "-Infinity" => {
                 self.syntax_error_with(format!("{shown} is not a number"), "write `null`")
             }
+            // Leading zeros mean an id that was written as a number. JSON does not allow them, and
+            // dropping them would name another customer.
             _ if digits.len() > 1 && digits.starts_with('0') => self.syntax_error_with(
                 format!("the number {shown} has a leading zero"),
                 "write it as text in quotes",
@@ -263,7 +271,7 @@ impl<'t> JsonCursor<'t> {
     }
 }
 
-/// Whether JSON knows this spelling of a number.
+/// Returns whether JSON allows this spelling of a number.
 fn is_number(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {

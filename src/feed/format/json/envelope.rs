@@ -1,10 +1,13 @@
-//! What stands beside the list of an answer: an error that it reports, or a page that follows.
+//! What an answer says beside its list of rows: that it failed, that another page follows, or how
+//! many rows there are. In goes one member of the enclosing object; out comes an
+//! `EnvelopeSignal`. An answer can hold rows, have HTTP status 200 and still be incomplete, and
+//! rows missing from it must not count as removed. Start reading at `read_envelope_member`.
 
 use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::quoted;
 use serde_json::Value;
 
-/// Names of errors; with nothing in them they say that there are none.
+/// Names of error members. Many systems always send them, so an empty one means no error.
 const ERRORS: [&str; 10] = [
     "error",
     "errors",
@@ -17,9 +20,9 @@ const ERRORS: [&str; 10] = [
     "failure",
     "failures",
 ];
-/// Names of what tells how it went.
+/// Names of members that tell how the request went.
 const STATES: [&str; 5] = ["status", "state", "result", "outcome", "level"];
-/// How it went when not all is there.
+/// The values of these that mean that the answer is not complete.
 const FAILED_STATES: [&str; 9] = [
     "error",
     "errors",
@@ -31,7 +34,7 @@ const FAILED_STATES: [&str; 9] = [
     "incomplete",
     "truncated",
 ];
-/// What is true of a whole answer.
+/// Flags that are true in a complete answer.
 const GOOD_FLAGS: [&str; 6] = [
     "success",
     "succeeded",
@@ -40,7 +43,7 @@ const GOOD_FLAGS: [&str; 6] = [
     "complete",
     "iscomplete",
 ];
-/// What is false of a whole answer.
+/// Flags that are false in a complete answer.
 const BAD_FLAGS: [&str; 7] = [
     "haserrors",
     "haserror",
@@ -50,7 +53,7 @@ const BAD_FLAGS: [&str; 7] = [
     "incomplete",
     "truncated",
 ];
-/// Names of what leads to a next page.
+/// Names of members that point to a next page.
 const NEXT: [&str; 13] = [
     "next",
     "nextlink",
@@ -66,7 +69,7 @@ const NEXT: [&str; 13] = [
     "hasnextpage",
     "morerecords",
 ];
-/// Names of objects that say more of the answer.
+/// Names of objects that say more about the answer.
 const WRAPPERS: [&str; 8] = [
     "meta",
     "paging",
@@ -77,7 +80,7 @@ const WRAPPERS: [&str; 8] = [
     "response",
     "info",
 ];
-/// Names of how many there are in all.
+/// Names of the total number of rows.
 const TOTALS: [&str; 6] = [
     "total",
     "totalcount",
@@ -86,7 +89,7 @@ const TOTALS: [&str; 6] = [
     "totalrows",
     "totalelements",
 ];
-/// Words of a message that reports an error.
+/// Words that show that a message reports an error.
 const WORDS: [&str; 8] = [
     "error",
     "fail",
@@ -101,32 +104,36 @@ const WORDS: [&str; 8] = [
 /// What a member beside the list says of the answer.
 #[derive(Debug)]
 pub enum EnvelopeSignal {
-    /// It is no whole answer.
+    /// The answer is not complete.
     Problem(Diagnostic),
-    /// So many rows there are in all.
+    /// The total number of rows.
     Total(u64),
 }
 
-/// What a member beside the list says of the answer; `None`: nothing.
+/// Returns what a member beside the list says of the answer, if anything.
 pub fn read_envelope_member(name: &str, value: &Value) -> Option<EnvelopeSignal> {
     let word = plain(name);
     let word = word.as_str();
     if ERRORS.contains(&word) && !is_empty(value) || is_bad(word, value) {
         return Some(EnvelopeSignal::Problem(error(name, value)));
     }
+    // `links` may be a list of relations and often links to the page itself, so only a link to the
+    // next page counts.
     if NEXT.contains(&word) && !is_empty(value) || word == "links" && is_next(value) {
         return Some(EnvelopeSignal::Problem(next_page(name)));
     }
+    // OData puts its count under a name with a prefix that `plain` removes; `count` alone is too
+    // common a word to believe.
     if TOTALS.contains(&word) || name.eq_ignore_ascii_case("@odata.count") {
         return value.as_u64().map(EnvelopeSignal::Total);
     }
+    // Errors and pages are also put into objects such as `meta`, which may nest.
     let members = value.as_object().filter(|_| WRAPPERS.contains(&word))?;
     members
         .iter()
         .find_map(|(inner, value)| read_envelope_member(inner, value))
 }
 
-/// That there are fewer rows than the answer says.
 pub(super) fn missing_rows(rows: u64, total: u64) -> Diagnostic {
     let message = format!(
         "the answer announces {} in total, but has {rows}",
@@ -136,7 +143,7 @@ pub(super) fn missing_rows(rows: u64, total: u64) -> Diagnostic {
         .help("Fetch all pages: set `next:` of the export.")
 }
 
-/// A name without what systems put around it: `@odata.nextLink`, `_links`, `next_page`.
+/// Strips what systems put around a name: `@odata.nextLink`, `_links`, `next_page`.
 fn plain(name: &str) -> String {
     let name = name.rsplit('.').next().unwrap_or(name);
     let letters = name.chars().filter(|c| c.is_alphanumeric());
@@ -148,24 +155,27 @@ fn is_empty(value: &Value) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,
         Value::Number(number) => number.as_f64() == Some(0.0),
+        // `"errorCode": "0"` and `"next": "null"` are ways to say nothing.
         Value::String(text) => matches!(text.trim(), "" | "0" | "null" | "none"),
         Value::Array(members) => members.iter().all(is_empty),
         Value::Object(members) => members.values().all(is_empty),
     }
 }
 
-/// Whether a member says that something went wrong.
+/// Returns whether a member says that something went wrong.
 fn is_bad(word: &str, value: &Value) -> bool {
     match value {
         Value::Bool(value) => {
             !value && GOOD_FLAGS.contains(&word) || *value && BAD_FLAGS.contains(&word)
         }
         Value::Number(number) => {
+            // A number beside rows may be anything, but `status` 400 and up is an HTTP error.
             word == "status" && number.as_u64().is_some_and(|code| code >= 400)
         }
         Value::String(text) if STATES.contains(&word) => {
             FAILED_STATES.contains(&&*text.trim().to_lowercase())
         }
+        // A message is prose and usually harmless; only one with a word for failure counts.
         Value::String(text) if word == "message" => {
             let text = text.to_lowercase();
             WORDS.iter().any(|word| text.contains(word))
@@ -174,7 +184,7 @@ fn is_bad(word: &str, value: &Value) -> bool {
     }
 }
 
-/// Whether links lead to a next page: `{"next": ..}` or `[{"rel": "next"}]`.
+/// Returns whether links lead to a next page: `{"next": ..}` or `[{"rel": "next"}]`.
 fn is_next(links: &Value) -> bool {
     let of_list = links.as_array().into_iter().flatten();
     let mut of_list = of_list.filter_map(|link| link.get("rel")?.as_str());
@@ -184,6 +194,7 @@ fn is_next(links: &Value) -> bool {
 
 fn error(name: &str, value: &Value) -> Diagnostic {
     const SHOWN: usize = 160;
+    // An error may carry a stack trace; the report shows its beginning.
     let mut text = value.to_string();
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
         text.truncate(end);

@@ -1,4 +1,5 @@
-//! JSON Lines: an object on each line, and nothing around them.
+//! JSON Lines: one object per line and nothing around them. Because there is no enclosing list, a
+//! cut file can look complete, and an error can be a line like any other.
 
 use super::super::columns::ExportColumns;
 use super::super::not_data;
@@ -10,14 +11,16 @@ use super::object::{ObjectReader, ValueSkipper};
 use super::{JsonReader, ReportedError};
 use crate::kinds::read::quoted;
 
-/// Names of members that an error has and no customer.
+/// Names of members that errors have and customers do not. `message` is missing here because a
+/// customer may have one.
 const SURE_ERRORS: &[&str] = &["error", "errors", "fault", "exception"];
-/// Whether a text is an object with another one after it. Nothing of it is consumed.
+/// Returns whether another object follows the first one. Nothing is consumed.
 pub(in crate::feed::format) fn is_lines(source: &mut TextReader<'_>, most: usize) -> bool {
     loop {
         let mut cursor = JsonCursor::new(source.rest(), source.ended(), source.pos);
         match has_another(&mut cursor) {
             Ok(found) => return found,
+            // An object larger than the limit is refused later anyway.
             Err(JsonReadError::NeedsMore) if source.rest().len() <= most => {
                 source.read_more();
             }
@@ -27,13 +30,14 @@ pub(in crate::feed::format) fn is_lines(source: &mut TextReader<'_>, most: usize
 }
 
 fn has_another(cursor: &mut JsonCursor<'_>) -> Result<bool, JsonReadError> {
+    // Skipped, not parsed: the object may have any members, and only what follows it counts.
     let mut skipped = ValueSkipper::default();
     while !skipped.skip_token(cursor)? {}
     Ok(!cursor.is_done()? && cursor.peek()? == b'{')
 }
 
 impl JsonReader<'_, '_, '_> {
-    /// One object after the other, up to the end.
+    /// Reads one object after the other to the end of the text.
     pub(super) fn read_object_lines(
         &mut self,
         objects: &mut ObjectReader<'_>,
@@ -43,16 +47,18 @@ impl JsonReader<'_, '_, '_> {
         while !self.is_done()? {
             self.object(objects, &mut record)?;
             records += 1;
+            // The caller stopped early, so what was not read must not count as missing.
             if !each(&record, objects.columns) {
                 self.findings.complete = false;
                 return Err(ReportedError);
             }
         }
+        // Only the last line: a server that fails while it streams can only append the error.
         self.look_at_last(&record, objects.columns, records);
         Ok(())
     }
 
-    /// Reports a last line that tells of an error instead of a record.
+    /// Reports a last line that holds an error instead of a record.
     fn look_at_last(&mut self, record: &ExportRecord, columns: &ExportColumns, records: u64) {
         let is_error = |name: &&str| SURE_ERRORS.contains(&&*name.to_ascii_lowercase());
         let there = |at: usize| record.cell(at).is_some_and(|cell| !cell.is_blank());
@@ -66,6 +72,8 @@ impl JsonReader<'_, '_, '_> {
             self.findings
                 .fatal(record.at, not_data::not_data(&what, help));
         } else if record.cell(0).is_none() {
+            // A record has the first column, which is an id in most exports. An error line lacks
+            // it.
             let what = format!("the last line is an error: an object with {}", quoted(name));
             self.findings
                 .fatal(record.at, truncated_export(&what).help(help));

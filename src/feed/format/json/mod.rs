@@ -1,4 +1,8 @@
-//! A list of objects in JSON, one object after the other.
+//! Reads a list of objects in JSON, one object at a time, so that a large export needs little
+//! memory. In goes decoded text and the path of the list; out go records. What surrounds the list
+//! is read for signs of an incomplete answer (`envelope`). Start reading at
+//! `JsonReader::read_list_at`; every read goes through `JsonReader::step`, which gets more text
+//! when a token is cut off.
 
 mod cursor;
 mod envelope;
@@ -21,31 +25,32 @@ use object::{ObjectReader, ValueSkipper};
 
 /// Names of members that an error has instead of data.
 const ERRORS: [&str; 5] = ["error", "errors", "message", "fault", "exception"];
-/// How much of a member beside the list is looked at.
+/// How much of a member beside the list is parsed. An error or a link is short; a second list may
+/// be large.
 const MAX_LOOKAHEAD: usize = 64 << 10;
-/// How many members of an object are looked at for what it might be.
+/// How many member names are kept to describe an object that is not the list.
 const MEMBERS: usize = 64;
 
-/// What ends the reading before its end; it has been reported.
+/// Reading ended early. The reason has been reported.
 struct ReportedError;
 
-/// A text in JSON.
+/// A JSON text that is being read.
 struct JsonReader<'s, 'i, 'f> {
     source: &'s mut TextReader<'i>,
     findings: &'f mut ExportDiagnostics,
     /// The most bytes that one step may take.
     most: usize,
-    /// A list in an object that is none.
+    /// The first list in an object that should itself have been a list.
     list: Option<String>,
-    /// What an object is a part of.
+    /// What the records are part of, for messages: `list` or `line`.
     container: &'static str,
-    /// How many rows there are in all, as the answer says.
+    /// The number of rows in all, as the answer says.
     total: Option<u64>,
-    /// What it says beside the list.
+    /// What the answer says beside the list.
     envelope_diagnostics: Vec<(LineColumn, Diagnostic)>,
 }
 
-/// Reads the objects of a text.
+/// Reads the objects of a list.
 pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
     let path = target.options.list_path.as_deref().unwrap_or_default();
     let path: Vec<&str> = path.split('.').filter(|name| !name.is_empty()).collect();
@@ -54,7 +59,7 @@ pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) ->
     })
 }
 
-/// Reads the objects of a text that has one on each line.
+/// Reads objects that stand on a line each.
 pub(super) fn read_lines(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
     read_with(source, target, "line", |reader, objects, each| {
         reader.read_object_lines(objects, each)
@@ -83,12 +88,14 @@ fn read_with(
     };
     let mut objects = ObjectReader::new(target.columns, limits, &target.options.blanks);
     let mut records = 0;
-    // What went wrong has been reported.
+    // Errors have been reported already.
     let _ = read(&mut reader, &mut objects, &mut |record, columns| {
         records += 1;
         (target.on_record)(record, columns)
     });
+    // Fewer rows than announced mean that a page is missing.
     let total = reader.total.filter(|total| *total > records);
+    // If reading stopped early, the count would only repeat that.
     if let Some(total) = total.filter(|_| reader.findings.complete) {
         let at = reader.source.pos;
         reader
@@ -111,8 +118,10 @@ impl JsonReader<'_, '_, '_> {
     ) -> Result<(), ReportedError> {
         self.find_list(path)?;
         let listed = self.list(objects, each);
+        // Reported even if the list could not be read: an error beside the list explains why.
         self.report_envelope();
         listed?;
+        // Members after the list count as well. Some systems write the error or the next page last.
         for _ in path {
             let skipped = self.skip_members();
             self.report_envelope();
@@ -128,7 +137,7 @@ impl JsonReader<'_, '_, '_> {
         }))
     }
 
-    /// Goes to the first member of the list.
+    /// Moves to the first member of the list.
     fn find_list(&mut self, path: &[&str]) -> Result<(), ReportedError> {
         for name in path {
             let (opens, _) = self.step(|cursor| cursor.take(b'{'))?;
@@ -146,14 +155,15 @@ impl JsonReader<'_, '_, '_> {
                 Err(self.report_object_for_list())
             }
             _ => {
-                // It may be no JSON at all.
+                // Skipped first, because the text may not be JSON at all, which is the better
+                // message.
                 self.skip_value()?;
                 Err(self.report_not_list("no list".to_owned(), "export a list of objects"))
             }
         }
     }
 
-    /// Goes to the value of a member of the object that has just opened.
+    /// Moves to the value of a member of the object that was just opened.
     fn find_member(&mut self, name: &str) -> Result<(), ReportedError> {
         let mut others = Vec::new();
         let (empty, _) = self.step(|cursor| cursor.take(b'}'))?;
@@ -165,6 +175,7 @@ impl JsonReader<'_, '_, '_> {
             }
             self.skip_envelope_member(&key)?;
             others.push(key);
+            // Names are kept for the message only; an object used as a map may have millions.
             others.truncate(MEMBERS);
             (goes_on, _) = self.step(|cursor| cursor.next_member(b'}'))?;
         }
@@ -176,7 +187,7 @@ impl JsonReader<'_, '_, '_> {
         Err(self.report_not_data(&others, message, "correct `rows`"))
     }
 
-    /// Says what the object is that has just opened where a list belongs.
+    /// Reports an object where a list belongs, and proposes the path of the list in it.
     fn report_object_for_list(&mut self) -> ReportedError {
         let (mut members, mut lists) = (Vec::new(), Vec::new());
         if let Err(ended) = self.members(&mut members, &mut lists) {
@@ -191,7 +202,7 @@ impl JsonReader<'_, '_, '_> {
         self.report_not_data(&members, message, &help)
     }
 
-    /// The first members of an object that has just opened, and which of them are lists.
+    /// Collects the first members of the object that was just opened, and which of them are lists.
     fn members(
         &mut self,
         members: &mut Vec<String>,
@@ -219,6 +230,7 @@ impl JsonReader<'_, '_, '_> {
     ) -> Result<(), ReportedError> {
         let (empty, _) = self.step(|cursor| cursor.take(b']'))?;
         let mut goes_on = !empty;
+        // One record is reused for all objects, which keeps its memory.
         let mut record = ExportRecord::default();
         while goes_on {
             self.object(objects, &mut record)?;
@@ -231,12 +243,13 @@ impl JsonReader<'_, '_, '_> {
         Ok(())
     }
 
-    /// Reads the object that comes next into a record.
+    /// Reads the next object into a record.
     fn object(
         &mut self,
         objects: &mut ObjectReader<'_>,
         record: &mut ExportRecord,
     ) -> Result<(), ReportedError> {
+        // A member that is not an object is one faulty record, not the end of the list.
         if self.peek()? != b'{' {
             record.reset(self.source.pos);
             record.faulty = true;
@@ -245,7 +258,8 @@ impl JsonReader<'_, '_, '_> {
         let ((), flawed) = self.step(|cursor| objects.read(cursor, record))?;
         record.faulty |= flawed;
         for (at, found) in objects.diagnostics.drain(..) {
-            // A letter that was just lost has been reported.
+            // A lost letter in an object with undecodable bytes is the same problem, reported
+            // already.
             if !flawed || found.code != codes::REPLACEMENT_CHARACTER {
                 self.findings.report(at, found);
             }
@@ -270,7 +284,7 @@ impl JsonReader<'_, '_, '_> {
         self.skip_value()
     }
 
-    /// Skips what follows in an object after one of its members.
+    /// Skips the remaining members of an object.
     fn skip_members(&mut self) -> Result<(), ReportedError> {
         while self.step(|cursor| cursor.next_member(b'}'))?.0 {
             let key = self.key()?;
@@ -285,7 +299,7 @@ impl JsonReader<'_, '_, '_> {
         }
     }
 
-    /// Skips a member beside the list, and reports what it says of the whole answer.
+    /// Skips a member beside the list and records what it says of the whole answer.
     fn skip_envelope_member(&mut self, name: &str) -> Result<(), ReportedError> {
         self.peek()?;
         let at = self.source.pos;
@@ -299,10 +313,13 @@ impl JsonReader<'_, '_, '_> {
         self.skip_value()
     }
 
-    /// The value that follows, which stays there; of a large one only that it is there.
+    /// Parses the next value without taking it. A large one is returned as `true`, which is enough
+    /// to know that there is something.
     fn peek_value(&mut self) -> Option<serde_json::Value> {
         loop {
             let rest = self.source.rest();
+            // `serde_json` here and not the cursor: the value is small, and its type decides what
+            // it means.
             let mut values = serde_json::Deserializer::from_str(rest).into_iter();
             match values.next() {
                 Some(Ok(value)) => return Some(value),
@@ -316,7 +333,6 @@ impl JsonReader<'_, '_, '_> {
         }
     }
 
-    /// The next byte that is no white space.
     #[expect(
         clippy::redundant_closure_for_method_calls,
         reason = "a method of cursors of one lifetime is none of cursors of all"
@@ -325,7 +341,6 @@ impl JsonReader<'_, '_, '_> {
         Ok(self.step(|cursor| cursor.peek())?.0)
     }
 
-    /// Whether nothing follows.
     #[expect(
         clippy::redundant_closure_for_method_calls,
         reason = "a method of cursors of one lifetime is none of cursors of all"
@@ -344,15 +359,16 @@ impl JsonReader<'_, '_, '_> {
         Ok(self.step(read)?.0)
     }
 
-    /// Skips a value that may be larger than what is kept at once.
+    /// Skips a value, which may be larger than the buffer.
     fn skip_value(&mut self) -> Result<(), ReportedError> {
         let mut skipped = ValueSkipper::default();
+        // Token by token, so that the text already skipped can be dropped.
         while !self.step(|cursor| skipped.skip_token(cursor))?.0 {}
         Ok(())
     }
 
-    /// Reads something, with as much text as it takes; whether a byte of it is of no text. What is
-    /// read is read again from its start when more text has come.
+    /// Reads something with as much text as it needs, from its start again whenever more text has
+    /// come. Also returns whether an undecodable byte was in it.
     fn step<T>(
         &mut self,
         mut read: impl FnMut(&mut JsonCursor<'_>) -> Result<T, JsonReadError>,
@@ -367,6 +383,8 @@ impl JsonReader<'_, '_, '_> {
                     self.source.consume(length, pos);
                     return Ok((found, flawed));
                 }
+                // One value larger than the limit would fill the memory before it turned out to be
+                // useless.
                 Err(JsonReadError::NeedsMore) if text.len() > self.most => {
                     return Err(self.too_long());
                 }
@@ -379,7 +397,7 @@ impl JsonReader<'_, '_, '_> {
         }
     }
 
-    /// Reports the first byte of no text within so many bytes.
+    /// Reports the first undecodable byte within `length` bytes.
     fn report_invalid_byte(&mut self, length: usize) -> bool {
         let mut first = None;
         while let Some(flaw) = self.source.next_flaw(length) {
@@ -402,7 +420,7 @@ impl JsonReader<'_, '_, '_> {
     }
 
     fn report_truncated(&mut self, at: LineColumn) -> ReportedError {
-        // What is wrong with the bytes is closer to the cause.
+        // Undecodable bytes are closer to the cause than the missing end.
         if !self.report_invalid_byte(self.source.rest().len()) {
             let found = truncated_export(&format!(
                 "the export ends before its {} does",
@@ -430,7 +448,7 @@ impl JsonReader<'_, '_, '_> {
         ReportedError
     }
 
-    /// Says that there is no list in an object: an error, if it looks like one.
+    /// Reports an object without the list. If it looks like an error, the message says so.
     fn report_not_data(
         &mut self,
         members: &[String],
@@ -453,7 +471,7 @@ impl JsonReader<'_, '_, '_> {
     }
 }
 
-/// Names, the first few of them.
+/// Joins the first few names.
 fn join_names(names: &[String]) -> String {
     const SHOWN: usize = 5;
     if names.is_empty() {

@@ -1,4 +1,7 @@
-//! An object as a record.
+//! Reads one JSON object into a record. Members of nested objects become columns of their own
+//! (`address.city`), lists of objects become nested records. Everything is bounded (columns, depth,
+//! cells per object), so that no input can make a record larger than its text by more than a
+//! constant factor. Start reading at `ObjectReader::read`.
 
 use super::super::record::{CellShape, ExportRecord, RawCell};
 use super::super::table::check_text_letters;
@@ -10,23 +13,23 @@ use crate::kinds::read::quoted;
 use crate::model::{CompactText, LineColumn};
 use std::borrow::Cow;
 
-/// An object has room for one cell in so many bytes that it may have: each member of a list of
-/// objects has room for all columns up to its last one.
+/// An object may have one cell per this many of the bytes it is allowed. Without a bound, a list of
+/// many small objects that each have only the last of many columns would need far more memory than
+/// its text.
 const BYTES_PER_CELL: usize = 4;
-/// How deep a value may be that is skipped: a byte is kept for every list that is open.
+/// The depth to which values are skipped: one byte is kept for every open list.
 const DEEPEST: usize = 1 << 20;
 
-/// Reads objects into records; what it finds is kept until the object is whole.
+/// Reads objects into records. Its diagnostics are kept until the object is complete, because an
+/// object is read again from its start when more text comes.
 pub(super) struct ObjectReader<'a> {
     pub columns: &'a mut ExportColumns,
     pub limits: FormatLimits,
-    /// The texts that stand for a blank.
     blanks: &'a [String],
-    /// What was found in the object, and where.
     pub diagnostics: Vec<(LineColumn, Diagnostic)>,
-    /// How many more cells the object may have room for.
+    /// How many more cells the object may use.
     room: usize,
-    /// What is read from one member to the next, to be used again.
+    /// Buffers that are reused from one member to the next.
     name: String,
     value: String,
 }
@@ -44,13 +47,14 @@ impl<'a> ObjectReader<'a> {
         }
     }
 
-    /// Reads an object that begins here, from its start.
+    /// Reads the object that begins here.
     pub fn read(
         &mut self,
         cursor: &mut JsonCursor<'_>,
         record: &mut ExportRecord,
     ) -> Result<(), JsonReadError> {
         cursor.peek()?;
+        // A read that ran out of text starts over and must not report twice.
         self.diagnostics.clear();
         self.room = self.limits.record / BYTES_PER_CELL;
         record.reset(cursor.pos());
@@ -68,6 +72,8 @@ impl<'a> ObjectReader<'a> {
         if cursor.take(b'}')? {
             return Ok(());
         }
+        // The column after the previous one: objects of a list mostly have the same members in the
+        // same order.
         let mut near = 0;
         loop {
             cursor.peek()?;
@@ -79,6 +85,8 @@ impl<'a> ObjectReader<'a> {
                     near = column + 1;
                     self.member(cursor, record, column, at, depth)?;
                 }
+                // Too many columns: the value is skipped and the record faulty, but the file can be
+                // read on.
                 None => skip(cursor)?,
             }
             if !cursor.next_member(b'}')? {
@@ -87,7 +95,7 @@ impl<'a> ObjectReader<'a> {
         }
     }
 
-    /// The column of a key; none if there are too many.
+    /// Returns the column of a key, or `None` if there are too many.
     fn key(
         &mut self,
         cursor: &mut JsonCursor<'_>,
@@ -100,11 +108,13 @@ impl<'a> ObjectReader<'a> {
         name.clear();
         name.push_str(prefix);
         let read = cursor.string(&mut name);
+        // The buffer goes back before `?`, or every interrupted read would allocate a new one.
         self.name = name;
         if read? {
             self.report_lone_surrogate(at, record);
         }
         let full = self.columns.len() >= self.limits.columns;
+        // Data used as names (`{"10023": {..}}`) makes a column per customer.
         if self.name.len() > self.limits.cell || (full && self.columns.exact(&self.name).is_none())
         {
             let message = if full {
@@ -123,7 +133,7 @@ impl<'a> ObjectReader<'a> {
         Ok(Some(self.columns.intern_near(&self.name, near)))
     }
 
-    /// Reads the value of a member whose key stands at `key`.
+    /// Reads the value of the member whose key is at `key`.
     fn member(
         &mut self,
         cursor: &mut JsonCursor<'_>,
@@ -134,6 +144,8 @@ impl<'a> ObjectReader<'a> {
     ) -> Result<(), JsonReadError> {
         let first = cursor.peek()?;
         let at = cursor.pos();
+        // Parsers disagree about which of two equal keys counts, so neither does: the record is
+        // faulty.
         if record.cell(column).is_some() || record.list(column).is_some() {
             let message = format!("{} occurs twice", quoted(self.columns.name(column)));
             let found = Diagnostic::new(codes::DUPLICATE_KEY, message).help("keep one of them");
@@ -147,6 +159,8 @@ impl<'a> ObjectReader<'a> {
             }
             b'{' => {
                 let prefix = format!("{}.", self.columns.name(column));
+                // The object itself is a cell too, so that a mapping to `address` can tell it from
+                // an absent member.
                 self.put(
                     record,
                     column,
@@ -157,6 +171,7 @@ impl<'a> ObjectReader<'a> {
             b'[' => self.list(cursor, record, column, depth),
             _ => {
                 let mut entry = self.scalar(cursor, record, first)?;
+                // The configured blanks apply to every scalar, as in CSV and sheets.
                 if self.blanks.iter().any(|blank| blank == entry.text.trim()) {
                     entry = RawCell::new(CompactText::default(), CellShape::Null, entry.at);
                 }
@@ -186,6 +201,7 @@ impl<'a> ObjectReader<'a> {
     ) -> Result<RawCell, JsonReadError> {
         let at = cursor.pos();
         if first != b'"' {
+            // A number keeps its spelling. As a float, a long id would be rounded.
             return Ok(match cursor.literal()? {
                 JsonLiteral::Null => RawCell::new(CompactText::default(), CellShape::Null, at),
                 JsonLiteral::Bool(text) => {
@@ -211,6 +227,8 @@ impl<'a> ObjectReader<'a> {
         if broken {
             self.report_lone_surrogate(at, record);
         } else if let Some(found) = check_text_letters(&value) {
+            // A broken text was reported; looking for lost letters in it would report the
+            // replacement again.
             self.diagnostics.push((at, found));
         }
         let text = self.limit_text(strip_text_marker(&value), at, record);
@@ -218,7 +236,7 @@ impl<'a> ObjectReader<'a> {
         Ok(RawCell::new(text, CellShape::Text, at))
     }
 
-    /// A text that is not too long for a cell, or as much of it as is not.
+    /// Returns the text, cut at the most bytes of a cell.
     fn limit_text(&mut self, text: &str, at: LineColumn, record: &mut ExportRecord) -> CompactText {
         let most = self.limits.cell;
         if text.len() <= most {
@@ -251,13 +269,14 @@ impl<'a> ObjectReader<'a> {
         } else {
             self.members(cursor, record, &mut members)?;
         }
+        // The text form of a list, for expressions and conditions, which see only text.
         let text = CompactText::new(members.join("||"));
         let shape = CellShape::List(members.into());
         self.put(record, column, RawCell::new(text, shape, at));
         Ok(())
     }
 
-    /// The members of a list of values, up to its end.
+    /// Reads the members of a list of values.
     fn members(
         &mut self,
         cursor: &mut JsonCursor<'_>,
@@ -281,7 +300,7 @@ impl<'a> ObjectReader<'a> {
         }
     }
 
-    /// The members of a list of objects, up to its end.
+    /// Reads the members of a list of objects.
     fn objects(
         &mut self,
         cursor: &mut JsonCursor<'_>,
@@ -296,6 +315,8 @@ impl<'a> ObjectReader<'a> {
                     ..ExportRecord::default()
                 };
                 self.object(cursor, &mut member, "", depth + 1)?;
+                // An account with one unreadable address is held whole: it is applied as a whole or
+                // not at all.
                 record.faulty |= member.faulty;
                 list.push(member);
             } else {
@@ -345,7 +366,9 @@ impl<'a> ObjectReader<'a> {
     }
 }
 
-/// A number whose exponent has its sign: `1E+3` for `1e3`, so that nobody takes it for an id.
+/// Writes the sign of an exponent: `1e3` becomes `1E+3`. An id like `73928e05` in quotes is text,
+/// but in a JSON number the exponent shows that digits were lost, and this is the form in which
+/// that is recognised.
 fn sign_exponent(text: &str) -> Cow<'_, str> {
     match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) if !exponent.starts_with('-') => {
@@ -356,17 +379,17 @@ fn sign_exponent(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Skips a value of any depth.
 fn skip(cursor: &mut JsonCursor<'_>) -> Result<(), JsonReadError> {
     let mut skipped = ValueSkipper::default();
     while !skipped.skip_token(cursor)? {}
     Ok(())
 }
 
-/// A value that is skipped, word by word.
+/// Skips a value token by token, with its own stack instead of recursion, so that deep nesting
+/// cannot overflow.
 #[derive(Default)]
 pub(super) struct ValueSkipper {
-    /// What closes the lists and objects that are open.
+    /// The closing characters of the open lists and objects.
     open: Vec<u8>,
     next: SkipState,
     text: String,
@@ -378,12 +401,12 @@ enum SkipState {
     #[default]
     Value,
     Key,
-    /// A comma, or the end of what is open.
+    /// A comma, or the end of the innermost list or object.
     More,
 }
 
 impl ValueSkipper {
-    /// Skips one word; whether it was the last one. Nothing has happened if there is no more text.
+    /// Skips one token and returns whether it was the last. Nothing changes if the text runs out.
     pub fn skip_token(&mut self, cursor: &mut JsonCursor<'_>) -> Result<bool, JsonReadError> {
         match self.next {
             SkipState::Value => self.value(cursor)?,
@@ -424,6 +447,7 @@ impl ValueSkipper {
         if self.open.len() >= DEEPEST {
             return Err(cursor.syntax_error(format!("nested deeper than {DEEPEST}")));
         }
+        // `[` and `{` are two below `]` and `}` in ASCII.
         cursor.expect(end - 2)?;
         if cursor.take(end)? {
             self.next = SkipState::More;
@@ -435,7 +459,7 @@ impl ValueSkipper {
     }
 }
 
-/// What a member begins with of what is closed by this.
+/// Returns how a member begins in the container that `end` closes.
 fn member(end: u8) -> SkipState {
     if end == b'}' {
         SkipState::Key

@@ -1,4 +1,4 @@
-//! CSV as it comes.
+//! CSV as real systems write it: delimiters, quotes, encodings, headers, trailers and damage.
 
 use super::ReadTranscript;
 use crate::feed::format::{FormatLimits, FormatOptions, encoding_for_label};
@@ -12,7 +12,7 @@ fn semicolons() -> FormatOptions {
     }
 }
 
-/// Bytes, the findings, and the records.
+/// The bytes, the expected codes, and the expected records.
 type CsvCase = (&'static [u8], &'static str, &'static [&'static str]);
 
 fn check(options: &FormatOptions, cases: &[CsvCase]) {
@@ -42,7 +42,7 @@ fn encodings() {
                 "encoding 3:1, row-width 3:1, feed-truncated 3:1, cut",
                 &["1|2", "!\0\0\0\0\0\0|_"],
             ),
-            // Text that was damaged before.
+            // Text that was damaged before it was exported.
             (
                 "a;b\n1;BjÃ¶rkens\n".as_bytes(),
                 "mojibake 2:3",
@@ -98,7 +98,7 @@ fn what_is_declared_as_another_encoding_and_is_utf8_is_refused() {
     let seen = ReadTranscript::of("a;b\n1;ÅÄÖåäöéè\n", &options);
     assert_eq!(seen.codes(), "encoding 0:0, cut");
     assert_eq!(seen.rows(), Vec::<String>::new());
-    // One text that was damaged before is not enough for that.
+    // One damaged text is not enough to refute the declared encoding.
     let (damaged, ..) = WINDOWS_1252.encode("a;b\n1;BjÃ¶rkens\n");
     assert_eq!(
         ReadTranscript::of(damaged, &options).codes(),
@@ -128,7 +128,7 @@ fn structure() {
                 "",
                 &["=cmd|' /C calc'!A0|-1"],
             ),
-            // A header only is an export without rows.
+            // A header alone is an export without rows.
             (b"a;b\n", "", &[]),
             (b"id\n1\n2\n", "", &["1", "2"]),
         ],
@@ -145,11 +145,11 @@ fn rows_of_another_width_are_faulty_and_the_others_are_read() {
                 "row-width 2:1, row-width 3:1",
                 &["!1|2|_", "!3|4|5", "7|8|9"],
             ),
-            // Columns without a name at the end are fine while nothing stands in them.
+            // Unnamed columns at the end are fine as long as they are empty.
             (b"a;b;;\n1;2;;\n3;4\n", "", &["1|2", "3|4"]),
             (b"a;b;;\n1;2;x;\n", "header-blank 2:5", &["!1|2"]),
             (b"a;b\n1;2;\n", "row-width 2:1", &["!1|2"]),
-            // Cut within a row, at the end of one, and within a quote.
+            // Cut within a row, at the end of a row, and within a quote.
             (
                 b"a;b;c\n1;2;3\n4;5",
                 "row-width 3:1, feed-truncated 3:1, cut",
@@ -202,7 +202,7 @@ fn quotes_that_do_not_close_swallow_nothing() {
                 "row-quote 2:9",
                 &["!1|x|y\"z"],
             ),
-            // As wide as it should be, and yet there are whole rows in it.
+            // The row has the right width, but a cell has swallowed whole rows.
             (
                 b"a;b;c;d\n1;2;3;\"x\n2;2;3;4\n3;2;3;y\"\n",
                 "row-quote 2:7",
@@ -309,7 +309,7 @@ fn trailers() {
         ..semicolons()
     };
     check(&total, &[(b"a;b\n1;2\nTOTAL;\n", "", &["1|2"])]);
-    // A row that is one and is not declared is at least no record.
+    // An undeclared trailer is at least not a record.
     check(
         &semicolons(),
         &[(
@@ -342,12 +342,12 @@ fn limits_hold() {
             (b"a;b;c;d;e\n", "feed-not-data 1:1, cut", &[]),
         ],
     );
-    // A line without an end, in memory that has one.
+    // An endless line must not fill the memory.
     let line = "x".repeat(3 << 20);
     let seen = ReadTranscript::of(format!("a;b\n1;2\n{line}"), &semicolons());
     assert_eq!(seen.codes(), "feed-not-data 3:1, cut");
     assert_eq!(seen.rows(), ["1|2"]);
-    // So many findings are kept, and how many more there are.
+    // The number of diagnostics is limited, and the rest is counted.
     let rows = "1\n".repeat(10_003);
     let seen = ReadTranscript::of(format!("a;b\n{rows}"), &semicolons());
     assert_eq!(seen.outcome.diagnostics.len(), 10_001);

@@ -1,4 +1,4 @@
-//! JSON as it comes.
+//! JSON as real systems write it: lists, nested objects, envelopes, errors and damage.
 
 use super::ReadTranscript;
 use crate::feed::format::{ExportFormat, FormatLimits, FormatOptions};
@@ -213,7 +213,7 @@ fn limits_hold() {
     let long = format!("[{{\"a\": 1}}, {{\"a\": \"{}\"}}]", "x".repeat(3 << 20));
     let seen = ReadTranscript::of(&long, &json());
     assert_eq!(seen.codes(), "feed-not-data 1:12, cut");
-    // Every member of a list has room for all columns before its own.
+    // Every member of a list uses memory for all columns before its own.
     let names: Vec<String> = (0..4000).map(|at| format!("\"n{at}\": 1")).collect();
     let members = "{\"n3999\": 1}, ".repeat(1000);
     let wide = format!("[{{{}, \"list\": [{members} {{}}]}}]", names.join(", "));
@@ -223,7 +223,7 @@ fn limits_hold() {
         "{}",
         seen.codes()
     );
-    // What is not read may be as long as it likes.
+    // A value that is skipped may be of any length.
     let options = FormatOptions {
         list_path: Some("b".to_owned()),
         ..json()
@@ -260,7 +260,7 @@ fn places_are_lines_and_characters() {
     assert_eq!((seen.records[0].at.line, seen.records[0].at.column), (2, 3));
 }
 
-/// Objects on lines of their own.
+/// JSON Lines: one object per line.
 #[test]
 fn each_line_of_json_lines_is_a_record_with_its_line() {
     let text = "{\"id\": \"a\", \"tags\": [1, 2]}\n\n{\"id\": \"b\", \"address\": [{\"city\": \"Åre\"}]}\r\n";

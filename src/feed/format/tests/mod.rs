@@ -1,4 +1,5 @@
-//! What exports look like, and what is said of them.
+//! Readers of all formats: which records and diagnostics an input gives. The helpers here turn both
+//! into short texts for the tests of each format.
 
 mod csv;
 mod json;
@@ -9,7 +10,7 @@ use super::{CellShape, ExportColumns, ExportRecord, FormatOptions, ReadOutcome, 
 use crate::diagnostic::Diagnostic;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-/// What was read from an export.
+/// The records and diagnostics of an export.
 struct ReadTranscript {
     columns: ExportColumns,
     records: Vec<ExportRecord>,
@@ -40,8 +41,8 @@ impl ReadTranscript {
         }
     }
 
-    /// The codes with their places, in the order in which they were found; `cut` if not all was
-    /// read.
+    /// The codes with their places, in the order in which they were found. `cut` if the export is
+    /// not complete.
     fn codes(&self) -> String {
         let code = |found: &Diagnostic| {
             let at = found.origin.as_ref().expect("a place").at;
@@ -54,7 +55,7 @@ impl ReadTranscript {
         codes.join(", ")
     }
 
-    /// The cells of every record, by column; `!` before those that are faulty.
+    /// The cells of every record by column, with `!` before faulty records.
     fn rows(&self) -> Vec<String> {
         self.records.iter().map(|record| self.row(record)).collect()
     }
@@ -100,7 +101,7 @@ impl ReadTranscript {
     }
 }
 
-/// An input that gives so many bytes and then fails.
+/// An input that fails after its last byte.
 struct FailingReader(Cursor<Vec<u8>>);
 
 impl Read for FailingReader {

@@ -1,4 +1,4 @@
-//! What one program writes, another one reads.
+//! Property tests: what other libraries write, the readers read.
 
 use super::ReadTranscript;
 use crate::feed::format::{Encoding, ExportFormat, FormatOptions};
@@ -6,7 +6,7 @@ use encoding_rs::{UTF_8, UTF_16LE, WINDOWS_1252};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// A cell of many kinds, without what is read as something else on purpose.
+/// Cells of many kinds, without those that are read differently on purpose.
 fn cell() -> impl Strategy<Value = String> {
     const TEXTS: [&str; 12] = [
         "",
@@ -110,7 +110,7 @@ proptest! {
             .iter()
             .map(|record| record.cells.iter().flatten().map(|cell| cell.text.to_string()).collect())
             .collect();
-        // A row with nothing in it is none.
+        // A blank row is not a record.
         let kept = |row: &&Vec<String>| !row.iter().all(|cell| cell.trim().is_empty());
         let expected: Vec<Vec<String>> = rows.iter().filter(kept).cloned().collect();
         prop_assert_eq!(&read, &expected, "{:?}", seen.messages());

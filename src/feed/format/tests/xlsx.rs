@@ -1,4 +1,4 @@
-//! Spreadsheets as they come.
+//! Workbooks as real systems write them: sheets, formats, formulas, merged cells and damage.
 
 use super::ReadTranscript;
 use crate::feed::format::{CellShape, ExportFormat, FormatLimits, FormatOptions, SheetSelector};
@@ -8,7 +8,7 @@ use zip::write::SimpleFileOptions;
 
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
 
-/// A workbook with these sheets, each given by its rows in XML.
+/// Builds a workbook with these sheets, each given as rows in XML.
 fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
     let shown: Vec<(&str, &str, &str)> = sheets
         .iter()
@@ -17,7 +17,7 @@ fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
     workbook_of(&shown)
 }
 
-/// The same, each also with its state.
+/// The same, with the state of each sheet.
 fn workbook_of(sheets: &[(&str, &str, &str)]) -> Vec<u8> {
     let mut names = String::new();
     let mut links = String::new();
@@ -103,7 +103,7 @@ fn a_covered_cell_knows_its_range() {
     assert_eq!(shape, Some(CellShape::Covered("A4:A5".into())));
 }
 
-/// A sheet of a header and one row, given by its cells in XML.
+/// Builds a sheet with a header and one row, given as cells in XML.
 fn one_row(cells: &str) -> String {
     format!(
         r#"<sheetData><row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c></row><row r="2">{cells}</row></sheetData>"#
@@ -117,7 +117,7 @@ fn a_formula_without_its_value_is_not_blank() {
         ("<c r=\"B2\"><f>A1</f><v></v></c>", "~"),
         ("<c r=\"B2\" t=\"str\"><f>A1</f></c>", "~"),
         ("<c r=\"B2\"><f t=\"shared\" si=\"0\"/></c>", "~"),
-        // A text without letters is a value; so is a number.
+        // An empty text is a value, and so is a number.
         ("<c r=\"B2\" t=\"str\"><f>\"\"</f><v></v></c>", ""),
         ("<c r=\"B2\"><f>1+1</f><v>2</v></c>", "#2"),
         ("<c r=\"B2\" s=\"2\"/>", "-"),

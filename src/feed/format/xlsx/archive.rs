@@ -1,40 +1,41 @@
-//! What a spreadsheet becomes when it is unpacked, looked at before any of it is kept.
+//! Checks a workbook before any of it is kept in memory. An XLSX file is a ZIP archive of XML, and
+//! the library that reads it unpacks whole parts, so a small file could fill the memory. All parts
+//! are unpacked once and dropped. Start reading at `scan_archive`.
 
 use std::io::{BufReader, Read, Seek};
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
-/// More parts than any workbook has.
 const MOST_PARTS: usize = 10_000;
-/// The most bytes of one part that is kept as a whole: the texts that cells share.
+/// The most bytes of a part that is kept whole, such as the shared texts of cells.
 const MOST_SHARED: u64 = 256 << 20;
-/// The most bytes between two tags, which are kept at once.
+/// The most bytes between two tags, which the XML reader keeps at once.
 const MOST_BETWEEN: usize = 1 << 20;
 
-/// How the elements of formulas begin or end, whatever stands before their names.
+/// How elements of formulas begin or end, with any namespace prefix.
 const FORMULAS: [&[u8]; 6] = [b"</f>", b":f>", b"<f ", b":f ", b"<f/>", b":f/>"];
 
-/// What was seen.
+/// What a workbook contains that costs extra passes.
 #[derive(Default)]
 pub(super) struct WorkbookFeatures {
-    /// Whether cells are merged.
     pub merged: bool,
-    /// Whether cells have formulas.
     pub formulas: bool,
 }
 
-/// Whether an archive has parts of a spreadsheet, of Excel's or another one; what cannot be read may be a
-/// damaged one.
+/// Returns whether an archive looks like a workbook of any program. An unreadable one may be a
+/// damaged workbook, and is reported as such later.
 pub(super) fn is_workbook(input: impl Read + Seek) -> bool {
     let Ok(archive) = ZipArchive::new(BufReader::new(input)) else {
         return true;
     };
+    // `mimetype` is in OpenDocument files, which are then refused as unreadable workbooks and not
+    // as archives.
     let is_part = |name: &str| name.starts_with("xl/") || name == "mimetype";
     let mut names = archive.file_names();
     names.any(|name| name.is_ok_and(|name| is_part(&name)))
 }
 
-/// Unpacks all parts and keeps none.
+/// Unpacks all parts without keeping them, and returns what the workbook contains.
 pub(super) fn scan_archive(input: impl Read + Seek, most: u64) -> Result<WorkbookFeatures, String> {
     let mut archive = ZipArchive::new(BufReader::new(input))
         .map_err(|error| format!("not a readable archive: {error}"))?;
@@ -48,6 +49,7 @@ pub(super) fn scan_archive(input: impl Read + Seek, most: u64) -> Result<Workboo
             .map_err(|error| format!("not a readable archive: {error}"))?;
         let name = part.name().map(std::borrow::Cow::into_owned);
         let name = name.map_err(|error| format!("not a readable archive: {error}"))?;
+        // Worksheets are read as a stream; every other part is kept whole.
         let kept = !name.contains("worksheets/");
         let allowed = if kept { left.min(MOST_SHARED) } else { left };
         left = left.saturating_sub(scan_part(part, &name, allowed, &mut seen)?);
@@ -55,7 +57,7 @@ pub(super) fn scan_archive(input: impl Read + Seek, most: u64) -> Result<Workboo
     Ok(seen)
 }
 
-/// Unpacks one part; says how many bytes it has.
+/// Unpacks one part and returns its size.
 fn scan_part<R: Read + ?Sized>(
     mut part: ZipFile<'_, R>,
     name: &str,
@@ -77,7 +79,8 @@ fn scan_part<R: Read + ?Sized>(
             return Err(format!("more than {allowed} bytes after unpacking"));
         }
         if xml {
-            // A word may be cut by the end of a chunk.
+            // The end of a chunk may cut a word, so the last bytes are looked at again with the
+            // next chunk.
             last.extend_from_slice(&chunk[..read]);
             between = check_tags(&last, between)?;
             seen.merged |= contains_any(&last, &[b"mergeCell "]);
@@ -92,7 +95,7 @@ fn contains_any(piece: &[u8], words: &[&[u8]]) -> bool {
     words.any(|word| memchr::memmem::find(piece, word).is_some())
 }
 
-/// Looks at the tags of a piece; says how many bytes follow the last of them.
+/// Checks the tags of a piece and returns how many bytes follow the last one.
 fn check_tags(piece: &[u8], before: usize) -> Result<usize, String> {
     let (mut start, mut between) = (0, before);
     for at in memchr::memchr_iter(b'<', piece) {
@@ -100,7 +103,8 @@ fn check_tags(piece: &[u8], before: usize) -> Result<usize, String> {
         if between > MOST_BETWEEN {
             break;
         }
-        // Entities and comments can hold anything, and no spreadsheet has them.
+        // Entities can expand without bound, and comments can hide what is searched for. No
+        // spreadsheet program writes either.
         if piece.get(at + 1) == Some(&b'!') {
             return Err("a spreadsheet with comments or entities in its XML".to_owned());
         }

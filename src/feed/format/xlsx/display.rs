@@ -1,4 +1,6 @@
-//! What a spreadsheet shows of a number: the zeros before it are in the format of its cell only.
+//! What a workbook shows of a number. Leading zeros of an id (`00123`) may exist only in the number
+//! format of the cell, so the format is read and applied. Where it cannot be, the cell is
+//! unreadable: guessing would name another customer. Start reading at `NumberDisplay::show`.
 
 use super::super::record::CellShape;
 use super::number;
@@ -6,40 +8,39 @@ use crate::diagnostic::codes;
 use crate::kinds::read::ValueProblem;
 use crate::model::CompactText;
 
-/// Whole numbers from here on have lost their last digits.
+/// Workbooks store numbers as floats: from here on, whole numbers have lost digits.
 const TOO_LONG: f64 = 1e15;
 
-/// How the cells of one style show numbers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum NumberDisplay {
-    /// As they are, but for decimals and separators.
+    /// Unchanged, apart from decimals and separators.
     Plain,
-    /// As percentages.
     Percent,
     Digits(Vec<FormatPiece>),
-    /// With at least so many digits, in a way that is not known here.
+    /// With at least this many digits, in a format that is not understood.
     Unknown(usize),
 }
 
-/// A part of a format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum FormatPiece {
-    /// A digit, or a zero.
+    /// A digit, or a zero if there is none.
     Zero,
-    /// A digit, or nothing.
+    /// A digit, or nothing if there is none.
     Digit,
-    /// A character that always shows.
+    /// A character that is always shown.
     Literal(char),
 }
 
 impl NumberDisplay {
-    /// Reads the code of a number format: `00000`, `0000-000`, `#,##0.00`.
+    /// Parses a number format: `00000`, `0000-000`, `#,##0.00`.
     pub fn parse(code: &str) -> Self {
         let mut format = FormatCodeParser::default();
         let mut rest = code.chars();
         while let Some(c) = rest.next() {
             match c {
                 ';' if format.conditional => {}
+                // The sections are for positive, negative and zero values; ids use the first one.
+                // With conditions any section may apply, so none is believed.
                 ';' => break,
                 '[' => {
                     let inner: String = rest.by_ref().take_while(|c| *c != ']').collect();
@@ -50,7 +51,8 @@ impl NumberDisplay {
                     format.pieces.extend(text.map(FormatPiece::Literal));
                 }
                 '\\' | '!' => format.pieces.extend(rest.next().map(FormatPiece::Literal)),
-                // A gap as wide as the next character, or as many of it as fit.
+                // `_` leaves a gap as wide as the next character, `*` repeats it. Neither adds
+                // digits.
                 '_' | '*' => drop(rest.next()),
                 other => format.take(other),
             }
@@ -58,7 +60,7 @@ impl NumberDisplay {
         format.display()
     }
 
-    /// The text that a cell shows of a number, and how it is kept.
+    /// Returns what a cell shows of a number, and in which shape.
     pub fn show(&self, number: f64) -> (CompactText, CellShape) {
         let text = number::decimal(number);
         let whole = number.fract() == 0.0;
@@ -75,6 +77,8 @@ impl NumberDisplay {
             .map_or(0, str::len);
         match self {
             Self::Percent => (text, CellShape::Percent),
+            // A negative or fractional number is no id, and the format shows it in ways that are
+            // not reproduced.
             Self::Digits(pieces) if whole && number >= 0.0 => {
                 (filled(pieces, &text), CellShape::Number)
             }
@@ -108,7 +112,7 @@ fn zeros(pieces: &[FormatPiece]) -> usize {
         .count()
 }
 
-/// The digits where the format has places for them, from the last one; what is left over comes first.
+/// Fills digits into the places of a format from the right. Surplus digits go in front.
 fn filled(pieces: &[FormatPiece], digits: &str) -> CompactText {
     let mut left: Vec<char> = digits.chars().collect();
     let first = pieces
@@ -128,19 +132,19 @@ fn filled(pieces: &[FormatPiece], digits: &str) -> CompactText {
     CompactText::new(shown.iter().rev().collect::<String>())
 }
 
-/// A format as it is read.
+/// A number format while it is parsed.
 #[derive(Default)]
 struct FormatCodeParser {
     pieces: Vec<FormatPiece>,
     percent: bool,
     conditional: bool,
-    /// Whether it has decimals, separators or words.
+    /// Whether there are decimals, separators or words.
     other: bool,
     points: usize,
 }
 
 impl FormatCodeParser {
-    /// A colour or a currency shows nothing of the digits; a condition chooses between formats.
+    /// Colours and currencies do not affect the digits; a condition chooses between sections.
     fn bracket(&mut self, inner: &str) {
         self.conditional |= inner.starts_with(['<', '>', '=']);
     }
@@ -164,6 +168,8 @@ impl FormatCodeParser {
         if self.percent {
             NumberDisplay::Percent
         } else if zeros < 2 {
+            // One zero (`0`, `#,##0`) shows every number as it is. From two on, zeros may be added
+            // in front.
             NumberDisplay::Plain
         } else if self.other || self.conditional {
             NumberDisplay::Unknown(zeros)
@@ -206,7 +212,7 @@ mod tests {
             ("[$€-407]#,##0", 1234.0, "1234"),
             ("0.00", 42.0, "42"),
             ("0%", 0.25, "0.25 %"),
-            // What cannot be known is an error, unless there are digits enough.
+            // An unknown format is an error, unless there are enough digits.
             ("0,000", 42.0, "spreadsheet-error"),
             ("0,000", 4200.0, "4200"),
             ("000.0", 42.0, "spreadsheet-error"),

@@ -1,4 +1,5 @@
-//! Formulas that were never calculated: what they come to is not in the file.
+//! Finds formulas without a stored value. A program that writes a workbook without calculating it
+//! leaves them, and the reading library returns them as empty cells, which would look like blanks.
 
 use super::super::record::CellShape;
 use crate::diagnostic::codes;
@@ -6,19 +7,18 @@ use crate::kinds::read::ValueProblem;
 use calamine::{DataRef, Xlsx, XlsxError};
 use std::io::{Read, Seek};
 
-/// More of them than anybody could correct.
 const MOST: usize = 1_000_000;
 
-/// The cells of a sheet that have a formula and no value, by row and column.
+/// The cells of a sheet that have a formula but no value, as sorted pairs of row and column.
 #[derive(Default)]
 pub(super) struct UncalculatedFormulas(Vec<(u32, u32)>);
 
 impl UncalculatedFormulas {
-    /// Finds those of a sheet.
     pub fn find<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<Self, XlsxError> {
         let mut cells = book.worksheet_cells_reader(name)?;
         let mut found = Vec::new();
         while let Some(cell) = cells.next_cell_with_formula_metadata()? {
+            // The bound limits memory. With this many the workbook is useless anyway.
             if cell.formula.is_some() && cell.value == DataRef::Empty {
                 if found.len() >= MOST {
                     return Err(XlsxError::Unexpected("too many formulas without a value"));
@@ -30,13 +30,12 @@ impl UncalculatedFormulas {
         Ok(Self(found))
     }
 
-    /// Whether a cell is one of them.
     pub fn contains(&self, row: u32, column: u32) -> bool {
         self.0.binary_search(&(row, column)).is_ok()
     }
 }
 
-/// What such a cell holds.
+/// Returns the shape of such a cell.
 pub(super) fn uncalculated_cell() -> CellShape {
     let fault = ValueProblem::new(
         codes::SPREADSHEET_ERROR,

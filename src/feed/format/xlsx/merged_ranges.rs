@@ -1,13 +1,15 @@
-//! Cells that another cell covers.
+//! Finds the cells that a merged cell covers. Only its first cell has a value; the others look
+//! blank without being so.
 
 use calamine::Dimensions;
 
-/// The merged cells of a sheet, as its rows are gone through.
+/// The merged ranges of a sheet, for rows visited in order. Ranges are moved along with the row, so
+/// that a sheet with many of them is not searched for every cell.
 #[derive(Default)]
 pub(super) struct MergedRanges {
-    /// Those below, the next one last.
+    /// Ranges below the current row, the next one last.
     below: Vec<Dimensions>,
-    /// Those that the row is within.
+    /// Ranges that contain the current row.
     covering: Vec<Dimensions>,
 }
 
@@ -20,7 +22,6 @@ impl MergedRanges {
         }
     }
 
-    /// Goes down to a row.
     pub fn go_to(&mut self, row: u32) {
         self.covering.retain(|one| one.end.0 >= row);
         while let Some(one) = self.below.pop_if(|one| one.start.0 <= row) {
@@ -30,7 +31,7 @@ impl MergedRanges {
         }
     }
 
-    /// The range, as `A2:A4`, whose first cell covers a cell of the row.
+    /// Returns the range, such as `A2:A4`, that covers a cell of the row.
     pub fn covers(&self, row: u32, column: usize) -> Option<String> {
         let column = u32::try_from(column).ok()?;
         let covers = |one: &&Dimensions| {
@@ -41,9 +42,10 @@ impl MergedRanges {
     }
 }
 
-/// The name of a cell: `AB12`.
+/// Returns the name of a cell: `AB12`.
 fn name((row, column): (u32, u32)) -> String {
     let mut letters = Vec::new();
+    // Letters are a number in base 26 without a zero, hence `left - 1`.
     let mut left = column + 1;
     while left > 0 {
         let letter = u8::try_from((left - 1) % 26).unwrap_or_default();

@@ -1,4 +1,7 @@
-//! Spreadsheets of Excel 2007 and later, cell by cell.
+//! Reads workbooks of Excel 2007 and later, cell by cell. In go the bytes; out go rows to the
+//! `TableParser`, with cells as text and how they were written. What a workbook adds to CSV is a
+//! file each: which sheet (`sheet.rs`), what a cell shows (`display.rs`), merged cells, formulas,
+//! and the check of the archive. Start reading at `rows`.
 
 mod archive;
 mod display;
@@ -19,18 +22,17 @@ use formula::UncalculatedFormulas;
 use merged_ranges::MergedRanges;
 use std::io::{BufReader, Read, Seek};
 
-/// How many columns a sheet can have.
+/// The number of columns that a sheet can have.
 const MOST_COLUMNS: u32 = 1 << 14;
 
-/// The cells of one row.
 #[derive(Default)]
 struct SheetRow {
-    /// Its number, from 0.
+    /// The row number, from 0.
     row: u32,
     cells: Vec<(CompactText, CellShape)>,
 }
 
-/// Reads the rows of a sheet.
+/// Reads the rows of a workbook.
 pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut ReadContext<'_>) -> ReadOutcome {
     let declared = target.options.format.unwrap_or(ExportFormat::Xlsx);
     let mut hasher = blake3::Hasher::new();
@@ -39,6 +41,7 @@ pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut ReadContext<'_>) 
         let found = not_data::not_data("a ZIP archive", not_data::UNPACK);
         target.findings.fatal(LineColumn::default(), found);
     } else if declared == ExportFormat::Xlsx {
+        // The library seeks in the file, so the digest needs a pass of its own.
         let hashed = input
             .rewind()
             .and_then(|()| hasher.update_reader(&mut *input).map(|_| ()));
@@ -62,6 +65,7 @@ pub(super) fn read<I: Read + Seek>(input: &mut I, target: &mut ReadContext<'_>) 
 
 fn read_workbook<I: Read + Seek>(input: &mut I, target: &mut ReadContext<'_>) -> BodySummary {
     let limit = target.options.limits.unpacked;
+    // Before the library opens it, which would unpack it into memory.
     let seen = match archive::scan_archive(&mut *input, limit) {
         Ok(seen) => seen,
         Err(what) => {
@@ -85,9 +89,11 @@ fn read_sheet<I: Read + Seek>(
         Err(found) => return Ok(refuse(target, found)),
     };
     let mut detected = Vec::new();
+    // With one sheet there was no choice to tell about.
     if target.options.sheet.is_none() && book.sheets_metadata().len() > 1 {
         detected.push(format!("sheet {}", quoted(&name)));
     }
+    // Both need another pass over the sheet and are rare, so the scan decides.
     let merged = if seen.merged {
         MergedRanges::new(book.merge_cells_by_sheet_name(&name)?)
     } else {
@@ -136,6 +142,7 @@ fn rows<I: Read + Seek>(
     let mut line = SheetRow::default();
     while let Some((cell, style)) = cells.next_cell_with_style_id()? {
         let (row, column) = cell.get_position();
+        // The library yields cells, not rows. A new row number ends the row before.
         if row != line.row {
             if !rows.take(&line) {
                 return Ok(rows.table.end(cell_position(&line, 0)));
@@ -143,11 +150,13 @@ fn rows<I: Read + Seek>(
             line.row = row;
             line.cells.clear();
         }
+        // The number comes from the file, and a row is as long as its last column.
         if column >= MOST_COLUMNS {
             return Ok(refuse(rows.table.target, column_out_of_range(column)));
         }
         let display = displays.get(style).unwrap_or(&NumberDisplay::Plain);
         let mut value = value(cell.get_value(), display);
+        // The library returns no value for it; without this the cell would look blank.
         if matches!(value.1, CellShape::Null) && formulas.contains(row, column) {
             value.1 = formula::uncalculated_cell();
         }
@@ -177,7 +186,7 @@ fn display(style: &calamine::Style) -> NumberDisplay {
     })
 }
 
-/// A cell as text, and how it is kept.
+/// Returns a cell as text, and how it was written.
 fn value(value: &DataRef<'_>, display: &NumberDisplay) -> (CompactText, CellShape) {
     match value {
         #[expect(
@@ -186,6 +195,8 @@ fn value(value: &DataRef<'_>, display: &NumberDisplay) -> (CompactText, CellShap
         )]
         DataRef::Int(number) => display.show(*number as f64),
         DataRef::Float(number) => display.show(*number),
+        // Dates in ISO form are text in the file, unlike the usual numbers with a date format, and
+        // nothing was lost.
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
             (CompactText::new(text), CellShape::Text)
         }
@@ -200,7 +211,7 @@ fn value(value: &DataRef<'_>, display: &NumberDisplay) -> (CompactText, CellShap
     }
 }
 
-/// The place of a cell: the number of its row and of its column.
+/// The place of a cell: its row and column number.
 fn cell_position(line: &SheetRow, column: usize) -> LineColumn {
     LineColumn {
         line: line.row.saturating_add(1),
@@ -208,16 +219,16 @@ fn cell_position(line: &SheetRow, column: usize) -> LineColumn {
     }
 }
 
-/// The rows of a sheet.
 struct SheetReader<'t, 'a> {
     table: TableParser<'t, 'a>,
     merged: MergedRanges,
 }
 
 impl SheetReader<'_, '_> {
-    /// Takes a row for what it is; false stops.
+    /// Handles a row by what it is: skipped, trailer, header or record. Returns false to stop.
     fn take(&mut self, line: &SheetRow) -> bool {
         self.merged.go_to(line.row);
+        // A formula without a value has no text, but its row is not blank.
         let blank = |(text, shape): &(CompactText, CellShape)| {
             is_blank(text) && !matches!(shape, CellShape::Unreadable(_))
         };
@@ -258,12 +269,13 @@ impl SheetReader<'_, '_> {
         self.table.begin(&names)
     }
 
-    /// Cells that are not there are blank, as they are in CSV.
+    /// Takes a row as a record. Missing cells are blank, as in CSV.
     fn record(&mut self, line: &SheetRow) -> bool {
         let there = |(text, shape): &(CompactText, CellShape)| {
             !is_blank(text) || matches!(shape, CellShape::Unreadable(_))
         };
         let last = line.cells.iter().rposition(there);
+        // Cells after the last one with text are left out, since formatting alone creates cells.
         let width = self.table.width().max(last.map_or(0, |last| last + 1));
         self.table.start(cell_position(line, 0), false);
         for column in 0..width {
@@ -273,18 +285,21 @@ impl SheetReader<'_, '_> {
             };
             self.table.put(column, text, cell_position(line, column));
             if let Some(range) = self.merged.covers(line.row, column) {
+                // A covered cell may keep a hidden old value. It is emptied, so that nobody reads
+                // what nobody sees.
                 self.table.put(column, "", cell_position(line, column));
                 self.table.shape(column, CellShape::Covered(range.into()));
             } else if shape != CellShape::Text {
                 self.table.shape(column, shape);
             }
         }
+        // For every row, unlike in CSV: there is no raw line here to look at first.
         self.table.check_letters();
         self.table.finish_record(width)
     }
 }
 
-/// The cells of a row in one text, to be compared with a trailer.
+/// Joins the cells of a row to compare them with the trailer.
 fn joined(line: &SheetRow) -> String {
     let texts: Vec<&str> = line.cells.iter().map(|(text, _)| text.as_str()).collect();
     texts.join(";")

@@ -1,18 +1,19 @@
-//! Numbers and days of a spreadsheet as text.
+//! Numbers and dates of a workbook as text.
 
 use super::super::record::CellShape;
 use crate::model::CompactText;
 use calamine::ExcelDateTime;
 
-/// Spreadsheets count with so many digits; what follows is noise.
+/// Spreadsheets calculate with this many digits. What a float adds is noise: `0.1 + 0.2`.
 const DIGITS: usize = 15;
 
-/// A number in its shortest decimal spelling, never with an exponent.
+/// Returns a number in its shortest decimal form, never with an exponent.
 pub(super) fn decimal(number: f64) -> CompactText {
     if number == 0.0 {
         return CompactText::new("0");
     }
     let whole = number.fract() == 0.0;
+    // Whole numbers are not rounded: an id must keep the digits it has.
     let rounded = if whole {
         number
     } else {
@@ -22,7 +23,7 @@ pub(super) fn decimal(number: f64) -> CompactText {
     CompactText::new(rounded.to_string())
 }
 
-/// A day or a moment in ISO 8601; a length of time stays the number of days that it is.
+/// Returns a date or time in ISO 8601. A duration stays a number of days.
 pub(super) fn format_date(time: &ExcelDateTime) -> (CompactText, CellShape) {
     if time.is_duration() {
         return (decimal(time.as_f64()), CellShape::Number);
@@ -30,6 +31,7 @@ pub(super) fn format_date(time: &ExcelDateTime) -> (CompactText, CellShape) {
     let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
     let date = format!("{year:04}-{month:02}-{day:02}");
     let text = if (hour, minute, second) == (0, 0, 0) {
+        // A date without a time is stored as midnight.
         date
     } else {
         format!("{date}T{hour:02}:{minute:02}:{second:02}")

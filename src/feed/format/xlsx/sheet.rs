@@ -1,4 +1,6 @@
-//! Which sheet of a workbook is read.
+//! Chooses the sheet of a workbook. A wrong sheet may look like an export with few rows, so Roster
+//! takes one only if there is no doubt: the mapping names it, or it is the only visible sheet with
+//! data. Start reading at `choose`.
 
 use super::super::SheetSelector;
 use super::super::not_data;
@@ -7,7 +9,7 @@ use crate::kinds::read::{is_blank, quoted};
 use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx, XlsxError};
 use std::io::{Read, Seek};
 
-/// How the names of sheets begin that explain the others, without case, spaces and signs.
+/// How names of sheets begin that explain the others. Compared without case, spaces and signs.
 const EXPLAINING: [&str; 14] = [
     "instruction",
     "instruktion",
@@ -24,7 +26,7 @@ const EXPLAINING: [&str; 14] = [
     "förklaring",
     "modedemploi",
 ];
-/// What they are called in one word.
+/// The same, for names that are exactly one word.
 const EXPLAINING_NAMES: [&str; 12] = [
     "help",
     "hilfe",
@@ -40,7 +42,6 @@ const EXPLAINING_NAMES: [&str; 12] = [
     "guide",
 ];
 
-/// A sheet of a workbook.
 struct SheetCandidate {
     name: String,
     hidden: bool,
@@ -59,8 +60,8 @@ impl SheetCandidate {
     }
 }
 
-/// The name of the sheet to read, or what is wrong: without a choice the first one that is shown has
-/// to be the only one with data.
+/// Returns the name of the sheet to read, or why there is none. Without a declared sheet, only one
+/// may hold data, and the first one must be visible and not explain the others.
 pub(super) fn choose<I: Read + Seek>(
     book: &mut Xlsx<I>,
     declared: Option<&SheetSelector>,
@@ -71,6 +72,7 @@ pub(super) fn choose<I: Read + Seek>(
         .filter(|sheet| sheet.typ == SheetType::WorkSheet)
         .map(candidate)
         .collect();
+    // Hidden sheets and sheets of any name may be declared; then somebody looked.
     if let Some(declared) = declared {
         return Ok(find_sheet(&all, declared).ok_or_else(|| missing_sheet(&all, declared)));
     }
@@ -80,6 +82,8 @@ pub(super) fn choose<I: Read + Seek>(
             "check the program that wrote it",
         )));
     };
+    // Elsewhere "the first sheet" is the convention. If the first one is not data, whoever set up
+    // the export expects another rule, so the mapping has to say which.
     if all.len() > 1 && (first.hidden || first.is_explanation()) {
         let what = if first.hidden {
             "is hidden"
@@ -95,6 +99,7 @@ pub(super) fn choose<I: Read + Seek>(
     let mut filled = Vec::new();
     for sheet in all
         .iter()
+        // A single sheet is taken whatever it is called.
         .filter(|sheet| all.len() == 1 || !sheet.hidden && !sheet.is_explanation())
     {
         if has_data(book, &sheet.name)? {
@@ -152,7 +157,7 @@ fn listed(all: &[SheetCandidate]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a sheet has a cell that is not blank.
+/// Returns whether a sheet has a cell that is not blank.
 fn has_data<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<bool, XlsxError> {
     let mut cells = book.worksheet_cells_reader(name)?;
     while let Some(cell) = cells.next_cell()? {
@@ -162,6 +167,7 @@ fn has_data<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<bool, Xlsx
             DataRef::SharedString(text) => is_blank(text),
             _ => false,
         };
+        // Stops at the first one, as sheets may be large.
         if !blank {
             return Ok(true);
         }
