@@ -1,5 +1,6 @@
-//! `roster adopt`: hands the claims of one source over to another, of what that one declares now.
-//! What it does not declare stays, since a source that removes would take it away.
+//! `roster adopt`: hands over claims from one source to another, for the resources that the other
+//! one declares now. What it does not declare stays with the first source, because otherwise the
+//! new owner would remove it in its next pass.
 
 use super::import_manifests::by_kind;
 use super::source::{is_configured, lease_both, release, require_claims};
@@ -13,7 +14,7 @@ use clap::Args;
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
 
-/// How many resources are named where there are more.
+/// How many resources are listed by name.
 const NAMED: usize = 20;
 
 /// Options of `roster adopt`.
@@ -34,24 +35,26 @@ pub struct Options {
     yes: bool,
 }
 
-/// What changes hands, and what does not.
+/// The claims to hand over, and those that stay.
 #[derive(Debug, Default)]
 struct ClaimHandover {
     handed_over: Vec<Key>,
-    /// The other source does not declare it.
+    /// The receiving source does not declare it.
     undeclared: Vec<Key>,
-    /// The first source declares it still.
+    /// The first source still declares it.
     declared: Vec<Key>,
 }
 
-/// Sorts, shows, asks, hands over.
+/// Sorts the claims, shows them, asks and hands them over.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     configured(&config, options)?;
     let store = session::writer(&config).await?;
     require_claims(&store, &options.from).await?;
+    // Before anything is read: a pass of either source could change its claims in between.
     let held = lease_both(&store, &options.from, &options.to).await?;
     let done = under_leases(global, options, &config, &store).await;
+    // Whatever happened; otherwise both sources would wait for the expiry.
     release(&store, held).await;
     done
 }
@@ -73,6 +76,7 @@ async fn under_leases(
     store: &Store,
 ) -> CommandResult {
     let request = PassRequest::default().with_fetch_results(&reconcile::fetch(config, None));
+    // In full, because an incremental pass knows only a part of what a source declares.
     let pass = Pass::read_in_full(config, request)?;
     let claimed = store.claimed_by(&options.from).await?;
     let claimed = select_keys(options, claimed)?;
@@ -81,6 +85,7 @@ async fn under_leases(
         show(options, &sorted)?;
     }
     if !options.yes && !sorted.handed_over.is_empty() {
+        // JSON is written at the end, so nobody could see what they confirm.
         if global.output == OutputFormat::Json || !io::stdin().is_terminal() {
             return Err(CommandFailure::usage(apply::NO_TERMINAL));
         }
@@ -106,7 +111,7 @@ async fn under_leases(
     Ok(0)
 }
 
-/// Of what the source claims, what is asked for.
+/// The requested ones among the claims of the source.
 fn select_keys(options: &Options, claimed: Vec<Key>) -> Result<Vec<Key>, CommandFailure> {
     if options.only.is_empty() {
         return Ok(claimed);
@@ -114,6 +119,7 @@ fn select_keys(options: &Options, claimed: Vec<Key>) -> Result<Vec<Key>, Command
     let mut wanted = Vec::new();
     for text in &options.only {
         let key = session::key(text)?;
+        // A mistyped key must not silently be left out of the handover.
         if claimed.binary_search(&key).is_err() {
             let message = format!("source {} does not claim {key}", options.from);
             return Err(CommandFailure::error(message));
@@ -135,6 +141,7 @@ fn sort(
         readings.find(|reading| *reading.source.name == *name)
     };
     let giver = reading(&options.from);
+    // An unreadable file may declare anything, so the resource may not really be free to go.
     if let Some(why) = giver.and_then(|giver| giver.desired.removals_off.first()) {
         let message = format!(
             "cannot determine what source {} still declares: {why}",
@@ -163,7 +170,7 @@ fn sort(
     Ok(sorted)
 }
 
-/// Whether a source declares a resource, or may for all that can be read.
+/// Whether a source declares a resource, or may do so in a part that cannot be read.
 fn declares(reading: &SourceReading, key: &Key) -> bool {
     let desired = &reading.desired;
     desired.resources.contains(key)

@@ -1,4 +1,5 @@
-//! `roster apply`: plans, shows, asks, applies.
+//! `roster apply`: plans, shows, asks and applies, one source after the other, or applies a saved
+//! plan. Start at [`run`]; `apply_source` is also used by `roster import`.
 
 use super::output::{self, DisplayOptions};
 use super::plan::first_code;
@@ -38,17 +39,17 @@ pub struct ApplyOptions {
     pub lock_timeout: Duration,
 }
 
-/// What became of one source.
+/// The result for one source.
 pub struct SourceResult {
     source: String,
-    /// Its plan, unless something went wrong before there was one.
+    /// Its plan, unless something failed before.
     pub plan: Option<Plan>,
     run: Option<i64>,
     outcome: PassOutcome,
     failure: Option<CommandFailure>,
 }
 
-/// Applies every source that is asked for, or a saved plan.
+/// Applies every selected source, or a saved plan.
 pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult {
     if options
         .scope
@@ -61,6 +62,8 @@ pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult 
     }
     let config = session::config(global, Some(&options.scope))?;
     let request = session::request(&config, &options.scope, false)?;
+    // Before the database is opened or created: without a terminal and without `--yes` nothing may
+    // be left behind.
     options
         .ways
         .require_confirmation(global, &options.scope.paths)?;
@@ -70,7 +73,10 @@ pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult 
     let wanted = pass.selected_sources()?;
     let mut ended = Vec::new();
     for index in &wanted {
+        // One after the other: a later source may refer to what an earlier one creates, and its
+        // plan needs the new state.
         ended.push(apply_source(global, &options.ways, &mut pass, *index, &store).await);
+        // The remaining sources may depend on the one that failed.
         if ended.last().is_some_and(|ended| ended.failure.is_some()) {
             break;
         }
@@ -81,20 +87,22 @@ pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult 
     code
 }
 
-/// Whether a path is that of a saved plan, be it there or not; any other is of manifests.
+/// Whether a path is meant as a saved plan, existing or not; any other path is one of manifests.
 fn is_plan(path: &Path) -> bool {
     let named = path.extension().is_some_and(|ending| ending == "json");
     if named || !path.is_file() {
         return named && !path.is_dir();
     }
+    // The beginning of the file is enough, and a manifest in JSON may be large.
     let mut begin = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(200).read_to_end(&mut begin));
     let begin = String::from_utf8_lossy(&begin);
     read.is_ok() && begin.starts_with('{') && begin.contains("\"formatVersion\"")
 }
 
-/// Writes the document of what became of `wanted` sources; the exit code, or what went wrong.
+/// Writes the result of `wanted` sources; returns the exit code, or the failure.
 pub fn finish(global: &GlobalOptions, ended: &mut [SourceResult], wanted: usize) -> CommandResult {
+    // Before a failure is returned: the sources that were applied must be reported in any case.
     if global.output == OutputFormat::Json {
         document(ended, wanted)?;
     }
@@ -107,7 +115,7 @@ pub fn finish(global: &GlobalOptions, ended: &mut [SourceResult], wanted: usize)
     ))
 }
 
-/// One document, of several sources with a member for each.
+/// One document; several sources are its members.
 fn document(ended: &[SourceResult], wanted: usize) -> std::io::Result<()> {
     let mut out = output::stdout();
     match ended {
@@ -140,16 +148,17 @@ impl SourceResult {
 }
 
 impl ApplyOptions {
-    /// That somebody said yes, or can be asked.
+    /// Fails unless the apply was confirmed beforehand or can be confirmed on a terminal.
     pub fn require_confirmation(
         &self,
         global: &GlobalOptions,
         paths: &[PathBuf],
     ) -> Result<(), CommandFailure> {
-        // JSON is printed once it is done, so there would be nothing to say yes to.
+        // JSON is printed after the apply, so there would be nothing to confirm.
         if self.yes || global.output != OutputFormat::Json && std::io::stdin().is_terminal() {
             return Ok(());
         }
+        // A mistyped path is the more likely mistake, and `--yes` would not help.
         if let Some(path) = paths.iter().find(|path| !path.exists()) {
             let message = format!("cannot read {}: no such file", path.display());
             return Err(CommandFailure::error(message));
@@ -158,10 +167,10 @@ impl ApplyOptions {
     }
 }
 
-/// What is said where nobody can confirm.
+/// The message when nobody can confirm.
 pub const NO_TERMINAL: &str = "No terminal to confirm on. Pass `--yes`.";
 
-/// Plans, shows and applies one source, under its lease.
+/// Plans, shows and applies one source under its lease.
 pub async fn apply_source(
     global: &GlobalOptions,
     options: &ApplyOptions,
@@ -177,6 +186,8 @@ pub async fn apply_source(
         outcome: PassOutcome::Failed,
         failure: None,
     };
+    // Taken before planning: a plan made without the lease could be stale by the time it is
+    // confirmed.
     let lease = match LeaseGuard::take(store, &name, options.lock_timeout).await {
         Ok(lease) => lease,
         Err(error) => {
@@ -190,6 +201,7 @@ pub async fn apply_source(
         working: Some(ProgressGuard::begin(global, "planning")),
     };
     let made = reconcile::run(pass, index, store, &lease, &mut terminal).await;
+    // Ends the progress display before anything else is printed.
     drop(terminal);
     lease.release(store).await;
     match made {
@@ -208,11 +220,11 @@ pub async fn apply_source(
     ended
 }
 
-/// A person at a terminal decides, or said yes beforehand.
+/// Consent given at the terminal or by `--yes`.
 struct TerminalConsent<'a> {
     global: &'a GlobalOptions,
     options: &'a ApplyOptions,
-    /// What is shown while something is worked out.
+    /// The progress display while something is computed.
     working: Option<ProgressGuard>,
 }
 
@@ -230,6 +242,7 @@ impl PlanConsent for TerminalConsent<'_> {
         plan: &Plan,
         allowed: PlanDecision,
     ) -> Result<PlanDecision, CommandFailure> {
+        // A moving spinner would overwrite the plan.
         self.working = None;
         if self.global.output != OutputFormat::Json {
             let plans = std::slice::from_ref(plan);
@@ -263,11 +276,13 @@ pub fn confirm(what: &str) -> std::io::Result<bool> {
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
+    // Only the whole word: a stray Enter or `y` must not deactivate anybody.
     Ok(answer.trim() == "yes")
 }
 
 async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> CommandResult {
     let (plan, id) = super::show::read(file)?;
+    // What was reviewed is what is applied; an option would make it another plan.
     if !options.scope.accept.is_empty() || !options.scope.target.is_empty() {
         return Err(CommandFailure::usage(
             "a saved plan is applied unchanged; pass `--accept` and `--target` to `roster plan --out` instead",
@@ -280,23 +295,29 @@ async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> 
     }
     let mut config = session::config(global, None)?;
     let reader = reconcile::reader_or_none(&config).await?.store;
+    // Before the source is read, which may take long: a plan for another database can never be
+    // applied.
     reconcile::check_same_database(&reader, &plan).await?;
     find_root(&mut config, &reader, &plan, &options.scope.paths).await?;
     reconcile::check_source_located(&config, &plan)?;
+    // The reader is closed first, because SQLite folds its log into the file only without other
+    // connections.
     reader.close().await;
     let store = session::writer_or_new(global, &config).await?;
     let fetched = reconcile::fetch(&config, Some(&plan.source.name));
     let pass = Pass::read_in_full(&config, PassRequest::default().with_fetch_results(&fetched))?;
+    // Only now: reading a large source must not keep others from applying theirs.
     let lease = LeaseGuard::take(&store, &plan.source.name, options.ways.lock_timeout).await?;
     let written = apply_and_print(global, options, &pass, &store, &plan, &id, &lease).await;
     lease.release(&store).await;
     store.close().await;
+    // Released before the errors are returned, or another process would wait for the expiry.
     written?;
     Ok(plan.exit_code(false))
 }
 
-/// Without a configuration, where the files and password references of a saved plan are read
-/// again: the directory given after it, or the one that was last applied as this source.
+/// Without a configuration: where the files and password references of a saved plan are read again.
+/// Either the directory given after it, or the one last applied as this source.
 async fn find_root(
     config: &mut Config,
     store: &Store,

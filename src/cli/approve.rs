@@ -1,4 +1,5 @@
-//! `roster approve`: lets exactly what was held through in the next plan, or an export begin.
+//! `roster approve`: approves exactly what was held, for the next plan that contains it, or the
+//! first apply of an export source.
 
 use super::remote::{RemoteOptions, encode_segment};
 use super::{CommandFailure, CommandResult, GlobalOptions, session};
@@ -87,11 +88,14 @@ async fn source(
     let Some(known) = config.source(name) else {
         return Err(CommandFailure::usage(config.no_source(name)));
     };
+    // Manifests are reviewed in git before they are read; only exports start without a review.
     if known.feed().is_none() {
         return Err(CommandFailure::usage(format!(
             "source {name} is not an export; only exports need a first approval"
         )));
     }
+    // The name comes from the environment and is checked against the configured approvers; on a
+    // daemon, the token says who it is.
     let actor = session::actor();
     config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
@@ -100,7 +104,7 @@ async fn source(
     Ok(0)
 }
 
-/// That some plan has a hold: one that an apply recorded, or one of the plans as they are now.
+/// Fails unless some plan has the hold: one that an apply recorded, or one made now.
 async fn require_known_hold(
     config: &Config,
     store: &Store,
@@ -114,7 +118,7 @@ async fn require_known_hold(
     )))
 }
 
-/// What a hold holds: by what applies recorded, and by the plans as they are now.
+/// The resources in a hold, from the records of applies and from plans made now.
 async fn members(
     config: &Config,
     store: &Store,
@@ -126,6 +130,7 @@ async fn members(
         let held = store.held_steps(&source.name).await?.into_iter();
         members.extend(held.filter(|held| *held.hold == *id).map(|held| held.key));
     }
+    // A hold that no apply has recorded exists only in a plan, so the plans are made again.
     let request = PassRequest::default().with_fetch_results(&reconcile::fetch(config, None));
     let mut pass = Pass::read(config, request, store).await?;
     for index in pass.selected_sources()? {
@@ -135,7 +140,7 @@ async fn members(
     Ok(members)
 }
 
-/// The configuration; without one, with the directory that was applied last.
+/// The configuration; without one, the directory that was applied last.
 async fn with_last_path(config: &Config, store: &Store) -> Result<Config, CommandFailure> {
     let mut config = config.clone();
     if config.path.is_none() && config.sources.is_empty() {
@@ -146,7 +151,7 @@ async fn with_last_path(config: &Config, store: &Store) -> Result<Config, Comman
     Ok(config)
 }
 
-/// What a directory is called that no configuration names.
+/// The name of a directory that no configuration names.
 const UNNAMED: &str = "directory";
 
 async fn hold(
@@ -156,6 +161,7 @@ async fn hold(
     reason: &str,
     remote: &RemoteOptions,
 ) -> CommandResult {
+    // A mistyped id would be stored and never match.
     if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(CommandFailure::usage(format!(
             "`{id}` is not a hold id; see `roster plan`"
@@ -178,6 +184,7 @@ async fn hold(
         .map(|text| session::key(text))
         .collect::<Result<Vec<_>, _>>()?;
     if !parts.is_empty() {
+        // Approving a resource that is not in the hold would be an approval of nothing.
         let members = members(&config, &store, id).await?;
         if let Some(stranger) = parts.iter().find(|key| !members.contains(key)) {
             return Err(CommandFailure::error(format!(

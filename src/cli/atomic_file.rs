@@ -1,22 +1,26 @@
-//! A file that a user named: all of it or nothing, whatever happens while it is written.
+//! Writes a file that a user named, completely or not at all: into a temporary file beside it, to
+//! the disk, then renamed into place.
 
 use super::CommandFailure;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Writes a file, over an older one.
+/// Writes a file, replacing an existing one.
 pub fn write<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
 ) -> Result<T, CommandFailure> {
     let written = match fs::metadata(path) {
-        // A device or a pipe is written to as it is.
+        // A device or a pipe cannot be replaced and is written directly.
         Ok(found) if !found.is_file() && !found.is_dir() => write_through(path, content),
         Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        // Through a symbolic link to the real file; renaming onto the link would replace the link
+        // itself.
         Ok(found) => path.canonicalize().and_then(|real| {
             let mode = found.permissions();
             write_and_move(&real, content, |new| {
+                // The new file must not be readable by more people than the old one.
                 fs::set_permissions(new, mode)?;
                 fs::rename(new, &real)
             })
@@ -26,15 +30,16 @@ pub fn write<T>(
     written.map_err(|error| failed(path, &error))
 }
 
-/// Writes a file that is not there yet.
+/// Writes a file that must not exist yet.
 pub fn write_new<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
 ) -> Result<T, CommandFailure> {
-    // Before anything is worked out; the link below decides.
+    // A first check, so that no work is done in vain; the hard link below decides.
     let written = if path.symlink_metadata().is_ok() {
         Err(io::Error::from(io::ErrorKind::AlreadyExists))
     } else {
+        // A hard link fails if the file exists by now; a rename would overwrite it.
         write_and_move(path, content, |new| fs::hard_link(new, path))
     };
     written.map_err(|error| failed(path, &error))
@@ -54,15 +59,17 @@ fn write_through<T>(
     Ok(done)
 }
 
-/// Writes beside the place, to the disk, and then puts the file there.
+/// Writes a temporary file beside the target, syncs it and moves it into place.
 fn write_and_move<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
     put: impl FnOnce(&Path) -> io::Result<()>,
 ) -> io::Result<T> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // In the same folder, because a rename works only within one file system.
     let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = write_synced(&new, content).and_then(|done| put(&new).map(|()| done));
+    // Left behind by a failure, or the second name after a hard link.
     let _ = fs::remove_file(&new);
     written
 }
@@ -74,6 +81,7 @@ fn write_synced<T>(
     let mut out = BufWriter::new(File::create(new)?);
     let done = content(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    // Without it, a crash after the rename may leave an empty file under the final name.
     file.sync_all()?;
     Ok(done)
 }

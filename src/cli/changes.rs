@@ -1,5 +1,5 @@
-//! `roster changes`: every committed change in order, or what changed as the export that a preset
-//! reads.
+//! `roster changes`: every committed change in order, or the present values of what changed, in the
+//! format of a preset.
 
 use super::{
     CommandFailure, CommandResult, GlobalOptions, OutputFormat, export, list_output, output,
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// How many changes are read at a time.
 const BATCH_SIZE: u32 = 2_000;
-/// How often `--follow` looks.
+/// How often `--follow` polls.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Options of `roster changes`.
@@ -42,8 +42,9 @@ pub struct Options {
     written: export::ExportFormatOptions,
 }
 
-/// Prints them; a reader that has gone ends it.
+/// Prints the changes; a closed pipe ends it without an error.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+    // A JSON document has an end, and following has none.
     if options.follow && global.output == OutputFormat::Json {
         return Err(CommandFailure::usage(
             "`--follow` never ends, so it cannot write one JSON document; use `--output ndjson`",
@@ -82,14 +83,13 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         (_, true) => reader.follow().await,
     };
     match printed {
-        // `changes --follow | head` has what it wanted.
+        // `changes --follow | head` got what it wanted.
         Err(failure) if failure.message.is_empty() => Ok(0),
         printed => printed.map(|()| 0),
     }
 }
 
-/// The database for somebody who waits for what comes; one that is not there yet is waited for, which
-/// is said.
+/// Opens the database for `--follow`. If it does not exist yet, says so and waits for it.
 async fn open_store(global: &GlobalOptions, config: &Config) -> Result<Store, CommandFailure> {
     let opened = reconcile::reader_or_none(config).await?;
     if let Some(absent) = opened.absent.filter(|_| !global.quiet) {
@@ -98,7 +98,7 @@ async fn open_store(global: &GlobalOptions, config: &Config) -> Result<Store, Co
     Ok(opened.store)
 }
 
-/// A place in the sequence of all changes.
+/// A position in the sequence of all changes.
 struct ChangeReader {
     store: Store,
     config: Config,
@@ -107,7 +107,7 @@ struct ChangeReader {
 }
 
 impl ChangeReader {
-    /// The next changes, at most a part.
+    /// Reads the next batch of changes.
     async fn next(&mut self) -> Result<Vec<ChangeRecord>, CommandFailure> {
         let limit = u32::try_from(self.remaining)
             .unwrap_or(BATCH_SIZE)
@@ -118,7 +118,7 @@ impl ChangeReader {
         Ok(found)
     }
 
-    /// Writes what changed with its present values, as rows of an export.
+    /// Writes the present values of what changed, as rows of an export.
     async fn export(
         &mut self,
         global: &GlobalOptions,
@@ -134,7 +134,8 @@ impl ChangeReader {
             part.iter()
                 .for_each(|change| record_change(change, &mut changed));
         }
-        // What changes from here on comes again the next time: rather twice than never.
+        // Read after the changes: what changes in between is repeated next time, which is better
+        // than losing it.
         let rows = self.store.rows().await?;
         export::write_rows(global, as_export, &rows, Some(&changed), path)?;
         if !global.quiet {
@@ -158,27 +159,28 @@ impl ChangeReader {
         Ok(out.flush()?)
     }
 
-    /// Prints what there is now.
+    /// Prints the existing changes.
     async fn lines(&mut self) -> Result<(), CommandFailure> {
         while self.print_batch().await? > 0 {}
         Ok(())
     }
 
-    /// Prints a part; how many changes it had.
+    /// Prints a batch; returns its number of changes.
     async fn print_batch(&mut self) -> Result<usize, CommandFailure> {
         let part = self.next().await?;
         let mut out = output::stdout();
         part.iter()
             .try_for_each(|change| writeln!(out, "{}", json::change(change)))?;
+        // After every batch, so that a reader of `--follow` sees changes at once.
         out.flush()?;
         Ok(part.len())
     }
 
-    /// Prints what there is and what comes; an interrupt is heard between two parts.
+    /// Prints existing and new changes; interrupts take effect between two batches.
     async fn follow(&mut self) -> Result<(), CommandFailure> {
         let mut interrupted = std::pin::pin!(wait_for_interrupt());
         while self.remaining > 0 {
-            // A database that was not there may have come.
+            // The database may have been created since.
             if !self.store.exists() {
                 self.store = reconcile::reader_or_none(&self.config).await?.store;
             }
@@ -197,8 +199,8 @@ impl ChangeReader {
     }
 }
 
-/// Notes what a change touches: its resource, and the addresses that it takes from it. Whose id was
-/// erased nobody can name any more.
+/// Records what a change touches: its resource, and the addresses it removes from it. An erased id
+/// cannot be named any more.
 fn record_change(change: &ChangeRecord, changed: &mut DirectoryChanges) {
     let kind = kinds::by_name(&change.kind);
     let (Some(kind), Some(id)) = (kind, &change.external_id) else {
@@ -213,7 +215,7 @@ fn record_change(change: &ChangeRecord, changed: &mut DirectoryChanges) {
             .fields
             .get(kind.fields[index].name)
             .and_then(Value::as_array);
-        // A set is told by what went and what came.
+        // A set is recorded as its removed and its added members.
         let went = values
             .filter(|values| values.len() == 2)
             .and_then(|values| values[0].as_array());
@@ -226,7 +228,7 @@ fn record_change(change: &ChangeRecord, changed: &mut DirectoryChanges) {
     changed.keys.insert(key);
 }
 
-/// The id of a member of a list in the history.
+/// The id of a list member in the history.
 fn member(value: &Value) -> Option<CompactText> {
     let text = value
         .as_str()
@@ -234,7 +236,7 @@ fn member(value: &Value) -> Option<CompactText> {
     text.map(CompactText::from)
 }
 
-/// Waits until somebody wants an end.
+/// Waits for an interrupt or a termination signal.
 async fn wait_for_interrupt() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut stop, mut end) = (

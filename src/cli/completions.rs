@@ -1,4 +1,4 @@
-//! `roster completions`: a shell that knows the commands.
+//! `roster completions`: prints a completion script for a shell.
 
 use super::{CommandResult, print::print};
 

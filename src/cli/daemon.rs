@@ -1,4 +1,5 @@
-//! `roster status`, `suspend`, `resume`, `reconcile`: what a running daemon is asked for.
+//! `roster status`, `suspend`, `resume` and `reconcile`: requests to a running daemon, and its
+//! answers as text.
 
 use super::remote::{DaemonClient, RemoteOptions, encode_segment};
 use super::{
@@ -10,9 +11,9 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// How often it is looked whether a pass has ended.
+/// How often `--wait` polls for the end of a pass.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a health check waits.
+/// How long a health check waits for an answer.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Options of `roster status`.
@@ -67,7 +68,7 @@ pub struct ReconcileOptions {
     remote: RemoteOptions,
 }
 
-/// Shows how the sources stand.
+/// Shows the state of the sources.
 pub async fn status(global: &GlobalOptions, options: &StatusOptions) -> CommandResult {
     if options.health {
         return health(global, &options.remote).await;
@@ -104,10 +105,13 @@ pub async fn status(global: &GlobalOptions, options: &StatusOptions) -> CommandR
     Ok(0)
 }
 
-/// Asks whether the daemon is alive.
+/// Checks whether the daemon is alive.
 async fn health(global: &GlobalOptions, remote: &RemoteOptions) -> CommandResult {
+    // Without a token: a container's health check should not need one.
     let daemon = remote.anonymous("http://127.0.0.1:8080")?;
     let asked = tokio::time::timeout(HEALTH_TIMEOUT, daemon.get("healthz")).await;
+    // {||The client's own timeout is for planning the largest tree; a container would be killed
+    // long before.
     let late = || {
         format!(
             "no answer from the daemon within {} s",
@@ -123,9 +127,10 @@ async fn health(global: &GlobalOptions, remote: &RemoteOptions) -> CommandResult
     Ok(0)
 }
 
-/// One source: a line, then what waits for a person and what is wrong.
+/// Prints one source: its state, then its holds and problems.
 fn print_source(source: &Value, out: &mut dyn Write) -> io::Result<()> {
     let state = &source["state"];
+    // Texts from the daemon quote files and other programs, so control characters are made visible.
     let word = |value: &Value| visible(value.as_str().unwrap_or_default()).into_owned();
     let revision = word(&state["lastAttempted"]["revision"]);
     let revision = revision.get(..12).unwrap_or(&revision);
@@ -177,7 +182,7 @@ fn print_source(source: &Value, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What is known of an export: a line, and what it no longer names.
+/// Prints what is known about an export, and what it no longer contains.
 fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
     if feed.is_null() {
         return Ok(());
@@ -227,12 +232,12 @@ fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Suspends a source, or all.
+/// Suspends one source or all.
 pub async fn suspend(global: &GlobalOptions, options: &SuspendOptions) -> CommandResult {
     send_suspension(global, options, "suspend", "Suspended").await
 }
 
-/// Resumes a source, or takes the suspension of all back.
+/// Resumes one source, or ends the suspension of all.
 pub async fn resume(global: &GlobalOptions, options: &SuspendOptions) -> CommandResult {
     send_suspension(global, options, "resume", "Resumed").await
 }
@@ -261,7 +266,7 @@ async fn send_suspension(
     Ok(0)
 }
 
-/// Asks for a pass.
+/// Requests a pass.
 pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> CommandResult {
     let daemon = options.remote.daemon()?;
     let path = path(options.source.as_deref(), "reconcile");
@@ -272,6 +277,8 @@ pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> Co
             "overruleWindow": options.overrule_window,
         }),
     };
+    // Asked before the request: otherwise a quick pass could end before the first look, and the
+    // wait would go on for ever.
     let before = match &options.source {
         Some(source) if options.wait => last_pass_end(&daemon.get(&source_path(source)).await?),
         _ => None,
@@ -290,12 +297,12 @@ pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> Co
     Ok(0)
 }
 
-/// When the last pass of a source ended, as its status says.
+/// When the last pass of a source ended, according to its status.
 fn last_pass_end(source: &Value) -> Option<String> {
     source["ended"].as_str().map(str::to_owned)
 }
 
-/// Waits until a pass came after the one before, and tells of it.
+/// Waits for a pass that ended after `before`, and prints its result.
 async fn wait_for_pass(
     global: &GlobalOptions,
     daemon: &DaemonClient,
@@ -306,6 +313,7 @@ async fn wait_for_pass(
         let now = daemon.get(&source_path(source)).await?;
         let done = now["activity"]["now"] == "waiting" && last_pass_end(&now) != before;
         if !done {
+            // A suspended source will not run the requested pass.
             if now["suspended"].is_object() {
                 let why = now["why"].as_str().unwrap_or("suspended");
                 return Err(CommandFailure::error(format!(
@@ -325,6 +333,7 @@ async fn wait_for_pass(
 }
 
 fn exit_code(state: &Value) -> u8 {
+    // The same codes as those of `roster apply`, so that a script can use either.
     let failed = matches!(state["outcome"].as_str(), Some("failed" | "refused"));
     let mut held = state["held"].as_array().into_iter().flatten();
     if failed || state["errors"].as_u64().is_some_and(|errors| errors > 0) {

@@ -1,4 +1,4 @@
-//! `roster export`: the database as manifests, or as the export that a preset reads.
+//! `roster export`: the database as manifests, or in the format that a preset reads.
 
 use super::{
     CommandFailure, CommandResult, GlobalOptions, atomic_file, import, new_files, output, session,
@@ -55,7 +55,7 @@ pub enum FormatArg {
 }
 
 impl ExportFormatOptions {
-    /// The mapping that is asked for, and the form.
+    /// The requested mapping and file format.
     pub fn resolve(&self) -> Result<Option<(Mapping, WriteFormat)>, CommandFailure> {
         let Some(mapping) = import::mapping(self.preset.as_deref(), self.mapping.as_deref())?
         else {
@@ -81,7 +81,7 @@ impl ExportFormatOptions {
     }
 }
 
-/// Writes rows as an export into a file, or to stdout; what it cannot say is told.
+/// Writes rows as an export into a file or to stdout; reports what the format cannot express.
 pub fn write_rows(
     global: &GlobalOptions,
     (mapping, form): &(Mapping, WriteFormat),
@@ -96,6 +96,7 @@ pub fn write_rows(
         })?,
     };
     if !global.quiet {
+        // On stderr, because stdout may carry the export itself.
         for line in written.losses.lines() {
             anstream::eprintln!("{line}");
         }
@@ -103,7 +104,7 @@ pub fn write_rows(
     Ok(written)
 }
 
-/// Writes it.
+/// Writes the export.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let as_export = options.written.resolve()?;
     let config = session::config(global, None)?;
@@ -119,6 +120,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         session::forget_at_exit(stored);
         return Ok(0);
     }
+    // Before the database is read, which may take long.
     if let Some(dir) = &options.out {
         must_be_empty(dir)?;
     }
@@ -130,6 +132,8 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
             let manifests =
                 manifests.map(|(path, text)| (path.clone(), Cow::from(text.as_bytes())));
             let mut files: BTreeMap<String, Cow<'_, [u8]>> = manifests.collect();
+            // All contents are read before the first file is written, so that a missing one leaves
+            // no partial export.
             documents(&store, &export, &mut files).await?;
             new_files::write(dir, &files)?;
             if !global.quiet {
@@ -145,6 +149,7 @@ fn must_be_empty(dir: &Path) -> Result<(), CommandFailure> {
     let failed =
         |error| CommandFailure::error(format!("cannot write to {}: {error}", dir.display()));
     match fs::read_dir(dir) {
+        // Files that an earlier export left would be read as manifests together with the new ones.
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
             Some(Err(error)) => Err(failed(error)),
@@ -158,7 +163,7 @@ fn must_be_empty(dir: &Path) -> Result<(), CommandFailure> {
     }
 }
 
-/// All manifests in one stream; each begins with the path it would have.
+/// Writes all manifests as one stream; each starts with the path it would have.
 fn stream(export: &ManifestExport) -> io::Result<()> {
     let mut out = output::stdout();
     for (at, (path, text)) in export.manifests.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Why a command could not do its work, and the exit code that says so.
+//! Why a command failed, and the exit codes. The codes are part of the interface: scripts and CI
+//! jobs decide by them.
 
 use crate::config::ConfigError;
 use crate::diagnostic::{chain, visible};
@@ -6,24 +7,23 @@ use crate::reconcile::PassError;
 use crate::store::{ApplyError, LeaseError, StoreError};
 use std::io;
 
-/// Something went wrong.
+/// Something failed.
 pub const ERROR: u8 = 1;
-/// Steps are there, with `--detailed-exitcode`.
+/// The plan has steps; only with `--detailed-exitcode`.
 pub const CHANGES: u8 = 2;
-/// A hold waits, or the plan is stale; nothing unsafe was done.
+/// A hold is waiting or the plan is stale; nothing unsafe was done.
 pub const HELD: u8 = 3;
-/// Another apply holds the lease.
+/// Another process holds the lease.
 pub const LOCKED: u8 = 4;
-/// The command line is not understood.
+/// The command line is wrong.
 pub const USAGE: u8 = 64;
 
-/// Why a command could not do its work.
+/// Why a command failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct CommandFailure {
-    /// What to tell.
+    /// The message.
     pub message: String,
-    /// The exit code.
     pub exit: u8,
 }
 
@@ -35,7 +35,6 @@ impl CommandFailure {
         }
     }
 
-    /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -43,10 +42,10 @@ impl CommandFailure {
         }
     }
 
-    /// Tells it on stderr; nothing when it has no message.
+    /// Prints it on stderr, unless the message is empty; returns the exit code.
     pub fn report(self) -> u8 {
         if !self.message.is_empty() {
-            // What a server or a file said may have any character in it.
+            // A message may quote a server or a file, with any characters in it.
             let lines: Vec<_> = self.message.split('\n').map(visible).collect();
             anstream::eprintln!("error: {}", lines.join("\n"));
         }
@@ -55,7 +54,7 @@ impl CommandFailure {
 }
 
 impl From<io::Error> for CommandFailure {
-    /// A reader that has gone away is no failure worth a message.
+    /// A closed pipe is no failure worth a message.
     fn from(error: io::Error) -> Self {
         let message = match error.kind() {
             io::ErrorKind::BrokenPipe => String::new(),
@@ -94,6 +93,7 @@ impl From<LeaseError> for CommandFailure {
 impl From<ApplyError> for CommandFailure {
     fn from(error: ApplyError) -> Self {
         let exit = match error {
+            // The same as a hold: somebody has to look, and nothing was written.
             ApplyError::Stale { .. } | ApplyError::Invariant { .. } => HELD,
             ApplyError::Fenced { .. } => LOCKED,
             ApplyError::Refused | ApplyError::CommitUnknown { .. } | ApplyError::Store(_) => ERROR,

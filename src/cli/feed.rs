@@ -1,4 +1,5 @@
-//! `roster feed`: what is in an export, and a mapping to start from; without a database.
+//! `roster feed`: shows what is in an export, and writes a mapping to start from. Works without a
+//! database or a configuration.
 
 use super::print::print;
 use super::{
@@ -43,6 +44,7 @@ struct TableArgs {
 impl TableArgs {
     fn table_request(&self) -> ProfileOptions {
         let sheet = self.sheet.as_ref().map(|text| match text.parse() {
+            // A sheet may be called `0`, but none has that number.
             Ok(number) if number > 0 => SheetSelector::Number(number),
             _ => SheetSelector::Name(text.clone()),
         });
@@ -82,7 +84,7 @@ struct MapOptions {
     out: Option<PathBuf>,
 }
 
-/// Looks, or writes.
+/// Inspects the export, or writes the mapping.
 pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.what {
         FeedCommand::Inspect(options) => inspect(global, options),
@@ -111,7 +113,7 @@ fn inspect(global: &GlobalOptions, options: &InspectOptions) -> CommandResult {
             out.write_all(text(&look, rows).as_bytes())?;
             if !look.outcome.diagnostics.is_empty() {
                 writeln!(out, "\nFound")?;
-                // In UTF-8 the lines that findings are about can be shown.
+                // If the file is UTF-8, the lines of the diagnostics can be shown.
                 let content = fs::read_to_string(&options.file).ok();
                 output::write_diagnostics(
                     &look.outcome.diagnostics,
@@ -123,7 +125,7 @@ fn inspect(global: &GlobalOptions, options: &InspectOptions) -> CommandResult {
             0
         }
     };
-    // A login page is worth an exit code: what asks may be a script.
+    // A login page instead of an export deserves an exit code, because a script may be asking.
     let mut found = look.outcome.diagnostics.iter();
     let wrong = !look.outcome.complete || found.any(Diagnostic::is_error);
     Ok(if wrong { failure::ERROR } else { 0 })
@@ -192,7 +194,7 @@ fn header(look: &ExportProfile) -> String {
     }
 }
 
-/// What stands in the place of a secret.
+/// What is shown instead of a secret.
 const NOT_SHOWN: &str = "(not shown)";
 
 fn delimiter_name(delimiter: char) -> String {
@@ -231,11 +233,14 @@ fn cells(look: &ExportProfile, record: &ExportRecord, indent: &str) -> String {
         let place = format!("{}:{}", cell.at.line, cell.at.column);
         let shown = if cell.is_blank() {
             ""
+        // Judged by the column name: an export may contain passwords, and the output ends up in
+        // tickets and logs.
         } else if guess::holds_secrets(name) {
             NOT_SHOWN
         } else {
             cell.text.as_str()
         };
+        // One line per cell, so that a cell with a line break does not look like two.
         let shown = shown.replace('\n', "⏎");
         let line = format!("{place:<8} {name:<28} {shown}");
         let _ = writeln!(text, "{indent}{}", visible(line.trim_end()));
@@ -301,6 +306,7 @@ fn row(look: &ExportProfile, record: &ExportRecord) -> Value {
 
 fn map(global: &GlobalOptions, options: &MapOptions) -> CommandResult {
     let look = inspect_file(&options.file, &options.table)?;
+    // A mapping drafted from a broken file would be wrong in ways that are hard to see.
     if look.columns.is_empty() || look.outcome.records == 0 && !look.outcome.complete {
         let why = look
             .outcome
@@ -323,6 +329,7 @@ fn map(global: &GlobalOptions, options: &MapOptions) -> CommandResult {
     let Some(path) = &options.out else {
         return print(&draft.text);
     };
+    // Never over an existing file: a mapping is edited by hand afterwards.
     atomic_file::write_new(path, |out| out.write_all(draft.text.as_bytes()))?;
     if !global.quiet {
         let from = draft.preset.map_or_else(

@@ -1,4 +1,4 @@
-//! `roster fmt`: one layout for all manifests.
+//! `roster fmt`: formats manifests without changing their meaning.
 
 use super::{CommandFailure, CommandResult, GlobalOptions, atomic_file, failure, session};
 use crate::manifest::{Tree, format};
@@ -16,13 +16,14 @@ pub struct Options {
     check: bool,
 }
 
-/// Lays out, or says what is not laid out.
+/// Formats the files, or reports which ones would change.
 pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let mut changed = 0;
     for file in files(global, &options.paths)? {
         changed += usize::from(format_file(&file, options.check)?);
     }
     if options.check && changed > 0 {
+        // The names of the files are the output; a message would add nothing.
         return Err(CommandFailure {
             message: String::new(),
             exit: failure::ERROR,
@@ -59,7 +60,7 @@ fn files(global: &GlobalOptions, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Comm
     Ok(files)
 }
 
-/// The YAML among the manifests of a directory; JSON has a layout of its own.
+/// The YAML files among the manifests of a directory; JSON has its own layout.
 fn yaml_files(root: &Path) -> Vec<PathBuf> {
     let tree = Tree::read(root);
     let yaml = tree
@@ -69,7 +70,7 @@ fn yaml_files(root: &Path) -> Vec<PathBuf> {
     yaml.map(|file| root.join(&*file.path)).collect()
 }
 
-/// Whether a file is, or was, not laid out.
+/// Formats one file; returns whether it changed or would change.
 fn format_file(file: &Path, check: bool) -> Result<bool, CommandFailure> {
     let failed = |what: &str, error: std::io::Error| {
         CommandFailure::error(format!("cannot {what} {}: {error}", file.display()))

@@ -1,4 +1,4 @@
-//! `roster get`: what is stored.
+//! `roster get`: prints what is stored.
 
 use super::{CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::visible;
@@ -44,7 +44,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     Ok(0)
 }
 
-/// The manifest form, then what no manifest says as comments.
+/// Prints a resource as its manifest, followed by comments with what no manifest declares.
 fn print_resource(
     kind: &'static Kind,
     record: &StoredResource,
@@ -52,6 +52,7 @@ fn print_resource(
 ) -> io::Result<()> {
     let said = stored(&record.row);
     let said = said.iter().map(|(field, value)| (field, *value));
+    // The output can be used as a manifest as it is; everything else is a comment.
     out.write_all(write::document(kind, &record.row.key.id, said).as_bytes())?;
     let serde_json::Value::Object(meta) = json::meta(record) else {
         return Ok(());
@@ -115,7 +116,7 @@ fn line(kind: &Kind, record: &StoredResource) -> [String; 3] {
             Some(approval) => status = format!("{status}, {approval}"),
         }
     }
-    // What a thing is called comes first among its required texts; a person has two names.
+    // The name of a resource is its first required name or title; a person has two.
     let fields = kind.fields.iter().enumerate();
     let named = |name: &str| name.to_lowercase().ends_with("name") || name == "title";
     let names = fields.filter(|(_, field)| field.required && named(field.name));

@@ -1,4 +1,5 @@
-//! `roster history`: the runs, the changes of one resource, and whether they are as written.
+//! `roster history`: the runs, the changes of one resource, or the verification of the whole
+//! history.
 
 use super::{CommandFailure, CommandResult, GlobalOptions, failure, list_output, output, session};
 use crate::diagnostic::{plural, visible};
@@ -29,13 +30,14 @@ pub struct Options {
     verify: bool,
 }
 
-/// Prints it, the latest first.
+/// Prints the history, latest first.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let key = key(options)?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     let mut out = output::stdout();
     let code = match key {
+        // The chain covers all resources together and cannot be verified for one.
         _ if options.verify => verify(global, &store, &mut out).await?,
         Some(key) => changes(global, &store, &key, options, &mut out).await?,
         None => runs(global, &store, options.limit, &mut out).await?,
@@ -102,7 +104,7 @@ fn run_line(run: &RunRecord) -> [String; 6] {
     ]
 }
 
-/// As much of a revision as people quote.
+/// A revision as people quote it: the first 12 digits of a commit, or the whole text.
 pub fn short(revision: &str) -> &str {
     let hex = revision.len() >= 32 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex { &revision[..12] } else { revision }
@@ -119,6 +121,7 @@ async fn changes(
     let changes = store
         .history_before(Some(key), before, options.limit)
         .await?;
+    // A deleted resource still has a history, so its absence alone is no mistake.
     if changes.is_empty() && store.row(key).await?.is_none() {
         return Err(session::unknown_resource(store, key).await?);
     }

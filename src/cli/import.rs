@@ -1,4 +1,5 @@
-//! `roster import`: one export by hand: what is wrong with its rows, then the apply.
+//! `roster import`: imports one export by hand. Shows what is wrong with its rows, then applies the
+//! others, or writes them as manifests.
 
 use super::apply::{self, ApplyOptions};
 use super::{
@@ -48,7 +49,7 @@ pub struct Options {
     ways: ApplyOptions,
 }
 
-/// Reads, shows and applies it.
+/// Reads, shows and applies the export.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if let Some(dir) = &options.manifests {
         return as_manifests(global, options, dir);
@@ -66,6 +67,8 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     };
     let request = request.with_fetch_results(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
+    // By hand people often import a part, so absences only count if they say that the file is
+    // complete.
     pass.by_hand = if options.complete {
         ManualExport::Whole
     } else {
@@ -74,6 +77,8 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let mut ended = [apply::apply_source(global, &options.ways, &mut pass, index, &store).await];
     store.close().await;
     let code = apply::finish(global, &mut ended, 1);
+    // After the apply and also after a failed one: the report is what the person needs to fix the
+    // file.
     if let (Some(path), Some(plan)) = (&options.report, &ended[0].plan) {
         let found = &plan.diagnostics;
         write_report(&config.sources[index], &options.file, path, found)?;
@@ -92,7 +97,7 @@ fn as_manifests(global: &GlobalOptions, options: &Options, dir: &Path) -> Comman
     Ok(if right { 0 } else { failure::ERROR })
 }
 
-/// The mapping that is meant: of a preset, or in a file.
+/// The requested mapping: that of a preset or of a file.
 pub fn mapping(name: Option<&str>, path: Option<&Path>) -> Result<Option<Mapping>, CommandFailure> {
     if let Some(name) = name {
         return preset::mapping(name)
@@ -105,7 +110,7 @@ pub fn mapping(name: Option<&str>, path: Option<&Path>) -> Result<Option<Mapping
     Mapping::parse(&text).map(Some).map_err(wrong)
 }
 
-/// The source that the export is of, with this file: the configured one, or a new one.
+/// Selects the source for the export and sets its file: the configured source, or a new one.
 fn select_source(config: &mut Config, options: &Options) -> Result<usize, CommandFailure> {
     let mapping = mapping(options.preset.as_deref(), options.mapping.as_deref())?;
     let known = |name: &str| {
@@ -125,7 +130,7 @@ fn select_source(config: &mut Config, options: &Options) -> Result<usize, Comman
             )));
         };
         export.body = FeedLocation::File(options.file.clone());
-        // By hand one gives a part of it as often as not: what is missing means nothing.
+        // A file imported by hand is often only a part, so what it lacks means nothing.
         if !options.complete {
             export.absence = None;
             source.prune = false;
@@ -136,6 +141,7 @@ fn select_source(config: &mut Config, options: &Options) -> Result<usize, Comman
         source.hold_errors = !options.atomic;
         return Ok(index);
     }
+    // Absences are counted per source, and a source that is not configured has no history.
     if options.complete {
         return Err(CommandFailure::usage(format!(
             "`--complete` needs a source in roster.yaml, and none is named `{}`",

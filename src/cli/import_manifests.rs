@@ -1,4 +1,4 @@
-//! `roster import --manifests`: an export as manifests, without a database.
+//! `roster import --manifests`: converts an export into manifests, without a database.
 
 use super::output::{self, write_diagnostics};
 use super::{CommandFailure, GlobalOptions, OutputFormat, new_files};
@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// How many resources are named where there are more.
+/// How many resources are listed by name.
 const NAMED: usize = 20;
 
-/// Writes what fits, and tells what does not: the findings, and whether all was right.
+/// Writes what can be converted and reports the rest. Returns the diagnostics, and whether there
+/// were no problems.
 pub fn run(
     global: &GlobalOptions,
     config: &Config,
@@ -25,6 +26,7 @@ pub fn run(
 ) -> Result<(Vec<Diagnostic>, bool), CommandFailure> {
     let converted = reconcile::manifests(config, &config.sources[index], dir)?;
     let errors = converted.diagnostics.iter().any(Diagnostic::is_error);
+    // A doubtful export, such as a truncated one, is not written even without `--atomic`.
     let refused = atomic && errors || converted.doubt.is_some();
     if !refused {
         new_files::write(dir, &converted.export.manifests)?;

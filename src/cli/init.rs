@@ -1,4 +1,4 @@
-//! `roster init`: a start that works, with nothing to invent.
+//! `roster init`: writes a small setup that works at once.
 
 use super::{CommandFailure, CommandResult, new_files, print::print};
 use std::fmt::Write;
@@ -12,7 +12,8 @@ pub struct InitArgs {
     dir: PathBuf,
 }
 
-/// What is written: where, and what. The same files stand in `examples/`, where they are tested.
+/// The files to write, with their contents. They are the files in `examples/`, where tests run
+/// them.
 const FILES: [(&str, &str); 5] = [
     (
         "roster.yaml",
@@ -36,12 +37,14 @@ const FILES: [(&str, &str); 5] = [
     ),
 ];
 
-/// Writes the files and says what to do next.
+/// Writes the files and prints what to do next.
 pub fn run(args: &InitArgs) -> CommandResult {
     print(init(&args.dir)?)
 }
 
 fn init(dir: &Path) -> Result<String, CommandFailure> {
+    // All names are checked first, so that one message lists every conflict and nothing is half
+    // written.
     refuse_existing(dir)?;
     let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
     new_files::write(dir, &files.into_iter().collect())?;

@@ -1,11 +1,11 @@
-//! Results that are lists of things.
+//! Output of commands that print lists: JSON, one object per line, or a table.
 
 use super::{GlobalOptions, OutputFormat};
 use crate::diagnostic::visible;
 use serde_json::Value;
 use std::io::{self, Write};
 
-/// Writes things as one document or one a line; `false` when neither was asked for.
+/// Writes items as one document or one per line; `false` if neither format was requested.
 pub fn write(
     global: &GlobalOptions,
     mut items: impl Iterator<Item = Value>,
@@ -13,6 +13,7 @@ pub fn write(
 ) -> io::Result<bool> {
     match global.output {
         OutputFormat::Json => {
+            // Written item by item, so that a long list is never in memory as a whole.
             out.write_all(b"{\"items\": [")?;
             for (at, item) in items.enumerate() {
                 out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
@@ -26,7 +27,7 @@ pub fn write(
     Ok(true)
 }
 
-/// Writes one thing as JSON; `false` when it was not asked for.
+/// Writes one item as JSON; `false` if JSON was not requested.
 pub fn write_one(global: &GlobalOptions, item: &Value, out: &mut dyn Write) -> io::Result<bool> {
     match global.output {
         OutputFormat::Json => writeln!(out, "{item:#}")?,
@@ -36,18 +37,20 @@ pub fn write_one(global: &GlobalOptions, item: &Value, out: &mut dyn Write) -> i
     Ok(true)
 }
 
-/// Writes rows of cells in columns, the last one ragged.
+/// Writes rows as columns; the last column is not padded.
 pub fn write_table<const N: usize>(
     header: [&str; N],
     rows: &[[String; N]],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let header = header.map(str::to_owned);
+    // Names may contain control characters, which would move the cursor.
     let shown = |row: &[String; N]| row.each_ref().map(|cell| visible(cell).into_owned());
     let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
     let mut widths = [0; N];
     for row in std::iter::once(&header).chain(&rows) {
         for (width, cell) in widths.iter_mut().zip(row) {
+            // Characters and not bytes, or names with accents would shift the columns.
             *width = (*width).max(cell.chars().count());
         }
     }

@@ -1,4 +1,4 @@
-//! `roster lock`: who reconciles what.
+//! `roster lock`: shows who holds which lease, and breaks one.
 
 use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, session};
 use crate::diagnostic::none_called;
@@ -24,7 +24,7 @@ enum LockCommand {
     },
 }
 
-/// Shows or breaks.
+/// Shows or breaks leases.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     match &options.what {
@@ -53,6 +53,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         }
         LockCommand::Break { scope } => {
             let store = session::writer(&config).await?;
+            // A mistyped scope must not look like success.
             if !store.break_lease(scope).await? {
                 let leases = store.leases().await?;
                 let held = leases.iter().map(|lease| lease.scope.as_str());

@@ -1,13 +1,13 @@
-//! The log: one line an event, whatever the event quotes.
+//! The log on stderr: one line per event, whatever the event quotes.
 
 use super::output;
 use crate::diagnostic::visible;
 use std::io::{self, Write};
 
-/// Writes each event on one line, with nothing hidden in it.
+/// Writes each event on one line, with all control characters visible.
 pub struct LogLineWriter<W> {
     out: W,
-    /// Whether sequences that begin a style are the logger's own.
+    /// Whether the escape sequences of styles come from the logger itself.
     styled: bool,
 }
 
@@ -20,7 +20,7 @@ pub fn to_stderr() -> LogLineWriter<io::Stderr> {
 }
 
 impl<W: Write> Write for LogLineWriter<W> {
-    /// The logger writes an event at once.
+    /// The logger writes a whole event at once.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = escaped(text.strip_suffix('\n').unwrap_or(&text), self.styled);
@@ -33,6 +33,8 @@ impl<W: Write> Write for LogLineWriter<W> {
     }
 }
 
+// A file name or a server's answer may contain line breaks or escape sequences, and could forge log
+// lines or hide text.
 fn escaped(line: &str, styled: bool) -> String {
     let mut parts = line.split('\u{1b}');
     let mut out = visible(parts.next().unwrap_or_default()).into_owned();

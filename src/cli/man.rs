@@ -1,4 +1,4 @@
-//! `roster man`: the manual.
+//! `roster man`: the manual page, derived from the commands.
 
 use super::{CommandFailure, CommandResult, print::print};
 use clap::Command;
@@ -27,7 +27,7 @@ pub fn run(args: &ManArgs, command: &Command) -> CommandResult {
     Ok(0)
 }
 
-/// One page: the command itself, then a section a subcommand.
+/// One page: the command itself, then a section for each subcommand.
 fn page(command: &Command) -> io::Result<String> {
     let mut command = command.clone().disable_help_subcommand(true);
     command.build();
@@ -62,7 +62,7 @@ fn roff(command: &Command) -> io::Result<String> {
     String::from_utf8(roff).map_err(io::Error::other)
 }
 
-/// A page of its own as a section of another: its name becomes the heading, its sections become
+/// Turns a page into a section of another: its name becomes the heading, its sections become
 /// subsections.
 fn section(page: &mut String, own: &str, name: &str) {
     let mut heading = "";

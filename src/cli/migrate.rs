@@ -1,4 +1,4 @@
-//! `roster migrate`: the schema of the database.
+//! `roster migrate`: creates or upgrades the schema of the database.
 
 use super::{CommandResult, GlobalOptions, session};
 use crate::store::{SchemaState, Store, StoreAccess};
@@ -12,9 +12,11 @@ pub struct Options {
     plan: bool,
 }
 
-/// Brings the schema to what this release writes.
+/// Upgrades the schema to that of this release.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
+    // Opened for reading first: `--plan`, and a database that is current, must not create or lock
+    // anything.
     let store = Store::open(&config.database, StoreAccess::Read).await?;
     let absent = store.missing_directory().await?;
     if let Some(absent) = &absent {

@@ -1,4 +1,6 @@
-//! The command line: one file a command. Results go to stdout, everything else to stderr.
+//! The command line, one file per command. Each has its clap options and a `run` that returns an
+//! exit code or a failure. Results go to stdout, everything else to stderr. Start at [`main`];
+//! `session` holds what most commands begin with.
 
 mod adopt;
 mod apply;
@@ -51,10 +53,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What a command ends with: its exit code, or why it could not do its work.
+/// How a command ends: its exit code, or why it failed.
 pub type CommandResult = Result<u8, CommandFailure>;
 
-/// What the help says of who acts.
+/// What the help says about the actor.
 const ACTOR: &str = "The history records who ran a command. Roster takes the first of these that is set: ROSTER_ACTOR, \
     GITHUB_ACTOR, GITLAB_USER_LOGIN, git's user.email or user.name, USER, LOGNAME.";
 
@@ -246,7 +248,7 @@ pub struct PlanScope {
 }
 
 impl GlobalOptions {
-    /// What the command line says beside the configuration file.
+    /// The overrides of the configuration file from the command line.
     pub fn overrides(&self, scope: Option<&PlanScope>) -> ConfigOverrides {
         ConfigOverrides {
             config: self.config.clone(),
@@ -260,12 +262,13 @@ impl GlobalOptions {
     }
 }
 
-/// Runs the program with these arguments, the first being its name.
+/// Runs the program with these arguments, starting with its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match Cli::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             let _ = error.print();
+            // clap prints help and version as errors too, to stdout and with success.
             return ExitCode::from(if error.use_stderr() {
                 failure::USAGE
             } else {
@@ -277,6 +280,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    // Before anything is printed or logged.
     output::set_color(cli.global.color);
     log(&cli.global, matches!(cli.command, CliCommand::Serve(_)));
     ExitCode::from(match run(cli) {
@@ -286,6 +290,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(cli: Cli) -> CommandResult {
+    // Several threads: a lease is renewed while another thread plans.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -326,7 +331,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Man(args) => man::run(&args, &Cli::command()),
         }
     });
-    // A pass that did not end when it was asked to is rolled back by the end of the process.
+    // A pass that did not stop when asked is rolled back by the end of the process.
     runtime.shutdown_background();
     outcome
 }
@@ -338,7 +343,8 @@ fn log(global: &GlobalOptions, serving: bool) {
         (false, 1) => tracing::Level::INFO,
         (false, _) => tracing::Level::DEBUG,
     };
-    // Statements carry values, so the database driver stays quiet whatever the level.
+    // Statements contain values, so the database driver stays silent at every level.
+    // A daemon has no other voice than its log, so its events are shown without `-v`.
     let daemon = level.max(tracing::Level::INFO);
     let filter = format!("roster={level},roster::daemon={daemon},roster::http={daemon}");
     let filter = tracing_subscriber::EnvFilter::new(if serving {
@@ -351,7 +357,7 @@ fn log(global: &GlobalOptions, serving: bool) {
         .with_ansi(output::colored(&std::io::stderr()))
         .with_env_filter(filter);
     match global.log {
-        // JSON escapes by its own rules.
+        // JSON escapes control characters by itself.
         LogFormat::Json => logger.json().with_writer(std::io::stderr).init(),
         LogFormat::Text if serving => logger.with_target(false).init(),
         LogFormat::Text => logger.with_target(false).without_time().init(),

@@ -1,4 +1,4 @@
-//! New files in a directory: all of them or none, and never over what is there.
+//! Writes several new files into a directory: all or none, and never over existing ones.
 
 use super::CommandFailure;
 use std::collections::BTreeMap;
@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes files below a directory, by path: all are written out before the first is seen there, and
-/// none stays when one cannot be.
+/// Writes files below a directory, by path. All are complete before the first one appears, and none
+/// stays if one of them fails.
 pub fn write<C: AsRef<[u8]>>(
     dir: &Path,
     files: &BTreeMap<String, C>,
@@ -24,15 +24,18 @@ pub fn write<C: AsRef<[u8]>>(
         if there {
             link_into_place(&apart, dir, files.keys())
         } else {
+            // A new directory appears as a whole; in an existing one, the files are linked one by
+            // one.
             fs::rename(&apart, dir)
         }
     });
+    // Also after a success: the linked files keep their contents.
     let _ = fs::remove_dir_all(&apart);
     made.map_err(failed)
 }
 
-/// Where the files are until all are whole: beside a new directory, and within one that is there,
-/// which may be all that can be written to. Readers of manifests pass it over.
+/// Where the files are kept until all are complete: beside a new directory, or hidden inside an
+/// existing one, whose parent may not be writable. Readers of manifests skip it.
 fn staging_dir(dir: &Path, there: bool) -> PathBuf {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let hidden = format!(".{name}.{}", std::process::id());
@@ -44,6 +47,7 @@ fn staging_dir(dir: &Path, there: bool) -> PathBuf {
 }
 
 fn write_staged<C: AsRef<[u8]>>(apart: &Path, files: &BTreeMap<String, C>) -> io::Result<()> {
+    // Left by a crash of an earlier process with the same number.
     if apart.exists() {
         fs::remove_dir_all(apart)?;
     }
@@ -56,7 +60,8 @@ fn write_staged<C: AsRef<[u8]>>(apart: &Path, files: &BTreeMap<String, C>) -> io
             fs::create_dir_all(folder)?;
             folder.clone_into(&mut last);
         }
-        // Two names that the file system takes for one are a fault to see, not to overwrite.
+        // If the file system takes two names for the same file, that is an error and must not
+        // overwrite the first.
         let mut file = File::create_new(&path).map_err(|error| error_at(&path, apart, &error))?;
         let written = file.write_all(text.as_ref());
         written.map_err(|error| error_at(&path, apart, &error))?;
@@ -69,8 +74,8 @@ fn error_at(path: &Path, below: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Links each file to its place, which fails where something is; what was put there is taken away
-/// again when one fails.
+/// Links each file into place, which fails if something is there. On a failure, the files placed so
+/// far are removed again.
 fn link_into_place<'p>(
     apart: &Path,
     dir: &Path,
@@ -93,7 +98,7 @@ fn link_into_place<'p>(
     Ok(())
 }
 
-/// What was made so far.
+/// What has been placed so far.
 #[derive(Default)]
 struct PlacedFiles {
     files: Vec<PathBuf>,
@@ -105,6 +110,7 @@ impl PlacedFiles {
         let folder = file.parent().unwrap_or(file);
         let missing = folder.ancestors().take_while(|folder| !folder.exists());
         let missing: Vec<&Path> = missing.collect();
+        // From the outside in; only folders that this run created are removed on a failure.
         for folder in missing.into_iter().rev() {
             fs::create_dir(folder)?;
             self.folders.push(folder.to_owned());

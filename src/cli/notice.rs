@@ -1,4 +1,4 @@
-//! `roster notice test`: whether notices arrive where the configuration sends them.
+//! `roster notice test`: sends a test notice to the configured targets.
 
 use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, session};
 use crate::config::NoticeTarget;
@@ -27,7 +27,7 @@ enum NoticeCommand {
 
 type DeliveryResults = Vec<(NoticeTarget, Result<(), DeliveryError>)>;
 
-/// Sends one to every target; exits with 1 when one did not arrive.
+/// Sends a notice to every target; exits with 1 if one did not arrive.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let NoticeCommand::Test { name } = &options.what;
     let config = session::config(global, None)?;
@@ -47,6 +47,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     } else {
         print(&results);
     }
+    // Every target is tried, so that one run shows all that is wrong.
     Ok(u8::from(results.iter().any(|(_, result)| result.is_err())))
 }
 

@@ -1,4 +1,4 @@
-//! `roster openapi`: the daemon's API as a document.
+//! `roster openapi`: prints the OpenAPI document of the daemon.
 
 use super::{CommandResult, print::print};
 use crate::daemon::api;

@@ -1,4 +1,4 @@
-//! Where results go, and in which dress.
+//! Where results are written, in which format and colour.
 
 use super::{ColorMode, GlobalOptions, OutputFormat};
 use crate::config::SourceLocation;
@@ -9,7 +9,7 @@ use crate::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
 use crate::reconcile::SourceReading;
 use std::io::{self, BufWriter, Write};
 
-/// Sets whether anything is coloured, for stdout and stderr alike.
+/// Sets the colour mode for stdout and stderr.
 pub fn set_color(color: ColorMode) {
     let choice = match color {
         ColorMode::Auto => anstream::ColorChoice::Auto,
@@ -19,13 +19,13 @@ pub fn set_color(color: ColorMode) {
     choice.write_global();
 }
 
-/// Whether what goes to a stream is coloured.
+/// Whether output to a stream is coloured.
 pub fn colored(stream: &impl anstream::stream::RawStream) -> bool {
     let choice = anstream::AutoStream::choice(stream);
     !matches!(choice, anstream::ColorChoice::Never)
 }
 
-/// Stdout, buffered, colours as chosen.
+/// Buffered stdout, with colours as set.
 pub fn stdout() -> impl Write {
     BufWriter::new(io::stdout())
 }
@@ -52,7 +52,7 @@ pub enum DetailArg {
     Full,
 }
 
-/// Writes plans, with what was found, in the form asked for.
+/// Writes plans with their diagnostics in the requested format.
 pub fn plans(
     global: &GlobalOptions,
     shown: &DisplayOptions,
@@ -75,6 +75,7 @@ pub fn plans(
         return out.flush();
     }
     for (index, plan) in plans.iter().enumerate() {
+        // The other formats carry the diagnostics inside the document.
         if global.output == OutputFormat::Text {
             if index > 0 {
                 writeln!(out)?;
@@ -93,14 +94,15 @@ pub fn plans(
     out.flush()
 }
 
-/// The folder of a source within its git checkout, or as it was written where there is none:
-/// annotations are shown by paths of the repository.
+/// The folder of a source within its git checkout, or as it was configured if there is none.
+/// Annotations on GitHub need the path in the repository.
 pub fn path_in_repository(reading: &SourceReading) -> String {
     let root = match &reading.source.place {
         SourceLocation::Directory(root) => root,
         SourceLocation::Git(place) => return place.path.clone(),
         SourceLocation::Export(_) => return String::new(),
     };
+    // A relative path, or a link, has other parents than the place it stands for.
     let root = root.canonicalize().unwrap_or_else(|_| root.clone());
     let checkout = root.ancestors().find(|folder| folder.join(".git").exists());
     match checkout.and_then(|checkout| root.strip_prefix(checkout).ok()) {
@@ -129,6 +131,7 @@ fn diagnostics(
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
     let text = |path: &str| reading?.tree.text(path);
+    // Every diagnostic on its own; the other levels group them.
     if detail == PlanDetail::Full {
         let mut renderer = DiagnosticRenderer::new(text, colored(&io::stdout()));
         let mut found = plan.diagnostics.iter();
@@ -137,7 +140,7 @@ fn diagnostics(
     write_diagnostics(&plan.diagnostics, text, out)
 }
 
-/// Writes findings with the line each is about, those of one cause once.
+/// Writes diagnostics with the line each one is about; those with the same cause appear once.
 pub fn write_diagnostics<'d>(
     found: impl IntoIterator<Item = &'d Diagnostic>,
     text: impl Fn(&str) -> Option<String>,

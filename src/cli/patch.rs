@@ -1,12 +1,12 @@
-//! Changed files as a patch that `git apply` takes.
+//! Writes changed files as a patch for `git apply`.
 
 use crate::reconcile::ChangedFile;
 use similar::TextDiff;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The patch; its paths are those of the git repository that the directory is in, or else of the
-/// folder one is in.
+/// The patch. Its paths are relative to the git repository of the directory or, without one, to the
+/// current folder.
 pub fn patch(root: &Path, files: &[ChangedFile]) -> String {
     let below = below(root);
     let mut out = String::new();
@@ -20,7 +20,7 @@ pub fn patch(root: &Path, files: &[ChangedFile]) -> String {
             out.push_str("new file mode 100644\n");
             "/dev/null".to_owned()
         };
-        // Behind a name with spaces a tab ends it.
+        // After a name with spaces, git expects a tab.
         let tab = |name: &str| if name.contains(' ') { "\t" } else { "" };
         let _ = writeln!(out, "--- {from}{}\n+++ {new}{}", tab(&from), tab(&new));
         hunks(
@@ -32,7 +32,8 @@ pub fn patch(root: &Path, files: &[ChangedFile]) -> String {
     out
 }
 
-/// Git knows no other end of a line than `\n`.
+/// To git only `
+/// ` ends a line; a `\r` is part of it.
 fn lines(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
 }
@@ -40,6 +41,7 @@ fn lines(text: &str) -> Vec<&str> {
 fn hunks(out: &mut String, before: &str, after: &str) {
     let (old, new) = (lines(before), lines(after));
     let diff = TextDiff::configure().diff_slices(&old, &new);
+    // Three lines of context, as git writes.
     for group in diff.grouped_ops(3) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
             continue;
@@ -56,6 +58,7 @@ fn hunks(out: &mut String, before: &str, after: &str) {
                 };
                 let line: &str = change.value();
                 let _ = write!(out, "{sign}{line}");
+                // Git needs the marker, or the patch would add a line break to the file.
                 if !line.ends_with('\n') {
                     out.push_str("\n\\ No newline at end of file\n");
                 }
@@ -64,7 +67,7 @@ fn hunks(out: &mut String, before: &str, after: &str) {
     }
 }
 
-/// Lines count from 1; of none the one before is named.
+/// Lines count from 1; an empty range names the line before it.
 fn span(range: &std::ops::Range<usize>) -> String {
     match range.len() {
         0 => format!("{},0", range.start),
@@ -72,7 +75,7 @@ fn span(range: &std::ops::Range<usize>) -> String {
     }
 }
 
-/// The folder of the manifests, with `/` at its end, or empty.
+/// The folder of the manifests with a trailing `/`, or empty.
 fn below(root: &Path) -> String {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let root = real(root);
@@ -86,7 +89,7 @@ fn below(root: &Path) -> String {
     }
 }
 
-/// A path as git writes it: quoted when it has to be.
+/// A path as git writes it, quoted if necessary.
 fn name(path: &str) -> String {
     if !path.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
         return path.to_owned();

@@ -1,4 +1,4 @@
-//! `roster plan`: what apply would do.
+//! `roster plan`: shows what apply would do.
 
 use super::output::{self, DisplayOptions};
 use super::progress::ProgressGuard;
@@ -40,7 +40,7 @@ pub struct Options {
     detailed_exitcode: bool,
 }
 
-/// Prints the plan of every source that is asked for.
+/// Prints the plan of every selected source.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.remote.url.is_some() {
         return plan_remotely(global, options).await;
@@ -60,16 +60,19 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let mut pass = Pass::read(&config, request, &store).await?;
     let mut plans: Vec<Plan> = Vec::new();
     for index in pass.selected_sources()? {
+        // Later sources see the plans of earlier ones, as an apply in this order would.
         let plan = pass.plan(index, &store, &plans).await?;
         plans.push(plan);
     }
     drop(working);
+    // Not returned at once: the memory is left to the process first.
     let shown = show(global, options, &plans, &pass.readings);
     session::forget_at_exit((pass, plans));
     shown
 }
 
 async fn plan_remotely(global: &GlobalOptions, options: &Options) -> CommandResult {
+    // These need the database or the files of this machine.
     if options.out.is_some() || options.exact || options.scrub {
         return Err(CommandFailure::usage(
             "`--out`, `--exact` and `--scrub` do not work with `--remote`",
@@ -80,7 +83,7 @@ async fn plan_remotely(global: &GlobalOptions, options: &Options) -> CommandResu
     plan_remote::run(global, &options.remote, scope, shown, revision, detailed).await
 }
 
-/// The git source that `--revision` is about.
+/// The git source for `--revision`.
 fn repository(config: &Config, scope: &PlanScope) -> Result<String, CommandFailure> {
     let wanted = |name: &str| scope.source.as_ref().is_none_or(|wanted| wanted == name);
     let sources = config.sources.iter();
@@ -102,7 +105,7 @@ fn repository(config: &Config, scope: &PlanScope) -> Result<String, CommandFailu
     }
 }
 
-/// Fetches every git source, the one that is planned at another revision with that.
+/// Fetches every git source, the planned one at the requested revision.
 fn fetch(config: &Config, request: &PassRequest) -> FetchResults {
     let mut config = config.clone();
     if let Some((name, revision)) = &request.at_revision {
@@ -129,7 +132,7 @@ fn show(
     Ok(first_code(plans.iter(), options.detailed_exitcode))
 }
 
-/// The exit code over several plans: by precedence 1, 3, 2, 0.
+/// The exit code for several plans, by precedence 1, 3, 2, 0.
 pub fn first_code<'p>(plans: impl Iterator<Item = &'p Plan>, detailed: bool) -> u8 {
     let codes: Vec<u8> = plans.map(|plan| plan.exit_code(detailed)).collect();
     let first = [failure::ERROR, failure::HELD, failure::CHANGES];
@@ -140,6 +143,7 @@ pub fn first_code<'p>(plans: impl Iterator<Item = &'p Plan>, detailed: bool) -> 
 }
 
 fn save(file: &Path, plans: &[Plan]) -> Result<(), CommandFailure> {
+    // A saved plan is applied as a unit under one lease, so it holds one source.
     let [plan] = plans else {
         return Err(CommandFailure::usage(
             "`--out` saves exactly 1 plan; choose a source with `--source NAME`",

@@ -1,5 +1,5 @@
-//! `roster plan --remote`: a daemon plans the tree that is here, so that a CI job needs no password
-//! of the database.
+//! `roster plan --remote`: sends the local tree to a daemon, which plans it. A CI job then needs no
+//! password of the database.
 
 use super::output::{DetailArg, DisplayOptions};
 use super::remote::RemoteOptions;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// How large the files of a tree may be together.
 const MAX_TREE_BYTES: usize = 48 << 20;
 
-/// Has a tree or a revision planned, and prints what the daemon says of it.
+/// Requests a plan of a tree or a revision, and prints the answer.
 pub async fn run(
     global: &GlobalOptions,
     remote: &RemoteOptions,
@@ -38,6 +38,7 @@ pub async fn run(
         body["source"] = source.as_str().into();
     }
     if !scope.target.is_empty() || !scope.accept.is_empty() || scope.allow_delete {
+        // Guards and scope follow from the daemon's configuration.
         return Err(CommandFailure::usage(
             "a remote plan covers the whole source as the daemon configures it; leave out `--target`, `--accept` and `--allow-delete`",
         ));
@@ -58,6 +59,7 @@ pub async fn run(
         None => writeln!(out, "{:#}", answer["plan"])?,
     }
     out.flush()?;
+    // The daemon computes the code, so that a job ends the same way wherever the plan was made.
     let code = answer["exitCode"]
         .as_u64()
         .and_then(|code| u8::try_from(code).ok());
@@ -90,8 +92,8 @@ fn detail(detail: DetailArg) -> &'static str {
     }
 }
 
-/// Every file below a folder that does not hide, by path, links as links: the daemon reads them by
-/// the rules of a folder.
+/// Every file below a folder, apart from hidden ones, by path. Links are sent as links, because the
+/// daemon applies the rules of a folder.
 fn files(root: &Path) -> Result<Map<String, Value>, CommandFailure> {
     let real = root.canonicalize();
     let real = real.map_err(|error| read_failure(root, &error))?;
@@ -106,7 +108,7 @@ fn files(root: &Path) -> Result<Map<String, Value>, CommandFailure> {
         seen: BTreeSet::new(),
     };
     sent.walk(&real)?;
-    // What links lead to is read also where it hides.
+    // The targets of links are sent even if they are hidden.
     while let Some(place) = sent.hidden_targets.pop() {
         sent.walk(&place)?;
     }
@@ -118,22 +120,23 @@ fn read_failure(path: &Path, error: &dyn std::fmt::Display) -> CommandFailure {
     CommandFailure::error(format!("cannot read {}: {error}", visible(&path)))
 }
 
-/// A tree that is being gathered.
+/// A tree being collected.
 struct TreeUpload {
     root: PathBuf,
     files: Map<String, Value>,
     size: usize,
-    /// Places that hide and that links lead to.
+    /// Hidden places that links lead to.
     hidden_targets: Vec<PathBuf>,
-    /// Those of them that were seen.
+    /// Those that have been seen.
     seen: BTreeSet<PathBuf>,
 }
 
 impl TreeUpload {
-    /// Takes every file at or below a place.
+    /// Adds every file at or below a place.
     fn walk(&mut self, place: &Path) -> Result<(), CommandFailure> {
-        // Ignore files of Roster's are for the daemon to judge; git's have no say.
+        // Roster's ignore files are left to the daemon; git's do not count.
         let mut walk = WalkBuilder::new(place);
+        // The walker would otherwise skip what `.gitignore` names.
         walk.standard_filters(false);
         walk.filter_entry(|entry| {
             let name = entry.file_name().to_string_lossy();
@@ -148,7 +151,7 @@ impl TreeUpload {
         Ok(())
     }
 
-    /// A folder or file that may not be read.
+    /// Adds a folder or file that cannot be read.
     fn add_unreadable_folder(&mut self, error: &ignore::Error) {
         if let ignore::Error::WithPath { path, err } = error {
             if let Some(name) = self.name(path) {
@@ -187,6 +190,7 @@ impl TreeUpload {
             let link = self.link(path, &name);
             self.files.insert(name, json!({"link": link}));
         } else if !kind.is_file() {
+            // Reported as unreadable instead of left out: the daemon must not take it for absent.
             self.add_unreadable(path, "it is not a regular file");
         } else {
             match std::fs::read(path) {
@@ -206,6 +210,7 @@ impl TreeUpload {
                 MAX_TREE_BYTES >> 20
             )));
         }
+        // Text stays readable in the request; documents that manifests refer to are mostly binary.
         let content = match String::from_utf8(bytes) {
             Ok(text) => text.into(),
             Err(error) => json!({"base64": STANDARD.encode(error.as_bytes())}),
@@ -214,8 +219,8 @@ impl TreeUpload {
         Ok(())
     }
 
-    /// Where a link leads, from the folder that it stands in; what it is without leading anywhere
-    /// below the root: itself, or `/` where it leads out of it.
+    /// The target of a link, relative to its folder. A link that leads nowhere points to itself,
+    /// one that leaves the root to `/`; the daemon reports both.
     fn link(&mut self, path: &Path, name: &str) -> String {
         let Ok(real) = path.canonicalize() else {
             return name.rsplit('/').next().unwrap_or(name).to_owned();
@@ -238,7 +243,7 @@ impl TreeUpload {
     }
 }
 
-/// What went wrong, without the number the system gives it.
+/// The reason without the system's error number.
 fn plain(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
     text.split(" (os error")

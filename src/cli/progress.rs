@@ -1,4 +1,4 @@
-//! A sign of life on a terminal, when something takes over a second.
+//! A progress display on a terminal for everything that takes longer than a second.
 
 use super::GlobalOptions;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,15 +8,16 @@ use std::time::Duration;
 /// Nothing is shown before.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is being done, shown on stderr until it is dropped.
+/// A progress display on stderr until it is dropped.
 pub struct ProgressGuard {
     bar: ProgressBar,
     showing: tokio::task::JoinHandle<()>,
 }
 
 impl ProgressGuard {
-    /// Begins; shows itself after a second, on a terminal only.
+    /// Starts the display, which appears after a second and only on a terminal.
     pub fn begin(global: &GlobalOptions, doing: &'static str) -> Self {
+        // Hidden at first: quick commands must not flicker.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let shown = std::io::stderr().is_terminal() && !global.quiet;
         let begun = bar.clone();

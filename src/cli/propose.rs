@@ -1,4 +1,5 @@
-//! `roster propose`: what an export knows better, as a patch, in the files, or on a branch.
+//! `roster propose`: proposes values of an export for the manifests, as a patch, in place or on a
+//! branch.
 
 use super::output::{self, write_diagnostics};
 use super::patch::patch;
@@ -16,7 +17,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How many origins the message of a commit names.
+/// How many origins a commit message lists.
 const NAMED: usize = 1000;
 
 /// Options of `roster propose`.
@@ -42,7 +43,7 @@ pub struct Options {
     branch: Option<String>,
 }
 
-/// Compares, and gives what there is to propose.
+/// Compares the export with the manifests and delivers the proposal.
 pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     let source = find_source(&config, &options.source)?;
@@ -56,6 +57,7 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let proposal = reconcile::propose(&config, source, into, more, &request)?;
     let mut errors = std::io::stderr();
     write_diagnostics(&proposal.diagnostics, |_| None, &mut errors)?;
+    // A truncated export would propose values that its missing rows contradict.
     if let Some(why) = &proposal.doubt {
         let message = format!("source {} was not accepted: {why}", source.name);
         return Err(CommandFailure::error(message));
@@ -105,7 +107,7 @@ fn target_source<'c>(
     }
 }
 
-/// Prints, writes or commits it; what was done, for people.
+/// Prints, writes or commits the proposal; returns what was done, for people.
 fn deliver(
     global: &GlobalOptions,
     options: &Options,
@@ -143,7 +145,7 @@ fn deliver(
     Ok(done)
 }
 
-/// Changes the files, unless one is another one by now.
+/// Changes the files, unless one has changed since it was read.
 fn write_in_place(root: &Path, proposal: &ManifestProposal) -> Result<(), CommandFailure> {
     let failed = |path: &Path, error: io::Error| {
         CommandFailure::error(format!("cannot write {}: {error}", path.display()))
@@ -152,8 +154,11 @@ fn write_in_place(root: &Path, proposal: &ManifestProposal) -> Result<(), Comman
     let changed: Vec<_> = changed
         .filter_map(|file| Some((root.join(&file.path), file.before.as_ref()?, &file.after)))
         .collect();
+    // All files are checked before the first one is written, so that a conflict leaves none of them
+    // changed.
     for (path, before, _) in &changed {
         let now = std::fs::read(path).map_err(|error| failed(path, error))?;
+        // Somebody may have saved the file in an editor while the export was read.
         if now != before.as_bytes() {
             return Err(CommandFailure::error(format!(
                 "{} changed in the meantime; nothing was written",
@@ -161,6 +166,7 @@ fn write_in_place(root: &Path, proposal: &ManifestProposal) -> Result<(), Comman
             )));
         }
     }
+    // After the cheaper check, and still before the first write.
     require_committed(root, proposal)?;
     let new = proposal.files.iter().filter(|file| file.before.is_none());
     let new = new.map(|file| (file.path.clone(), file.after.clone()));
@@ -171,7 +177,7 @@ fn write_in_place(root: &Path, proposal: &ManifestProposal) -> Result<(), Comman
     Ok(())
 }
 
-/// That what is changed can be had back: in a repository every file is as in the last commit.
+/// Fails if the changes could not be undone: in a repository, every changed file must be committed.
 fn require_committed(root: &Path, proposal: &ManifestProposal) -> Result<(), CommandFailure> {
     let changed = proposal.files.iter().filter(|file| file.before.is_some());
     let changed: Vec<&str> = changed.map(|file| file.path.as_str()).collect();
@@ -190,7 +196,7 @@ fn require_committed(root: &Path, proposal: &ManifestProposal) -> Result<(), Com
     )))
 }
 
-/// What a commit says of itself: which export, and which of its rows.
+/// The commit message: the export, and the rows the values come from.
 fn message(source: &Source, proposal: &ManifestProposal) -> String {
     let count = plural(proposal.proposed.len(), "value");
     let mut text = format!("{count} from {}\n\n", source.name);

@@ -1,4 +1,4 @@
-//! A daemon elsewhere, as commands talk to it.
+//! The client for a daemon elsewhere, used by `--remote`.
 
 use super::CommandFailure;
 use crate::config::is_loopback;
@@ -31,7 +31,7 @@ pub struct RemoteOptions {
     ca: Option<PathBuf>,
 }
 
-/// A daemon that is talked to.
+/// A connection to a daemon.
 pub struct DaemonClient {
     client: Client,
     url: Url,
@@ -47,6 +47,8 @@ impl RemoteOptions {
         };
         let url = parse_base_url(url)?;
         let token = self.token()?;
+        // On the same machine nobody can listen in; anywhere else the token would be readable on
+        // the way.
         if token.is_some()
             && url.scheme() == "http"
             && !is_loopback(url.host_str().unwrap_or_default())
@@ -62,7 +64,7 @@ impl RemoteOptions {
         })
     }
 
-    /// The daemon, or the one at `default`, asked as nobody.
+    /// The given daemon, or the one at `default`, without a token.
     pub fn anonymous(&self, default: &str) -> Result<DaemonClient, CommandFailure> {
         let url = parse_base_url(self.url.as_deref().unwrap_or(default))?;
         Ok(DaemonClient {
@@ -81,18 +83,23 @@ impl RemoteOptions {
                 Some(read.map_err(|error| CommandFailure::error(why(error)))?)
             }
         };
+        // A file usually ends with a line break, which is not part of the token.
         let text = text.map(|text| text.trim().to_owned());
         Ok(text.filter(|text| !text.is_empty()).map(SecretString::from))
     }
 
     fn client(&self, url: &Url) -> Result<Client, CommandFailure> {
+        // The process has one TLS provider, and reqwest fails without a choice.
         choose_provider();
         let mut client = Client::builder()
             .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
+            // Long, because the daemon answers a plan only when it is complete.
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT)
+            // A redirect could send the token to another server.
             .redirect(redirect::Policy::none());
         if url.scheme() == "http" {
+            // Plain http is only for this machine, where a proxy and certificates have no business.
             client = client.no_proxy().tls_certs_only([]);
         }
         if let Some(file) = &self.ca {
@@ -114,6 +121,7 @@ fn parse_base_url(text: &str) -> Result<Url, CommandFailure> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("use https://, or http:// on this machine".to_owned()));
     }
+    // Without the slash, joining a path would replace the last segment of the base.
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));
     }
@@ -121,12 +129,10 @@ fn parse_base_url(text: &str) -> Result<Url, CommandFailure> {
 }
 
 impl DaemonClient {
-    /// Asks for something.
     pub async fn get(&self, path: &str) -> Result<Value, CommandFailure> {
         self.ask(Method::GET, path, None).await
     }
 
-    /// Has something done.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandFailure> {
         self.ask(Method::POST, path, Some(body)).await
     }
@@ -150,6 +156,7 @@ impl DaemonClient {
             request = request.json(body);
         }
         let unreached = |error: reqwest::Error| {
+            // The message names the server already.
             let why = chain(&error.without_url());
             CommandFailure::error(format!("no answer from {shown}: {why}"))
         };
@@ -173,7 +180,7 @@ fn is_problem(answer: &reqwest::Response) -> bool {
     media.is_some_and(|media| media.as_bytes().starts_with(MEDIA_TYPE.as_bytes()))
 }
 
-/// A problem as a person reads it, with the exit code of the same thing done here.
+/// A problem in words, with the exit code that the same failure has locally.
 fn problem_failure(shown: &str, problem: &Value) -> CommandFailure {
     let word = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
     let (code, title, detail) = (word("code"), word("title"), word("detail"));
@@ -200,7 +207,7 @@ fn problem_failure(shown: &str, problem: &Value) -> CommandFailure {
     }
 }
 
-/// A part of a path, written so that it stays one.
+/// A path segment, escaped so that it stays one segment.
 #[must_use]
 pub fn encode_segment(text: &str) -> String {
     let mut part = String::new();

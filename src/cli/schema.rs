@@ -1,4 +1,4 @@
-//! `roster schema`: JSON Schema of manifests, for editors.
+//! `roster schema`: the JSON Schema of manifests, for editors.
 
 use super::{CommandFailure, CommandResult, atomic_file, print::print};
 use crate::diagnostic::did_you_mean;

@@ -1,4 +1,4 @@
-//! `roster serve`: the daemon.
+//! `roster serve`: runs the daemon.
 
 use super::{CommandFailure, CommandResult, GlobalOptions};
 use crate::config::{Config, ConfigOverrides};
@@ -18,7 +18,7 @@ pub struct Options {
     insecure: bool,
 }
 
-/// Runs until it is asked to end.
+/// Runs until it is told to stop.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let Some(file) = &global.config else {
         return Err(CommandFailure::usage(
@@ -26,13 +26,15 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         ));
     };
     let directory = file.parent().map(ToOwned::to_owned).unwrap_or_default();
+    // A closure, because the daemon loads the configuration again when it changes, with the same
+    // overrides.
     let load = || {
         let overrides = ConfigOverrides {
             serves: true,
             ..global.overrides(None)
         };
         let mut config = Config::load(&overrides, &directory, None)?;
-        // One mistake does not stop everybody else's changes where nobody is there to mend it.
+        // One mistake must not block everybody else's changes while nobody is there to fix it.
         for source in &mut config.sources {
             source.hold_errors |= source.on_error_unset;
         }

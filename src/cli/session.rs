@@ -1,4 +1,4 @@
-//! What most commands begin with: the configuration and the database.
+//! What most commands begin with: the configuration, the database, and keys from the command line.
 
 use super::{CommandFailure, GlobalOptions, PlanScope};
 use crate::config::Config;
@@ -8,12 +8,13 @@ use crate::model::{CompactText, Key};
 use crate::reconcile::{self, PassRequest};
 use crate::store::{MissingDirectory, Store};
 
-/// The configuration for this run.
+/// Loads the configuration of this run.
 pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Config, CommandFailure> {
     let directory = std::env::current_dir()?;
     let paths = scope.map_or(&[][..], |scope| &scope.paths);
     let first = paths.first().map(std::path::PathBuf::as_path);
     let config = Config::load(&global.overrides(scope), &directory, first)?;
+    // Commands without a scope can work with the database alone.
     if config.path.is_none() && scope.is_some() {
         if paths.len() != 1 {
             return Err(CommandFailure::usage(
@@ -32,12 +33,12 @@ pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Confi
     Ok(config)
 }
 
-/// The database, opened for reading.
+/// Opens the database for reading.
 pub async fn reader(config: &Config) -> Result<Store, CommandFailure> {
     Ok(reconcile::reader(config).await?)
 }
 
-/// The database, opened for a plan; one that is not there yet is empty, which is said.
+/// Opens the database for a plan; a missing one counts as empty, and a message says so.
 pub async fn reader_or_none(
     global: &GlobalOptions,
     config: &Config,
@@ -49,7 +50,7 @@ pub async fn reader_or_none(
     Ok(opened.store)
 }
 
-/// The database, opened for an apply; one that is not there yet is made, which is said.
+/// Opens the database for an apply; a missing one is created, and a message says so.
 pub async fn writer_or_new(
     global: &GlobalOptions,
     config: &Config,
@@ -61,7 +62,7 @@ pub async fn writer_or_new(
     Ok(opened.store)
 }
 
-/// Says what is not there yet, and when Roster creates it.
+/// Says what does not exist yet, and when Roster creates it.
 pub fn say_absent(global: &GlobalOptions, absent: &MissingDirectory, when: &str) {
     if !global.quiet {
         anstream::eprintln!("{}", absent_line(absent, when));
@@ -79,12 +80,12 @@ pub fn absent_line(absent: &MissingDirectory, when: &str) -> String {
     )
 }
 
-/// The database, opened for writing.
+/// Opens the database for writing.
 pub async fn writer(config: &Config) -> Result<Store, CommandFailure> {
     Ok(reconcile::writer(config).await?)
 }
 
-/// What the scope asks for.
+/// The request for a scope.
 pub fn request(
     config: &Config,
     scope: &PlanScope,
@@ -95,6 +96,7 @@ pub fn request(
         .iter()
         .map(|text| key(text))
         .collect::<Result<_, _>>()?;
+    // Without a configuration, the path is the source itself and not a part of one.
     let paths = if config.path.is_some() {
         scope.paths.clone()
     } else {
@@ -109,7 +111,7 @@ pub fn request(
     })
 }
 
-/// Reads `KIND/ID`.
+/// Parses `KIND/ID`.
 pub fn key(text: &str) -> Result<Key, CommandFailure> {
     let wrong = || {
         CommandFailure::usage(format!(
@@ -125,7 +127,7 @@ pub fn key(text: &str) -> Result<Key, CommandFailure> {
     }
 }
 
-/// The kind called so: `User`, `user` or `users`.
+/// Finds a kind by name: `User`, `user` or `users`.
 pub fn kind_named(name: &str) -> Result<&'static Kind, CommandFailure> {
     kinds::by_loose_name(name).ok_or_else(|| {
         let names: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
@@ -136,7 +138,7 @@ pub fn kind_named(name: &str) -> Result<&'static Kind, CommandFailure> {
     })
 }
 
-/// A kind, and one resource of it where one is named: `users`, `user u-1` or `user/u-1`.
+/// Parses a kind and, optionally, one resource of it: `users`, `user u-1` or `user/u-1`.
 pub fn parse_resource(
     kind: &str,
     id: Option<&str>,
@@ -158,7 +160,7 @@ pub fn parse_resource(
     Ok((kind, key))
 }
 
-/// That nothing has this key, with the id that was probably meant.
+/// The failure for a key that does not exist, with the id that was probably meant.
 pub async fn unknown_resource(store: &Store, key: &Key) -> Result<CommandFailure, CommandFailure> {
     let ids = store.ids(key.kind).await?;
     let meant = did_you_mean(&key.id, ids.iter().map(CompactText::as_str));
@@ -170,13 +172,13 @@ pub async fn unknown_resource(store: &Store, key: &Key) -> Result<CommandFailure
     )))
 }
 
-/// Leaves what a command worked with to the end of the process, which is near: giving a million
-/// resources back one by one takes longer.
+/// Leaves memory to the end of the process, which is near: freeing a million resources one by one
+/// takes longer.
 pub fn forget_at_exit<T>(worked_with: T) {
     std::mem::forget(worked_with);
 }
 
-/// Who runs the command, for history.
+/// The name in the history of whoever runs the command.
 pub fn actor() -> String {
     reconcile::actor().unwrap_or("unknown").to_owned()
 }

@@ -1,4 +1,4 @@
-//! `roster show`: a saved plan, in any form.
+//! `roster show`: prints a saved plan in any format.
 
 use super::output::{self, DisplayOptions};
 use super::{CommandFailure, CommandResult, GlobalOptions};
@@ -16,7 +16,7 @@ pub struct Options {
     shown: DisplayOptions,
 }
 
-/// Renders it; whether it could still be applied does not matter.
+/// Prints the plan, whether or not it can still be applied.
 pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let (plan, _) = read(&options.plan)?;
     output::plans(global, &options.shown, &[plan], &[])?;

@@ -1,4 +1,4 @@
-//! `roster source`: what becomes of the claims of a source that has another name now, or is gone.
+//! `roster source`: what happens to the claims of a source that was renamed or removed.
 
 use super::{CommandFailure, CommandResult, GlobalOptions, session};
 use crate::config::Config;
@@ -30,7 +30,7 @@ enum SourceCommand {
     },
 }
 
-/// Renames or forgets.
+/// Renames or forgets a source.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.what {
         SourceCommand::Rename { old, new } => rename(global, old, new).await,
@@ -50,6 +50,7 @@ async fn rename(global: &GlobalOptions, old: &str, new: &str) -> CommandResult {
     let store = session::writer(&config).await?;
     require_claims(&store, old).await?;
     let held = lease_both(&store, old, new).await?;
+    // Under the leases: a pass of the new source could have claimed something since.
     let given = if require_claims(&store, new).await.is_ok() {
         Err(CommandFailure::error(format!(
             "source {new} already claims resources; to hand over those of {old} that it declares, run `roster adopt --from {old} --to {new}`"
@@ -85,10 +86,11 @@ async fn forget(global: &GlobalOptions, name: &str) -> CommandResult {
     Ok(0)
 }
 
-/// How long to wait for a pass of the source that is under way.
+/// How long to wait for a pass of the source in progress.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// The leases of both sources, in the order of their names so that nobody waits in a circle.
+/// Takes the leases of both sources, ordered by name so that two commands never wait for each
+/// other.
 pub(super) async fn lease_both(
     store: &Store,
     one: &str,
@@ -100,6 +102,7 @@ pub(super) async fn lease_both(
     for name in names {
         match LeaseGuard::take(store, name, WAIT).await {
             Ok(lease) => held.push(lease),
+            // Without the second lease, the first one must not block its source until it expires.
             Err(error) => {
                 release(store, held).await;
                 return Err(error.into());
@@ -119,7 +122,7 @@ pub(super) fn is_configured(config: &Config, name: &str) -> bool {
     config.sources.iter().any(|source| *source.name == *name)
 }
 
-/// What a configured source claims is for its own manifests to say.
+/// The claims of a configured source follow from what it declares; only it may change them.
 fn require_unconfigured(config: &Config, name: &str) -> Result<(), CommandFailure> {
     if is_configured(config, name) {
         return Err(CommandFailure::usage(format!(
@@ -129,8 +132,9 @@ fn require_unconfigured(config: &Config, name: &str) -> Result<(), CommandFailur
     Ok(())
 }
 
-/// That a source claims something.
+/// Fails unless the source has claims.
 pub(super) async fn require_claims(store: &Store, name: &str) -> Result<(), CommandFailure> {
+    // With no name excluded, these are all sources that claim something.
     let all = store.unconfigured_claims(&[]).await?;
     if all.iter().any(|(source, _)| source == name) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `roster token`: makes tokens for the daemon, and lists them.
+//! `roster token`: creates and lists tokens for the daemon.
 
 use super::{CommandFailure, CommandResult, GlobalOptions, print::print};
 use crate::config::{Config, ConfigOverrides};
@@ -54,7 +54,7 @@ struct TokenListOptions {
     file: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs the subcommand.
 pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.command {
         TokenCommand::Create(create) => create.run(global),
@@ -63,7 +63,7 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
 }
 
 impl TokenCreateOptions {
-    /// The token goes to stdout alone, so that it can be piped where it belongs.
+    /// The token is the only output on stdout, so that it can be piped to where it belongs.
     fn run(&self, global: &GlobalOptions) -> CommandResult {
         let sources: Option<BTreeSet<Arc<str>>> = match &self.sources {
             Some(text) => Some(token::parse_sources(text).map_err(CommandFailure::usage)?),
@@ -109,7 +109,8 @@ impl TokenListOptions {
 
 fn configured(global: &GlobalOptions) -> Result<PathBuf, CommandFailure> {
     let here = std::env::current_dir()?;
-    // Where the tokens are may be said by a variable.
+    // The path of the token file may come from a variable, which only the daemon's view of the
+    // configuration resolves.
     let overrides = ConfigOverrides {
         serves: true,
         ..global.overrides(None)
@@ -149,25 +150,27 @@ fn table(rows: &[[String; 4]]) -> String {
     let mut text = String::new();
     for [name, role, sources, expires] in rows {
         let [a, b, c] = widths;
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:a$}  {role:b$}  {sources:c$}  {expires}");
     }
     text
 }
 
-/// The file is written beside and put in place, so that a daemon that reads it never sees half of it.
+/// The file is written beside and moved into place, so that a daemon never reads half of it.
 fn append(file: &Path, grant: &TokenGrant) -> std::io::Result<()> {
     let mut text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error),
     };
+    // A last line without a line break would swallow the new one.
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     text.push_str(&grant.line());
     text.push('\n');
     let mut beside = file.as_os_str().to_owned();
+    // Beside the file, because a rename works only within one file system.
     beside.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(beside);
     let write = || {
@@ -175,6 +178,7 @@ fn append(file: &Path, grant: &TokenGrant) -> std::io::Result<()> {
         let mut out = options
             .write(true)
             .create_new(true)
+            // Readable by its owner only: names and roles are nobody else's business.
             .mode(0o600)
             .open(&beside)?;
         out.write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! `roster validate`: manifests against every rule that needs no database.
+//! `roster validate`: checks manifests against every rule that needs no database.
 
 use super::output::{self};
 use super::{CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, session};
@@ -21,7 +21,7 @@ pub struct Options {
     source: Option<String>,
 }
 
-/// Reads, checks and tells everything found.
+/// Reads and checks the manifests and prints all diagnostics.
 pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let scope = PlanScope {
         paths: options.paths.clone(),

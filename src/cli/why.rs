@@ -1,4 +1,4 @@
-//! `roster why`: who set a field.
+//! `roster why`: shows who set a field, and what it overrode.
 
 use super::history::{short, value};
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
@@ -22,7 +22,7 @@ pub struct Options {
     field: Option<String>,
 }
 
-/// Tells where the stored values come from.
+/// Shows where the stored values come from.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let key = session::key(&options.resource)?;
     let config = session::config(global, None)?;
@@ -32,6 +32,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     };
     if let Some(field) = &options.field {
         let known: Vec<String> = told.fields.iter().map(|field| field.name.clone()).collect();
+        // The names are collected first, because a failed selection has dropped them.
         if !told.retain_field(field) {
             return Err(unknown_field(&told, field, &known));
         }
@@ -107,7 +108,7 @@ fn voice_text(
     }
 }
 
-/// What one source says of a field, where it says anything.
+/// What one source declares for a field, if anything.
 fn claimed_value_text(
     field: &FieldProvenance,
     voice: &SourceStatement,

@@ -1,4 +1,6 @@
-//! The tokens in force, read again when their file changes, and who somebody therefore is.
+//! The access tokens, reloaded when their file changes, and the caller that a request therefore
+//! comes from. A broken file never locks everybody out and never opens the server: the tokens read
+//! last stay in use. Start at `AccessTokens::open` and `by_token`.
 
 use super::role::{Permission, Role};
 use super::token::{self, TokenGrant, TokenHash};
@@ -9,34 +11,32 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// In whose name acts are recorded.
+    /// The name in the audit log.
     pub name: Arc<str>,
-    /// What it may.
     pub role: Role,
-    /// The sources it is for; `None`: all of them.
+    /// The sources it may access; `None` for all.
     pub sources: Option<BTreeSet<Arc<str>>>,
-    /// How it said who it is.
+    /// How it authenticated.
     pub auth_method: AuthMethod,
-    /// What a form must carry so that no other site can send it; only with a session.
+    /// What a form must contain so that no other site can send it; only with a session.
     pub csrf: Option<Arc<str>>,
 }
 
-/// How somebody says who they are.
+/// How a caller authenticated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AuthMethod {
     /// A token in the `Authorization` header.
     Token,
-    /// The cookie of a session.
+    /// A session cookie.
     Session,
-    /// Not at all: there are no tokens.
+    /// Not at all, because no tokens are configured.
     Anonymous,
 }
 
 impl Caller {
-    /// Whether it has this permission.
     pub fn may(&self, permission: Permission) -> bool {
         self.role.may(permission)
     }
@@ -57,35 +57,32 @@ impl Caller {
     }
 }
 
-/// Why the file of tokens cannot be taken.
+/// Why the token file is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AccessError {
-    /// It cannot be read.
     #[error("cannot read the tokens {path}: {reason}")]
     Read {
-        /// Which file.
+        /// The token file.
         path: String,
-        /// Why.
         reason: String,
     },
-    /// Everybody on the machine can write it, and so could make himself an administrator.
+    /// Everybody on the machine could write the file and so become an administrator.
     #[error("{path} is writable by everyone; run `chmod 600 {path}`")]
     Writable {
         /// Which file.
         path: String,
     },
-    /// A line of it is broken.
+    /// A line is invalid.
     #[error("{path}:{line}: {message}")]
     Line {
         /// Which file.
         path: String,
         line: usize,
-        /// What is wrong with it.
         message: String,
     },
 }
 
-/// The tokens in force.
+/// The tokens in use.
 #[derive(Debug)]
 pub struct AccessTokens {
     path: Option<PathBuf>,
@@ -100,7 +97,8 @@ struct TokenState {
     fault: Option<AccessError>,
 }
 
-/// What changes when a file does.
+/// Changes whenever the file changes. The size and time alone would miss an edit within the clock's
+/// resolution, or a file that was replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct TokenFileStamp {
     device_and_inode: (u64, u64),
@@ -123,8 +121,8 @@ impl TokenFileStamp {
 }
 
 impl AccessTokens {
-    /// Reads the file. Without one nobody has a token: everybody reads, and with `insecure`
-    /// everybody may everything.
+    /// Reads the file. Without a file there are no tokens: everybody may read, and with `insecure`
+    /// everybody may do everything.
     pub fn open(path: Option<&Path>, insecure: bool) -> Result<Self, AccessError> {
         let mut state = TokenState::default();
         if let Some(path) = path {
@@ -143,8 +141,11 @@ impl AccessTokens {
         self.by_hash(&TokenHash::of(token))
     }
 
-    /// Whose token has this hash. All are compared, so that the time says nothing.
+    /// Returns the grant of the token with this hash. All hashes are compared, so that the response
+    /// time reveals nothing.
     pub(super) fn by_hash(&self, hash: &TokenHash) -> Option<TokenGrant> {
+        // The clock of this moment: a token must not work until the file is read again after its
+        // expiry.
         let now = Utc::now();
         let grants = self.grants();
         let mut found = None;
@@ -156,7 +157,7 @@ impl AccessTokens {
         found.filter(|grant| !grant.expired(now)).cloned()
     }
 
-    /// Who somebody without a token is; nobody when there are tokens.
+    /// The caller without a token; `None` if tokens are configured.
     pub fn anonymous_caller(&self) -> Option<Caller> {
         if self.path.is_some() {
             return None;
@@ -175,7 +176,8 @@ impl AccessTokens {
         })
     }
 
-    /// What is wrong with the file since it was last read well; those tokens stay in force.
+    /// What is wrong with the file since it was last read successfully; the tokens read then stay
+    /// in use.
     pub fn fault(&self) -> Option<AccessError> {
         self.refresh();
         self.lock().fault.clone()
@@ -186,7 +188,7 @@ impl AccessTokens {
         Arc::clone(&self.lock().grants)
     }
 
-    /// Looked at for each request, so that what was revoked is refused at once.
+    /// Checks for a change on every request, so that a revoked token is refused at once.
     fn refresh(&self) {
         let Some(path) = &self.path else { return };
         let stamp = fs::metadata(path)
@@ -196,11 +198,13 @@ impl AccessTokens {
         if stamp == state.stamp {
             return;
         }
+        // Before the file is read: a broken file is then reported once and not on every request.
         state.stamp = stamp;
         match read(path) {
             Ok((grants, stamp)) => {
                 tracing::info!(tokens = grants.len(), "tokens reloaded");
                 state.grants = Arc::new(grants);
+                // Of the file that was read, which may be newer than the one looked at above.
                 state.stamp = Some(stamp);
                 state.fault = None;
             }
@@ -224,9 +228,11 @@ fn read(path: &Path) -> Result<(Vec<TokenGrant>, TokenFileStamp), AccessError> {
     };
     let file = fs::File::open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
+    // The opened file is checked and not the path, which could point elsewhere by now.
     if metadata.mode() & 0o002 != 0 {
         return Err(AccessError::Writable { path: shown() });
     }
+    // Only a warning: the file has hashes and no tokens, and some deployments mount it for a group.
     if metadata.mode() & 0o077 != 0 {
         tracing::warn!(
             "{} is readable by others than its owner; run `chmod 600` on it",

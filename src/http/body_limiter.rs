@@ -1,5 +1,6 @@
-//! Bodies that are arriving. A body takes no place in work before it is whole, and a slow one makes
-//! room for another as soon as there are too many.
+//! Limits the bodies that are being received. A body takes up no handler until it is complete, and
+//! a slow one is dropped when too many arrive at once, so that a slow sender cannot keep others out
+//! (slowloris). Start at `BodyLimiter::read`.
 
 use super::concurrency::overloaded;
 use super::problem::{self, HttpProblem};
@@ -12,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes a second below which a body makes room for another one.
+/// Below this many bytes per second, a body may be dropped in favour of another one.
 const SLOW: u64 = 64 << 10;
 
-/// The bodies that arrive for one room.
+/// The bodies arriving for one class of requests.
 #[derive(Debug)]
 pub(super) struct BodyLimiter {
     max_bodies: usize,
@@ -37,15 +38,16 @@ struct BodyProgress {
 }
 
 impl BodyProgress {
-    /// Bytes a second so far.
+    /// Bytes per second so far.
     fn speed(&self, now: Instant) -> u64 {
+        // At least one, so that a body that has just begun divides by something.
         let milliseconds = now.saturating_duration_since(self.since).as_millis().max(1);
         let speed = u128::from(self.bytes) * 1000 / milliseconds;
         u64::try_from(speed).unwrap_or(u64::MAX)
     }
 }
 
-/// One body that is arriving.
+/// A body that is arriving.
 #[derive(Debug)]
 struct PendingBody {
     id: u64,
@@ -72,6 +74,8 @@ impl BodyLimiter {
         let arrival = self.begin(who, Instant::now())?;
         let slow = |detail| HttpProblem::new(problem::TIMEOUT, detail);
         tokio::select! {
+            // Stopping first: a body that was dropped must not be used although its last bytes have
+            // arrived.
             biased;
             () = arrival.stop.cancelled() => Err(slow("the body arrived too slowly while other requests were waiting")),
             whole = tokio::time::timeout(patience, arrival.collect(body, limit)) => {
@@ -80,10 +84,12 @@ impl BodyLimiter {
         }
     }
 
-    /// Counts one more. When there are too many, the slowest one of whoever has the most is stopped.
+    /// Counts one more body. If there are too many, the slowest one of the client with the most is
+    /// stopped.
     fn begin(&self, who: ClientKey, now: Instant) -> Result<PendingBody, HttpProblem> {
         let mut open = lock(&self.open);
         if open.bodies.len() >= self.max_bodies {
+            // If all are fast, the load is real and the new request has to wait.
             let slowest = open.slowest(&who, now).ok_or_else(overloaded)?;
             if let Some(stopped) = open.bodies.remove(&slowest) {
                 stopped.stop.cancel();
@@ -108,6 +114,8 @@ impl BodyLimiter {
 
 impl PendingBodies {
     fn slowest(&self, comes: &ClientKey, now: Instant) -> Option<u64> {
+        // The new body counts for its client, so that a client cannot push others out by opening
+        // more.
         let mut counts: HashMap<&ClientKey, usize> = HashMap::from([(comes, 1)]);
         for body in self.bodies.values() {
             *counts.entry(&body.who).or_default() += 1;

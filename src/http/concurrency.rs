@@ -1,5 +1,5 @@
-//! Places for requests in work. Each room has its own, so that what fills one keeps nobody out of
-//! another, and one caller never has all places of a room.
+//! Limits the requests being handled. Each class of requests has its own limit, so that a flood of
+//! one class does not block another, and no single caller can take all places of a class.
 
 use super::problem::{self, HttpProblem};
 use super::rate::ClientKey;
@@ -9,31 +9,29 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// After how long another try makes sense.
+/// When to try again.
 pub(super) const SOON: Duration = Duration::from_secs(1);
 
-/// Logins, and webhooks, in work at once.
+/// How many logins, and how many webhooks, are handled at once.
 const FEW: usize = 64;
-/// Plans, and pushes, in work at once: each may weigh as much as a tree.
+/// How many plans, and how many pushes, are handled at once: each may hold a whole source in
+/// memory.
 const HEAVY: usize = 4;
 
-/// Which places a request takes.
+/// The class of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum RequestClass {
-    /// Whatever has no room of its own.
+    /// Everything without a class of its own.
     Usual,
-    /// The login form.
     Login,
     /// Webhooks.
     Hook,
-    /// Plans of trees and commits.
     Plan,
-    /// Records that are pushed.
     Push,
 }
 
 impl RequestClass {
-    /// The room of a route.
+    /// The class of a route.
     pub fn of(about: &RouteSpec) -> Self {
         let open = about.needs == AccessRequirement::Public && !about.method.is_safe();
         match (about.weight, about.audience) {
@@ -49,7 +47,7 @@ impl RequestClass {
         }
     }
 
-    /// How many places there are, where `requests` are in work at once.
+    /// The limit of the class, where `requests` is the overall one.
     pub fn max_concurrent(self, requests: usize) -> usize {
         match self {
             Self::Usual => requests,
@@ -58,8 +56,9 @@ impl RequestClass {
         }
     }
 
-    /// How long a body may take to arrive, where any other request has `timeout`.
+    /// How long a body may take to arrive; other requests have `timeout`.
     pub fn body_timeout(self, timeout: Duration) -> Duration {
+        // Anybody may send these, without a token, and their bodies are small.
         match self {
             Self::Login | Self::Hook => timeout.min(Duration::from_secs(10)),
             Self::Usual | Self::Plan | Self::Push => timeout,
@@ -67,7 +66,7 @@ impl RequestClass {
     }
 }
 
-/// One of each for every room.
+/// One value for each class.
 #[derive(Debug)]
 pub(super) struct RequestClassMap<T>([T; 5]);
 
@@ -82,14 +81,14 @@ impl<T> RequestClassMap<T> {
     }
 }
 
-/// The places of one room.
+/// The places of one class.
 #[derive(Debug)]
 pub(super) struct ConcurrencyLimiter {
     most: usize,
     taken: Arc<Mutex<HashMap<ClientKey, usize>>>,
 }
 
-/// A place that is taken. It is free again once this is dropped.
+/// A place in use; free again when dropped.
 #[derive(Debug)]
 pub(super) struct ConcurrencyPermit {
     who: ClientKey,
@@ -104,11 +103,13 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// Takes a place. One caller gets three of four.
+    /// Takes a place. One caller gets at most three quarters.
     pub fn take(&self, who: &ClientKey) -> Result<ConcurrencyPermit, HttpProblem> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.get(who).copied().unwrap_or_default();
         let share = (self.most - self.most / 4).max(1);
+        // taken.values().sum::<usize>() >= self.most {||With a single place, the share is still
+        // one; otherwise nobody could ever take it.
         if own >= share || taken.values().sum::<usize>() >= self.most {
             return Err(overloaded());
         }
@@ -125,6 +126,7 @@ impl Drop for ConcurrencyPermit {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = taken.get_mut(&self.who) {
             *own -= 1;
+            // Removed at zero, so that the map holds only callers with a request in progress.
             if *own == 0 {
                 taken.remove(&self.who);
             }

@@ -1,5 +1,7 @@
-//! The connections that are open. When there are too many, the one that does least makes room: half
-//! open ones first, those of a known caller last. A few more places are for health alone.
+//! Limits the open connections. If there are too many, the least useful one is closed: idle ones of
+//! strangers first, busy ones of known callers never. A few more connections are reserved for
+//! health checks, which are answered under any load. Start at
+//! `ConnectionLimiter::admit`.
 
 use super::concurrency::SOON;
 use super::health::is_vital;
@@ -18,37 +20,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How many connections more there may be, for health alone.
+/// How many more connections are allowed for health checks alone.
 const RESERVE: usize = 32;
-/// How many open files are left for all that is no connection.
+/// How many open files are left for everything except connections.
 const OTHER_FILES: usize = 128;
 
 /// The open connections of a server.
 #[derive(Debug)]
 pub(super) struct ConnectionLimiter {
     max_connections: usize,
-    /// How many one address has.
+    /// How many connections one address may have.
     each: usize,
-    /// Whose addresses stand for those of many others.
+    /// The networks of trusted proxies, whose addresses stand for many clients.
     proxies: Vec<IpNetwork>,
     pub tallies: LogTallies,
     open: Mutex<HashMap<SocketAddr, Arc<OpenConnection>>>,
 }
 
-/// One of them.
+/// An open connection.
 #[derive(Debug)]
 pub(super) struct OpenConnection {
     address: ClientKey,
-    /// Whether it is one of the few that are for health alone.
+    /// Whether it is reserved for health checks.
     reserved: bool,
-    /// Whether somebody with a token or a session spoke on it.
+    /// Whether a caller with a token or session used it.
     known: AtomicBool,
     working: AtomicUsize,
     last_active: Mutex<Instant>,
     stop: CancellationToken,
 }
 
-/// A place among the open connections. It is free again once this is dropped.
+/// A place among the open connections; free again when dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     connections: Arc<ConnectionLimiter>,
@@ -68,12 +70,12 @@ impl OpenConnection {
         }
     }
 
-    /// Somebody who is known speaks on it.
+    /// Marks the connection as used by a known caller.
     pub fn mark_known(&self) {
         self.known.store(true, Ordering::Relaxed);
     }
 
-    /// How soon it makes room; `None` when it does not.
+    /// The order in which connections are closed; `None` for never.
     fn rank(&self) -> Option<u8> {
         let working = self.working.load(Ordering::Relaxed) > 0;
         match (working, self.known.load(Ordering::Relaxed)) {
@@ -93,11 +95,12 @@ impl OpenConnection {
 }
 
 impl ConnectionLimiter {
-    /// At most so many, and no more than the process may have files open.
+    /// At most the configured number, and no more than the process may have open files.
     pub fn new(limits: ServeLimits, proxies: &[IpNetwork]) -> Arc<Self> {
         let most = limits.connections;
         let files = open_files().unwrap_or(usize::MAX);
         let room = files.saturating_sub(OTHER_FILES).max(1);
+        // Without a free file, `accept` fails for health checks as well.
         if room < most {
             tracing::warn!(
                 "serve.limits.connections is {most}, but this process may open only {files} \
@@ -114,7 +117,7 @@ impl ConnectionLimiter {
         })
     }
 
-    /// Takes a place for a connection, if need be that of another one.
+    /// Admits a connection, if necessary in place of another one.
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<ConnectionPermit> {
         let mut open = self.lock();
         let address = ClientKey::address(peer.ip());
@@ -123,20 +126,24 @@ impl ConnectionLimiter {
             .iter()
             .any(|proxies| proxies.contains(peer.ip()));
         let count = |of: &dyn Fn(&OpenConnection) -> bool| {
+            // A connection that was told to close still holds its socket for a moment, but no
+            // longer counts.
             let staying = open.values().filter(|it| !it.stop.is_cancelled());
             staying.filter(|it| of(it)).count()
         };
         let (staying, own) = (count(&|_| true), count(&|it| it.address == address));
-        // Whoever has all that one address gets makes room among these.
+        // A client at its own limit can only displace its own connections.
         let alone = !many && own >= self.each;
         let full = alone || staying >= self.max_connections;
         let may_go = |it: &OpenConnection| !alone || it.address == address;
         let evicted = full.then(|| evict(&open, may_go)).flatten();
         let over = staying >= self.max_connections + RESERVE || alone && own >= self.each + RESERVE;
+        // The second limit bounds the sockets that are closing: a flood opens them faster than they
+        // go.
         if (full && evicted.is_none() && over) || open.len() >= 2 * self.max_connections + RESERVE {
             return None;
         }
-        // In the place of one that is for health alone there is another such.
+        // A connection that replaces a reserved one is reserved too.
         let reserved = full && evicted.is_none_or(|gone| gone.reserved);
         let connection = Arc::new(OpenConnection::new(peer, reserved));
         open.insert(peer, Arc::clone(&connection));
@@ -152,8 +159,7 @@ impl ConnectionLimiter {
     }
 }
 
-/// Ends the connection that does least, of the address that has the most, if there is one among those
-/// that may go.
+/// Closes the least useful connection among those that may go, of the address that has the most.
 fn evict(
     open: &HashMap<SocketAddr, Arc<OpenConnection>>,
     may_go: impl Fn(&OpenConnection) -> bool,
@@ -174,12 +180,12 @@ fn evict(
 }
 
 impl ConnectionPermit {
-    /// Whether the connection has to make room.
+    /// Whether the connection has to close.
     pub fn is_stopped(&self) -> bool {
         self.connection.stop.is_cancelled()
     }
 
-    /// Ends when the connection has to make room.
+    /// Cancelled when the connection has to close.
     pub fn stop(&self) -> CancellationToken {
         self.connection.stop.clone()
     }
@@ -188,7 +194,7 @@ impl ConnectionPermit {
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut open = self.connections.lock();
-        // The port may have a new connection already.
+        // The client may already have a new connection from the same port.
         let own = open.get(&self.peer);
         if own.is_some_and(|own| Arc::ptr_eq(own, &self.connection)) {
             open.remove(&self.peer);
@@ -196,7 +202,7 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// A request in work on a connection.
+/// A request being handled on a connection.
 struct InFlightRequest(Arc<OpenConnection>);
 
 impl InFlightRequest {
@@ -214,7 +220,7 @@ impl Drop for InFlightRequest {
     }
 }
 
-/// Notes on the connection that a request is in work.
+/// Tracks on the connection that a request is being handled.
 pub(super) async fn track_request(
     State(connections): State<Arc<ConnectionLimiter>>,
     mut request: Request,

@@ -1,4 +1,5 @@
-//! The gate before every route: who, may it, how often, how much; then the handler.
+//! What all routes share, and who the caller is: tokens, sessions, rates and limits. `route_guard`
+//! runs the checks of one route with it. Start at `RequestGate::caller`.
 
 use super::access::{AccessError, AccessTokens, AuthMethod, Caller};
 use super::body_limiter::BodyLimiter;
@@ -20,34 +21,32 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The page that asks for a token.
+/// The login page.
 pub const LOGIN: &str = "/login";
 
 const MOST_COUNTED: usize = 10_000;
 const FAILURES: u32 = 10;
 const FAILURE_EACH: Duration = Duration::from_secs(6);
 
-/// Makes the page that tells a person of a problem; with the request's id.
+/// Renders a problem as a page for people; gets the request's id.
 pub type ProblemPage = dyn Fn(&HttpProblem, &str) -> Response + Send + Sync;
-/// Is told of every answer, for metrics.
+/// Is called for every response, for metrics.
 pub type ResponseObserver = dyn Fn(&AnsweredRequest<'_>) + Send + Sync;
 
-/// An answer, as it is counted.
+/// A response as it is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct AnsweredRequest<'a> {
     pub method: &'a str,
-    /// The path of the route, parameters by name; `-` when there is none.
+    /// The route's path with the names of its parameters; `-` without a route.
     pub route: &'a str,
     pub status: u16,
-    /// How long it took.
     pub elapsed: Duration,
 }
 
-/// What all routes share.
 pub struct RequestGate {
-    /// The tokens in force.
+    /// The tokens in use.
     pub access: AccessTokens,
-    /// The sessions that are open.
+    /// The open sessions.
     pub sessions: LoginSessions,
     pub(super) hsts: bool,
     pub(super) page: Option<Box<ProblemPage>>,
@@ -70,7 +69,7 @@ impl fmt::Debug for RequestGate {
 }
 
 impl RequestGate {
-    /// As the configuration has it.
+    /// From the configuration.
     pub fn new(serve: &ServeConfig) -> Result<Self, AccessError> {
         let limits = serve.limits;
         let each = Duration::from_secs(1) / limits.rate.max(1);
@@ -96,7 +95,7 @@ impl RequestGate {
         })
     }
 
-    /// With pages that tell people of problems.
+    /// Adds pages that show problems to people.
     #[must_use]
     pub fn with_page(
         mut self,
@@ -106,7 +105,7 @@ impl RequestGate {
         self
     }
 
-    /// With somebody who counts answers.
+    /// Adds an observer of responses.
     #[must_use]
     pub fn with_observer(
         mut self,
@@ -116,8 +115,8 @@ impl RequestGate {
         self
     }
 
-    /// Opens a session for a token posted on the login form, in place of the one that the browser
-    /// had; gives the cookie to set.
+    /// Opens a session for a token from the login form, replacing the browser's previous one;
+    /// returns the cookie to set.
     pub fn login(
         &self,
         peer: PeerAddress,
@@ -131,22 +130,25 @@ impl RequestGate {
             .map_err(HttpProblem::internal)
     }
 
-    /// Ends the session of a request; gives the cookie that takes the place of its own.
+    /// Ends the session of a request; returns the cookie that replaces its own.
     pub fn logout(&self, headers: &HeaderMap) -> HeaderValue {
         self.sessions.close(headers)
     }
 
-    /// A right token is always taken; who sends wrong ones is told less and less often why.
+    /// A valid token is always accepted; for invalid ones the answers are limited.
     fn authenticate(&self, peer: PeerAddress, token: &str) -> Result<TokenGrant, HttpProblem> {
         if let Some(grant) = self.access.by_token(token) {
             return Ok(grant);
         }
+        // Only wrong tokens count, so that an attacker behind the same address cannot lock out a
+        // valid token.
         self.failed_token_rate
             .take(&ClientKey::address(peer.0), Instant::now())
             .map_err(|wait| {
                 HttpProblem::new(problem::TOO_MANY, "too many wrong tokens").retry_after(wait)
             })?;
         let what = "refused an invalid token";
+        // Anybody can cause this line, so it is logged once and then counted.
         if self.tallies.is_first(what, Some(peer.0)) {
             tracing::warn!(address = %peer.0, "{what}");
         }
@@ -156,12 +158,13 @@ impl RequestGate {
         ))
     }
 
-    /// Who sends the request; nobody when there is nothing that says so.
+    /// Returns the caller; `None` if the request does not identify one.
     pub(super) fn caller(
         &self,
         peer: PeerAddress,
         request: &Parts,
     ) -> Result<Option<Caller>, HttpProblem> {
+        // A header was set on purpose and wins over the cookie that the browser sends by itself.
         if let Some(value) = request.headers.get(header::AUTHORIZATION) {
             let token = value.to_str().ok().and_then(bearer).ok_or_else(|| {
                 HttpProblem::new(problem::UNAUTHORIZED, "expected `Authorization: Bearer …`")
@@ -176,7 +179,8 @@ impl RequestGate {
             return Ok(session);
         }
         let nobody = self.access.anonymous_caller();
-        // A page of another site that made its name point here would read as anybody does.
+        // Another site could make its own name point to this address (DNS rebinding) and read as an
+        // anonymous caller.
         if nobody.is_some() && !same_site::is_own_host(request, self.url.as_deref()) {
             return Err(HttpProblem::new(
                 problem::MISDIRECTED,
@@ -186,9 +190,10 @@ impl RequestGate {
         Ok(nobody)
     }
 
-    /// Whose address a request comes from: of a trusted proxy, the one it names.
+    /// The client's address: behind a trusted proxy, the address that it names.
     pub(super) fn peer(&self, parts: &Parts) -> PeerAddress {
         let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        // Tests call the router without a connection; all of them then count as one address.
         let mut address = info.map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip());
         let trusted = |address| self.proxies.iter().any(|network| network.contains(address));
         let named = parts.headers.get_all(FORWARDED).iter();
@@ -196,7 +201,8 @@ impl RequestGate {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .collect();
-        // Each proxy adds whom it heard, so the last one that is no proxy of ours is the caller.
+        // Each proxy appends the address it heard from, so the last one that is not a trusted proxy
+        // is the client. Anything before it may be forged.
         for name in named.into_iter().rev() {
             match forwarded(name.trim()) {
                 Some(before) if trusted(address) => address = before,
@@ -207,11 +213,12 @@ impl RequestGate {
     }
 }
 
-/// The header in which proxies name whom they speak for.
+/// The header in which proxies name the client.
 const FORWARDED: &str = "x-forwarded-for";
 
 /// An address as proxies write it, some with a port.
 fn forwarded(name: &str) -> Option<IpAddr> {
+    // IPv6 addresses are written with brackets by some proxies and without by others.
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let with_port = || name.parse::<SocketAddr>().ok().map(|it| it.ip());
     bare.parse().ok().or_else(with_port)
@@ -225,7 +232,7 @@ fn bearer(value: &str) -> Option<&str> {
         .filter(|token| !token.is_empty())
 }
 
-/// The address that a request comes from.
+/// The client's address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PeerAddress(pub IpAddr);
 

@@ -1,4 +1,4 @@
-//! The routes that every server has: is it alive, is it ready, who am I, what is there.
+//! The routes of every server: alive, ready, whoami and the OpenAPI document.
 
 use super::access::{AuthMethod, Caller};
 use super::operation::OperationHandler;
@@ -12,19 +12,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-/// The path of [`HealthReply`].
+/// The path of the liveness check.
 const HEALTH: &str = "/healthz";
-/// The path of readiness.
 const READY: &str = "/readyz";
 
-/// Whether a path is answered also when there is room for nothing else.
+/// Whether a path must be answered even when there is no room for anything else.
 pub(super) fn is_vital(path: &str) -> bool {
     matches!(path, HEALTH | READY)
 }
 
-/// What knows whether it can do its work.
+/// Something that knows whether it can do its work.
 pub trait ReadinessCheck: Clone + Send + Sync + 'static {
-    /// Whether it can.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
 
@@ -117,7 +115,7 @@ pub fn routes<S: ReadinessCheck>() -> Vec<Route<S>> {
     ]
 }
 
-/// The route of the document itself; `document` is asked for when it is.
+/// The route of the OpenAPI document; `document` is the handler that returns it.
 pub(super) fn own_document<S, H, D, T>(document: H) -> Route<S>
 where
     S: ReadinessCheck,

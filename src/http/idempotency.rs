@@ -1,4 +1,6 @@
-//! Idempotency keys: an act sent again is answered again, not done again.
+//! Idempotency keys: a repeated act gets the first answer and is not done again. The cache lives in
+//! memory, which covers a client that retries after a lost connection; pushes keep their keys in
+//! the database. Start at `IdempotencyCache::begin`.
 
 use super::problem::{self, HttpProblem};
 use axum::body::Bytes;
@@ -9,9 +11,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The header that carries the key.
+/// The header with the key.
 pub const HEADER: &str = "idempotency-key";
-/// The header that says that an answer was given before.
+/// The header that marks a repeated answer.
 pub const REPLAYED: &str = "idempotency-replayed";
 
 const LONGEST_KEY: usize = 128;
@@ -19,10 +21,10 @@ const LONGEST_ANSWER: usize = 64 << 10;
 const MOST: usize = 1024;
 const KEPT: Duration = Duration::from_hours(24);
 
-/// Who sent it, and the key it came with.
+/// The caller and the key it sent.
 type IdempotencyKey = (Arc<str>, String);
 
-/// The acts that carried a key, with their answers.
+/// The acts with a key, and their answers.
 #[derive(Debug, Default)]
 pub struct IdempotencyCache(Mutex<IdempotencyEntries>);
 
@@ -39,7 +41,7 @@ struct IdempotencyEntry {
     answer: Option<CachedResponse>,
 }
 
-/// An answer as it was given.
+/// A stored answer.
 #[derive(Clone, Debug)]
 struct CachedResponse {
     status: StatusCode,
@@ -47,16 +49,16 @@ struct CachedResponse {
     body: Bytes,
 }
 
-/// What is to be done with a request that carries a key.
+/// What to do with a request that carries a key.
 #[derive(Debug)]
 pub enum IdempotencyLookup {
-    /// It is the first of its key: do it and tell the answer.
+    /// It is the first with its key: do it and store the answer.
     First(IdempotencyGuard),
-    /// It was done; this was the answer.
+    /// It was done before; this was the answer.
     Replay(Box<Response>),
 }
 
-/// An act that is being done. Dropped without an answer, its key is free again.
+/// An act in progress. If dropped without an answer, its key is free again.
 #[derive(Debug)]
 pub struct IdempotencyGuard {
     replays: Arc<IdempotencyCache>,
@@ -65,11 +67,12 @@ pub struct IdempotencyGuard {
     answered: bool,
 }
 
-/// A key as it stands in the header.
+/// Reads the key from the headers.
 pub fn key(headers: &HeaderMap) -> Result<Option<String>, HttpProblem> {
     let Some(value) = headers.get(HEADER) else {
         return Ok(None);
     };
+    // A key ends up in logs and in the database, so it must be short and visible.
     let printable = |text: &&str| {
         !text.is_empty() && text.len() <= LONGEST_KEY && text.bytes().all(|b| b.is_ascii_graphic())
     };
@@ -81,7 +84,7 @@ pub fn key(headers: &HeaderMap) -> Result<Option<String>, HttpProblem> {
     }
 }
 
-/// What makes two requests the same: all of them but the headers.
+/// Identifies a request: everything but the headers.
 pub fn digest(method: &str, path_and_query: &str, body: &[u8]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in [method.as_bytes(), path_and_query.as_bytes(), body] {
@@ -92,7 +95,7 @@ pub fn digest(method: &str, path_and_query: &str, body: &[u8]) -> [u8; 32] {
 }
 
 impl IdempotencyCache {
-    /// Begins an act, or finds how it ended.
+    /// Begins an act, or returns its earlier answer.
     pub fn begin(
         self: &Arc<Self>,
         who: &Arc<str>,
@@ -103,6 +106,8 @@ impl IdempotencyCache {
         let mut acts = self.lock();
         acts.forget(now);
         let name = (Arc::clone(who), key);
+        // Another request with a used key is a bug of the client; answering it with the old result
+        // would hide it.
         match acts.known.get(&name) {
             Some(act) if act.request != request => Err(HttpProblem::new(
                 problem::KEY_REUSED,
@@ -141,13 +146,14 @@ impl IdempotencyCache {
 }
 
 impl IdempotencyEntries {
-    /// Forgets what is too old, and, where there are too many, the oldest that have an answer: an act
-    /// that is still being done would be done twice.
+    /// Removes entries that are too old. If there are too many, removes the oldest with an answer;
+    /// an act still in progress must not be done twice.
     fn forget(&mut self, now: Instant) {
         while let Some(at) = self.forgettable(now) {
             let Some((name, since)) = self.order.remove(at) else {
                 return;
             };
+            // The key may have been freed and used again since this entry was queued.
             if self.known.get(&name).is_some_and(|act| act.since == since) {
                 self.known.remove(&name);
             }
@@ -170,8 +176,8 @@ impl IdempotencyEntries {
 }
 
 impl IdempotencyGuard {
-    /// Keeps the answer for those who send the act again. What failed in here is not kept: another
-    /// try may go better.
+    /// Stores the answer for repeats. A server error is not stored, because another try may
+    /// succeed.
     pub async fn end(mut self, response: Response) -> Result<Response, HttpProblem> {
         if response.status().is_server_error() {
             return Ok(response);
@@ -180,7 +186,9 @@ impl IdempotencyGuard {
         let body = axum::body::to_bytes(body, usize::MAX)
             .await
             .map_err(HttpProblem::internal)?;
+        // A thousand answers are kept, so the size of each has to be bounded too.
         if body.len() <= LONGEST_ANSWER {
+            // Only what describes the answer: a cookie or a request id belongs to one response.
             let kept = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
             let headers = kept
                 .into_iter()
@@ -203,6 +211,7 @@ impl IdempotencyGuard {
 
 impl Drop for IdempotencyGuard {
     fn drop(&mut self) {
+        // The act failed, or its answer was too large to keep; a repeat has to do it again.
         if !self.answered {
             let mut acts = self.replays.lock();
             let own = acts.known.get(&self.name);

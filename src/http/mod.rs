@@ -1,9 +1,9 @@
-//! The server: who may, how a route is declared, what goes wrong, how much one gets. It knows no
-//! daemon: what answers is state that is handed in.
+//! The HTTP server: authentication, routes as data, problems and limits. It knows nothing about the
+//! daemon, which hands in its routes and its state. Start at [`app`], then `route_guard`.
 //!
 //! ```text
-//! connection → server (TLS, limits) → outermost (id, log, headers, problems)
-//!            → gate of the route (who, may it, how often, how much, once) → handler
+//! connection → server (TLS, limits) → outer_layer (id, log, headers, problems)
+//! → route_guard (caller, permission, rate, body, idempotency) → handler
 //! ```
 
 pub mod access;
@@ -46,20 +46,21 @@ use axum::{Json, Router};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 
-/// The whole application of a table: its routes and those of every server, each behind its gate.
+/// The whole application: the given routes and those of every server, each behind its checks.
 pub fn app<S: ReadinessCheck>(routes: Vec<Route<S>>, gate: &Arc<RequestGate>, state: S) -> Router {
     let (routes, _) = complete(routes);
     let router = route::router(routes, gate).with_state(state);
     outer_layer::wrap_router(router, gate)
 }
 
-/// The OpenAPI document of a table and of the routes of every server.
+/// The OpenAPI document of the given routes and those of every server.
 pub fn document<S: ReadinessCheck>(routes: Vec<Route<S>>) -> Value {
     complete(routes).1
 }
 
-/// All routes, with the document that also stands behind one of them.
+/// All routes, with the document that one of them returns.
 pub fn complete<S: ReadinessCheck>(routes: Vec<Route<S>>) -> (Vec<Route<S>>, Value) {
+    // The document describes the route that returns it, so it can only be filled in afterwards.
     let kept: Arc<OnceLock<Value>> = Arc::default();
     let told = Arc::clone(&kept);
     let mut all = health::routes();

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, drawn from the table of routes.
+//! Builds the OpenAPI 3.1 document from the table of routes.
 
 use super::operation::OperationBuilder;
 use super::operation::add_number_bounds;
@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 
 const SCHEMAS: &str = "/components/schemas";
 
-/// The document of a table.
+/// The document for these routes.
 pub fn document<S>(routes: &[Route<S>]) -> Value {
+    // Two generators: a field with a default is optional in a request and always present in a
+    // response.
     let inputs = SchemaSettings::draft2020_12().for_deserialize();
     let mut inputs = generator(inputs.with_transform(RecursiveTransform(add_number_bounds)));
     let mut outputs = generator(SchemaSettings::draft2020_12().for_serialize());
@@ -72,6 +74,8 @@ fn operation(
         outputs,
     };
     (about.describe)(&mut drawn);
+    // Every act takes the key in the same way, so the document adds it here and no handler declares
+    // it.
     if about.is_act() {
         drawn.parameters.push(json!({
             "name": "Idempotency-Key",
@@ -89,7 +93,7 @@ fn operation(
     operation_json(about, drawn)
 }
 
-/// What the gate answers before the handler is asked.
+/// The problems that the checks before the handler can answer with.
 fn gate_problems(about: &RouteSpec) -> Vec<&'static ProblemKind> {
     let mut kinds = vec![problem::BAD_REQUEST];
     if !about.exempt_from_limits {
@@ -130,6 +134,8 @@ fn operation_json(about: &RouteSpec, drawn: OperationBuilder<'_>) -> Value {
         .into_iter()
         .map(|(status, response)| (status.to_string(), response))
         .collect();
+    // A route may document a status itself; its text then says more than the titles of the
+    // problems.
     for (status, kinds) in by_status {
         responses
             .entry(status.to_string())
@@ -213,8 +219,8 @@ fn responses(schema: &Value) -> Value {
     })
 }
 
-/// One type that is read and written in two forms would be one name for two things: the table's test
-/// finds it.
+/// A type with different forms for reading and writing gets two names. A test makes sure that there
+/// is none.
 fn schemas(mut inputs: SchemaGenerator, mut outputs: SchemaGenerator) -> Value {
     let mut all: BTreeMap<String, Value> = outputs.take_definitions(true).into_iter().collect();
     for (name, schema) in inputs.take_definitions(true) {

@@ -1,4 +1,5 @@
-//! What a handler takes and gives, as the document tells it: read off its signature.
+//! What a handler takes and returns, for the OpenAPI document; derived from its signature, so that
+//! the document cannot fall behind the code.
 
 use super::access::Caller;
 use super::gate::PeerAddress;
@@ -17,24 +18,22 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
 
-/// An operation of the document while it is drawn up.
+/// An operation of the document while it is built.
 #[derive(Debug)]
 pub struct OperationBuilder<'a> {
     /// Parameter objects.
     pub parameters: Vec<Value>,
-    /// The request body object.
     pub body: Option<Value>,
-    /// Response objects by status.
     pub responses: BTreeMap<u16, Value>,
-    /// Problems that what it takes can raise.
+    /// The problems that its inputs can cause.
     pub problems: Vec<&'static ProblemKind>,
-    /// Makes schemas of what is read.
+    /// Generates the schemas of inputs.
     pub inputs: &'a mut SchemaGenerator,
-    /// Makes schemas of what is written.
+    /// Generates the schemas of outputs.
     pub outputs: &'a mut SchemaGenerator,
 }
 
-/// Says of a number how large it may be: a larger one is not read.
+/// Adds the bounds of a number's type to its schema; a number outside them is rejected.
 pub(super) fn add_number_bounds(schema: &mut Schema) {
     let format = schema.get("format").and_then(Value::as_str);
     let (least, most) = match format.unwrap_or_default() {
@@ -54,7 +53,7 @@ pub(super) fn add_number_bounds(schema: &mut Schema) {
 }
 
 impl OperationBuilder<'_> {
-    /// Each field of `T` as a parameter.
+    /// Adds each field of `T` as a parameter.
     fn parameters<T: JsonSchema>(&mut self, place: &str) {
         let mut schema = T::json_schema(self.inputs);
         RecursiveTransform(add_number_bounds).transform(&mut schema);
@@ -68,7 +67,7 @@ impl OperationBuilder<'_> {
             let described = schema
                 .as_object_mut()
                 .and_then(|it| it.remove("description"));
-            // What is not sent is absent, never null.
+            // A parameter is absent or has a value, never null.
             if let Some(types) = schema["type"].as_array() {
                 let types: Vec<&Value> = types.iter().filter(|it| *it != "null").collect();
                 schema["type"] = json!(types[0]);
@@ -86,7 +85,7 @@ impl OperationBuilder<'_> {
         }
     }
 
-    /// An answer in one media type, without a schema when `schema` is none.
+    /// Adds a response in one media type; `schema` may be absent.
     pub fn add_response(
         &mut self,
         status: StatusCode,
@@ -105,19 +104,19 @@ impl OperationBuilder<'_> {
 
 /// A part of a request that a handler takes.
 pub trait OperationInput {
-    /// What the document says of it.
+    /// Adds what it takes to the operation.
     fn describe(operation: &mut OperationBuilder<'_>);
 }
 
-/// What a handler gives.
+/// What a handler returns.
 pub trait OperationOutput {
-    /// What the document says of it.
+    /// Adds what it returns to the operation.
     fn describe(operation: &mut OperationBuilder<'_>);
 }
 
-/// A handler whose signature tells what it takes and gives.
+/// A handler whose signature says what it takes and returns.
 pub trait OperationHandler<D> {
-    /// What the document says of it.
+    /// Adds its inputs and outputs to the operation.
     fn describe(operation: &mut OperationBuilder<'_>);
 }
 
@@ -154,7 +153,7 @@ impl OperationInput for HeaderMap {
     fn describe(_: &mut OperationBuilder<'_>) {}
 }
 
-/// A body of any bytes: what it must be the description says.
+/// A body of any bytes; the description says what it must be.
 impl OperationInput for Bytes {
     fn describe(operation: &mut OperationBuilder<'_>) {
         operation.body = Some(json!({
@@ -195,6 +194,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         match path {
             Ok(path) => Ok(Self(path.0)),
+            // A path that does not parse is the client's mistake; anything else is a route declared
+            // wrongly.
             Err(error) if error.status().is_client_error() => {
                 Err(HttpProblem::bad_request(error.body_text()))
             }
@@ -203,7 +204,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
     }
 }
 
-/// The parameters after the question mark; `deny_unknown_fields` makes a misspelt one a problem.
+/// The parameters after the question mark. With `deny_unknown_fields`, a misspelt one is a problem.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryParams<T>(pub T);
 
@@ -244,6 +245,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, HttpProblem> {
         let media = request.headers().get(header::CONTENT_TYPE);
+        // A page of another site can post `text/plain` without a preflight request, and JSON cannot.
         let media = media.and_then(|value| value.to_str().ok()).unwrap_or("");
         let media = media.split(';').next().unwrap_or("").trim();
         if !media.eq_ignore_ascii_case("application/json") {
@@ -257,6 +259,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             .map_err(|error| HttpProblem::bad_request(error.body_text()))?;
         serde_json::from_slice(&body).map(Self).map_err(|error| {
             let kind = match error.classify() {
+                // Valid JSON with wrong contents is told apart from text that is no JSON.
                 serde_json::error::Category::Data => problem::INVALID,
                 _ => problem::BAD_REQUEST,
             };
@@ -271,7 +274,7 @@ impl<T: JsonSchema> OperationOutput for Json<T> {
     }
 }
 
-/// Something was made.
+/// Something was created.
 #[derive(Clone, Copy, Debug)]
 pub struct CreatedResponse<T>(pub T);
 
@@ -287,7 +290,7 @@ impl<T: JsonSchema> OperationOutput for CreatedResponse<T> {
     }
 }
 
-/// It is going to be done.
+/// The request was accepted and will be carried out.
 #[derive(Clone, Copy, Debug)]
 pub struct AcceptedResponse<T>(pub T);
 
@@ -303,7 +306,7 @@ impl<T: JsonSchema> OperationOutput for AcceptedResponse<T> {
     }
 }
 
-/// It is done, and there is nothing to say.
+/// The request was carried out, and there is nothing to return.
 #[derive(Clone, Copy, Debug)]
 pub struct NoContentResponse;
 
@@ -319,7 +322,6 @@ impl OperationOutput for NoContentResponse {
     }
 }
 
-/// Plain text.
 impl OperationOutput for String {
     fn describe(operation: &mut OperationBuilder<'_>) {
         let schema = json!({"type": "string"});

@@ -1,5 +1,5 @@
-//! Around everything: the request's name, its line in the log, safe headers, and that every failure
-//! is a problem.
+//! The outermost layer: the request's id, its line in the access log, security headers, and the
+//! guarantee that every failure is a problem, even one raised by a library or a panic.
 
 use super::gate::{AnsweredRequest, RequestGate};
 use super::problem::{self, HttpProblem, MEDIA_TYPE};
@@ -22,7 +22,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Headers of every answer, unless the handler set them.
+/// Headers of every response, unless the handler set them.
 const HEADERS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
@@ -32,15 +32,16 @@ const HEADERS: &[(&str, &str)] = &[
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Puts it around a router.
+/// Wraps a router.
 pub(super) fn wrap_router(router: Router, gate: &Arc<RequestGate>) -> Router {
     router
         .fallback(async || HttpProblem::not_found("no such path"))
+        // Inside the last layer, so that a panic is logged and answered like any other failure.
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(from_fn_with_state(Arc::clone(gate), finish))
 }
 
-/// What a panic said goes to the log by the panic hook; the caller learns nothing of it.
+/// The panic hook logs the message; the caller learns nothing about it.
 fn panic_response(_: Box<dyn Any + Send>) -> Response {
     HttpProblem::new(problem::INTERNAL, "").into_response()
 }
@@ -60,7 +61,7 @@ async fn finish(State(gate): State<Arc<RequestGate>>, request: Request, next: Ne
     let passed = response.extensions().get::<RouteContext>();
     let answered = AnsweredRequest {
         method: method.as_str(),
-        // Never the path itself: it names customers.
+        // Never the path itself, because it contains the ids of customers.
         route: passed.map_or("-", |passed| passed.route),
         status: response.status().as_u16(),
         elapsed: begun.elapsed(),
@@ -79,8 +80,8 @@ async fn finish(State(gate): State<Arc<RequestGate>>, request: Request, next: Ne
     response
 }
 
-/// As what an answer is counted that has no line of its own in the log: strangers get as many as they ask
-/// for, and whoever is turned away may ask without end.
+/// The name under which a response is only counted and not logged: strangers can send any number of
+/// requests, and so can rejected callers.
 fn by_tally(status: StatusCode, known: bool) -> Option<&'static str> {
     let away = [
         StatusCode::UNAUTHORIZED,
@@ -114,13 +115,14 @@ fn log(answered: &AnsweredRequest<'_>, caller: Option<&str>, address: Option<IpA
     );
 }
 
-/// The id that a proxy gave, if it is one, or a new one.
+/// The id from a proxy, if it is valid, or a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let given = headers
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     match given {
+        // Anybody can send the header, and its value goes into every log line of the request.
         Some(id) if !id.is_empty() && id.len() <= LONGEST_ID && id.chars().all(known) => {
             id.to_owned()
         }
@@ -134,12 +136,13 @@ fn reads_pages(request: &Request) -> bool {
     html && !request.uri().path().starts_with("/api/")
 }
 
-/// Every failure as a problem, or as a page where a person reads it.
+/// Turns every failure into a problem, or into a page if a person reads it.
 fn render_problem(response: Response, id: &str, person: bool, gate: &RequestGate) -> Response {
     let status = response.status();
     let problem = match response.extensions().get::<HttpProblem>() {
         Some(problem) => problem.clone(),
         None if status.is_client_error() || status.is_server_error() => {
+            // A problem built elsewhere is complete already, and its body would be lost.
             if has_error_body(&response) {
                 return response;
             }
@@ -153,6 +156,8 @@ fn render_problem(response: Response, id: &str, person: bool, gate: &RequestGate
         _ => problem.to_response(Some(id)),
     };
     let body = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+    // Headers such as `Retry-After` and `WWW-Authenticate` belong to the failure, whatever its
+    // form.
     for (name, value) in &parts.headers {
         if !body.contains(name) && !answer.headers().contains_key(name) {
             answer.headers_mut().append(name, value.clone());
@@ -164,7 +169,7 @@ fn render_problem(response: Response, id: &str, person: bool, gate: &RequestGate
     answer
 }
 
-/// Whether a failure already has its own page or problem, as a replayed one.
+/// Whether a failure already has its own page or problem, like a repeated answer.
 fn has_error_body(response: &Response) -> bool {
     let media = response.headers().get(header::CONTENT_TYPE);
     let media = media.and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -177,6 +182,7 @@ fn add_security_headers(headers: &mut HeaderMap, gate: &RequestGate) {
     let policy = if page { PAGE_POLICY } else { DATA_POLICY };
     let own = [("content-security-policy", policy)];
     for &(name, value) in HEADERS.iter().chain(&own) {
+        // A handler may know better, for example a page that may be cached.
         if !headers.contains_key(name) {
             headers.insert(name, HeaderValue::from_static(value));
         }

@@ -1,4 +1,5 @@
-//! What goes wrong, told by RFC 9457: every answer that is no success is one of these.
+//! Problems as of RFC 9457: every response that is not a success is one of these. The list of kinds
+//! below is the list of codes in the documentation.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -16,9 +17,9 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 pub struct ProblemKind {
     /// The stable name, kebab case.
     pub code: &'static str,
-    /// The status it is answered with.
+    /// Its HTTP status.
     pub status: StatusCode,
-    /// What it means, without the case at hand.
+    /// What it means in general.
     pub title: &'static str,
 }
 
@@ -68,15 +69,15 @@ kinds! {
     LOCK_TIMEOUT "lock-timeout" SERVICE_UNAVAILABLE "Another process holds the lease";
 }
 
-/// Something that went wrong, and how it is answered.
+/// A failure and its response.
 #[derive(Clone, Debug)]
 pub struct HttpProblem {
     pub kind: &'static ProblemKind,
-    /// The case at hand, for people; nothing secret.
+    /// What is wrong in this case, for people; contains no secrets.
     pub detail: String,
-    /// After how long another try makes sense.
+    /// When to try again.
     pub retry_after: Option<Duration>,
-    /// What programs want to know beside it, as members of their own.
+    /// Additional members for programs.
     pub extensions: Map<String, Value>,
 }
 
@@ -105,7 +106,7 @@ pub struct ProblemDetails {
 }
 
 impl HttpProblem {
-    /// A problem of this kind; the detail is for people and has nothing secret in it.
+    /// A problem of this kind. The detail is for people and contains no secrets.
     pub fn new(kind: &'static ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
@@ -115,38 +116,36 @@ impl HttpProblem {
         }
     }
 
-    /// There is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(NOT_FOUND, detail)
     }
 
-    /// The request is not understood.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(BAD_REQUEST, detail)
     }
 
-    /// Something went wrong in here. The reason goes to the log: it may hold what the caller must
-    /// not see.
+    /// An internal error. The reason only goes to the log, because it may contain what the caller
+    /// must not see.
     pub fn internal(reason: impl std::fmt::Display) -> Self {
         tracing::error!("{reason}");
         Self::new(INTERNAL, "")
     }
 
-    /// A member of its own, for programs.
+    /// Adds a member for programs.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.to_owned(), value.into());
         self
     }
 
-    /// After how long another try makes sense.
+    /// Says when to try again.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The kind that a bare status stands for.
+    /// The problem that a bare status stands for.
     pub(super) fn of_status(status: StatusCode) -> Self {
         let kind = match status {
             StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => BAD_REQUEST,
@@ -172,20 +171,23 @@ impl HttpProblem {
         }
     }
 
-    /// The answer, with the request named.
+    /// The response, with the id of the request.
     pub(super) fn to_response(&self, request: Option<&str>) -> Response {
         let mut response = (self.kind.status, Json(self.to_details(request))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(wait) = self.retry_after {
+            // Rounded up, because 0 seconds would invite the client to retry at once.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        // HTTP requires the header with a 401.
         if self.kind == UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer realm=\"roster\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
-        // For the outermost layer, which knows the request's id and whether a person reads it.
+        // For the outermost layer, which knows the request's id and whether a person reads the
+        // response.
         response.extensions_mut().insert(self.clone());
         response
     }

@@ -1,23 +1,23 @@
-//! How often one may ask: a bucket of tries for each, that fills with time.
+//! Rate limits: each client has a bucket of requests that refills over time.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Who is counted.
+/// The client that a request counts for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ClientKey {
     /// The holder of a token, by its name.
     Token(Arc<str>),
-    /// An address; of IPv6 its network, because one host has a whole one.
+    /// An address; for IPv6 its /64 network, because a single host usually has a whole one.
     Address(IpAddr),
-    /// All whom there is no room to count one by one.
+    /// All clients that there is no room to count separately.
     Overflow,
 }
 
 impl ClientKey {
-    /// An address as it is counted.
+    /// The address as it is counted.
     pub fn address(address: IpAddr) -> Self {
         Self::Address(match address {
             IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
@@ -29,7 +29,7 @@ impl ClientKey {
     }
 }
 
-/// Buckets of tries, one for each who asks.
+/// Buckets of requests, one per client.
 #[derive(Debug)]
 pub struct RateLimiter {
     refill_interval: Duration,
@@ -39,7 +39,7 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// One more try each `each`, `burst` at once, for at most `most` who ask.
+    /// One more request every `each`, `burst` at once, for at most `most` clients.
     pub fn new(each: Duration, burst: u32, most: usize) -> Self {
         Self {
             refill_interval: each,
@@ -49,10 +49,12 @@ impl RateLimiter {
         }
     }
 
-    /// Takes a try.
+    /// Takes one request from the bucket.
     pub fn take(&self, who: &ClientKey, now: Instant) -> Result<(), Duration> {
-        // A bucket is the moment at which it is full again; a full one need not be kept.
+        // A bucket is stored as the moment when it will be full again; a full bucket need not be
+        // stored.
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        // An attacker with many addresses must not fill the memory: the rest shares one bucket.
         if full_at.len() >= self.max_clients && !full_at.contains_key(who) {
             full_at.retain(|_, at| *at > now);
         }
@@ -64,6 +66,7 @@ impl RateLimiter {
                 ClientKey::Overflow
             })
             .or_insert(now);
+        // An idle client saves up no more than one full bucket.
         let next = (*at).max(now) + self.refill_interval;
         let wait = next.saturating_duration_since(now + self.refill_interval * self.burst);
         if wait.is_zero() {

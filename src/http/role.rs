@@ -61,7 +61,7 @@ impl Permission {
         Self::Administer,
     ];
 
-    /// Whether what it allows changes something.
+    /// Whether it allows changes.
     pub fn allows_changes(self) -> bool {
         matches!(self, Self::Operate | Self::Approve | Self::Administer)
     }
@@ -77,7 +77,7 @@ impl Role {
         Self::Administrator,
     ];
 
-    /// The name of the source.
+    /// The name in the token file and the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Planner => "planner",
@@ -88,13 +88,12 @@ impl Role {
         }
     }
 
-    /// The role called `name`.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// What it may: a list each, because they are no ladder. Who lets a hold through is another than
-    /// who keeps the sources going, and a planner reads nothing but its plan.
+    /// The permissions of the role. The roles are not a ladder: approving holds is a different duty
+    /// than operating sources, and a planner reads nothing but its own plan.
     pub fn permissions(self) -> &'static [Permission] {
         use Permission::{Approve, Operate, Plan, Read};
         match self {
@@ -106,7 +105,6 @@ impl Role {
         }
     }
 
-    /// Whether it has this permission.
     pub fn may(self, permission: Permission) -> bool {
         self.permissions().contains(&permission)
     }

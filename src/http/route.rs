@@ -1,4 +1,5 @@
-//! Routes as data: one table makes the router, with its checks, and the OpenAPI document.
+//! Routes as data: one table yields the router with its checks and the OpenAPI document, so that
+//! neither a check nor the documentation can be forgotten. Start at [`Route`] and [`router`].
 
 use super::gate::RequestGate;
 use super::operation::{OperationBuilder, OperationHandler};
@@ -13,12 +14,11 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What one needs to be let through.
+/// What a caller needs to use a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccessRequirement {
-    /// Nothing.
     Public,
-    /// To be somebody, whoever it is.
+    /// To be authenticated, with any role.
     Authenticated,
     /// A role with this permission.
     Permission(Permission),
@@ -30,55 +30,54 @@ impl From<Permission> for AccessRequirement {
     }
 }
 
-/// Who reads the answers.
+/// Who uses a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteAudience {
-    /// Programs; it stands in the OpenAPI document.
+    /// Programs; the route is in the OpenAPI document.
     Program,
-    /// People with a browser: without a session they are sent to the login.
+    /// People with a browser; without a session they are redirected to the login page.
     Person,
 }
 
-/// How much the body of a request may weigh.
+/// The limit for a request body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BodySizeLimit {
-    /// As `serve.limits.body` has it.
+    /// `serve.limits.body`.
     Usual,
-    /// As `serve.limits.tree` has it; few at once.
+    /// `serve.limits.tree`; only a few at once.
     Tree,
 }
 
-/// What the table says of a route.
+/// Everything the table says about a route.
 #[derive(Clone, Debug)]
 pub struct RouteSpec {
     /// The method; `GET` also answers `HEAD`.
     pub method: Method,
-    /// The path, parameters as `{name}`. `{source}` is held against the sources of the token.
+    /// The path with parameters as `{name}`. `{source}` is checked against the sources of the
+    /// token.
     pub path: &'static str,
     /// The name of the operation in the document.
     pub id: &'static str,
     pub needs: AccessRequirement,
-    /// Who reads the answers.
+    /// Who uses it.
     pub audience: RouteAudience,
-    /// In a few words.
+    /// A few words.
     pub summary: &'static str,
-    /// In whole sentences, Markdown.
+    /// Full sentences in Markdown.
     pub description: &'static str,
-    /// How much the body may weigh.
     pub weight: BodySizeLimit,
-    /// Whether it answers under load too: health.
+    /// Whether it is answered under load as well, like health checks.
     pub exempt_from_limits: bool,
-    /// Whether a token for some sources may come here although the path names none: the handler
-    /// shows it only what is its own.
+    /// Whether a token for certain sources may use it although the path names none; the handler
+    /// then shows only these sources.
     pub filters_by_source: bool,
-    /// Whether the answer takes its time: no time limit.
+    /// Whether it has no time limit.
     pub no_timeout: bool,
-    /// Whether the handler itself sees to it that an act with a key is done once.
+    /// Whether the handler itself takes care of idempotency keys.
     pub handles_idempotency: bool,
     pub example_body: Option<Value>,
-    /// An example of the answer.
     pub example: Option<Value>,
-    /// Codes of problems of its own.
+    /// The problems of its own.
     pub problems: Vec<&'static super::problem::ProblemKind>,
     pub(super) describe: fn(&mut OperationBuilder<'_>),
 }
@@ -94,13 +93,12 @@ impl RouteSpec {
 /// An entry of the table with its handler.
 #[derive(Debug)]
 pub struct Route<S> {
-    /// What the table says.
     pub spec: RouteSpec,
     handler: MethodRouter<S>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
-    /// A route of the API: what its handler takes and gives makes its part of the document.
+    /// A route of the API; its part of the document comes from the handler's signature.
     pub fn new<H, T, D>(
         method: Method,
         path: &'static str,
@@ -142,7 +140,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self::new(Method::POST, path, id, needs, handler)
     }
 
-    /// A page or a form of it: any handler; not in the document.
+    /// A page or the form of one: any handler, not in the document.
     pub fn page<H, T>(
         method: Method,
         path: &'static str,
@@ -191,7 +189,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         }
     }
 
-    /// What it does: in a few words, and in whole sentences.
+    /// Describes it in a few words and in full sentences.
     #[must_use]
     pub fn with_docs(mut self, summary: &'static str, description: &'static str) -> Self {
         self.spec.summary = summary;
@@ -205,7 +203,6 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
-    /// An example of the answer.
     #[must_use]
     pub fn example(mut self, example: Value) -> Self {
         self.spec.example = Some(example);
@@ -218,35 +215,35 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
-    /// Takes bodies as heavy as `serve.limits.tree`, a few at once.
+    /// Accepts bodies up to `serve.limits.tree`, a few at once.
     #[must_use]
     pub fn with_tree_limit(mut self) -> Self {
         self.spec.weight = BodySizeLimit::Tree;
         self
     }
 
-    /// Answers under load too.
+    /// Is answered under load as well.
     #[must_use]
     pub fn exempt_from_limits(mut self) -> Self {
         self.spec.exempt_from_limits = true;
         self
     }
 
-    /// Its handler shows the holder of a token for some sources only what is its own.
+    /// Its handler shows the holder of a token for certain sources only these.
     #[must_use]
     pub fn filters_by_source(mut self) -> Self {
         self.spec.filters_by_source = true;
         self
     }
 
-    /// Its handler keeps the keys of acts, and their answers, longer than this process lives.
+    /// Its handler stores idempotency keys and answers longer than this process lives.
     #[must_use]
     pub fn handles_idempotency(mut self) -> Self {
         self.spec.handles_idempotency = true;
         self
     }
 
-    /// May take as long as it takes.
+    /// Has no time limit.
     #[must_use]
     pub fn without_timeout(mut self) -> Self {
         self.spec.no_timeout = true;
@@ -254,7 +251,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     }
 }
 
-/// The router of a table: no route without its check.
+/// The router of a table; no route is without its checks.
 pub fn router<S: Clone + Send + Sync + 'static>(
     routes: Vec<Route<S>>,
     gate: &Arc<RequestGate>,
@@ -268,7 +265,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(
         let path = pass_state.spec.path;
         let handler = route
             .handler
-            // The gate has weighed the body by then.
+            // The body has been limited and read before this point.
             .route_layer(DefaultBodyLimit::disable())
             .route_layer(from_fn_with_state(pass_state, guard_route));
         router = router.route(path, handler);
@@ -277,6 +274,6 @@ pub fn router<S: Clone + Send + Sync + 'static>(
 }
 
 fn filter(method: &Method) -> MethodFilter {
-    // The table names methods that axum knows; another one would be answered by nobody.
+    // The table only contains methods that axum knows; any other would never match.
     MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::TRACE)
 }

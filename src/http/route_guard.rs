@@ -1,4 +1,6 @@
-//! The way of a request through the gate: everything that is asked before its handler is.
+//! Everything that is checked before a handler runs, in this order: caller, rate, permission,
+//! origin, body, a place to work in, form token. Cheap checks come before those that hold
+//! resources. Start at [`guard_route`].
 
 use super::access::{AuthMethod, Caller};
 use super::body_limiter::too_large;
@@ -20,14 +22,14 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The gate as it stands before one route.
+/// The checks of one route.
 #[derive(Debug)]
 pub struct RouteGuard {
     pub(super) gate: Arc<RequestGate>,
     pub(super) spec: RouteSpec,
 }
 
-/// What the outermost layer wants to know of a request that was let through or not.
+/// What the outermost layer needs to know about a request, whether or not it was let through.
 #[derive(Clone, Debug)]
 pub(super) struct RouteContext {
     pub route: &'static str,
@@ -37,7 +39,7 @@ pub(super) struct RouteContext {
     pub known: bool,
 }
 
-/// Lets a request through to its handler, or not.
+/// Runs the checks and then the handler.
 pub async fn guard_route(
     State(pass): State<Arc<RouteGuard>>,
     request: Request,
@@ -69,7 +71,7 @@ impl RouteGuard {
         parts.extensions.insert(peer);
         passed.peer = Some(peer);
         let caller = match self.gate.caller(peer, &parts) {
-            // Who needs to be nobody may also be nobody with a wrong token.
+            // A public route stays public for someone with an invalid token.
             Err(_) if self.spec.needs == AccessRequirement::Public => None,
             caller => caller?,
         };
@@ -81,11 +83,15 @@ impl RouteGuard {
         {
             connection.mark_known();
         }
+        // Before the permission, so that refused requests count too.
         self.count(&who)?;
         if let Some(login) = self.login(caller.as_ref(), &parts) {
             return Ok(login);
         }
+        // Before the body: nobody without permission makes the server receive megabytes.
         self.authorize(caller.as_ref(), &mut parts).await?;
+        // A browser sends the cookie with any request, also one that another site has made; a token
+        // is only sent on purpose.
         if !parts.method.is_safe()
             && caller
                 .as_ref()
@@ -94,6 +100,7 @@ impl RouteGuard {
             same_site::require_same_site(&parts, self.gate.url.as_deref())?;
         }
         let body = self.read(&who, &parts, body).await?;
+        // Only now: a request whose body is still arriving keeps no place.
         let place = self.acquire_permit(&who)?;
         if let Some(caller) = caller.as_ref().filter(|it| it.csrf.is_some()) {
             check_form(caller, &parts, &body).await?;
@@ -110,7 +117,7 @@ impl RouteGuard {
         }
     }
 
-    /// A place in work; health takes none.
+    /// Takes a place to work in; health checks take none.
     fn acquire_permit(&self, who: &ClientKey) -> Result<Option<ConcurrencyPermit>, HttpProblem> {
         if self.spec.exempt_from_limits {
             return Ok(None);
@@ -127,13 +134,14 @@ impl RouteGuard {
         taken.map_err(|wait| HttpProblem::new(problem::TOO_MANY, "").retry_after(wait))
     }
 
-    /// People are sent to the login instead of being told that a token is needed.
+    /// Redirects people to the login page instead of answering that a token is needed.
     fn login(&self, caller: Option<&Caller>, parts: &Parts) -> Option<Response> {
         let person = self.spec.audience == RouteAudience::Person && parts.method.is_safe();
         if caller.is_some() || !person || self.spec.needs == AccessRequirement::Public {
             return None;
         }
         let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+        // After the login, people return to the page they asked for.
         let next: String = path.bytes().map(escape).collect();
         let place = HeaderValue::from_str(&format!("{LOGIN}?next={next}")).ok()?;
         Some((StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response())
@@ -154,6 +162,7 @@ impl RouteGuard {
         if let AccessRequirement::Permission(permission) = self.spec.needs
             && !caller.may(permission)
         {
+            // Not `no-permission`: a token would help, if one were configured.
             if caller.auth_method == AuthMethod::Anonymous {
                 let detail =
                     "no tokens are configured, so the server is read-only; set `serve.tokens`";
@@ -162,6 +171,7 @@ impl RouteGuard {
             let detail = format!("needs `{permission}`; your role is `{}`", caller.role);
             return Err(HttpProblem::new(problem::NO_PERMISSION, detail));
         }
+        // A token for certain sources reaches only routes that name a source in their path.
         if caller.sources.is_none()
             || self.spec.filters_by_source
             || self.spec.needs == AccessRequirement::Authenticated
@@ -181,7 +191,7 @@ impl RouteGuard {
     }
 
     async fn read(&self, who: &ClientKey, parts: &Parts, body: Body) -> Result<Bytes, HttpProblem> {
-        // What is asked without a body, and health, waits for none.
+        // Requests without a body, and health checks, have nothing to wait for.
         if self.spec.exempt_from_limits || body.is_end_stream() {
             return Ok(Bytes::new());
         }
@@ -189,6 +199,7 @@ impl RouteGuard {
             BodySizeLimit::Usual => self.gate.limits.body,
             BodySizeLimit::Tree => self.gate.limits.tree,
         };
+        // A body that says itself that it is too large is refused before it is sent.
         let told = parts.headers.get(header::CONTENT_LENGTH);
         let told = told.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if told.is_some_and(|length| length > limit) {
@@ -215,7 +226,7 @@ impl RouteGuard {
             })
     }
 
-    /// An act goes on when its caller goes away or has waited long enough: half an act is worse.
+    /// An act continues even if its caller disconnects or times out, because half an act is worse.
     async fn act(
         &self,
         caller: Caller,
@@ -240,7 +251,9 @@ impl RouteGuard {
                 }
             }
         };
+        // A task of its own: dropping this future when the client goes away does not stop it.
         let work = tokio::spawn(async move {
+            // Held by the task, so that an abandoned act still counts against the limit.
             let _place = place;
             let response = next.run(Request::from_parts(parts, body.into())).await;
             match begun {
@@ -269,7 +282,7 @@ fn escape(byte: u8) -> String {
     }
 }
 
-/// Whom a request is counted for.
+/// The client that a request counts for.
 fn client_key(peer: PeerAddress, caller: Option<&Caller>) -> ClientKey {
     match caller {
         Some(caller) if caller.auth_method != AuthMethod::Anonymous => {
@@ -279,7 +292,8 @@ fn client_key(peer: PeerAddress, caller: Option<&Caller>) -> ClientKey {
     }
 }
 
-/// A form of a session carries the session's own token: in a field, or in a header from a script.
+/// A form of a session must contain the session's CSRF token, in a field or, from a script, in a
+/// header.
 async fn check_form(caller: &Caller, parts: &Parts, body: &Bytes) -> Result<(), HttpProblem> {
     if parts.method.is_safe() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Where a request comes from, as browsers tell it.
+//! Where a request comes from, according to the browser. Protects sessions and anonymous access
+//! from pages of other sites.
 
 use super::problem::{self, HttpProblem};
 use axum::body::Bytes;
@@ -7,12 +8,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use std::net::IpAddr;
 
-/// Whether the request is for a host that no other site can make point here: an address, this
-/// machine's own name, or the name that the configuration gives.
+/// Whether the request is for a host name that no other site can redirect here: an IP address, this
+/// machine's own name, or the name in the configuration.
 pub(super) fn is_own_host(request: &Parts, url: Option<&str>) -> bool {
     let Some(authority) = authority(request) else {
         return false;
     };
+    // A forwarded port differs from the one that the server listens on.
     let host = without_port(authority);
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -22,8 +24,8 @@ pub(super) fn is_own_host(request: &Parts, url: Option<&str>) -> bool {
             .is_some_and(|own| without_port(own).eq_ignore_ascii_case(host))
 }
 
-/// That a browser did not send it from a page of another site. Programs say nothing of it and carry
-/// no cookie that somebody else could use.
+/// Fails if a browser sent the request from a page of another site. Programs send neither header,
+/// and carry no cookie that somebody else could use.
 pub(super) fn require_same_site(request: &Parts, url: Option<&str>) -> Result<(), HttpProblem> {
     let text = |name| {
         request
@@ -31,6 +33,7 @@ pub(super) fn require_same_site(request: &Parts, url: Option<&str>) -> Result<()
             .get(name)
             .map(|it: &header::HeaderValue| it.to_str())
     };
+    // `Sec-Fetch-Site` cannot be set by a page; `Origin` is for browsers without it.
     let own = match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => matches!(site, Ok("same-origin" | "none")),
         (None, Some(Ok(origin))) => {
@@ -47,7 +50,7 @@ pub(super) fn require_same_site(request: &Parts, url: Option<&str>) -> Result<()
     Err(HttpProblem::new(problem::FORGED, ""))
 }
 
-/// A field of a form; none when it is no form or has no such field.
+/// A field of a form; `None` if the body is not a form or has no such field.
 pub(super) async fn form_field(parts: &Parts, body: &Bytes, field: &str) -> Option<String> {
     let mut request = Request::new(body.clone().into());
     *request.method_mut() = parts.method.clone();

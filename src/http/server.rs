@@ -1,4 +1,5 @@
-//! The listener: TLS, HTTP/1.1 and 2, connections that may not be slow, and an orderly end.
+//! The listener: TLS, HTTP/1.1 and HTTP/2, timeouts against slow clients, and a graceful shutdown.
+//! Start at `HttpServer::bind` and `run`.
 
 use super::connections::{self, ConnectionLimiter};
 use super::stream::TimeoutStream;
@@ -29,25 +30,24 @@ const BUFFER: usize = 64 << 10;
 /// Why the server cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// It may not listen there.
+    /// Listening there is not allowed by the configuration.
     #[error("{0}")]
     NotPermitted(String),
-    /// The certificate cannot be taken.
+    /// The certificate is not usable.
     #[error("{0}")]
     Certificate(String),
-    /// The address is taken or is none of this machine.
+    /// The address is in use or not on this machine.
     #[error("cannot listen at {address}: {source}")]
     Listen {
         address: SocketAddr,
-        /// Why.
         source: io::Error,
     },
-    /// It broke off.
+    /// The server failed while running.
     #[error("the server stopped: {0}")]
     Broken(#[source] io::Error),
 }
 
-/// A server that has its address and answers nothing yet.
+/// A server with its address that does not answer yet.
 #[derive(Debug)]
 pub struct HttpServer {
     listener: TcpListener,
@@ -60,13 +60,16 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Takes its address.
+    /// Binds the address.
     pub fn bind(serve: &ServeConfig) -> Result<Self, ServerError> {
+        // Before the port is opened: a server without tokens must not be reachable from other
+        // machines for a moment.
         serve.check_exposure().map_err(ServerError::NotPermitted)?;
         let certificate = serve.tls.as_ref().map(ServerCertificate::read).transpose();
         let certificate = certificate.map_err(ServerError::Certificate)?;
         let listen = || {
             let listener = TcpListener::bind(serve.listen)?;
+            // Tokio requires it of a listener that the standard library has opened.
             listener.set_nonblocking(true)?;
             let address = listener.local_addr()?;
             Ok((listener, address))
@@ -86,26 +89,27 @@ impl HttpServer {
         })
     }
 
-    /// Where it listens, with the port that the system chose.
+    /// The address, with the port chosen by the system.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// With so long for requests in work once it is told to stop; otherwise as long as a request may
-    /// take.
+    /// Sets how long requests may take to finish after a stop; otherwise as long as any request.
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Serves until `stop`, then finishes what it is doing.
+    /// Serves until `stop`, then finishes the requests in progress.
     pub async fn run(self, app: Router, stop: CancellationToken) -> Result<(), ServerError> {
         let handle = Handle::new();
         let ending = tokio::spawn({
             let handle = handle.clone();
             async move {
                 stop.cancelled().await;
+                // With an end, because a connection that never closes must not keep the process
+                // alive.
                 handle.graceful_shutdown(Some(self.grace));
             }
         });
@@ -128,6 +132,7 @@ impl HttpServer {
             let plain = DefaultAcceptor::new();
             listening.acceptor(door.wrap(plain)).serve(app).await
         };
+        // If the server failed by itself, the task would wait for a stop that never comes.
         ending.abort();
         result.map_err(ServerError::Broken)
     }
@@ -135,11 +140,14 @@ impl HttpServer {
 
 fn tune(listening: &mut Listening<SocketAddr>, headers_in: Duration) {
     let builder = listening.http_builder();
+    // A client that sends its headers byte by byte would otherwise keep the connection for ever.
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(headers_in)
         .max_buf_size(BUFFER);
+    // HTTP/2 has no header timeout; unanswered pings end dead connections, and the limits bound
+    // what one of them can hold.
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -149,7 +157,7 @@ fn tune(listening: &mut Listening<SocketAddr>, headers_in: Duration) {
         .max_concurrent_streams(MOST_STREAMS);
 }
 
-/// Lets connections in, if need be in place of others.
+/// Admits connections, if necessary in place of others.
 #[derive(Clone)]
 struct AcceptorLayer {
     certificate: Option<ServerCertificate>,
@@ -163,7 +171,7 @@ impl AcceptorLayer {
     }
 }
 
-/// A door with what accepts behind it.
+/// An acceptor behind the connection limit.
 #[derive(Clone)]
 struct LimitedAcceptor<A> {
     door: AcceptorLayer,
@@ -197,11 +205,12 @@ where
             certificate.refresh();
         }
         let patience = self.door.patience;
-        // Small answers go out at once.
+        // Small responses are sent at once.
         let _ = stream.set_nodelay(true);
         let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
             let stop = seat.stop();
+            // The TLS handshake of a client that stopped talking must give way too.
             let (stream, service) = tokio::select! {
                 accepted = accepted => accepted?,
                 () = stop.cancelled() => return Err(io::ErrorKind::ConnectionAborted.into()),

@@ -1,4 +1,4 @@
-//! The page's sessions: a token posted once, then a cookie that says nothing.
+//! Sessions of the web page: a token is sent once, then a random cookie stands for it.
 
 use super::access::{AccessTokens, AuthMethod, Caller};
 use super::token::{TokenGrant, TokenHash, random_secret};
@@ -9,16 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 
-/// The name of the form field, and of the header, that carries the session's CSRF token.
+/// The form field with the session's CSRF token.
 pub const CSRF_FIELD: &str = "csrf";
-/// The header that carries it where there is no form.
+/// The header with it, for requests without a form.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 
 const IDLE: Duration = Duration::from_hours(1);
 const MAX_AGE: Duration = Duration::from_hours(12);
 const MOST: usize = 1024;
 
-/// The sessions that are open. They are kept in memory: a restart asks for the token again.
+/// The open sessions. They are kept in memory, so a restart asks for the token again.
 pub struct LoginSessions {
     secure: bool,
     open: Mutex<HashMap<String, LoginSession>>,
@@ -38,7 +38,7 @@ impl fmt::Debug for LoginSessions {
 }
 
 impl LoginSessions {
-    /// No sessions yet; `secure` when browsers come by https.
+    /// No sessions yet; `secure` if browsers use https.
     pub fn new(secure: bool) -> Self {
         Self {
             secure,
@@ -46,7 +46,7 @@ impl LoginSessions {
         }
     }
 
-    /// Opens one in place of the one that the request carries, and gives the cookie to set.
+    /// Opens a session in place of the request's own, and returns the cookie to set.
     pub fn open(
         &self,
         before: &HeaderMap,
@@ -62,10 +62,13 @@ impl LoginSessions {
             used: now,
         };
         let mut open = self.lock();
+        // A login must never continue a session that somebody else may have planted in the browser.
         for old in self.ids(before) {
             open.remove(&key(old));
         }
+        // Only a login adds a session, so this is the only place where old ones have to be removed.
         open.retain(|_, session| session.is_live(now));
+        // Full of live sessions, the one unused for longest goes, so that a login always works.
         if open.len() >= MOST {
             let oldest = open.iter().min_by_key(|(_, session)| session.used);
             if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
@@ -76,8 +79,8 @@ impl LoginSessions {
         self.cookie(&id, MAX_AGE)
     }
 
-    /// Whose session the request carries. The token behind it is looked up each time, so that a
-    /// revoked one ends its sessions.
+    /// The caller of the request's session. Its token is looked up every time, so that revoking the
+    /// token ends the session.
     pub fn caller(
         &self,
         headers: &HeaderMap,
@@ -98,7 +101,7 @@ impl LoginSessions {
         })
     }
 
-    /// Ends the session that the request carries, and gives the cookie that takes its place.
+    /// Ends the request's session, and returns the cookie that replaces it.
     pub fn close(&self, headers: &HeaderMap) -> HeaderValue {
         for id in self.ids(headers) {
             self.lock().remove(&key(id));
@@ -107,7 +110,7 @@ impl LoginSessions {
         gone.unwrap_or(HeaderValue::from_static(""))
     }
 
-    /// With `__Host-` no other host of the domain can set it.
+    /// With `__Host-`, no other host of the domain can set the cookie.
     fn name(&self) -> &'static str {
         if self.secure {
             "__Host-roster"
@@ -130,7 +133,7 @@ impl LoginSessions {
         self.ids(headers).next()
     }
 
-    /// A browser may carry several cookies of the name, of other paths.
+    /// A browser may send several cookies with this name, set for other paths.
     fn ids<'a>(&self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
         let own = self.name();
         let all = headers.get_all(header::COOKIE).into_iter();
@@ -152,7 +155,8 @@ impl LoginSession {
     }
 }
 
-/// Looked up by its hash, so that the time of the look-up says nothing of an id.
+/// Sessions are stored by the hash of their id, so that the look-up time reveals nothing about an
+/// id.
 fn key(id: &str) -> String {
     TokenHash::of(id).hex()
 }

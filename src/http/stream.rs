@@ -1,5 +1,5 @@
-//! A connection that may not idle where it has no right to: before its first words, and when it does
-//! not take what it asked for. It ends when it has to make room for another one.
+//! A connection that may not idle: neither before its first bytes nor while it does not accept its
+//! response. It also ends when it has to make room for another one.
 
 use super::connections::ConnectionPermit;
 use std::future::Future;
@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-/// How HTTP/2 begins. Until it is clear whether a connection does, nobody else watches the time.
+/// How HTTP/2 starts. Until it is known whether a connection speaks it, no other timeout applies.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection with its place among the open ones.
 pub(super) struct TimeoutStream<T> {
     inner: T,
-    /// How much of [`PREFACE`] was read; `None` once it is clear what the connection speaks.
+    /// How much of [`PREFACE`] was read; `None` once the protocol is known.
     preface_read: Option<usize>,
     patience: Duration,
     first_bytes_timer: Pin<Box<Sleep>>,
@@ -43,12 +43,14 @@ impl<T> TimeoutStream<T> {
         if let Some(read) = self.preface_read {
             let rest = &PREFACE[read..];
             let length = words.len().min(rest.len());
+            // `false` also at the end of the preface: the protocol is known then, and hyper watches
+            // the time.
             let fits = words[..length] == rest[..length] && length < rest.len();
             self.preface_read = fits.then_some(read + length);
         }
     }
 
-    /// The result of a write, unless the other end has not taken anything for too long.
+    /// The result of a write, unless the client has not accepted anything for too long.
     fn with_stall_timeout<R>(
         &mut self,
         context: &mut Context<'_>,
@@ -79,7 +81,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimeoutStream<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // What has to make room is not worked off first, however much of it has arrived.
+        // A connection that has to go does not get its buffered requests answered first.
         if self.seat.is_stopped() {
             return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
         }
@@ -92,6 +94,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimeoutStream<T> {
         if self.stop.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
         }
+        // Only until the protocol is known: afterwards hyper's own timeouts apply, and an idle
+        // keep-alive connection is allowed.
         if self.preface_read.is_some() {
             ready!(self.first_bytes_timer.as_mut().poll(context));
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));

@@ -1,5 +1,5 @@
-//! What a stranger could write into the log without end: the first of its kind is written as it is, the
-//! others are counted, and told once a minute.
+//! Log lines that a stranger could cause without end. The first of each kind is logged as it is;
+//! the others are counted and logged once a minute.
 
 use super::rate::ClientKey;
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// How many addresses are counted separately.
 const MOST: usize = 1000;
 
-/// What was counted since it was told last, by what it is.
+/// The counts since the last summary, by kind.
 #[derive(Clone, Debug, Default)]
 pub struct LogTallies(Arc<Mutex<HashMap<&'static str, LogTally>>>);
 
@@ -24,16 +24,18 @@ struct LogTally {
 }
 
 impl LogTallies {
-    /// Counts one; whether it is the first, which is not told with the others.
+    /// Counts one; returns whether it is the first, which is logged on its own.
     pub fn is_first(&self, what: &'static str, address: Option<IpAddr>) -> bool {
         let mut open = self.lock();
         if let Some(tally) = open.get_mut(what) {
             tally.count += 1;
+            // Bounded, because an attacker with many addresses must not fill the memory.
             if tally.addresses.len() <= MOST {
                 tally.addresses.extend(address.map(ClientKey::address));
             }
             return false;
         }
+        // Without a runtime nobody could log the summary later.
         let Ok(runtime) = Handle::try_current() else {
             return true;
         };
@@ -51,7 +53,7 @@ impl LogTallies {
         true
     }
 
-    /// What is to be told; `None`: nothing more came, and the next one is the first again.
+    /// The summary; `None` if nothing more came, and then the next one is the first again.
     fn take(&self, what: &'static str) -> Option<String> {
         let mut open = self.lock();
         let tally = open.get_mut(what).map(std::mem::take);

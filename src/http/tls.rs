@@ -1,4 +1,4 @@
-//! The certificate, read again when its files change.
+//! The certificate, reloaded when its files change.
 
 use crate::config;
 use axum_server::tls_rustls::RustlsConfig;
@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// When the files were last written, as far as they are there.
+/// When the files were last written, if they exist.
 type CertificateStamp = [Option<(SystemTime, u64)>; 2];
 
-/// A certificate in force.
+/// The certificate in use.
 #[derive(Clone, Debug)]
 pub(super) struct ServerCertificate {
     pub config: RustlsConfig,
@@ -23,7 +23,6 @@ pub(super) struct ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// Reads certificate and key.
     pub fn read(files: &config::TlsFiles) -> Result<Self, String> {
         let seen = stamp(files);
         Ok(Self {
@@ -33,14 +32,16 @@ impl ServerCertificate {
         })
     }
 
-    /// Looked at for each connection, so that a renewed one is shown at once. While the new pair
-    /// does not fit together (one file is written after the other) the old one stays.
+    /// Checks for a change on every connection, so that a renewed certificate is used at once.
+    /// While certificate and key do not match, because one file is written after the other, the old
+    /// pair stays in use.
     pub fn refresh(&self) {
         let now = stamp(&self.files);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if now == *seen {
             return;
         }
+        // Before loading: a broken pair is reported once and not on every connection.
         *seen = now;
         match load(&self.files) {
             Ok(config) => {
@@ -77,6 +78,7 @@ fn load(files: &config::TlsFiles) -> Result<ServerConfig, String> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| wrong(&files.cert, &error))?;
+    // In order of preference; without it, browsers never use HTTP/2.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -1,4 +1,5 @@
-//! Tokens, and the file that keeps their hashes.
+//! Access tokens, and the file with their hashes. Only hashes are stored, so reading the file gives
+//! nobody access.
 
 use super::role::Role;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -10,20 +11,20 @@ use std::fmt;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
-/// What every token begins with, so that scanners of secrets know it.
+/// The prefix of every token, by which secret scanners recognise it.
 pub const PREFIX: &str = "roster_";
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Base 62 digits that 256 bits need.
+/// How many base-62 digits 256 bits need.
 const DIGITS: usize = 43;
 const LONGEST_NAME: usize = 64;
 
-/// What is kept of a token.
+/// The stored hash of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// Of a token as it was sent.
+    /// The hash of a token as it was sent.
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
@@ -31,11 +32,13 @@ impl TokenHash {
     fn parse(text: &str) -> Option<Self> {
         let hex = text.strip_prefix("sha256:")?;
         let mut bytes = [0; 32];
+        // !hex.is_ascii() {||Non-ASCII bytes would make the pairs below invalid UTF-8.
         if hex.len() != 64 || !hex.is_ascii() {
             return None;
         }
         for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
             let pair = std::str::from_utf8(pair).ok()?;
+            // `from_str_radix` accepts a sign.
             if pair.contains('+') {
                 return None;
             }
@@ -44,7 +47,7 @@ impl TokenHash {
         Some(Self(bytes))
     }
 
-    /// In a time that says nothing of where they differ.
+    /// Compares in constant time.
     pub(super) fn constant_time_eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -63,19 +66,18 @@ impl fmt::Debug for TokenHash {
 /// What a token allows: a line of the file.
 #[derive(Clone, Debug)]
 pub struct TokenGrant {
-    /// In whose name acts are recorded.
+    /// The name in the audit log.
     pub name: Arc<str>,
-    /// What it was made for.
     pub role: Role,
-    /// From when on it is worth nothing.
+    /// When it expires.
     pub expires: Option<DateTime<Utc>>,
-    /// The sources it is for; `None`: all of them.
+    /// The sources it covers; `None` for all.
     pub sources: Option<BTreeSet<Arc<str>>>,
     pub(super) hash: TokenHash,
 }
 
 impl TokenGrant {
-    /// A new grant with its token, which is nowhere kept.
+    /// A new grant with its token, which is stored nowhere.
     pub fn create(
         name: &str,
         role: Role,
@@ -103,7 +105,6 @@ impl TokenGrant {
         Ok((grant, token))
     }
 
-    /// Its line in the file.
     pub fn line(&self) -> String {
         let mut line = format!("{} {} sha256:{}", self.name, self.role, self.hash.hex());
         if let Some(expires) = self.expires {
@@ -119,7 +120,7 @@ impl TokenGrant {
         line
     }
 
-    /// Whether it is worth nothing any more.
+    /// Whether it has expired.
     pub fn expired(&self, now: DateTime<Utc>) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
@@ -131,7 +132,7 @@ impl TokenGrant {
         if !is_name(name) {
             return Err("the name has characters other than letters, digits and `._@-`".to_owned());
         }
-        // What follows may be a token or a hash put in the wrong place: it is not repeated.
+        // The next word may be a token or a hash in the wrong place, so messages do not repeat it.
         let role = Role::by_name(next("the role")?).ok_or_else(|| {
             let roles = Role::ALL.map(Role::name);
             format!("no such role; the roles are {}", roles.join(", "))
@@ -175,6 +176,7 @@ pub fn parse(text: &str) -> Result<Vec<TokenGrant>, (usize, String)> {
             continue;
         }
         let grant = TokenGrant::parse(line).map_err(|error| (number, error))?;
+        // With one token for two people, the audit log would name the wrong one.
         if let Some(other) = grants.iter().find(|other| other.hash == grant.hash) {
             return Err((number, format!("a second token for `{}`", other.name)));
         }
@@ -183,7 +185,7 @@ pub fn parse(text: &str) -> Result<Vec<TokenGrant>, (usize, String)> {
     Ok(grants)
 }
 
-/// A day (from its first moment on in UTC) or a moment.
+/// A day (from its start in UTC) or a point in time.
 pub fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(chrono::NaiveTime::MIN).and_utc());
@@ -210,8 +212,9 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(known)
 }
 
-/// 256 random bits, in letters and digits.
+/// 256 random bits as letters and digits.
 pub(super) fn random_secret() -> Result<String, rand::rand_core::OsError> {
+    // From the system's generator, because a token is a key.
     let mut bytes = [0; 32];
     OsRng.try_fill_bytes(&mut bytes)?;
     let mut digits = [0; DIGITS];
@@ -219,7 +222,7 @@ pub(super) fn random_secret() -> Result<String, rand::rand_core::OsError> {
         let mut rest = 0_u16;
         for byte in &mut bytes {
             let value = rest << 8 | u16::from(*byte);
-            // Both fit: the divisor is less than 256.
+            // Both fit, because the divisor is less than 256.
             *byte = u8::try_from(value / 62).unwrap_or(u8::MAX);
             rest = value % 62;
         }

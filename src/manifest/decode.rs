@@ -1,11 +1,12 @@
-//! The bytes of a file as text.
+//! Turns the bytes of a file into text, or explains why that is not possible. A file that cannot be
+//! decoded turns removals off for its source: what it declared must not look absent.
 
 use super::sink::DiagnosticSink;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::LineColumn;
 
-/// Whether a file has nothing but space, comments and marks of documents: what is left of one that is
-/// cut while it is written, or that a crash filled with NUL.
+/// Whether a file contains only white space, comments and document markers. That is also what is
+/// left of a file cut short while it was written, or filled with NUL by a crash.
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
@@ -21,7 +22,7 @@ pub(super) fn is_blank(bytes: &[u8]) -> bool {
         })
 }
 
-/// The text of a file, without its byte order mark.
+/// Returns the text of a file without its byte order mark.
 pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&'a str> {
     if is_utf16(bytes) {
         let message = "the file is UTF-16, not UTF-8";
@@ -30,6 +31,8 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&
         sink.report(place(&[]), found);
         return None;
     }
+    // Some file systems leave NULs after a crash. YAML would report the first one as a syntax error
+    // that nobody understands.
     if let Some(at) = memchr::memchr(0, bytes) {
         let message = "the file contains a NUL character; it is incomplete";
         let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
@@ -53,7 +56,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&
     }
 }
 
-/// Whether a file begins as one in UTF-16 does: with its mark, or with letters of two bytes.
+/// Whether a file starts like UTF-16: with its byte order mark, or with letters of two bytes.
 fn is_utf16(bytes: &[u8]) -> bool {
     let marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     let is_letter = |byte: u8| byte.is_ascii() && byte > 0;
@@ -64,7 +67,8 @@ fn is_utf16(bytes: &[u8]) -> bool {
         }
 }
 
-/// A byte that is not UTF-8, with the letter that it is in Windows-1252.
+/// A byte that is not UTF-8, with the letter it stands for in Windows-1252, the usual encoding of
+/// such files.
 fn display_byte(byte: u8) -> String {
     match byte {
         0xa1.. => format!("{byte:#04x} (`{}` in Windows-1252)", char::from(byte)),
@@ -72,7 +76,7 @@ fn display_byte(byte: u8) -> String {
     }
 }
 
-/// The place just after some bytes that are UTF-8.
+/// The position just after some bytes that are valid UTF-8.
 fn place(before: &[u8]) -> LineColumn {
     let text = std::str::from_utf8(before).unwrap_or_default();
     let line = text.rsplit('\n').next().unwrap_or_default();

@@ -1,4 +1,6 @@
-//! One YAML document: one resource under `kind:`, or collections.
+//! Reads one YAML document: a single resource under `kind:`, or collections such as `users:`. Nodes
+//! come in from the [`NodeReader`]; resources go out to `found`, and what could not be read is
+//! recorded so that nothing is removed because of it. Start at `ManifestParser::part`.
 
 use super::entries::{MappingEntries, MappingKey};
 use super::events::NodeReader;
@@ -19,37 +21,37 @@ use memchr::memmem;
 const API_VERSION: &str = "roster/v1";
 const SHAPES: &str = "Write `kind: User` and its fields, or a collection: `users: [..]`";
 
-/// The reading of one file.
+/// The state of reading one file.
 pub(super) struct ManifestParser<'a, 'f> {
-    /// The document that is being read.
+    /// The text of the current document.
     pub text: &'a str,
     pub reader: NodeReader<'a>,
     pub sink: &'f mut DiagnosticSink,
     pub tree: &'f Tree,
-    /// Cells of the resources that are being read, the innermost last.
+    /// Cells of the resources being read, the innermost last.
     pub cells: Vec<StatedField>,
-    /// The resources that were read.
+    /// The resources read so far.
     pub found: Vec<ParsedResource>,
-    /// What could be read of the list that is being read, when one of its items is faulty.
+    /// What could be read of the current list when one of its items is faulty.
     pub partial_list: PartialList,
-    /// What could be read of faulty fields of the resources that are being read, the innermost last.
+    /// What could be read of the faulty fields of the resources being read, the innermost last.
     pub salvaged_fields: Vec<(FieldRef, SalvagedReferences)>,
-    /// The same of the resources that were read.
+    /// The same for the resources that are complete.
     pub salvaged: Vec<((Key, FieldRef), SalvagedReferences)>,
-    /// The resources that were read but for their external ids.
+    /// The resources that were read except for their external ids.
     pub nameless: Vec<NamelessResource>,
 }
 
-/// The items of a list with a faulty one.
+/// The readable items of a list with a faulty one.
 #[derive(Default)]
 pub(super) struct PartialList {
     pub members: Vec<CompactText>,
-    /// Whether it cannot be said what one of them names.
+    /// Whether it is unknown what one of the items refers to.
     pub lost: bool,
 }
 
 impl<'a> ManifestParser<'a, '_> {
-    /// Reads the document of a part of the file.
+    /// Reads the document in a part of the file.
     pub fn part(&mut self, part: &DocumentSpan) -> Result<(), DocumentError> {
         if self.reader.begin(part)? {
             self.document()?;
@@ -66,6 +68,7 @@ impl<'a> ManifestParser<'a, '_> {
             NodeEvent::Scalar(scalar) if scalar.is_blank() => Ok(()),
             other => {
                 self.reader.skip(&other)?;
+                // Anything may have been meant here, so no kind may lose a resource in this pass.
                 self.sink.mark_all_unread(at);
                 let message = "a document must be a mapping";
                 let help = spaced(&other).unwrap_or_else(|| SHAPES.to_owned());
@@ -90,16 +93,19 @@ impl<'a> ManifestParser<'a, '_> {
         Ok(())
     }
 
-    /// A document whose first key is neither `kind` nor `apiVersion`: `kind` may still come, and
-    /// until then `accounts` may be a collection or a field.
+    /// Reads a document whose first key is neither `kind` nor `apiVersion`. `kind` may come later,
+    /// and until then `accounts` may be a collection or a field.
     fn read_without_leading_kind(
         &mut self,
         first: MappingKey<'a>,
         mut entries: MappingEntries<'a>,
     ) -> Result<(), DocumentError> {
+        // A search through the bytes spares most documents from being recorded and read twice.
         if !mentions_kind(self.text) {
             return self.collections(first, entries);
         }
+        // A fault in a resource depends on its kind, so the whole mapping is recorded and replayed
+        // once the kind is known.
         let (text, at) = first.clone();
         let key = NodeEvent::Scalar(YamlScalar { text, plain: false });
         let rest = self.reader.record_open((key, at))?;
@@ -108,6 +114,7 @@ impl<'a> ManifestParser<'a, '_> {
             .map(|(scalar, at)| (scalar.clone(), at));
         self.reader.replay(&rest);
         if let Some((scalar, kind_at)) = kind {
+            // The first key is replayed too, and would count as written twice.
             entries.forget_key(&mut self.reader, &first.0);
             let kind = self.kind_named(&scalar, kind_at);
             return self.single(kind, at, entries);
@@ -132,6 +139,7 @@ impl<'a> ManifestParser<'a, '_> {
         while entries.next(&mut self.reader, self.sink)?.is_some() {
             self.reader.skip_next()?;
         }
+        // The document cannot be assigned to a kind, but its syntax is still checked.
         Ok(())
     }
 
@@ -183,6 +191,8 @@ impl<'a> ManifestParser<'a, '_> {
         mut entries: MappingEntries<'a>,
     ) -> Result<(), DocumentError> {
         let collections = kinds::ALL.map(|kind| kind.collection);
+        // A wrong first key is more likely a resource without `kind` than an unknown collection:
+        // one clear message instead of one per key.
         if !collections.contains(&&*first.0) && did_you_mean(&first.0, collections).is_none() {
             self.report_missing_kind(&first);
             self.reader.skip_next()?;
@@ -234,6 +244,7 @@ impl<'a> ManifestParser<'a, '_> {
             }
             other => {
                 self.reader.skip(&other)?;
+                // Only this kind is affected: other collections of the file are read as usual.
                 self.sink.hide_kind(kind, at);
                 let message = format!("`{}` must be a list", kind.collection);
                 let help = format!("Write each {} as `- externalId: ..`", kind.name);
@@ -268,7 +279,7 @@ impl<'a> ManifestParser<'a, '_> {
     }
 }
 
-/// The way out of a text that was meant as a key and its value: `kind:Tag`.
+/// Help for text that was meant as a key and its value, like `kind:Tag`.
 fn spaced(node: &NodeEvent<'_>) -> Option<String> {
     match node {
         NodeEvent::Scalar(scalar) => {
@@ -279,7 +290,7 @@ fn spaced(node: &NodeEvent<'_>) -> Option<String> {
     }
 }
 
-/// Whether the text may have a key `kind`; a word like `mankind` does not count.
+/// Whether the text may contain a key `kind`; a word like `mankind` does not count.
 fn mentions_kind(text: &str) -> bool {
     let bytes = text.as_bytes();
     memmem::find_iter(bytes, b"kind").any(|at| {

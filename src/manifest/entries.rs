@@ -1,4 +1,5 @@
-//! The entries of one mapping: repeats found, `x-` keys passed over, merge keys laid under.
+//! Walks the entries of one mapping: reports repeated keys, skips `x-` keys and adds the entries of
+//! merge keys (`<<`) behind the mapping's own. Start at `MappingEntries::next`.
 
 use super::events::NodeReader;
 use super::nodes::{DocumentError, NodeEvent, RecordedNodes, YamlScalar};
@@ -8,33 +9,35 @@ use crate::model::LineColumn;
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-/// Past so many keys a mapping's keys are found by hash.
+/// From this many keys on they are found by hash. A hostile file with a huge mapping would
+/// otherwise cost quadratic time.
 const FEW: usize = 32;
 
-/// A key of a mapping and where it stands.
+/// A key of a mapping and its position.
 pub(super) type MappingKey<'a> = (Cow<'a, str>, LineColumn);
 
-/// Walks the entries of a mapping whose start has been taken. The keys it has seen lie on the
-/// reader's stack, above those of the mappings around it.
+/// Walks the entries of a mapping whose start has been read. The keys seen so far are on the
+/// reader's stack, above those of the surrounding mappings, so that a mapping needs no allocation
+/// of its own.
 #[derive(Default)]
 pub(super) struct MappingEntries<'a> {
-    /// Where its keys begin; known from the first one on.
+    /// Where its keys begin on the stack; known after the first call.
     keys_start: Option<usize>,
     keys_by_hash: HashMap<Cow<'a, str>, LineColumn>,
     merges: VecDeque<RecordedNodes<'a>>,
     merged: bool,
-    /// Where the `<<` of the mapping that is being read stands.
+    /// The position of `<<` in the current mapping.
     merge_at: Option<LineColumn>,
     ids: bool,
 }
 
 impl<'a> MappingEntries<'a> {
-    /// Of a mapping whose keys are fields.
+    /// For a mapping whose keys are fields.
     pub fn of_fields() -> Self {
         Self::default()
     }
 
-    /// Of a mapping whose keys are ids, so that `x-` means nothing.
+    /// For a mapping whose keys are ids, where `x-` has no meaning.
     pub fn of_ids() -> Self {
         Self {
             ids: true,
@@ -42,7 +45,8 @@ impl<'a> MappingEntries<'a> {
         }
     }
 
-    /// The next key; its value must be taken before the next call. `None`: the mapping ended.
+    /// Returns the next key, whose value must be read before the next call; `None` at the end of
+    /// the mapping.
     pub fn next(
         &mut self,
         reader: &mut NodeReader<'a>,
@@ -51,6 +55,7 @@ impl<'a> MappingEntries<'a> {
         let from = *self.keys_start.get_or_insert(reader.keys.len());
         loop {
             let (node, at) = reader.next()?;
+            // Here, because every file with endless errors comes past this place.
             if sink.has_too_many() {
                 return Err(DocumentError::limit(
                     "too many errors; the rest of the file was not read",
@@ -60,6 +65,8 @@ impl<'a> MappingEntries<'a> {
             }
             match node {
                 NodeEvent::End | NodeEvent::Eof => {
+                    // Merged mappings come last: a key of the mapping itself has been seen by then
+                    // and wins.
                     let Some(merge) = self.merges.pop_front() else {
                         reader.keys.truncate(from);
                         return Ok(None);
@@ -83,7 +90,7 @@ impl<'a> MappingEntries<'a> {
         }
     }
 
-    /// The key, unless the entry is none that matters; then its value is passed over.
+    /// Returns the key, unless the entry does not count; its value is skipped then.
     fn key(
         &mut self,
         key: YamlScalar<'a>,
@@ -104,6 +111,8 @@ impl<'a> MappingEntries<'a> {
             return Ok(None);
         }
         if let Some(first) = self.find(reader, &key.text) {
+            // A merged key that exists already is overridden, which is what merge keys are for;
+            // only a repeat in the same mapping is an error.
             if !self.merged {
                 let message = format!("`{}` appears twice in one mapping", key.text);
                 let first = sink.origin(first);
@@ -121,7 +130,7 @@ impl<'a> MappingEntries<'a> {
         Ok(Some((key.text, at)))
     }
 
-    /// Forgets a key that is going to be replayed.
+    /// Forgets a key that will be replayed.
     pub fn forget_key(&mut self, reader: &mut NodeReader<'a>, key: &str) {
         self.keys_by_hash.remove(key);
         let from = self.keys_start.unwrap_or_default();
@@ -157,7 +166,7 @@ impl<'a> MappingEntries<'a> {
         }
     }
 
-    /// Takes the value of `<<`: a mapping, or a list of them.
+    /// Reads the value of `<<`: a mapping, or a list of mappings.
     fn merge(
         &mut self,
         reader: &mut NodeReader<'a>,
@@ -165,6 +174,7 @@ impl<'a> MappingEntries<'a> {
     ) -> Result<(), DocumentError> {
         let (node, at) = reader.next()?;
         match node {
+            // Recorded and replayed later, because the own keys that follow win.
             NodeEvent::Map => self.merges.push_back(reader.record((NodeEvent::Map, at))?),
             NodeEvent::List => loop {
                 match reader.next()? {

@@ -1,4 +1,6 @@
-//! The events of the YAML documents of a file, aliases expanded within a budget.
+//! Reads the YAML documents of a file as nodes. Aliases are expanded within a budget, positions are
+//! those in the file, and one parser runs through all documents until one of them is broken. Start
+//! at `NodeReader::begin` and `next`.
 
 use super::comment_cut::is_cut_by_comment;
 use super::entries::MappingKey;
@@ -16,81 +18,82 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// How deep lists and mappings may nest.
+/// How deep lists and mappings may nest. The readers above recurse, so a file of brackets would
+/// overflow the stack.
 const DEPTH: u32 = 64;
-/// The way out of too many levels.
+/// The help for too many levels.
 const FLATTEN: &str = "Use fewer levels; no resource needs this many";
-/// How many nodes the aliases of one document may come to.
+/// How many nodes the aliases of one document may expand to. Nested aliases grow exponentially: the
+/// "billion laughs" attack.
 const EXPANDED: u32 = 100_000;
 type RecordedEvents<'a> = Rc<[(RecordedEvent<'a>, LineColumn)]>;
 
-/// What is recorded of an anchored node.
+/// A recorded part of an anchored node.
 #[derive(Clone, Debug)]
 enum RecordedEvent<'a> {
     Node(NodeEvent<'a>),
     Alias(usize),
 }
 
-/// Where the nodes stand that aliases name, by the places of the aliases.
+/// The positions of the nodes that aliases refer to, by the positions of the aliases.
 #[derive(Debug, Default)]
 pub(super) struct AnchorPlaces(RefCell<HashMap<LineColumn, LineColumn>>);
 
 impl AnchorPlaces {
-    /// Where what the alias at a place names stands.
+    /// Returns the position of the node that an alias refers to.
     pub fn anchor_of(&self, alias: LineColumn) -> Option<LineColumn> {
         self.0.borrow().get(&alias).copied()
     }
 }
 
-/// Nodes to hand out, and which is the next.
+/// Nodes to be replayed, and the next one.
 struct ReplayFrame<'a> {
     events: RecordedEvents<'a>,
     next: usize,
-    /// Where the alias stands that they are for.
+    /// The position of the alias they stand for.
     alias: Option<LineColumn>,
 }
 
-/// An anchored node that has not ended yet.
+/// An anchored node that has not ended.
 struct OpenAnchor<'a> {
     anchor: usize,
     depth: u32,
     events: Vec<(RecordedEvent<'a>, LineColumn)>,
 }
 
-/// Pulls nodes out of the documents of a file, one document after the other.
+/// Reads nodes from the documents of a file, one document after the other.
 pub(super) struct NodeReader<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     /// How many bytes and lines of the file come before the parser's text.
     bytes_before: usize,
     lines_before: u32,
-    /// The bytes of the document that is being read, and the number of its first line.
+    /// The bytes of the current document, and the number of its first line.
     part: Range<usize>,
     part_line: u32,
-    /// Where the mapping that began last begins.
+    /// The start of the mapping that began last.
     begun: usize,
-    /// Whether the parser cannot go on.
+    /// Whether the parser cannot continue.
     broken: bool,
-    /// Whether the document has ended.
     ended: bool,
     depth: u32,
-    /// Nodes to hand out before the parser's, the last frame first.
+    /// Nodes to replay before the parser's, the last frame first.
     frames: Vec<ReplayFrame<'a>>,
     anchors: HashMap<usize, RecordedEvents<'a>>,
     open: Vec<OpenAnchor<'a>>,
     expanded: u32,
-    /// Where the nodes stand that aliases name.
+    /// The positions of the nodes that aliases refer to.
     pub anchors_at: Rc<AnchorPlaces>,
-    /// Where a `#` after a space ends a plain value though no comment seems to be meant.
+    /// Where a `#` after a space ends a plain value, although probably no comment was meant.
     pub comment_cuts: Vec<LineColumn>,
-    /// The anchored scalars that no alias has named so far, as `&Co` in `name: &Co KG`.
+    /// The anchored scalars without an alias so far, as `&Co` in `name: &Co KG`.
     pub unnamed: BTreeMap<usize, LineColumn>,
-    /// The keys seen of the mappings that are open, the innermost last.
+    /// The keys seen in the mappings that are open, the innermost last.
     pub keys: Vec<MappingKey<'a>>,
 }
 
 impl<'a> NodeReader<'a> {
-    /// A reader of a file, before its first document.
+    /// A reader before the first document of a file.
     pub fn new(text: &'a str) -> Self {
         Self {
             text,
@@ -114,8 +117,8 @@ impl<'a> NodeReader<'a> {
         }
     }
 
-    /// Begins the document of a part of the file, which comes after those begun before; `false`
-    /// when the part holds none, only comments.
+    /// Begins the document of a part of the file; parts come in order. Returns `false` if the part
+    /// has only comments.
     pub fn begin(&mut self, part: &DocumentSpan) -> Result<bool, DocumentError> {
         self.depth = 0;
         self.expanded = 0;
@@ -125,6 +128,8 @@ impl<'a> NodeReader<'a> {
         self.keys.clear();
         self.part = part.range.clone();
         self.part_line = part.line;
+        // After a syntax error the parser cannot go on, so a new one starts at the next part.
+        // Positions then need the bytes and lines before it.
         if std::mem::take(&mut self.broken) {
             self.parser = parser(&self.text[part.range.start..]);
             self.bytes_before = part.range.start;
@@ -134,6 +139,7 @@ impl<'a> NodeReader<'a> {
             match self.parser.peek() {
                 Some(Ok((Event::DocumentStart(..), span))) => {
                     let at = span.start.byte_offset().unwrap_or_default();
+                    // The next document belongs to a later part: this one holds only comments.
                     if self.bytes_before + at >= part.range.end {
                         return Ok(false);
                     }
@@ -151,11 +157,12 @@ impl<'a> NodeReader<'a> {
         }
     }
 
-    /// Reads the document to the end of its part, so that a fault behind its content is seen.
+    /// Reads the document to the end of its part, so that a fault after its content is noticed.
     pub fn finish(&mut self, part: &DocumentSpan) -> Result<(), DocumentError> {
         while !self.ended {
             self.next()?;
         }
+        // The parser may have looked ahead into the next part; its error is reported there.
         if let Some(Err(error)) = self.parser.peek() {
             let at = error.marker().byte_offset().unwrap_or_default();
             if self.bytes_before + at < part.range.end {
@@ -165,7 +172,7 @@ impl<'a> NodeReader<'a> {
         Ok(())
     }
 
-    /// The mark of a template, as `{{ name }}`, where that is what a mapping that has just begun is.
+    /// The template placeholder, like `{{ name }}`, if that is what a mapping that just began is.
     pub fn template(&self, begun: &NodeEvent<'a>) -> Option<&'a str> {
         let text = self.text.get(self.begun..)?;
         let line = text.lines().next().filter(|line| line.starts_with("{{"))?;
@@ -173,12 +180,12 @@ impl<'a> NodeReader<'a> {
         matches!(begun, NodeEvent::Map).then_some(&line[..end])
     }
 
-    /// Gives the document up: the next one is begun at its own part of the file.
+    /// Abandons the document; the next one starts at its own part of the file.
     pub fn give_up(&mut self) {
         self.broken = true;
     }
 
-    /// The next node and where it stands.
+    /// Returns the next node and its position.
     pub fn next(&mut self) -> Result<(NodeEvent<'a>, LineColumn), DocumentError> {
         let replayed = if self.frames.is_empty() {
             None
@@ -202,7 +209,7 @@ impl<'a> NodeReader<'a> {
         Ok((node, at))
     }
 
-    /// Passes over the rest of a node whose first event has been taken.
+    /// Skips the rest of a node whose first event has been read.
     pub fn skip(&mut self, first: &NodeEvent<'a>) -> Result<(), DocumentError> {
         let mut depth = opens(first);
         while depth > 0 {
@@ -216,13 +223,13 @@ impl<'a> NodeReader<'a> {
         Ok(())
     }
 
-    /// Passes over the next node.
+    /// Skips the next node.
     pub fn skip_next(&mut self) -> Result<(), DocumentError> {
         let (node, _) = self.next()?;
         self.skip(&node)
     }
 
-    /// Takes the rest of a node whose first event has been taken, to be read later.
+    /// Records the rest of a node whose first event has been read.
     pub fn record(
         &mut self,
         first: (NodeEvent<'a>, LineColumn),
@@ -231,7 +238,7 @@ impl<'a> NodeReader<'a> {
         self.record_to(first, depth)
     }
 
-    /// Takes the rest of a mapping whose first key has been taken, to be read later.
+    /// Records the rest of a mapping whose first key has been read.
     pub fn record_open(
         &mut self,
         key: (NodeEvent<'a>, LineColumn),
@@ -258,7 +265,7 @@ impl<'a> NodeReader<'a> {
         Ok(RecordedNodes { nodes })
     }
 
-    /// Hands out recorded nodes before anything else.
+    /// Replays recorded nodes before anything else.
     pub fn replay(&mut self, recorded: &RecordedNodes<'a>) {
         let events = recorded.nodes.iter();
         let events = events.map(|(node, at)| (RecordedEvent::Node(node.clone()), *at));
@@ -276,7 +283,8 @@ impl<'a> NodeReader<'a> {
                 continue;
             };
             frame.next += 1;
-            // What an alias stands for is read where the alias is.
+            // The contents of an alias are reported at the alias, where the reader of the file sees
+            // them.
             let at = frame.alias.unwrap_or(at);
             match item {
                 RecordedEvent::Node(node) => return Ok(Some((node, at))),
@@ -291,12 +299,12 @@ impl<'a> NodeReader<'a> {
             if self.ended {
                 return Ok((NodeEvent::Eof, LineColumn::default()));
             }
-            // One match, so that the large event is not moved on its way.
+            // One match, so that the large event is not moved around.
             let (node, anchor, at) = match self.parser.next_event() {
                 Some(Ok((Event::Scalar(text, style, anchor, tag), span))) => {
                     let at = self.pos(&span);
                     if style == ScalarStyle::Plain {
-                        // Where there is no value at all, the parser says `~`.
+                        // For a missing value the parser reports `~`.
                         let blank = text.is_empty() || text == "~";
                         let end = self.bytes_before + span.end.byte_offset().unwrap_or_default();
                         if is_cut_by_comment(self.text, end, blank) {
@@ -325,6 +333,8 @@ impl<'a> NodeReader<'a> {
                 Some(Ok((Event::Alias(anchor), span))) => {
                     let at = self.pos(&span);
                     self.unnamed.remove(&anchor);
+                    // An anchored node may contain aliases. Recorded as aliases, they are expanded,
+                    // and counted against the budget, each time it is repeated.
                     self.record_event(&RecordedEvent::Alias(anchor), at);
                     self.expand(anchor, at)?;
                     match self.next_replayed()? {
@@ -358,7 +368,7 @@ impl<'a> NodeReader<'a> {
         }
     }
 
-    /// Records what anchored nodes that are still open, or open here, are made of.
+    /// Records the parts of anchored nodes that are open or that open here.
     fn record_anchors(&mut self, node: &NodeEvent<'a>, anchor: usize, at: LineColumn) {
         self.record_event(&RecordedEvent::Node(node.clone()), at);
         match node {
@@ -385,13 +395,14 @@ impl<'a> NodeReader<'a> {
         }
     }
 
-    /// Called at the end of a collection, before the depth goes down.
+    /// Called at the end of a collection, before the depth decreases.
     fn close(&mut self) {
         if let Some(open) = self.open.pop_if(|open| open.depth + 1 == self.depth) {
             self.anchors.insert(open.anchor, open.events.into());
         }
     }
 
+    // An alias whose anchor is not complete lies inside it, and expanding it would never end.
     fn expand(&mut self, anchor: usize, at: LineColumn) -> Result<(), DocumentError> {
         let Some(events) = self.anchors.get(&anchor) else {
             return Err(DocumentError::limit(
@@ -400,6 +411,8 @@ impl<'a> NodeReader<'a> {
                 at,
             ));
         };
+        // Counted before it is expanded, so that the budget also holds for the work and not only
+        // for the result.
         let size = u32::try_from(events.len()).unwrap_or(u32::MAX);
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > EXPANDED {
@@ -433,6 +446,7 @@ impl<'a> NodeReader<'a> {
             let line = head.rsplit('\n').next().unwrap_or_default();
             let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
             LineColumn {
+                // The advice knows bytes within the part; people need lines within the file.
                 line: small(head.matches('\n').count()).saturating_add(self.part_line),
                 column: small(line.chars().count()).saturating_add(1),
             }

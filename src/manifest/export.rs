@@ -1,4 +1,5 @@
-//! A stored directory as manifests: a folder an account, what belongs to no single account beside.
+//! Exports a stored directory as manifests: one folder per account, and files beside them for what
+//! belongs to no single account.
 
 use super::layout::{ExistingFiles, ManifestExport, ManifestResource, lay_out};
 use crate::kinds::{self, Field};
@@ -6,8 +7,8 @@ use crate::model::{FieldRef, KeyedList, Row, Value};
 
 /// Writes every row into the file where it belongs.
 ///
-/// The same rows give the same bytes, and what is written reads back as the same cells: what a
-/// create writes by itself is left out, an address of one account is written out within it.
+/// The same rows give the same bytes, and the files read back as the same cells. Defaults are left
+/// out, and an address used by one account is written inside it.
 #[must_use]
 pub fn export(rows: &KeyedList<Row>) -> ManifestExport {
     let items = rows.iter().map(|row| ManifestResource {
@@ -17,7 +18,7 @@ pub fn export(rows: &KeyedList<Row>) -> ManifestExport {
     lay_out(items.collect(), &ExistingFiles::default())
 }
 
-/// What a manifest has to say of a row: what a create would not write by itself.
+/// The fields that a manifest has to declare: what a create would not set by itself.
 fn exported_fields(row: &Row) -> Vec<(FieldRef, Value)> {
     let kind = kinds::get(row.key.kind);
     let own = row.values.iter().enumerate().filter_map(|(index, value)| {

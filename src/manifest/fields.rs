@@ -1,4 +1,6 @@
-//! The value of one field, by its type, made into a cell.
+//! Reads the value of one field, by its type in the table of kinds, into a cell. A value that
+//! cannot be read is remembered as such, because a field with a faulty value must not be treated as
+//! removed. Start at `ManifestParser::field`.
 
 use super::document::ManifestParser;
 use super::entries::MappingEntries;
@@ -13,7 +15,7 @@ use crate::model::{
 };
 
 impl<'a> ManifestParser<'a, '_> {
-    /// Reads the value of the field at `index`, whose name stands at `name_at`.
+    /// Reads the value of the field at `index`, whose name is at `name_at`.
     pub(super) fn field(
         &mut self,
         kind: &'static Kind,
@@ -29,9 +31,13 @@ impl<'a> ManifestParser<'a, '_> {
             }
             NodeEvent::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
             NodeEvent::List if field.ty.is_list() => {
+                // A list may contain resources written out with lists of their own; each gets its
+                // own partial state.
                 let around = std::mem::take(&mut self.partial_list);
                 let value = self.list(field, at)?;
                 let loose = std::mem::replace(&mut self.partial_list, around);
+                // The readable members still count: a resource that they refer to must not be
+                // removed as unused.
                 if value.is_none() {
                     let left = SalvagedReferences {
                         members: loose.members,
@@ -54,6 +60,7 @@ impl<'a> ManifestParser<'a, '_> {
                 None
             }
         };
+        // Without this, a typo in a value would look like a field that is no longer declared.
         if value.is_none() {
             self.note_unreadable_field(index, at);
         }
@@ -67,7 +74,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Records that a field, or a group of them, is stated with a slip in its name.
+    /// Records that a field, or a group of fields, is declared under a misspelt name.
     pub(super) fn lose_field(&mut self, kind: &'static Kind, name: &str, at: LineColumn) {
         let one = kind.field_ref(name).into_iter();
         for field in one.chain(kind.group(name).map(own_field)) {
@@ -96,6 +103,7 @@ impl<'a> ManifestParser<'a, '_> {
     }
 
     fn blank(&mut self, kind: &'static Kind, index: u8, at: LineColumn) {
+        // A blank field clears a value, and a resource cannot be without a status.
         if usize::from(index) == kind.status_index() {
             let found = Diagnostic::new(codes::ENUM, "the status is blank").field("status");
             let help = "Write `active`, `inactive` or `deleted`, or leave the line out";
@@ -112,6 +120,7 @@ impl<'a> ManifestParser<'a, '_> {
         scalar: &YamlScalar<'a>,
         at: LineColumn,
     ) -> Option<Value> {
+        // Before reading: the text of a plain password must never reach a message.
         match field.ty {
             FieldType::Secret => {
                 self.plain_password(field.name, at);
@@ -155,7 +164,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Reports `name: {{ name }}`, which reads as a mapping.
+    /// Reports a template placeholder like `name: {{ name }}`, which YAML reads as a mapping.
     pub(super) fn template(&mut self, field: &str, at: LineColumn, mark: &str) {
         let found = Diagnostic::new(codes::WRONG_TYPE, syntax::unfilled(mark));
         let name = field.rsplit('.').next().unwrap_or(field);
@@ -191,6 +200,7 @@ impl<'a> ManifestParser<'a, '_> {
             FieldType::Links { .. } => self.links(field, at)?,
             ty => self.members(field)?.map(|members| list_value(ty, members)),
         };
+        // An empty list would take away what is required; an absent line keeps it.
         if field.required && value.as_ref().is_some_and(Value::is_empty_list) {
             let message = format!("`{}` is required; it cannot be set to `[]`", field.name);
             let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(field.name);
@@ -200,7 +210,7 @@ impl<'a> ManifestParser<'a, '_> {
         Ok(value)
     }
 
-    /// The items of a list that has begun; `None` when one of them is faulty.
+    /// Reads the items of a list that has begun; `None` if one of them is faulty.
     fn members(
         &mut self,
         field: &'static Field,
@@ -212,6 +222,8 @@ impl<'a> ManifestParser<'a, '_> {
             match node {
                 NodeEvent::End | NodeEvent::Eof if whole => return Ok(Some(members)),
                 NodeEvent::End | NodeEvent::Eof => {
+                    // The good members are kept apart; the list itself is not used, since without
+                    // the faulty one it would remove a member.
                     self.partial_list.members.extend(members);
                     self.partial_list.lost = true;
                     return Ok(None);
@@ -249,7 +261,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// The id of a resource that is referred to.
+    /// Reads the id of a resource that is referred to.
     pub(super) fn target(
         &mut self,
         kind: &'static Kind,
@@ -266,7 +278,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Reads the mapping of a group of fields, as `legalUser`.
+    /// Reads the mapping of a group of fields, like `legalUser`.
     pub(super) fn group(&mut self, kind: &'static Kind, group: &str) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
@@ -300,6 +312,8 @@ impl<'a> ManifestParser<'a, '_> {
         let message = format!("`{group}` has no field {}", quoted(name));
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message);
         let meant = did_you_mean(name, members.iter().copied());
+        // The value was meant for the field with the similar name, which must therefore not count
+        // as absent.
         if let Some(meant) = meant {
             self.lose_field(kind, &format!("{group}.{meant}"), at);
         }
@@ -311,7 +325,8 @@ impl<'a> ManifestParser<'a, '_> {
             .report(at, found.help(help).field(format!("{group}.{name}")));
     }
 
-    /// Reads `customFields`: texts as written, whose types the definitions know.
+    /// Reads `customFields`. Values stay text; their types are known only to the definitions, which
+    /// may come from another file.
     pub(super) fn custom(&mut self, kind: &'static Kind) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
@@ -327,6 +342,7 @@ impl<'a> ManifestParser<'a, '_> {
         let secrets = kind.fields.iter().any(Field::is_secret);
         let mut entries = MappingEntries::of_ids();
         while let Some((id, at)) = entries.next(&mut self.reader, self.sink)? {
+            // On kinds with a password field, people put passwords here too.
             if secrets && keys::is_password(&id) {
                 self.password(&format!("customFields.{id}"), at)?;
             } else {
@@ -399,6 +415,7 @@ fn list_value(ty: &FieldType, members: Vec<CompactText>) -> Value {
         return Value::set(members);
     }
     let mut kept: Vec<CompactText> = Vec::with_capacity(members.len());
+    // An ordered list keeps the first of two equal members; a set would sort them.
     let mut seen = std::collections::HashSet::new();
     kept.extend(
         members

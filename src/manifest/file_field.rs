@@ -1,4 +1,4 @@
-//! Fields whose value is a file below the source's root.
+//! Fields whose value is a file below the root of the source.
 
 use super::document::ManifestParser;
 use super::walk::ContentFault;
@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
 impl ManifestParser<'_, '_> {
-    /// The value of a `file:`: its path and the SHA-256 of its content.
+    /// Reads a `file:`: its value is the path and the SHA-256 of the content, so that a new content
+    /// is a change.
     pub(super) fn file(
         &mut self,
         field: &'static Field,
@@ -21,11 +22,13 @@ impl ManifestParser<'_, '_> {
             self.sink.reading(fault, at, field.name);
             return None;
         }
+        // A manifest may come from somebody who must not read other files of this machine.
         let content = normalize_path(text)
             .ok_or(ContentFault::OutsideRoot)
             .and_then(|path| Ok((self.tree.content(&path)?, path)))
             .and_then(|found| {
                 let is_empty = found.0.is_empty();
+                // An empty file is what a crash or an unfinished copy leaves.
                 let empty = || ContentFault::Unreadable("it is empty".to_owned());
                 (!is_empty).then_some(found).ok_or_else(empty)
             });
@@ -34,7 +37,7 @@ impl ManifestParser<'_, '_> {
             Err(fault) => {
                 let found = describe(&fault, text).field(field.name);
                 match fault {
-                    // The key is known, so a missing file hides nothing.
+                    // The key is known, so a missing file hides no resource.
                     ContentFault::Unreadable(_) => self.sink.report_without_blocking(at, found),
                     _ => self.sink.report(at, found),
                 }
@@ -65,8 +68,10 @@ fn describe(fault: &ContentFault, text: &str) -> Diagnostic {
     }
 }
 
-/// The path with `.` and `..` resolved; `None` when it leaves the root.
+/// Resolves `.` and `..`; `None` if the path leaves the root.
 fn normalize_path(path: &str) -> Option<String> {
+    // Absolute paths and Windows drives are refused on every system, so that a source means the
+    // same everywhere.
     if path.starts_with('/') || path.contains(['\\', '\0']) || path.get(1..2) == Some(":") {
         return None;
     }

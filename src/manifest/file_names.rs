@@ -1,9 +1,9 @@
-//! External ids as names of files.
+//! Turns external ids into file names that are safe and distinct on every common file system.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-/// A file name for each id, distinct also where capitals do not count.
+/// A file name for each id; distinct even where upper and lower case are the same.
 pub(super) fn file_names<'a>(ids: &[&'a str]) -> HashMap<&'a str, String> {
     let mut alike: HashMap<String, usize> = HashMap::new();
     for id in ids {
@@ -11,15 +11,16 @@ pub(super) fn file_names<'a>(ids: &[&'a str]) -> HashMap<&'a str, String> {
     }
     let names = ids
         .iter()
+        // Only ids that differ in case alone are escaped, so that all others stay readable.
         .map(|id| (*id, file_name(id, alike[&id.to_lowercase()] > 1)));
     names.collect()
 }
 
-/// The longest name that is kept whole: file systems take 255 bytes.
+/// The longest name that is kept as it is; file systems allow 255 bytes.
 const LONGEST: usize = 180;
 
-/// An id as the name of a file: what is no letter, digit, `-`, `_` or inner `.` is percent-encoded,
-/// and `capitals` too where asked for.
+/// An id as a file name: everything but letters, digits, `-`, `_` and inner `.` is percent-encoded,
+/// and upper-case letters too if `capitals` is set.
 pub(super) fn file_name(id: &str, capitals: bool) -> String {
     let mut name = String::new();
     for (at, c) in id.char_indices() {
@@ -42,7 +43,7 @@ fn shortened(mut name: String, id: &str) -> String {
         let end = (0..=LONGEST).rev().find(|end| name.is_char_boundary(*end));
         name.truncate(end.unwrap_or_default());
         let digest = crate::model::Digest::of(id.as_bytes()).to_string();
-        // `~` stands in no other name.
+        // `~` appears in no other name, so a shortened name cannot collide with a whole one.
         let _ = write!(name, "~{}", &digest[..16]);
     }
     name

@@ -1,12 +1,13 @@
-//! YAML text in one layout: indents of two, no trailing spaces, no more than one blank line in a
-//! row. Comments, order and quotes stay. A text whose meaning would change is left as it is.
+//! Formats YAML text: indentation of two, no trailing spaces, at most one blank line in a row.
+//! Comments, order and quotes stay. The result is parsed again, and a text whose meaning would
+//! change is returned unchanged. Start at [`format`].
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
-/// The text in the common layout; what is not YAML comes back as it is.
+/// Formats a text; returns it unchanged if it is not YAML.
 #[must_use]
 pub fn format(text: &str) -> String {
-    // To the parser a carriage return ends a line, so lines are counted alike only without any.
+    // The parser ends a line at a carriage return, so line numbers only agree without any.
     let unix = text.replace("\r\n", "\n").replace('\r', "\n");
     let Some((meaning, lines)) = read(&unix) else {
         return text.to_owned();
@@ -20,7 +21,7 @@ pub fn format(text: &str) -> String {
     }
 }
 
-/// What of a text must not change: events without their places, and comments.
+/// What formatting must not change: events without positions, and comments.
 #[derive(Default, PartialEq)]
 struct YamlMeaning {
     nodes: Vec<String>,
@@ -31,19 +32,19 @@ impl YamlMeaning {
     fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::Comment(text, _) => self.comments.push(text.trim_end().to_owned()),
-            // Whether `---` stands there says nothing.
+            // Whether a document starts with `---` does not matter.
             Event::DocumentStart(_, version) => self.nodes.push(format!("document {version:?}")),
             event => self.nodes.push(format!("{event:?}")),
         }
     }
 }
 
-/// What the parser knows of one line.
+/// What the parser knows about one line.
 #[derive(Clone, Copy, Default)]
 struct LineContext {
-    /// How many flow lists and mappings are open where it begins.
+    /// How many flow lists and mappings are open at its start.
     flow: usize,
-    /// Whether it begins within a scalar that is no block.
+    /// Whether it starts inside a scalar that is not a block.
     in_scalar: bool,
 }
 
@@ -85,24 +86,24 @@ fn is_block(style: ScalarStyle) -> bool {
     matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
 }
 
-/// A block scalar whose lines are being laid out.
+/// A block scalar whose lines are being formatted.
 #[derive(Clone, Copy)]
 struct BlockScalar {
-    /// The column its lines must lie right of.
+    /// The column that its lines must be right of.
     parent: usize,
-    /// Where its own lines go.
+    /// The new column of its lines.
     indent: usize,
-    /// The column of its first line, once seen.
+    /// The column of its first line, once known.
     first: Option<usize>,
     /// Whether blank lines at its end count.
     keep: bool,
 }
 
-/// The state of laying out a text line by line.
+/// The state of formatting a text line by line.
 struct YamlFormatter<'a> {
     lines: &'a [LineContext],
     out: String,
-    /// Columns of the block collections that are open: before, and after.
+    /// The columns of the open block collections, before and after.
     columns: Vec<(usize, usize)>,
     block: Option<BlockScalar>,
     blanks: usize,
@@ -119,13 +120,15 @@ impl<'a> YamlFormatter<'a> {
         }
     }
 
-    /// The whole text; `None` when it has something that is better left alone.
+    /// Formats the whole text; `None` if something in it is better left alone.
     fn lay_out(mut self, text: &str) -> Option<String> {
         let lines: Vec<&str> = text.split('\n').collect();
         for (index, line) in lines.iter().enumerate() {
             // The parser counts lines from 1.
             let known = self.lines.get(index + 1).copied().unwrap_or_default();
             if known.in_scalar {
+                // In a quoted or plain scalar of several lines every blank line is a line break of
+                // the value, so none may go.
                 self.flush(usize::MAX);
                 self.continuation_line(line, known);
             } else if line.trim().is_empty() {
@@ -151,7 +154,7 @@ impl<'a> YamlFormatter<'a> {
     fn blank(&mut self, line: &str) {
         self.blanks += 1;
         let Some(block) = self.block else { return };
-        // More spaces than the block is indented by are part of it.
+        // Spaces beyond the indentation of a block are part of its text.
         let extra = block
             .first
             .map_or(0, |first| line.len().saturating_sub(first));
@@ -175,7 +178,7 @@ impl<'a> YamlFormatter<'a> {
         self.out.push('\n');
     }
 
-    /// A line within a list, mapping or scalar that began on a line before.
+    /// A line inside a list, mapping or scalar that began on an earlier line.
     fn continuation_line(&mut self, line: &str, known: LineContext) {
         let content = line.trim();
         if content.is_empty() {
@@ -188,7 +191,7 @@ impl<'a> YamlFormatter<'a> {
         self.push(base + 2 * depth, content);
     }
 
-    /// Takes a line that is part of the open block scalar.
+    /// Takes the line if it belongs to the open block scalar.
     fn block_line(&mut self, line: &str) -> bool {
         let Some(mut block) = self.block else {
             return false;
@@ -197,6 +200,7 @@ impl<'a> YamlFormatter<'a> {
         if column < block.parent {
             let keep = block.keep;
             self.block = None;
+            // With `|+` the blank lines at the end are part of the value.
             if keep {
                 self.flush(usize::MAX);
             }
@@ -252,10 +256,12 @@ impl<'a> YamlFormatter<'a> {
         laid.push_str(content);
         self.push(start, &laid);
         if let Some(header) = block_header(content) {
+            // An indentation written in digits (`|2`) counts from the parent; changing the parent's
+            // column would change the text.
             if header.contains(|c: char| c.is_ascii_digit()) {
                 return None;
             }
-            // After `- ` the item's own column is not one that a block must lie right of.
+            // After `- `, a block must be right of the dash, not of the item's own column.
             let own = if content.starts_with(['|', '>']) {
                 parent
             } else {
@@ -271,7 +277,7 @@ impl<'a> YamlFormatter<'a> {
         Some(())
     }
 
-    /// Where a line of structure that began at this column goes.
+    /// The new column of a structure line that started at this column.
     fn column(&mut self, old: usize) -> usize {
         while self.columns.last().is_some_and(|column| column.0 > old) {
             self.columns.pop();
@@ -289,7 +295,7 @@ impl<'a> YamlFormatter<'a> {
         }
     }
 
-    /// Where a comment goes: with the line it stands above, if that began at the same column.
+    /// The new column of a comment: that of the line below, if both started at the same column.
     fn comment_column(&self, old: usize, rest: &[&str]) -> usize {
         let is_structure =
             |line: &&&str| !matches!(line.trim().as_bytes().first(), None | Some(b'#'));
@@ -298,7 +304,7 @@ impl<'a> YamlFormatter<'a> {
             .find(is_structure)
             .map_or(0, |line| indent(line));
         let known = self.columns.iter().rev().find(|column| column.0 <= old);
-        // The line below may open a column of its own, which is not known yet.
+        // The line below may open a column that is not known yet.
         let opens = known.is_some_and(|column| next == old && column.0 < old);
         known.map_or(0, |column| column.1) + if opens { 2 } else { 0 }
     }
@@ -315,7 +321,7 @@ fn is_marker(line: &str) -> bool {
     line.starts_with('%') || (marker && matches!(line.as_bytes().get(3), None | Some(b' ' | b'\t')))
 }
 
-/// The header of a block scalar (`|`, `>-`, `|2+`) that a line ends with.
+/// The header of a block scalar (`|`, `>-`, `|2+`) at the end of a line.
 fn block_header(content: &str) -> Option<&str> {
     let content = content.split(" #").next().unwrap_or(content).trim_end();
     let header = content.rsplit(' ').next()?;

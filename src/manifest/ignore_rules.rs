@@ -1,10 +1,10 @@
-//! `.rosterignore`: what a source leaves out, in the syntax of gitignore.
+//! `.rosterignore`: the files that a source leaves out, in the syntax of gitignore.
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::collections::BTreeMap;
 
-/// The ignore files of a tree, by the folder they stand in.
+/// The ignore files of a tree, by folder.
 #[derive(Default)]
 pub(super) struct IgnoreRules {
     folders: BTreeMap<String, Gitignore>,
@@ -14,7 +14,7 @@ impl IgnoreRules {
     /// The name of an ignore file.
     pub const FILE: &'static str = ".rosterignore";
 
-    /// The folder whose ignore file this path is.
+    /// Returns the folder whose ignore file this is.
     pub fn folder_of(path: &str) -> Option<&str> {
         if path == Self::FILE {
             return Some("");
@@ -22,7 +22,8 @@ impl IgnoreRules {
         path.strip_suffix(Self::FILE)?.strip_suffix('/')
     }
 
-    /// Adds the ignore file of a folder; lines that are no patterns say nothing.
+    /// Adds the ignore file of a folder. Lines that are not valid patterns have no effect, as in
+    /// git.
     pub fn add(&mut self, folder: &str, lines: &str) {
         let mut builder = GitignoreBuilder::new("");
         for line in lines.lines() {
@@ -33,7 +34,7 @@ impl IgnoreRules {
         }
     }
 
-    /// Whether a file is left out, by itself or with a folder it is in.
+    /// Whether a file is ignored, itself or through one of its folders.
     pub fn ignores(&self, path: &str) -> bool {
         !self.folders.is_empty()
             && (self.names(path, false)
@@ -42,15 +43,16 @@ impl IgnoreRules {
                     .any(|(end, _)| self.names(&path[..end], true)))
     }
 
-    /// Whether a folder is left out; the folders it is in are known not to be.
+    /// Whether a folder is ignored; its parents are known not to be.
     pub fn ignores_folder(&self, path: &str) -> bool {
         !self.folders.is_empty() && self.names(path, true)
     }
 
-    /// What the nearest ignore file that names the path says.
+    /// What the nearest ignore file that matches the path says.
     fn names(&self, path: &str, is_folder: bool) -> bool {
         let mut folder = path;
         loop {
+            // From the inside out: as in git, the file nearest to the path decides.
             folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
             if let Some(patterns) = self.folders.get(folder) {
                 let below = path[folder.len()..].trim_start_matches('/');

@@ -1,11 +1,12 @@
-//! Which keys a manifest of a kind may have, looked up by name.
+//! The keys that a manifest of a kind may have, looked up by name. Every key of every resource
+//! comes through here, which is why the table is built once and avoids hashing whole names.
 
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::KindId;
 use std::sync::LazyLock;
 
-/// What a key of a resource means.
+/// The meaning of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManifestKey {
     /// `externalId`.
@@ -17,18 +18,18 @@ pub(super) enum ManifestKey {
     /// `customFields`.
     Custom,
     Clear,
-    /// `kind` and `apiVersion`, which head a document.
+    /// `kind` and `apiVersion` at the head of a document.
     Header,
-    /// What no manifest may say: a fact of run time.
+    /// A runtime fact, which no manifest may declare.
     Fact,
-    /// What looks like a password.
+    /// A name that looks like a password.
     Password,
 }
 
-/// Names of passwords, on a kind that has a secret field.
+/// Names for passwords, on a kind with a secret field.
 const PASSWORDS: [&str; 5] = ["password", "passwd", "pwd", "secret", "passwort"];
 
-/// Facts of run time that people might try to state, besides those of the table.
+/// Runtime facts that people might try to declare, besides those in the table of kinds.
 const FACTS: [&str; 28] = [
     "acceptedTerms",
     "activated",
@@ -75,7 +76,7 @@ impl ManifestKeyTable {
         let mut buckets = Box::new([const { Vec::new() }; BUCKETS]);
         for (name, slot) in keys_of(kind) {
             let bucket: &mut Vec<(&str, ManifestKey)> = &mut buckets[bucket(name)];
-            // Of two with one name the first stays: a field before a fact.
+            // The first of two with the same name stays: a field before a fact.
             if bucket.iter().all(|(known, _)| *known != name) {
                 bucket.push((name, slot));
             }
@@ -88,6 +89,8 @@ fn bucket(name: &str) -> usize {
     let bytes = name.as_bytes();
     let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
     let last = at(bytes.len().wrapping_sub(1));
+    // The first and third letter, the last one and the length tell the known names apart well
+    // enough.
     (at(0) * 7 + at(2) * 31 + last * 3 + bytes.len() * 17) % BUCKETS
 }
 
@@ -120,7 +123,7 @@ fn keys_of(kind: &'static Kind) -> Vec<(&'static str, ManifestKey)> {
     names
 }
 
-/// What a key of a resource of `kind` means.
+/// Returns what a key of a resource of `kind` means.
 pub(super) fn slot(kind: KindId, name: &str) -> Option<ManifestKey> {
     let names = &NAMES[usize::from(kind.0)].buckets[bucket(name)];
     names
@@ -129,12 +132,12 @@ pub(super) fn slot(kind: KindId, name: &str) -> Option<ManifestKey> {
         .map(|(_, slot)| *slot)
 }
 
-/// Whether this is how people name a password.
+/// Whether people use this name for a password.
 pub(super) fn is_password(name: &str) -> bool {
     PASSWORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
-/// What people call a key that is spelled quite differently.
+/// Other names that people use for a key, too different to be found as a typo.
 const OTHER_NAMES: &[(&str, &str)] = &[("id", "externalId"), ("key", "externalId")];
 
 /// The key that was probably meant.

@@ -1,5 +1,6 @@
-//! Where resources go that are written as manifests: a folder an account, what belongs to no single
-//! account beside.
+//! Decides into which files resources are written: one folder per account, and files beside them
+//! for what belongs to no single account. Used by `export` and by commands that add resources to an
+//! existing source. Start at [`lay_out`].
 
 use super::file_names::{file_name, file_names};
 use super::write;
@@ -7,20 +8,19 @@ use crate::kinds::{self, ACCOUNT, FieldType, Kind};
 use crate::model::{CompactText, FieldRef, Key, KindId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What a directory is written as.
+/// The files to be written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ManifestExport {
-    /// The manifests, by path.
     pub manifests: BTreeMap<String, String>,
-    /// The documents that they point to, by path: the SHA-256 of each.
+    /// The documents they refer to: path and SHA-256.
     pub documents: BTreeMap<String, String>,
 }
 
-/// A resource to be written, and what is to be said of it.
+/// A resource to be written, with the fields to declare.
 #[derive(Clone, Debug)]
 pub struct ManifestResource {
     pub key: Key,
-    /// What to say of its fields.
+    /// The fields to declare.
     pub fields: Vec<(FieldRef, Value)>,
 }
 
@@ -33,25 +33,26 @@ impl ManifestResource {
     }
 }
 
-/// What is there already where something is written.
+/// What exists already in the target folder.
 #[derive(Clone, Debug, Default)]
 pub struct ExistingFiles {
-    /// The folders of the accounts that are declared there, by external id.
+    /// The folders of the accounts declared there, by external id.
     pub folders: BTreeMap<CompactText, String>,
-    /// The files that are there, in small letters: some file systems see no difference.
+    /// The existing files in lower case, because some file systems ignore case.
     pub taken: BTreeSet<String>,
-    /// To which account belongs what does not say so itself.
+    /// The account of resources that do not name one themselves.
     pub owning_accounts: BTreeMap<Key, CompactText>,
 }
 
-/// The most that is written into one file, so that it can still be read and reviewed.
+/// The most that is written into one file, so that people can still read and review it.
 const LARGEST: usize = 8 << 20;
 
-/// Writes each into the file where it belongs, in the order of the keys.
+/// Writes each resource into its file, in key order.
 ///
-/// The same items give the same bytes. A file that is there already is never named again.
+/// The same resources give the same bytes. An existing file is never overwritten.
 #[must_use]
 pub fn lay_out(mut items: Vec<ManifestResource>, beside: &ExistingFiles) -> ManifestExport {
+    // By key, so that the same rows give the same bytes whatever order they came in.
     items.sort_by(|a, b| a.key.cmp(&b.key));
     let layout = FileLayout::new(&items, beside);
     let mut files = OutputFiles::default();
@@ -70,7 +71,7 @@ pub fn lay_out(mut items: Vec<ManifestResource>, beside: &ExistingFiles) -> Mani
     }
 }
 
-/// Files that are being written, each path with the number it got.
+/// The files being written, with the current number of each path.
 #[derive(Default)]
 struct OutputFiles {
     written: BTreeMap<String, String>,
@@ -83,6 +84,8 @@ impl OutputFiles {
         let name = loop {
             let name = numbered(path, *number);
             let full = |file: &String| file.len() + text.len() > LARGEST;
+            // Existing files are skipped by taking the next number, because appending to a file
+            // that somebody edits would mix two authors.
             if !taken.contains(&name.to_lowercase()) && !self.written.get(&name).is_some_and(full) {
                 break name;
             }
@@ -104,18 +107,20 @@ fn numbered(path: &str, number: u32) -> String {
     }
 }
 
-/// Where everything goes.
+/// The file of every resource.
 struct FileLayout<'a> {
     existing: &'a ExistingFiles,
     /// The folder of each account.
     folders: HashMap<&'a str, String>,
-    /// What is written within the only resource that links to it.
+    /// The resources written inside the only resource that links to them.
     inline: BTreeMap<Key, &'a ManifestResource>,
 }
 
 impl<'a> FileLayout<'a> {
     fn new(items: &'a [ManifestResource], beside: &'a ExistingFiles) -> Self {
         let accounts = items.iter().filter(|item| item.key.kind == ACCOUNT);
+        // Existing accounts too: a new folder must not collide with one that is only different in
+        // case.
         let new = accounts.map(|item| item.key.id.as_str());
         let ids: Vec<&str> = new
             .chain(beside.folders.keys().map(CompactText::as_str))
@@ -127,7 +132,7 @@ impl<'a> FileLayout<'a> {
         }
     }
 
-    /// The file of a resource: of the first account it belongs to, or beside the accounts.
+    /// The file of a resource: in the folder of its first account, or beside the accounts.
     fn path(&self, item: &ManifestResource) -> String {
         let kind = kinds::get(item.key.kind);
         if kind.id == ACCOUNT {
@@ -156,7 +161,7 @@ impl<'a> FileLayout<'a> {
         )
     }
 
-    /// One document, and the documents it points to.
+    /// One document, and the files it refers to.
     fn document(&self, item: &ManifestResource) -> (String, Vec<(String, String)>) {
         let kind = kinds::get(item.key.kind);
         let mut documents = Vec::new();
@@ -186,7 +191,7 @@ impl<'a> FileLayout<'a> {
     }
 }
 
-/// The list of a kind whose members may be written out in it, and their kind.
+/// The list of a kind whose members may be written inside it, and their kind.
 pub(crate) fn inline_list(kind: &Kind) -> Option<(usize, KindId)> {
     let mut fields = kind.fields.iter().enumerate();
     fields.find_map(|(index, field)| match field.ty {
@@ -197,7 +202,7 @@ pub(crate) fn inline_list(kind: &Kind) -> Option<(usize, KindId)> {
     })
 }
 
-/// What exactly one of the items links to and may write out, and is one of them itself.
+/// The resources to which exactly one other one links and which may be written inside it.
 fn linked_once(items: &[ManifestResource]) -> BTreeMap<Key, &ManifestResource> {
     let mut users: BTreeMap<Key, usize> = BTreeMap::new();
     for item in items {
@@ -205,6 +210,7 @@ fn linked_once(items: &[ManifestResource]) -> BTreeMap<Key, &ManifestResource> {
             continue;
         };
         for id in item.value(index).into_iter().flat_map(Value::members) {
+            // An address with two owners has to be a resource of its own, with references to it.
             *users.entry(Key::new(kind, id)).or_default() += 1;
         }
     }
@@ -221,13 +227,13 @@ fn first_account<'a>(kind: &Kind, item: &'a ManifestResource) -> Option<&'a str>
         .or_else(|| value.members().next().map(CompactText::as_str))
 }
 
-/// The path and the hash within a file's value.
+/// The path and the hash in a file's value.
 fn file(value: &Value) -> Option<(&str, &str)> {
     value.as_text()?.rsplit_once(" sha256:")
 }
 
-/// Where a document goes: where it was, since a moved one is a change, unless that is no place for
-/// it below another root.
+/// The path for a document. It stays where it was, because a move is a change, unless the path is
+/// not allowed below another root.
 pub(super) fn document_path(kind: &Kind, id: &str, path: &str) -> String {
     let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     let ending = path
@@ -235,6 +241,7 @@ pub(super) fn document_path(kind: &Kind, id: &str, path: &str) -> String {
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase();
+    // A document called `.yaml` would be read as a manifest in the next pass.
     let manifest = matches!(ending.as_str(), "yaml" | "yml" | "json");
     if !manifest && !path.contains(['\\', ':']) && path.split('/').all(plain) {
         return path.to_owned();
@@ -242,7 +249,7 @@ pub(super) fn document_path(kind: &Kind, id: &str, path: &str) -> String {
     format!("{}/{}", kind.collection, file_name(id, true))
 }
 
-/// `custom-fields` of `customFields`.
+/// `custom-fields` for `customFields`.
 fn kebab(name: &str) -> String {
     name.chars().fold(String::new(), |mut out, c| {
         if c.is_ascii_uppercase() {

@@ -1,25 +1,27 @@
-//! How large a source may be. What is larger was made to stop whoever reads it, or is a wrong path.
+//! How large a source may be. Anything larger is either hostile or a wrong path, such as the root
+//! of a disk. The limits are far above real directories and only keep the process within its
+//! memory.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Files and folders of a source.
+/// How many files and folders a source may have.
 pub const ENTRIES: usize = 500_000;
-/// Folders within one another.
+/// How deep folders may nest.
 pub const DEPTH: usize = 64;
-/// Bytes of all manifests of a commit.
+/// How many bytes all manifests of a commit may have.
 pub const BYTES: u64 = 1 << 30;
-/// ErrorBudget in the files of a source: of one with more, nothing is used.
+/// How many errors the files of a source may have; with more, nothing of the source is used.
 pub const ERRORS: usize = 100_000;
-/// Findings of one rule beside errors that are kept of one file.
+/// How many warnings and notes of one rule are kept per file.
 pub const CALM: usize = 10_000;
 
-/// How many errors the files of one source have, all together.
+/// Counts the errors in all files of one source, across threads.
 #[derive(Debug, Default)]
 pub struct ErrorBudget(AtomicUsize);
 
 impl ErrorBudget {
-    /// Counts one; whether it is to be kept.
+    /// Counts one error; returns whether it is to be kept.
     pub fn add(&self) -> bool {
         self.0.fetch_add(1, Relaxed) < ERRORS
     }
@@ -30,7 +32,7 @@ impl ErrorBudget {
     }
 }
 
-/// What one source takes of the limits while it is listed.
+/// The size of a source while it is listed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TreeSize {
     entries: usize,

@@ -1,4 +1,4 @@
-//! Links that carry attributes, and resources written out within others.
+//! Reads lists of links that carry attributes, and resources written out inside such a list.
 
 use super::document::ManifestParser;
 use super::entries::MappingEntries;
@@ -10,7 +10,7 @@ use crate::kinds::read::{one_of, quoted};
 use crate::kinds::{self, BOOL, Field, FieldType, Kind, LinkAttribute};
 use crate::model::{CompactText, LineColumn, Link, Value};
 
-/// One item of a link list that is being read.
+/// An item of a link list while it is read.
 struct LinkDraft {
     field: &'static Field,
     /// The key that names the target.
@@ -18,7 +18,7 @@ struct LinkDraft {
     kind: &'static Kind,
     inline: bool,
     link: Link,
-    /// The target by reference, and where it stands.
+    /// The target, if referred to, and its position.
     target: Option<(CompactText, LineColumn)>,
     /// Whether fields of the target itself are written.
     has_target_fields: bool,
@@ -26,7 +26,7 @@ struct LinkDraft {
 }
 
 impl ManifestParser<'_, '_> {
-    /// Reads the items of a list of links that has begun; `None` when one of them is faulty.
+    /// Reads the items of a list of links that has begun; `None` if one of them is faulty.
     pub(super) fn links(
         &mut self,
         field: &'static Field,
@@ -55,6 +55,8 @@ impl ManifestParser<'_, '_> {
             links.extend(link);
         }
         whole &= self.agree(field, &mut links, list_at);
+        // The targets that could be read are remembered: a faulty attribute must not make a linked
+        // resource look unused.
         if !whole {
             let targets = links.into_iter().map(|link| link.target);
             self.partial_list.members.extend(targets);
@@ -65,6 +67,7 @@ impl ManifestParser<'_, '_> {
 
     /// Whether no target is listed twice with different attributes.
     fn agree(&mut self, field: &Field, links: &mut [Link], at: LineColumn) -> bool {
+        // Sorted, so that two entries with one target are next to each other.
         links.sort();
         let clash = links
             .windows(2)
@@ -116,6 +119,8 @@ impl ManifestParser<'_, '_> {
             has_target_fields: false,
             valid: true,
         };
+        // Every long item starts a draft, because only its keys show whether it refers to a
+        // resource or contains one.
         let mut draft = self.draft(item.kind, at, false);
         let mut entries = MappingEntries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
@@ -204,14 +209,14 @@ impl ManifestParser<'_, '_> {
             Some(meant) => format!("Did you mean `{meant}`?"),
             None => format!("The fields are {}", known.join(", ")),
         };
-        // That the target is missing, too, would be the same mistake.
+        // A missing target would only repeat this mistake in other words.
         item.valid &= meant != Some(item.key);
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).help(help);
         self.sink.report(at, found.field(item.field.name));
         Ok(())
     }
 
-    /// The link that an item comes to; a resource written out in it is found besides.
+    /// Completes the link of an item; a resource written inside it is added to the found ones.
     fn finish_link(
         &mut self,
         mut item: LinkDraft,
@@ -221,6 +226,8 @@ impl ManifestParser<'_, '_> {
         let field = item.field;
         let target = match item.target.take() {
             Some((target, ref_at)) if item.has_target_fields => {
+                // The reference is remembered although the item is refused: its target is clearly
+                // still wanted.
                 self.partial_list.members.push(target);
                 self.discard(&draft);
                 let what = format!("has an item with both `{}` and other fields", item.key);
@@ -261,7 +268,7 @@ impl ManifestParser<'_, '_> {
     ) -> Option<CompactText> {
         let findings = draft.findings;
         let Some(declared) = self.finish(draft) else {
-            // They are then of the resource around it.
+            // Without a key of its own, its diagnostics belong to the resource around it.
             self.sink.within(findings, field.name);
             return None;
         };
@@ -276,22 +283,24 @@ impl ManifestParser<'_, '_> {
 }
 
 impl LinkDraft {
-    /// The keys that an item has besides those of a resource that is written out in it.
+    /// The keys of an item besides those of a resource written inside it.
     fn keys(&self) -> impl Iterator<Item = &'static str> {
         let attributes = self.field.ty.attributes().iter().map(|known| known.name);
         std::iter::once(self.key).chain(attributes)
     }
 }
 
-/// Whether a key of an item that may be written out is one of the link with a slip.
+/// Whether a key of an item is a misspelt key of the link.
 fn is_misspelt(item: &LinkDraft, name: &str) -> bool {
+    // A key of the resource wins, also a misspelt one: inside an item most keys are those of the
+    // resource.
     let is_field = keys::slot(item.kind.id, name).is_some();
     !is_field
         && keys::suggest_key(item.kind, name).is_none()
         && did_you_mean(name, item.keys()).is_some()
 }
 
-/// The choice that a word means for an attribute.
+/// The choice that a word stands for.
 fn choice(attribute: &LinkAttribute, text: &str) -> Result<u8, kinds::read::ValueProblem> {
     if attribute.choices == BOOL {
         let value = FieldType::Bool.read(text)?.value;

@@ -1,4 +1,6 @@
-//! The tree of a commit: the rules of a folder for a list of names whose bytes lie elsewhere.
+//! The tree of a git commit, or of files that were sent: the same rules as for a folder, applied to
+//! a list of names whose contents are elsewhere. Links are followed within the list, so a link can
+//! never reach a file of this machine. Start at `Tree::of_listing`.
 
 use super::ignore_rules::IgnoreRules;
 use super::walk::{Tree, TreeFile, io_error_message, is_configuration, is_hidden, is_visible};
@@ -11,50 +13,51 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How many links may lead to a file, one to the next.
+/// How many links in a row may lead to a file; the limit of Linux. It ends cycles.
 const HOPS: usize = 40;
 /// How many bytes the target of a link, or an ignore file, may have.
 const SMALL: u64 = 1 << 20;
 
-/// Bytes by the name of their content: the same name means the same bytes.
+/// Contents by name: the same name means the same bytes.
 pub trait BlobSource: Send + Sync + fmt::Debug {
-    /// The bytes called `id`.
+    /// Returns the content called `id`.
     fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>>;
 }
 
-/// What stands at a path of a listing.
+/// What a path of a listing is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ListingEntry {
     /// A file, by the name of its content.
     File(Box<str>),
-    /// A symbolic link, by the name of the content that is its target.
+    /// A symbolic link, by the name of the content that holds its target.
     Link(Box<str>),
-    /// Another repository, whose content is not here.
+    /// Another repository, whose content is not part of this one.
     Submodule,
 }
 
-/// Everything that a commit holds below the root of a source.
+/// Everything that a commit has below the root of a source.
 #[derive(Debug)]
 pub(super) struct TreeListing {
     entries: BTreeMap<Arc<str>, ListingEntry>,
-    /// Where links lead, relative to the folder they stand in.
+    /// The targets of links, relative to the folder of each link.
     links: BTreeMap<Arc<str>, String>,
     blobs: Arc<dyn BlobSource>,
-    /// Whether the name of a content says what it is, so that it need not be read to be compared.
+    /// Whether the name identifies the content, as a git object id does, so that it need not be
+    /// read for comparison.
     named_by_content: bool,
 }
 
-/// Why a path leads to nothing.
+/// Why a path leads nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum PathResolveError {
     /// It leaves the root.
     Outside,
-    /// There is nothing.
+    /// Nothing is there.
     Missing,
 }
 
 impl TreeListing {
-    /// The content of the file that a path leads to, by name.
+    /// Returns the name of the content that a path leads to.
     pub(super) fn file(&self, path: &str) -> Result<&str, PathResolveError> {
         match self.entries.get(path) {
             Some(ListingEntry::File(id)) => Ok(id),
@@ -65,13 +68,13 @@ impl TreeListing {
         }
     }
 
-    /// The digest of the file that a path leads to, known without reading it.
+    /// Returns the digest of the file that a path leads to, without reading it.
     pub(super) fn digest(&self, path: &str) -> Option<Digest> {
         let name = self.named_by_content.then(|| self.file(path))?;
         Some(Digest::of(name.ok()?.as_bytes()))
     }
 
-    /// The bytes of the file that a path leads to.
+    /// Returns the bytes of the file that a path leads to.
     pub(super) fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         match self.file(path) {
             Ok(id) => self.blobs.read(id, limit),
@@ -82,7 +85,7 @@ impl TreeListing {
         }
     }
 
-    /// The path without links, `.` and `..` in it.
+    /// Resolves links, `.` and `..` in a path.
     fn resolve(&self, path: &str) -> Result<String, PathResolveError> {
         let mut rest: Vec<&str> = path.rsplit('/').collect();
         let mut real: Vec<&str> = Vec::new();
@@ -96,6 +99,7 @@ impl TreeListing {
                 }
                 part => real.push(part),
             }
+            // After every part, because a folder in the middle may be a link too.
             let Some(target) = self.links.get(&*real.join("/")) else {
                 continue;
             };
@@ -112,7 +116,7 @@ impl TreeListing {
         Ok(real.join("/"))
     }
 
-    /// What stands below a folder; nothing when it is none.
+    /// Returns the entries below a folder; none if it is not a folder.
     fn entries_below(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &ListingEntry)> {
         let prefix = format!("{folder}/");
         let bounds = (Bound::Included(&*prefix), Bound::Unbounded);
@@ -122,7 +126,7 @@ impl TreeListing {
 }
 
 impl Tree {
-    /// The manifests among what a commit holds: each path as it is written there, and what it is.
+    /// The manifests in a commit; takes each path as written there, and what it is.
     #[must_use]
     pub fn of_listing(
         revision: &str,
@@ -134,7 +138,7 @@ impl Tree {
 }
 
 impl Tree {
-    /// The tree of files that were sent: the rules of a folder, links among them.
+    /// The tree of files that were sent, by the rules of a folder, links included.
     #[must_use]
     pub fn of_sent(files: impl IntoIterator<Item = (String, SentFile)>) -> Self {
         let files: BTreeMap<String, SentFile> = files.into_iter().collect();
@@ -155,6 +159,7 @@ impl Tree {
             }
         }
         let mut sorting = ListingWalk::new(Arc::new(SentBlobs(files)));
+        // Names of sent files say nothing about their bytes, unlike git's object ids.
         sorting.listing.named_by_content = false;
         sorting.unreadable_paths = unreadable;
         let mut tree = sorting.tree_of("", names);
@@ -168,9 +173,9 @@ impl Tree {
 pub enum SentFile {
     /// The bytes of a file.
     Bytes(Vec<u8>),
-    /// Where a symbolic link leads.
+    /// The target of a symbolic link.
     Link(String),
-    /// Nothing: what stands there cannot be read.
+    /// The path cannot be read at the sender.
     Unreadable { why: String, folder: bool },
 }
 
@@ -199,7 +204,7 @@ struct ListingWalk {
     listing: TreeListing,
     ignored: IgnoreRules,
     files: BTreeSet<String>,
-    /// What cannot be read: path, why, and whether it is a folder.
+    /// Unreadable paths: path, reason, and whether it is a folder.
     unreadable_paths: Vec<(String, String, bool)>,
     tree: Tree,
 }
@@ -234,6 +239,8 @@ impl ListingWalk {
                 Err(error) => odd.push(String::from_utf8_lossy(error.as_bytes()).into_owned()),
             }
         }
+        // Links first: an ignore file may be reached through one. Ignore rules next, because what
+        // they leave out need not be readable.
         self.read_links();
         self.read_ignored();
         for path in odd {
@@ -288,13 +295,13 @@ impl ListingWalk {
                     let folder = IgnoreRules::folder_of(&path).unwrap_or_default();
                     self.ignored.add(folder, &String::from_utf8_lossy(&lines));
                 }
-                // What it would leave out is not known.
+                // What it would leave out is unknown, so removals are turned off.
                 Err(error) => self.unreadable(&path, &io_error_message(&error)),
             }
         }
     }
 
-    /// Whether a folder is left out, by itself or with one that it is in.
+    /// Whether a folder is ignored, itself or through one of its parents.
     fn leaves_out(&self, folder: &str) -> bool {
         self.ignored.ignores(folder) || self.ignored.ignores_folder(folder)
     }
@@ -310,7 +317,8 @@ impl ListingWalk {
                 ListingEntry::Submodule => self.report_submodule(&path),
             }
         }
-        // Those to files that are there anyway add nothing, whatever the order.
+        // Links to files that are in the tree anyway add nothing; found separately, so that their
+        // order does not matter.
         let mut found = BTreeSet::new();
         for path in links {
             self.link(&path, &mut found);
@@ -344,7 +352,7 @@ impl ListingWalk {
             }
             Err(PathResolveError::Missing) => {}
             Err(PathResolveError::Outside) => {
-                // What lies there is not known; it may be a folder of manifests.
+                // What is there is unknown; it may be a folder of manifests.
                 if seen || (Path::new(path).extension().is_none() && !self.leaves_out(path)) {
                     let why = "a symbolic link to a place outside the root of the source";
                     self.tree.problem(path, codes::PATH_ESCAPE, why);
@@ -354,7 +362,7 @@ impl ListingWalk {
         }
     }
 
-    /// A link to a place below the root.
+    /// Follows a link to a place below the root.
     fn follow_link(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
         match self.listing.entries.get(real) {
             Some(ListingEntry::File(_)) => {
@@ -363,14 +371,14 @@ impl ListingWalk {
                 }
             }
             Some(ListingEntry::Submodule) => self.report_submodule(path),
-            // A link that cannot be read is said already.
+            // An unreadable link has been reported already.
             Some(ListingEntry::Link(_)) => {}
             None if real.is_empty() => {}
             None => self.linked_folder(path, real, seen, found),
         }
     }
 
-    /// A folder that is seen anyway is read where it stands.
+    /// A folder that the walk visits anyway is read at its own place.
     fn linked_folder(&mut self, path: &str, real: &str, seen: bool, found: &mut BTreeSet<String>) {
         if self.listing.entries_below(real).next().is_none() {
             if seen {

@@ -1,4 +1,6 @@
-//! A tree into what it declares: file by file, in parallel, the same for any order of work.
+//! Loads a tree: reads the files in parallel and merges them into one `Desired`, the same whatever
+//! the order of work. Besides the resources it returns everything that limits removals: unreadable
+//! files, unknown kinds, faulty fields. Start at [`load`].
 
 use super::decode::{decode, is_blank};
 use super::document::{ManifestParser, PartialList};
@@ -26,9 +28,8 @@ use std::sync::Arc;
 /// How to load a tree.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// The name of the source.
     pub source: Arc<str>,
-    /// Ends the reading before all files are read.
+    /// Stops the reading before all files are read.
     pub stop: StopFlag,
 }
 
@@ -41,31 +42,30 @@ impl Default for LoadOptions {
     }
 }
 
-/// What a tree declares, and what is wrong with it.
+/// What a tree declares, and its diagnostics.
 #[derive(Debug, Default)]
 pub struct LoadedManifests {
-    /// What it declares.
     pub desired: Desired,
-    /// All findings, sorted, each fault once.
+    /// All diagnostics, sorted, each one once.
     pub diagnostics: Vec<Diagnostic>,
-    /// Every YAML document, by path and place.
+    /// Every YAML document, by path and position.
     pub documents: Vec<ManifestDocument>,
-    /// The digest of every file, in the order of the tree.
+    /// The digest of every file, in tree order.
     pub files: Vec<(Arc<str>, Digest)>,
-    /// What is written out in several places, and the files of these.
+    /// The resources declared in several places, with the files.
     pub repeated: RepeatedKeys,
-    /// The files without a document, and the folders that are named as a manifest and hold none.
+    /// The files without a document, and the empty folders with the name of a manifest.
     pub blank: Vec<Arc<str>>,
 }
 
 impl LoadedManifests {
-    /// How many resources the tree declares.
+    /// The number of declared resources.
     #[must_use]
     pub fn resources(&self) -> usize {
         self.desired.resources.len()
     }
 
-    /// Uses nothing of a tree with more errors than anybody reads: what it declares stands as it is.
+    /// Uses nothing of a tree with more errors than anybody would read.
     fn give_up(&mut self) {
         let why = format!("more than {} errors", diagnostic::thousands(ERRORS));
         let found = Diagnostic::new(
@@ -73,6 +73,7 @@ impl LoadedManifests {
             format!("{why}; nothing of this source is used"),
         );
         let help = "Fix the first errors, or check that the source contains manifests";
+        // Half of a source that is mostly broken would look like a mass removal.
         self.diagnostics.push(found.help(help));
         let what: Arc<str> = why.as_str().into();
         let all = kinds::ALL.iter();
@@ -87,38 +88,37 @@ impl LoadedManifests {
 /// One YAML document of a tree.
 #[derive(Clone, Debug)]
 pub struct ManifestDocument {
-    /// Its file.
     pub path: Arc<str>,
-    /// Which document of the file it is, from 0.
+    /// Its index in the file, from 0.
     pub index: u32,
-    /// The line it begins at.
+    /// The line on which it starts.
     pub line: u32,
-    /// What it declares, those written out within others included: the places among all that its
-    /// file declares.
+    /// The resources it declares, including those written inside others, as a range of those of its
+    /// file.
     pub keys: Range<usize>,
-    /// Whether nothing was found to say about it.
+    /// Whether it has no diagnostics.
     pub clean: bool,
 }
 
-/// What one file came to.
+/// The result of loading one file.
 #[derive(Default)]
 pub(super) struct LoadedFile {
     pub found: Vec<ParsedResource>,
     diagnostics: Vec<Diagnostic>,
     hidden: Option<String>,
     documents: Vec<ManifestDocument>,
-    /// Of its bytes.
+    /// The digest of its bytes.
     digest: Digest,
     /// Whether it holds no document.
     blank: bool,
-    /// Of which kinds something may stand in what could not be read.
+    /// The kinds that may occur in what could not be read.
     unread: BTreeMap<KindId, Arc<str>>,
     salvaged: Vec<((Key, FieldRef), SalvagedReferences)>,
     nameless: Vec<NamelessResource>,
 }
 
-/// The digest of every file of a tree, without reading what it says (of a commit without reading
-/// the file at all); `None` when one cannot be read.
+/// Returns the digest of every file without parsing it, and for a commit without reading it; `None`
+/// if a file cannot be read.
 #[must_use]
 pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
     let digest = |buffer: &mut Vec<u8>, file: &TreeFile| {
@@ -131,7 +131,7 @@ pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
     tree.files.par_iter().map_init(Vec::new, digest).collect()
 }
 
-/// Reads every manifest of a tree.
+/// Loads every manifest of a tree.
 #[must_use]
 pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
     let (files, errors) = load_files(tree, &options.stop);
@@ -183,10 +183,12 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
             removals_off.extend(hides);
         }
     };
+    // After the merge, because duplicates count against the budget too.
     loaded.desired.resources = merge::merge(found, repeated, &mut keep);
     if errors.too_many() {
         loaded.give_up();
     }
+    // Only the merged tree knows its settings, which decide what is optional.
     merge::excuse_optional(&loaded.desired, &mut loaded.diagnostics);
     loaded.desired.faulty_fields = faulty_fields(&loaded.diagnostics);
     let salvaged = loaded.desired.salvaged_references.keys().cloned();
@@ -195,7 +197,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
     loaded
 }
 
-/// Of which kinds a resource may stand in what the walk could not read.
+/// The kinds of which a resource may be in what the walk could not read.
 fn unread(tree: &Tree) -> BTreeMap<KindId, Arc<str>> {
     let Some(why) = tree.removals_off.first() else {
         return BTreeMap::new();
@@ -205,7 +207,7 @@ fn unread(tree: &Tree) -> BTreeMap<KindId, Arc<str>> {
     kinds.map(|kind| (kind.id, Arc::clone(&what))).collect()
 }
 
-/// The fields about which there is an error.
+/// The fields with an error.
 pub fn faulty_fields<'d>(
     diagnostics: impl IntoIterator<Item = &'d Diagnostic>,
 ) -> BTreeSet<(Key, FieldRef)> {
@@ -219,16 +221,17 @@ fn fields_of(found: &Diagnostic) -> Option<Vec<(Key, FieldRef)>> {
     let key = found.key.as_ref()?;
     let (kind, name) = (kinds::get(key.kind), found.field.as_deref()?);
     let group = kind.group(name).map(kinds::own_field);
-    // Of a list whose member has a faulty attribute (`accounts.level`), the list is faulty.
+    // For a member with a faulty attribute (`accounts.level`), the whole list is faulty.
     let list = || kind.field_ref(name.split('.').next()?);
     let one = kind.field_ref(name).or_else(list);
     Some(group.chain(one).map(|field| (key.clone(), field)).collect())
 }
 
-/// The digest of all paths and bytes, from those of the files in the order of the tree.
+/// The digest of all paths and contents, from the digests of the files in tree order.
 pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for (path, digest) in files {
+        // The length keeps a path and the next digest from being read as another path.
         hasher.update(&(path.len() as u64).to_le_bytes());
         hasher.update(path.as_bytes());
         hasher.update(&digest.0);
@@ -236,8 +239,8 @@ pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
     Digest::from_hasher(&hasher)
 }
 
-/// Reads the files in parallel; those of a tree with too many errors in their order, so that the
-/// errors that are kept are the first.
+/// Loads the files in parallel. If there are too many errors, loads them again in order, so that
+/// the errors that are kept are the first ones.
 fn load_files(tree: &Tree, stop: &StopFlag) -> (Vec<LoadedFile>, Arc<ErrorBudget>) {
     let load = |errors: &Arc<ErrorBudget>, buffer: &mut Vec<u8>, file: &TreeFile| {
         if stop.is_set() {
@@ -247,6 +250,7 @@ fn load_files(tree: &Tree, stop: &StopFlag) -> (Vec<LoadedFile>, Arc<ErrorBudget
     };
     let errors = Arc::new(ErrorBudget::default());
     let files = tree.files.par_iter();
+    // One buffer per worker instead of an allocation per file.
     let files: Vec<LoadedFile> = files
         .map_init(Vec::new, |buffer, file| load(&errors, buffer, file))
         .collect();
@@ -256,6 +260,7 @@ fn load_files(tree: &Tree, stop: &StopFlag) -> (Vec<LoadedFile>, Arc<ErrorBudget
     let digests: Vec<Digest> = files.iter().map(|file| file.digest).collect();
     drop(files);
     let (errors, mut buffer) = (Arc::new(ErrorBudget::default()), Vec::new());
+    // The digests are kept: they identify the revision, whatever was wrong with the contents.
     let files = tree.files.iter().zip(digests);
     let files = files.map(|(file, digest)| {
         if errors.too_many() {
@@ -333,12 +338,13 @@ fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut Load
         let nameless = parsing.nameless.len();
         parsing.text = &text[part.range.clone()];
         if let Err(fatal) = parsing.part(&part) {
-            // What was read so far may not be what was meant.
+            // What was read so far may not be what was meant, so the whole document is dropped.
             parsing.found.truncate(first);
             parsing.cells.clear();
             parsing.salvaged_fields.clear();
             parsing.partial_list = PartialList::default();
             parsing.nameless.truncate(nameless);
+            // One broken document must not hide the others of its file.
             parsing.reader.give_up();
             report_fatal(fatal, parsing.text, &part, findings, parsing.sink);
             parsing.reader.comment_cuts.clear();
@@ -350,6 +356,7 @@ fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut Load
         for at in std::mem::take(&mut parsing.reader.comment_cuts) {
             report_cut(at, parsing.sink);
         }
+        // A repeated key at the top level may hide a whole collection.
         let mut new = parsing.sink.diagnostics[findings..].iter();
         let twice = new.find(|it| it.key.is_none() && it.code == codes::DUPLICATE_KEY);
         if let Some(at) = twice.and_then(|it| it.origin.as_ref()).map(|it| it.at) {
@@ -383,7 +390,7 @@ fn report_cut(at: LineColumn, sink: &mut DiagnosticSink) {
     sink.report_without_blocking(at, found.help(help));
 }
 
-/// `before`: how many findings there were before this part.
+/// `before` is the number of diagnostics before this part.
 fn report_fatal(
     fatal: DocumentError,
     text: &str,
@@ -391,8 +398,10 @@ fn report_fatal(
     before: usize,
     sink: &mut DiagnosticSink,
 ) {
+    // An unfinished merge leaves both versions in the file. The syntax error behind its markers
+    // would mislead.
     let Some(line) = conflict_marker(text) else {
-        // What was made of the same lines is wrong only because of them.
+        // Later diagnostics on the same lines are only consequences.
         let mut at = 0;
         sink.diagnostics.retain(|found| {
             at += 1;
@@ -402,7 +411,7 @@ fn report_fatal(
         sink.fatal(fatal);
         return;
     };
-    // Whatever else was found comes of it.
+    // Everything else that was found is a consequence of the conflict.
     sink.diagnostics.truncate(before);
     let at = LineColumn {
         line: part.line + line,
@@ -414,8 +423,9 @@ fn report_fatal(
     sink.fault(codes::YAML_SYNTAX, at, message, help);
 }
 
-/// Which line of the text, from 0, is the first conflict marker.
+/// The line of the first conflict marker, from 0.
 fn conflict_marker(text: &str) -> Option<u32> {
+    // Not `=======`: a line of equals signs also underlines headings in texts.
     let marks = ["<<<<<<<", ">>>>>>>", "|||||||"];
     let is_marker = |line: &str| {
         let mut rest = marks.iter().filter_map(|mark| line.strip_prefix(mark));

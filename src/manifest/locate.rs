@@ -1,4 +1,6 @@
-//! Where in its list the member stands that a finding is about.
+//! Moves diagnostics about a list member from the list to the member. Positions of members are not
+//! kept while loading, because only few are ever needed; the files with such diagnostics are read
+//! again.
 
 use super::events::NodeReader;
 use super::nodes::{DocumentError, NodeEvent};
@@ -9,13 +11,13 @@ use crate::model::{CompactText, LineColumn};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Where each member of a list stands.
+/// The position of each member of a list.
 type Members = HashMap<CompactText, LineColumn>;
 
-/// The members of lists, by where the lists begin.
+/// The members of lists, by the position of each list.
 type MemberPositions = BTreeMap<LineColumn, Members>;
 
-/// Moves findings about a member of a list from the list to the member.
+/// Moves diagnostics about a member of a list to that member.
 pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
     let mut files: BTreeMap<Arc<str>, MemberPositions> = BTreeMap::new();
     for found in diagnostics.iter().filter(|found| found.member.is_some()) {
@@ -76,7 +78,7 @@ fn document(reader: &mut NodeReader<'_>, lists: &mut MemberPositions) -> Result<
     }
 }
 
-/// Takes the texts of a list, and those that its mappings hold.
+/// Collects the texts of a list, and those in its mappings.
 fn list(reader: &mut NodeReader<'_>, members: &mut Members) -> Result<(), DocumentError> {
     let mut depth = 1;
     while depth > 0 {
@@ -84,6 +86,8 @@ fn list(reader: &mut NodeReader<'_>, members: &mut Members) -> Result<(), Docume
             (NodeEvent::Eof, _) => return Ok(()),
             (NodeEvent::End, _) => depth -= 1,
             (NodeEvent::List | NodeEvent::Map, _) => depth += 1,
+            // Depth 2 is a link with attributes; deeper texts are fields of a resource written
+            // inside.
             (NodeEvent::Scalar(scalar), at) if depth <= 2 => {
                 members.entry(CompactText::new(&scalar.text)).or_insert(at);
             }

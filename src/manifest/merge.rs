@@ -1,4 +1,6 @@
-//! The resources of all files into one list by key: what is declared twice is found here.
+//! Merges the resources of all files into one list by key, and reports what is declared twice. Two
+//! equal declarations of an address inside users or accounts are allowed; anything else is
+//! ambiguous.
 
 use super::resource::ParsedResource;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
@@ -9,20 +11,21 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The resources that stand within several others, and the files of these.
+/// The resources written inside several others, with the files.
 pub type RepeatedKeys = BTreeMap<Key, BTreeSet<Arc<str>>>;
 
-/// Sorts by key, and keeps one resource a key; `report` takes what is wrong, and why nothing may be
-/// removed.
+/// Sorts by key and keeps one resource per key. `report` takes each problem and, with it, the
+/// reason why nothing may be removed.
 pub(super) fn merge(
     mut found: Vec<ParsedResource>,
     repeated: &mut RepeatedKeys,
     report: &mut impl FnMut(Diagnostic, Option<String>),
 ) -> KeyedList<Arc<DeclaredResource>> {
-    // Within a kind, files are mostly sorted as they are.
+    // Files are mostly sorted within a kind, so sorting again usually costs nothing.
     found.sort_by_key(|found| found.kind);
     for kind in found.chunk_by_mut(|a, b| a.kind == b.kind) {
         if !kind.is_sorted_by(|a, b| order(a, b).is_le()) {
+            // Unstable is safe, because the order includes the position and so has no ties.
             kind.par_sort_unstable_by(order);
         }
     }
@@ -43,8 +46,8 @@ pub(super) fn merge(
     kept.into_iter().map(|found| found.declared).collect()
 }
 
-/// By key; of two with one key the one that is a resource of its own comes first, then the place
-/// decides.
+/// By key. Of two with the same key, a resource of its own comes before one written inside another;
+/// then the position decides.
 fn order(a: &ParsedResource, b: &ParsedResource) -> Ordering {
     let (one, other) = (&a.declared, &b.declared);
     one.key
@@ -53,8 +56,8 @@ fn order(a: &ParsedResource, b: &ParsedResource) -> Ordering {
         .then_with(|| (&one.path, one.position).cmp(&(&other.path, other.position)))
 }
 
-/// What is wrong with declaring `again` what `first` declares, if anything, and why nothing may be
-/// removed then.
+/// What is wrong with `again` declaring the same resource as `first`, if anything, and why nothing
+/// may be removed then.
 fn compare(first: &ParsedResource, again: &ParsedResource) -> Option<(Diagnostic, Option<String>)> {
     let (one, other) = (&first.declared, &again.declared);
     if first.inline && again.inline {
@@ -70,6 +73,7 @@ fn compare(first: &ParsedResource, again: &ParsedResource) -> Option<(Diagnostic
     }
     let message = format!("{} is declared twice", one.key);
     let found = duplicate_diagnostic(codes::DUPLICATE_RESOURCE, message, one, other);
+    // Which of the two counts is unknown, so a removal based on either could be wrong.
     let hides = format!("{}: {}", origin(other), found.code);
     let found = if again.inline {
         found.help(format!("Use `ref: {}` instead", one.key.id))
@@ -98,7 +102,7 @@ fn origin(declared: &DeclaredResource) -> Origin {
     }
 }
 
-/// The name of the first field that two declarations do not agree on.
+/// The name of the first field on which two declarations differ.
 fn difference(one: &DeclaredResource, other: &DeclaredResource) -> Option<String> {
     let missing = |cells: &[StatedField], from: &DeclaredResource| {
         let differs = |stated: &&StatedField| {
@@ -114,7 +118,7 @@ fn difference(one: &DeclaredResource, other: &DeclaredResource) -> Option<String
     Some(kinds::get(one.key.kind).field_name(&field))
 }
 
-/// Takes back `clear-required` of fields that the Settings of this tree make optional.
+/// Withdraws `clear-required` for fields that the settings of this tree make optional.
 pub(super) fn excuse_optional(desired: &Desired, diagnostics: &mut Vec<Diagnostic>) {
     let kind = kinds::get(SETTINGS);
     let Some(id) = kind.singleton else { return };

@@ -1,5 +1,9 @@
-//! Bytes to desired: the files of a source, split into documents, read by the table of kinds into
-//! cells. Nothing here looks at another resource than the one it reads, but for repeats of a key.
+//! Reads and writes manifests. In: the files of a source, as a folder, a commit or files sent over
+//! the API (`walk`, `listing`). Out: `Desired`, the declared cells of every resource with their
+//! origins, and diagnostics. Files are split into documents (`split`), read as YAML nodes
+//! (`events`) and turned into cells by the table of kinds (`document`, `resource`, `fields`). No
+//! resource looks at another one here, apart from repeated keys. Start at `load`; `edit`, `export`
+//! and `format` go the other way.
 
 mod comment_cut;
 mod decode;

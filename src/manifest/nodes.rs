@@ -1,14 +1,15 @@
-//! What the documents of a file are made of, and why one cannot be read on.
+//! The nodes of YAML documents, and the error that ends the reading of one.
 
 use crate::diagnostic::{Code, codes};
 use crate::model::LineColumn;
 use granit_parser::{ScalarStyle, Tag};
 use std::borrow::Cow;
 
-/// How many bytes one scalar may have.
+/// How many bytes one scalar may have. Longer ones are not data of a resource; the limit bounds
+/// what a hostile file can put into one row.
 const SCALAR: usize = 1 << 20;
 
-/// What the reader meets next.
+/// The next event of the reader.
 #[derive(Clone, Debug)]
 pub(super) enum NodeEvent<'a> {
     Scalar(YamlScalar<'a>),
@@ -25,14 +26,14 @@ pub(super) enum NodeEvent<'a> {
 /// A scalar as written.
 #[derive(Clone, Debug)]
 pub(super) struct YamlScalar<'a> {
-    /// The text after quotes and escapes are resolved.
+    /// The text with quotes and escapes resolved.
     pub text: Cow<'a, str>,
-    /// Whether it stands without quotes, so that `~` and `null` are null.
+    /// Whether it has no quotes, so that `~` and `null` mean null.
     pub plain: bool,
 }
 
 impl YamlScalar<'_> {
-    /// Whether it says nothing: null, empty or only white space.
+    /// Whether it has no value: null, empty or only white space.
     #[inline]
     pub fn is_blank(&self) -> bool {
         let text = self.text.as_ref();
@@ -47,18 +48,18 @@ impl YamlScalar<'_> {
     }
 }
 
-/// Why a document cannot be read on; boxed, because what is returned for every node should be small.
+/// Why a document cannot be read on. Boxed, because the result of every node should be small.
 #[derive(Debug)]
 pub(super) struct DocumentError(pub Box<DocumentErrorDetail>);
 
-/// What a [`DocumentError`] says.
+/// The contents of a [`DocumentError`].
 #[derive(Debug)]
 pub(super) struct DocumentErrorDetail {
     pub code: Code,
     pub message: String,
     pub help: Option<String>,
     pub at: LineColumn,
-    /// The line from which on whatever else was found comes of it.
+    /// The line from which on other diagnostics are only consequences.
     pub since: u32,
 }
 
@@ -74,7 +75,6 @@ impl DocumentError {
     }
 }
 
-/// The node of a scalar event.
 #[inline]
 pub(super) fn scalar<'a>(
     text: Cow<'a, str>,
@@ -97,13 +97,13 @@ pub(super) fn scalar<'a>(
     Ok(NodeEvent::Scalar(YamlScalar { text, plain }))
 }
 
-/// A node that was taken whole, to be read later.
+/// A node that was recorded to be read later.
 pub(super) struct RecordedNodes<'a> {
     pub nodes: Vec<(NodeEvent<'a>, LineColumn)>,
 }
 
 impl<'a> RecordedNodes<'a> {
-    /// The scalar that the key `name` of a recorded mapping, begun at its first key, has.
+    /// The scalar value of the key `name` in a recorded mapping that starts at its first key.
     pub fn value_of(&self, name: &str) -> Option<(&YamlScalar<'a>, LineColumn)> {
         let mut depth = 0;
         let mut is_key = true;
@@ -130,7 +130,7 @@ pub(super) fn opens(node: &NodeEvent<'_>) -> u32 {
     u32::from(matches!(node, NodeEvent::List | NodeEvent::Map))
 }
 
-/// Whether the tag makes the scalar a text; `!!int` and the like leave it as it reads.
+/// Whether the tag makes the scalar a text; `!!int` and the like change nothing.
 fn is_text(tag: &Tag, at: LineColumn) -> Result<bool, DocumentError> {
     if tag.original_parts() == ("!", "") || tag.is_yaml_core_schema_tag("str") {
         return Ok(true);

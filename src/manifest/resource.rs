@@ -1,4 +1,6 @@
-//! One resource: a mapping of its kind's keys, made into cells.
+//! Reads one resource: a mapping of its kind's keys becomes cells. A resource whose external id
+//! cannot be read is kept as nameless, so that nothing is removed that it may have meant. Start at
+//! `ManifestParser::resource`.
 
 use super::document::ManifestParser;
 use super::entries::MappingEntries;
@@ -14,35 +16,35 @@ use crate::model::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Where the cell of each field stands among those of a resource.
+/// The index of each field's cell among the cells of a resource.
 type Places = HashMap<FieldRef, usize>;
 
 /// A resource that was read.
 #[derive(Debug)]
 pub(super) struct ParsedResource {
-    /// Its kind, at hand for sorting.
+    /// Its kind, for sorting.
     pub kind: KindId,
     pub declared: Arc<DeclaredResource>,
-    /// Whether it stood within another resource, which may repeat it.
+    /// Whether it was written inside another resource, which allows repeats.
     pub inline: bool,
 }
 
-/// A resource that is being read.
+/// A resource being read.
 pub(super) struct ManifestDraft {
     pub kind: &'static Kind,
     at: LineColumn,
     id: Option<(CompactText, LineColumn)>,
-    /// Whether an externalId was written that is none, and where it stands.
+    /// Whether an invalid externalId was written, and where.
     bad_id: bool,
     id_at: Option<LineColumn>,
-    /// Where its cells begin.
+    /// The index of its first cell.
     cells: usize,
-    /// Where its findings begin.
+    /// The index of its first diagnostic.
     pub findings: usize,
-    /// Where what is left of its faulty lists begins.
+    /// The index of its first salvaged field.
     salvaged_fields_start: usize,
     clear: Vec<(CompactText, LineColumn)>,
-    /// Whether it is a document of its own, which has a head.
+    /// Whether it is a document of its own, with a head.
     single: bool,
 }
 
@@ -84,7 +86,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Forgets a draft of which nothing is to be kept.
+    /// Drops a draft of which nothing is kept.
     pub(super) fn discard(&mut self, draft: &ManifestDraft) {
         self.cells.truncate(draft.cells);
         self.salvaged_fields.truncate(draft.salvaged_fields_start);
@@ -113,6 +115,7 @@ impl<'a> ManifestParser<'a, '_> {
 
     fn id(&mut self, draft: &mut ManifestDraft, name_at: LineColumn) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
+        // Until a valid id is found: a faulty one must not also be reported as missing.
         draft.bad_id = true;
         draft.id_at = Some(at);
         match node {
@@ -187,7 +190,7 @@ impl<'a> ManifestParser<'a, '_> {
         let message = format!("{} has no field {}", kind.name, quoted(name));
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).field(name);
         let meant = keys::suggest_key(kind, name);
-        // That what was meant is missing would be the same mistake once more.
+        // Reporting the intended key as missing would repeat the same mistake.
         match meant.and_then(|meant| Some((meant, keys::slot(kind.id, meant)?))) {
             Some((_, ManifestKey::Id)) => draft.bad_id = true,
             Some((meant, ManifestKey::Field(_) | ManifestKey::Group)) => {
@@ -233,10 +236,11 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Makes a resource of what was read; `None` when its key cannot be made out.
+    /// Completes a resource; `None` if its key is unknown.
     pub(super) fn finish(&mut self, mut draft: ManifestDraft) -> Option<Arc<DeclaredResource>> {
         let clear = std::mem::take(&mut draft.clear);
-        // Thousands of names are not looked for among thousands of cells one by one.
+        // A hostile file may clear thousands of names; looking each one up in a list of thousands
+        // of cells would be quadratic.
         let mut stated = Places::default();
         if !clear.is_empty() {
             let cells = self.cells[draft.cells..].iter().enumerate();
@@ -265,11 +269,13 @@ impl<'a> ManifestParser<'a, '_> {
         };
         self.sink.attribute(draft.findings, &key);
         self.salvage(&draft, &key);
-        // Exactly as much room as they take: `split_off` would keep that of the largest.
+        // Collected again, because `split_off` would keep the capacity of the largest resource for
+        // every one.
         let cells = self.cells.drain(draft.cells..);
         let mut cells: Vec<StatedField> = cells
             .map(|stated| clear_to_empty_list(draft.kind, stated))
             .collect();
+        // The diff walks declared and stored cells side by side and relies on the order.
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
             cells.sort_by(|a, b| a.field.cmp(&b.field));
         }
@@ -281,7 +287,8 @@ impl<'a> ManifestParser<'a, '_> {
         }))
     }
 
-    /// Keeps what is left of the faulty fields of a resource; of one that is stated besides, nothing.
+    /// Keeps the readable parts of a resource's faulty fields, except of fields that are declared
+    /// validly as well.
     fn salvage(&mut self, draft: &ManifestDraft, key: &Key) {
         let cells = &self.cells[draft.cells..];
         let torn = self.salvaged_fields.drain(draft.salvaged_fields_start..);
@@ -303,6 +310,7 @@ impl<'a> ManifestParser<'a, '_> {
             self.sink
                 .report(draft.at, found.help("Give it a unique id"));
         }
+        // The unreadable id may be that of any resource of the source.
         self.sink
             .block_removals(draft.at, "the externalId cannot be read");
         None
@@ -383,8 +391,8 @@ impl<'a> ManifestParser<'a, '_> {
     }
 }
 
-/// A cleared list is the empty list, as `[]` is; also one that has a default, which stands in only
-/// for a list that nobody states.
+/// A cleared list is the empty list, like `[]`, even if the list has a default: the default only
+/// stands in for a list that nobody declares.
 fn clear_to_empty_list(kind: &Kind, stated: StatedField) -> StatedField {
     if stated.cell != Cell::Clear || !may_be_cleared(kind, &stated.field) {
         return stated;
@@ -400,7 +408,7 @@ fn clear_to_empty_list(kind: &Kind, stated: StatedField) -> StatedField {
     }
 }
 
-/// Whether `clear:` may name a field: none that is required, a secret, or the status.
+/// Whether `clear:` may name a field: not a required field, a secret or the status.
 fn may_be_cleared(kind: &Kind, field: &FieldRef) -> bool {
     let Some(index) = field.own() else {
         return true;

@@ -1,4 +1,4 @@
-//! `passwordFrom`: where a password is found, never the password.
+//! Reads `passwordFrom`: where a password is found, never the password itself.
 
 use super::document::ManifestParser;
 use super::entries::MappingEntries;
@@ -19,6 +19,7 @@ impl ManifestParser<'_, '_> {
         let mut whole = true;
         let mut entries = MappingEntries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
+            // People write the password here by mistake; it is reported without being repeated.
             if keys::is_password(&name) || name == "value" || name == "plain" {
                 self.password(field.name, at)?;
                 whole = false;
@@ -38,7 +39,7 @@ impl ManifestParser<'_, '_> {
         Ok(self.single_location(field, &places, at))
     }
 
-    /// The text of one place, `env:X` or `file:name`, blank ones left out.
+    /// The text of one place, `env:X` or `file:name`; blank ones are left out.
     fn secret_location(
         &mut self,
         field: &'static Field,

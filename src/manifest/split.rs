@@ -1,19 +1,20 @@
-//! A file's text into YAML documents, without parsing them: `---` or `...` at column 0 ends a
-//! document, whatever it stands in.
+//! Splits the text of a file into YAML documents without parsing it. `---` or `...` at column 0
+//! ends a document, wherever it occurs, so that a document can be hashed and skipped before it is
+//! parsed.
 
 use memchr::{memchr_iter, memchr2, memchr2_iter};
 use std::ops::Range;
 
-/// The place of one YAML document in its file.
+/// The position of one YAML document in its file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentSpan {
-    /// Its bytes, the `---` that opens it included.
+    /// Its bytes, including the `---` that opens it.
     pub range: Range<usize>,
-    /// The number of the line it begins at, from 1.
+    /// The line on which it starts, from 1.
     pub line: u32,
 }
 
-/// Splits a text; parts without any content, as before a leading `---`, are left out.
+/// Splits a text; leaves out parts without content, such as before a leading `---`.
 #[must_use]
 pub fn split(text: &str) -> Vec<DocumentSpan> {
     let bytes = text.as_bytes();
@@ -36,7 +37,7 @@ pub fn split(text: &str) -> Vec<DocumentSpan> {
     parts
 }
 
-/// The starts of all lines that begin with `-` or `.`, the only ones that may end a document.
+/// The starts of all lines that begin with `-` or `.`; only those can end a document.
 fn line_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     memchr2_iter(b'\n', b'\r', bytes)
         .map(|at| at + 1)
@@ -45,6 +46,7 @@ fn line_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
 
 fn part_end(bytes: &[u8], start: usize, lines: &mut impl Iterator<Item = usize>) -> usize {
     for at in lines {
+        // The `---` at the start of a part opens it and does not end it.
         if at <= start {
             continue;
         }
@@ -65,7 +67,7 @@ fn is_marker(bytes: &[u8], at: usize, marker: &[u8]) -> bool {
     matches!(rest.first(), None | Some(b' ' | b'\t' | b'\n' | b'\r'))
 }
 
-/// Just past the line that `at` is in.
+/// Just behind the line of `at`.
 fn line_end(bytes: &[u8], at: usize) -> usize {
     match memchr2(b'\n', b'\r', &bytes[at..]) {
         Some(end) if bytes[at + end..].starts_with(b"\r\n") => at + end + 2,
@@ -74,7 +76,9 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// How many line breaks there are: `\n`, `\r\n` or a `\r` alone.
+/// The number of line breaks: `
+/// `, `\r
+/// ` or a `\r` alone.
 fn count_line_breaks(bytes: &[u8]) -> u32 {
     let feeds = memchr_iter(b'\n', bytes).count();
     let lone = memchr_iter(b'\r', bytes)

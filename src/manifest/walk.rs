@@ -1,4 +1,6 @@
-//! The files of a source: which count as manifests, in which order, and how their bytes are read.
+//! Finds the files of a source: which ones are manifests, in which order, and how their bytes are
+//! read. The rules about hidden files, ignore files and links are the same for a folder (here) and
+//! a commit (`listing`). Start at `Tree::read`.
 
 use super::ignore_rules::IgnoreRules;
 use super::limits::TreeSize;
@@ -14,30 +16,29 @@ use std::sync::Arc;
 
 /// How many bytes one manifest may have.
 pub(super) const FILE: u64 = 64 << 20;
-/// How many bytes a file that a manifest names may have.
+/// How many bytes a file that a manifest refers to may have.
 const CONTENT: u64 = 20 << 20;
 
 /// One manifest of a tree.
 #[derive(Clone, Debug)]
 pub struct TreeFile {
-    /// Relative to the root, with `/` between folders.
+    /// The path below the root, with `/` between folders.
     pub path: Arc<str>,
 }
 
 /// The files of one source at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    /// The manifests, sorted by path.
     pub files: Vec<TreeFile>,
-    /// What is wrong with the tree itself.
+    /// Diagnostics about the tree itself.
     pub diagnostics: Vec<Diagnostic>,
-    /// What hides keys, so that nothing may be removed.
+    /// Reasons why a key may be hidden, so that nothing may be removed.
     pub removals_off: Vec<String>,
-    /// The configurations in it, which are not read.
+    /// Configuration files in the tree, which are not read.
     pub configurations: Vec<Arc<str>>,
-    /// Folders without an entry that are named as a manifest is.
+    /// Empty folders with the name of a manifest.
     pub blank_folders: Vec<Arc<str>>,
-    /// The commit, where it is one.
+    /// The commit, if the tree comes from one.
     pub revision: Option<Arc<str>>,
     contents: TreeContents,
 }
@@ -47,7 +48,7 @@ pub struct Tree {
 enum TreeContents {
     #[default]
     Empty,
-    /// Below this folder, whose path has no link in it.
+    /// In this folder, whose path contains no link.
     Folder(PathBuf),
     /// In memory, by path.
     Memory(BTreeMap<Arc<str>, Vec<u8>>),
@@ -55,7 +56,7 @@ enum TreeContents {
     Listed(Arc<TreeListing>),
 }
 
-/// Why a file that a manifest names has no content.
+/// Why a file that a manifest refers to has no content.
 #[derive(Debug)]
 pub(super) enum ContentFault {
     OutsideRoot,
@@ -64,9 +65,10 @@ pub(super) enum ContentFault {
 }
 
 impl Tree {
-    /// Finds the manifests below a folder, or the one manifest that `root` is.
+    /// Finds the manifests in a folder; `root` may also be a single manifest.
     #[must_use]
     pub fn read(root: &Path) -> Self {
+        // With links resolved once, a later check that a path stays below the root is a comparison.
         let real = match root.canonicalize() {
             Ok(real) => real,
             Err(error) => return Self::unreadable(root, &error),
@@ -81,7 +83,7 @@ impl Tree {
         walk.finish()
     }
 
-    /// A tree of files in memory, as those of a commit: path and bytes, manifests or not.
+    /// A tree of files in memory: path and bytes, manifests or not.
     pub fn from_files(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let files: BTreeMap<Arc<str>, Vec<u8>> = files
             .into_iter()
@@ -107,7 +109,7 @@ impl Tree {
         }
     }
 
-    /// The same place with only the manifests that `keep` says yes to.
+    /// The same tree with only the manifests accepted by `keep`.
     #[must_use]
     pub fn with_only(&self, keep: impl Fn(&str) -> bool) -> Self {
         let mut only = self.clone();
@@ -124,18 +126,19 @@ impl Tree {
         Self::unreadable_tree(message, "Name an existing folder that Roster may read")
     }
 
-    /// A tree of which nothing can be read: why, and the way out.
+    /// A tree that cannot be read: the reason, and what to do about it.
     #[must_use]
     pub fn unreadable_tree(message: String, help: &str) -> Self {
         let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message.clone()).help(help);
         Self {
+            // An unreadable root declares nothing, and must not look like an empty directory.
             removals_off: vec![message],
             diagnostics: vec![found],
             ..Self::default()
         }
     }
 
-    /// The same with its files in a listing.
+    /// The same tree with its files in a listing.
     pub(super) fn with_listing(self, listing: TreeListing) -> Self {
         Self {
             contents: TreeContents::Listed(Arc::new(listing)),
@@ -143,7 +146,7 @@ impl Tree {
         }
     }
 
-    /// Says that something of the tree cannot be read.
+    /// Reports that something in the tree cannot be read.
     pub(super) fn report(&mut self, path: &str, code: Code, message: String) {
         let origin = Origin {
             path: path.into(),
@@ -165,12 +168,14 @@ impl Tree {
         }
     }
 
-    /// The bytes of a manifest; those of a file lie in the buffer, which is used again and again.
+    /// Returns the bytes of a manifest; the buffer is reused from file to file.
     pub(super) fn bytes<'b>(&'b self, path: &str, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
         match &self.contents {
             TreeContents::Empty => Err(io::ErrorKind::NotFound.into()),
             TreeContents::Folder(root) => {
                 let path = root.join(path);
+                // Before reading: a file that outgrows the memory must not be read to find that
+                // out.
                 if fs::metadata(&path)?.len() > FILE {
                     return Err(io::ErrorKind::FileTooLarge.into());
                 }
@@ -190,7 +195,7 @@ impl Tree {
         }
     }
 
-    /// The digest of a file, where it is known without reading the file.
+    /// Returns the digest of a file if it is known without reading the file.
     #[must_use]
     pub fn digest(&self, path: &str) -> Option<Digest> {
         match &self.contents {
@@ -199,7 +204,7 @@ impl Tree {
         }
     }
 
-    /// The bytes of a file below the root, manifest or not.
+    /// Returns the bytes of a file below the root, manifest or not.
     pub fn file(&self, path: &str) -> io::Result<Vec<u8>> {
         match self.content(path) {
             Ok(bytes) => Ok(bytes.into_owned()),
@@ -211,7 +216,7 @@ impl Tree {
         }
     }
 
-    /// The bytes of a file that a manifest names, by its path below the root.
+    /// Returns the bytes of a file that a manifest refers to, by its path below the root.
     pub(super) fn content(&self, path: &str) -> Result<Cow<'_, [u8]>, ContentFault> {
         match &self.contents {
             TreeContents::Folder(root) => read_from_disk(root, path).map(Cow::Owned),
@@ -227,7 +232,7 @@ impl Tree {
         }
     }
 
-    /// The text of a manifest, if it is UTF-8, for showing the line a finding is about.
+    /// Returns the text of a manifest, if it is UTF-8, to show the line of a diagnostic.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
         let mut buffer = Vec::new();
@@ -249,10 +254,12 @@ fn listed(listing: &TreeListing, path: &str) -> Result<Vec<u8>, ContentFault> {
 
 fn read_from_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
     let unreadable = |error: io::Error| ContentFault::Unreadable(io_error_message(&error));
+    // Resolved before the check: a link in the middle of the path may lead out of the root.
     let real = root.join(path).canonicalize().map_err(unreadable)?;
     if !real.starts_with(root) {
         return Err(ContentFault::OutsideRoot);
     }
+    // Opening a pipe or a device would block or never end.
     let metadata = fs::metadata(&real).map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(ContentFault::Unreadable("it is not a file".to_owned()));
@@ -263,7 +270,7 @@ fn read_from_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
     fs::read(&real).map_err(unreadable)
 }
 
-/// What went wrong, without the number the system gives it.
+/// The reason without the system's error number.
 pub(super) fn io_error_message(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
@@ -272,7 +279,7 @@ pub(super) fn io_error_message(error: &io::Error) -> String {
     }
 }
 
-/// Whether a path ends like one of a manifest.
+/// Whether a path ends like a manifest.
 #[must_use]
 pub fn is_manifest(path: &[u8]) -> bool {
     let ends = |ending: &str| path.ends_with(ending.as_bytes());
@@ -288,33 +295,33 @@ fn is_manifest_name(name: &str) -> bool {
         && !name.starts_with('.')
 }
 
-/// Whether a path is a manifest, with no folder in it that starts with a dot.
+/// Whether a path is a manifest, with no hidden folder in it.
 pub(super) fn is_visible(path: &str) -> bool {
     let name = path.rsplit('/').next();
     name.is_some_and(is_manifest_name) && !is_hidden(path)
 }
 
-/// Whether a path has a part that starts with a dot.
+/// Whether a part of a path starts with a dot.
 pub(super) fn is_hidden(path: &str) -> bool {
     path.split('/').any(|part| part.starts_with('.'))
 }
 
-/// Whether a path is a configuration where only manifests are read.
+/// Whether a path is a configuration file, among manifests.
 pub(super) fn is_configuration(path: &str) -> bool {
     path.rsplit('/').next() == Some("roster.yaml") && !is_hidden(path)
 }
 
-/// The state of one walk over a folder.
+/// The state of walking a folder.
 struct FolderWalk {
     root: PathBuf,
     ignored: IgnoreRules,
     files: BTreeSet<String>,
-    /// Links to files within the root: path and where it leads.
+    /// Links to files below the root: path and target.
     links: Vec<(String, PathBuf)>,
-    /// Folders that links led to, so that none is walked twice.
+    /// Folders reached by links, so that none is walked twice.
     entered: BTreeSet<PathBuf>,
     extent: TreeSize,
-    /// Whether a limit was passed, so that nothing more is looked at.
+    /// Whether a limit was exceeded, so that nothing more is read.
     limit_reached: bool,
     tree: Tree,
 }
@@ -334,6 +341,7 @@ impl FolderWalk {
     }
 
     fn folder(&mut self, folder: &Path, relative: &str) -> io::Result<()> {
+        // Before the entries: the rules decide which of them count.
         if let Ok(lines) = fs::read_to_string(folder.join(IgnoreRules::FILE)) {
             self.ignored.add(relative, &lines);
         }
@@ -396,6 +404,7 @@ impl FolderWalk {
     }
 
     fn link(&mut self, place: &Path, path: &str) {
+        // A broken link with the name of a manifest may hide one, so it is reported below.
         let real = match place.canonicalize() {
             Ok(real) => real,
             Err(error) => {
@@ -413,19 +422,20 @@ impl FolderWalk {
         if !matters {
             return;
         }
+        // A link could otherwise make files of this machine part of the directory.
         if !real.starts_with(&self.root) {
             let why = "a symbolic link to a place outside the root of the source";
             self.problem(path, codes::PATH_ESCAPE, why);
         } else if real.is_file() {
             self.links.push((path.to_owned(), real));
         } else if real.is_dir() && self.is_hidden(&real) && self.entered.insert(real) {
-            // A folder that is seen anyway is walked where it stands.
+            // A folder that the walk visits anyway is read at its own place.
             self.walk_subfolder(place, path);
         }
     }
 
-    /// Whether a place below the root has a part that starts with a dot, so that the walk itself
-    /// does not come there.
+    /// Whether a part of a path below the root starts with a dot, so that the walk does not go
+    /// there by itself.
     fn is_hidden(&self, real: &Path) -> bool {
         let below = real.strip_prefix(&self.root).unwrap_or(real);
         below
@@ -438,7 +448,7 @@ impl FolderWalk {
             .report(path, code, format!("{}: {why}", visible(path)));
     }
 
-    /// The tree; a link to a file that is in it anyway adds nothing.
+    /// Completes the tree. A link to a file that is in it anyway adds nothing.
     fn finish(mut self) -> Tree {
         for (path, real) in std::mem::take(&mut self.links) {
             let below = real.strip_prefix(&self.root).unwrap_or(&real);

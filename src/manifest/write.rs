@@ -1,18 +1,19 @@
-//! Resources as YAML text that reads back to the same cells: what `export` writes.
+//! Writes resources as YAML that reads back to the same cells. Used by `export`, by new files and
+//! by edits. Start at [`document`] or [`fields`]; `scalar` decides about quotes.
 
 use crate::kinds::read::{is_blank, is_invisible};
 use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute};
 use crate::model::{FieldRef, Link, Value};
 use std::fmt::Write as _;
 
-/// A list of texts longer than this gets a line an item.
+/// A longer list of texts gets one line per item.
 const LINE: usize = 80;
-/// What some readers of YAML take for something else than text.
+/// Words that some YAML readers take for something other than text.
 pub(super) const WORDS: [&str; 12] = [
     "null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf",
 ];
 
-/// What a linked resource is written as in place of a reference: its fields, as of [`fields`].
+/// Writes a linked resource in place of its reference, as [`fields`] would; `None` for a reference.
 pub type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
@@ -25,7 +26,7 @@ pub fn document<'a>(
     format!("kind: {}\n{}", kind.name, fields(kind, id, said, &|_| None))
 }
 
-/// The same without `kind`, some linked resources written out where their link is.
+/// The same without `kind`; linked resources may be written inside.
 #[must_use]
 pub fn fields<'a>(
     kind: &'static Kind,
@@ -86,7 +87,7 @@ fn entry(out: &mut String, name: &str, value: &str) {
     let _ = writeln!(out, "{name}:{space}{value}");
 }
 
-/// The value of a field, as it stands after `name: `.
+/// The value of a field as it stands after `name: `.
 fn field_value(field: &Field, value: &Value, indent: usize, inline: InlineWriter<'_>) -> String {
     match (&field.ty, value) {
         (FieldType::Links { .. }, Value::Links(links)) => link_list(&field.ty, links, inline),
@@ -95,11 +96,13 @@ fn field_value(field: &Field, value: &Value, indent: usize, inline: InlineWriter
             None => text(from, indent),
         },
         (FieldType::File, Value::Text(file)) => {
+            // The hash is not written: the reader computes it from the file.
             let path = file
                 .rsplit_once(" sha256:")
                 .map_or(&**file, |(path, _)| path);
             text(path, indent)
         }
+        // Dates and durations need no quotes, because the reader takes every plain scalar as text.
         (FieldType::Date | FieldType::Duration, Value::Text(plain)) => plain.to_string(),
         _ => plain_value(value, indent),
     }
@@ -143,8 +146,8 @@ fn link_list(ty: &FieldType, links: &[Link], inline: InlineWriter<'_>) -> String
     lines(&items, 0)
 }
 
-/// `acme`, `ref: acme`, with attributes that are not what absence means a mapping, or the resource
-/// itself.
+/// `acme`, `ref: acme`, a mapping with the attributes that differ from their defaults, or the
+/// resource itself.
 fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
     let FieldType::Links {
         key,
@@ -169,7 +172,7 @@ fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
     }
 }
 
-/// Fields and attributes as an item of a list: every line but the first stands below the first.
+/// Fields and attributes as a list item: every line but the first is aligned below the first.
 fn indented(fields: &str, said: &[String]) -> String {
     let lines = fields.lines().chain(said.iter().map(String::as_str));
     let lines = lines.enumerate().map(|(at, line)| match (at, line) {
@@ -190,7 +193,7 @@ fn attribute_entry(attribute: &LinkAttribute, choice: u8) -> Option<String> {
     (choice != attribute.default).then(|| format!("{}: {word}", attribute.name))
 }
 
-/// A text after `key: ` of a mapping at this indent.
+/// A text after `key: ` in a mapping at this indent.
 fn text(text: &str, indent: usize) -> String {
     if text.contains('\n') && fits_block(text) {
         return block(text, indent + 2);
@@ -213,9 +216,12 @@ pub(super) fn is_plain(text: &str, flow: bool) -> bool {
     let Some(first) = text.chars().next() else {
         return false;
     };
+    // Other programs may read these files too, with a YAML 1.1 reader that takes `no` for false.
     if WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || text.ends_with([' ', ':']) {
         return false;
     }
+    // A name such as `3M` is quoted, `3 Suisses` is not: only the first could be read as a number
+    // by somebody.
     let digits = first.is_ascii_digit() && is_words(text);
     if !first.is_alphabetic() && !digits {
         return false;
@@ -237,7 +243,7 @@ pub(super) fn is_plain(text: &str, flow: bool) -> bool {
     true
 }
 
-/// Whether a text that begins with a digit is several words, so that nobody takes it for a number,
+/// Whether a text that starts with a digit has several words, so that nobody takes it for a number,
 /// a date or a time.
 fn is_words(text: &str) -> bool {
     text.contains(' ') && !text.contains(':')
@@ -252,6 +258,7 @@ pub(super) fn quoted(text: &str) -> String {
             '"' | '\\' => write!(out, "\\{c}"),
             '\n' => out.write_str("\\n"),
             '\t' => out.write_str("\\t"),
+            // Invisible characters are escaped, so that a reviewer sees them.
             c if c.is_control() || is_invisible(c) || number == 0xfffe || number == 0xffff => {
                 match number {
                     0..=0xff => write!(out, "\\x{number:02x}"),
@@ -271,6 +278,8 @@ pub(super) fn fits_block(text: &str) -> bool {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let odd = |c: char| c != '\n' && (c.is_control() || is_invisible(c));
     !body.is_empty()
+        // YAML takes the indentation of the first line for that of the block, and strips line
+        // breaks at the end.
         && !body.starts_with([' ', '\n', '\t'])
         && !body.ends_with('\n')
         && !body.contains(odd)

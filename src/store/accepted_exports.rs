@@ -1,4 +1,8 @@
-//! What is kept of the exports of a source: those that were accepted, and what they did not name.
+//! The export history of a feed source: the last accepted exports, how often each claimed resource
+//! was missing from them, and the report on the rows of the last one. The planner reads the missed
+//! counts to decide whether an absence is old enough to act on; the feed reads the earlier exports
+//! to judge whether a new one looks complete. Everything is written inside the apply that accepts
+//! the export. Start at [`AcceptedExport`] and `record_accepted_export`.
 
 use super::Store;
 use super::connection::SqlTransaction;
@@ -8,34 +12,32 @@ use crate::kinds;
 use crate::model::{Digest, Key, Snapshot};
 use std::collections::BTreeMap;
 
-/// How many accepted exports of a source are kept.
+/// How many accepted exports are kept per source.
 const KEPT: i64 = 100;
 
-/// Of each field that an export fills, by `Account.website`: how many have a value, and of how many.
+/// How full each field of an export was, keyed like `Account.website`: resources with a value, and
+/// resources in total.
 pub type FieldFillCounts = BTreeMap<String, (u64, u64)>;
 
 /// An export that was accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AcceptedExport {
-    /// The digest of its bytes.
     pub digest: Digest,
-    /// How many rows it had.
     pub records: u64,
-    /// The names of its columns.
     pub columns: Vec<String>,
-    /// How many resources of each kind it named, and how many of these had a value, by kind and field.
+    /// How full each field was, by kind and field.
     pub filled: FieldFillCounts,
-    /// When it was written, in milliseconds since 1970, where that is known.
+    /// When the file was written, in milliseconds since 1970, if its origin says so.
     pub modified_at: Option<i64>,
-    /// When it was accepted, in milliseconds since 1970; 0 for one that is about to be.
+    /// When it was accepted, in milliseconds since 1970; 0 before it is recorded.
     pub at: i64,
-    /// How many accepted exports in a row have not named each of what the source claims, this one
-    /// included.
+    /// For each claimed resource that is missing: in how many accepted exports in a row, including
+    /// this one.
     pub missed: BTreeMap<Key, u32>,
 }
 
 impl Store {
-    /// The last accepted exports of a source, newest first; what they did not name is left out.
+    /// Returns the last accepted exports of a source, newest first, without `missed`.
     pub async fn accepted_exports(
         &self,
         source: &str,
@@ -44,6 +46,8 @@ impl Store {
         let Some(mut tx) = self.begin_schema_read("read the accepted feeds").await? else {
             return Ok(Vec::new());
         };
+        // A reader may be one release ahead of the schema, before anybody ran `roster migrate`: no
+        // table is an empty history, not an error.
         if !has_feed_tables(&mut tx).await? {
             return Ok(Vec::new());
         }
@@ -79,7 +83,7 @@ impl Store {
 }
 
 impl Store {
-    /// How many accepted exports in a row have not named each of what a source claims.
+    /// Returns, for each claimed resource that is missing, in how many accepted exports in a row.
     pub async fn missed_counts(&self, source: &str) -> Result<BTreeMap<Key, u32>, StoreError> {
         match self
             .begin_schema_read("read what exports did not name")
@@ -91,17 +95,16 @@ impl Store {
     }
 }
 
-/// What is kept of all accepted exports of a source.
+/// A summary of the accepted exports of a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AcceptedExportStats {
-    /// How many there are, of the last hundred.
+    /// How many are kept, at most the last hundred.
     pub count: u64,
     /// When the last one was accepted, in milliseconds since 1970.
     pub last: Option<i64>,
 }
 
 impl Store {
-    /// How many exports of a source were accepted, and when the last was.
     pub async fn count_accepted(&self, source: &str) -> Result<AcceptedExportStats, StoreError> {
         let Some(mut tx) = self.begin_schema_read("count the accepted feeds").await? else {
             return Ok(AcceptedExportStats::default());
@@ -121,7 +124,7 @@ impl Store {
         )
     }
 
-    /// Keeps what is wrong with the rows of the last export of a source, as it is sent back.
+    /// Stores the annotated copy of the last export, replacing the one before.
     pub async fn keep_report(&self, source: &str, report: &[u8]) -> Result<(), StoreError> {
         let mut tx = self.begin_write("keep the report").await?;
         super::migrate::require_current(&mut tx).await?;
@@ -133,7 +136,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// What is wrong with the rows of the last export of a source.
+    /// Returns the annotated copy of the last export.
     pub async fn report(&self, source: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the report").await? else {
             return Ok(None);
@@ -148,13 +151,14 @@ impl Store {
     }
 }
 
-/// Whether the schema has tables for it: that of the release before is read, too.
+/// Whether the feed tables exist; the schema of the previous release, which has none, is readable
+/// too.
 async fn has_feed_tables(tx: &mut SqlTransaction) -> Result<bool, StoreError> {
     let exists = tx.dialect().table_exists;
     tx.has_rows(exists, &["absences".into()]).await
 }
 
-/// Reads how often what a source claims was not named.
+/// Adds the missed counts of a source to the snapshot.
 pub(super) async fn read_missed_counts(
     tx: &mut SqlTransaction,
     source: &str,
@@ -175,6 +179,7 @@ async fn fetch_missed_counts(
     let sql = "SELECT kind, external_id, missed FROM absences WHERE source = ?";
     let types = [SqlType::Id, SqlType::Id, SqlType::Int];
     for mut cells in tx.fetch(sql, &[source.into()], &types).await? {
+        // A kind of a newer release. Skipping it is safe: this release plans nothing for it.
         let Some(kind) = cells[0].as_text().and_then(kinds::by_name) else {
             continue;
         };
@@ -188,13 +193,14 @@ async fn fetch_missed_counts(
     Ok(missed)
 }
 
-/// Records an export, and what it did not name.
+/// Records an accepted export and replaces the missed counts of its source.
 pub(super) async fn record_accepted_export(
     tx: &mut SqlTransaction,
     source: &str,
     accepted: &AcceptedExport,
 ) -> Result<(), StoreError> {
-    // Not every place says when an export was written; a parameter without a value is a text's.
+    // Not every origin says when an export was written, and a NULL parameter is bound as text,
+    // which PostgreSQL refuses for a bigint column: so the number stands in the SQL.
     let modified = accepted
         .modified_at
         .map_or("NULL".to_owned(), |at| at.to_string());
@@ -212,10 +218,13 @@ pub(super) async fn record_accepted_export(
         SqlValue::text(serde_json::to_string(&accepted.filled).unwrap_or_default()),
     ];
     tx.run(&sql, &params).await?;
+    // Trimmed on every insert, so no job is needed to keep the table small.
     let sql = "DELETE FROM feeds WHERE source = ? AND at < (SELECT at FROM feeds \
                WHERE source = ? ORDER BY at DESC LIMIT 1 OFFSET ?)";
     tx.run(sql, &[source.into(), source.into(), KEPT.into()])
         .await?;
+    // Replaced as a whole: a resource that is back in the export must lose its count, or a single
+    // later absence would look like many in a row.
     tx.run("DELETE FROM absences WHERE source = ?", &[source.into()])
         .await?;
     let rows = accepted.missed.iter().map(|(key, missed)| {

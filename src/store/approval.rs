@@ -1,4 +1,5 @@
-//! Approvals of holds and of sources, by named persons.
+//! Approvals of holds and of sources, each in the name of a person and written together with its
+//! entry in the audit log.
 
 use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::StoreError;
@@ -6,21 +7,20 @@ use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::model::Key;
 
-/// That a person let a hold through.
+/// The approval of a hold, or of one resource in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Approval {
     pub hold: String,
-    /// Which resource of it, as `User/u-1`; empty: all.
+    /// The resource, as `User/u-1`; empty for the whole hold.
     pub resource: String,
     pub approver: String,
-    /// Why.
     pub reason: String,
-    /// When, in milliseconds since 1970.
+    /// When it was given, in milliseconds since 1970.
     pub at: i64,
 }
 
 impl Store {
-    /// Every approval of a hold, lapsed ones too.
+    /// Returns every approval of a hold, including expired ones.
     pub async fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
             return Ok(Vec::new());
@@ -45,7 +45,7 @@ impl Store {
         Ok(approvals.collect())
     }
 
-    /// Records that a person lets a hold through, all of it or one resource of it.
+    /// Records the approval of a hold, or of one resource in it.
     pub async fn approve_hold(
         &self,
         hold: &str,
@@ -54,6 +54,7 @@ impl Store {
         reason: &str,
     ) -> Result<(), StoreError> {
         let resource = only.map(ToString::to_string).unwrap_or_default();
+        // A second approval of the same hold renews the first one, because approvals expire.
         let sql = "INSERT INTO approvals (hold, resource, approver, reason, approved_at) \
                    VALUES (?, ?, ?, ?, ?) ON CONFLICT (hold, resource) DO UPDATE SET \
                    approver = excluded.approver, reason = excluded.reason, \
@@ -64,13 +65,14 @@ impl Store {
         self.approve(sql, &of, act, approver, reason).await
     }
 
-    /// Records that a person lets a source begin.
+    /// Records the first approval of a source.
     pub async fn approve_source(
         &self,
         source: &str,
         approver: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
+        // Once approved, a source stays approved: a later call must not change who did it first.
         let sql = "INSERT INTO source_approvals (source, approver, reason, approved_at) \
                    VALUES (?, ?, ?, ?) ON CONFLICT (source) DO NOTHING";
         let act = act_params(approver, "approve source", source, reason);
@@ -78,7 +80,7 @@ impl Store {
             .await
     }
 
-    /// Whether a person has let a source begin.
+    /// Whether a source has its first approval.
     pub async fn source_approved(&self, source: &str) -> Result<bool, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
             return Ok(false);
@@ -98,6 +100,7 @@ impl Store {
         approver: &str,
         reason: &str,
     ) -> Result<(), StoreError> {
+        // One transaction: an approval without its entry in the audit log must not exist.
         let mut tx = self.begin_write("record the approval").await?;
         migrate::require_current(&mut tx).await?;
         let mut params = of.to_vec();

@@ -1,4 +1,5 @@
-//! Claims as rows: the declared fields are packed into one value.
+//! Claims as table rows. The declared fields of a claim are packed into one value, because a plan
+//! reads them only where the digest or the version differs.
 
 use super::row_writer::SqlValueRef;
 use super::sql_value::{SqlType, SqlValue};
@@ -8,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The columns of a claim, the key's first.
+/// The columns of a claim, key first.
 pub(super) const COLUMNS: [(&str, SqlType); 11] = [
     ("source", SqlType::Id),
     ("kind", SqlType::Id),
@@ -37,7 +38,7 @@ pub(super) struct ClaimRow<'a> {
 }
 
 impl ClaimRow<'_> {
-    /// Its values in the order of the columns.
+    /// Returns its values in the order of the columns.
     pub(super) fn values(&self) -> [SqlValueRef<'_>; COLUMNS.len()] {
         let at = self.origin.map(|(_, at)| at).unwrap_or_default();
         let path = self.origin.map(|(path, _)| SqlValueRef::Shared(path));
@@ -64,19 +65,21 @@ fn state_word(state: ClaimState) -> &'static str {
     }
 }
 
-/// Reads claims; sources, paths and revisions that repeat are kept once.
+/// Reads claims; repeated sources, paths and revisions share one allocation.
 #[derive(Default)]
 pub(super) struct ClaimReader {
     shared: HashSet<Arc<str>>,
 }
 
 impl ClaimReader {
-    /// The claim in some cells and the key it is on; `None` for a kind nobody knows.
+    /// Reads the claim in a row and its key; `None` if this release does not know the kind.
     pub(super) fn read(&mut self, cells: &mut [SqlValue]) -> Option<(Key, Claim)> {
         let kind = kinds::by_name(cells[1].as_text()?)?.id;
         let id = cells[2].take_text();
         let mut digest = [0; 16];
         let stored = cells[3].take_bytes();
+        // A digest of another length stays all zeros, which equals no computed one: the resource is
+        // compared again.
         if stored.len() == digest.len() {
             digest.copy_from_slice(&stored);
         }
@@ -103,6 +106,7 @@ impl ClaimReader {
 
     fn share(&mut self, cell: &SqlValue) -> Arc<str> {
         let text = cell.as_text().unwrap_or_default();
+        // Sources, paths and revisions repeat in thousands of claims.
         if let Some(known) = self.shared.get(text) {
             return Arc::clone(known);
         }

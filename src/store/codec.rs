@@ -1,4 +1,6 @@
-//! Canonical values to SQL and back.
+//! Converts canonical values to SQL and back. `row`, `cell` and `custom_json` are the entry points.
+//! What a foreign writer put into a column and cannot be read is treated as absent; the comparison
+//! then writes it anew.
 
 use super::row_writer::SqlValueRef;
 use super::sql_value::SqlValue;
@@ -8,7 +10,7 @@ use crate::model::{CompactText, Key, Link, Row, SmallMap, Value};
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
-/// A row of a kind's table as a stored resource; its lists are still empty.
+/// Reads a row of a kind's table; its lists are filled in later.
 pub(super) fn row(table: &KindTable, cells: &mut [SqlValue]) -> Row {
     let kind = table.kind;
     let mut row = Row {
@@ -36,13 +38,14 @@ pub(super) fn row(table: &KindTable, cells: &mut [SqlValue]) -> Row {
             }
         }
     }
+    // An empty list instead of none: a resource without links has no rows to say so.
     for link in &table.links {
         row.values[link.field] = Some(members(link, Vec::new()));
     }
     row
 }
 
-/// A list of the members found in a link table, sorted by member.
+/// The members found in a link table as a list, sorted by member.
 pub(super) fn members(link: &LinkTable, links: Vec<Link>) -> Value {
     if link.attributes.is_empty() {
         Value::List(links.into_iter().map(|link| link.target).collect())
@@ -51,7 +54,7 @@ pub(super) fn members(link: &LinkTable, links: Vec<Link>) -> Value {
     }
 }
 
-/// One link, from the cells after the owner's.
+/// Reads one link from the cells after the owner.
 pub(super) fn link(table: &LinkTable, cells: &mut [SqlValue]) -> Link {
     let mut attributes = [None; 2];
     for ((choice, attribute), cell) in attributes.iter_mut().zip(table.attributes).zip(&cells[1..])
@@ -77,7 +80,8 @@ fn choice_of(attribute: &LinkAttribute, cell: &SqlValue) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
-/// The attributes of a link as columns; what was not said is `otherwise`, or what absence means.
+/// The attributes of a link as columns. An attribute that was not declared keeps the value of
+/// `otherwise`, or takes its default.
 pub(super) fn attribute_cells(
     table: &LinkTable,
     link: &Link,
@@ -101,6 +105,8 @@ pub(super) fn attribute_cells(
 fn value(ty: &FieldType, cell: &mut SqlValue) -> Option<Value> {
     Some(match (ty, std::mem::take(cell)) {
         (_, SqlValue::Null) => {
+            // A list that was never stored equals an empty one; anything else would be a change in
+            // every plan.
             return matches!(ty, FieldType::Ordered(_)).then(|| Value::List([].into()));
         }
         (FieldType::Ordered(_), SqlValue::Text(text)) => Value::List(list(&text)),
@@ -111,14 +117,14 @@ fn value(ty: &FieldType, cell: &mut SqlValue) -> Option<Value> {
     })
 }
 
-/// A list that keeps its order, out of its JSON.
+/// Reads an ordered list from its JSON.
 pub(super) fn list(json: &str) -> Box<[CompactText]> {
     serde_json::from_str::<Vec<CompactText>>(json)
         .unwrap_or_default()
         .into()
 }
 
-/// A file's value is its path and the hash of its content.
+/// Appends the hash of the content to a file's path; together they are the value.
 fn join_sha256(value: &mut Option<Value>, cell: &SqlValue) {
     if let (Some(Value::Text(path)), Some(hash)) = (value, cell.as_text()) {
         path.push_str(" sha256:");
@@ -126,12 +132,12 @@ fn join_sha256(value: &mut Option<Value>, cell: &SqlValue) {
     }
 }
 
-/// The hash within a file's value.
+/// The hash in a file's value.
 pub(super) fn sha256(value: &Value) -> Option<&str> {
     Some(value.as_text()?.rsplit_once(" sha256:")?.1)
 }
 
-/// What a column holds of a field's value.
+/// The column value for a field's value.
 pub(super) fn cell<'v>(column: &TableColumn, value: Option<&'v Value>) -> SqlValueRef<'v> {
     match (column.content, value) {
         (_, None | Some(Value::Links(_))) => SqlValueRef::Null,
@@ -148,23 +154,23 @@ pub(super) fn cell<'v>(column: &TableColumn, value: Option<&'v Value>) -> SqlVal
     }
 }
 
-/// A list that keeps its order, as JSON.
+/// Writes an ordered list as JSON.
 pub(super) fn json_list(members: &[impl Serialize]) -> String {
     serde_json::to_string(members).unwrap_or_default()
 }
 
-/// Custom values, sorted by id, as canonical JSON: no spaces.
+/// Writes custom values as canonical JSON: sorted by id, without spaces.
 pub(super) fn custom_json<'v>(
     custom: impl Iterator<Item = (&'v CompactText, &'v Value)>,
 ) -> String {
     let mut text = Vec::with_capacity(128);
     let shown = custom.map(|(id, value)| (id.as_str(), ValueJson(value)));
-    // Neither writing to memory nor these values can fail.
+    // Writing to memory cannot fail, and these values always serialise.
     let _ = serde_json::Serializer::new(&mut text).collect_map(shown);
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// A value that is written as JSON, without a tree of it where it is a mere text.
+/// Serialises a value; a text, the common case, without building a JSON tree.
 struct ValueJson<'a>(&'a Value);
 
 impl Serialize for ValueJson<'_> {
@@ -176,7 +182,7 @@ impl Serialize for ValueJson<'_> {
     }
 }
 
-/// Custom values out of their JSON; what Roster would not write is left out.
+/// Reads custom values from their JSON; leaves out what Roster would not write.
 pub(super) fn custom(text: &str) -> SmallMap<CompactText, Value> {
     if matches!(text, "" | "{}") {
         return SmallMap::default();
@@ -206,11 +212,12 @@ fn custom_value(json: Json) -> Option<Value> {
     })
 }
 
-/// A value as JSON; a number keeps its spelling where JSON can.
+/// A value as JSON; a number keeps its spelling where JSON allows it.
 pub(super) fn json(value: &Value) -> Json {
     match value {
         Value::Text(text) => Json::String(text.to_string()),
         Value::Number(text) => {
+            // JSON has no `007` and no `+1`: such a number is kept as the text it was.
             serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.to_string()))
         }
         Value::Bool(value) => Json::Bool(*value),

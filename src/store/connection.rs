@@ -1,4 +1,6 @@
-//! A transaction on either engine: the few operations everything else is written with.
+//! A transaction on either engine, with the few operations that everything else in the store uses:
+//! run, fetch, batch, load, scan and commit. Statements are written once with `?`; the dialect
+//! adapts them. Start at [`SqlTransaction`].
 
 use super::dialect::{POSTGRES, SQLITE, SqlDialect};
 use super::error::{SqlFault, StoreError};
@@ -10,41 +12,38 @@ use std::sync::Arc;
 
 pub(super) type SqlRow = Vec<SqlValue>;
 
-/// A transaction; dropped, it is rolled back.
+/// An open transaction; rolled back when dropped.
 pub(super) struct SqlTransaction {
     engine: EngineTransaction,
-    /// What is being done, for errors.
+    /// What is being done, for error messages.
     operation: &'static str,
-    /// Where, for errors.
+    /// The database, without its password, for error messages.
     place: Arc<str>,
 }
 
-/// Which engine's transaction.
 pub(super) enum EngineTransaction {
-    /// Embedded.
     Sqlite(Transaction<'static, Sqlite>),
-    /// A server's.
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// A whole table to read, in the order of its key.
+/// A whole table to read in key order.
 pub(super) struct TableScan<'a> {
     pub(super) table: &'a str,
-    /// The columns, the key's first.
+    /// The columns, key first.
     pub(super) columns: &'a [(&'a str, SqlType)],
-    /// How many of the columns are the key.
+    /// How many leading columns form the key.
     pub(super) key: usize,
 }
 
-/// Rows for one statement, in as many statements as it takes.
+/// A statement for many rows, split into as many statements as the engine needs.
 pub(super) struct BatchStatement<'a> {
-    /// The statement; `{rows}` stands for the rows.
+    /// The statement; `{rows}` is replaced by the rows.
     pub(super) sql: &'a str,
     /// The types of the rows' cells.
     pub(super) types: &'a [SqlType],
 }
 
-/// Runs one expression on whichever engine it is.
+/// Runs an expression on the engine's own transaction.
 macro_rules! on {
     ($tx:expr, $inner:ident => $body:expr) => {
         match &mut $tx.engine {
@@ -54,7 +53,7 @@ macro_rules! on {
     };
 }
 
-/// Binds parameters, of which every text, number and boolean is the same on both engines.
+/// Binds parameters; both engines take the same Rust types.
 macro_rules! bind {
     ($query:expr, $params:expr) => {{
         let mut query = $query;
@@ -72,13 +71,16 @@ macro_rules! bind {
     }};
 }
 
-/// Reads a fetched row by the types asked for.
+/// Reads a fetched row by the requested types.
 macro_rules! cells {
     ($row:expr, $types:expr) => {{
         let mut cells = SqlRow::with_capacity($types.len());
         for (index, ty) in $types.iter().enumerate() {
             cells.push(match ty {
                 SqlType::Text | SqlType::Id | SqlType::Time => {
+                    // Unchecked, because the type is known from the statement: PostgreSQL reports
+                    // `text` and `varchar` as different types, and SQLite has no column types for
+                    // expressions.
                     SqlValue::text_or_null($row.try_get_unchecked::<Option<&str>, _>(index)?)
                 }
                 SqlType::Int => $row
@@ -97,7 +99,6 @@ macro_rules! cells {
 }
 
 impl SqlTransaction {
-    /// A transaction for one operation.
     pub(super) fn new(engine: EngineTransaction, operation: &'static str, place: Arc<str>) -> Self {
         Self {
             engine,
@@ -106,7 +107,6 @@ impl SqlTransaction {
         }
     }
 
-    /// The engine's SQL.
     pub(super) fn dialect(&self) -> &'static SqlDialect {
         match self.engine {
             EngineTransaction::Sqlite(_) => &SQLITE,
@@ -114,7 +114,7 @@ impl SqlTransaction {
         }
     }
 
-    /// Names what went wrong while doing this operation.
+    /// Wraps a driver error with the operation and the database.
     fn error_mapper(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
         let (operation, place) = (self.operation, Arc::clone(&self.place));
         move |source| StoreError::Sql {
@@ -124,7 +124,7 @@ impl SqlTransaction {
         }
     }
 
-    /// The same for something the database should not hold.
+    /// An error for data that the database should not contain.
     pub(super) fn corrupt(&self, what: impl Into<String>) -> StoreError {
         StoreError::Corrupt {
             operation: self.operation,
@@ -132,14 +132,13 @@ impl SqlTransaction {
         }
     }
 
-    /// Runs statements without parameters.
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         let failed = self.error_mapper();
         on!(self, tx => sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await.map(|_| ()))
             .map_err(failed)
     }
 
-    /// Runs one statement, and says how many rows it touched.
+    /// Runs one statement; returns the number of affected rows.
     pub(super) async fn run(&mut self, sql: &str, params: &[SqlValue]) -> Result<u64, StoreError> {
         let (sql, failed) = (self.dialect().number_placeholders(sql), self.error_mapper());
         on!(self, tx => {
@@ -149,7 +148,6 @@ impl SqlTransaction {
         .map_err(failed)
     }
 
-    /// The rows of a query.
     pub(super) async fn fetch(
         &mut self,
         sql: &str,
@@ -167,7 +165,6 @@ impl SqlTransaction {
         .map_err(failed)
     }
 
-    /// The first row of a query.
     pub(super) async fn first(
         &mut self,
         sql: &str,
@@ -186,7 +183,7 @@ impl SqlTransaction {
         Ok(!self.fetch(sql, params, &[]).await?.is_empty())
     }
 
-    /// Runs a statement for many rows, and says how many rows it touched.
+    /// Runs a statement for many rows; returns the number of affected rows.
     pub(super) async fn batch(
         &mut self,
         batch: &BatchStatement<'_>,
@@ -198,7 +195,7 @@ impl SqlTransaction {
         let full = batch.sql.replace("{rows}", &full);
         let mut chunk: Vec<SqlRow> = rows.by_ref().take(limit).collect();
         while !chunk.is_empty() {
-            // While the engine works on these rows, the next ones are made.
+            // The next rows are prepared while the engine works on these.
             let next = async { rows.by_ref().take(limit).collect() };
             let (done, next) = tokio::join!(self.chunk(batch, &full, chunk), next);
             touched += done?;
@@ -207,7 +204,7 @@ impl SqlTransaction {
         Ok(touched)
     }
 
-    /// Runs a statement for the rows of one statement.
+    /// Runs a statement for one chunk of rows.
     async fn chunk(
         &mut self,
         batch: &BatchStatement<'_>,
@@ -225,6 +222,8 @@ impl SqlTransaction {
                         .sql
                         .replace("{rows}", &SQLITE.batch(batch.types, chunk.len()))
                 };
+                // Only the full chunk is prepared and cached. The last one has its own length, and
+                // every length would leave another statement in the cache.
                 let query = sqlx::query(AssertSqlSafe(sql)).persistent(whole);
                 let query = bind!(query, chunk.iter().flatten());
                 query
@@ -233,6 +232,7 @@ impl SqlTransaction {
                     .map(|done| done.rows_affected())
             }
             EngineTransaction::Postgres(tx) => {
+                // PostgreSQL takes arrays, so one text serves a chunk of any length.
                 let query = sqlx::query(AssertSqlSafe(full));
                 let query = arrays(query, batch.types, &chunk);
                 query
@@ -244,7 +244,7 @@ impl SqlTransaction {
         .map_err(failed)
     }
 
-    /// The rows of a query for many rows.
+    /// Fetches the rows of a query for many input rows.
     pub(super) async fn batch_fetch(
         &mut self,
         batch: &BatchStatement<'_>,
@@ -290,7 +290,7 @@ impl SqlTransaction {
         .map_err(failed)
     }
 
-    /// Adds rows to a table.
+    /// Inserts rows into a table.
     pub(super) async fn insert(
         &mut self,
         table: &str,
@@ -302,8 +302,8 @@ impl SqlTransaction {
         self.load(table, columns, rows, put).await
     }
 
-    /// Adds rows to a table, as fast as the engine can; `put` gives the values of a row in the order
-    /// of the columns.
+    /// Inserts rows the fastest way the engine has. `put` writes the values of a row in column
+    /// order.
     pub(super) async fn load<T>(
         &mut self,
         table: &str,
@@ -317,7 +317,7 @@ impl SqlTransaction {
         match &mut self.engine {
             EngineTransaction::Sqlite(tx) => {
                 // OR ROLLBACK: a failure ends the transaction anyway, so the statement needs no
-                // journal.
+                // journal of its own.
                 let head = format!("INSERT OR ROLLBACK INTO {table} ({names}) ");
                 super::sqlite_bulk::insert(tx, &head, &types, rows, put).await
             }
@@ -329,7 +329,7 @@ impl SqlTransaction {
         .map_err(failed)
     }
 
-    /// Gives every row of a table to `each`, in the order of its key.
+    /// Passes every row of a table to `each`, in key order.
     pub(super) async fn scan(
         &mut self,
         scan: &TableScan<'_>,
@@ -355,7 +355,7 @@ impl SqlTransaction {
     }
 }
 
-/// Binds a column of each type as one array.
+/// Binds each column as one array.
 fn arrays<'q>(
     query: sqlx::query::Query<'q, Postgres, sqlx::postgres::PgArguments>,
     types: &[SqlType],
@@ -390,7 +390,7 @@ fn arrays<'q>(
     query
 }
 
-/// Text that is known to be UTF-8 unless somebody stored bytes as text.
+/// SQLite stores any bytes as text; a foreign writer may have stored invalid UTF-8.
 pub(super) fn utf8(bytes: &[u8]) -> CompactText {
     CompactText::from_utf8_lossy(bytes)
 }

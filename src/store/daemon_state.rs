@@ -1,5 +1,6 @@
-//! What the daemon keeps of its sources: their state, who suspended them, the passes worth telling
-//! of, and every act of a person.
+//! The daemon's own state: the state of each source, suspensions, the passes worth keeping and the
+//! audit log. It is in the database so that it survives a restart and every replica sees the same.
+//! The documents themselves are the daemon's; the store does not look into them.
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
@@ -8,55 +9,52 @@ use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use rand::Rng;
 
-/// What is kept of one source.
+/// The stored state of one source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredSourceState {
-    /// Its name.
     pub source: String,
-    /// Its state, a JSON document of the daemon's.
+    /// The state, a JSON document of the daemon's.
     pub state: String,
-    /// Which replica wrote it.
+    /// The replica that wrote it.
     pub holder: String,
-    /// When, in milliseconds since 1970.
+    /// When it was written, in milliseconds since 1970.
     pub at: i64,
 }
 
 /// Why a source is not reconciled.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Suspension {
-    /// Who said so.
+    /// Who suspended it.
     pub actor: String,
-    /// Why.
     pub reason: String,
-    /// When, in milliseconds since 1970.
+    /// When it was suspended, in milliseconds since 1970.
     pub at: i64,
 }
 
-/// What a person did.
+/// An entry of the audit log.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct ActRecord {
-    /// When, in milliseconds since 1970.
     pub at: i64,
     pub actor: String,
-    /// What: `suspend`, `resume`, `reconcile`, `approve hold` and so on.
+    /// What was done: `suspend`, `resume`, `reconcile`, `approve hold` and so on.
     pub act: String,
-    /// On what: a source, a hold.
+    /// The source or hold it was done to.
     pub subject: String,
-    /// Why; empty when nothing was said.
+    /// The given reason; empty if none.
     pub reason: String,
 }
 
-/// Stands for every source where a source is suspended.
+/// As a source name in a suspension: every source.
 pub const ALL_SOURCES: &str = "*";
 
-/// How many passes of a source are kept.
+/// How many passes are kept per source.
 const PASSES: i64 = 500;
 pub(super) const INSERT_ACT: &str =
     "INSERT INTO acts (at, id, actor, act, subject, reason) VALUES (?, ?, ?, ?, ?, ?)";
 
 impl Store {
-    /// Keeps the state of a source, its last plan, and the pass if it is worth telling of, unless
-    /// somebody else has taken its lease since; then `false`.
+    /// Stores the state of a source, its last plan and, if given, the pass. Writes nothing and
+    /// returns `false` if another replica has taken over the lease.
     pub async fn save_source_state(
         &self,
         source: &str,
@@ -68,6 +66,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write("keep the state of the source").await?;
         migrate::require_current(&mut tx).await?;
+        // The token decides, not the time: a replica that stood still and lost its lease must not
+        // overwrite the state of its successor, whatever its clock says.
         let sql = "INSERT INTO watched AS w (source, state, holder, token, at) \
                    VALUES (?, ?, ?, ?, ?) ON CONFLICT (source) DO UPDATE SET \
                    state = excluded.state, holder = excluded.holder, token = excluded.token, \
@@ -92,7 +92,7 @@ impl Store {
         Ok(written == 1)
     }
 
-    /// What is kept of every source, by name.
+    /// Returns the stored state of every source, by name.
     pub async fn source_states(&self) -> Result<Vec<StoredSourceState>, StoreError> {
         let Some(mut tx) = self
             .begin_schema_read("read the state of the sources")
@@ -117,7 +117,7 @@ impl Store {
         Ok(watched.collect())
     }
 
-    /// The last plan of a source, as it was kept.
+    /// Returns the last plan of a source as it was stored.
     pub async fn last_plan(&self, source: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the last plan").await? else {
             return Ok(None);
@@ -127,7 +127,7 @@ impl Store {
         Ok(found.map(|mut cells| cells[0].take_bytes()))
     }
 
-    /// Suspends a source, or [`ALL_SOURCES`] one, and records who did.
+    /// Suspends a source, or [`ALL_SOURCES`], and records who did.
     pub async fn suspend(&self, source: &str, actor: &str, reason: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("suspend the source").await?;
         migrate::require_current(&mut tx).await?;
@@ -146,7 +146,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Takes a suspension back and records who did; `false` when there was none.
+    /// Ends a suspension and records who did; `false` if there was none.
     pub async fn resume(
         &self,
         source: &str,
@@ -165,7 +165,7 @@ impl Store {
         Ok(resumed)
     }
 
-    /// Every suspension, by source.
+    /// Returns every suspension, by source.
     pub async fn suspensions(&self) -> Result<Vec<(String, Suspension)>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the suspensions").await? else {
             return Ok(Vec::new());
@@ -189,7 +189,7 @@ impl Store {
         Ok(suspensions.collect())
     }
 
-    /// Records what a person did.
+    /// Adds an entry to the audit log.
     pub async fn record_act(
         &self,
         actor: &str,
@@ -204,7 +204,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The latest acts, newest first.
+    /// Returns the latest entries of the audit log, newest first.
     pub async fn acts(&self, limit: u32) -> Result<Vec<ActRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the acts").await? else {
             return Ok(Vec::new());
@@ -228,7 +228,8 @@ impl Store {
         Ok(acts.collect())
     }
 
-    /// The latest passes of a source, or of all, newest first: JSON documents of the daemon's.
+    /// Returns the latest passes of one source or of all, newest first, as JSON documents of the
+    /// daemon's.
     pub async fn passes(
         &self,
         source: Option<&str>,
@@ -251,7 +252,7 @@ impl Store {
     }
 }
 
-/// Records a pass, and forgets those of the source that are long past.
+/// Records a pass and deletes the oldest ones of the source.
 async fn record_pass(
     tx: &mut SqlTransaction,
     source: &str,
@@ -283,7 +284,7 @@ pub(super) fn act_params(actor: &str, what: &str, subject: &str, reason: &str) -
     ]
 }
 
-/// Tells what happened within one millisecond apart.
+/// Keeps two entries of the same millisecond apart in the primary key.
 fn random_id() -> SqlValue {
     SqlValue::Int(rand::rng().random_range(0..1 << 52))
 }

@@ -1,53 +1,54 @@
-//! What differs between the two engines' SQL, as data.
+//! The differences between the two engines' SQL, as data. Everything else in the store is written
+//! once; a difference that is more than a piece of SQL is a bulk path in `connection`.
 
 use super::sql_value::SqlType;
 
-/// One engine's way to say things.
+/// The SQL of one engine.
 #[derive(Debug)]
 pub(super) struct SqlDialect {
-    /// Its name, for messages.
+    /// The name of the engine, for messages.
     pub(super) name: &'static str,
-    /// `?` or `$1`.
+    /// Whether placeholders are numbered, `$1`, and not `?`. Also tells PostgreSQL from SQLite.
     pub(super) numbered: bool,
-    /// The words after a table's columns.
+    /// What follows the column list of a table.
     pub(super) table_options: &'static str,
-    /// A random number from -1 down to -2^52.
+    /// A random version from -1 down to -2^52, which marks a foreign write.
     pub(super) foreign_version: &'static str,
-    /// The moment, for a column's default.
+    /// The current time, as a column default.
     pub(super) now: &'static str,
-    /// Milliseconds since 1970 by the clock that leases are judged by.
+    /// Milliseconds since 1970 by the clock that decides about leases.
     pub(super) clock: &'static str,
     /// Makes statements fail that wait long for a lock.
     pub(super) set_lock_timeout: &'static str,
-    /// Lets the transaction stand still for so many milliseconds between two statements.
+    /// Sets how many milliseconds the transaction may be idle between two statements.
     pub(super) set_idle_timeout: &'static str,
     /// Locks the rows that a query reads.
     pub(super) for_update: &'static str,
-    /// Locks the rows that a join reads of the table called `t` there.
+    /// Locks the rows that a join reads from the table with the alias `t`.
     pub(super) for_update_t: &'static str,
-    /// The two booleans.
+    /// The literals for false and true.
     pub(super) booleans: [&'static str; 2],
-    /// Whether a table is there: a query with its name as the parameter.
+    /// A query for the existence of a table, with its name as the parameter.
     pub(super) table_exists: &'static str,
-    /// The tables and views that are there, by name.
+    /// A query for the names of all tables and views.
     pub(super) tables: &'static str,
-    /// The columns of a table: a query with its name as the parameter.
+    /// A query for the columns of a table, with its name as the parameter.
     pub(super) columns: &'static str,
-    /// Around a JSON object in `FROM`: its members as rows `j` with a column `key`.
+    /// Goes around a JSON object in `FROM`; its members become rows `j` with a column `key`.
     pub(super) members: [&'static str; 2],
-    /// Announces a write of Roster's own, which triggers then leave alone.
+    /// Sets the guard that tells the triggers that Roster is writing.
     pub(super) guard_on: &'static str,
-    /// Takes that back.
+    /// Removes the guard.
     pub(super) guard_off: &'static str,
-    /// Sets a first load up.
+    /// Prepares the transaction for a first load.
     pub(super) load_begins: &'static str,
-    /// Takes that back, where the end of the transaction does not.
+    /// Undoes that, where the end of the transaction does not.
     pub(super) load_ends: &'static str,
     /// How many rows a statement takes.
     pub(super) rows: usize,
 }
 
-/// Embedded, the default.
+/// Embedded, the default engine.
 pub(super) const SQLITE: SqlDialect = SqlDialect {
     name: "SQLite",
     numbered: false,
@@ -67,14 +68,14 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
     members: ["json_each(", ") AS j"],
     guard_on: "INSERT INTO writing (id) VALUES (1)",
     guard_off: "DELETE FROM writing",
-    // Rows come in the order of their keys, so pages behind them are not needed again; what `open`
-    // gives a connection is for writes all over the tables.
+    // The rows of a load are sorted by key, so pages already written are not needed again. The
+    // larger cache that `open` sets is for writes scattered over the tables.
     load_begins: "PRAGMA cache_size = -16384",
     load_ends: "PRAGMA cache_size = -65536",
     rows: 100,
 };
 
-/// For teams.
+/// For teams: several replicas and other programs on one database.
 pub(super) const POSTGRES: SqlDialect = SqlDialect {
     name: "PostgreSQL",
     numbered: true,
@@ -87,7 +88,7 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     for_update: " FOR UPDATE",
     for_update_t: " FOR UPDATE OF t",
     booleans: ["false", "true"],
-    // The information schema hides what the role may not read.
+    // The information schema hides tables that the role may not read; the catalogue shows them.
     table_exists: "SELECT 1::bigint FROM pg_catalog.pg_class AS c \
                    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
                    WHERE n.nspname = current_schema() AND c.relname = ? \
@@ -103,18 +104,20 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     members: ["json_object_keys(", "::json) AS j(key)"],
     guard_on: "SET LOCAL roster.writing = 'on'",
     guard_off: "SET LOCAL roster.writing = ''",
-    // Rough numbers will do for the planner until autovacuum has counted: a full ANALYZE of what was
-    // just written takes a third of the load.
+    // A full ANALYZE of the new rows takes a third of the load. Rough statistics are enough until
+    // autovacuum has gathered better ones.
     load_begins: "SET LOCAL default_statistics_target = 10",
     load_ends: "SET LOCAL default_statistics_target = DEFAULT",
     rows: 5000,
 };
 
 impl SqlDialect {
-    /// The type of a column, as in `CREATE TABLE`.
+    /// The column type, as in `CREATE TABLE`.
     pub(super) fn ty(&self, ty: SqlType) -> &'static str {
         let [sqlite, postgres] = match ty {
             SqlType::Text => ["TEXT", "text"],
+            // Collation C sorts by bytes, as SQLite and Rust do. With a language's collation, walks
+            // over two sorted lists would miss each other's rows.
             SqlType::Id => ["TEXT", "text COLLATE \"C\""],
             SqlType::Int => ["INTEGER", "bigint"],
             SqlType::Bool => ["INTEGER", "boolean"],
@@ -124,7 +127,7 @@ impl SqlDialect {
         if self.numbered { postgres } else { sqlite }
     }
 
-    /// A statement with this engine's placeholders; it is written with `?`.
+    /// Numbers the `?` of a statement if the engine wants it.
     pub(super) fn number_placeholders(&self, sql: &str) -> String {
         if !self.numbered {
             return sql.to_owned();
@@ -140,7 +143,7 @@ impl SqlDialect {
         placed
     }
 
-    /// The rows of a batch as a query: `VALUES (?, ?), …`, or `unnest` of an array a column.
+    /// The rows of a batch as a query: `VALUES (?, ?), …`, or `unnest` of one array per column.
     pub(super) fn batch(&self, types: &[SqlType], rows: usize) -> String {
         if !self.numbered {
             let row = format!("({})", vec!["?"; types.len()].join(","));
@@ -153,6 +156,8 @@ impl SqlDialect {
                 SqlType::Int => ("bigint", ""),
                 SqlType::Bool => ("boolean", ""),
                 SqlType::Bytes => ("bytea", ""),
+                // Times go as text, because the driver has no array type for them without another
+                // dependency.
                 SqlType::Time => ("text", "::timestamptz"),
             };
             read.push(format!("c{index}{cast}"));

@@ -1,4 +1,6 @@
-//! Opening a SQLite file, and what is wrong with one that cannot be opened.
+//! Opens a SQLite file and explains why one cannot be opened. A damaged, truncated or foreign file
+//! must be refused here, because SQLite itself would take an empty file for a new database and a
+//! torn log for none, and a plan over an empty directory would be wrong. Start at `open`.
 
 use super::error::{SqlFault, StoreError};
 use super::open::StoreAccess;
@@ -13,10 +15,10 @@ use std::time::Duration;
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
-/// What every SQLite file begins with.
+/// The first bytes of every SQLite file.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
-/// Connections to a file; `None` when it is not there and nothing is to be written.
+/// Opens a pool of connections; `None` if the file does not exist and nothing will be written.
 pub(super) async fn open(
     path: &Path,
     access: StoreAccess,
@@ -40,7 +42,7 @@ pub(super) async fn open(
     pool.map(Some).map_err(|fault| cannot_write(path, fault))
 }
 
-/// What a writer's connection does so that nothing committed is lost.
+/// The options of a writer, so that nothing committed is lost.
 fn with_durability(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .create_if_missing(true)
@@ -48,17 +50,18 @@ fn with_durability(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
 }
 
-/// Makes a database without tables beside its place and puts it there whole: Roster itself never
-/// leaves an empty file, so one that is found empty was a database before.
+/// Creates a database without tables under another name and moves it into place. Roster therefore
+/// never leaves an empty file, and one that is found empty must have been a database.
 async fn create(path: &Path) -> Result<(), StoreError> {
     let failed = |error: io::Error| failed_open(path, error);
-    // A link to a file that is not there: SQLite makes the file.
+    // A symbolic link to a missing file: SQLite creates the target.
     if path.is_symlink() {
         return Ok(());
     }
     let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(failed)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A random name, because two processes may start at the same moment.
     let new = folder.join(format!(".{name}.{:08x}.new", rand::random::<u32>()));
     let options = with_durability(SqliteConnectOptions::new().filename(&new));
     let made: Result<(), sqlx::Error> = async {
@@ -70,30 +73,36 @@ async fn create(path: &Path) -> Result<(), StoreError> {
         Ok(()) => move_into_place(&new, path).map_err(failed),
         Err(error) => Err(cannot_write(path, SqlFault(error))),
     };
+    // The temporary database has its own log and journal; they must not stay next to the real one.
     for end in ["", "-wal", "-shm", "-journal"] {
         let _ = fs::remove_file(sidecar_path(&new, end));
     }
     placed
 }
 
-/// Puts a new file in its place, unless somebody else's is there by now.
+/// Moves a new file into place, unless another process was faster.
 fn move_into_place(new: &Path, path: &Path) -> io::Result<()> {
+    // A hard link fails if the target exists, so the database of another process is never
+    // overwritten; a rename would replace it.
     match fs::hard_link(new, path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         // Not every file system has hard links.
         Err(_) => fs::rename(new, path)?,
     }
+    // Until the folder is synced, a power cut may lose the new name although the file itself is
+    // safe.
     File::open(folder_of(path))?.sync_all()
 }
 
-/// Opens for reading; in a read-only place a file without a log beside it is taken as it is.
+/// Opens for reading. In a read-only folder, a file without a log is opened as immutable.
 async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     let first = match connect_and_probe(options.clone()).await {
         Ok(pool) => return Ok(pool),
         Err(fault) if fault.is_read_only() => fault,
         Err(fault) => return Err(open_error(path, fault)),
     };
+    // `immutable` ignores the log, so what is in it would be missing without a word.
     if length(&sidecar_path(path, "-wal")) > 0 {
         return Err(StoreError::ReadOnlyWal {
             path: path.display().to_string(),
@@ -103,7 +112,7 @@ async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<SqliteP
     taken.map_err(|fault| open_error(path, if fault.is_damage() { fault } else { first }))
 }
 
-/// Connects and reads the first page.
+/// Connects and reads the first page, because connecting alone does not touch the file.
 async fn connect_and_probe(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> {
     let pool = connect(options).await?;
     sqlx::query("SELECT 1 FROM sqlite_schema")
@@ -118,8 +127,9 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> 
         .max_connections(4)
         .after_release(|connection, _| {
             Box::pin(async move {
-                // A transaction that SQLite ends by itself (no room left, `OR ROLLBACK`) is still open
-                // to sqlx, for ever: such a connection begins no other one.
+                // SQLite ends a transaction on its own when the disk is full or with `OR ROLLBACK`,
+                // but sqlx then believes it is still open. Such a connection must not be used
+                // again.
                 connection.ping().await?;
                 Ok(!connection.is_in_transaction())
             })
@@ -129,12 +139,14 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> 
         .map_err(SqlFault)
 }
 
-/// Whether there is a file, and that it may be a database.
+/// Whether the file exists; fails if it cannot be a database.
 fn check_file(path: &Path) -> Result<bool, StoreError> {
     let failed = |error: io::Error| failed_open(path, error);
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A log without its database holds committed changes. A new file in this place would
+            // silently lose them.
             return match length(&sidecar_path(path, "-wal")) {
                 0 => Ok(false),
                 _ => Err(damaged_error(
@@ -168,7 +180,7 @@ fn check_file(path: &Path) -> Result<bool, StoreError> {
     log_is_sound(path).map(|()| true)
 }
 
-/// What is said of a file that was a database.
+/// The message about a file that used to be a database.
 fn missing_file_message(path: &Path, what: &str) -> String {
     let log = sidecar_path(path, "-wal");
     if length(&log) > 0 {
@@ -181,14 +193,15 @@ fn missing_file_message(path: &Path, what: &str) -> String {
     format!("{what}; restore it from a backup, or remove it to start with a new database")
 }
 
-/// That a log with changes begins as one does: SQLite takes any other for none, and what was
-/// committed would be missing without a word.
+/// Checks that a log with changes has a valid header. SQLite takes any other log for an empty one,
+/// and committed changes would be missing without a word.
 fn log_is_sound(path: &Path) -> Result<(), StoreError> {
     const BEGIN: u64 = 32;
     let log = sidecar_path(path, "-wal");
     let mut first = Vec::new();
     let read = File::open(&log).and_then(|file| file.take(BEGIN).read_to_end(&mut first));
-    // A crash may leave the beginning alone, unwritten; changes come after it is on the disk.
+    // A crash may leave a header that was never written; changes only follow once the header is on
+    // disk.
     if read.is_err() || length(&log) <= BEGIN || begins_log(&first) {
         return Ok(());
     }
@@ -199,7 +212,8 @@ fn log_is_sound(path: &Path) -> Result<(), StoreError> {
     Err(damaged_error(path, &what))
 }
 
-/// Whether these are the first bytes of a log: its mark, and the checksum over the first 24.
+/// Whether these bytes are a valid log header: the magic number, and the checksum over the first 24
+/// bytes.
 fn begins_log(first: &[u8]) -> bool {
     let word = |at: usize, big: bool| {
         let bytes = first.get(at..at + 4)?.try_into().ok()?;
@@ -210,6 +224,7 @@ fn begins_log(first: &[u8]) -> bool {
         };
         Some(value)
     };
+    // The magic number also says in which byte order the checksum was computed.
     let big = match word(0, true) {
         Some(0x377f_0682) => false,
         Some(0x377f_0683) => true,
@@ -226,7 +241,7 @@ fn begins_log(first: &[u8]) -> bool {
     (word(24, true), word(28, true)) == (Some(one), Some(two))
 }
 
-/// A file of the database's beside it: its log is called `…-wal`.
+/// The path of a file that SQLite keeps beside the database, such as `…-wal`.
 fn sidecar_path(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);

@@ -1,4 +1,5 @@
-//! What can go wrong with the database.
+//! The errors of the store. `StoreError` is for opening, reading and recording; `ApplyError` says
+//! why an apply wrote nothing. The engine's codes are interpreted only here.
 
 use super::presence::MissingDirectory;
 use std::fmt;
@@ -7,46 +8,46 @@ use std::sync::Arc;
 /// Opening, reading or recording failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The URL is of no engine.
+    /// The URL belongs to no engine.
     #[error("`{0}` is not a database address; use sqlite:PATH or postgres://…")]
     InvalidUrl(String),
     /// The database cannot be reached or opened.
     #[error("cannot open the database {url}")]
     Open {
-        /// Where, without a password.
+        /// The database, without its password.
         url: String,
-        /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The file of a SQLite database is not what was written: nothing is read from it or written to it.
+    /// The SQLite file is damaged; nothing was read from it or written to it.
     #[error("the database {path} is damaged: {what}")]
     Damaged {
         /// The database file.
         path: String,
-        /// What is wrong, and the way out.
+        /// What is wrong and what to do about it.
         what: String,
     },
-    /// There is no directory in the database.
+    /// The database has no Roster directory.
     #[error("{0}; check the name, or create it with `roster apply` or `roster migrate`")]
     Absent(MissingDirectory),
-    /// The role may not see what is in the database.
+    /// The role has no access to the data.
     #[error("{0}")]
     Denied(String),
-    /// The tables that are there are another program's: nothing is read from them or written to them.
+    /// The existing tables belong to another program; nothing was read from them or written to
+    /// them.
     #[error(
         "{place} is not a Roster database: it has {tables} of another program. Nothing was \
          changed; {help}"
     )]
     Foreign {
-        /// Where, without a password.
+        /// The database, without its password.
         place: String,
         /// Some of its tables.
         tables: String,
-        /// The way out.
+        /// What to do about it.
         help: &'static str,
     },
-    /// A database in a read-only place has changes that only a writer may fold in.
+    /// A database in a read-only folder has changes that only a writer can fold in.
     #[error(
         "cannot read {path}: its folder is read-only and {path}-wal contains changes; open it \
          once in a writable folder, or copy both files"
@@ -55,17 +56,17 @@ pub enum StoreError {
         /// The database file.
         path: String,
     },
-    /// A database that is not there cannot be written through a reader.
+    /// A missing database cannot be written through a reader.
     #[error("no database yet; create it with `roster migrate` or `roster apply`")]
     Missing,
-    /// The schema is not this release's.
+    /// The schema belongs to another release.
     #[error("the database has schema version {found}, this release needs {needed}: {help}")]
     Schema {
-        /// Its version.
+        /// The stored version.
         found: i64,
-        /// The one this release writes.
+        /// The version of this release.
         needed: i64,
-        /// The way out.
+        /// What to do about it.
         help: &'static str,
     },
     /// A statement failed.
@@ -73,9 +74,8 @@ pub enum StoreError {
     Sql {
         /// What was being done.
         operation: &'static str,
-        /// In which database, without a password.
+        /// The database, without its password.
         place: Arc<str>,
-        /// Why.
         #[source]
         source: SqlFault,
     },
@@ -90,26 +90,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether another try may succeed: a serialization failure or a deadlock.
+    /// Whether a retry may succeed: a serialization failure or a deadlock.
     pub(super) fn transient(&self) -> bool {
         self.code()
             .is_some_and(|code| matches!(code.as_str(), "40001" | "40P01"))
     }
 
-    /// Whether somebody else held a lock for longer than the statement was to wait.
+    /// Whether another transaction held a lock for longer than the statement may wait.
     pub(super) fn is_lock_timeout(&self) -> bool {
         self.code().is_some_and(|code| code == "55P03")
     }
 
-    /// Why nothing can be written however often it is tried, if that is so: no room, a read-only place,
-    /// a disk that fails.
+    /// Why no write can succeed at all, if that is the case: no disk space, a read-only database or
+    /// a failing disk.
     #[must_use]
     pub fn write_failure(&self) -> Option<&'static str> {
         const FULL: &str = "the disk is full";
         const READ_ONLY: &str = "the database is read-only";
         const BROKEN: &str = "the disk reports an error";
         let code = self.code()?;
-        // The codes of PostgreSQL have five characters, those of SQLite fewer.
+        // PostgreSQL's codes have five characters, SQLite's are shorter numbers.
         match code.as_str() {
             "53100" => return Some(FULL),
             "25006" => return Some(READ_ONLY),
@@ -117,6 +117,7 @@ impl StoreError {
             code if code.len() == 5 => return None,
             _ => {}
         }
+        // SQLite's extended codes carry the primary code in the lowest byte.
         match code.parse::<u32>().ok()? & 0xff {
             13 => Some(FULL),
             8 => Some(READ_ONLY),
@@ -134,12 +135,12 @@ impl StoreError {
     }
 }
 
-/// Why a statement or a connection failed, without the words of the driver.
+/// Why a statement or connection failed, without the driver's own wording.
 #[derive(Debug)]
 pub struct SqlFault(pub(super) sqlx::Error);
 
 impl SqlFault {
-    /// Whether SQLite found that the file is not what was written.
+    /// Whether SQLite found the file damaged.
     pub(super) fn is_damage(&self) -> bool {
         matches!(self.sqlite_code(), Some(11 | 26))
     }
@@ -177,10 +178,10 @@ impl fmt::Display for SqlFault {
 
 impl std::error::Error for SqlFault {}
 
-/// An apply that did nothing, and why.
+/// Why an apply wrote nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The database is not as the plan saw it.
+    /// The database has changed since the plan was made.
     #[error("the plan is stale: {}", .what.join("; "))]
     Stale {
         /// What differs.
@@ -191,9 +192,9 @@ pub enum ApplyError {
     Invariant {
         /// The code of the rule.
         code: &'static str,
-        /// The resource that would be left so.
+        /// The resource that the rule protects.
         key: crate::model::Key,
-        /// What would be.
+        /// What the run would have done.
         message: String,
     },
     /// Another process has taken over the lease.
@@ -202,8 +203,8 @@ pub enum ApplyError {
         /// The scope of the lease.
         scope: String,
     },
-    /// The connection was lost during the commit, and the database does not come back to say how it
-    /// ended: all of it is there, or nothing.
+    /// The connection was lost during the commit and the database cannot be asked. Either
+    /// everything was written or nothing.
     #[error(
         "the connection was lost while run {run} was committed; check with `roster history` whether it was"
     )]

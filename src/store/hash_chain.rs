@@ -1,12 +1,11 @@
-//! The hash chain of the history.
-//!
-//! A run's head is the hash of the head before it, its header and all its changes in order. Of
-//! personal values and of a person's id it covers salted digests only: with the values and their
-//! salt gone, the chain still holds and nobody can tell what they were.
+//! The hash chain of the history, as pure functions. A run's head is the hash of the previous head,
+//! its header and all its changes in order, so nothing in between can be altered unnoticed.
+//! Personal values and a person's id enter only as salted digests: they can be erased together with
+//! their salt, and the chain still verifies while nobody can work out what they were.
 
 use crate::model::Digest;
 
-/// What the chain covers of a run.
+/// The part of a run that the chain covers.
 #[derive(Clone, Debug)]
 pub(super) struct RunHeader {
     pub(super) id: i64,
@@ -20,11 +19,11 @@ pub(super) struct RunHeader {
     pub(super) outcome: String,
 }
 
-/// What the chain covers of a change.
+/// The part of a change that the chain covers.
 pub(super) struct ChainedChange<'a> {
     pub(super) seq: i64,
     pub(super) kind: &'a str,
-    /// The id itself; covered only where there is no digest of it.
+    /// The id itself, covered only if there is no digest of it.
     pub(super) id: &'a str,
     pub(super) id_digest: Option<&'a [u8]>,
     pub(super) verb: &'a str,
@@ -40,7 +39,7 @@ pub(super) struct ChainedChange<'a> {
 pub(super) struct HashChain(blake3::Hasher);
 
 impl HashChain {
-    /// Starts a run on the head of the one before.
+    /// Starts a run on the previous head.
     pub(super) fn start(head_before: &[u8], header: &RunHeader) -> Self {
         let mut chain = Self(blake3::Hasher::new());
         chain.part(head_before);
@@ -60,7 +59,6 @@ impl HashChain {
         chain
     }
 
-    /// Adds a change.
     pub(super) fn add(&mut self, change: &ChainedChange<'_>) {
         self.part(&change.seq.to_le_bytes());
         self.part(change.kind.as_bytes());
@@ -77,19 +75,20 @@ impl HashChain {
         self.part(&change.column.to_le_bytes());
     }
 
-    /// The head that the run comes to.
+    /// Returns the head after the run.
     pub(super) fn head(&self) -> [u8; 32] {
         *self.0.finalize().as_bytes()
     }
 
-    /// Every part carries its length, so no two runs share their bytes.
+    /// Every part is preceded by its length. Without it, two different runs could hash the same
+    /// bytes.
     fn part(&mut self, bytes: &[u8]) {
         self.0.update(&(bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 }
 
-/// A salt, or what it makes of something.
+/// A salt, or a digest made with it.
 pub(super) type SaltedDigest = [u8; 16];
 
 /// The salted digest of a change's personal values.
@@ -104,6 +103,7 @@ pub(super) fn id_digest(salt: &[u8], id: &str) -> SaltedDigest {
 
 fn salted(what: &[u8], salt: &[u8], text: &str) -> SaltedDigest {
     let mut hasher = blake3::Hasher::new();
+    // The label keeps a digest of values from being passed off as one of an id.
     for part in [what, salt, text.as_bytes()] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);

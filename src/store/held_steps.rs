@@ -1,4 +1,6 @@
-//! The steps that guards held, until somebody decides: written by every apply, read by every plan.
+//! Steps that guards held back until somebody decides. Every apply replaces the records of its
+//! source, and every plan reads them, so a hold keeps its id and its numbers from pass to pass.
+//! Also marks approvals as used. Start at `record_held_steps`.
 
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
@@ -24,11 +26,11 @@ const COLUMNS: [(&str, SqlType); 12] = [
     ("step", SqlType::Bytes),
 ];
 
-/// The schema that brought the table.
+/// The schema version that added the table.
 const SINCE: i64 = 4;
 
 impl Store {
-    /// What guards held of a source's plans, and nobody has decided about.
+    /// Returns what guards held of a source's plans and nobody has decided about.
     pub async fn held_steps(&self, source: &str) -> Result<Vec<HeldStep>, StoreError> {
         match self.begin_schema_read("read the holds").await? {
             Some(mut tx) => read(&mut tx, source).await,
@@ -36,14 +38,15 @@ impl Store {
         }
     }
 
-    /// Whether an apply recorded a hold, or part of one, that nobody has decided about, or a daemon
-    /// that watches a source has one.
+    /// Whether a hold is waiting for a decision: recorded by an apply, or present in the state of a
+    /// daemon that watches the source.
     pub async fn knows_hold(&self, hold: &str) -> Result<bool, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
             return Ok(false);
         };
         if !has_table(&mut tx).await? {
             return Ok(false);
+            // A daemon's hold of a pass that applied nothing is only in its state document.
         }
         let sql = "SELECT 1 FROM held_steps WHERE hold = ? \
                    UNION ALL SELECT 1 FROM watched WHERE state LIKE ?";
@@ -58,11 +61,12 @@ async fn has_table(tx: &mut SqlTransaction) -> Result<bool, StoreError> {
     Ok(meta.is_some_and(|meta| meta.schema >= SINCE))
 }
 
-/// What guards held of a source's plans.
+/// Reads the held steps of a source.
 pub(super) async fn read(
     tx: &mut SqlTransaction,
     source: &str,
 ) -> Result<Vec<HeldStep>, StoreError> {
+    // The previous schema can be read too, and it has no such table.
     if !has_table(tx).await? {
         return Ok(Vec::new());
     }
@@ -97,7 +101,7 @@ fn step(mut cells: Vec<SqlValue>) -> Option<HeldStep> {
     })
 }
 
-/// Records what a plan held and which approvals it used, and drops the records that have come to their end.
+/// Records what a plan held and which approvals it used, and deletes the records that are settled.
 pub(super) async fn record_held_steps(
     tx: &mut SqlTransaction,
     plan: &Plan,
@@ -106,6 +110,8 @@ pub(super) async fn record_held_steps(
     if plan.remembered_steps.is_empty() && plan.forgotten_steps.is_empty() {
         return Ok(());
     }
+    // Old and new records are deleted first, because the numbers of a hold that stays may have
+    // changed.
     let old = plan.forgotten_steps.iter().chain(&plan.remembered_steps);
     let keys = old.map(|step| {
         vec![
@@ -142,7 +148,7 @@ pub(super) async fn record_held_steps(
     Ok(())
 }
 
-/// The approvals since then that no apply has used: `HOLD`, or `HOLD KIND/ID` of one resource.
+/// The approvals since `since` that no apply has used: `HOLD`, or `HOLD KIND/ID` for one resource.
 pub(super) async fn unused_approvals(
     tx: &mut SqlTransaction,
     since: i64,
@@ -164,7 +170,7 @@ pub(super) async fn unused_approvals(
     Ok(names.collect())
 }
 
-/// Marks the approvals that a plan used: the same steps later are another decision.
+/// Marks the approvals that a plan used. The same steps at a later time need a new decision.
 async fn use_approvals(tx: &mut SqlTransaction, plan: &Plan) -> Result<(), StoreError> {
     let used = plan
         .accepted
@@ -180,7 +186,7 @@ async fn use_approvals(tx: &mut SqlTransaction, plan: &Plan) -> Result<(), Store
     Ok(())
 }
 
-/// Gives what is held of one source to another.
+/// Moves the held steps of one source to another.
 pub(super) async fn transfer_held_steps(
     tx: &mut SqlTransaction,
     from: &str,
@@ -196,7 +202,7 @@ pub(super) async fn transfer_held_steps(
     Ok(())
 }
 
-/// Drops what is held of a source.
+/// Deletes the held steps of a source.
 pub(super) async fn delete_held_steps(
     tx: &mut SqlTransaction,
     source: &str,

@@ -1,4 +1,6 @@
-//! Reading the history back, and verifying its chain.
+//! Reads the history and verifies its chain. `apply/history.rs` writes it, `hash_chain` says what a
+//! head covers. `Store::verify` recomputes everything in parts, so that a history of any length
+//! fits in memory.
 
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
@@ -12,27 +14,23 @@ use serde_json::{Map, Value as Json};
 /// One committed change.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ChangeRecord {
-    /// Its place in the sequence of all changes, without gaps.
+    /// Its position in the sequence of all changes, which has no gaps.
     pub seq: i64,
-    /// The run that made it.
     pub run: i64,
     pub kind: String,
     /// The external id; `None` after erasure.
     pub external_id: Option<String>,
-    /// What happened: a verb.
+    /// The verb of the step.
     pub verb: String,
-    /// Why.
     pub reason: String,
-    /// Of each changed field an array: what it became, or what it was and what it became. The
-    /// values of personal fields are missing after erasure.
+    /// For each changed field an array: the new value, or the old and the new one. After erasure,
+    /// personal fields are missing.
     pub fields: Map<String, Json>,
     /// Where it was declared: path, line and column.
     pub origin: Option<(String, i64, i64)>,
     /// When its run committed, in milliseconds since 1970.
     pub at: i64,
-    /// The source of its run.
     pub source: String,
-    /// The revision of its run.
     pub revision: String,
 }
 
@@ -44,27 +42,26 @@ pub struct RunRecord {
     pub plan_id: String,
     /// Who applied it.
     pub actor: String,
-    /// When it began, in milliseconds since 1970.
+    /// When it started, in milliseconds since 1970.
     pub started_at: i64,
     /// When it was about to commit.
     pub finished_at: i64,
     /// How many steps of each verb, and how many were held.
     pub counts: Json,
-    /// What it came to.
     pub outcome: String,
 }
 
-/// Whether the history is as it was written.
+/// The result of verifying the history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HistoryVerification {
-    /// All runs and changes add up.
+    /// Every run and change fits the chain.
     Sound {
-        /// How many runs.
+        /// How many runs were checked.
         runs: u64,
-        /// How many changes.
+        /// How many changes were checked.
         changes: u64,
     },
-    /// The first run that does not add up, or, with the runs all there, the end of the history.
+    /// The first run that does not fit or, if all runs are intact, the end of the history.
     Broken {
         run: i64,
         /// What is wrong.
@@ -115,7 +112,7 @@ pub(super) const RUN_TYPES: [SqlType; 11] = [
 const PART: i64 = 5000;
 
 impl Store {
-    /// The latest changes, of one resource or of all, newest first.
+    /// Returns the latest changes of one resource or of all, newest first.
     pub async fn history(
         &self,
         key: Option<&Key>,
@@ -124,7 +121,8 @@ impl Store {
         self.history_before(key, i64::MAX, limit).await
     }
 
-    /// The latest changes before a place in the sequence, of one resource or of all, newest first.
+    /// Returns the latest changes before a position in the sequence, of one resource or of all,
+    /// newest first.
     pub async fn history_before(
         &self,
         key: Option<&Key>,
@@ -147,8 +145,8 @@ impl Store {
         Ok(found.into_iter().map(record).collect())
     }
 
-    /// The changes after a place in the sequence, oldest first: without gaps, so that a reader who
-    /// remembers the last one he saw misses none.
+    /// Returns the changes after a position in the sequence, oldest first and without gaps. A
+    /// reader that remembers its last position misses none.
     pub async fn changes_after(
         &self,
         seq: i64,
@@ -161,7 +159,7 @@ impl Store {
         Ok(found.into_iter().map(record).collect())
     }
 
-    /// The latest runs, newest first.
+    /// Returns the latest runs, newest first.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the runs").await? else {
             return Ok(Vec::new());
@@ -197,6 +195,8 @@ impl Store {
                 run: id,
                 what: what.to_owned(),
             };
+            // Ids have no gaps, so a deleted run shows even if its neighbours were rewritten to
+            // fit.
             if id != counted {
                 return Ok(HistoryVerification::Broken {
                     run: counted,
@@ -218,7 +218,7 @@ impl Store {
         verify_end(&mut tx, &walk, &head, counted).await
     }
 
-    /// A reading transaction on a database that has a schema.
+    /// Begins a reading transaction if the database has a schema.
     pub(super) async fn begin_schema_read(
         &self,
         operation: &'static str,
@@ -231,7 +231,7 @@ impl Store {
     }
 }
 
-/// Whether the last run and change are those that were last written.
+/// Checks that the history ends where the last apply left it.
 async fn verify_end(
     tx: &mut SqlTransaction,
     walk: &HistoryWalk,
@@ -245,7 +245,10 @@ async fn verify_end(
         .await?
         .unwrap_or_else(|| vec![SqlValue::Null; 3]);
     let written = (last[0].int(), last[1].int(), last[2].take_bytes());
+    // Changes after the last run would belong to no run, and the chain would never cover them.
     let more = walk.pending.is_some() || !fetch_changes_after(tx, walk.seq, 1).await?.is_empty();
+    // The `write` row also keeps the end. Without it, cutting off the newest runs would leave a
+    // valid chain.
     if written != (walk.seq, counted, head.to_vec()) || more {
         return Ok(HistoryVerification::Broken {
             run: counted + 1,
@@ -258,7 +261,7 @@ async fn verify_end(
     })
 }
 
-/// A walk over all changes, run by run.
+/// Reads all changes in order, run by run.
 #[derive(Default)]
 struct HistoryWalk {
     seq: i64,
@@ -267,7 +270,7 @@ struct HistoryWalk {
 }
 
 impl HistoryWalk {
-    /// Adds the changes of one run to its chain; what is wrong with one of them.
+    /// Adds the changes of one run to its chain; returns what is wrong with one of them.
     async fn chain_run(
         &mut self,
         tx: &mut SqlTransaction,
@@ -276,6 +279,7 @@ impl HistoryWalk {
     ) -> Result<Option<String>, StoreError> {
         while let Some(cells) = self.next(tx).await? {
             if cells[1].int() != run {
+                // The first change of the next run, kept for the next call.
                 self.pending = Some(cells);
                 return Ok(None);
             }
@@ -311,7 +315,7 @@ async fn fetch_changes_after(
     tx.fetch(&sql, &[seq.into(), limit.into()], &TYPES).await
 }
 
-/// Adds a change to the chain; where its personal values and id are there, they must fit their
+/// Adds a change to the chain. Personal values and ids that are still there must match their
 /// digests.
 fn verify_and_chain_change(chain: &mut HashChain, mut cells: SqlRow) -> Option<String> {
     let seq = cells[0].int();
@@ -322,6 +326,8 @@ fn verify_and_chain_change(chain: &mut HashChain, mut cells: SqlRow) -> Option<S
     let (id_stored, values_stored) = (bytes(&mut cells[4]), bytes(&mut cells[8]));
     let salt = bytes(&mut cells[12]);
     let id = cells[3].as_text();
+    // After erasure the salt or the value is missing. That is allowed, and only the digest enters
+    // the chain.
     if let (Some(digest), Some(salt), Some(id)) = (&id_stored, &salt, id)
         && *digest != id_digest(salt, id)
     {

@@ -1,6 +1,7 @@
-//! What was sent to sources that are pushed to: kept until it is dealt with, by whichever replica comes
-//! first, and what came of it for whoever asks. It is kept here and not in a folder, so that every
-//! replica knows it and its end is written in the transaction that applies it.
+//! Files and records that somebody pushed to a source. An import is kept in the database, not in a
+//! folder, so that every replica knows it, any replica can process it, and its result is written in
+//! the transaction that applies it. Life cycle: `queue_import`, `begin_import`, then `end` from an
+//! apply or `end_imports` when nothing was applied.
 
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
@@ -8,92 +9,89 @@ use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use rand::Rng;
 
-/// How many of a source may wait, or have something in them that does.
+/// How many imports of a source may be waiting, or still contain held records.
 const MAX_QUEUED: i64 = 100;
-/// How long what came of one is kept, in milliseconds: a week.
+/// How long an answered import is kept, in milliseconds: a week.
 const KEPT: i64 = 7 * 24 * 60 * 60 * 1000;
 
-/// What somebody sends.
+/// An import as it is submitted.
 #[derive(Clone, Debug)]
 pub struct ImportRequest<'a> {
     pub source: &'a str,
-    /// What its records are about.
+    /// The kind of its records.
     pub kind: &'a str,
     pub actor: &'a str,
-    /// The sender's own key, so that it is done once.
+    /// The sender's idempotency key.
     pub key: Option<&'a str>,
-    /// What makes another one with this key the same.
+    /// The digest by which a repeat with this key is recognised as the same request.
     pub digest: &'a str,
-    /// The ending of its name: `json`, `csv`, `xlsx`.
+    /// The file name extension: `json`, `csv`, `xlsx`.
     pub ending: &'a str,
-    /// Whether one bad record refuses all of it.
+    /// Whether one invalid record rejects the whole import.
     pub atomic: bool,
     pub body: &'a [u8],
 }
 
-/// What became of something that was sent.
+/// The result of submitting an import.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ImportReceipt {
-    /// It is kept, under this id.
+    /// It was stored under this id.
     New(String),
-    /// It was sent before with this key.
+    /// It was submitted before with this key.
     Duplicate { id: String, same: bool },
-    /// Too much of the source waits already.
+    /// Too many imports of this source are waiting.
     QueueFull(i64),
 }
 
-/// How far an import is.
+/// The state of an import.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ImportState {
-    /// It waits for its turn.
+    /// Waiting to be processed.
     Queued,
-    /// It is being dealt with.
     Running,
-    /// It was answered.
+    /// Answered.
     Done,
-    /// It was given up.
+    /// Abandoned.
     Lost,
 }
 
-/// Something that was sent, and what came of it.
+/// A stored import and its result.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredImport {
     pub id: String,
     /// The source it was sent to.
     pub source: String,
-    /// What its records are about.
+    /// The kind of its records.
     pub kind: String,
-    /// Who sent it.
     pub actor: String,
-    /// What it is called where its records are told of.
+    /// The file name under which diagnostics mention its records.
     pub name: String,
-    /// Whether one bad record refuses all of it.
+    /// Whether one invalid record rejects the whole import.
     pub atomic: bool,
-    /// How far it is.
     pub state: ImportState,
-    /// How often it was begun.
+    /// How often processing was started.
     pub attempts: i64,
-    /// When it came, in milliseconds since 1970.
+    /// When it was received, in milliseconds since 1970.
     pub at: i64,
-    /// When it was answered; 0 while it was not.
+    /// When it was answered, in milliseconds since 1970; 0 before.
     pub ended_at: i64,
-    /// The run that applied it, if there was anything to do.
+    /// The run that applied it, if there was anything to apply.
     pub run: Option<i64>,
-    /// The answer, a JSON document of the daemon's; of one that was given up why.
+    /// The answer, a JSON document of the daemon's; for an abandoned import, the reason.
     pub answer: String,
-    /// What of it is held back and may still go through, as `User/u-1`.
+    /// Its resources that are still held, as `User/u-1`.
     pub held: Vec<String>,
 }
 
-/// How something that was sent comes to its end, or is left after another one.
+/// The end of an import, or what another import leaves of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ImportEnding {
     pub id: String,
-    /// The answer; `None` for one that was answered before.
+    /// The answer; `None` if it was answered before.
     pub answer: Option<String>,
-    /// Whether it is given up.
+    /// Whether it is abandoned.
     pub abandoned: bool,
-    /// What of it is held back and may still go through, as `User/u-1`.
+    /// Its resources that are still held, as `User/u-1`.
     pub held: Vec<String>,
 }
 
@@ -123,33 +121,36 @@ impl ImportState {
         (Self::Lost, "lost"),
     ];
 
-    /// The word used everywhere.
     #[must_use]
     pub fn word(self) -> &'static str {
         let mut words = Self::WORDS.iter().filter(|(known, _)| *known == self);
         words.next().map_or("", |(_, word)| word)
     }
 
-    /// Whether there is an answer.
+    /// Whether it has an answer.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Lost)
     }
 
     fn by_word(word: &str) -> Self {
+        // A state of a newer release: reported as lost instead of being processed by a release that
+        // does not know it.
         let mut words = Self::WORDS.iter().filter(|(_, known)| *known == word);
         words.next().map_or(Self::Lost, |(standing, _)| *standing)
     }
 }
 
 impl Store {
-    /// Keeps what somebody sends, once for a key.
+    /// Stores an import, once per idempotency key.
     pub async fn queue_import(
         &self,
         wanted: &ImportRequest<'_>,
     ) -> Result<ImportReceipt, StoreError> {
         let mut tx = self.begin_write("keep what was sent").await?;
         migrate::require_current(&mut tx).await?;
+        // Before the limit: a repeat of an accepted request must get its id even when the queue is
+        // full.
         if let Some(known) = find_by_key(&mut tx, wanted).await? {
             return Ok(known);
         }
@@ -162,6 +163,8 @@ impl Store {
         if waiting >= MAX_QUEUED {
             return Ok(ImportReceipt::QueueFull(waiting));
         }
+        // The order of arrival. Clocks of two replicas may differ, and a later push must not be
+        // overtaken by an earlier one.
         let sql = "SELECT coalesce(max(nth), 0) + 1 FROM imports";
         let nth = tx.first(sql, &[], &[SqlType::Int]).await?;
         let nth = nth.map_or(1, |cells| cells[0].int());
@@ -185,7 +188,7 @@ impl Store {
             SqlValue::Bytes(wanted.body.to_vec()),
         ];
         if tx.run(sql, &params).await? == 0 {
-            // Somebody else was asked for the same at the same time.
+            // Another replica stored the same request at the same moment.
             let found = find_by_key(&mut tx, wanted).await?;
             return found.ok_or_else(|| tx.corrupt("an import that is there and is not"));
         }
@@ -193,20 +196,19 @@ impl Store {
         Ok(ImportReceipt::New(id))
     }
 
-    /// Something that was sent.
     pub async fn import(&self, id: &str) -> Result<Option<StoredImport>, StoreError> {
         let found = self.imports("WHERE id = ?", &[id.into()]).await?;
         Ok(found.into_iter().next())
     }
 
-    /// What was sent to a source and waits for its turn, the earliest first.
+    /// Returns the waiting imports of a source, oldest first.
     pub async fn queued_imports(&self, source: &str) -> Result<Vec<StoredImport>, StoreError> {
         let of = "WHERE source = ? AND state IN ('queued', 'running') ORDER BY nth, id";
         self.imports(of, &[source.into()]).await
     }
 
-    /// What was sent to a source and answered, of which something is held back that may still go
-    /// through, the earliest first.
+    /// Returns the answered imports of a source with held resources that may still be applied,
+    /// oldest first.
     pub async fn held_imports(&self, source: &str) -> Result<Vec<StoredImport>, StoreError> {
         let of = "WHERE source = ? AND state = 'done' AND body IS NOT NULL ORDER BY nth, id";
         self.imports(of, &[source.into()]).await
@@ -220,6 +222,7 @@ impl Store {
         let Some(mut tx) = self.begin_schema_read("read what was sent").await? else {
             return Ok(Vec::new());
         };
+        // The previous schema can be read too, and it has no such table.
         let exists = tx.dialect().table_exists;
         if !tx.has_rows(exists, &["imports".into()]).await? {
             return Ok(Vec::new());
@@ -229,7 +232,7 @@ impl Store {
         Ok(found.into_iter().map(import).collect())
     }
 
-    /// The bytes of something that was sent, while they are kept.
+    /// Returns the content of an import while it is kept.
     pub async fn import_body(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read what was sent").await? else {
             return Ok(None);
@@ -239,17 +242,19 @@ impl Store {
         Ok(found.map(|mut cells| cells[0].take_bytes()))
     }
 
-    /// Notes that something that was sent is being dealt with.
+    /// Marks an import as being processed.
     pub async fn begin_import(&self, id: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("begin an import").await?;
         migrate::require_current(&mut tx).await?;
+        // An import that is running already may be started again: its replica may have crashed. The
+        // counter shows how often that happened.
         let sql = "UPDATE imports SET state = 'running', attempts = attempts + 1 \
                    WHERE id = ? AND state IN ('queued', 'running')";
         tx.run(sql, &[id.into()]).await?;
         tx.commit().await
     }
 
-    /// Notes how something that was sent comes to its end when nothing of it is applied.
+    /// Records the end of imports when nothing was applied.
     pub async fn end_imports(&self, endings: &[ImportEnding]) -> Result<(), StoreError> {
         let mut tx = self.begin_write("end an import").await?;
         migrate::require_current(&mut tx).await?;
@@ -258,7 +263,7 @@ impl Store {
     }
 }
 
-/// Notes how what was sent comes to its end.
+/// Records the end of imports.
 pub(super) async fn end(
     tx: &mut SqlTransaction,
     endings: &[ImportEnding],
@@ -286,6 +291,8 @@ pub(super) async fn end(
         let sql = "UPDATE imports SET held = ? WHERE id = ?";
         tx.run(sql, &[held.as_str().into(), ending.id.as_str().into()])
             .await?;
+        // Held records are applied from the stored content once somebody approves. With none left,
+        // the content is personal data without a use.
         if ending.held.is_empty() {
             let sql = "UPDATE imports SET body = NULL WHERE id = ?";
             tx.run(sql, &[ending.id.as_str().into()]).await?;
@@ -294,7 +301,7 @@ pub(super) async fn end(
     Ok(())
 }
 
-/// What was sent before with the same key.
+/// Finds an import that was submitted before with the same key.
 async fn find_by_key(
     tx: &mut SqlTransaction,
     wanted: &ImportRequest<'_>,
@@ -313,7 +320,7 @@ async fn find_by_key(
     }))
 }
 
-/// Forgets what was answered long ago.
+/// Deletes imports that were answered long ago.
 async fn forget(tx: &mut SqlTransaction) -> Result<(), StoreError> {
     let sql = "DELETE FROM imports WHERE body IS NULL AND ended_at > 0 AND ended_at < ?";
     tx.run(sql, &[(sql_value::now() - KEPT).into()]).await?;

@@ -1,9 +1,12 @@
-//! The tables of Roster's own: what it knows beside the directory itself.
+//! Roster's own tables, as data: everything it keeps beside the directory itself. Each constant is
+//! what one schema version added, and released ones never change. `schema` renders them,
+//! `schema_versions` says in which order they came.
 
 use super::schema_versions::SCHEMA_VERSIONS;
 use super::sql_value::SqlType;
 
-/// A table of Roster's own: its name, its columns with type and constraint, and what follows them.
+/// One of Roster's own tables: name, columns with type and constraint, and what follows the
+/// columns.
 pub(super) struct InternalTable {
     pub(super) name: &'static str,
     pub(super) columns: &'static [(&'static str, SqlType, &'static str)],
@@ -11,6 +14,7 @@ pub(super) struct InternalTable {
 }
 
 pub(super) const FIRST: &[InternalTable] = &[
+    // One row: the identity of this database and the key of its keyed hashes.
     InternalTable {
         name: "meta",
         columns: &[
@@ -22,6 +26,7 @@ pub(super) const FIRST: &[InternalTable] = &[
         ],
         keys: "",
     },
+    // One row, which every apply locks first. It also holds the end of the history.
     InternalTable {
         name: "write",
         columns: &[
@@ -45,6 +50,8 @@ pub(super) const FIRST: &[InternalTable] = &[
         ],
         keys: "",
     },
+    // No foreign key to the resources: a claim outlives its row, which is how a deletion by
+    // somebody else is noticed.
     InternalTable {
         name: "claims",
         columns: &[
@@ -67,7 +74,7 @@ pub(super) const FIRST: &[InternalTable] = &[
         columns: &[
             ("source", SqlType::Id, "NOT NULL"),
             ("path", SqlType::Id, "NOT NULL"),
-            // None while something of the file has to be looked at again.
+            // NULL while something in the file has to be read again.
             ("digest", SqlType::Bytes, ""),
             ("keys", SqlType::Bytes, "NOT NULL"),
         ],
@@ -108,6 +115,7 @@ pub(super) const FIRST: &[InternalTable] = &[
         ],
         keys: "",
     },
+    // Apart from `changes`, so that personal values can be erased without touching the chain.
     InternalTable {
         name: "change_values",
         columns: &[
@@ -205,6 +213,7 @@ pub(super) const FIRST: &[InternalTable] = &[
         ],
         keys: "",
     },
+    // The guard of SQLite's triggers: it has a row only within Roster's own transaction.
     InternalTable {
         name: "writing",
         columns: &[("id", SqlType::Int, "PRIMARY KEY")],
@@ -212,7 +221,7 @@ pub(super) const FIRST: &[InternalTable] = &[
     },
 ];
 
-/// What the daemon keeps: over restarts, and for every replica of it.
+/// The daemon's state, shared by all replicas and kept over restarts.
 pub(super) const DAEMON: &[InternalTable] = &[
     InternalTable {
         name: "watched",
@@ -305,7 +314,7 @@ pub(super) const FEEDS: &[InternalTable] = &[
             ("source", SqlType::Id, "NOT NULL"),
             ("kind", SqlType::Id, "NOT NULL"),
             ("actor", SqlType::Id, "NOT NULL"),
-            // The key of the sender's own, so that it is done once.
+            // The sender's idempotency key.
             ("idem", SqlType::Id, ""),
             ("digest", SqlType::Text, "NOT NULL"),
             ("name", SqlType::Text, "NOT NULL"),
@@ -316,9 +325,9 @@ pub(super) const FEEDS: &[InternalTable] = &[
             ("ended_at", SqlType::Int, "NOT NULL"),
             ("run", SqlType::Int, "NOT NULL"),
             ("answer", SqlType::Text, "NOT NULL"),
-            // What of it is held back and may still go through.
+            // The resources that are still held.
             ("held", SqlType::Text, "NOT NULL"),
-            // None once nothing of it may still go through.
+            // NULL once nothing in it is held any more.
             ("body", SqlType::Bytes, ""),
         ],
         keys: "UNIQUE (actor, idem)",
@@ -334,7 +343,7 @@ pub(super) const FEEDS: &[InternalTable] = &[
     },
 ];
 
-/// What guards held, until somebody decides.
+/// Steps that guards held until somebody decides.
 pub(super) const HOLDS: &[InternalTable] = &[
     InternalTable {
         name: "held_steps",
@@ -346,7 +355,8 @@ pub(super) const HOLDS: &[InternalTable] = &[
             ("field", SqlType::Text, "NOT NULL"),
             ("verb", SqlType::Text, "NOT NULL"),
             ("hold", SqlType::Id, "NOT NULL"),
-            // By which numbers it was held: so many, after so many within the window, of so many.
+            // The numbers behind the hold: steps of this plan, earlier ones within the window, and
+            // the total.
             ("steps", SqlType::Int, "NOT NULL"),
             ("earlier", SqlType::Int, "NOT NULL"),
             ("total", SqlType::Int, "NOT NULL"),
@@ -356,7 +366,7 @@ pub(super) const HOLDS: &[InternalTable] = &[
         keys: "PRIMARY KEY (source, kind, external_id, budget)",
     },
     InternalTable {
-        // An approval holds for one apply.
+        // An approval is valid for one apply.
         name: "used_approvals",
         columns: &[
             ("hold", SqlType::Id, "NOT NULL"),
@@ -367,13 +377,15 @@ pub(super) const HOLDS: &[InternalTable] = &[
     },
 ];
 
-/// All of them.
+/// All of Roster's own tables.
 pub(super) fn all() -> impl Iterator<Item = &'static InternalTable> {
     SCHEMA_VERSIONS.iter().flat_map(|version| version.tables)
 }
 
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
+    // Other sources' claims on one resource are looked up in every pass; the primary key starts
+    // with the source.
     ("claims_resource", "claims", "kind, external_id"),
     ("changes_resource", "changes", "kind, external_id"),
     ("changes_run", "changes", "run"),

@@ -1,4 +1,4 @@
-//! Of a resource with a long history, the few changes that say who set what is stored.
+//! Of a resource's history, the few changes that explain its present values.
 
 use super::Store;
 use super::error::StoreError;
@@ -8,15 +8,18 @@ use crate::kinds;
 use crate::model::Key;
 
 impl Store {
-    /// Of each field that was ever changed the last change that touched it, and the first change of
-    /// all; newest first. However long the history is, these are few.
+    /// Returns, for each field that was ever changed, the last change to it, and the very first
+    /// change; newest first. The result stays small however long the history is.
     pub async fn last_changes(&self, key: &Key) -> Result<Vec<ChangeRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the history").await? else {
             return Ok(Vec::new());
         };
         let [open, close] = tx.dialect().members;
+        // The database looks into the JSON of every change, so that a history of thousands is not
+        // sent over the wire to keep ten of them.
         let of = "c.kind = ? AND c.external_id = ?";
         let last = format!(
+            // Personal fields are stored apart and have to be searched too.
             "SELECT max(c.seq) AS seq FROM changes AS c, {open}c.fields{close} WHERE {of} GROUP BY j.key \
              UNION SELECT max(c.seq) FROM changes AS c JOIN change_values AS v ON v.seq = c.seq, \
              {open}v.fields{close} WHERE {of} GROUP BY j.key \

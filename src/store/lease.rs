@@ -1,4 +1,7 @@
-//! Leases: who reconciles what, said in the database and fenced by a token that only grows.
+//! Leases: who reconciles which source. A lease is a row with an expiry and a token that only
+//! grows. Expiry lets another replica take over; the token fences off a holder that was paused and
+//! does not know it lost the lease. Start at `Store::acquire`; `Lease::ensure_held` is the check
+//! inside an apply.
 
 use super::connection::SqlTransaction;
 use super::error::{ApplyError, StoreError};
@@ -13,23 +16,23 @@ use std::time::{Duration, Instant};
 /// How long a lease lasts without being renewed.
 pub const TTL: Duration = Duration::from_secs(15);
 
-/// Who holds a lease.
+/// The holder of a lease.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LeaseHolder {
-    /// In words: the actor or the daemon.
+    /// The actor or the daemon, for people to read.
     pub name: String,
-    /// On which host: processes of the same host see each other.
+    /// The host: only on the same host can a process tell whether another one is alive.
     pub host: String,
-    /// In which process of it.
+    /// The process on that host.
     pub pid: i64,
 }
 
-/// A lease that was obtained.
+/// A lease that this process holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lease {
-    /// What it is on: `source:NAME`.
+    /// What it covers: `source:NAME`.
     pub scope: String,
-    /// Grows with every holder: an apply under an older one is refused.
+    /// Grows with every holder; an apply with an older one is refused.
     pub token: i64,
 }
 
@@ -37,15 +40,13 @@ pub struct Lease {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeldLease {
     pub scope: String,
-    /// Who holds it.
     pub holder: LeaseHolder,
-    /// Since when, in milliseconds since 1970.
+    /// When it was acquired, in milliseconds since 1970.
     pub acquired_at: i64,
-    /// Until when unless renewed, in milliseconds since 1970.
+    /// When it expires unless it is renewed, in milliseconds since 1970.
     pub expires_at: i64,
 }
 
-/// A lease that was not obtained.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else holds it.
@@ -71,8 +72,8 @@ const TYPES: [SqlType; 6] = [
 ];
 
 impl Store {
-    /// Obtains a lease, waiting at most `timeout` for whoever holds it. One whose process is gone
-    /// from this host is replaced at once.
+    /// Acquires a lease, waiting at most `timeout` for its holder. If the holder is a process of
+    /// this host that no longer exists, its lease is taken over at once.
     pub async fn acquire(
         &self,
         scope: &str,
@@ -85,13 +86,14 @@ impl Store {
                 Ok(Ok(lease)) => return Ok(lease),
                 Ok(Err(held)) => Some(held),
                 Err(error) if error.transient() => None,
-                // Whoever holds it is within an apply, or stands still in one.
+                // The holder is inside an apply, which locks the lease row, or was paused there.
                 Err(error) if error.is_lock_timeout() => self.current_holder(scope).await?,
                 Err(error) => return Err(error.into()),
             };
             if let Some(held) = held.filter(|_| start.elapsed() >= timeout) {
                 return Err(LeaseError::Timeout(Box::new(held)));
             }
+            // A random pause keeps the waiting replicas from trying at the same moment again.
             let pause = Duration::from_millis(rand::rng().random_range(40..120));
             tokio::time::sleep(pause.min(timeout)).await;
         }
@@ -105,10 +107,16 @@ impl Store {
         let mut tx = self.begin_write("obtain the lease").await?;
         migrate::require_current(&mut tx).await?;
         let dialect = tx.dialect();
+        // An apply keeps the row locked until it commits, which may take minutes. Waiting that long
+        // without a word would hang the command.
         tx.script(dialect.set_lock_timeout).await?;
+        // The clock of the database, because the clocks of two replicas may differ by more than a
+        // lease lasts.
         let clock = tx.dialect().clock;
+        // After `kill -9` nobody should have to wait for the expiry.
         let dead = self.dead_holder_pid(&mut tx, scope, holder).await?;
-        // Whoever wrote a later end did so before the clock was set back.
+        // An expiry later than now + TTL was written before the clock was set back. Left as it is,
+        // the lease would be held for that long.
         let sane = format!(
             "UPDATE leases SET expires_at = {clock} + ? WHERE scope = ? AND expires_at > {clock} + ?"
         );
@@ -124,6 +132,8 @@ impl Store {
              RETURNING token"
         );
         let params = [
+            // The old pid is part of the condition: the row may have got a new holder since it was
+            // read.
             scope.into(),
             holder.name.as_str().into(),
             holder.host.as_str().into(),
@@ -145,7 +155,7 @@ impl Store {
         Ok(lease)
     }
 
-    /// Who holds a lease, without waiting for anybody.
+    /// Returns the holder of a lease without waiting for a lock.
     async fn current_holder(&self, scope: &str) -> Result<Option<HeldLease>, StoreError> {
         match self.begin_schema_read("read the lease").await? {
             Some(mut tx) => find_held_lease(&mut tx, scope).await,
@@ -153,7 +163,7 @@ impl Store {
         }
     }
 
-    /// The pid of the present holder, when that process ran on this host and is gone.
+    /// Returns the pid of the current holder if it ran on this host and no longer exists.
     async fn dead_holder_pid(
         &self,
         tx: &mut SqlTransaction,
@@ -167,7 +177,7 @@ impl Store {
             .filter(|pid| is_process_gone(*pid)))
     }
 
-    /// Renews a lease for another [`TTL`]; `false` when it was lost.
+    /// Renews a lease for another [`TTL`]; `false` if it was lost.
     pub async fn renew(&self, lease: &Lease) -> Result<bool, StoreError> {
         let mut tx = self.begin_write("renew the lease").await?;
         let clock = tx.dialect().clock;
@@ -185,16 +195,18 @@ impl Store {
         Ok(renewed == 1)
     }
 
-    /// Gives a lease up.
+    /// Releases a lease.
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         let mut tx = self.begin_write("give up the lease").await?;
+        // The row stays: deleting it would start the token at 1 again, and an old holder might pass
+        // the check.
         let sql = "UPDATE leases SET holder = NULL, expires_at = 0 WHERE scope = ? AND token = ?";
         tx.run(sql, &[lease.scope.as_str().into(), lease.token.into()])
             .await?;
         tx.commit().await
     }
 
-    /// Takes a lease away from whoever holds it: their next apply is refused. `false` when nobody did.
+    /// Takes a lease away from its holder, whose next apply is refused. `false` if nobody held it.
     pub async fn break_lease(&self, scope: &str) -> Result<bool, StoreError> {
         let mut tx = self.begin_write("break the lease").await?;
         let sql = "UPDATE leases SET holder = NULL, expires_at = 0, token = token + 1 \
@@ -204,7 +216,7 @@ impl Store {
         Ok(broken > 0)
     }
 
-    /// Every lease that somebody holds, sorted by scope.
+    /// Returns every lease that is held, sorted by scope.
     pub async fn leases(&self) -> Result<Vec<HeldLease>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the leases").await? else {
             return Ok(Vec::new());
@@ -216,8 +228,10 @@ impl Store {
 }
 
 impl Lease {
-    /// Checks, under the lock of an apply, that nobody else has taken over since.
+    /// Checks, under the lock of an apply, that nobody has taken over the lease since.
     pub(super) async fn ensure_held(&self, tx: &mut SqlTransaction) -> Result<(), ApplyError> {
+        // The expiry is not checked: as long as nobody took over, an expired lease still excludes
+        // everybody else, and this row lock keeps it so until the commit.
         let sql = format!(
             "SELECT token FROM leases WHERE scope = ? AND token = ? AND holder IS NOT NULL{}",
             tx.dialect().for_update
@@ -258,8 +272,8 @@ fn held_lease_from_row(mut cells: Vec<SqlValue>) -> HeldLease {
     }
 }
 
-/// Whether a process of this host is gone; where that cannot be told, it is not. One that another
-/// process has the number of by now is not told either: its lease runs out.
+/// Whether a process of this host no longer exists. If that cannot be told, or another process has
+/// the number by now, it counts as alive and its lease expires.
 fn is_process_gone(pid: i64) -> bool {
     let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
     pid.is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))

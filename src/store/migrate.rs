@@ -1,4 +1,6 @@
-//! The schema's version, and what brings it up.
+//! Creates the schema, upgrades an older one, and decides which releases may read or write a
+//! database. `Store::migrate` is the only place that changes the schema; the `require_…` functions
+//! guard everything else.
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
@@ -7,48 +9,46 @@ use super::{Store, schema, schema_versions};
 use crate::model::Digest;
 use rand::RngCore;
 
-/// How the stored schema stands to this release's.
+/// How the stored schema relates to this release.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SchemaState {
-    /// There is none: an empty database.
+    /// There is no schema: an empty database.
     None,
-    /// The one this release writes.
+    /// The schema of this release.
     Current,
-    /// An older one; `roster migrate` brings it up.
+    /// An older schema; `roster migrate` upgrades it.
     Old {
-        /// Its version.
+        /// The stored version.
         found: i64,
     },
-    /// A newer one, of a newer release.
+    /// A newer schema, written by a newer release.
     Newer {
-        /// Its version.
+        /// The stored version.
         found: i64,
     },
 }
 
-/// What a migration came to.
+/// The result of a migration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MigrationResult {
     /// The identity of the database.
     pub identity: String,
-    /// The name of the environment it belongs to.
     pub environment: Option<String>,
-    /// Whether anything had to be done.
+    /// Whether anything was changed.
     pub changed: bool,
 }
 
-/// What the database says of itself.
+/// The database's record about itself.
 pub(super) struct DatabaseMeta {
     pub(super) identity: String,
     pub(super) environment: Option<String>,
-    /// The version of its schema.
     pub(super) schema: i64,
     /// The key of its keyed hashes.
     pub(super) key: [u8; 32],
 }
 
 impl Store {
-    /// How the stored schema stands to this release's.
+    /// Returns how the stored schema relates to this release.
     pub async fn schema(&self) -> Result<SchemaState, StoreError> {
         let Some(mut tx) = self.begin_read("read the schema version").await? else {
             return Ok(SchemaState::None);
@@ -59,8 +59,8 @@ impl Store {
         })
     }
 
-    /// Creates the schema in one transaction and gives the database its identity, or brings that of
-    /// an older release up; a database that is current is left as it is.
+    /// Creates the schema and gives the database its identity, or upgrades an older schema, in one
+    /// transaction. A current schema is left unchanged.
     pub async fn migrate(&self, environment: Option<&str>) -> Result<MigrationResult, StoreError> {
         let mut tx = self.begin_write("migrate").await?;
         let present = meta(&mut tx).await?;
@@ -68,6 +68,7 @@ impl Store {
         let statements = match standing {
             SchemaState::None => schema::create(tx.dialect()),
             SchemaState::Old { found } => schema_versions::upgrade(tx.dialect(), found),
+            // A newer schema is never touched; `require_current` below reports it.
             SchemaState::Current | SchemaState::Newer { .. } => Vec::new(),
         };
         for statement in &statements {
@@ -99,13 +100,15 @@ fn schema_state(found: i64) -> SchemaState {
     }
 }
 
-/// What the database says of itself; `None` while it has no schema.
+/// Returns the database's record about itself; `None` without a schema.
 pub(super) async fn meta(tx: &mut SqlTransaction) -> Result<Option<DatabaseMeta>, StoreError> {
     if !has_table(tx, "meta").await? {
         return Ok(None);
     }
     let sql = "SELECT identity, environment, schema_version, secret_key FROM meta WHERE id = 1";
     let types = [SqlType::Text, SqlType::Text, SqlType::Int, SqlType::Bytes];
+    // The table without its row is not an empty database: somebody deleted the row, and without
+    // its key no retired id can be recognised.
     let Some(mut row) = tx.first(sql, &[], &types).await? else {
         return Err(tx.corrupt("the table `meta` is empty"));
     };
@@ -118,20 +121,21 @@ pub(super) async fn meta(tx: &mut SqlTransaction) -> Result<Option<DatabaseMeta>
     }))
 }
 
-/// Whether a table is there, also one that may not be read.
+/// Whether a table exists, even if it may not be read.
 pub(super) async fn has_table(tx: &mut SqlTransaction, name: &str) -> Result<bool, StoreError> {
     let exists = tx.dialect().table_exists;
     tx.has_rows(exists, &[name.into()]).await
 }
 
-/// The same, of a schema that this release can write to.
+/// Returns the record of a schema that this release may write to.
 pub(super) async fn require_current(tx: &mut SqlTransaction) -> Result<DatabaseMeta, StoreError> {
     require_within(tx, 0).await
 }
 
-/// The same, of a schema that this release can read: its own, that of the next release, or that of the
-/// release before unless columns came since.
+/// Returns the record of a schema that this release may read: its own, the next release's, or the
+/// previous one's unless columns were added since.
 pub(super) async fn require_readable(tx: &mut SqlTransaction) -> Result<DatabaseMeta, StoreError> {
+    // One release of distance, so that replicas can be upgraded one after the other.
     require_within(tx, 1).await
 }
 

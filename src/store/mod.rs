@@ -1,13 +1,16 @@
-//! The database, and the only place that knows SQL: read, apply, history, leases, migration.
+//! The database, and the only place that knows SQL. Plans read a `Snapshot` from it (`read`,
+//! `read_transaction`) and are applied in one transaction (`apply`); history, leases, holds,
+//! imports and the daemon's state are kept here too.
 //!
-//! Statements are rendered from the table of kinds (`tables`) once for two engines; what differs
-//! between SQLite and PostgreSQL is data in `dialect` or a bulk path in `connection`.
+//! Statements are rendered from the table of kinds (`tables`), once for both engines. What differs
+//! between SQLite and PostgreSQL is data in `dialect`, or a bulk path in `connection`. Start at
+//! `open`, then `apply`.
 //!
 //! Decisions:
 //! - Keys are text: a row's primary key is its external id, references and link rows hold external
 //!   ids, and both engines sort them by bytes.
-//! - Customer numbers have a plain index and a registry of every number ever given, by which the
-//!   rules see that none comes back: they are never swapped or moved.
+//! Customer numbers have a plain index and a registry of every number ever given. They are never
+//! swapped or moved, and the registry lets the rules refuse one that was used before.
 //! - No insert trigger: a column default gives a foreign insert its random negative version.
 //! - Times of Roster's own tables are milliseconds since 1970; those that shops read
 //!   (`created_at`, `updated_at`) are the engine's own.

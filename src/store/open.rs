@@ -1,4 +1,6 @@
-//! Opening a database.
+//! Opens a database by its URL and begins its transactions. Opening also refuses a database that
+//! belongs to another program or that the role cannot see; both would look empty, and a plan
+//! against an empty directory is wrong.
 
 use super::connection::{EngineTransaction, SqlTransaction};
 use super::embedded;
@@ -11,17 +13,17 @@ use std::sync::Arc;
 /// What a store is opened for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StoreAccess {
-    /// Nothing is written, nothing is created: read rights are enough.
+    /// Nothing is written or created; read access is enough.
     Read,
     /// A missing SQLite file is created.
     Write,
 }
 
-/// A database.
+/// An open database.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: ConnectionPool,
-    /// Where it is, without a password.
+    /// The address, without its password.
     url: Arc<str>,
 }
 
@@ -29,12 +31,12 @@ pub struct Store {
 enum ConnectionPool {
     Sqlite(SqlitePool),
     Postgres(PostgresServers),
-    /// A SQLite file that is not there, opened for reading: an empty database.
+    /// A missing SQLite file opened for reading: an empty database.
     Missing,
 }
 
-/// Begins a transaction that writes. One whose process stands still, stopped or without processor,
-/// would hold its locks for as long: the server ends it, and the next one goes on.
+/// Begins a writing transaction. A process that is paused in the middle would keep its locks for as
+/// long as it is paused; the server ends its transaction after this time.
 const WRITING: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
 impl Store {
@@ -44,7 +46,7 @@ impl Store {
         let pool = match url.split_once(':') {
             Some(("sqlite", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
-                // A database in memory ends with the command.
+                // A database in memory would be gone at the end of the command.
                 if path.is_empty() || path == ":memory:" {
                     return Err(unknown());
                 }
@@ -58,23 +60,23 @@ impl Store {
         };
         let url = redacted(url).into();
         let store = Self { pool, url };
+        // Visibility first: of tables that the role cannot see, nobody can say whose they are.
         store.ensure_visible().await?;
         store.must_be_ours().await?;
         Ok(store)
     }
 
-    /// Where it is, without a password.
+    /// The address, without its password.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Whether there is a database at all; a missing SQLite file is an empty one.
+    /// Whether the database exists; a missing SQLite file counts as an empty database.
     #[must_use]
     pub fn exists(&self) -> bool {
         !matches!(self.pool, ConnectionPool::Missing)
     }
 
-    /// The name of the engine.
     #[must_use]
     pub fn engine(&self) -> &'static str {
         match self.pool {
@@ -83,13 +85,13 @@ impl Store {
         }
     }
 
-    /// Whether the database is a file of this machine's.
+    /// Whether the database is a local file.
     #[must_use]
     pub fn embedded(&self) -> bool {
         !matches!(self.pool, ConnectionPool::Postgres(_))
     }
 
-    /// Closes every connection; SQLite folds its write-ahead log into the file.
+    /// Closes every connection; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
         match &self.pool {
             ConnectionPool::Sqlite(pool) => pool.close().await,
@@ -98,7 +100,7 @@ impl Store {
         }
     }
 
-    /// A transaction that reads one moment of the database; `None` when there is no database.
+    /// Begins a transaction that reads a single moment of the database; `None` without a database.
     pub(super) async fn begin_read(
         &self,
         operation: &'static str,
@@ -110,6 +112,8 @@ impl Store {
                 EngineTransaction::Sqlite(pool.begin().await.map_err(failed)?)
             }
             ConnectionPool::Postgres(servers) => {
+                // A plan reads many tables one after the other. At a lower isolation level another
+                // commit could come in between.
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 EngineTransaction::Postgres(servers.begin(begin).await.map_err(failed)?)
             }
@@ -121,7 +125,7 @@ impl Store {
         )))
     }
 
-    /// A transaction that writes.
+    /// Begins a writing transaction.
     pub(super) async fn begin_write(
         &self,
         operation: &'static str,
@@ -130,6 +134,8 @@ impl Store {
         let engine = match &self.pool {
             ConnectionPool::Missing => return Err(StoreError::Missing),
             ConnectionPool::Sqlite(pool) => {
+                // Takes the write lock at once. A transaction that starts by reading cannot wait
+                // for another writer later: SQLite fails it with SQLITE_BUSY.
                 EngineTransaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
             }
             ConnectionPool::Postgres(servers) => {
@@ -151,10 +157,10 @@ impl Store {
         }
     }
 
-    /// Folds SQLite's write-ahead log into the file as far as readers let it.
+    /// Folds SQLite's write-ahead log into the file, as far as readers allow.
     pub(super) async fn checkpoint(&self) {
         if let ConnectionPool::Sqlite(pool) = &self.pool {
-            // A reader in the way only means that the next apply does it.
+            // If a reader is in the way, the next apply does it.
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(pool)
                 .await;
@@ -167,6 +173,7 @@ pub(super) fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
+    // From the right: a password may contain an `@`.
     let rest = match rest.rsplit_once('@') {
         Some((login, host)) => {
             let user = login.split(':').next().unwrap_or_default();
@@ -174,7 +181,7 @@ pub(super) fn redacted(url: &str) -> String {
         }
         None => rest.to_owned(),
     };
-    // A password may also stand in the query.
+    // The query may contain a password too.
     let shown = rest.split('?').next().unwrap_or_default();
     format!("{scheme}://{shown}")
 }

@@ -1,24 +1,25 @@
-//! Notices on their way: kept until they are sent, sent by whichever replica comes first.
+//! Notifications waiting to be sent. They are kept in the database until they are delivered, and
+//! any replica may send them. `take_notice` reserves one, then `drop_notice` or `delay_notice`
+//! settles it.
 
 use super::error::StoreError;
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 
-/// A notice that waits to be sent.
+/// A notification waiting to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutboxNotice {
-    /// The same on every attempt.
+    /// The same on every attempt, so that the receiver can recognise a repeat.
     pub id: String,
-    /// The name of the target.
     pub target: String,
-    /// What to send, a JSON document of the daemon's.
+    /// The notification, a JSON document of the daemon's.
     pub notice: String,
-    /// How often it was tried before.
+    /// How many earlier attempts there were.
     pub attempts: u32,
 }
 
 impl Store {
-    /// Puts a notice out for a target; one of this id that is there already stays as it is.
+    /// Adds a notification for a target; an existing one with this id is left unchanged.
     pub async fn post(&self, id: &str, target: &str, notice: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("put the notice out").await?;
         migrate::require_current(&mut tx).await?;
@@ -36,12 +37,14 @@ impl Store {
         tx.commit().await
     }
 
-    /// Takes the notice that is due first, so that nobody else sends it for `hold` milliseconds.
+    /// Reserves the notification that is due first: no other replica sends it for `hold`
+    /// milliseconds.
     pub async fn take_notice(&self, hold: i64) -> Result<Option<OutboxNotice>, StoreError> {
         let mut tx = self.begin_write("take a notice").await?;
         migrate::require_current(&mut tx).await?;
         let (sql, types) = (
-            // One of the future was put out before the clock was set back.
+            // A creation time in the future means that the clock was set back since; otherwise it
+            // would wait until the clock has caught up.
             "SELECT id, target, notice, attempts FROM outbox WHERE next_at <= ? OR created_at > ? \
              ORDER BY next_at, id LIMIT 1",
             [SqlType::Id, SqlType::Text, SqlType::Text, SqlType::Int],
@@ -57,6 +60,8 @@ impl Store {
             notice: cells[2].take_text().into(),
             attempts: u32::try_from(cells[3].int()).unwrap_or(u32::MAX),
         };
+        // The reservation is written before the notification is sent. If this replica dies on the
+        // way, another one sends it after `hold`: twice rather than never.
         let sql = "UPDATE outbox SET attempts = attempts + 1, next_at = ?, \
                    created_at = CASE WHEN created_at > ? THEN ? ELSE created_at END \
                    WHERE id = ? AND (next_at <= ? OR created_at > ?)";
@@ -69,13 +74,13 @@ impl Store {
             time(),
             time(),
         ];
-        // Somebody else may have taken it while the row was waited for.
+        // Another replica may have reserved it while this one waited for the row.
         let taken = tx.run(sql, &params).await? == 1;
         tx.commit().await?;
         Ok(taken.then_some(due))
     }
 
-    /// That a notice was sent, or never will be.
+    /// Deletes a notification that was sent or never will be.
     pub async fn drop_notice(&self, id: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("drop the notice").await?;
         tx.run("DELETE FROM outbox WHERE id = ?", &[id.into()])
@@ -83,7 +88,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// That a notice could not be sent, and after how many milliseconds it is tried again.
+    /// Delays a notification that could not be sent.
     pub async fn delay_notice(&self, id: &str, wait: i64, error: &str) -> Result<(), StoreError> {
         let mut tx = self.begin_write("delay the notice").await?;
         let sql = "UPDATE outbox SET next_at = ?, error = ? WHERE id = ?";
@@ -96,7 +101,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// How many notices wait, and the last error of one of them.
+    /// Returns how many notifications are waiting, and one of their last errors.
     pub async fn waiting_notices(&self) -> Result<(u64, Option<String>), StoreError> {
         let Some(mut tx) = self.begin_schema_read("count the notices").await? else {
             return Ok((0, None));

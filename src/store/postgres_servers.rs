@@ -1,4 +1,6 @@
-//! PostgreSQL by a list of hosts: the one that fits is found, and found again when it moves.
+//! PostgreSQL on one of several hosts. sqlx connects to a single host, so this finds the server
+//! that can be used, for a writer the primary, and looks again after a failover. Start at
+//! `PostgresServers::begin`.
 
 use super::error::{SqlFault, StoreError};
 use super::open::{StoreAccess, redacted};
@@ -12,12 +14,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a writer waits for a connection to the only server.
 const BUSY: Duration = Duration::from_secs(10);
-/// How long one of several servers may take to answer before the next is asked.
+/// How long one of several servers may take to answer before the next one is tried.
 const ANSWER: Duration = Duration::from_secs(3);
-/// How long until a server that is starting is asked again.
+/// The pause before a server that is still starting is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// The servers that a URL names, and connections to the one in use.
+/// The servers in a URL, and connections to the one in use.
 #[derive(Clone, Debug)]
 pub(super) struct PostgresServers {
     url: String,
@@ -27,7 +29,7 @@ pub(super) struct PostgresServers {
 }
 
 impl PostgresServers {
-    /// Connects to the first server that fits.
+    /// Connects to the first usable server.
     pub(super) async fn open(url: &str, access: StoreAccess) -> Result<Self, StoreError> {
         let urls = each_host(url).into_iter();
         let all: Result<Vec<_>, _> = urls.map(|url| options(&url, access)).collect();
@@ -35,7 +37,8 @@ impl PostgresServers {
             url: redacted(url),
             source: SqlFault(source).into(),
         })?;
-        // A pool goes on trying while it is refused, and then only says that it waited.
+        // Probed first, because a pool keeps retrying a refused connection and then reports only
+        // that it timed out.
         let first = find_usable_server(&all, access).await;
         let first = first.map_err(|unreached| StoreError::Open {
             url: unreached.login.clone(),
@@ -50,7 +53,7 @@ impl PostgresServers {
         })
     }
 
-    /// Begins a transaction on the server in use, or on the one that has taken its place.
+    /// Begins a transaction on the current server, or on the one that has replaced it.
     pub(super) async fn begin(
         &self,
         begin: &'static str,
@@ -61,7 +64,7 @@ impl PostgresServers {
                 self.switch_server().await?;
                 self.try_begin(begin).await
             }
-            // The pool only says that it waited: the server says why.
+            // The pool reports only a timeout; the server says why.
             Err(sqlx::Error::PoolTimedOut) => {
                 match find_usable_server(&self.all, self.access).await {
                     Ok(_) => Err(sqlx::Error::PoolTimedOut),
@@ -77,13 +80,16 @@ impl PostgresServers {
         begin: &'static str,
     ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         let mut tx = self.pool().begin_with(begin).await?;
+        // After a switchover the old primary accepts connections as a replica. Writing would fail
+        // in the middle of an apply.
         if self.all.len() > 1 && self.access == StoreAccess::Write && replica(&mut tx).await? {
+            // Treated like a lost connection by the caller, which then looks for the primary.
             return Err(sqlx::Error::PoolClosed);
         }
         Ok(tx)
     }
 
-    /// Finds the server that fits now; connections to the other are given up.
+    /// Finds the usable server and replaces the pool.
     async fn switch_server(&self) -> Result<(), sqlx::Error> {
         let found = find_usable_server(&self.all, self.access).await?;
         let new = pool(&self.all, self.access).connect_lazy_with(found);
@@ -110,7 +116,8 @@ fn options(url: &str, access: StoreAccess) -> Result<PgConnectOptions, sqlx::Err
     };
     Ok(PgConnectOptions::from_str(url)?
         .application_name("roster")
-        // Policies for rows hide them without a word: whoever is subject to some is refused.
+        // Row-level security hides rows silently, and a hidden row looks deleted. With this setting
+        // the query fails instead.
         .options([
             ("default_transaction_read_only", only),
             ("row_security", "off"),
@@ -119,7 +126,7 @@ fn options(url: &str, access: StoreAccess) -> Result<PgConnectOptions, sqlx::Err
 
 fn pool(all: &[PgConnectOptions], access: StoreAccess) -> PgPoolOptions {
     let wait = answer_timeout(all);
-    // A daemon has readers beside its passes.
+    // A daemon serves readers beside its passes.
     let connections = if access == StoreAccess::Write { 8 } else { 4 };
     PgPoolOptions::new()
         .max_connections(connections)
@@ -131,12 +138,12 @@ fn answer_timeout(all: &[PgConnectOptions]) -> Duration {
     if all.len() > 1 { ANSWER } else { BUSY }
 }
 
-/// Why no server could be used, each with what it said.
+/// Why no server could be used, with each server's answer.
 #[derive(Debug)]
 struct UnreachableServers {
-    /// The database and the user, without a password.
+    /// The database and the user, without the password.
     login: String,
-    /// Every server that was asked, and what came of it.
+    /// Every server that was tried, with its answer.
     attempts: Vec<String>,
 }
 
@@ -177,7 +184,7 @@ impl UnreachableServers {
     }
 }
 
-/// The first server that answers and, for a writer, is no replica.
+/// Returns the first server that answers and, for a writer, is not a replica.
 async fn find_usable_server(
     all: &[PgConnectOptions],
     access: StoreAccess,
@@ -198,7 +205,7 @@ async fn find_usable_server(
     Err(unreached)
 }
 
-/// What a server says within a time; one that is only starting, or has no place left, is asked again.
+/// Asks a server until a deadline; one that is starting or has no free connection is asked again.
 async fn probe_until(
     options: &PgConnectOptions,
     access: StoreAccess,
@@ -215,30 +222,31 @@ async fn probe_until(
     }
 }
 
-/// Whether the server is there and lets nobody in yet.
+/// Whether the server is there but does not accept connections yet.
 fn is_starting(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
+    // Too many connections, or still starting up.
     code.is_some_and(|code| code == "53300" || code == "57P03")
 }
 
 async fn is_usable(options: &PgConnectOptions, access: StoreAccess) -> Result<bool, sqlx::Error> {
     let mut connection = PgConnection::connect_with(options).await?;
     let fits = access == StoreAccess::Read || !replica(&mut connection).await?;
-    // Whether it is told or not, the server lets go of it.
+    // Whether or not the goodbye arrives, the server drops the connection.
     let _ = connection.close().await;
     Ok(fits)
 }
 
-/// Whether a server follows another one and takes no writes.
+/// Whether a server is a read-only replica.
 async fn replica(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT pg_is_in_recovery()")
         .fetch_one(connection)
         .await
 }
 
-/// Whether the server is gone, going or no longer the one that takes writes.
+/// Whether the server is gone, shutting down, or no longer the primary.
 fn is_connection_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -249,6 +257,8 @@ fn is_connection_lost(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
+            // Read-only transaction: it became a replica. The classes are connection failures,
+            // shutdowns and exhausted resources.
             code == "25006"
                 || ["08", "57P", "53"]
                     .iter()
@@ -258,7 +268,7 @@ fn is_connection_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// A URL for each host of `postgres://login@a:5432,b:5433/name?…`.
+/// One URL per host of `postgres://login@a:5432,b:5433/name?…`.
 fn each_host(url: &str) -> Vec<String> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return vec![url.to_owned()];

@@ -1,4 +1,6 @@
-//! Whether there is a directory in a database at all, or it only cannot be seen.
+//! Whether a database has a Roster directory, and if not, why: a missing file, no tables, tables of
+//! another program, or a role that may not see them. The answers matter because each of these looks
+//! like an empty directory to a query.
 
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
@@ -8,19 +10,17 @@ use super::schema::table_names;
 use super::sql_value::{SqlType, SqlValue};
 use std::fmt;
 
-/// There is no directory in the database: the file is not there, or none of Roster's tables.
+/// The database has no Roster directory: the file or Roster's tables are missing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MissingDirectory {
     File {
-        /// The database.
         url: String,
     },
     Tables {
-        /// The database.
         url: String,
-        /// The schema that was looked into, of a server.
+        /// The schema that was searched, on a server.
         schema: Option<String>,
-        /// Other schemas of that database that hold a directory.
+        /// Other schemas of the database that have a directory.
         other_schemas: Vec<String>,
     },
 }
@@ -49,16 +49,16 @@ impl fmt::Display for MissingDirectory {
 }
 
 impl MissingDirectory {
-    /// Whether what is missing is the whole database, and not only its tables.
+    /// Whether the database itself is missing, not only its tables.
     #[must_use]
     pub fn is_file(&self) -> bool {
         matches!(self, Self::File { .. })
     }
 }
 
-/// The columns by which Roster's own table `meta` is known.
+/// The columns that identify Roster's table `meta`.
 const META: [&str; 3] = ["identity", "schema_version", "secret_key"];
-/// How many tables of another program are named.
+/// How many foreign tables a message names.
 const SHOWN: usize = 3;
 
 async fn names(
@@ -74,24 +74,24 @@ async fn names(
 /// What a role sees of the schemas of a PostgreSQL database.
 struct SchemaVisibility {
     role: String,
-    /// The first schema of the search path that is there and may be used.
+    /// The first schema of the search path that exists and may be used.
     schema: Option<String>,
     /// The search path as it is set.
     path: String,
     roster_schemas: Vec<RosterSchema>,
 }
 
-/// A schema that holds Roster's tables.
+/// A schema that contains Roster's tables.
 struct RosterSchema {
     schema: String,
     usable: bool,
     readable: bool,
-    /// Whether it is on the search path as it works for this role.
+    /// Whether it is on this role's effective search path.
     on_search_path: bool,
 }
 
 impl Store {
-    /// Why there is no directory in the database; `None` when there is one.
+    /// Returns why there is no directory in the database; `None` if there is one.
     pub async fn missing_directory(&self) -> Result<Option<MissingDirectory>, StoreError> {
         let url = self.url().to_owned();
         let Some(mut tx) = self.begin_read("look for Roster's tables").await? else {
@@ -100,6 +100,8 @@ impl Store {
         if meta(&mut tx).await?.is_some() {
             return Ok(None);
         }
+        // The identity is gone but the data is there: a new schema on top would start an empty
+        // history over existing rows.
         if has_table(&mut tx, "claims").await? {
             return Err(tx.corrupt("the table `meta` is missing, but other Roster tables exist"));
         }
@@ -120,7 +122,7 @@ impl Store {
         }))
     }
 
-    /// That no table with the name of one of Roster's is another program's.
+    /// Fails if a table with the name of one of Roster's belongs to another program.
     pub(super) async fn must_be_ours(&self) -> Result<(), StoreError> {
         let Some(mut tx) = self.begin_read("look for Roster's tables").await? else {
             return Ok(());
@@ -132,7 +134,8 @@ impl Store {
         }
         let (own, there) = (table_names(), names(&mut tx, dialect.tables, &[]).await?);
         let foreign: Vec<_> = there.iter().filter(|it| own.contains(it)).collect();
-        // Of a damaged database of Roster's nearly all is there.
+        // If more than half of the tables exist, this is a damaged Roster database and not another
+        // program's.
         if foreign.len() * 2 > own.len() {
             return Ok(());
         }
@@ -169,8 +172,8 @@ impl Store {
         })
     }
 
-    /// That the role may see what is there: of a table that it may not read, and of a schema that it
-    /// may not use, the server shows nothing.
+    /// Fails if the role cannot see the tables. The server shows nothing of a schema that the role
+    /// may not use, so its directory would look empty.
     pub(super) async fn ensure_visible(&self) -> Result<(), StoreError> {
         if self.embedded() {
             return Ok(());
@@ -212,7 +215,7 @@ impl SchemaVisibility {
         })
     }
 
-    /// What keeps the role from seeing the directory, with the way out.
+    /// Why the role cannot see the directory, and what to do about it.
     fn denial_reason(&self, url: &str) -> Option<String> {
         let role = &self.role;
         let usage = |schema: &str| {
@@ -220,6 +223,7 @@ impl SchemaVisibility {
                 "role {role} may not use schema {schema} of {url}: \
                  `GRANT USAGE ON SCHEMA {schema} TO {role}`"
             )
+            // Both tables, because `meta` alone is a name that another program may use.
         };
         let here = |home: &&RosterSchema| Some(&home.schema) == self.schema.as_ref();
         if let Some(home) = self.roster_schemas.iter().find(here) {
@@ -231,6 +235,8 @@ impl SchemaVisibility {
                 )
             });
         }
+        // A schema that the search path names but the role may not use is skipped silently by the
+        // server.
         let mut named = self
             .roster_schemas
             .iter()
@@ -245,6 +251,8 @@ impl SchemaVisibility {
                 self.path
             ));
         };
+        // Another schema comes first and has no tables: a `migrate` would create a second, empty
+        // directory.
         let behind = self
             .roster_schemas
             .iter()

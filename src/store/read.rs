@@ -1,4 +1,5 @@
-//! Reading: one moment of the whole directory, or one resource.
+//! Reads the whole directory as of one moment for a full pass, or a single resource.
+//! `read_transaction` reads only a part for an incremental pass. Start at `Store::read`.
 
 use super::connection::{SqlTransaction, TableScan};
 use super::error::StoreError;
@@ -9,21 +10,21 @@ use crate::kinds;
 use crate::model::{CompactText, Key, KindId, Link, Row, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a plan needs to know.
+/// What a plan needs from the database.
 #[derive(Clone, Debug, Default)]
 pub struct SnapshotQuery<'a> {
-    /// The source that is planned.
+    /// The source to plan.
     pub source: &'a str,
-    /// The declared keys: which of them are retired is looked up.
+    /// The declared keys; the retired ones among them are looked up.
     pub declared: Vec<&'a Key>,
-    /// What the source did since counts against its guards; milliseconds since 1970.
+    /// From when on the source's runs count against its guards, in milliseconds since 1970.
     pub spent_since: i64,
-    /// Approvals given before have lapsed; milliseconds since 1970.
+    /// Approvals given earlier have expired, in milliseconds since 1970.
     pub approved_since: i64,
 }
 
 impl Store {
-    /// Everything a plan needs, as of one moment. A database without a schema is empty.
+    /// Reads everything a plan needs, as of one moment. A database without a schema is empty.
     pub async fn read(&self, query: &SnapshotQuery<'_>) -> Result<Snapshot, StoreError> {
         let Some(mut tx) = self.begin_read("read the directory").await? else {
             return Ok(Snapshot::default());
@@ -53,7 +54,7 @@ impl Store {
         Ok(snapshot)
     }
 
-    /// What a source did under each budget of the guards since a moment.
+    /// Returns the source's use of each guard's budget since a moment.
     pub async fn spent(
         &self,
         source: &str,
@@ -70,7 +71,6 @@ impl Store {
         spent(&mut tx, &query).await
     }
 
-    /// One stored resource.
     pub async fn row(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a resource").await? else {
             return Ok(None);
@@ -78,7 +78,7 @@ impl Store {
         read_row(&mut tx, key).await
     }
 
-    /// All stored resources of a kind, sorted by external id.
+    /// Returns all stored resources of a kind, sorted by external id.
     pub async fn list(&self, kind: KindId) -> Result<Vec<Row>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the resources").await? else {
             return Ok(Vec::new());
@@ -87,7 +87,7 @@ impl Store {
     }
 }
 
-/// The rows of a kind with their lists, sorted by external id.
+/// Returns the rows of a kind with their lists, sorted by external id.
 pub(super) async fn rows(
     tx: &mut SqlTransaction,
     table: &KindTable,
@@ -106,7 +106,7 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
-/// Fills one list of all rows: rows and links come in the same order, so one walk joins them.
+/// Fills one list of all rows. Rows and links arrive in the same order, so one walk joins them.
 async fn lists(
     tx: &mut SqlTransaction,
     table: &LinkTable,
@@ -122,6 +122,8 @@ async fn lists(
         let owner = cells[0].as_text().unwrap_or_default();
         if rows.get(at).is_some_and(|row| row.key.id.as_str() != owner) {
             attach_links(table, rows, at, &mut found);
+            // Links whose owner has no row are skipped: a program that ignores foreign keys may
+            // have left them.
             while rows.get(at).is_some_and(|row| row.key.id.as_str() < owner) {
                 at += 1;
             }
@@ -135,14 +137,14 @@ async fn lists(
     Ok(())
 }
 
-/// Gives the links found so far to the row they are of.
+/// Attaches the links found so far to their row.
 fn attach_links(table: &LinkTable, rows: &mut [Row], at: usize, found: &mut Vec<Link>) {
     if let (Some(row), false) = (rows.get_mut(at), found.is_empty()) {
         row.values[table.field] = Some(codec::members(table, std::mem::take(found)));
     }
 }
 
-/// One row with its lists.
+/// Returns one row with its lists.
 pub(super) async fn read_row(
     tx: &mut SqlTransaction,
     key: &Key,
@@ -188,7 +190,8 @@ async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), 
     };
     tx.scan(&scan, |cells| {
         if let Some((key, claim)) = reader.read(cells) {
-            // Most resources have one source: room for one, not for four.
+            // Most resources have one source, and a `Vec` would otherwise make room for four claims
+            // each.
             let claims = snapshot.claims.entry(key);
             claims.or_insert_with(|| Vec::with_capacity(1)).push(claim);
         }
@@ -196,7 +199,7 @@ async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), 
     .await
 }
 
-/// Those of some keys that are retired.
+/// Returns the retired keys among these.
 pub(super) async fn retired(
     tx: &mut SqlTransaction,
     secret: &[u8; 32],
@@ -224,7 +227,7 @@ pub(super) async fn retired(
     Ok(retired.map(|key| (*key).clone()).collect())
 }
 
-/// Under what a retired id is kept: the kind, and a hash keyed by the database's own key.
+/// How a retired id is stored: its kind and a hash keyed with the database's own key.
 pub(super) fn retired_hash(secret: &[u8; 32], key: &Key) -> (CompactText, CompactText) {
     let kind = kinds::get(key.kind).name;
     let mut hasher = blake3::Hasher::new_keyed(secret);
@@ -254,6 +257,7 @@ async fn registries(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<
         key: 1,
     };
     tx.scan(&scan, |cells| {
+        // The counter holds the next number to give.
         let given = u32::try_from(cells[1].int() - 1).unwrap_or_default();
         snapshot.logins.insert(cells[0].take_text(), given);
     })

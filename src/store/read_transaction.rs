@@ -1,4 +1,6 @@
-//! One moment of the database: everything asked of it is answered as of then.
+//! A part of the directory as of one moment, for an incremental pass. It starts with
+//! `base_snapshot` and grows by `extend_snapshot` with what the planner turns out to need. When
+//! that becomes too much, the caller reads everything instead.
 
 use super::connection::{BatchStatement, SqlRow, SqlTransaction};
 use super::error::StoreError;
@@ -13,29 +15,28 @@ use crate::model::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// One moment of a database with a schema.
+/// A transaction that reads one moment of a database with a schema.
 pub struct ReadTransaction {
     pub(super) tx: SqlTransaction,
     meta: DatabaseMeta,
 }
 
-/// The part of a claim that says whether it is current.
+/// The part of a claim that tells whether it is current.
 pub struct ClaimSummary {
-    /// The resource.
     pub key: Key,
     pub source: CompactText,
-    /// The digest of what it declared.
+    /// The digest of the declaration.
     pub digest: Digest,
-    /// Whether it still declares it.
+    /// Whether the source still declares it.
     pub active: bool,
     pub row_inactive: bool,
 }
 
-/// More rows than this are not a part: reading everything is as fast.
+/// From this many rows on, reading everything is as fast.
 const MANY: usize = 20_000;
 
 impl Store {
-    /// This moment of the database; `None` when there is none, or it has no schema.
+    /// Begins a transaction at the present moment; `None` without a database or schema.
     pub async fn read_transaction(&self) -> Result<Option<ReadTransaction>, StoreError> {
         let Some(mut tx) = self
             .begin_schema_read("read a part of the directory")
@@ -58,7 +59,7 @@ impl ReadTransaction {
         self.meta.environment.as_deref()
     }
 
-    /// What every plan needs to know: a part with the settings and custom fields.
+    /// Reads what every plan needs: a partial snapshot with the settings and custom fields.
     pub async fn base_snapshot(
         &mut self,
         query: &SnapshotQuery<'_>,
@@ -87,12 +88,14 @@ impl ReadTransaction {
             let _ = snapshot.rows.insert(row);
         }
         snapshot
+            // An absent settings row is an answer too; otherwise the planner would ask for it
+            // again.
             .rows
             .mark_answered([SnapshotLookup::Row(settings)].into());
         Ok(snapshot)
     }
 
-    /// Reads what was asked beyond a part; says no when that is too much to be a part.
+    /// Adds what the planner asked for; returns `false` if that is too much for a partial snapshot.
     pub async fn extend_snapshot(
         &mut self,
         snapshot: &mut Snapshot,
@@ -114,6 +117,7 @@ impl ReadTransaction {
                     self.customer_number(snapshot, number).await?;
                 }
                 SnapshotLookup::Base(base) => {
+                    // No column says it, so only the full snapshot can.
                     let Some(sql) = base_sql(base) else {
                         return Ok(false);
                     };
@@ -129,6 +133,7 @@ impl ReadTransaction {
         for ((kind, field), texts) in alike {
             keys.extend(self.keys_matching_text(kind, field, &texts).await?);
         }
+        // Asking twice for the same row is normal: two rules may need it.
         keys.retain(|key| !snapshot.rows.has_read(key));
         if snapshot.rows.len() + keys.len() >= MANY {
             return Ok(false);
@@ -146,7 +151,8 @@ impl ReadTransaction {
         Ok(true)
     }
 
-    /// The claims on some keys, as far as it takes to see who has which and whether it is current.
+    /// Returns the claims on some keys, as far as needed to see who holds them and whether they are
+    /// current.
     pub async fn claims_on<'k>(
         &mut self,
         keys: impl Iterator<Item = &'k Key>,
@@ -218,7 +224,7 @@ impl ReadTransaction {
         Ok(())
     }
 
-    /// Who refers to some keys by a field of a kind.
+    /// Returns the resources that refer to some keys by one field.
     async fn referrers(
         &mut self,
         kind: KindId,
@@ -239,12 +245,15 @@ impl ReadTransaction {
             ),
             (None, _) => return Ok(Vec::new()),
         };
+        // The limit keeps a much-used target, such as one tag on every account, from filling the
+        // memory; reaching it means reading everything.
         let sql = format!("SELECT {owner} FROM {name} WHERE {member} IN ({{rows}}) LIMIT {MANY}");
         let ids: Vec<&CompactText> = targets.iter().map(|key| &key.id).collect();
         self.ids(kind, &sql, &ids).await
     }
 
-    /// Whose text in a column is one of some, in whatever case; the texts are in lower case.
+    /// Returns the resources whose text in a column equals one of these, ignoring case. The texts
+    /// are in lower case.
     async fn keys_matching_text(
         &mut self,
         kind: KindId,
@@ -254,6 +263,8 @@ impl ReadTransaction {
         let kind_of = kinds::get(kind);
         let column = field.map_or("external_id", |field| kind_of.fields[field].column);
         let sql = format!(
+            // Exactly the expression of the index on e-mail columns; a different one would scan the
+            // table.
             "SELECT external_id FROM {} WHERE lower({column}) IN ({{rows}}) LIMIT {MANY}",
             kind_of.table
         );
@@ -276,7 +287,7 @@ impl ReadTransaction {
             .collect())
     }
 
-    /// Some rows of a kind with their lists.
+    /// Returns some rows of a kind with their lists.
     async fn rows(
         &mut self,
         table: &KindTable,
@@ -322,7 +333,7 @@ impl ReadTransaction {
         Ok(())
     }
 
-    /// Adds every source's claims on some keys, stored or not.
+    /// Adds every source's claims on some keys, whether or not the resources exist.
     async fn claims(
         &mut self,
         keys: &BTreeSet<Key>,
@@ -349,7 +360,7 @@ impl ReadTransaction {
         Ok(())
     }
 
-    /// What a query finds for some texts, which stand for `{rows}`.
+    /// Runs a query for some texts, which replace `{rows}`.
     async fn look_up(
         &mut self,
         sql: &str,
@@ -370,7 +381,7 @@ fn ids_of(keys: &BTreeSet<Key>, kind: KindId) -> Vec<&CompactText> {
     of_kind.map(|key| &key.id).collect()
 }
 
-/// What counts the base of a guard, and its parameter; `None` where no column says it.
+/// The query for the base of a guard and its parameter; `None` if no column holds it.
 fn base_sql(base: &GuardBase) -> Option<(String, &CompactText)> {
     let claimed = |kind: &Kind, which: &str| {
         format!(

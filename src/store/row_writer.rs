@@ -1,5 +1,5 @@
-//! Rows on their way into a table: each value goes straight into the form in which the engine
-//! takes it, without a copy of the row in between.
+//! Writes the values of a row directly in the form that the engine takes, without building the row
+//! in between.
 
 use super::postgres_copy;
 use super::sql_value::{SqlValue, iso};
@@ -9,24 +9,21 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteArguments;
 use std::sync::Arc;
 
-/// A value that is lent for as long as its row takes to be written.
+/// A value borrowed while its row is written.
 #[derive(Debug)]
 pub(super) enum SqlValueRef<'a> {
-    /// No value.
     Null,
-    /// A number.
     Int(i64),
-    /// A boolean.
     Bool(bool),
-    /// A moment, in milliseconds since 1970.
+    /// A timestamp, in milliseconds since 1970.
     Time(i64),
     /// One of the program's own words, the same in many rows.
     Static(&'static str),
-    /// A text that is the same in many rows.
+    /// A text shared by many rows.
     Shared(&'a Arc<str>),
     /// Text or an external id.
     Text(&'a str),
-    /// A text that was made for this row.
+    /// A text made for this row.
     Owned(String),
     Bytes(&'a [u8]),
 }
@@ -86,7 +83,6 @@ pub(super) enum RowWriter<'b> {
 }
 
 impl RowWriter<'_> {
-    /// Takes the value of the next column.
     pub(super) fn put<'a>(&mut self, value: impl Into<SqlValueRef<'a>>) {
         match self {
             Self::Sqlite(bound) => bound.put(value.into()),
@@ -95,8 +91,8 @@ impl RowWriter<'_> {
     }
 }
 
-/// The parameters of a SQLite statement for many rows; sqlx hands them to a thread of its own, so
-/// they cannot be borrowed, but what repeats is shared.
+/// The parameters of a SQLite statement for many rows. sqlx passes them to another thread, so they
+/// cannot be borrowed; repeated texts are shared instead.
 pub(super) struct SqliteBinder {
     arguments: Result<SqliteArguments, BoxDynError>,
     words: Vec<(&'static str, Arc<str>)>,
@@ -105,7 +101,6 @@ pub(super) struct SqliteBinder {
 }
 
 impl SqliteBinder {
-    /// None yet, with room for some.
     pub(super) fn with_capacity(room: usize) -> Self {
         let mut bound = Self {
             arguments: Ok(SqliteArguments::default()),
@@ -113,11 +108,11 @@ impl SqliteBinder {
             moment: None,
             room,
         };
+        // Fills `arguments` with an empty set that has room, instead of repeating how one is made.
         drop(bound.take());
         bound
     }
 
-    /// Hands over the parameters so far.
     pub(super) fn take(&mut self) -> Result<SqliteArguments, BoxDynError> {
         let mut empty = SqliteArguments::default();
         empty.reserve(self.room, 0);
@@ -125,6 +120,8 @@ impl SqliteBinder {
     }
 
     fn put(&mut self, value: SqlValueRef<'_>) {
+        // The first failure is kept and reported by `take`; until then the remaining values are
+        // dropped.
         let Ok(arguments) = &mut self.arguments else {
             return;
         };
@@ -145,8 +142,10 @@ impl SqliteBinder {
     }
 }
 
-/// The shared copy of a word; the same word is mostly the same place in the program too.
+/// The shared copy of a word.
 fn shared_word(words: &mut Vec<(&'static str, Arc<str>)>, word: &'static str) -> Arc<str> {
+    // Compared by address: a string literal is mostly one place in the program, and a duplicate
+    // only costs one more copy.
     let found = words.iter().find(|(known, _)| std::ptr::eq(*known, word));
     if let Some((_, shared)) = found {
         return Arc::clone(shared);
@@ -158,6 +157,7 @@ fn shared_word(words: &mut Vec<(&'static str, Arc<str>)>, word: &'static str) ->
 
 fn shared_timestamp(last: &mut Option<(i64, Arc<str>)>, millis: i64) -> Arc<str> {
     match last {
+        // All rows of a run carry the same time, so its text is made once.
         Some((known, text)) if *known == millis => Arc::clone(text),
         _ => {
             let text: Arc<str> = iso(millis).into();

@@ -1,4 +1,4 @@
-//! One run, and what it changed.
+//! Reads one run and its changes.
 
 use super::Store;
 use super::error::StoreError;
@@ -14,7 +14,8 @@ impl Store {
         Ok(found.map(|cells| run_record(&cells)))
     }
 
-    /// The changes of one run after a place in the sequence of all changes, oldest first.
+    /// Returns the changes of one run after a position in the sequence of all changes, oldest
+    /// first.
     pub async fn changes_of(
         &self,
         run: i64,

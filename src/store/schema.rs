@@ -1,4 +1,6 @@
-//! The schema: what `migrate` creates, rendered from the table of kinds.
+//! Renders the schema from the table of kinds. `create` is for a new database; the smaller
+//! functions are shared with upgrades (`schema_versions`) and the bulk load, so that all three
+//! produce the same tables.
 
 use super::dialect::SqlDialect;
 use super::sql_value::SqlType;
@@ -6,7 +8,7 @@ use super::tables::{self, ColumnContent, KindTable, LinkTable, TableColumn};
 use super::{internal_tables, triggers};
 use crate::kinds::{self, FieldDefault, FieldType, Kind};
 
-/// Everything, in the order in which it can be created.
+/// All statements in an order in which they can be run.
 pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
     let mut statements: Vec<String> = internal_tables::all()
         .map(|own| internal_table(dialect, own))
@@ -22,7 +24,7 @@ pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
     statements
 }
 
-/// One of Roster's own tables.
+/// The statement for one of Roster's own tables.
 pub(super) fn internal_table(dialect: &SqlDialect, own: &internal_tables::InternalTable) -> String {
     let columns = own.columns.iter();
     let mut parts: Vec<String> = columns
@@ -42,7 +44,7 @@ fn table(dialect: &SqlDialect, name: &str, parts: &[String]) -> String {
     )
 }
 
-/// The table of a kind, and those of its lists.
+/// The statements for the table of a kind and its link tables.
 pub(super) fn kind_tables(dialect: &SqlDialect, of: &KindTable) -> Vec<String> {
     let links = of.links.iter();
     let links = links.map(|link| link_table(dialect, of, link));
@@ -67,10 +69,11 @@ fn kind_table(dialect: &SqlDialect, of: &KindTable) -> String {
     table(dialect, of.kind.table, &parts)
 }
 
-/// What a column says beside its type: key, reference, default, allowed values.
+/// What follows the type of a column: key, reference, default, allowed values.
 fn constraint(dialect: &SqlDialect, kind: &Kind, column: &TableColumn) -> String {
     match column.content {
         ColumnContent::Id => " PRIMARY KEY".to_owned(),
+        // The default marks a row that another program inserts, without a trigger on every insert.
         ColumnContent::Version => format!(" NOT NULL DEFAULT {}", dialect.foreign_version),
         ColumnContent::Custom => " NOT NULL DEFAULT '{}'".to_owned(),
         ColumnContent::Fact(fact) => fact
@@ -103,6 +106,8 @@ fn field_constraint(
             format!("{default} {}", key.inline())
         }
         _ if index == kind.status_index() => {
+            // Other programs write these tables too; a third status would be read as neither active
+            // nor inactive.
             format!(" NOT NULL{default} CHECK ({name} IN ('active', 'inactive'))")
         }
         _ if index == kind.protect_index() => format!(" NOT NULL{default}"),
@@ -110,7 +115,7 @@ fn field_constraint(
     }
 }
 
-/// The table of one list.
+/// The statement for the table of one list.
 pub(super) fn link_table(dialect: &SqlDialect, of: &KindTable, link: &LinkTable) -> String {
     let (owner, member, id) = (&link.owner, &link.member, dialect.ty(SqlType::Id));
     let mut keys = link_keys(of, link).into_iter().map(|key| key.inline());
@@ -133,11 +138,12 @@ pub(super) fn link_table(dialect: &SqlDialect, of: &KindTable, link: &LinkTable)
             dialect.ty(ty)
         ));
     }
+    // Owner first, because lists are read by owner.
     parts.push(format!("PRIMARY KEY ({owner}, {member})"));
     table(dialect, &link.name, &parts)
 }
 
-/// A column's reference to the rows of a kind.
+/// A foreign key to the rows of a kind.
 pub(super) struct ForeignKey {
     name: String,
     table: String,
@@ -157,7 +163,7 @@ impl ForeignKey {
         }
     }
 
-    /// As a part of its column.
+    /// The constraint as part of its column.
     fn inline(&self) -> String {
         let Self {
             name,
@@ -168,12 +174,12 @@ impl ForeignKey {
         format!("CONSTRAINT {name} REFERENCES {target} (external_id){then}")
     }
 
-    /// The statement that takes it away.
+    /// The statement that drops it.
     pub(super) fn drop(&self) -> String {
         format!("ALTER TABLE {} DROP CONSTRAINT {}", self.table, self.name)
     }
 
-    /// The statement that adds it to a table that stands.
+    /// The statement that adds it to an existing table.
     pub(super) fn add(&self) -> String {
         let Self {
             name,
@@ -189,7 +195,8 @@ impl ForeignKey {
     }
 }
 
-/// A link's references: to its owner, with whom it goes, and to its member, which it holds.
+/// The foreign keys of a link table: to its owner, with which a link is deleted, and to its member,
+/// which it protects from deletion.
 fn link_keys(of: &KindTable, link: &LinkTable) -> Vec<ForeignKey> {
     let owner = ForeignKey::new(&link.name, &link.owner, of.kind.table, " ON DELETE CASCADE");
     let target = link.target.map(|target| kinds::get(target).table);
@@ -197,7 +204,7 @@ fn link_keys(of: &KindTable, link: &LinkTable) -> Vec<ForeignKey> {
     std::iter::once(owner).chain(member).collect()
 }
 
-/// Every reference there is.
+/// All foreign keys.
 pub(super) fn foreign_keys() -> Vec<ForeignKey> {
     let mut keys = Vec::new();
     for table in tables::ALL.iter() {
@@ -212,7 +219,6 @@ pub(super) fn foreign_keys() -> Vec<ForeignKey> {
     keys
 }
 
-/// A secondary index.
 pub(super) struct TableIndex {
     name: String,
     pub(super) table: String,
@@ -220,23 +226,23 @@ pub(super) struct TableIndex {
 }
 
 impl TableIndex {
-    /// Whether a column is what it finds rows by.
+    /// Whether the index is on a column.
     pub(super) fn covers(&self, table: &str, column: &str) -> bool {
         self.table == table && (self.on == column || self.on == format!("lower({column})"))
     }
 
-    /// The statement that takes it away.
+    /// The statement that drops it.
     pub(super) fn drop(&self) -> String {
         format!("DROP INDEX {}", self.name)
     }
 
-    /// The statement that makes it.
+    /// The statement that creates it.
     pub(super) fn create(&self) -> String {
         format!("CREATE INDEX {} ON {} ({})", self.name, self.table, self.on)
     }
 }
 
-/// Every secondary index: references and links by their target, e-mails, customer numbers.
+/// All secondary indexes: references and links by target, e-mails, customer numbers.
 pub(super) fn indexes() -> Vec<TableIndex> {
     let own = internal_tables::INDEXES.iter();
     let mut indexes: Vec<TableIndex> = own
@@ -250,6 +256,8 @@ pub(super) fn indexes() -> Vec<TableIndex> {
         for (index, field) in table.kind.fields.iter().enumerate() {
             let on = match field.ty {
                 FieldType::Ref(_) => field.column.to_owned(),
+                // The unique e-mail rule and logins ignore case. The index itself is not unique,
+                // because the login mode decides at run time whether e-mails must be.
                 FieldType::Email => format!("lower({})", field.column),
                 _ => continue,
             };
@@ -258,6 +266,8 @@ pub(super) fn indexes() -> Vec<TableIndex> {
             let table = table.kind.table.to_owned();
             indexes.push(TableIndex { name, table, on });
         }
+        // Who links to a resource is asked before it is removed; the primary key starts with the
+        // owner and cannot answer that.
         for link in table.links.iter().filter(|link| link.target.is_some()) {
             let (name, on) = (
                 format!("{}_{}", link.name, link.member),
@@ -275,7 +285,6 @@ pub(super) fn indexes() -> Vec<TableIndex> {
     indexes
 }
 
-/// The names of all tables.
 pub(super) fn table_names() -> Vec<String> {
     let mut names: Vec<String> = internal_tables::all()
         .map(|own| own.name.to_owned())

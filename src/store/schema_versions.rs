@@ -1,7 +1,6 @@
-//! The versions of the schema, and what each of them added: what `roster migrate` does to a database
-//! of an older release.
-//!
-//! The table of a kind follows from the table of kinds, so the schema of a new database needs nothing
+//! The schema versions and what each one added. A new database is created from the table of kinds
+//! and only needs the current version number; an older database is upgraded by what is listed here,
+//! version by version.
 //! here but its version. An old database gets what is listed, version by version.
 
 use super::dialect::SqlDialect;
@@ -10,13 +9,12 @@ use super::{schema, tables, triggers, views};
 use crate::kinds;
 use crate::model::KindId;
 
-/// What one version added.
+/// The additions of one version.
 pub(super) struct SchemaVersion {
-    /// Roster's own tables.
     pub(super) tables: &'static [InternalTable],
-    /// Kinds, each with its tables.
+    /// New kinds, each with its tables.
     pub(super) kinds: &'static [KindId],
-    /// Fields of kinds that there were before, by their name in the table of kinds.
+    /// New fields of existing kinds, by their name in the table of kinds.
     pub(super) fields: &'static [(KindId, &'static str)],
 }
 
@@ -28,8 +26,8 @@ const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
     }
 }
 
-/// Every version, oldest first; the kinds of the first one are not listed. What was released never
-/// changes: a new release adds an entry.
+/// Every version, oldest first. The kinds of the first one are not listed. Released entries never
+/// change; a new release adds one.
 pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::FIRST),
     own_tables(internal_tables::DAEMON),
@@ -41,21 +39,21 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
 #[allow(clippy::cast_possible_wrap)]
 pub(super) const CURRENT: i64 = SCHEMA_VERSIONS.len() as i64;
 
-/// What came after a version.
+/// The versions after `found`.
 fn since(found: i64) -> &'static [SchemaVersion] {
     let known = usize::try_from(found).unwrap_or_default();
     SCHEMA_VERSIONS.get(known..).unwrap_or_default()
 }
 
-/// Whether the rows of the kinds have the same columns in a version as in this one. A newer release
-/// only adds columns, which this one does not ask for.
+/// Whether the tables of the kinds have the same columns in version `found` as in this one. A newer
+/// release only adds columns, which this one does not read.
 pub(super) fn has_all_columns(found: i64) -> bool {
     since(found)
         .iter()
         .all(|version| version.kinds.is_empty() && version.fields.is_empty())
 }
 
-/// The statements that bring a database of an older version up to this one.
+/// The statements that upgrade a database from an older version.
 pub(super) fn upgrade(dialect: &SqlDialect, found: i64) -> Vec<String> {
     upgrade_by(dialect, since(found))
 }
@@ -88,6 +86,8 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
             statements.push(schema::link_table(dialect, table, link));
         }
     }
+    // New tables get all their triggers and indexes; an old table has its own and needs only the
+    // indexes on new columns.
     let of_new_table = |table: &String| created.contains(table);
     let marks = triggers::all(dialect).into_iter();
     statements.extend(
@@ -103,7 +103,8 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
     });
     statements.extend(indexes.map(|index| index.create()));
     if !added.is_empty() {
-        // A view keeps the columns that its table had when it was made.
+        // A view keeps the columns that its table had when the view was created, so it has to be
+        // created again.
         statements.splice(0..0, views::drop());
         statements.extend(views::create());
     }

@@ -1,4 +1,4 @@
-//! Finding resources: a page of the keys of a kind, those that have some words.
+//! Searches the resources of a kind, one page of keys at a time.
 
 use super::Store;
 use super::error::StoreError;
@@ -7,21 +7,20 @@ use super::tables::{self, ColumnContent};
 use crate::kinds::{self, FieldType};
 use crate::model::{CompactText, KindId};
 
-/// What is looked for.
+/// The conditions of a search.
 #[derive(Clone, Debug, Default)]
 pub struct SearchQuery<'a> {
-    /// Words that stand in the external id or in a text of the resource, in any case.
+    /// Words to find in the external id or a text field, ignoring case.
     pub words: Option<&'a str>,
-    /// `active` or `inactive`.
     pub status: Option<&'a str>,
-    /// Only after this external id.
+    /// Only ids after this one, for the next page.
     pub after: Option<&'a str>,
-    /// At most so many.
+    /// The page size.
     pub limit: u32,
 }
 
 impl Store {
-    /// The external ids of the resources of a kind that are looked for, sorted.
+    /// Returns the external ids of the matching resources, sorted.
     pub async fn search(
         &self,
         kind: KindId,
@@ -36,6 +35,7 @@ impl Store {
             conditions.push("status = ?".to_owned());
             params.push(status.into());
         }
+        // Every word must match, each in any of the columns.
         for word in wanted.words.into_iter().flat_map(str::split_whitespace) {
             let texts = texts(kind).into_iter();
             let any: Vec<String> = texts
@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-/// The columns in which words are looked for.
+/// The columns that are searched.
 fn texts(kind: KindId) -> Vec<&'static str> {
     let table = tables::for_kind(kind);
     let columns = table.columns.iter().filter(|column| match column.content {
@@ -73,10 +73,11 @@ fn texts(kind: KindId) -> Vec<&'static str> {
     columns.map(|column| column.name.as_str()).collect()
 }
 
-/// A pattern for a word anywhere in a text.
+/// A pattern that matches a word anywhere in a text.
 fn pattern(word: &str) -> String {
     let mut pattern = String::from("%");
     for c in word.to_lowercase().chars() {
+        // A `%` in the search text is a character to find and not a wildcard.
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }

@@ -1,5 +1,7 @@
-//! What the database remembers of a source: the files that were read when it was last applied, so
-//! that a pass over the same files only has to look whether anybody else changed a row.
+//! The checkpoint of a source: which files its last apply read, with their digests and the keys
+//! they declare. The next pass reads only the files that differ, and over unchanged files it only
+//! asks whether somebody else changed a row. Written by `save_checkpoint` inside the apply; read by
+//! `ReadTransaction::source_checkpoint`.
 
 use super::accepted_exports::{self, AcceptedExport};
 use super::connection::SqlTransaction;
@@ -12,78 +14,77 @@ use crate::kinds::{self, Kind};
 use crate::model::{CompactText, Digest, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the last apply of a source left to be remembered.
+/// The checkpoint that the last apply of a source left.
 #[derive(Clone, Debug, Default)]
 pub struct SourceCheckpoint {
-    /// The root, as it was written.
+    /// The root as it was configured.
     pub path: String,
     /// The digest of everything that was read.
     pub revision: String,
-    /// The digest of whatever else decides how the files read and what they do.
+    /// The digest of everything else that decides what the files mean.
     pub fingerprint: Digest,
     /// How many resources the source declares.
     pub resources: u64,
-    /// How many it claimed then.
+    /// How many resources it claimed.
     pub claimed: u64,
-    /// What it claimed without declaring it, of kinds of which nothing is ever removed.
+    /// What it claimed without declaring it, of kinds from which nothing is ever removed.
     pub orphans: Vec<Key>,
-    /// The digest of every file, by path; `None` where something of it has to be looked at again.
+    /// The digest of every file, by path; `None` if something in it has to be read again.
     pub files: BTreeMap<CompactText, Option<Digest>>,
 }
 
-/// What an apply leaves to be remembered of its source.
+/// The checkpoint that an apply will leave.
 #[derive(Clone, Debug, Default)]
 pub struct CheckpointUpdate {
-    /// The root, as it was written.
+    /// The root as it was configured.
     pub path: String,
     /// The digest of everything that was read.
     pub revision: String,
-    /// The digest of whatever else decides how the files read and what they do.
+    /// The digest of everything else that decides what the files mean.
     pub fingerprint: Digest,
     /// How many resources the source declares.
     pub resources: u64,
-    /// What it claims without declaring it, of kinds of which nothing is ever removed.
+    /// What it claims without declaring it, of kinds from which nothing is ever removed.
     pub orphans: PackedKeys,
     /// The files that were read, by path.
     pub files: BTreeMap<CompactText, FileCheckpoint>,
-    /// When only some files were read: what of the others stays.
+    /// Set if only some files were read: what stays of the others.
     pub incremental: Option<IncrementalUpdate>,
-    /// Of an export that was not seen before: what counts from now on.
+    /// The export, if it was not seen before.
     pub accepted: Option<AcceptedExport>,
-    /// How what was sent to the source comes to its end.
+    /// How the imports of the source end.
     pub import_endings: Vec<ImportEnding>,
 }
 
-/// What stays as it was remembered when only some files of a source were read.
+/// What stays of a checkpoint when only some files were read.
 #[derive(Clone, Debug, Default)]
 pub struct IncrementalUpdate {
-    /// The files that are no longer there; all others stay.
+    /// The files that are gone; all others stay.
     pub gone: Vec<CompactText>,
-    /// How many resources the source claims now.
     pub claimed: u64,
 }
 
 /// A file as it was when its source was applied.
 #[derive(Clone, Debug, Default)]
 pub struct FileCheckpoint {
-    /// Its digest; `None` when something of it has to be looked at again.
+    /// Its digest; `None` if something in it has to be read again.
     pub digest: Option<Digest>,
-    /// What it declares.
+    /// The keys it declares.
     pub keys: PackedKeys,
 }
 
-/// Many keys in few bytes: of each its kind, the length of its id and the id.
+/// Many keys in few bytes: for each its kind, the length of its id and the id.
 #[derive(Clone, Debug, Default)]
 pub struct PackedKeys(Vec<u8>);
 
-/// In the byte of the kind: the resource is written out elsewhere too.
+/// A bit in the byte of the kind: the resource is declared elsewhere too.
 const REPEATED: u8 = 0x80;
 
 impl PackedKeys {
-    /// Adds a key; `repeated` when it is written out elsewhere too.
+    /// Adds a key; `repeated` if it is declared elsewhere too.
     pub fn push(&mut self, key: &Key, repeated: bool) {
         let id = key.id.as_bytes();
-        // An id has at most 128 characters.
+        // Ids have at most 128 characters, so the length always fits.
         let length = u16::try_from(id.len()).unwrap_or(u16::MAX);
         self.0
             .push(key.kind.0 | if repeated { REPEATED } else { 0 });
@@ -96,6 +97,7 @@ impl PackedKeys {
         let mut rest = packed;
         while let [kind, low, high, after @ ..] = rest {
             let length = usize::from(u16::from_le_bytes([*low, *high]));
+            // A truncated value ends the list. The missing keys are then read from the file again.
             let Some((id, next)) = after.split_at_checked(length) else {
                 break;
             };
@@ -110,19 +112,17 @@ impl PackedKeys {
     }
 }
 
-/// How the claims of a source stand to the rows, and what the whole database is.
+/// How the claims of a source relate to the rows.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimCounts {
-    /// How many resources the source claims.
     pub claimed: u64,
-    /// How many of them somebody else changed or removed since.
+    /// How many of these resources somebody else has changed or removed since.
     pub foreign: u64,
-    /// How many stored resources nobody claims.
+    /// How many stored resources have no claim.
     pub unclaimed: u64,
 }
 
 impl Store {
-    /// The environment that the database belongs to.
     pub async fn environment(&self) -> Result<Option<String>, StoreError> {
         let Some(mut tx) = self.begin_read("read the environment").await? else {
             return Ok(None);
@@ -132,7 +132,7 @@ impl Store {
             .and_then(|meta| meta.environment))
     }
 
-    /// The root from which a source was last applied, as it was written.
+    /// Returns the root from which a source was last applied, as it was configured.
     pub async fn path_of(&self, source: &str) -> Result<Option<String>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the sources").await? else {
             return Ok(None);
@@ -142,7 +142,7 @@ impl Store {
         Ok(row.map(|mut cells| cells[0].take_text().into()))
     }
 
-    /// The identity that the database got with its schema; `None` while it has none.
+    /// Returns the identity of the database; `None` without a schema.
     pub async fn identity(&self) -> Result<Option<String>, StoreError> {
         let Some(mut tx) = self.begin_read("read the identity").await? else {
             return Ok(None);
@@ -152,7 +152,7 @@ impl Store {
 }
 
 impl ReadTransaction {
-    /// The sources of which an apply left something to be remembered.
+    /// Returns the sources that have a checkpoint.
     pub async fn remembered_sources(&mut self) -> Result<BTreeSet<String>, StoreError> {
         let rows = self
             .tx
@@ -163,8 +163,7 @@ impl ReadTransaction {
             .collect())
     }
 
-    /// What the last apply of a source left to be remembered, if the settings and custom fields
-    /// are as they were then.
+    /// Returns the checkpoint of a source, unless the settings or custom fields have changed since.
     pub async fn source_checkpoint(
         &mut self,
         source: &str,
@@ -184,6 +183,7 @@ impl ReadTransaction {
         let Some(mut row) = tx.first(sql, &[source.into()], &types).await? else {
             return Ok(None);
         };
+        // Both decide how every file reads, so with other definitions no file counts as unchanged.
         if digest(row[4].take_bytes()) != definitions(tx).await? {
             return Ok(None);
         }
@@ -201,8 +201,8 @@ impl ReadTransaction {
         }))
     }
 
-    /// What some files of a source declared when they were last read, and whether it is written
-    /// out in several places.
+    /// Returns what some files of a source declared when they were last read, and whether it is
+    /// declared elsewhere too.
     pub async fn declared_in(
         &mut self,
         source: &str,
@@ -219,7 +219,7 @@ impl ReadTransaction {
         Ok(keys)
     }
 
-    /// How the claims of a source stand to the rows now.
+    /// Counts how the claims of a source relate to the rows now.
     pub async fn claim_counts(&mut self, source: &str) -> Result<ClaimCounts, StoreError> {
         let mut standing = ClaimCounts::default();
         for kind in kinds::ALL {
@@ -261,7 +261,8 @@ async fn add_claim_counts(
     };
     let (rows, claims) = (count(&cells, 0), count(&cells, 1));
     standing.unclaimed += if foreign == 0 && claims == claimed {
-        // Every claim is this source's and has its row: the other rows are nobody's.
+        // Every claim is this source's and has its row, so the remaining rows have no claim. This
+        // spares the anti-join below in the common case of one source.
         rows.saturating_sub(claimed)
     } else {
         unclaimed(tx, kind).await?
@@ -269,7 +270,7 @@ async fn add_claim_counts(
     Ok(())
 }
 
-/// How many rows of a kind nobody claims, whoever claims the others.
+/// Counts the rows of a kind without any claim.
 async fn unclaimed(tx: &mut SqlTransaction, kind: &Kind) -> Result<u64, StoreError> {
     let sql = format!(
         "SELECT CAST(count(*) AS bigint) FROM {} r WHERE NOT EXISTS \
@@ -280,7 +281,7 @@ async fn unclaimed(tx: &mut SqlTransaction, kind: &Kind) -> Result<u64, StoreErr
     Ok(found.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))
 }
 
-/// The digest of which settings and custom fields there are, in which version.
+/// The digest of the stored settings and custom fields with their versions.
 async fn definitions(tx: &mut SqlTransaction) -> Result<Digest, StoreError> {
     let mut hasher = blake3::Hasher::new();
     for kind in kinds::RULE_KINDS {
@@ -288,6 +289,7 @@ async fn definitions(tx: &mut SqlTransaction) -> Result<Digest, StoreError> {
         let sql = format!("SELECT external_id, version FROM {table} ORDER BY external_id");
         for mut cells in tx.fetch(&sql, &[], &[SqlType::Id, SqlType::Int]).await? {
             let id = cells[0].take_text();
+            // The length keeps two ids from being read as one longer id.
             hasher.update(&(id.len() as u64).to_le_bytes());
             hasher.update(id.as_bytes());
             hasher.update(&cells[1].int().to_le_bytes());
@@ -323,7 +325,7 @@ fn digest(bytes: Vec<u8>) -> Digest {
     Digest(bytes.try_into().unwrap_or_default())
 }
 
-/// Remembers a source, within the apply that makes it true.
+/// Stores the checkpoint of a source, within the apply that makes it true.
 pub(super) async fn save_checkpoint(
     tx: &mut SqlTransaction,
     source: &str,
@@ -336,6 +338,7 @@ pub(super) async fn save_checkpoint(
                fingerprint = excluded.fingerprint, definitions = excluded.definitions, \
                resources = excluded.resources, claimed = excluded.claimed, \
                orphans = excluded.orphans";
+    // Taken from the rows as this apply has left them, not as the plan saw them.
     let definitions = definitions(tx).await?;
     let count = |number: u64| SqlValue::Int(i64::try_from(number).unwrap_or(i64::MAX));
     let claimed = match &remember.incremental {
@@ -359,6 +362,7 @@ pub(super) async fn save_checkpoint(
             tx.run(sql, &[source.into()]).await?;
         }
         Some(beside) => {
+            // Only the files that were read or are gone are replaced; all others keep their digest.
             for path in beside.gone.iter().chain(remember.files.keys()) {
                 let sql = "DELETE FROM files WHERE source = ? AND path = ?";
                 tx.run(sql, &[source.into(), path.into()]).await?;

@@ -1,5 +1,6 @@
-//! The sources that claim something, as the database knows them by name: how much each claims, and
-//! what becomes of the claims of one that has another name now or is gone.
+//! The sources that hold claims: how much each one claims, and how claims move when a source is
+//! renamed, adopted by another or forgotten. Each of these moves is an act of a person and runs
+//! while no apply does.
 
 use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
@@ -11,12 +12,13 @@ use crate::diagnostic::plural;
 use crate::kinds;
 use crate::model::{CompactText, Key};
 
-/// Of each row: who gives, who takes, and the key. A claim that the taker has given up makes room.
+/// For each row the giver, the taker and the key. Removes the taker's claims that are gone, to make
+/// room.
 const MAKE_ROOM: &str = "WITH v(giver, taker, kind, id) AS MATERIALIZED ({rows}) \
      DELETE FROM claims WHERE state <> 'active' AND (source, kind, external_id) IN \
      (SELECT v.taker, v.kind, v.id FROM v JOIN claims c ON c.source = v.giver \
      AND c.kind = v.kind AND c.external_id = v.id)";
-/// One that the taker has stays, and the giver's goes.
+/// Where both have a claim, the taker's stays and the giver's is deleted.
 const HAND_OVER: [&str; 2] = [
     "WITH v(giver, taker, kind, id) AS MATERIALIZED ({rows}) \
      DELETE FROM claims WHERE (source, kind, external_id) IN \
@@ -28,7 +30,8 @@ const HAND_OVER: [&str; 2] = [
 ];
 
 impl Store {
-    /// How many resources each source claims that is none of `configured`, by name.
+    /// Counts the resources of every source that claims something and is not in `configured`, by
+    /// name.
     pub async fn unconfigured_claims(
         &self,
         configured: &[&str],
@@ -38,7 +41,7 @@ impl Store {
         };
         let mut beside = Vec::new();
         let mut last = CompactText::default();
-        // One step of the index a source, however many claims each has.
+        // One index step per source, however many claims each one has.
         while let Some(source) = next_source(&mut tx, &last).await? {
             if !configured.contains(&source.as_str()) {
                 let claims = count_active_claims(&mut tx, &source).await?;
@@ -49,7 +52,7 @@ impl Store {
         Ok(beside)
     }
 
-    /// The resources that a source claims and has not given up, sorted.
+    /// Returns the resources that a source actively claims, sorted.
     pub async fn claimed_by(&self, source: &str) -> Result<Vec<Key>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the claims").await? else {
             return Ok(Vec::new());
@@ -68,8 +71,8 @@ impl Store {
         Ok(keys)
     }
 
-    /// Gives the claims of one source on these resources to another, which keeps its own where both
-    /// have one, in the name of a person. Returns how many it gave.
+    /// Moves the claims of one source on these resources to another, in the name of a person. Where
+    /// both have a claim, the receiver's stays. Returns how many were moved.
     pub async fn hand_over(
         &self,
         from: &str,
@@ -91,6 +94,7 @@ impl Store {
         for sql in HAND_OVER {
             given += tx.batch(&BatchStatement { sql, types }, rows()).await?;
         }
+        // Both checkpoints describe claims that have changed hands.
         forget_source(&mut tx, to).await?;
         forget_source(&mut tx, from).await?;
         let subject = format!("{from} {to}");
@@ -101,8 +105,8 @@ impl Store {
         Ok(given)
     }
 
-    /// Gives every claim of one source to another, which keeps its own where both have one, in the
-    /// name of a person. Returns how many resources the first one claimed.
+    /// Moves every claim of one source to another, in the name of a person. Where both have a
+    /// claim, the receiver's stays. Returns how many resources the first one claimed.
     pub async fn give_claims(&self, from: &str, to: &str, actor: &str) -> Result<u64, StoreError> {
         let mut tx = self.begin_exclusive_write("move the claims").await?;
         let claims = count_active_claims(&mut tx, from).await?;
@@ -110,12 +114,13 @@ impl Store {
                     WHERE c.source = ? AND c.kind = claims.kind \
                     AND c.external_id = claims.external_id)";
         tx.run(both, &[from.into(), to.into()]).await?;
+        // The budgets move too: a rename must not give the source a fresh allowance for removals.
         for table in ["claims", "run_budgets"] {
             let sql = format!("UPDATE {table} SET source = ? WHERE source = ?");
             tx.run(&sql, &[to.into(), from.into()]).await?;
         }
         held_steps::transfer_held_steps(&mut tx, from, to).await?;
-        // What it claims now is not what was remembered of it.
+        // The checkpoint no longer says what the source claims.
         forget_source(&mut tx, to).await?;
         forget_source(&mut tx, from).await?;
         let subject = format!("{from} {to}");
@@ -128,7 +133,8 @@ impl Store {
         Ok(claims)
     }
 
-    /// Drops every claim of a source, in the name of a person. Returns how many resources it claimed.
+    /// Deletes every claim of a source, in the name of a person. Returns how many resources it
+    /// claimed.
     pub async fn drop_claims(&self, source: &str, actor: &str) -> Result<u64, StoreError> {
         let mut tx = self.begin_exclusive_write("drop the claims").await?;
         let claims = count_active_claims(&mut tx, source).await?;
@@ -142,20 +148,22 @@ impl Store {
         Ok(claims)
     }
 
-    /// A transaction that writes while no apply does.
+    /// Begins a writing transaction that excludes every apply.
     async fn begin_exclusive_write(
         &self,
         operation: &'static str,
     ) -> Result<SqlTransaction, StoreError> {
         let mut tx = self.begin_write(operation).await?;
         migrate::require_current(&mut tx).await?;
+        // The lock that every apply takes first. Without it, an apply in progress could write
+        // claims of the old source after they were moved.
         let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
         tx.fetch(&lock, &[], &[SqlType::Int]).await?;
         Ok(tx)
     }
 }
 
-/// The next source by name that has claims.
+/// Returns the next source by name that has claims.
 async fn next_source(
     tx: &mut SqlTransaction,
     last: &CompactText,
@@ -165,7 +173,7 @@ async fn next_source(
     Ok(found.map(|mut cells| cells[0].take_text()))
 }
 
-/// How many resources a source claims that it has not given up.
+/// Counts the resources that a source actively claims.
 async fn count_active_claims(tx: &mut SqlTransaction, source: &str) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(count(*) AS bigint) FROM claims WHERE source = ? AND state = 'active'";
     let found = tx.first(sql, &[source.into()], &[SqlType::Int]).await?;
@@ -173,7 +181,7 @@ async fn count_active_claims(tx: &mut SqlTransaction, source: &str) -> Result<u6
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-/// The next pass of a source reads all of it again.
+/// Deletes the checkpoint of a source, so its next pass reads everything.
 async fn forget_source(tx: &mut SqlTransaction, source: &str) -> Result<(), StoreError> {
     tx.run("DELETE FROM files WHERE source = ?", &[source.into()])
         .await?;

@@ -1,4 +1,5 @@
-//! SQL values, and the types that both engines share.
+//! SQL values and the column types that both engines share. Also turns timestamps into text without
+//! a calendar library, since only one format is ever written.
 
 use crate::model::CompactText;
 
@@ -7,31 +8,28 @@ use crate::model::CompactText;
 pub(super) enum SqlType {
     /// Text of any collation.
     Text,
-    /// An external id: text, sorted by bytes.
+    /// An external id: text sorted by bytes.
     Id,
-    /// A signed number of 64 bits.
+    /// A signed 64-bit number.
     Int,
-    /// A boolean; SQLite keeps 0 and 1.
+    /// A boolean; SQLite stores 0 and 1.
     Bool,
     Bytes,
-    /// A moment; SQLite keeps it as ISO 8601 text in UTC.
+    /// A timestamp; SQLite stores ISO 8601 text in UTC.
     Time,
 }
 
-/// A value on its way into or out of the database.
+/// A value on its way to or from the database.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) enum SqlValue {
-    /// No value. As a parameter of a single statement it is a text's NULL.
+    /// No value. As a parameter of a single statement it is bound as a text.
     #[default]
     Null,
-    /// A number.
     Int(i64),
-    /// Text or an external id.
     Text(CompactText),
-    /// A boolean.
     Bool(bool),
     Bytes(Vec<u8>),
-    /// A moment, in milliseconds since 1970.
+    /// A timestamp, in milliseconds since 1970.
     Time(i64),
 }
 
@@ -40,17 +38,16 @@ impl SqlValue {
         Self::Text(CompactText::new(text))
     }
 
-    /// A text, or none.
+    /// A text, or NULL.
     pub(super) fn text_or_null(text: Option<impl AsRef<str>>) -> Self {
         text.map_or(Self::Null, Self::text)
     }
 
-    /// Takes the text out; no text is an empty one.
+    /// Takes the text out; empty if there is none.
     pub(super) fn take_text(&mut self) -> CompactText {
         self.take_optional_text().unwrap_or_default()
     }
 
-    /// Takes the text out, if there is one.
     pub(super) fn take_optional_text(&mut self) -> Option<CompactText> {
         match std::mem::take(self) {
             Self::Text(text) => Some(text),
@@ -58,7 +55,7 @@ impl SqlValue {
         }
     }
 
-    /// Takes the bytes out; no bytes are empty ones.
+    /// Takes the bytes out; empty if there are none.
     pub(super) fn take_bytes(&mut self) -> Vec<u8> {
         match std::mem::take(self) {
             Self::Bytes(bytes) => bytes,
@@ -66,7 +63,7 @@ impl SqlValue {
         }
     }
 
-    /// The number; no number is 0.
+    /// The number; 0 if there is none.
     pub(super) fn int(&self) -> i64 {
         self.as_int().unwrap_or_default()
     }
@@ -106,7 +103,7 @@ impl From<&CompactText> for SqlValue {
     }
 }
 
-/// Milliseconds since 1970, now.
+/// The current time in milliseconds since 1970.
 pub(super) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -114,7 +111,7 @@ pub(super) fn now() -> i64 {
     })
 }
 
-/// A moment as ISO 8601 text in UTC: `2026-01-31T23:59:59.000Z`.
+/// A timestamp as ISO 8601 text in UTC: `2026-01-31T23:59:59.000Z`.
 pub(super) fn iso(millis: i64) -> String {
     let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
     let (year, month, day) = date_from_days(days);

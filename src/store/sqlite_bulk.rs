@@ -1,5 +1,5 @@
-//! SQLite's bulk insert: one cached statement of many rows, and while it runs the rows of the next
-//! one are made.
+//! SQLite's bulk insert: one cached statement of many rows, with the next rows prepared while it
+//! runs. Single-row inserts would cost a hop to sqlx's thread for each row.
 
 use super::dialect::SQLITE;
 use super::row_writer::{RowWriter, SqliteBinder};
@@ -12,10 +12,10 @@ use std::sync::Arc;
 /// How many rows a statement takes.
 const ROWS: usize = SQLITE.rows;
 
-/// The parameters of one statement, and of how many rows they are.
+/// The parameters of one statement, and how many rows they cover.
 type InsertChunk = (Result<SqliteArguments, BoxDynError>, usize);
 
-/// Adds rows of columns of some types; `head` is the statement up to its rows.
+/// Inserts rows; `head` is the statement up to its rows.
 pub(super) async fn insert<T>(
     tx: &mut Transaction<'static, Sqlite>,
     head: &str,
@@ -32,6 +32,8 @@ pub(super) async fn insert<T>(
     while now.1 > 0 {
         let sql = match now.1 {
             ROWS => Arc::clone(&full),
+            // Only the last statement has fewer rows; it is not cached, because its text is hardly
+            // ever used again.
             fewer => sql(fewer),
         };
         let (done, next) = tokio::join!(run(tx, sql, now), async { part() });
@@ -41,7 +43,7 @@ pub(super) async fn insert<T>(
     Ok(added)
 }
 
-/// The parameters of as many rows as a statement takes.
+/// Collects the parameters of up to one statement of rows.
 fn fill<T>(
     rows: &mut impl Iterator<Item = T>,
     bound: &mut SqliteBinder,

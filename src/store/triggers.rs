@@ -1,5 +1,6 @@
-//! The triggers that mark a write which is not Roster's: they give the row a random negative
-//! version.
+//! The triggers that mark foreign writes. A write by another program gives the row a random
+//! negative version, so that the row no longer matches what any claim has seen. Roster's own writes
+//! are recognised by their new version or, for links, by the transaction's guard.
 
 use super::dialect::SqlDialect;
 use super::tables::{self, KindTable, LinkTable};
@@ -11,7 +12,7 @@ pub(super) struct SqlTrigger {
     pub(super) create: String,
 }
 
-/// All triggers.
+/// All triggers, for the tables of all kinds.
 pub(super) fn all(dialect: &SqlDialect) -> Vec<SqlTrigger> {
     let kinds = tables::ALL.iter();
     kinds.flat_map(|table| of_kind(dialect, table)).collect()
@@ -23,12 +24,14 @@ pub(super) fn functions(dialect: &SqlDialect) -> Vec<String> {
         return Vec::new();
     }
     let version = dialect.foreign_version;
+    // `%I` quotes schema and names: the directory may be in any schema.
     let touch = format!("UPDATE %I.%I SET version = {version} WHERE external_id");
     vec![
         format!(
             "CREATE FUNCTION roster_foreign_write() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN NEW.version := {version}; RETURN NEW; END $$"
         ),
+        // An update may move a link from one owner to another, so both owners are marked.
         format!(
             "CREATE FUNCTION roster_foreign_link() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -41,6 +44,7 @@ BEGIN
   RETURN NULL;
 END $$"
         ),
+        // TRUNCATE passes no rows, so every owner is marked.
         format!(
             "CREATE FUNCTION roster_foreign_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -52,7 +56,7 @@ END $$"
 }
 
 impl SqlTrigger {
-    /// A trigger called after its table and what it sees.
+    /// A trigger named after its table and the event.
     fn new(table: &str, suffix: &str, rest: &str) -> Self {
         let name = format!("{table}_{suffix}");
         Self {
@@ -62,7 +66,7 @@ impl SqlTrigger {
         }
     }
 
-    /// The statement that takes it away.
+    /// The statement that drops it.
     pub(super) fn drop(&self, dialect: &SqlDialect) -> String {
         let Self { name, table, .. } = self;
         if dialect.numbered {
@@ -87,6 +91,9 @@ fn of_kind(dialect: &SqlDialect, table: &KindTable) -> Vec<SqlTrigger> {
 }
 
 fn sqlite_row(dialect: &SqlDialect, table: &KindTable) -> SqlTrigger {
+    // An update that sets a new version itself is taken for Roster's own: a foreign program that
+    // does so hides its write, and only a scrub finds it. AFTER and a second update, because a
+    // SQLite trigger cannot change the row that is being written.
     let (name, version) = (table.kind.table, dialect.foreign_version);
     let rest = format!(
         "AFTER UPDATE ON {name} \

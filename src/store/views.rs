@@ -1,9 +1,9 @@
-//! The views that say what a shop should read.
+//! The views that a shop should read instead of the tables.
 
-/// `usable_accounts` and `usable_users`: whom the life cycles let in.
+/// `usable_accounts` and `usable_users`: who may act in the shop now.
 ///
-/// An account is usable when it is active, approved and not blocked. A user may log in when
-/// active, enabled, not blocked and in at least one usable account.
+/// An account is usable when it is active, approved and not blocked. A user may log in when active,
+/// enabled, not blocked and a member of a usable account.
 pub(super) fn create() -> Vec<String> {
     vec![
         "CREATE VIEW usable_accounts AS SELECT * FROM accounts \
@@ -18,7 +18,7 @@ pub(super) fn create() -> Vec<String> {
     ]
 }
 
-/// The statements that take them away, in the order in which nothing depends on what goes.
+/// The statements that drop them, dependent views first.
 pub(super) fn drop() -> Vec<String> {
     ["usable_users", "usable_accounts"]
         .map(|view| format!("DROP VIEW {view}"))

@@ -1,17 +1,19 @@
-//! Where a resource says something of a field.
+//! The text of a manifest under edit: finds where a resource declares a field, and converts between
+//! lines and bytes. Refuses what an edit could not change alone, such as a value shared through an
+//! alias.
 
 use super::nodes::{NodeShape, NodeTree, SpannedNode};
 use super::{EditRefusal, splice};
 use crate::kinds::{self, Kind};
 use crate::model::{FieldRef, LineColumn};
 
-/// A file that is being edited.
+/// A file being edited.
 pub(super) struct EditBuffer<'t> {
     pub body: &'t str,
     pub nodes: &'t NodeTree,
-    /// Whether it is JSON, which has but one way to write a text.
+    /// Whether the file is JSON, which has only one way to write a text.
     pub json: bool,
-    /// Where each line begins.
+    /// The first byte of each line.
     lines: Vec<usize>,
 }
 
@@ -33,12 +35,13 @@ impl<'t> EditBuffer<'t> {
         }
     }
 
-    /// The mapping of the resource whose external id stands there.
+    /// Returns the mapping of the resource whose external id is at this position.
     pub fn resource(&self, at: LineColumn) -> Result<&'t SpannedNode, EditRefusal> {
         let place = self.offset(at);
         let around = place.and_then(|place| self.nodes.resource(place));
         let around =
             around.ok_or_else(|| EditRefusal::new("its position in the file cannot be found"))?;
+        // A change there would also change every place that repeats it by an alias.
         if around.iter().any(|node| self.is_shared(node)) {
             return Err(EditRefusal::new(
                 "it is below an anchor that aliases refer to",
@@ -50,12 +53,12 @@ impl<'t> EditBuffer<'t> {
             .ok_or_else(|| EditRefusal::new("its position in the file cannot be found"))
     }
 
-    /// Whether something else in the file repeats a node by an alias.
+    /// Whether an alias elsewhere in the file repeats this node.
     pub fn is_shared(&self, node: &SpannedNode) -> bool {
         node.anchor != 0 && self.nodes.aliased.contains(&node.anchor)
     }
 
-    /// What a mapping says under a key, with the key; `None`: nothing.
+    /// Returns the entry of a key in a mapping; `None` if it has none.
     pub fn own_entry(
         &self,
         map: &'t SpannedNode,
@@ -79,7 +82,7 @@ impl<'t> EditBuffer<'t> {
         }
     }
 
-    /// What a resource says of a field: under its name, or in the mapping of its group.
+    /// Returns the entry of a field: under its name, or in the mapping of its group.
     pub fn field(
         &self,
         resource: &'t SpannedNode,
@@ -95,7 +98,7 @@ impl<'t> EditBuffer<'t> {
         }
     }
 
-    /// The byte that a place is at.
+    /// The byte at a position.
     pub fn offset(&self, at: LineColumn) -> Option<usize> {
         let line = usize::try_from(at.line.checked_sub(1)?).ok()?;
         let before = usize::try_from(at.column.checked_sub(1)?).ok()?;
@@ -105,7 +108,7 @@ impl<'t> EditBuffer<'t> {
         Some(column.map_or(self.body.len(), |column| start + column))
     }
 
-    /// The place that a byte is at.
+    /// The position of a byte.
     pub fn pos(&self, at: usize) -> LineColumn {
         let line = self.lines.partition_point(|start| *start <= at);
         let start = self.lines[line.saturating_sub(1)];
@@ -117,7 +120,7 @@ impl<'t> EditBuffer<'t> {
     }
 }
 
-/// The group that a field is written in, and its name there.
+/// The group in which a field is written, if any, and its name there.
 pub(super) fn group_and_name(kind: &'static Kind, field: &FieldRef) -> (Option<String>, String) {
     match field {
         FieldRef::Custom(id) => (Some("customFields".to_owned()), id.to_string()),

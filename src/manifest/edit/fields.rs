@@ -1,4 +1,5 @@
-//! Fields that change, and fields that a resource says nothing of so far.
+//! Edits of fields: replaces the value of a declared field, and adds fields that the resource does
+//! not declare yet. The result is a list of splices for `splice`.
 
 use super::buffer::{EditBuffer, group_and_name};
 use super::nodes::{NodeShape, SpannedNode};
@@ -9,13 +10,13 @@ use crate::kinds::{self, FieldType, Kind};
 use crate::manifest::write;
 use crate::model::{Cell, DeclaredResource, FieldRef, Link, Value};
 
-/// A key and its value that come into a mapping.
+/// A key and its value to be inserted into a mapping.
 #[derive(Clone, Debug)]
 pub(super) struct InsertedEntry {
     name: String,
-    /// As it is written within `{..}`, without its name.
+    /// The value as it is written within `{..}`.
     flow: FlowValue,
-    /// The lines it takes below other keys.
+    /// The lines it takes in a block mapping.
     lines: Vec<String>,
 }
 
@@ -41,7 +42,7 @@ impl InsertedEntry {
     }
 }
 
-/// What is said of a link beside its target: attributes that are not what absence means.
+/// The attributes of a link that differ from their defaults.
 pub(super) fn link_words(ty: &FieldType, link: &Link) -> Vec<(&'static str, ScalarText)> {
     let said = ty.attributes().iter().zip(link.attributes);
     let said = said.filter_map(|(attribute, choice)| {
@@ -52,7 +53,7 @@ pub(super) fn link_words(ty: &FieldType, link: &Link) -> Vec<(&'static str, Scal
 }
 
 impl<'t> EditBuffer<'t> {
-    /// What an edit does to the text.
+    /// Returns the changes to the text that an edit needs.
     pub fn splices_for(
         &self,
         edit: &ManifestEdit,
@@ -75,6 +76,8 @@ impl<'t> EditBuffer<'t> {
                         ..refusal
                     })?);
                 }
+                // The value is declared, but on no line of its own: an entry here would change it
+                // only in this place, or contradict `clear`.
                 None if declared.stated(field).is_some() => {
                     return Err(EditRefusal::new(
                         "the value comes from a merge key or from `clear`, not from its own line",
@@ -121,7 +124,7 @@ impl<'t> EditBuffer<'t> {
         }
     }
 
-    /// Adds fields behind the last one of a resource, or of their group in it.
+    /// Adds fields after the last one of a resource, or after the last one of their group.
     fn insert_splices(
         &self,
         kind: &'static Kind,
@@ -139,6 +142,8 @@ impl<'t> EditBuffer<'t> {
                 continue;
             };
             group.push((*field, *value));
+            // Neighbouring fields of a new group are collected first, so that its key is written
+            // once.
             let next = missing.get(index + 1);
             if next
                 .and_then(|(field, _)| group_and_name(kind, field).0)
@@ -171,6 +176,8 @@ impl<'t> EditBuffer<'t> {
     ) -> Result<InsertedEntry, EditRefusal> {
         let none = || EditRefusal::new("the value is empty");
         let text = write::fields(kind, id, said.iter().copied(), &|_| None);
+        // `write::fields` starts with `externalId` and the name of the group; neither is wanted
+        // here.
         let head = usize::from(kind.singleton.is_none()) + usize::from(within);
         let indent = if within { "  " } else { "" };
         let lines = text.lines().skip(head);
@@ -214,7 +221,7 @@ impl<'t> EditBuffer<'t> {
         format!("[{}]", members.join(", "))
     }
 
-    /// Puts entries behind the last one of a mapping.
+    /// Inserts entries after the last one of a mapping.
     pub fn insert(
         &self,
         map: &SpannedNode,
@@ -241,6 +248,7 @@ impl<'t> EditBuffer<'t> {
         };
         if !map.flow {
             let (first, _) = &known[0];
+            // The indentation of the first key, because the file may use any.
             let column = self.pos(first.range.start).column;
             let indent = " ".repeat(usize::try_from(column).unwrap_or(1) - 1);
             let lines = entries.iter().flat_map(|entry| &entry.lines);
@@ -248,6 +256,8 @@ impl<'t> EditBuffer<'t> {
                 "" => String::new(),
                 line => format!("{indent}{line}"),
             });
+            // After the last value instead of its line: a block scalar ends many lines below its
+            // key.
             let after = value.end(self.body).max(key.range.end);
             return Ok(Some(new_lines(
                 self.body,
@@ -255,12 +265,13 @@ impl<'t> EditBuffer<'t> {
                 &lines.collect::<Vec<_>>(),
             )));
         }
+        // Text after an empty value would become its value.
         if value.is_empty() {
             return Err(EditRefusal::new("the last value of the mapping is empty"));
         }
         let line = line_start(self.body, key.range.start);
         let before = &self.body[line..key.range.start];
-        // Where each key has a line of its own, so has a new one.
+        // If each key has its own line, a new one gets its own line too.
         let between = if before.trim().is_empty() && line > map.range.start {
             let end = super::splice::line_break(self.body);
             format!(",{end}{before}")

@@ -1,4 +1,5 @@
-//! Members that come into a list, leave it, or change.
+//! Edits of lists: adds, removes and changes members, in block and flow style. Members that stay
+//! keep their text and their comments.
 
 use super::EditRefusal;
 use super::buffer::EditBuffer;
@@ -9,7 +10,7 @@ use super::splice::{TextSplice, line_break, line_end, line_start, new_lines};
 use crate::kinds::FieldType;
 use crate::model::{Link, Value};
 
-/// What happens to the members of a list.
+/// The changes to the members of a list.
 #[derive(Debug, Default)]
 struct MemberChanges<'v> {
     add: Vec<String>,
@@ -18,7 +19,7 @@ struct MemberChanges<'v> {
 }
 
 impl<'t> EditBuffer<'t> {
-    /// Makes the list of a field another one.
+    /// Changes the list of a field.
     pub fn list(
         &self,
         ty: Option<&FieldType>,
@@ -66,6 +67,7 @@ impl<'t> EditBuffer<'t> {
                 at,
                 why: why.to_owned(),
             };
+            // Changing or removing it here would change another list as well.
             if matches!(item.shape, NodeShape::Alias) || self.is_shared(item) {
                 return Err(refused("a member is an alias, or an alias refers to it"));
             }
@@ -86,7 +88,7 @@ impl<'t> EditBuffer<'t> {
         Ok(turn)
     }
 
-    /// The members that are wanted, as they are written in one line.
+    /// The members that are wanted, each as one line.
     fn members(
         &self,
         ty: Option<&FieldType>,
@@ -103,7 +105,7 @@ impl<'t> EditBuffer<'t> {
             .collect()
     }
 
-    /// A link as it is written in one line.
+    /// A link on one line.
     pub fn link(&self, ty: &FieldType, link: &Link) -> String {
         let (FieldType::Links { key, inline, .. }, target) = (ty, ScalarText::text(&link.target))
         else {
@@ -127,7 +129,7 @@ impl<'t> EditBuffer<'t> {
         format!("{name}: {}", self.styled(word, None, true))
     }
 
-    /// Changes what is said of a link that stays.
+    /// Changes the attributes of a link that stays.
     fn attributes(
         &self,
         ty: Option<&FieldType>,
@@ -177,6 +179,8 @@ impl<'t> EditBuffer<'t> {
             .windows(2)
             .map(|pair| gap(pair[0].range.end, pair[1].range.start));
         let clean = |gap: &str| gap.trim() == ",";
+        // Something other than commas stands between the members: a comment, an anchor or a tag,
+        // which rewriting the list would lose.
         if !gaps.clone().all(clean) || gap(inner.start, first.range.start).contains(['#', '&', '!'])
         {
             return self.splices_among_comments(items, turn);
@@ -192,7 +196,7 @@ impl<'t> EditBuffer<'t> {
         vec![TextSplice::new(range, all.join(&between))]
     }
 
-    /// The same where comments stand between the members, which stay.
+    /// The same when comments stand between the members; the comments stay.
     fn splices_among_comments(
         &self,
         items: &[SpannedNode],
@@ -202,6 +206,7 @@ impl<'t> EditBuffer<'t> {
         for item in items.iter().filter(|item| removes(turn, item)) {
             let rest = &self.body[item.range.end..];
             let blank = rest.len() - rest.trim_start().len();
+            // The comma goes with the member before it, or two commas would meet.
             let comma = rest[blank..].starts_with(',');
             let end = item.range.end + if comma { blank + 1 } else { 0 };
             splices.push(TextSplice::new(item.range.start..end, ""));
@@ -240,10 +245,12 @@ impl<'t> EditBuffer<'t> {
             .collect();
         if !lines.is_empty() {
             splices.push(new_lines(self.body, last.end(self.body), &lines));
+        // An empty block list is no list to YAML but a missing value.
         } else if turn.remove.len() == items.len() {
             splices.push(self.insert_after_key(key, "[]")?);
         }
-        // What ends without a break must not end with one less line and a break more.
+        // A file without a final line break must not end with one, and not with an empty line
+        // either.
         if let (true, Some(cut)) = (
             !self.body.ends_with(['\n', '\r']),
             splices
@@ -256,7 +263,7 @@ impl<'t> EditBuffer<'t> {
         Ok(splices)
     }
 
-    /// Where the dash of an item is, which must be the first on its line.
+    /// The position of an item's dash, which must be the first character on its line.
     fn dash(&self, item: &SpannedNode) -> Result<usize, EditRefusal> {
         let mut at = item.range.start;
         loop {
@@ -266,6 +273,7 @@ impl<'t> EditBuffer<'t> {
             if line[lead..].starts_with('-') {
                 return Ok(start + lead);
             }
+            // Comments may stand between the dash and the value of its item.
             if start == 0 || !(line.trim().is_empty() || line[lead..].starts_with('#')) {
                 return Err(EditRefusal {
                     at: Some(self.pos(item.range.start)),
@@ -283,7 +291,7 @@ fn removes(turn: &MemberChanges<'_>, item: &SpannedNode) -> bool {
         .any(|removed| removed.range == item.range)
 }
 
-/// The id of what an item of a list is, or is about.
+/// The id of a list item, or of the resource it links to.
 fn member<'n>(ty: Option<&FieldType>, item: &'n SpannedNode) -> Option<&'n str> {
     if let Some(text) = item.text() {
         return Some(text);

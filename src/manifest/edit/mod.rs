@@ -1,8 +1,9 @@
-//! Values changed in the text of a manifest: comments, order, quotes, indents, anchors and line ends
-//! stay as somebody wrote them.
+//! Changes values in the text of a manifest. Comments, order, quotes, indentation, anchors and line
+//! ends stay as they were written.
 //!
-//! What was written is read again, and must say exactly what it said before but for what was meant
-//! to change; an edit of which that is not so is dropped, and named.
+//! The edited text is read again and must mean exactly what it meant before, apart from the
+//! intended changes; an edit that fails this test is dropped and reported. In go [`ManifestEdit`]s,
+//! out comes an `EditedManifest`. Start at `verify::edit`.
 
 mod buffer;
 mod fields;
@@ -19,17 +20,17 @@ pub use verify::{DroppedEdit, EditedManifest, edit};
 use crate::kinds;
 use crate::model::{Cell, FieldRef, Key, LineColumn};
 
-/// What one resource of a file is to say instead.
+/// A change to one resource of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ManifestEdit {
-    /// Which resource.
+    /// The resource to change.
     pub key: Key,
-    /// What it is to say of which fields: one that it speaks of, or any that it does not.
+    /// The new cells of its fields, declared or not.
     pub cells: Vec<(FieldRef, Cell)>,
 }
 
 impl ManifestEdit {
-    /// What it is about, for people: `Account/acme name`.
+    /// The subject of the edit for messages: `Account/acme name`.
     #[must_use]
     pub fn subject(&self) -> String {
         let kind = kinds::get(self.key.kind);

@@ -1,17 +1,18 @@
-//! The text of a manifest as nodes that know their bytes; an alias is a node of its own here.
+//! The text of a manifest as a tree of nodes that know their bytes. Unlike in the reader, an alias
+//! is a node of its own here, because an edit must not change what it repeats.
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// A node and the bytes it takes, without anchor and tag; those of a block scalar are its content.
+/// A node and the bytes it covers, without anchor and tag; for a block scalar, its content.
 #[derive(Clone, Debug)]
 pub(super) struct SpannedNode {
     pub range: Range<usize>,
     pub shape: NodeShape,
-    /// The anchor it has; 0 for none.
+    /// The anchor on it; 0 for none.
     pub anchor: usize,
-    /// Whether it stands within `[..]` or `{..}`, or is one.
+    /// Whether it is a flow collection or inside one.
     pub flow: bool,
 }
 
@@ -24,7 +25,7 @@ pub(super) enum NodeShape {
 }
 
 impl SpannedNode {
-    /// The value of a key of a mapping, with the key.
+    /// Returns the entry of a key in a mapping.
     pub fn entry(&self, name: &str) -> Option<&(SpannedNode, SpannedNode)> {
         let NodeShape::Map(entries) = &self.shape else {
             return None;
@@ -32,7 +33,6 @@ impl SpannedNode {
         entries.iter().find(|(key, _)| key.text() == Some(name))
     }
 
-    /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.shape {
             NodeShape::Scalar(_, text) => Some(text),
@@ -45,7 +45,7 @@ impl SpannedNode {
         matches!(self.shape, NodeShape::Scalar(ScalarStyle::Plain, _)) && self.range.is_empty()
     }
 
-    /// Whether it is written as a block below its key.
+    /// Whether it is a block scalar, written below its key.
     pub fn is_block_scalar(&self) -> bool {
         matches!(
             self.shape,
@@ -53,7 +53,7 @@ impl SpannedNode {
         )
     }
 
-    /// The end of what is written of it, without blank lines behind.
+    /// The end of its text, without blank lines after it.
     pub fn end(&self, text: &str) -> usize {
         let own = text[self.range.clone()].trim_end().len() + self.range.start;
         match &self.shape {
@@ -70,16 +70,17 @@ impl SpannedNode {
 /// The nodes of a file.
 #[derive(Debug, Default)]
 pub(super) struct NodeTree {
-    /// One a document.
+    /// One per document.
     pub roots: Vec<SpannedNode>,
-    /// The anchors that an alias names.
+    /// The anchors that some alias refers to.
     pub aliased: HashSet<usize>,
-    /// Where resources are, by where their external id stands, or they begin: the way from the root.
+    /// The path from the root to each resource, by the position of its external id or, without one,
+    /// of its start.
     resource_paths: HashMap<usize, Vec<usize>>,
 }
 
 impl NodeTree {
-    /// Reads them; `None` when the text is not YAML.
+    /// Reads the nodes; `None` if the text is not YAML.
     pub fn read(text: &str) -> Option<Self> {
         let options = granit_parser::options! {
             emit_comments: false,
@@ -100,7 +101,8 @@ impl NodeTree {
         Some(nodes)
     }
 
-    /// The mapping of a resource by the place of its external id, with what is around it.
+    /// Returns the mapping of a resource by the position of its external id, with the nodes around
+    /// it.
     pub fn resource(&self, at: usize) -> Option<Vec<&SpannedNode>> {
         let way = self.resource_paths.get(&at)?;
         let mut node = self.roots.get(*way.first()?)?;
@@ -117,7 +119,7 @@ impl NodeTree {
     }
 }
 
-/// Notes where each mapping is.
+/// Records the path to each mapping.
 fn index_resources(
     node: &SpannedNode,
     way: &mut Vec<usize>,
@@ -195,6 +197,8 @@ impl NodeTreeBuilder {
         let Some(open) = self.open.pop() else { return };
         let last = open.children.last().map(|child| child.range.end);
         let end = if open.flow {
+            // A block collection has no closing mark: it ends with its last child, not where the
+            // parser notices.
             end.end
         } else {
             last.unwrap_or(open.range.end)

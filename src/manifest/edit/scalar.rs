@@ -1,4 +1,5 @@
-//! One value in place of another, in the style of the other.
+//! Replaces one value with another in the style of the old one: quotes stay quotes, a block stays a
+//! block.
 
 use super::EditRefusal;
 use super::buffer::EditBuffer;
@@ -10,7 +11,7 @@ use crate::manifest::write;
 use crate::model::Value;
 use granit_parser::ScalarStyle;
 
-/// A value that is one text, as it reads.
+/// A value that is a single text.
 #[derive(Clone, Debug)]
 pub(super) struct ScalarText {
     pub text: String,
@@ -39,7 +40,7 @@ impl ScalarText {
         }
     }
 
-    /// The word that a value is; `None` for lists.
+    /// The word for a value; `None` for lists.
     pub fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Text(text) => Some(Self::text(text)),
@@ -52,7 +53,7 @@ impl ScalarText {
 }
 
 impl EditBuffer<'_> {
-    /// Writes a word where another one stands.
+    /// Replaces one word with another.
     pub fn replace(
         &self,
         key: &SpannedNode,
@@ -62,6 +63,7 @@ impl EditBuffer<'_> {
         let NodeShape::Scalar(style, old) = &value.shape else {
             return Err(EditRefusal::new("the key holds a list or a mapping"));
         };
+        // An empty value has no bytes to replace, so the new one goes behind the colon.
         if value.is_empty() {
             let text = self.styled(word, None, value.flow);
             return self.insert_after_key(key, &text);
@@ -73,7 +75,7 @@ impl EditBuffer<'_> {
         Ok(TextSplice::new(value.range.clone(), text))
     }
 
-    /// Something behind a key that has nothing.
+    /// Inserts a value after a key that has none.
     pub fn insert_after_key(
         &self,
         key: &SpannedNode,
@@ -94,7 +96,7 @@ impl EditBuffer<'_> {
         Ok(TextSplice::insert(at, format!(" {text}{space}")))
     }
 
-    /// The text of a word, in the style of what stood there.
+    /// The text of a word in the style of the old value.
     pub fn styled(
         &self,
         word: &ScalarText,
@@ -115,7 +117,7 @@ impl EditBuffer<'_> {
             }
             Some((ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, _)) => write::quoted(text),
             _ if word.bare && reads_plain(text, flow) => text.to_owned(),
-            // Whoever wrote a number without quotes before writes the next one so, too.
+            // Someone who wrote a number without quotes wants the next one without quotes too.
             Some((ScalarStyle::Plain, old))
                 if starts_alike(old, text) && reads_plain(text, flow) =>
             {
@@ -125,7 +127,7 @@ impl EditBuffer<'_> {
         }
     }
 
-    /// A word in place of a block below its key.
+    /// Replaces a block below its key with a word.
     fn block(
         &self,
         key: &SpannedNode,
@@ -142,6 +144,7 @@ impl EditBuffer<'_> {
             .unwrap_or(self.body.len() - head);
         let marks = &self.body[head..head + length];
         let end = line_end(self.body, value.end(self.body).max(value.range.start));
+        // `|+` and `|2` give blank lines and spaces a meaning that a new text would change.
         if marks.contains(|c: char| c == '+' || c.is_ascii_digit())
             || self.body[value.range.clone()].trim().is_empty()
         {
@@ -155,13 +158,14 @@ impl EditBuffer<'_> {
         let tail = self.body[..end].ends_with(['\n', '\r']);
         let tail = if tail { line_break(self.body) } else { "" };
         if !write::fits_block(text) {
-            // A comment behind the head stays behind the value.
+            // A comment after the header stays after the value.
             let rest = line_end(self.body, head);
             let behind = self.body[head + length..rest].trim_end();
             let new = format!("{}{behind}{tail}", write::quoted(text));
             return Ok(TextSplice::new(head..end, new));
         }
         let many = text.trim_end_matches('\n').contains('\n');
+        // `>` folds lines into one, so a text of several lines needs `|`.
         let sign = if marks.starts_with('>') && !many {
             '>'
         } else {
@@ -190,14 +194,14 @@ pub(super) fn json(text: &str) -> String {
     serde_json::Value::String(text.to_owned()).to_string()
 }
 
-/// Whether a text can stand within quotes on one line without escapes.
+/// Whether a text fits between quotes on one line without escapes.
 fn fits_line(text: &str) -> bool {
     !text.contains(|c: char| {
         c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}')
     })
 }
 
-/// Whether two texts begin alike, so that whoever reads one knows the other for the same thing.
+/// Whether two texts start alike, so that they are read as the same kind of thing.
 fn starts_alike(old: &str, new: &str) -> bool {
     let class = |text: &str| match text.chars().next() {
         Some(c) if c.is_ascii_digit() => 1,

@@ -1,8 +1,8 @@
-//! Bytes that take the place of others.
+//! Replaces byte ranges of a text, and finds the lines around them.
 
 use std::ops::Range;
 
-/// What takes the place of some bytes of a text.
+/// A replacement for some bytes of a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct TextSplice {
     pub range: Range<usize>,
@@ -17,23 +17,26 @@ impl TextSplice {
         }
     }
 
-    /// Something new at a place.
+    /// An insertion.
     pub fn insert(at: usize, text: impl Into<String>) -> Self {
         Self::new(at..at, text)
     }
 }
 
-/// The text with all of them made; `None` when two are about the same bytes.
+/// Applies all splices; `None` if two of them touch the same bytes.
 pub(super) fn splice<'s>(
     text: &str,
     splices: impl IntoIterator<Item = &'s TextSplice>,
 ) -> Option<String> {
     let mut splices: Vec<&TextSplice> = splices.into_iter().collect();
-    // What is inserted where something else begins comes before it, in the order of the edits.
+    // An insertion where another splice starts comes first; several insertions keep the order of
+    // the edits.
     splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
     let mut out = String::with_capacity(text.len() + 256);
     let mut at = 0;
     for splice in splices {
+        // A range that starts before the last one ended is `None` here: two edits of the same bytes
+        // cannot both be right.
         out.push_str(text.get(at..splice.range.start)?);
         out.push_str(&splice.text);
         at = splice.range.end;
@@ -42,7 +45,7 @@ pub(super) fn splice<'s>(
     Some(out)
 }
 
-/// Just behind the line that a place is in, its break included.
+/// Just behind the line of a position, including its line break.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     let rest = &text.as_bytes()[at..];
     match memchr::memchr2(b'\n', b'\r', rest) {
@@ -52,7 +55,7 @@ pub(super) fn line_end(text: &str, at: usize) -> usize {
     }
 }
 
-/// Where the line begins that a place is in.
+/// The start of the line of a position.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
     let before = &text.as_bytes()[..at];
     memchr::memrchr2(b'\n', b'\r', before).map_or(0, |before| before + 1)
@@ -67,9 +70,10 @@ pub(super) fn line_break(text: &str) -> &'static str {
     }
 }
 
-/// A whole new line behind the line of a place: a file may end without a break.
+/// Inserts whole lines after the line of a position.
 pub(super) fn new_lines(text: &str, after: usize, lines: &[String]) -> TextSplice {
     let (at, end) = (line_end(text, after), line_break(text));
+    // A file may end without a line break; the new lines then bring one before them and none after.
     let closed = text[..at].ends_with(['\n', '\r']);
     let mut new = String::new();
     for line in lines {

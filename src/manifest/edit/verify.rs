@@ -1,4 +1,5 @@
-//! Edits made, read again, and kept only when the file says what was meant.
+//! Makes edits, reads the result again, and keeps only the edits after which the file means what
+//! was intended. Start at [`edit`].
 
 use super::buffer::EditBuffer;
 use super::nodes::NodeTree;
@@ -14,23 +15,22 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A file with its edits.
 #[derive(Clone, Debug, Default)]
 pub struct EditedManifest {
-    /// Its text now.
+    /// The new text.
     pub text: String,
-    /// What could not be written.
+    /// The edits that were not made.
     pub dropped: Vec<DroppedEdit>,
 }
 
-/// An edit that could not be made.
+/// An edit that was not made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DroppedEdit {
-    /// Which one, among those that were asked for.
+    /// Its index in the requested edits.
     pub index: usize,
-    /// Where.
     pub at: LineColumn,
     pub why: String,
 }
 
-/// An edit with what it does to the text.
+/// An edit with its changes to the text.
 struct PreparedEdit<'e> {
     index: usize,
     edit: &'e ManifestEdit,
@@ -38,10 +38,11 @@ struct PreparedEdit<'e> {
     splices: Vec<TextSplice>,
 }
 
-/// Edits the text of a manifest. What is said elsewhere in it, and every byte that says it, stays.
+/// Edits the text of a manifest. Everything else in it stays byte for byte.
 #[must_use]
 pub fn edit(path: &str, text: &str, edits: &[ManifestEdit]) -> EditedManifest {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // The byte order mark is not part of the YAML, but it was in the file and stays.
     let mark = &text[..text.len() - body.len()];
     let Some(nodes) = NodeTree::read(body) else {
         let dropped = (0..edits.len()).map(|index| DroppedEdit {
@@ -54,6 +55,7 @@ pub fn edit(path: &str, text: &str, edits: &[ManifestEdit]) -> EditedManifest {
             dropped: dropped.collect(),
         };
     };
+    // The reader accepts YAML in a JSON file; other programs that read it do not.
     let json = path.to_ascii_lowercase().ends_with(".json");
     let work = EditVerifier {
         path,
@@ -95,6 +97,7 @@ impl EditVerifier<'_> {
             let declared = self.before.desired.resources.get(&edit.key);
             let made = match declared {
                 None => Err(EditRefusal::new("the file does not declare the resource")),
+                // Only one of the places would be changed, and the two would then disagree.
                 Some(_) if self.before.repeated.contains_key(&edit.key) => Err(EditRefusal::new(
                     "the resource is written in several places",
                 )),
@@ -123,7 +126,8 @@ impl EditVerifier<'_> {
         ready
     }
 
-    /// Keeps of some edits those that together say what was meant; halves find the others.
+    /// Keeps the edits that are valid together. If some are not, each half is tried on its own,
+    /// which finds a bad one in few readings.
     fn keep_valid_edits<'e>(
         &self,
         edits: Vec<PreparedEdit<'e>>,
@@ -140,6 +144,7 @@ impl EditVerifier<'_> {
         let second = first.split_off(first.len() / 2);
         let (mut kept, _) = self.keep_valid_edits(first, dropped);
         let (more, _) = self.keep_valid_edits(second, dropped);
+        // Two halves may be valid alone and not together.
         let alone = kept.len();
         kept.extend(more);
         if !self.reads_as_intended(&kept) {
@@ -148,7 +153,7 @@ impl EditVerifier<'_> {
         (kept, false)
     }
 
-    /// Whether the text with these edits reads as the old one with them.
+    /// Whether the text with these edits means the old one with these changes.
     fn reads_as_intended(&self, edits: &[PreparedEdit<'_>]) -> bool {
         let all = edits.iter().flat_map(|ready| &ready.splices);
         let Some(text) = splice(self.body, all) else {
@@ -159,6 +164,7 @@ impl EditVerifier<'_> {
             let found = loaded.diagnostics.iter();
             found.filter(|found| found.is_error()).count()
         };
+        // A file with errors may be edited, as long as the edit adds none.
         if errors(&after) > errors(&self.before) {
             return false;
         }
@@ -179,6 +185,8 @@ impl EditVerifier<'_> {
                 }
             }
         }
+        // An address written out only in this list may go with its link; anything else that
+        // disappears is a mistake.
         let kept = |key: &Key| after.desired.resources.contains(key) || !gone.contains(key);
         meant.retain(|key, _| kept(key));
         let now = after.desired.resources.iter();
@@ -209,13 +217,14 @@ fn stated_cells(declared: &DeclaredResource) -> Vec<(FieldRef, Cell)> {
         .collect()
 }
 
-/// The cell as it reads: whether a custom field is a set nobody knows here, so that order is nothing.
+/// The cell as it reads back. Whether a custom field is a set is not known here, so its order does
+/// not count.
 fn normalize_cell(field: &FieldRef, cell: &Cell) -> Cell {
     match (field, cell) {
         (FieldRef::Custom(_), Cell::Value(Value::List(members))) => {
             Cell::Value(Value::set(members.iter().cloned()))
         }
-        // The reader of a file knows the definitions as little: a number is the text it is.
+        // The reader does not know the definitions either: a number is read as text.
         (FieldRef::Custom(_), Cell::Value(value)) => {
             let word = ScalarText::of(value).map(|word| Value::text(word.text));
             Cell::Value(word.unwrap_or_else(|| value.clone()))
@@ -224,7 +233,7 @@ fn normalize_cell(field: &FieldRef, cell: &Cell) -> Cell {
     }
 }
 
-/// What is written within a list and leaves it: it may leave the file with it.
+/// The resources written inside a list that leave it; they may leave the file with it.
 fn unlinked(key: &Key, field: &FieldRef, cells: &[(FieldRef, Cell)], after: &Cell) -> Vec<Key> {
     let Some((index, kind)) = inline_list(kinds::get(key.kind)) else {
         return Vec::new();

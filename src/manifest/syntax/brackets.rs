@@ -1,9 +1,10 @@
-//! Brackets that stay open, and what is missing or too much between them.
+//! Advice about brackets that are not closed, and about what is missing or superfluous between
+//! them.
 
 use super::{SyntaxAdvice, SyntaxFault, entry, is_name, line_at, quoted, short};
 use granit_parser::ErrorKind;
 
-/// A comment as in JavaScript: to YAML it is a value.
+/// A comment as in JavaScript, which YAML takes for a value.
 pub(super) fn comment(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     fault.bracket()?;
     let begins = |at: usize| {
@@ -17,7 +18,7 @@ pub(super) fn comment(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(at, message, help).since(line_at(fault.text, at).1))
 }
 
-/// `{name: Foo #1}`: the comment takes the closing bracket away.
+/// `{name: Foo #1}`: the comment hides the closing bracket.
 pub(super) fn cut(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let opened = fault.bracket().map(|open| open.at);
     let unclosed = match fault.kind {
@@ -37,6 +38,8 @@ pub(super) fn cut(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         fault.last.end.max(fault.at)
     };
     let mut start = line_at(fault.text, from).1;
+    // The parser notices the missing bracket only later, so every line since the opening one is
+    // searched.
     while start <= end {
         let (line, _) = line_at(fault.text, start);
         if let Some(found) = cut_line(fault, line, start, from) {
@@ -74,7 +77,7 @@ fn cut_line(
     Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
-/// Two items without a comma between them, or a key without its colon.
+/// Two items without a comma between them, or a key without a colon.
 pub(super) fn missing_comma(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let open = fault.open.last().filter(|open| open.flow)?;
     let is_missing = matches!(
@@ -93,7 +96,7 @@ pub(super) fn missing_comma(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         return None;
     }
     if next.starts_with(':') {
-        // `{externalId: a name: B}`: to YAML, `a name` is one value.
+        // `{externalId: a name: B}`: YAML reads `a name` as one value.
         let at = head
             .rfind([' ', '\n', ',', '{', '['])
             .map_or(0, |at| at + 1);
@@ -133,12 +136,13 @@ fn token(head: &str) -> &str {
     head[at..].trim()
 }
 
-/// A closing bracket for which none is open.
+/// A closing bracket without an opening one.
 pub(super) fn too_many(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::MisplacedFlowCollectionEnd {
         return None;
     }
     let bracket = fault.text[fault.at..].chars().next()?;
+    // A value that starts with a bracket needs quotes, and another advice says so.
     let is_value = entry(fault.line).is_some_and(|(_, value, _)| value.starts_with(bracket));
     if is_value {
         return None;
@@ -148,7 +152,7 @@ pub(super) fn too_many(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(advice.since(fault.start))
 }
 
-/// A bracket that is never closed, or by another one.
+/// A bracket that is not closed, or closed by the wrong one.
 pub(super) fn unclosed(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (message, at) = match fault.kind {
         ErrorKind::UnclosedFlowCollection { open } => (format!("`{open}` is not closed"), fault.at),

@@ -1,14 +1,14 @@
-//! Tabs, spaces and colons: what makes a line belong to another.
+//! Advice about tabs, spaces and colons: what makes one line belong to another.
 
 use super::{SyntaxAdvice, SyntaxFault, entry, is_name, line_at, short};
 use crate::diagnostic::plural;
 use granit_parser::ErrorKind;
 
-/// A tab where only spaces may stand.
+/// A tab where only spaces are allowed.
 pub(super) fn tab(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let mut line = fault.line;
     if *fault.kind == ErrorKind::TabInPlainScalar {
-        // It goes on in the next line, where the tab is.
+        // The value goes on in the next line, where the tab is.
         let next = fault.start + line.len() + 1;
         line = line_at(fault.text.get(next..).unwrap_or_default(), 0).0;
     }
@@ -35,22 +35,23 @@ pub(super) fn tab(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     })
 }
 
-/// What stands before the first word of a line.
+/// Everything before the first word of a line.
 fn leading(line: &str) -> &str {
     let rest = line.trim_start_matches([' ', '\t', '-']);
     &line[..line.len() - rest.len()]
 }
 
-/// `externalId:acme`: the key, and the value that has no space before it.
+/// `externalId:acme`: the key, and the value without a space before it.
 pub(in crate::manifest) fn value_without_space(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start_matches([' ', '-']).trim_end();
     let (name, value) = line.split_once(':')?;
+    // `::`, `http://` and times such as `12:30` are values and not keys.
     let is_value = !value.is_empty() && !value.starts_with([' ', '\t', ':', '/']);
     let is_time = name.bytes().all(|byte| byte.is_ascii_digit());
     (is_name(name) && is_value && !is_time).then_some((name, value))
 }
 
-/// What to write in its place.
+/// Help for such a line.
 pub(in crate::manifest) fn spaced((name, value): (&str, &str)) -> String {
     format!("Write a space after the colon: `{name}: {}`", short(value))
 }
@@ -94,7 +95,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
 }
 
-/// Where the key of a line begins, behind `- ` too.
+/// The column of a line's key, also after `- `.
 fn key_column(line: &str) -> usize {
     line.len() - line.trim_start_matches([' ', '-']).len()
 }
@@ -106,7 +107,7 @@ fn indent_by(spaces: usize) -> String {
     }
 }
 
-/// A key below one that has its value already.
+/// A key indented below one that already has a value.
 pub(super) fn too_deep(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::MappingValueNotAllowed {
         return None;
@@ -124,7 +125,7 @@ pub(super) fn too_deep(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
-/// A line that begins between the columns of what it could belong to.
+/// A line that starts between the columns of what it could belong to.
 pub(super) fn between(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_odd = matches!(
         fault.kind,

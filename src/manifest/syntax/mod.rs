@@ -1,4 +1,6 @@
-//! The way out of text that is no YAML: what is wrong, where, and what to write instead.
+//! Explains text that is not valid YAML: what is wrong, where, and what to write instead. The
+//! parser's own messages speak about the parser; each look here recognises one common mistake and
+//! knows its remedy. Start at `advise`.
 
 mod brackets;
 mod indents;
@@ -15,13 +17,13 @@ use std::ops::Range;
 /// What is wrong with a text, in words that need no knowledge of the parser.
 #[derive(Debug, Default)]
 pub(super) struct SyntaxAdvice {
-    /// The byte at which it is wrong, when the parser saw it only later.
+    /// The byte where it is wrong, if the parser noticed it only later.
     pub at: Option<usize>,
-    /// What is wrong, when the parser does not say so plainly.
+    /// What is wrong, if the parser does not say so plainly.
     pub message: Option<String>,
     /// What to write.
     pub help: Option<String>,
-    /// The byte from which on whatever else was found comes of it.
+    /// The byte from which on other diagnostics are only consequences.
     pub since: Option<usize>,
 }
 
@@ -48,25 +50,26 @@ struct OpenBracket {
     at: usize,
 }
 
-/// Where a document cannot be read on, and what is around that place.
+/// Where a document cannot be read on, and its surroundings.
 struct SyntaxFault<'t> {
     kind: &'t ErrorKind,
     text: &'t str,
     at: usize,
-    /// Its line, and where that begins.
+    /// The line of the fault, and where the line starts.
     line: &'t str,
     start: usize,
     /// What is open there, the innermost last.
     open: Vec<OpenBracket>,
-    /// The columns at which lists and mappings of the document begin, with what they are.
+    /// The columns where lists and mappings of the document start, and which of them are lists.
     columns: Vec<(usize, bool)>,
-    /// What was read last.
+    /// The last thing that was read.
     last: Range<usize>,
 }
 
 type Look = fn(&SyntaxFault<'_>) -> Option<SyntaxAdvice>;
 
-/// What is looked for, in this order.
+/// The looks, in this order. The first one that recognises its mistake decides, so the more
+/// specific ones come first.
 const LOOKS: &[Look] = &[
     indents::tab,
     values::template,
@@ -87,9 +90,10 @@ const LOOKS: &[Look] = &[
     indents::between,
 ];
 
-/// The advice for a fault at a byte of a document.
+/// Returns the advice for a fault at a byte of a document.
 pub(super) fn advise(error: &ScanError, text: &str, at: usize) -> SyntaxAdvice {
     let mut at = at.min(text.len());
+    // The parser may point into a letter of several bytes.
     while !text.is_char_boundary(at) {
         at -= 1;
     }
@@ -142,12 +146,13 @@ impl<'t> SyntaxFault<'t> {
         fault
     }
 
-    /// Reads the document up to the fault once more.
+    /// Reads the document up to the fault again.
     fn read(&mut self) {
         let mut parser = Parser::new_from_str(self.text);
         while let Some(Ok((event, span))) = parser.next_event() {
             let from = span.start.byte_offset().unwrap_or_default();
             let to = span.end.byte_offset().unwrap_or(from);
+            // The parser reads ahead; what lies behind the fault is not its context.
             if from > self.at {
                 return;
             }
@@ -176,7 +181,7 @@ impl<'t> SyntaxFault<'t> {
         }
     }
 
-    /// Finds the brackets that open behind what the parser told of.
+    /// Finds the brackets that open after the last event of the parser.
     fn read_on(&mut self) {
         let mut at = self.last.end;
         let mut before = self.text[..at.min(self.at)].chars().next_back();
@@ -205,12 +210,12 @@ impl<'t> SyntaxFault<'t> {
         }
     }
 
-    /// The outermost of the brackets that are open.
+    /// The outermost open bracket.
     fn bracket(&self) -> Option<&OpenBracket> {
         self.open.iter().find(|open| open.flow)
     }
 
-    /// The line before the fault's that is neither blank nor a comment, and where it begins.
+    /// The line before the fault that is neither blank nor a comment, and its start.
     fn line_above(&self) -> Option<(&'t str, usize)> {
         let mut start = self.start;
         loop {
@@ -224,7 +229,7 @@ impl<'t> SyntaxFault<'t> {
     }
 }
 
-/// The line of a byte, and where it begins.
+/// The line of a byte, and where it starts.
 fn line_at(text: &str, at: usize) -> (&str, usize) {
     let bytes = text.as_bytes();
     let start = memrchr2(b'\n', b'\r', &bytes[..at]).map_or(0, |end| end + 1);
@@ -232,7 +237,7 @@ fn line_at(text: &str, at: usize) -> (&str, usize) {
     (text.get(start..end).unwrap_or_default(), start)
 }
 
-/// The value of a line, its key if it has one, and where the value begins.
+/// The value of a line, its key if it has one, and where the value starts.
 fn value_of(line: &str) -> (Option<&str>, &str, usize) {
     if let Some((name, value, begin)) = entry(line) {
         return (Some(name), value, begin);
@@ -241,7 +246,7 @@ fn value_of(line: &str) -> (Option<&str>, &str, usize) {
     (None, value.trim_end(), line.len() - value.len())
 }
 
-/// The key and the value of a line, and where the value begins in it.
+/// The key and value of a line, and where the value starts in it.
 fn entry(line: &str) -> Option<(&str, &str, usize)> {
     let from = line.len() - line.trim_start_matches([' ', '-']).len();
     let (name, _) = line[from..].split_once(": ")?;
@@ -255,10 +260,10 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(plain)
 }
 
-/// The longest value that is shown.
+/// The longest value that a message shows.
 const LONGEST: usize = 60;
 
-/// A value, cut where it is long.
+/// A value, shortened if it is long.
 fn short(value: &str) -> String {
     let mut shown: String = value.chars().take(LONGEST).collect();
     if value.chars().nth(LONGEST).is_some() {
@@ -267,8 +272,9 @@ fn short(value: &str) -> String {
     shown
 }
 
-/// `name: "Foo: Bar"`: in the quotes that leave most of it as it is.
+/// `name: "Foo: Bar"`: in the quotes that need the fewest escapes.
 fn quoted(name: Option<&str>, value: &str) -> String {
+    // Typographic quotes come from word processors and were meant as real ones.
     let value = value.trim_matches(['“', '”', '„', '»', '«']);
     let shown = match (value.contains(['"', '\\']), value.contains('\'')) {
         (false, _) => format!("\"{}\"", short(value)),

@@ -1,9 +1,9 @@
-//! Quotes that stay open, end too early, or hold what they cannot.
+//! Advice about quotes that are not closed, close too early, or contain what they must not.
 
 use super::{SyntaxAdvice, SyntaxFault, line_at, quoted, short, value_of};
 use granit_parser::ErrorKind;
 
-/// A quote that is never closed: where it opens.
+/// A quote that is not closed: finds where it opens.
 pub(super) fn open(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_open = matches!(
         fault.kind,
@@ -39,7 +39,7 @@ pub(super) fn open(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
-/// The quote that opens behind what was read last and does not close before the fault.
+/// The quote that opens after the last thing read and does not close before the fault.
 fn opener(fault: &SyntaxFault<'_>) -> Option<(usize, char)> {
     let end = fault.at.max(fault.last.end);
     let mut from = fault.last.end;
@@ -48,6 +48,7 @@ fn opener(fault: &SyntaxFault<'_>) -> Option<(usize, char)> {
         let at = from + rest.find(['"', '\''])?;
         let before = fault.text[..at].chars().next_back();
         let quote = fault.text[at..].chars().next()?;
+        // An apostrophe inside a word, as in `L'Oréal`, opens nothing.
         if !may_precede(before) {
             from = at + 1;
             continue;
@@ -59,12 +60,12 @@ fn opener(fault: &SyntaxFault<'_>) -> Option<(usize, char)> {
     }
 }
 
-/// Whether a value can begin behind a character.
+/// Whether a value can start after a character.
 pub(super) fn may_precede(before: Option<char>) -> bool {
     before.is_none_or(|c| c.is_whitespace() || matches!(c, '[' | '{' | ',' | ':' | '-'))
 }
 
-/// How many bytes there are to the end of a quoted text, its closing quote included.
+/// The number of bytes to the end of a quoted text, including its closing quote.
 pub(super) fn closing(text: &str, quote: char) -> Option<usize> {
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -81,10 +82,10 @@ pub(super) fn closing(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// What may follow a backslash in double quotes.
+/// The characters allowed after a backslash in double quotes.
 const ESCAPES: &str = "0abt\tnvfre \"/\\N_LPxuU\n\r";
 
-/// `"C:\path"`: a backslash that is meant as one.
+/// `"C:\path"`: a backslash that was meant literally.
 pub(super) fn escape(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let digits = match fault.kind {
         ErrorKind::UnknownQuotedScalarEscape => false,
@@ -117,7 +118,7 @@ pub(super) fn escape(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(fault.at + at, message, help))
 }
 
-/// `'L'Oréal'` and `"VIP" customers`: what follows the closing quote.
+/// `'L'Oréal'` and `"VIP" customers`: text after the closing quote.
 pub(super) fn trailing(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_trailing = matches!(
         fault.kind,
@@ -129,7 +130,7 @@ pub(super) fn trailing(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let message = "text follows the closing quote";
     let (name, value, _) = value_of(fault.line);
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    // Three of them: the one in the middle is meant as it stands.
+    // With three quotes, the middle one was meant literally.
     let whole = value.len() > 1 && value.ends_with(quote) && value.matches(quote).count() % 2 == 1;
     let meant = if whole {
         &value[1..value.len() - 1]

@@ -1,20 +1,21 @@
-//! Values that have to be quoted.
+//! Advice about values that need quotes.
 
 use super::{SyntaxAdvice, SyntaxFault, entry, quoted, value_of};
 use granit_parser::ErrorKind;
 
-/// What a plain value may not begin with.
+/// The characters that a plain value must not start with.
 const MARKS: &str = "@`%*&!}],";
 
-/// The marks between which templates stand.
+/// The delimiters of templates.
 const TEMPLATES: &[(&str, &str)] = &[("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
 
-/// `{{#each users}}`: a template that was never filled in.
+/// `{{#each users}}`: a template that was not filled in.
 pub(super) fn template(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let line = fault.line;
     let (at, end) = TEMPLATES
         .iter()
         .find_map(|(open, close)| Some((line.find(open)?, *close)))?;
+    // In quotes or in a comment, the braces are only text.
     if line[..at].contains(['"', '\'', '#']) {
         return None;
     }
@@ -29,15 +30,15 @@ pub(super) fn template(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(at, message, help).since(fault.start))
 }
 
-/// What to do with a template.
+/// What to do about a template.
 const FILL: &str = "Run the template before Roster reads the file";
 
-/// That a mark of a template is left.
+/// The message about a leftover template placeholder.
 pub(in crate::manifest) fn unfilled(mark: &str) -> String {
     format!("`{mark}` is a template placeholder that was not filled in")
 }
 
-/// What to do about it where it is the value of a key.
+/// The help if it is the value of a key.
 pub(in crate::manifest) fn fill(name: &str, value: &str) -> String {
     let kept = quoted(Some(name), value);
     format!("{FILL}. To keep the text, quote it: `{kept}`")
@@ -56,7 +57,7 @@ pub(super) fn block_header(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(fault.start + begin, message, help))
 }
 
-/// `name: [VIP] customers`: what follows the bracket is no part of the list.
+/// `name: [VIP] customers`: the text after the bracket is not part of the list.
 pub(super) fn after_bracket(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (name, value, begin) = entry(fault.line)?;
     let flow = value.starts_with(['[', '{']) && fault.bracket().is_none();
@@ -69,12 +70,13 @@ pub(super) fn after_bracket(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(advice.since(fault.start))
 }
 
-/// A line whose value has to be quoted.
+/// A line whose value needs quotes.
 pub(super) fn value(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (name, value, _) = value_of(fault.line);
     if value.is_empty() || value.starts_with('#') || value.starts_with(['"', '\'', '[', '{']) {
         return None;
     }
+    // `&Co KG` fails for its anchor or tag and not for its first character.
     let anchored = value.starts_with(['&', '!']) && value.contains(' ');
     let marked = value.starts_with(|c| MARKS.contains(c)) && !anchored;
     let begins = value.starts_with("- ") || value == "-" || value.starts_with("? ");

@@ -1,4 +1,7 @@
-//! Claims after an apply: the source's own, and those of others that it left alone.
+//! Writes the claims at the end of an apply. The source's own claims come from its steps and from
+//! the resources found equal. Claims of other sources on the same rows are advanced where the steps
+//! left their fields alone, and are otherwise left stale so that their next pass looks again. Start
+//! at `ApplyTransaction::write_claims`.
 
 use super::super::claim::{self, ClaimRow};
 use super::super::connection::{BatchStatement, SqlRow, SqlTransaction};
@@ -13,14 +16,14 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Kind and external id.
+/// The column types of a key: kind and external id.
 const KEY: [SqlType; 2] = [SqlType::Id, SqlType::Id];
 
-/// A claim of the source's own.
+/// A claim that this plan writes for its own source.
 enum OwnClaim<'a> {
-    /// That a step makes.
+    /// Declared by a step.
     Step(&'a Step, &'a StepClaim),
-    /// Of what was found equal.
+    /// Declared by a resource that equals its row.
     Agreed(&'a Key, &'a Claim),
 }
 
@@ -67,16 +70,21 @@ impl<'a> OwnClaim<'a> {
 }
 
 impl<'a> ApplyTransaction<'a> {
-    /// Writes all claims, and says how many of the source's own.
+    /// Writes all claims; returns how many of the source's own.
     pub(super) async fn write_claims(&mut self) -> Result<u64, StoreError> {
+        // First, because it compares `seen_version` with the version before this run; afterwards
+        // this source's own claims carry the new one.
         self.update_other_claims().await?;
         let mut written = self.remove_claims().await?;
         let name = Arc::clone(&self.apply.plan.source.name);
         let known = "SELECT 1 FROM claims WHERE source = ? LIMIT 1";
+        // A source without claims takes the bulk path; a plain insert there needs no conflict
+        // check.
         let fresh = !self.tx.has_rows(known, &[SqlValue::text(&name)]).await?;
         let own = self.own_claims();
         written += own.len() as u64;
-        // Made row by row as they go out: all of them would be more than the plan itself.
+        // Turned into rows one by one as they are sent: all at once they would need more memory
+        // than the plan itself.
         let apply = self.apply;
         let rows = own.iter().map(|own| own.to_row(apply));
         if fresh {
@@ -105,7 +113,7 @@ impl<'a> ApplyTransaction<'a> {
         Ok(written)
     }
 
-    /// The claims that the steps and the agreements write, sorted by key, one a resource.
+    /// The claims that the steps and the equal resources write, sorted by key, one per resource.
     fn own_claims(&self) -> Vec<OwnClaim<'a>> {
         let plan = self.apply.plan;
         let steps = plan
@@ -123,18 +131,24 @@ impl<'a> ApplyTransaction<'a> {
                     ClaimAction::Release | ClaimAction::Gone => None,
                 }),
         );
+        // Both engines insert fastest in key order.
         let order = |own: &OwnClaim<'a>| (kinds::get(own.key().kind).name, &own.key().id);
         own.sort_by(|a, b| order(a).cmp(&order(b)));
+        // A step wins over an equality note on the same key, because the sort is stable and steps
+        // come first. Two rows with one key would also make the upsert fail on PostgreSQL.
         own.dedup_by(|later, first| later.key() == first.key());
         own
     }
 
-    /// Marks what was removed as gone, and gives up what another source declares.
+    /// Marks the claims on removed resources as gone and deletes the claims that were released.
     async fn remove_claims(&mut self) -> Result<u64, StoreError> {
         let source = SqlValue::text(&self.apply.plan.source.name);
         let (mut gone, mut released): (Vec<SqlRow>, Vec<SqlRow>) = (Vec::new(), Vec::new());
         let row = |key: &Key| vec![source.clone(), versions::kind_name(key), (&key.id).into()];
         for step in self.steps().filter(|step| changes_row(step.verb)) {
+            // A gone claim is kept, with the version of the row as this run leaves it: if the
+            // resource is declared again, the source may take it back, and a change by somebody
+            // else in between shows.
             if step.claim.is_none() && step.reason == StepReason::Removed {
                 let mut row = row(&step.key);
                 row.push(SqlValue::Int(self.version_after(step)));
@@ -147,6 +161,7 @@ impl<'a> ApplyTransaction<'a> {
                 ClaimAction::Release => released.push(row(&agreed.key)),
                 ClaimAction::Gone => {
                     let mut row = row(&agreed.key);
+                    // No version: the row is not written by this run, so the one last seen stays.
                     row.push(SqlValue::Null);
                     gone.push(row);
                 }
@@ -163,6 +178,8 @@ impl<'a> ApplyTransaction<'a> {
                 gone,
             )
             .await?;
+        // The two `IN` conditions let SQLite use the index; the `EXISTS` decides. With the `EXISTS`
+        // alone it reads the whole table.
         let sql = "WITH v(source, kind, id) AS MATERIALIZED ({rows}) DELETE FROM claims \
                    WHERE kind IN (SELECT kind FROM v) AND external_id IN (SELECT id FROM v) \
                    AND EXISTS (SELECT 1 FROM v WHERE v.source = claims.source \
@@ -170,10 +187,12 @@ impl<'a> ApplyTransaction<'a> {
         Ok(marked + self.run_for_rows(sql, &[SqlType::Id; 3], released).await?)
     }
 
-    /// Other sources' claims on what this plan writes: those that were current and whose fields it
-    /// left alone stay current; those on a row that is created anew are not.
+    /// Updates other sources' claims on the resources this plan writes. A claim that was current
+    /// and whose fields were left alone moves to the new version; a claim on a row that is created
+    /// anew gets version 0.
     async fn update_other_claims(&mut self) -> Result<(), StoreError> {
         let source = SqlValue::text(&self.apply.plan.source.name);
+        // With a single source, the common case, one look spares three statements over all steps.
         let others = "SELECT 1 FROM claims WHERE source <> ? LIMIT 1";
         if !self
             .tx
@@ -182,6 +201,8 @@ impl<'a> ApplyTransaction<'a> {
         {
             return Ok(());
         }
+        // No row has version 0, so the other source compares this resource field by field in its
+        // next pass.
         let sql = "WITH v(kind, id) AS MATERIALIZED ({rows}) UPDATE claims AS t \
                    SET seen_version = 0 FROM v WHERE t.kind = v.kind AND t.external_id = v.id";
         let created = self.steps().filter(|step| step.verb == StepVerb::Create);
@@ -200,7 +221,7 @@ impl<'a> ApplyTransaction<'a> {
         Ok(())
     }
 
-    /// The claims that move on with their row, each with the version it moves to.
+    /// Returns the claims to advance, each with the version it moves to.
     async fn claims_to_advance(&mut self) -> Result<Vec<SqlRow>, StoreError> {
         let sql = "WITH v(kind, id) AS MATERIALIZED ({rows}) \
                    SELECT t.kind, t.external_id, t.source, t.seen_version, t.fields \
@@ -227,8 +248,10 @@ impl<'a> ApplyTransaction<'a> {
             let key = Key::new(kind, cells[1].as_text()?);
             let at = steps.binary_search_by(|step| step.key.cmp(&key)).ok()?;
             let fields = FieldDigests::from_packed(cells[4].take_bytes());
+            // A claim that was stale before must stay stale: moving it would hide somebody's change
+            // from that source for good.
             let current = Some(cells[3].int()) == steps[at].version;
-            // A source's own claim moves too when a step of it carries none.
+            // Its own claim is advanced here only if the step does not write it anyway.
             let stays = cells[2] == own && steps[at].claim.is_some();
             if !current || stays || touches(steps[at], &fields) {
                 return None;
@@ -266,23 +289,27 @@ fn upsert() -> String {
     )
 }
 
-/// More keys than this are not looked up one by one.
+/// Above this many keys, every other source reads all its files again instead.
 const MANY: usize = 20_000;
 
-/// Has the other sources look again at what they declare of these resources, of which this source
-/// now says something else: of an inactive row, a manifest that writes no status depends on it.
+/// Makes the other sources look again at what they declare of these resources. A manifest without a
+/// status means something different when the row is inactive, so an unchanged file may still have a
+/// new outcome.
 async fn invalidate_other_sources(
     tx: &mut SqlTransaction,
     source: &str,
     keys: &[&Key],
 ) -> Result<(), StoreError> {
     if keys.len() > MANY {
+        // An empty fingerprint never equals a computed one, so the checkpoint of each other source
+        // no longer counts and its next pass reads everything.
         let sql = "UPDATE sources SET fingerprint = ? WHERE name <> ?";
         tx.run(sql, &[SqlValue::Bytes(Vec::new()), source.into()])
             .await?;
         return Ok(());
     }
     let mut files: BTreeSet<(CompactText, CompactText)> = BTreeSet::new();
+    // Only inactive rows matter: on an active row an absent status declares nothing new.
     for kind in kinds::ALL.into_iter().filter(|kind| kind.has_status) {
         let sql = format!(
             "SELECT c.source, c.path FROM claims c JOIN {} r ON r.external_id = c.external_id \
@@ -303,6 +330,7 @@ async fn invalidate_other_sources(
         files.extend(found.map(|mut cells| (cells[0].take_text(), cells[1].take_text())));
     }
     for (other, path) in files.iter().filter(|(other, _)| other.as_str() != source) {
+        // Without a digest the file counts as changed, and is parsed again in the next pass.
         let sql = "UPDATE files SET digest = NULL WHERE source = ? AND path = ?";
         tx.run(sql, &[other.into(), path.into()]).await?;
     }

@@ -1,4 +1,7 @@
-//! Appending the run and its changes to the chained history.
+//! Appends a run and its changes to the hash-chained history. Personal values go into a table of
+//! their own, salted, so that they can be erased later without breaking the chain. Start at
+//! `ApplyTransaction::record_history`; `hash_chain` says what is hashed, and `store/history.rs`
+//! reads it all back.
 
 use super::super::connection::SqlRow;
 use super::super::error::StoreError;
@@ -38,10 +41,10 @@ const VALUES: [(&str, SqlType); 3] = [
     ("fields", SqlType::Text),
 ];
 
-/// How many steps are turned into rows at a time.
+/// How many steps are turned into rows at a time; bounds the memory of a large run.
 const PART: usize = 4000;
 
-/// Where the history stands.
+/// The end of the history before this run.
 struct HistoryTip {
     seq: i64,
     run: i64,
@@ -49,12 +52,14 @@ struct HistoryTip {
 }
 
 impl ApplyTransaction<'_> {
-    /// Appends the run, its changes and what it used of the guards' budgets; nothing when there
-    /// were no steps.
+    /// Appends the run, its changes and its use of the guards' budgets. A plan without steps leaves
+    /// no run.
     pub(super) async fn record_history(&mut self) -> Result<Option<i64>, StoreError> {
         if self.apply.plan.steps.is_empty() {
             return Ok(None);
         }
+        // Safe to read and increment: `start` locked this row, so no other apply can take the same
+        // numbers.
         let sql = "SELECT last_seq, last_run, head FROM write WHERE id = 1";
         let types = [SqlType::Int, SqlType::Int, SqlType::Bytes];
         let Some(mut cells) = self.tx.first(sql, &[], &types).await? else {
@@ -71,6 +76,8 @@ impl ApplyTransaction<'_> {
         let head = chain.head().to_vec();
         self.record_run(&header, &end, &head).await?;
         self.record_budgets(&end).await?;
+        // The head also stands here, outside `runs`, so that `verify` notices when the last runs
+        // are cut off.
         let sql = "UPDATE write SET last_seq = ?, last_run = ?, head = ? WHERE id = 1";
         let params = [last.into(), end.run.into(), SqlValue::Bytes(head)];
         self.tx.run(sql, &params).await?;
@@ -103,6 +110,8 @@ impl ApplyTransaction<'_> {
         end: &HistoryTip,
         chain: &mut HashChain,
     ) -> Result<i64, StoreError> {
+        // The salts come from one random key per run, so no salt has to be drawn from the system
+        // per change.
         let salts = SaltGenerator::new();
         let (mut seq, run) = (end.seq, end.run);
         for steps in self.apply.plan.steps.chunks(PART) {
@@ -118,6 +127,7 @@ impl ApplyTransaction<'_> {
                 .load("changes", &CHANGES, &part.changes, put)
                 .await?;
             let personal = part.changes.iter().filter_map(RecordedChange::personal);
+            // Most kinds hold nothing personal; an empty COPY would still cost a round trip.
             let mut personal = personal.peekable();
             if personal.peek().is_some() {
                 let put = |(seq, values): (i64, &PersonalValues), out: &mut RowWriter<'_>| {
@@ -187,7 +197,7 @@ impl ApplyTransaction<'_> {
     }
 }
 
-/// A salt for every change, out of one random key that is forgotten.
+/// Derives a salt per change from one random key, which is dropped after the run.
 struct SaltGenerator([u8; 32]);
 
 impl SaltGenerator {
@@ -205,23 +215,22 @@ impl SaltGenerator {
     }
 }
 
-/// Some changes on their way into the history, and their texts one after the other.
+/// A group of changes on its way into the history; their texts share one buffer.
 #[derive(Default)]
 struct ChangeBatch<'s> {
     changes: Vec<RecordedChange<'s>>,
     text: Vec<u8>,
 }
 
-/// A change of the history.
 struct RecordedChange<'s> {
     step: &'s Step,
     seq: i64,
-    /// The values that say nothing about a person.
+    /// The range of the JSON with the values that are not personal.
     public_values: Range<usize>,
     personal: Option<PersonalValues>,
 }
 
-/// What can be erased of a change.
+/// The part of a change that can be erased.
 struct PersonalValues {
     salt: SaltedDigest,
     fields: Range<usize>,
@@ -240,6 +249,8 @@ impl<'s> ChangeBatch<'s> {
     fn add(&mut self, step: &'s Step, seq: i64, salts: &SaltGenerator, chain: &mut HashChain) {
         let kind = kinds::get(step.key.kind);
         let (open, personal) = self.fields(kind, step);
+        // A user's id is itself personal, so even a change without personal values needs a salt and
+        // an entry that can be erased.
         let salted = kind.personal_id || !personal.is_empty();
         let personal = salted.then(|| {
             let fields = if personal.is_empty() {
@@ -265,7 +276,7 @@ impl<'s> ChangeBatch<'s> {
         self.changes.push(change);
     }
 
-    /// What the chain covers of a change.
+    /// The part of a change that the chain covers.
     fn chained<'c>(&'c self, change: &'c RecordedChange<'_>) -> ChainedChange<'c> {
         let (step, personal) = (change.step, change.personal.as_ref());
         let origin = step.origin.as_ref();
@@ -285,7 +296,7 @@ impl<'s> ChangeBatch<'s> {
         }
     }
 
-    /// The values of a change in the order of the columns.
+    /// Writes a change in the order of its columns.
     fn write_row(&self, change: &RecordedChange<'_>, run: i64, out: &mut RowWriter<'_>) {
         let (step, chained) = (change.step, self.chained(change));
         let path = step.origin.as_ref().map(|origin| &origin.path);
@@ -306,17 +317,19 @@ impl<'s> ChangeBatch<'s> {
         values.into_iter().for_each(|value| out.put(value));
     }
 
-    /// The changed fields as JSON: those that say nothing about a person, and those that do, of
-    /// which there may be none.
+    /// Renders the changed fields as JSON, split into public and personal ones. The personal range
+    /// is empty if there are none.
     ///
-    /// Of each field an array: what it became, or what it was and what it became. A deleted
-    /// resource's values are not kept.
+    /// Each field is an array: the new value, or the old and the new one. The values of a deleted
+    /// resource are not kept.
     fn fields(&mut self, kind: &'static Kind, step: &Step) -> (Range<usize>, Range<usize>) {
+        // Kept here, the values would outlive the resource they belonged to.
         if step.verb == StepVerb::Delete {
             return (self.append_text(|text| text.extend(b"{}")), 0..0);
         }
         let given = values::step_changes(step);
-        // Straight into text: a tree of every value of every new resource costs more than its row.
+        // Written straight into text: building a JSON tree for every value of every new resource
+        // would cost more than inserting its row.
         let mut shown = |personal: bool| {
             let given = given.iter();
             let given = given.filter(|given| is_personal(kind, given.field) == personal);
@@ -336,14 +349,14 @@ impl<'s> ChangeBatch<'s> {
                 )
             });
             self.append_text(|text| {
-                // Neither writing to memory nor these values can fail.
+                // Writing to memory cannot fail, and these values always serialise.
                 let _ = serde_json::Serializer::new(text).collect_map(shown);
             })
         };
         (shown(false), shown(true))
     }
 
-    /// Where a text comes to stand.
+    /// Appends a text and returns its range.
     fn append_text(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
         let start = self.text.len();
         write(&mut self.text);
@@ -367,8 +380,8 @@ impl Serialize for FieldNameJson<'_> {
     }
 }
 
-/// Whether the values of a field say something about a person: by the table, as the id of a
-/// person, or as a custom field of one.
+/// Whether the values of a field are personal: marked so in the table of kinds, the id of a person,
+/// or a custom field of one.
 fn is_personal(kind: &Kind, field: &FieldRef) -> bool {
     match kind.field(field) {
         None => kind.personal_id,
@@ -379,7 +392,7 @@ fn is_personal(kind: &Kind, field: &FieldRef) -> bool {
     }
 }
 
-/// What one field became, or what it was and what it became.
+/// One field: the new value, or the old and the new one.
 struct FieldChangeJson<'g> {
     kind: &'static Kind,
     create: bool,
@@ -407,8 +420,10 @@ struct FieldValueJson<'a> {
 impl Serialize for FieldValueJson<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match (self.field.map(|field| &field.ty), self.value) {
+            // A password reference or its hash must never reach the history.
             (Some(FieldType::Secret), _) => to.collect_map([("redacted", true)]),
-            // A file with the hash of its content: it is the version.
+            // A file is recorded as its path and the hash of its content, which identifies the
+            // version.
             (_, Value::Text(text)) => to.serialize_str(text),
             (_, Value::List(members)) => {
                 to.collect_seq(members.iter().map(compact_str::CompactString::as_str))

@@ -1,4 +1,7 @@
-//! What must hold whoever writes: checked on what this run took away, before the commit.
+//! Invariants that must hold whoever writes: an active account keeps an active user, and an active
+//! policy keeps an active approver. The planner checks them too, but another source or program may
+//! have written since. Candidates are collected before anything is written and checked just before
+//! the commit, so only what this run took away is judged.
 
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::{ApplyError, StoreError};
@@ -11,10 +14,10 @@ use crate::model::{CompactText, Key, KindId};
 use crate::plan::{Step, StepVerb};
 use std::collections::BTreeSet;
 
-/// An active resource must keep an active user at the other end of a link.
+/// An active resource must keep an active user at the other end of its links.
 struct ActiveUserInvariant {
     code: &'static str,
-    /// The kind that must keep one.
+    /// The kind that must keep a user.
     keeper: KindId,
     /// The kind whose list field holds the links.
     lister: KindId,
@@ -39,7 +42,7 @@ const ALL: [ActiveUserInvariant; 2] = [
     },
 ];
 
-/// The resources that this run may leave without anybody, one set an invariant.
+/// The resources that may lose a user in this run, one set per invariant.
 pub(super) type InvariantCandidates = Vec<BTreeSet<CompactText>>;
 
 impl ActiveUserInvariant {
@@ -47,7 +50,7 @@ impl ActiveUserInvariant {
         tables::for_kind(self.lister).link_named(self.field)
     }
 
-    /// The columns of the link table: the keeper's and the user's.
+    /// The link table's columns for the keeper and for the user.
     fn columns(&self) -> (&'static str, &'static str) {
         let links = self.links();
         if self.keeper == self.lister {
@@ -59,7 +62,8 @@ impl ActiveUserInvariant {
 }
 
 impl ApplyTransaction<'_> {
-    /// Which resources lose somebody in this run; looked up before anything is written.
+    /// Collects the resources that lose a user in this run. Called before the first write, because
+    /// afterwards the links are gone.
     pub(super) async fn invariant_candidates(&mut self) -> Result<InvariantCandidates, StoreError> {
         let leaving: Vec<Key> = self
             .of_kind(USER, |_| true)
@@ -69,6 +73,8 @@ impl ApplyTransaction<'_> {
         let mut watched = InvariantCandidates::new();
         for invariant in &ALL {
             let mut keepers = self.keepers_losing_links(invariant);
+            // `firstUser` may be switched off, and then an account may end up without a user.
+            // Policies always need an approver.
             if invariant.keeper != ACCOUNT || self.settings.first_user {
                 keepers.extend(self.keepers_linked_to(invariant, &leaving).await?);
             } else {
@@ -79,7 +85,7 @@ impl ApplyTransaction<'_> {
         Ok(watched)
     }
 
-    /// The keepers that a step takes a link from.
+    /// The keepers whose links a step removes.
     fn keepers_losing_links(&self, invariant: &ActiveUserInvariant) -> BTreeSet<CompactText> {
         let table = invariant.links();
         let mut keepers = BTreeSet::new();
@@ -97,7 +103,7 @@ impl ApplyTransaction<'_> {
         keepers
     }
 
-    /// The keepers that some users are linked with.
+    /// The keepers that are linked to these users.
     async fn keepers_linked_to(
         &mut self,
         invariant: &ActiveUserInvariant,
@@ -121,11 +127,12 @@ impl ApplyTransaction<'_> {
             .collect())
     }
 
-    /// Refuses the run when a watched resource is active and has nobody active left.
+    /// Fails if a candidate is active and has no active user left.
     pub(super) async fn check_invariants(
         &mut self,
         watched: &InvariantCandidates,
     ) -> Result<(), ApplyError> {
+        // One violation is enough: the whole transaction is rolled back.
         for (invariant, keepers) in ALL.iter().zip(watched) {
             let (keeper, user) = invariant.columns();
             let sql = format!(
@@ -155,7 +162,7 @@ impl ApplyTransaction<'_> {
     }
 }
 
-/// Whether a user is no longer active after a step.
+/// Whether a step deactivates or deletes a user.
 fn deactivates_user(step: &Step) -> bool {
     let deactivated = || {
         step.changes()

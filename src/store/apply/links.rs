@@ -1,4 +1,6 @@
-//! Writing link rows: only the members that come, go or change.
+//! Writes the link rows of list fields. Only the members that are added, removed or changed are
+//! touched, so a list of a thousand members with one new one costs one row. `LinkDelta` compares,
+//! `write_links` writes.
 
 use super::super::codec;
 use super::super::connection::SqlRow;
@@ -13,19 +15,17 @@ use crate::model::{CompactText, Link, Value};
 use crate::plan::{Step, StepVerb};
 use std::borrow::Cow;
 
-/// What one change does to the members of a list.
+/// The difference between two versions of a list.
 #[derive(Default)]
 pub(super) struct LinkDelta {
-    /// Members that were not there.
     pub(super) added: Vec<Link>,
-    /// Members whose attributes change, each with what was stored.
+    /// Members whose attributes change: the stored link and the new one.
     pub(super) changed: Vec<(Link, Link)>,
-    /// Members that go.
     pub(super) removed: Vec<CompactText>,
 }
 
 impl LinkDelta {
-    /// The members before and after, compared by target.
+    /// Compares the members before and after by target.
     pub(super) fn from_change(change: &FieldChange) -> Self {
         let (before, after) = (
             sorted(change.before.as_ref()),
@@ -64,7 +64,7 @@ fn sorted(value: Option<&Value>) -> Vec<Link> {
     links
 }
 
-/// The same, without copies of links that are links already.
+/// Like [`sorted`], without copying links that are sorted already.
 fn borrowed(value: Option<&Value>) -> Vec<Cow<'_, Link>> {
     match value {
         Some(Value::Links(links)) if links.is_sorted_by(|a, b| a.target <= b.target) => {
@@ -81,14 +81,15 @@ fn bare(target: &CompactText) -> Link {
     }
 }
 
-/// The change of one list field of a step.
+/// The change that a step makes to one list field.
 pub(super) fn change_of<'s>(step: &'s Step, table: &LinkTable) -> Option<Cow<'s, FieldChange>> {
     step.change(&kinds::own_field(table.field))
 }
 
 impl ApplyTransaction<'_> {
-    /// Takes out links of rows that are no more, left behind by a program that checks no references,
-    /// as SQLite's own shell does: a new row must not inherit them, nor a deletion fail on them.
+    /// Deletes orphaned links: rows whose owner is gone, left by a program that ignores foreign
+    /// keys, such as SQLite's own shell. Otherwise a new row would inherit them, and a deletion
+    /// would fail on them.
     pub(super) async fn delete_orphaned_links(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {
             for link in &table.links {
@@ -104,6 +105,8 @@ impl ApplyTransaction<'_> {
                 let sql = format!(
                     "{} AND NOT EXISTS (SELECT 1 FROM {} WHERE external_id = {})",
                     of(&link.member),
+                    // Only links whose owner is gone too: a live owner's link must make the
+                    // deletion fail, because it means that somebody added it after the plan.
                     table.kind.table,
                     link.owner
                 );
@@ -114,7 +117,8 @@ impl ApplyTransaction<'_> {
         Ok(())
     }
 
-    /// Writes all link rows of the plan; every row they refer to is there by now.
+    /// Writes all link rows of the plan. Runs after the rows are inserted, so every reference
+    /// exists.
     pub(super) async fn write_links(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {
             for link in &table.links {
@@ -135,7 +139,8 @@ impl ApplyTransaction<'_> {
         Ok(())
     }
 
-    /// A changed link is taken out and put in again; the guard keeps the triggers quiet.
+    /// A changed link is deleted and inserted again. The transaction guard keeps the triggers from
+    /// marking that as a foreign write.
     async fn change_links(&mut self, table: &LinkTable, steps: &[&Step]) -> Result<(), StoreError> {
         let (mut out, mut put): (Vec<SqlRow>, Vec<SqlRow>) = (Vec::new(), Vec::new());
         for step in steps {
@@ -156,10 +161,12 @@ impl ApplyTransaction<'_> {
             let altered = delta.changed.iter();
             put.extend(altered.map(|(old, link)| cells(table, owner, link, Some(old))));
         }
+        // Deletions first: a changed link has the same key before and after.
         let sql = delete_pairs(&table.name, [&table.owner, &table.member]);
         self.run_for_rows(&sql, &[SqlType::Id, SqlType::Id], out)
             .await?;
         if !put.is_empty() {
+            // Inserts are sorted by key, which both engines handle fastest.
             put.sort_by(|a, b| {
                 (a[0].as_text(), a[1].as_text()).cmp(&(b[0].as_text(), b[1].as_text()))
             });
@@ -169,8 +176,8 @@ impl ApplyTransaction<'_> {
     }
 }
 
-/// Deletes rows by the first two columns of their primary key. Asked for the pairs alone, SQLite
-/// would read the whole table.
+/// Deletes rows by the first two columns of their primary key. The extra `IN` lets SQLite use the
+/// key; with the pair condition alone it reads the whole table.
 pub(super) fn delete_pairs(table: &str, [first, second]: [&str; 2]) -> String {
     format!(
         "WITH v(a, b) AS MATERIALIZED ({{rows}}) DELETE FROM {table} \
@@ -193,7 +200,7 @@ impl NewLink<'_> {
     }
 }
 
-/// The links of a new row: what was declared, else what absence means.
+/// The links of a new row: the declared ones, or the default of the field.
 fn new_links<'s>(
     table: &LinkTable,
     field: &Field,

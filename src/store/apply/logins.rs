@@ -1,6 +1,6 @@
-//! Customer numbers, and the login names that are built on them.
-//!
-//! A number is given once: its counter only grows and outlives account and link.
+//! Customer numbers and the login names built from them, such as `1042-3`. A number is never given
+//! twice: the registry and its counters only grow and outlive the account and the link. Start at
+//! `ApplyTransaction::give_logins`.
 
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
@@ -17,11 +17,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 type UserAccountPair = (CompactText, CompactText);
 
 impl ApplyTransaction<'_> {
-    /// Registers customer numbers, takes back the names of links that go, and gives names to the
-    /// links that come or whose account has another number.
+    /// Registers customer numbers, deletes the login names of removed links, and assigns names to
+    /// new links and to links of renumbered accounts.
     pub(super) async fn give_logins(&mut self) -> Result<u64, StoreError> {
         let numbered = self.register_numbers().await?;
         self.delete_login_names(&numbered).await?;
+        // Numbers are registered even when people log in by e-mail: switching the mode later must
+        // not hand out a number that was used before.
         if self.settings.names == LoginNameScope::None {
             return Ok(0);
         }
@@ -29,7 +31,8 @@ impl ApplyTransaction<'_> {
         self.assign_login_names(pairs).await
     }
 
-    /// Writes down every customer number that this plan gives; the accounts whose number changes.
+    /// Registers every customer number that this plan sets; returns the accounts whose number
+    /// changes.
     async fn register_numbers(&mut self) -> Result<Vec<Key>, StoreError> {
         let field = kinds::own_field(kinds::get(ACCOUNT).expect_index("customerNumber"));
         let (mut rows, mut numbered) = (Vec::new(), Vec::new());
@@ -37,6 +40,7 @@ impl ApplyTransaction<'_> {
             let Some(change) = step.change(&field) else {
                 continue;
             };
+            // A new account has no login names yet; only the others need new ones.
             if step.verb != StepVerb::Create {
                 numbered.push(step.key.clone());
             }
@@ -67,6 +71,7 @@ impl ApplyTransaction<'_> {
         let sql = delete_pairs("user_logins", ["user_id", "account_id"]);
         self.run_for_rows(&sql, &[SqlType::Id, SqlType::Id], pairs)
             .await?;
+        // `user_logins` has no foreign key, so the names of deleted users and accounts would stay.
         let deleted = |kind| {
             let steps = self.of_kind(kind, |verb| verb == StepVerb::Delete);
             steps.map(|step| &step.key)
@@ -80,7 +85,7 @@ impl ApplyTransaction<'_> {
         Ok(())
     }
 
-    /// The links that have no name and need one, each with its customer number.
+    /// Returns the links that need a name, each with the customer number of its account.
     async fn nameless(
         &mut self,
         numbered: &[Key],
@@ -89,6 +94,8 @@ impl ApplyTransaction<'_> {
         if self.settings.names == LoginNameScope::All {
             return self.all_nameless(table).await;
         }
+        // A set: a link may be new and belong to a renumbered account at once, and must get one
+        // name only.
         let mut pairs = self.links_of(table, numbered).await?;
         pairs.extend(self.new_pairs(table));
         let accounts: BTreeSet<&CompactText> = pairs.iter().map(|(_, account)| account).collect();
@@ -100,7 +107,7 @@ impl ApplyTransaction<'_> {
         Ok(named.collect())
     }
 
-    /// Switching login names on names every link there is.
+    /// After switching login names on, every existing link needs one.
     async fn all_nameless(
         &mut self,
         table: &LinkTable,
@@ -123,7 +130,6 @@ impl ApplyTransaction<'_> {
         Ok(pairs.collect())
     }
 
-    /// The links that this plan adds.
     fn new_pairs(&self, table: &LinkTable) -> Vec<UserAccountPair> {
         let mut pairs = Vec::new();
         for step in self.of_kind(USER, |verb| verb != StepVerb::Delete) {
@@ -135,7 +141,7 @@ impl ApplyTransaction<'_> {
         pairs
     }
 
-    /// The links to some accounts.
+    /// The links to these accounts.
     async fn links_of(
         &mut self,
         table: &LinkTable,
@@ -161,7 +167,7 @@ impl ApplyTransaction<'_> {
             .collect())
     }
 
-    /// The customer numbers of some accounts.
+    /// The customer numbers of these accounts.
     async fn numbers(
         &mut self,
         accounts: BTreeSet<&CompactText>,
@@ -187,11 +193,12 @@ impl ApplyTransaction<'_> {
             .collect())
     }
 
-    /// Gives each link the next number of its customer number.
+    /// Gives each link the next free suffix of its customer number.
     async fn assign_login_names(
         &mut self,
         mut pairs: Vec<(UserAccountPair, CompactText)>,
     ) -> Result<u64, StoreError> {
+        // Sorted, so the same plan gives the same names on every replica and in every test.
         pairs.sort();
         pairs.dedup();
         let mut next = self.counters(&pairs).await?;
@@ -220,6 +227,8 @@ impl ApplyTransaction<'_> {
         if given > 0 {
             self.tx.insert("user_logins", &shape, rows).await?;
         }
+        // Written back after the names: the counter never goes down, so the name of a removed link
+        // is not given to somebody else.
         let sql = "INSERT INTO login_counters (customer_number, next) {rows} \
                    ON CONFLICT (customer_number) DO UPDATE SET next = excluded.next";
         let next = next
@@ -230,7 +239,7 @@ impl ApplyTransaction<'_> {
         Ok(given)
     }
 
-    /// The counters of the customer numbers of some links.
+    /// The next free suffix of each customer number among these links.
     async fn counters(
         &mut self,
         pairs: &[(UserAccountPair, CompactText)],

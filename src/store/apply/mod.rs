@@ -1,8 +1,10 @@
-//! Applying a plan: one transaction, from the lock on the `write` row to the commit.
+//! Applies a plan in one transaction, from the lock on the `write` row to the commit. In goes an
+//! `ApplyRequest` with the plan and the file contents and passwords it refers to; out comes an
+//! `ApplySummary`, or an error after which nothing was written.
 //!
-//! Every row of Roster's own gets its old version + 1, so the triggers that mark foreign writes
-//! leave it alone; link rows and runtime facts, which a plan never compares, are written under the
-//! transaction's guard and leave the version as it is.
+//! Every row that Roster writes gets its old version + 1, so the triggers that mark foreign writes
+//! ignore it. Link rows and runtime facts are written under the transaction's guard and leave the
+//! version alone. Start at `Store::apply`, then `ApplyTransaction::perform`.
 
 mod bulk;
 mod claims;
@@ -32,29 +34,29 @@ use rand::Rng;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A plan to apply, and what it does not carry itself.
+/// A plan to apply, with what it does not carry itself.
 #[derive(Clone, Debug)]
 pub struct ApplyRequest<'a> {
     pub plan: &'a Plan,
     pub plan_id: &'a str,
     /// Who applies it.
     pub actor: &'a str,
-    /// The lease it is applied under: its token must still be the current one.
+    /// The lease that covers the apply: its token must still be current.
     pub lease: Option<&'a Lease>,
-    /// Whether a plan of this id is applied at most once, as a saved one is.
+    /// Whether a plan with this id may be applied only once, like a saved plan.
     pub single_use: bool,
-    /// The bytes of the files that the steps name.
+    /// The contents of the files that the steps refer to.
     pub contents: &'a BTreeMap<Key, Vec<u8>>,
     /// The argon2 hashes of the passwords that the steps set.
     pub passwords: &'a BTreeMap<Key, String>,
-    /// What is to be remembered of the source, unless only a part of it is applied.
+    /// The checkpoint of the source; `None` if only a part of the plan is applied.
     pub remember: Option<&'a CheckpointUpdate>,
 }
 
-/// What an apply came to.
+/// The result of an apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ApplySummary {
-    /// The run; `None` when there was nothing to record.
+    /// The id of the run; `None` if there was nothing to record.
     pub run: Option<i64>,
     /// How many resources were written.
     pub written: u64,
@@ -64,20 +66,20 @@ pub struct ApplySummary {
     pub logins: u64,
 }
 
-/// How long a run whose answer was lost is looked for, and how often.
+/// How long, and how often, to look for a run whose commit got no answer.
 const COMMIT_LOOKUP_TIMEOUT: Duration = Duration::from_mins(2);
 const COMMIT_LOOKUP_INTERVAL: Duration = Duration::from_millis(500);
 
-/// More steps than this take longer between two statements than a transaction may stand still, in
-/// milliseconds.
+/// Above this many steps, preparing the next batch may exceed the server's limit for an idle
+/// transaction; the limit is then raised, starting at `IDLE` milliseconds.
 const MANY: usize = 10_000;
 const IDLE: usize = 30_000;
 
-/// How often a serialization failure or a deadlock is tried again.
+/// How often a serialization failure or a deadlock is retried.
 const TRIES: u32 = 6;
 
 impl Store {
-    /// Applies a plan as it is, or does nothing.
+    /// Applies a plan completely, or does nothing.
     pub async fn apply(&self, apply: &ApplyRequest<'_>) -> Result<ApplySummary, ApplyError> {
         if apply.plan.errored {
             return Err(ApplyError::Refused);
@@ -86,6 +88,8 @@ impl Store {
         loop {
             match self.try_apply(apply).await {
                 Err(ApplyError::Store(error)) if error.transient() && tries < TRIES => {
+                    // A growing random pause: two writers that deadlocked once must not meet again
+                    // in step.
                     let millis = rand::rng().random_range(5..(20 << tries));
                     tokio::time::sleep(Duration::from_millis(millis)).await;
                     tries += 1;
@@ -100,7 +104,11 @@ impl Store {
         let mut pass = ApplyTransaction::start(apply, tx).await?;
         let applied = pass.perform().await?;
         let now = pass.now;
+        // The connection broke during the commit, so its outcome is unknown. Applying again blindly
+        // could do everything twice; looking the run up by its id, plan and start time cannot.
         if let Err(error) = pass.tx.commit().await {
+            // Without a run only claims and checkpoints were written, and the next pass writes
+            // those again.
             let Some(run) = applied.run else {
                 return Err(error.into());
             };
@@ -112,15 +120,19 @@ impl Store {
                 return Err(error.into());
             }
         }
+        // Folds the log into the file: in a read-only folder, a database with changes in its log
+        // cannot be opened.
         self.checkpoint().await;
         Ok(applied)
     }
 
-    /// Whether a run was committed whose answer was lost: looked up, never applied again blindly.
+    /// Whether a run whose commit got no answer was committed after all. It is looked up and never
+    /// applied again blindly.
     async fn has_run(&self, run: i64, plan: &str, started: i64) -> Result<bool, ApplyError> {
         let begin = Instant::now();
         loop {
             match self.try_has_run(run, plan, started).await {
+                // A failover takes several seconds, during which every attempt fails.
                 Err(_) if begin.elapsed() < COMMIT_LOOKUP_TIMEOUT => {
                     tokio::time::sleep(COMMIT_LOOKUP_INTERVAL).await;
                 }
@@ -132,7 +144,8 @@ impl Store {
 
     async fn try_has_run(&self, run: i64, plan: &str, started: i64) -> Result<bool, StoreError> {
         let mut tx = self.begin_write("look the run up").await?;
-        // A commit that is still under way holds this row.
+        // A commit still under way holds this row: without waiting for it, the answer would be a
+        // premature no.
         let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
         tx.fetch(&lock, &[], &[SqlType::Int]).await?;
         let sql = "SELECT 1 FROM runs WHERE id = ? AND plan_id = ? AND started_at = ?";
@@ -141,7 +154,7 @@ impl Store {
     }
 }
 
-/// One apply under way.
+/// An apply in progress.
 struct ApplyTransaction<'a> {
     apply: &'a ApplyRequest<'a>,
     tx: SqlTransaction,
@@ -152,20 +165,27 @@ struct ApplyTransaction<'a> {
 }
 
 impl<'a> ApplyTransaction<'a> {
-    /// Locks, and checks that everything is as the plan saw it.
+    /// Takes the locks and checks that the database is still as the plan saw it.
     async fn start(
         apply: &'a ApplyRequest<'a>,
         mut tx: SqlTransaction,
     ) -> Result<Self, ApplyError> {
         let meta = migrate::meta(&mut tx).await?.ok_or(StoreError::Missing)?;
+        // The one lock that serialises every apply on PostgreSQL; `BEGIN IMMEDIATE` does the same
+        // on SQLite. Everything below is true until the commit only because of it.
         let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
         tx.fetch(&lock, &[], &[SqlType::Int]).await?;
+        // Read again under the lock: somebody may have migrated while this transaction waited.
         let meta_now = migrate::require_current(&mut tx).await?;
         if let Some(lease) = apply.lease {
+            // A holder that stood still for longer than its lease finds another token here and
+            // writes nothing.
             lease.ensure_held(&mut tx).await?;
         }
         let mut what = versions::check_database(&mut tx, apply, &meta.identity).await?;
         let stored = versions::check_rows(&mut tx, apply.plan, &meta_now.key, &mut what).await?;
+        // Every difference is collected first, so the message lists them all instead of the first
+        // one.
         if !what.is_empty() {
             return Err(ApplyError::Stale { what });
         }
@@ -180,34 +200,47 @@ impl<'a> ApplyTransaction<'a> {
         })
     }
 
-    /// Writes everything but the commit.
+    /// Performs all writes; the caller commits.
     async fn perform(&mut self) -> Result<ApplySummary, ApplyError> {
         let guard = self.tx.dialect();
+        // Before the first write: from here on the triggers take writes for Roster's own.
         self.tx.script(guard.guard_on).await?;
         if !guard.set_idle_timeout.is_empty() && self.apply.plan.steps.len() > MANY {
-            // What is written is made ready between two statements.
+            // Rows are prepared between two statements, and a large plan takes longer for that than
+            // the server's 30 seconds for an idle transaction.
             let millis = IDLE + self.apply.plan.steps.len() / 10;
             self.tx
                 .script(&format!("{}{millis}", guard.set_idle_timeout))
                 .await?;
         }
         if !guard.numbered {
+            // SQLite checks references at the commit then, so rows may go in sorted by key, which is
+            // what makes a bulk insert fast, and not by who refers to whom.
             self.tx.script("PRAGMA defer_foreign_keys = ON").await?;
         }
+        // Before any write: which users an account loses can only be seen while its links are
+        // there.
         let watched = self.invariant_candidates().await?;
         let bare = self.begin_bulk_load().await?;
+        // In a database that was never loaded there is nothing to be orphaned.
         if !bare {
             self.delete_orphaned_links().await?;
         }
+        // Rows before links, because links refer to them. Deletions after links: a member that
+        // moves away must be gone before its row is, or the foreign key refuses.
         self.create_rows().await?;
         self.update_rows().await?;
         self.write_links().await?;
         self.write_files().await?;
         let logins = self.give_logins().await?;
         self.delete_rows().await?;
+        // After every write and before the commit, because only now the result can be seen as a
+        // whole.
         self.check_invariants(&watched).await?;
         let claims = self.write_claims().await?;
         let run = self.record_history().await?;
+        // In the same transaction as the changes: a crash must not leave a hold that was applied,
+        // or an applied plan whose holds are forgotten.
         held_steps::record_held_steps(&mut self.tx, self.apply.plan).await?;
         if let Some(remember) = self.apply.remember {
             source::save_checkpoint(&mut self.tx, &self.apply.plan.source.name, remember).await?;
@@ -216,6 +249,7 @@ impl<'a> ApplyTransaction<'a> {
         if bare {
             self.finish_bulk_load().await?;
         }
+        // Before the commit, so that no other connection ever sees the `writing` row.
         self.tx.script(guard.guard_off).await?;
         Ok(ApplySummary {
             run,
@@ -229,7 +263,7 @@ impl<'a> ApplyTransaction<'a> {
         self.apply.plan.steps.iter()
     }
 
-    /// The steps of one kind that have some verb.
+    /// The steps of one kind with certain verbs.
     fn of_kind(
         &self,
         kind: KindId,
@@ -239,12 +273,12 @@ impl<'a> ApplyTransaction<'a> {
             .filter(move |step| step.key.kind == kind && verb(step.verb))
     }
 
-    /// Whether a step changes its row; an adoption may not.
+    /// Whether a step changes its row; an adoption may leave it as it is.
     fn changes_row(&self, step: &Step) -> bool {
         self.apply.changes_row(step)
     }
 
-    /// The version of a step's row afterwards.
+    /// The version of a step's row after the apply.
     fn version_after(&self, step: &Step) -> i64 {
         self.apply.version_after(step)
     }
@@ -254,6 +288,7 @@ impl ApplyRequest<'_> {
     fn changes_row(&self, step: &Step) -> bool {
         match step.verb {
             StepVerb::Create | StepVerb::Delete => true,
+            // A new password is no change of a field, but it does rewrite the row.
             _ => !step.changes().is_empty() || self.passwords.contains_key(&step.key),
         }
     }
@@ -267,28 +302,30 @@ impl ApplyRequest<'_> {
     }
 }
 
-/// The version that Roster writes over an old one: never the same, always positive.
+/// The version that Roster writes over an old one: always different and always positive.
 pub(super) fn next_version(old: i64) -> i64 {
     if old > 0 {
         old + 1
     } else {
+        // A foreign version is negative and up to 2^52. Its absolute value keeps what made it
+        // unique, so two foreign writes in a row do not lead to the same version.
         1 + old.abs() % (1 << 52)
     }
 }
 
-/// Verbs that change a stored row.
+/// Verbs that change an existing row.
 fn changes_row(verb: StepVerb) -> bool {
     !matches!(verb, StepVerb::Create | StepVerb::Delete)
 }
 
-/// Whether a change takes a resource out of use.
+/// Whether a change deactivates a resource.
 fn deactivates(step: &Step, change: &FieldChange) -> bool {
     let kind = kinds::get(step.key.kind);
     change.field.own() == Some(kind.status_index())
         && change.after.as_ref().and_then(Value::as_text) == Some("inactive")
 }
 
-/// Rows of one external id each, for a batch.
+/// Batch rows of one external id each.
 fn ids<'i>(keys: impl Iterator<Item = &'i Key>) -> impl Iterator<Item = Vec<SqlValue>> {
     keys.map(|key| vec![SqlValue::from(&key.id)])
 }

@@ -1,4 +1,6 @@
-//! Inserting, updating and deleting the rows of the kinds, set-wise.
+//! Inserts, updates and deletes the rows of the kinds. Rows are written set-wise, sorted and
+//! grouped by the columns they change, so that the number of statements does not grow with the
+//! number of rows. Also stores file contents and the first values of runtime facts.
 
 use super::super::codec;
 use super::super::connection::{BatchStatement, SqlRow};
@@ -14,7 +16,7 @@ use crate::model::{CompactText, FieldRef, Key, SmallMap, Value};
 use crate::plan::{Step, StepVerb};
 use std::collections::BTreeMap;
 
-/// The columns of a row that its updates fill beside those that change.
+/// The columns that every update fills, besides those that change.
 const UPDATED: [(&str, SqlType); 3] = [
     ("external_id", SqlType::Id),
     ("version", SqlType::Int),
@@ -22,7 +24,8 @@ const UPDATED: [(&str, SqlType); 3] = [
 ];
 
 impl ApplyTransaction<'_> {
-    /// Inserts the new rows, kind by kind: what others refer to comes first.
+    /// Inserts the new rows, kind by kind in the order of the table of kinds: referenced kinds come
+    /// first.
     pub(super) async fn create_rows(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {
             let mut shape = table.shape();
@@ -40,9 +43,10 @@ impl ApplyTransaction<'_> {
         Ok(())
     }
 
-    /// Updates rows, those with the same changed columns together.
+    /// Updates rows, grouped by the set of columns they change.
     pub(super) async fn update_rows(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter() {
+            // A sorted map, so that statements go out in the same order every time.
             let mut groups: BTreeMap<Vec<usize>, Vec<SqlRow>> = BTreeMap::new();
             for step in self.of_kind(table.kind.id, changes_row) {
                 if self.changes_row(step) {
@@ -73,6 +77,7 @@ impl ApplyTransaction<'_> {
                 sets.push(format!("{name} = v.c{index}"));
             }
         }
+        // MATERIALIZED: otherwise SQLite scans the table instead of using its key.
         let sql = format!(
             "WITH v({}) AS MATERIALIZED ({{rows}}) UPDATE {} AS t SET {} FROM v \
              WHERE t.external_id = v.c0",
@@ -89,7 +94,7 @@ impl ApplyTransaction<'_> {
         Ok(())
     }
 
-    /// Which columns a step changes, and the row of the batch that does it.
+    /// Returns the columns that a step changes and its row for the batch.
     fn updated_row(&self, table: &KindTable, step: &Step) -> (Vec<usize>, SqlRow) {
         let changes = step.changes();
         let mut cells = vec![
@@ -119,6 +124,8 @@ impl ApplyTransaction<'_> {
             | ColumnContent::Path(field)
             | ColumnContent::Sha256(field) => {
                 let change = change_of_field(changes, field)?;
+                // Some lists arrive as a difference only; the full value is built from what
+                // `check_rows` read under the lock.
                 let stored = self.stored.get(&step.key);
                 let whole = stored.and_then(|stored| stored.ordered.get(&field));
                 match whole {
@@ -130,6 +137,8 @@ impl ApplyTransaction<'_> {
                 }
             }
             ColumnContent::Custom => {
+                // The column holds all custom fields of a row as one JSON text, so one changed
+                // field rewrites it.
                 let stored = self.stored.get(&step.key);
                 let stored = stored
                     .map(|stored| stored.custom.clone())
@@ -143,7 +152,8 @@ impl ApplyTransaction<'_> {
         }
     }
 
-    /// Deletes rows, in reverse; their links go with them, their ids are retired for ever.
+    /// Deletes rows in the reverse order of creation, because referring rows go first. Their links
+    /// go by cascade, and their ids are retired for ever.
     pub(super) async fn delete_rows(&mut self) -> Result<(), StoreError> {
         for table in tables::ALL.iter().rev() {
             let steps: Vec<&Step> = self
@@ -165,6 +175,8 @@ impl ApplyTransaction<'_> {
             );
             self.run_for_rows(&sql, &[SqlType::Id], ids(keys()).collect())
                 .await?;
+            // Only a keyed hash is kept: enough to refuse the id later, and it does not reveal the
+            // id of somebody who was erased.
             let sql = "INSERT INTO retired_ids (kind, id_hash) {rows} ON CONFLICT DO NOTHING";
             let secret = self.secret;
             let rows = keys().map(|key| {
@@ -177,7 +189,6 @@ impl ApplyTransaction<'_> {
         Ok(())
     }
 
-    /// Runs a statement for some rows.
     pub(super) async fn run_for_rows(
         &mut self,
         sql: &str,
@@ -187,7 +198,7 @@ impl ApplyTransaction<'_> {
         self.tx.batch(&BatchStatement { sql, types }, rows).await
     }
 
-    /// Stores the contents of files; a new content of terms resets every acceptance.
+    /// Stores file contents. New terms reset every acceptance of the old ones.
     pub(super) async fn write_files(&mut self) -> Result<(), StoreError> {
         let mut reset = false;
         for step in self.steps().filter(|step| step.verb != StepVerb::Delete) {
@@ -202,6 +213,8 @@ impl ApplyTransaction<'_> {
                 if let Some(content) = self.apply.contents.get(&step.key) {
                     let sql = "INSERT INTO file_contents (sha256, content) VALUES (?, ?) \
                                ON CONFLICT DO NOTHING";
+                    // Contents are stored by hash, so an unchanged file used by another resource is
+                    // there already.
                     let params = [SqlValue::Text(hash), SqlValue::Bytes(content.clone())];
                     self.tx.run(sql, &params).await?;
                 }
@@ -216,14 +229,14 @@ impl ApplyTransaction<'_> {
     }
 }
 
-/// The hash of the file that a change of a file field brings in.
+/// The hash of a new file; `None` if the content did not change.
 fn new_file(change: &FieldChange) -> Option<CompactText> {
     let hash = |value: &Option<Value>| value.as_ref().and_then(codec::sha256).map(CompactText::new);
     let (before, after) = (hash(&change.before), hash(&change.after));
     if before == after { None } else { after }
 }
 
-/// What an apply writes of runtime facts: their start, and passwords.
+/// The runtime facts that an apply writes: initial values and passwords.
 struct RuntimeFacts<'a> {
     approval: bool,
     now: i64,
@@ -239,7 +252,7 @@ impl<'a> RuntimeFacts<'a> {
         }
     }
 
-    /// A new row: what was declared, else what absence means.
+    /// Writes a new row: the declared values, or the defaults.
     fn new_row(&self, table: &KindTable, step: &Step, out: &mut RowWriter<'_>) {
         let given = values::step_changes(step);
         for column in &table.columns {
@@ -287,13 +300,15 @@ impl<'a> RuntimeFacts<'a> {
     fn password_fact(&self, fact: &RuntimeFact, key: &Key) -> Option<SqlValueRef<'a>> {
         match fact.column {
             "password_hash" => self.passwords.get(key).map(|hash| SqlValueRef::Text(hash)),
+            // Passwords that come from a source are temporary: the user changes it at the first
+            // login.
             "password_temporary" => self.passwords.get(key).map(|_| SqlValueRef::Static("true")),
             _ => None,
         }
     }
 }
 
-/// What a column holds of a field of which nothing is said.
+/// The column value of a field that was not declared.
 fn default_value(default: kinds::FieldDefault) -> SqlValueRef<'static> {
     match default {
         kinds::FieldDefault::None => SqlValueRef::Null,
@@ -310,7 +325,7 @@ fn change_of_field(changes: &[FieldChange], field: usize) -> Option<&FieldChange
         .find(|change| change.field.own() == Some(field))
 }
 
-/// The custom values after a step; `None` when it changes none.
+/// The custom values after a step; `None` if it changes none.
 fn custom_after(
     mut custom: SmallMap<CompactText, Value>,
     changes: &[FieldChange],
@@ -329,17 +344,20 @@ fn custom_after(
     any.then_some(custom)
 }
 
-/// The whole value after a change, of a list of which the change has only what differs.
+/// The whole value after a change; a change of a list may hold only the difference.
 fn merged(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
     let (Some(Value::List(stored)), Some(Value::List(went)), Some(Value::List(came))) =
         (stored, &change.before, &change.after)
     else {
         return change.after.clone();
     };
+    // The change holds the whole list and not a difference.
     if stored == went {
         return Some(Value::List(came.clone()));
     }
     let stay = stored.iter().filter(|member| !went.contains(member));
+    // A list whose stored members are sorted is a set, and stays sorted; any other order was chosen
+    // and is kept.
     let ordered = !stored.is_sorted();
     let mut members: Vec<CompactText> = stay.chain(came).cloned().collect();
     if !ordered {

@@ -1,4 +1,5 @@
-//! The settings that an apply itself obeys, as they are once it is done.
+//! The settings that govern an apply, as they will be after it. A plan may change the settings and,
+//! in the same run, create accounts that must already follow them.
 
 use super::super::connection::SqlTransaction;
 use super::super::error::StoreError;
@@ -7,29 +8,29 @@ use crate::kinds::{self, SETTINGS};
 use crate::model::{Key, Value};
 use crate::plan::Plan;
 
-/// What an apply needs of the settings.
+/// The settings that an apply depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EffectiveSettings {
     /// New accounts wait for approval.
     pub(super) approval: bool,
     /// An active account must keep an active user.
     pub(super) first_user: bool,
-    /// Whether login names are given.
+    /// Which links get login names.
     pub(super) names: LoginNameScope,
 }
 
-/// Which links are given login names.
+/// Which links get login names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum LoginNameScope {
-    /// None: people log in by e-mail.
+    /// No link: people log in by e-mail.
     None,
-    /// Those that this plan adds or whose account it renumbers.
+    /// New links and links of renumbered accounts.
     New,
-    /// All that have none: this plan changes how people log in.
+    /// Every link without a name: this plan changes the login mode.
     All,
 }
 
-/// The stored settings with the plan's steps laid over them.
+/// The stored settings with the plan's changes on top.
 pub(super) async fn effective_settings(
     tx: &mut SqlTransaction,
     plan: &Plan,
@@ -53,6 +54,7 @@ pub(super) async fn effective_settings(
     let switched = changes.iter().any(|change| change.field == mode);
     let names = match word("loginMode").as_deref() {
         Some("email") => LoginNameScope::None,
+        // Links made while the mode was e-mail have no names, so a switch has to name all of them.
         _ if switched => LoginNameScope::All,
         _ => LoginNameScope::New,
     };

@@ -1,11 +1,11 @@
-//! What a step gives its fields, borrowed from the plan: of a create, copies of all values would
-//! cost more than its row.
+//! The values that a step gives its fields, borrowed from the plan. `Step::changes` copies them;
+//! for a first load those copies would cost more than inserting the rows.
 
 use crate::kinds;
 use crate::model::{CompactText, FieldChange, FieldRef, StatedField, Value};
 use crate::plan::{Step, StepBody};
 
-/// What one field was and becomes.
+/// The old and the new value of one field.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BorrowedChange<'s> {
     pub(super) field: &'s FieldRef,
@@ -13,7 +13,7 @@ pub(super) struct BorrowedChange<'s> {
     pub(super) after: Option<&'s Value>,
 }
 
-/// What a step gives its fields, sorted by field; the same as [`Step::changes`].
+/// The values a step gives its fields, sorted by field; equal to [`Step::changes`].
 pub(super) fn step_changes(step: &Step) -> Vec<BorrowedChange<'_>> {
     match &step.body {
         StepBody::Changes(changes) => changes.iter().map(BorrowedChange::of).collect(),
@@ -30,7 +30,7 @@ pub(super) fn step_changes(step: &Step) -> Vec<BorrowedChange<'_>> {
     }
 }
 
-/// What a step gives one field; the same as [`Step::change`].
+/// The value a step gives one field; equal to [`Step::change`].
 pub(super) fn step_change<'s>(step: &'s Step, field: &FieldRef) -> Option<BorrowedChange<'s>> {
     let (said, changes) = match &step.body {
         StepBody::Changes(changes) => (None, &changes[..]),
@@ -45,8 +45,8 @@ pub(super) fn step_change<'s>(step: &'s Step, field: &FieldRef) -> Option<Borrow
     })
 }
 
-/// What a stated cell of a create writes. No members is what a new list has anyway, unless it has
-/// a default.
+/// What a declared cell of a create writes. An empty list is left out because a new row has no
+/// members anyway, unless the field has a default that it must override.
 fn created<'s>(step: &Step, stated: &'s StatedField) -> Option<BorrowedChange<'s>> {
     let value = stated.cell.value()?;
     let field = &stated.field;
@@ -71,7 +71,7 @@ impl<'s> BorrowedChange<'s> {
     }
 }
 
-/// The custom values among some of a create, sorted by id.
+/// The custom values of a create, sorted by id.
 pub(super) fn custom_values<'g>(
     given: &'g [BorrowedChange<'g>],
 ) -> impl Iterator<Item = (&'g CompactText, &'g Value)> + use<'g> {

@@ -1,4 +1,7 @@
-//! Is everything still as the plan saw it?
+//! Checks, under the locks of an apply, that the database is still as the plan saw it: same
+//! database, same row versions, no new rows in the way. Any difference makes the plan stale; it is
+//! never merged. The rows are locked on the way, and the values that a change gives only in part
+//! are read.
 
 use super::super::connection::{BatchStatement, SqlTransaction};
 use super::super::error::StoreError;
@@ -11,19 +14,18 @@ use crate::model::{CompactText, Key, SmallMap, Value};
 use crate::plan::{Plan, Step, StepVerb};
 use std::collections::{BTreeMap, HashMap};
 
-/// What the touched rows hold of values that a change gives only in part.
+/// The stored values of the touched rows that a change gives only in part.
 pub(super) type MergeBases<'a> = HashMap<&'a Key, MergeBase>;
 
-/// The stored values of one row that a change gives only in part.
 #[derive(Debug, Default)]
 pub(super) struct MergeBase {
     /// The custom values.
     pub(super) custom: SmallMap<CompactText, Value>,
-    /// The lists that keep their order, by field.
+    /// The ordered lists, by field.
     pub(super) ordered: BTreeMap<usize, Value>,
 }
 
-/// Says what differs about the database as a whole.
+/// Collects what differs about the database as a whole.
 pub(super) async fn check_database(
     tx: &mut SqlTransaction,
     apply: &ApplyRequest<'_>,
@@ -36,11 +38,14 @@ pub(super) async fn check_database(
                 "it was made for database {planned}, but this is {identity}"
             ));
         }
+        // A plan made before the database existed is valid only while nothing was applied to it.
         None if tx.has_rows("SELECT 1 FROM runs LIMIT 1", &[]).await? => {
             what.push("it was made without a database".to_owned());
         }
         _ => {}
     }
+    // A saved plan was approved for one apply. Versions alone do not catch a second one of a plan
+    // whose new rows somebody has removed since.
     let used = "SELECT 1 FROM runs WHERE plan_id = ?";
     if apply.single_use && tx.has_rows(used, &[apply.plan_id.into()]).await? {
         what.push("it was already applied".to_owned());
@@ -48,7 +53,8 @@ pub(super) async fn check_database(
     Ok(what)
 }
 
-/// Says which rows differ from what the plan saw, and locks and keeps the others.
+/// Collects the rows that differ from what the plan saw; locks the others and returns their partial
+/// values.
 pub(super) async fn check_rows<'a>(
     tx: &mut SqlTransaction,
     plan: &'a Plan,
@@ -71,6 +77,7 @@ pub(super) async fn check_rows<'a>(
         .iter()
         .filter(|step| step.verb == StepVerb::Create);
     let created: Vec<&Key> = created.map(|step| &step.key).collect();
+    // A retired id has no row, so only the registry can tell that it must not come back.
     for key in read::retired(tx, secret, &created).await? {
         what.push(format!("{key} was deleted permanently"));
     }
@@ -84,6 +91,7 @@ async fn check_absent(
     what: &mut Vec<String>,
 ) -> Result<(), StoreError> {
     let name = table.kind.table;
+    // On a first load this spares a look-up per new row.
     let any = format!("SELECT 1 FROM {name} LIMIT 1");
     if created.is_empty() || !tx.has_rows(&any, &[]).await? {
         return Ok(());
@@ -125,6 +133,7 @@ async fn check_present<'a>(
         }
     }
     for ((_, partial), step) in found_in_order(found, steps) {
+        // A deletion needs no old values.
         if changes_row(step.verb) {
             stored.insert(&step.key, partial);
         }
@@ -142,7 +151,7 @@ fn found_in_order<'a>(
         .collect()
 }
 
-/// The version of each row, and its partial values, the row being locked.
+/// Returns the version and partial values of each row, and locks it.
 async fn versions(
     tx: &mut SqlTransaction,
     table: &KindTable,
@@ -159,6 +168,8 @@ async fn versions(
         "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT t.external_id, t.version{more} \
          FROM v JOIN {} AS t ON t.external_id = v.id{}",
         table.kind.table,
+        // The row lock keeps a foreign writer from changing the row between this check and the
+        // commit.
         tx.dialect().for_update_t,
     );
     let batch = BatchStatement {
@@ -189,7 +200,7 @@ async fn versions(
     Ok(rows.collect())
 }
 
-/// Whether a change of the column may be given only in part.
+/// Whether a change of the column may hold only a part of the new value.
 fn may_change_in_part(table: &KindTable, holds: ColumnContent) -> bool {
     match holds {
         ColumnContent::Custom => true,
@@ -198,7 +209,7 @@ fn may_change_in_part(table: &KindTable, holds: ColumnContent) -> bool {
     }
 }
 
-/// The kind's own name, for SQL parameters.
+/// The name of the key's kind, as an SQL parameter.
 pub(super) fn kind_name(key: &Key) -> SqlValue {
     kinds::get(key.kind).name.into()
 }
