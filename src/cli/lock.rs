@@ -40,15 +40,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
                 anstream::println!("No lease is held.");
             }
             for lease in leases {
-                let HeldLease { scope, holder, .. } = lease;
-                anstream::println!(
-                    "{scope}  {} on {} (process {}), {} ms since 1970 until {}",
-                    holder.name,
-                    holder.host,
-                    holder.pid,
-                    lease.acquired_at,
-                    lease.expires_at
-                );
+                anstream::println!("{lease}");
             }
         }
         LockCommand::Break { scope } => {

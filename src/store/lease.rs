@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use rand::Rng;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// How long a lease lasts without being renewed.
@@ -47,14 +48,25 @@ pub struct HeldLease {
     pub expires_at: i64,
 }
 
+impl fmt::Display for HeldLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is held by {} on {} (process {}) since {}; it expires at {} unless renewed",
+            self.scope,
+            self.holder.name,
+            self.holder.host,
+            self.holder.pid,
+            iso(self.acquired_at),
+            iso(self.expires_at)
+        )
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else holds it.
-    #[error(
-        "`{}` is held by {} on {} (process {}) since {}; it expires at {} unless renewed",
-        .0.scope, .0.holder.name, .0.holder.host, .0.holder.pid,
-        iso(.0.acquired_at), iso(.0.expires_at)
-    )]
+    #[error("{0}")]
     Timeout(Box<HeldLease>),
     /// The database failed.
     #[error(transparent)]

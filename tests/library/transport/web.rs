@@ -476,7 +476,10 @@ fn a_proxy_of_the_environment_is_asked() {
     let proxy = Server::start(|_| ok(CSV, ONE));
     // The environment is that of a whole process.
     let ran = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "transport::web::a_proxy_of_the_environment_is_asked"])
+        .args([
+            "--exact",
+            "transport::web::a_proxy_of_the_environment_is_asked",
+        ])
         .env(CHILD, "1")
         .env("HTTP_PROXY", proxy.url(""))
         .env("http_proxy", proxy.url(""))
