@@ -1,4 +1,7 @@
-//! When what a source does not name is taken for gone, and why it is not.
+//! When a resource that a source does not name counts as gone, and the notes when it does not.
+//!
+//! A tree that people write names everything, so what it leaves out is gone at once. An export may forget
+//! somebody once: it has to leave a resource out of several files in a row. `removal.rs` is the caller.
 
 use super::context::PlanContext;
 use crate::diagnostic::{Diagnostic, agreed, codes};

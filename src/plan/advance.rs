@@ -1,4 +1,7 @@
-//! The database as it will be once a plan is applied: what the next source is planned on.
+//! The database as it will be once a plan is applied, in memory.
+//!
+//! The next source is planned on it, as if the plan of the one before had been applied. [`advance`] does to
+//! a snapshot what the store does to its tables.
 
 use super::types::{ClaimAction, Plan, Step, StepReason, StepVerb};
 use crate::kinds::{self, Kind};

@@ -1,12 +1,15 @@
-//! What each effect of a plan counts against.
+//! What each effect of a plan counts against, and which accounts a user leaves by it.
+//!
+//! Guards add the shares up, a budget at a time (`guard.rs`), and compare them with what there is
+//! (`guard_base.rs`).
 
 use super::context::PlanContext;
-use super::order;
-use super::planner::PlanInProgress;
+use super::effects::{self, change_of, takes_out_of_use};
+use super::remainder::PlanRemainder;
 use super::types::StepVerb;
 use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
 use crate::kinds::{self, Kind};
-use crate::model::{FieldChange, Key, Row, Value};
+use crate::model::{FieldChange, FieldRef, Key, Row, Value};
 use std::collections::BTreeSet;
 
 /// What a step counts against: `User.deactivate`, `Account.website.clear`, `User.email.change`,
@@ -21,28 +24,26 @@ pub(super) struct BudgetShare {
     pub change: Option<FieldChange>,
 }
 
-/// What an effect counts against, without the part that an approval decided about.
+/// What an effect counts against, without the part that an approval decided about and without the fields
+/// that an export has lost: those are a hold of their own.
 pub(super) fn undecided<'a>(
     context: &'a PlanContext<'_>,
-    work: &'a PlanInProgress,
+    left: &'a PlanRemainder,
     world: &PlannedState<'_>,
     effect: &'a ResourceEffect,
 ) -> impl Iterator<Item = BudgetShare> + 'a {
     let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
-    let settled = [
-        work.approved_fields.get(&effect.key),
-        work.doubtful_fields.get(&effect.key),
-    ];
+    let approved = left.ledger.approved_fields(&effect.key);
+    let is_decided = move |field: &FieldRef| {
+        let mut doubtful = context.rules.doubtful_fields.iter();
+        approved.is_some_and(|fields| fields.contains(field))
+            || doubtful.any(|it| it.kind == effect.key.kind && it.field == *field)
+                && change_of(effect, field).is_some()
+    };
     let shares = shares(context, world, effect).into_iter();
     shares.filter(move |share| {
-        let field = share
-            .change
-            .as_ref()
-            .map_or(&status, |change| &change.field);
-        !settled
-            .iter()
-            .flatten()
-            .any(|fields| fields.contains(field))
+        let field = share.change.as_ref().map(|change| &change.field);
+        !is_decided(field.unwrap_or(&status))
     })
 }
 
@@ -121,7 +122,7 @@ fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) ->
 }
 
 /// The members that a change takes out of a list.
-pub(super) fn removed_members(change: &FieldChange) -> Vec<&str> {
+fn removed_members(change: &FieldChange) -> Vec<&str> {
     let after: BTreeSet<&str> = members(change.after.as_ref()).into_iter().collect();
     let mut before = members(change.before.as_ref());
     before.retain(|member| !after.contains(member));
@@ -129,7 +130,7 @@ pub(super) fn removed_members(change: &FieldChange) -> Vec<&str> {
 }
 
 /// The members of a list.
-pub(super) fn members(list: Option<&Value>) -> Vec<&str> {
+fn members(list: Option<&Value>) -> Vec<&str> {
     let all = list.into_iter().flat_map(Value::members);
     all.map(compact_str::CompactString::as_str).collect()
 }
@@ -154,50 +155,60 @@ fn account_shares(
     if effect.key.kind != kinds::USER {
         return Vec::new();
     }
-    let kind = kinds::get(kinds::USER);
-    let accounts = kind.expect_index("accounts");
     let Some(row) = context
         .stored
         .rows
         .get(&effect.key)
         // Who comes back in this plan is there in the next pass.
-        .filter(|row| is_live(row) || order::verb(context, effect) == StepVerb::Reactivate)
+        .filter(|row| is_live(row) || effects::verb(context, effect) == StepVerb::Reactivate)
     else {
         return Vec::new();
     };
-    let leaves = matches!(
-        order::verb(context, effect),
-        StepVerb::Delete | StepVerb::Deactivate
-    );
-    let unlinks = match &effect.outcome {
-        EffectOutcome::Change(changes) => changes
-            .iter()
-            .find(|change| change.field.own() == Some(accounts)),
-        _ => None,
-    };
-    let lost: Vec<&str> = match (leaves, unlinks) {
-        // A link that the same plan makes is there in the next pass.
-        (true, change) => {
-            let before = members(row.values[accounts].as_ref());
-            let after = members(change.and_then(|change| change.after.as_ref()));
-            let all: BTreeSet<&str> = before.into_iter().chain(after).collect();
-            all.into_iter().collect()
-        }
-        (false, Some(change)) => removed_members(change),
-        (false, None) => Vec::new(),
-    };
+    let left = accounts_left(row, effect);
     let stays = |account: &&str| {
         world
             .after(&Key::new(kinds::ACCOUNT, account))
             .is_some_and(|view| view.is_live())
     };
-    let lost = lost.into_iter().filter(stays);
+    // A link that the same plan makes is there in the next pass.
+    let lost = left.stored.union(&left.linked).copied().filter(stays);
     lost.map(|account| BudgetShare {
         budget: format!("User.deactivate@{account}"),
         count: 1,
-        change: if leaves { None } else { unlinks.cloned() },
+        change: left.by.cloned(),
     })
     .collect()
+}
+
+/// The accounts that a user leaves.
+pub(super) struct AccountsLeft<'e> {
+    /// Those of the row.
+    pub stored: BTreeSet<&'e str>,
+    /// Those that the same effect links although the user goes out of use.
+    linked: BTreeSet<&'e str>,
+    /// The change that unlinks them; `None` when the user goes out of use.
+    by: Option<&'e FieldChange>,
+}
+
+/// The accounts that a user leaves: all when the user goes out of use, else those of which it is
+/// unlinked.
+pub(super) fn accounts_left<'e>(row: &'e Row, effect: &'e ResourceEffect) -> AccountsLeft<'e> {
+    let accounts = kinds::own_field(kinds::get(kinds::USER).expect_index("accounts"));
+    let change = change_of(effect, &accounts);
+    let after = || members(change.and_then(|change| change.after.as_ref()));
+    if takes_out_of_use(effect) {
+        AccountsLeft {
+            stored: members(row.value(&accounts)).into_iter().collect(),
+            linked: after().into_iter().collect(),
+            by: None,
+        }
+    } else {
+        AccountsLeft {
+            stored: change.into_iter().flat_map(removed_members).collect(),
+            linked: BTreeSet::new(),
+            by: change,
+        }
+    }
 }
 
 /// Whether a row is active or, of a kind without status, there.

@@ -1,4 +1,7 @@
-//! One field: what is declared against what is stored, by the cell table and the authorities.
+//! One field: what is declared against what is stored.
+//!
+//! [`compare`] returns a verdict: keep, write, hold or only report. The cell decides what the field would
+//! become ([`target`]); the authorities of this source and of the others decide who writes it.
 
 use super::context::PlanContext;
 use super::peer::PeerStatement;

@@ -1,8 +1,11 @@
-//! A declared resource that is not stored: created, or kept back because somebody removed it.
+//! A declared resource that is not stored: created, or held because somebody removed it.
+//!
+//! [`draft_unstored`] is the counterpart of the comparison with a row in `draft.rs`.
 
 use super::context::PlanContext;
-use super::draft::{ResourceDraft, member, written_status};
-use super::order;
+use super::draft::{ResourceDraft, written_status};
+use super::effects;
+use super::hold::member;
 use super::rules::AuthorityMode;
 use super::types::{StepReason, StepVerb};
 use crate::check::{EffectOutcome, ResourceEffect};
@@ -121,7 +124,7 @@ fn hold_create(
         key: key.clone(),
         outcome,
     });
-    let changes = effect.as_ref().map(order::changes).unwrap_or_default();
+    let changes = effect.as_ref().map(effects::changes).unwrap_or_default();
     draft.held(
         code,
         message,

@@ -1,8 +1,12 @@
-//! One declared resource against its row: what would happen to it, before any guard.
+//! One declared resource: what would happen to it, before any rule or guard.
+//!
+//! [`draft`] compares it with its row, field by field (`compare.rs`), or makes a create of it (`create.rs`).
+//! Out comes a [`ResourceDraft`]: the change with its reason, the parts that wait for somebody, and what the
+//! claim says afterwards.
 
 use super::compare::{self, FieldVerdict};
 use super::context::PlanContext;
-use super::hold::{Hold, HoldMember};
+use super::hold::{Hold, HoldMember, field_member, member};
 use super::rules::AuthorityMode;
 use super::step_claim;
 use super::types::{StepReason, StepVerb};
@@ -39,7 +43,7 @@ pub(super) struct ResourceDraft {
 }
 
 /// A part of a draft that is held unless approved: then `full` takes the place of the field.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct DraftPart {
     pub hold: Hold,
     /// The change to make when it is approved; `None` when the whole draft is held.
@@ -411,37 +415,4 @@ fn hold_rejected_account(
     );
     draft.refresh_claim = false;
     draft.parts.push(DraftPart { hold, full: None });
-}
-
-/// One resource's part in a hold.
-pub(super) fn member(
-    context: &PlanContext<'_>,
-    key: &Key,
-    verb: StepVerb,
-    changes: Vec<FieldChange>,
-) -> HoldMember {
-    HoldMember {
-        key: key.clone(),
-        verb,
-        origin: context.origin(key),
-        changes,
-        whole: false,
-        becomes: None,
-    }
-}
-
-/// One field's part in a hold. Its verb is that of the field alone: what else the pass does to the
-/// resource is done once, and the hold stays.
-pub(super) fn field_member(
-    context: &PlanContext<'_>,
-    key: &Key,
-    change: FieldChange,
-) -> HoldMember {
-    let status = kinds::get(key.kind).status_index();
-    let verb = match change.after.as_ref().and_then(Value::as_text) {
-        _ if change.field.own() != Some(status) => StepVerb::Update,
-        Some("inactive") => StepVerb::Deactivate,
-        _ => StepVerb::Reactivate,
-    };
-    member(context, key, verb, vec![change])
 }

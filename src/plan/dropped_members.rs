@@ -1,5 +1,7 @@
-//! What an export declared of a list before and no longer does: only this goes, whatever else is
-//! stored was put there by somebody else.
+//! What an export declared of a list before and no longer does.
+//!
+//! Only that is taken out of the stored list: whatever else is in it was put there by somebody else. The
+//! claim has a digest for each member, which tells what the export declared.
 
 use super::context::PlanContext;
 use crate::kinds::{Field, FieldType, Kind};

@@ -1,20 +1,90 @@
-//! Effects of which parts are taken out and put in again.
+//! What an effect does: its verb, its changes, and the change of one field.
+//!
+//! An effect is what would happen to one resource, as the rules judge it; a step is what is left of it
+//! in the plan. Everything here looks at one effect and knows nothing of holds.
 
+use super::context::PlanContext;
+use super::types::{Step, StepBody, StepReason, StepVerb};
 use crate::check::{EffectOutcome, ResourceEffect};
-use crate::model::{FieldChange, KeyedList};
+use crate::kinds;
+use crate::model::{FieldChange, FieldRef, Value};
 
-/// Puts effects in the place of those of the same resources.
-pub(super) fn put_back(effects: &mut KeyedList<ResourceEffect>, without: Vec<ResourceEffect>) {
-    // The first one kept of a resource is the one without any part.
-    for effect in without.into_iter().rev() {
-        if let Some(slot) = effects.get_mut(&effect.key.clone()) {
-            *slot = effect;
-        }
+/// The word for what would happen: the first that fits.
+pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVerb {
+    let changes = match &effect.outcome {
+        EffectOutcome::Delete => return StepVerb::Delete,
+        EffectOutcome::Create { .. } => return StepVerb::Create,
+        EffectOutcome::Change(changes) => changes,
+    };
+    let status = kinds::get(effect.key.kind).status_index();
+    let status = changes
+        .iter()
+        .find(|change| change.field.own() == Some(status));
+    let becomes = status
+        .and_then(|change| change.after.as_ref())
+        .and_then(Value::as_text);
+    let adopts = context
+        .stored
+        .claim(&context.desired.source, &effect.key)
+        .is_none();
+    match (becomes, adopts) {
+        (Some("inactive"), _) => StepVerb::Deactivate,
+        (_, true) => StepVerb::Adopt,
+        (Some(_), false) => StepVerb::Reactivate,
+        (None, false) => StepVerb::Update,
     }
 }
 
+/// The changes of an effect, field by field.
+pub(super) fn changes(effect: &ResourceEffect) -> Vec<FieldChange> {
+    match &effect.outcome {
+        EffectOutcome::Change(changes) => changes.clone(),
+        EffectOutcome::Delete => Vec::new(),
+        EffectOutcome::Create { .. } => created(effect).changes().into_owned(),
+    }
+}
+
+/// The step that creates, without its claim.
+pub(super) fn created(effect: &ResourceEffect) -> Step {
+    let body = match &effect.outcome {
+        EffectOutcome::Create { declared, derived } => StepBody::Create {
+            declared: declared.clone(),
+            derived: derived.clone().into(),
+        },
+        EffectOutcome::Change(_) | EffectOutcome::Delete => StepBody::Changes(Vec::new()),
+    };
+    Step {
+        verb: StepVerb::Create,
+        key: effect.key.clone(),
+        version: None,
+        reason: StepReason::Declared,
+        origin: None,
+        claim: None,
+        body,
+    }
+}
+
+/// The change of one field.
+pub(super) fn change_of<'e>(
+    effect: &'e ResourceEffect,
+    field: &FieldRef,
+) -> Option<&'e FieldChange> {
+    match &effect.outcome {
+        EffectOutcome::Change(changes) => changes.iter().find(|change| change.field == *field),
+        EffectOutcome::Create { .. } | EffectOutcome::Delete => None,
+    }
+}
+
+/// Whether an effect takes its resource out of use.
+pub(super) fn takes_out_of_use(effect: &ResourceEffect) -> bool {
+    let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
+    let becomes = change_of(effect, &status).and_then(|change| change.after.as_ref());
+    matches!(effect.outcome, EffectOutcome::Delete)
+        || becomes.and_then(Value::as_text) == Some("inactive")
+}
+
 /// Puts a change into an effect, in the place of another one of the same field.
-pub(super) fn put(effect: &mut ResourceEffect, full: FieldChange) {
+pub(super) fn put_change(effect: &mut ResourceEffect, full: FieldChange) {
     if let EffectOutcome::Change(changes) = &mut effect.outcome {
         changes.retain(|change| change.field != full.field);
         changes.push(full);

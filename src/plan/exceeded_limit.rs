@@ -1,45 +1,10 @@
-//! The limits that a plan is over, in words.
+//! The limits that a plan is over, in words: the messages and options of the holds of guards.
 
 use super::context::PlanContext;
-use super::hold::Hold;
-use super::planner::PlanInProgress;
 use super::rules::{AcceptOverride, GuardLimit};
-use std::collections::BTreeMap;
-use std::ops::Range;
-
-/// The holds of guards by their id. One step may trip several limits, a group that is exchanged
-/// both `change` and `unlink`: what is held is the same, so it is one hold that says all of them.
-#[derive(Default)]
-pub(super) struct TrippedLimits(BTreeMap<String, (Range<usize>, Vec<ExceededLimit>)>);
-
-impl TrippedLimits {
-    /// Holds, or says of what is held already that it is over one more limit. Returns where it stands
-    /// among what is held.
-    pub fn hold(
-        &mut self,
-        context: &PlanContext<'_>,
-        work: &mut PlanInProgress,
-        hold: Hold,
-        limited: ExceededLimit,
-    ) -> Range<usize> {
-        let id = hold.id(&context.desired.source, &context.rules.salt);
-        if let Some((entries, all)) = self.0.get_mut(&id) {
-            all.push(limited);
-            for held in &mut work.held[entries.clone()] {
-                held.message = message(all);
-                held.accept_option = Some(overrides(all));
-            }
-            return entries.clone();
-        }
-        let before = work.held.len();
-        work.hold(context, hold);
-        let entries = before..work.held.len();
-        self.0.insert(id, (entries.clone(), vec![limited]));
-        entries
-    }
-}
 
 /// A limit that a plan is over, in words.
+#[derive(Clone, Debug)]
 pub(super) struct ExceededLimit {
     /// What is more than which limit.
     excess: String,
@@ -49,7 +14,8 @@ pub(super) struct ExceededLimit {
     wrong_accept: String,
 }
 
-fn overrides(all: &[ExceededLimit]) -> String {
+/// The options that let all of it through.
+pub(super) fn overrides(all: &[ExceededLimit]) -> String {
     let all: Vec<&str> = all.iter().map(|limited| &*limited.accept_option).collect();
     all.join(" ")
 }

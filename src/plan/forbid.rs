@@ -1,46 +1,68 @@
 //! What a plan may not do without a decision, whatever its number: removing what is protected,
-//! deleting, changing what login names are built on.
+//! deleting, changing what login names are built on, following an export that is doubted.
+//!
+//! Each rule looks at what is left of the plan and returns what it holds.
 
 use super::context::PlanContext;
-use super::draft::{field_member, member};
-use super::hold::{Hold, HoldMember};
-use super::order;
-use super::planner::PlanInProgress;
+use super::effects::{self, change_of};
+use super::hold::{Hold, HoldMember, effect_member, field_member, member};
+use super::hold_ledger::RuleOutcome;
+use super::remainder::PlanRemainder;
+use super::rules::DoubtfulField;
 use super::types::{StepReason, StepVerb};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::ResourceEffect;
 use crate::diagnostic::{Code, Diagnostic, Severity, codes, plural};
 use crate::kinds;
-use crate::model::{Claim, ClaimState, FieldChange, Key, Value};
+use crate::model::{Claim, ClaimState, FieldChange, Key, KeyedList, Value};
 
-/// All of a plan, when something is wrong with the whole of what the source sent.
-pub(super) fn hold_doubted_export(context: &PlanContext<'_>, work: &mut PlanInProgress) {
+/// Holds all of a plan when something is wrong with the whole of what the source sent.
+pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let Some((code, message)) = &context.rules.doubt else {
-        return;
+        return RuleOutcome::default();
     };
-    let mut members: Vec<HoldMember> = work
-        .effects
-        .iter()
-        .map(|effect| effect_member(context, effect, order::verb(context, effect)))
+    let effects = left.effects.iter();
+    let mut members: Vec<HoldMember> = effects
+        .map(|effect| effect_member(context, effect, effects::verb(context, effect)))
         .collect();
     if members.is_empty() && context.rules.doubt_holds {
         members = members_if_accepted(context);
     }
     if members.is_empty() {
-        return nothing_believed(work, *code, message);
+        return RuleOutcome::default();
     }
     let hold = Hold {
         count: Some(members.len() as u64),
         members,
         ..Hold::without_members(*code, message.clone())
     };
-    let held = work.held.len();
-    work.hold(context, hold);
-    if work.held.len() > held {
-        // Nothing of it is accepted, so no claim moves.
-        work.claim_updates.clear();
-        work.released.clear();
-        work.refreshed.clear();
+    RuleOutcome {
+        is_whole_source: true,
+        ..vec![hold].into()
     }
+}
+
+/// The diagnostics with what is doubted of an export though nothing of it can be held: it would change
+/// nothing.
+pub(super) fn with_doubts(
+    context: &PlanContext<'_>,
+    effects: &KeyedList<ResourceEffect>,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Vec<Diagnostic> {
+    let rules = context.rules;
+    if let Some((code, message)) = &rules.doubt
+        && effects.is_empty()
+        && (!rules.doubt_holds || members_if_accepted(context).is_empty())
+    {
+        note_disbelief(&mut diagnostics, *code, message);
+    }
+    let fields = rules.doubtful_fields.iter();
+    let idle = fields.filter(|doubtful| doubtful_members(context, effects, doubtful).is_empty());
+    let warnings = idle.map(|doubtful| {
+        let found = Diagnostic::new(codes::COLUMN_BLANK, doubtful.message.clone());
+        found.severity(Severity::Warning)
+    });
+    diagnostics.extend(warnings);
+    diagnostics
 }
 
 /// What an export that would write nothing stands for once it is accepted: what it does not name
@@ -72,10 +94,10 @@ fn members_if_accepted(context: &PlanContext<'_>) -> Vec<HoldMember> {
 
 /// Says that nothing is believed of what would change nothing. What holds no data at all is an error: it
 /// would be the same as an export that was read and is fine.
-fn nothing_believed(work: &mut PlanInProgress, code: Code, message: &str) {
+fn note_disbelief(diagnostics: &mut Vec<Diagnostic>, code: Code, message: &str) {
     let whole = |found: &&mut Diagnostic| found.code == code && found.key.is_none();
     let no_data = code == codes::FEED_NOT_DATA;
-    let mut known = work.diagnostics.iter_mut().filter(whole).peekable();
+    let mut known = diagnostics.iter_mut().filter(whole).peekable();
     if known.peek().is_some() && (no_data || code.severity() == Severity::Error) {
         known.for_each(|found| found.severity = Severity::Error);
         return;
@@ -85,55 +107,53 @@ fn nothing_believed(work: &mut PlanInProgress, code: Code, message: &str) {
     } else {
         Severity::Warning
     };
-    let found = Diagnostic::new(code, message.to_owned()).severity(severity);
-    work.diagnostics.push(found);
+    diagnostics.push(Diagnostic::new(code, message.to_owned()).severity(severity));
 }
 
-/// What fields would change that an export has suddenly lost.
-pub(super) fn hold_doubtful_fields(context: &PlanContext<'_>, work: &mut PlanInProgress) {
-    for doubtful in &context.rules.doubtful_fields {
-        let of = |effect: &ResourceEffect| match &effect.outcome {
-            EffectOutcome::Change(changes) if effect.key.kind == doubtful.kind => {
-                let mut changes = changes.iter();
-                changes
-                    .find(|change| change.field == doubtful.field)
-                    .cloned()
-            }
-            _ => None,
-        };
-        let held = |(effect, change): (&ResourceEffect, FieldChange)| {
-            field_member(context, &effect.key, change)
-        };
-        let effects = work.effects.iter();
-        let members: Vec<HoldMember> = effects
-            .filter_map(|effect| Some((effect, of(effect)?)))
-            .map(held)
-            .collect();
-        if members.is_empty() {
-            let found = Diagnostic::new(codes::COLUMN_BLANK, doubtful.message.clone());
-            work.diagnostics.push(found.severity(Severity::Warning));
-            continue;
-        }
-        for member in &members {
-            let fields = work.doubtful_fields.entry(member.key.clone()).or_default();
-            fields.insert(doubtful.field.clone());
-        }
-        let hold = Hold {
-            count: Some(doubtful.count),
-            total: Some(doubtful.total),
-            limit: Some(doubtful.limit),
-            members,
-            ..Hold::without_members(codes::COLUMN_BLANK, doubtful.message.clone())
-        };
-        work.hold(context, hold);
+/// Holds what fields would change that an export has suddenly lost.
+pub(super) fn hold_doubtful_fields(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
+    let fields = context.rules.doubtful_fields.iter();
+    let holds = fields.map(|doubtful| Hold {
+        count: Some(doubtful.count),
+        total: Some(doubtful.total),
+        limit: Some(doubtful.limit),
+        members: doubtful_members(context, &left.effects, doubtful),
+        ..Hold::without_members(codes::COLUMN_BLANK, doubtful.message.clone())
+    });
+    let holds: Vec<Hold> = holds.filter(|hold| !hold.members.is_empty()).collect();
+    holds.into()
+}
+
+fn doubtful_members(
+    context: &PlanContext<'_>,
+    effects: &KeyedList<ResourceEffect>,
+    doubtful: &DoubtfulField,
+) -> Vec<HoldMember> {
+    let effects = effects.iter();
+    let of_kind = effects.filter(|effect| effect.key.kind == doubtful.kind);
+    let members = of_kind.filter_map(|effect| {
+        let change = change_of(effect, &doubtful.field)?;
+        Some(field_member(context, &effect.key, change.clone()))
+    });
+    members.collect()
+}
+
+/// Holds what waits for somebody since it was drafted, unless it is approved.
+pub(super) fn hold_draft_parts(_: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
+    RuleOutcome {
+        parts: left.parts.clone(),
+        ..RuleOutcome::default()
     }
 }
 
-/// Rows that refuse removal, and deletes that the configuration does not allow.
-pub(super) fn hold_forbidden_removals(context: &PlanContext<'_>, work: &mut PlanInProgress) {
+/// Holds the removal of rows that refuse it, and deletes that the configuration does not allow.
+pub(super) fn hold_forbidden_removals(
+    context: &PlanContext<'_>,
+    left: &PlanRemainder,
+) -> RuleOutcome {
     let mut holds = Vec::new();
-    for effect in &work.effects {
-        let verb = order::verb(context, effect);
+    for effect in &left.effects {
+        let verb = effects::verb(context, effect);
         if !matches!(verb, StepVerb::Delete | StepVerb::Deactivate) {
             continue;
         }
@@ -145,7 +165,7 @@ pub(super) fn hold_forbidden_removals(context: &PlanContext<'_>, work: &mut Plan
         };
         let protect = kinds::get(effect.key.kind).protect_index();
         if row.values[protect] == Some(Value::Bool(true)) {
-            holds.push(removal_hold(context, work, effect, verb));
+            holds.push(removal_hold(context, left, effect, verb));
         } else if verb == StepVerb::Delete && !context.rules.allow_delete {
             let message = format!(
                 "{} would be deleted permanently; deletes need `allowDelete: true` or `--allow-delete`",
@@ -154,14 +174,14 @@ pub(super) fn hold_forbidden_removals(context: &PlanContext<'_>, work: &mut Plan
             holds.push(held(codes::DELETES_NOT_ALLOWED, message));
         }
     }
-    holds.into_iter().for_each(|hold| work.hold(context, hold));
+    holds.into()
 }
 
 /// Only what removes is held: the rest of a declared resource goes on, so that a manifest that
 /// releases it and removes it gets its way in the next pass.
 fn removal_hold(
     context: &PlanContext<'_>,
-    work: &PlanInProgress,
+    left: &PlanRemainder,
     effect: &ResourceEffect,
     verb: StepVerb,
 ) -> Hold {
@@ -175,7 +195,7 @@ fn removal_hold(
     member.whole = rest.is_empty();
     member.changes = status;
     let key = &effect.key;
-    let message = match (released, work.reason(key)) {
+    let message = match (released, left.reason(key)) {
         (true, _) => released_message(key),
         (false, StepReason::Removed) => {
             format!("{key} is protected; apply `protect: false` first, then remove it")
@@ -190,39 +210,19 @@ pub(super) fn released_message(key: &Key) -> String {
     format!("{key} is protected; this plan applies `protect: false`, and the next one removes it")
 }
 
-/// An effect as a member of a hold, all of it.
-pub(super) fn effect_member(
-    context: &PlanContext<'_>,
-    effect: &ResourceEffect,
-    verb: StepVerb,
-) -> HoldMember {
-    HoldMember {
-        whole: true,
-        ..member(context, &effect.key, verb, order::changes(effect))
-    }
-}
-
-/// Numbers that login names are built on and that have logins: new names mean that everybody of
-/// the account logs in otherwise.
-pub(super) fn login_changes(context: &PlanContext<'_>, work: &mut PlanInProgress) {
+/// Holds new numbers of accounts that have logins: login names are built on them, so that everybody of
+/// the account would log in otherwise.
+pub(super) fn hold_login_changes(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let number = kinds::own_field(kinds::get(kinds::ACCOUNT).expect_index("customerNumber"));
+    let effects = left.effects.iter();
+    let accounts = effects.filter(|effect| effect.key.kind == kinds::ACCOUNT);
     let mut holds = Vec::new();
-    for effect in work
-        .effects
-        .iter()
-        .filter(|effect| effect.key.kind == kinds::ACCOUNT)
-    {
-        let EffectOutcome::Change(changes) = &effect.outcome else {
+    for effect in accounts {
+        let Some(change) = change_of(effect, &number) else {
             continue;
         };
-        let Some(change) = changes.iter().find(|change| change.field == number) else {
-            continue;
-        };
-        let logins = change
-            .before
-            .as_ref()
-            .and_then(Value::as_text)
-            .map_or(0, |old| context.stored.logins_of(old));
+        let old = change.before.as_ref().and_then(Value::as_text);
+        let logins = old.map_or(0, |old| context.stored.logins_of(old));
         if logins > 0 {
             let held = field_member(context, &effect.key, change.clone());
             let message = format!(
@@ -233,5 +233,5 @@ pub(super) fn login_changes(context: &PlanContext<'_>, work: &mut PlanInProgress
             holds.push(Hold::single(codes::LOGIN_CHANGE, message, held));
         }
     }
-    holds.into_iter().for_each(|hold| work.hold(context, hold));
+    holds.into()
 }

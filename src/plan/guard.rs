@@ -1,14 +1,17 @@
-//! Guards: how much one plan may take away or overturn, as data.
+//! Guards: how much one plan may take away or overturn.
+//!
+//! [`BudgetGuards::of`] counts the steps of the plan under each budget, together with what earlier
+//! passes held. [`BudgetGuards::judge`] then looks at one budget, by what was decided before it, and
+//! returns what it holds.
 
 use super::budget_share::{BudgetName, undecided};
 use super::context::PlanContext;
-use super::draft::field_member;
-use super::exceeded_limit::{self, ExceededLimit, GuardNumbers, TrippedLimits};
-use super::forbid::effect_member;
+use super::effects;
+use super::exceeded_limit::{self, GuardNumbers};
 use super::guard_base::BudgetBases;
-use super::hold::{Hold, HoldMember};
-use super::order;
-use super::planner::PlanInProgress;
+use super::hold::{Hold, HoldMember, effect_member, field_member};
+use super::hold_ledger::RuleOutcome;
+use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::{AcceptOverride, GuardLimit, GuardLimits};
 use super::types::Plan;
@@ -16,7 +19,6 @@ use crate::check::PlannedState;
 use crate::diagnostic::codes;
 use crate::model::{FieldChange, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 /// One step under a budget.
 struct CountedStep {
@@ -32,51 +34,118 @@ struct CountedStep {
 /// The steps under each budget.
 type BudgetSteps = BTreeMap<BudgetName, Vec<CountedStep>>;
 
-/// Holds what trips a limit, and what an earlier pass held; `covered` is left alone.
-pub(super) fn guards(
-    context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
-    bases: &BudgetBases,
-    covered: &BTreeSet<Key>,
-) {
-    let mut budgets = count_steps(context, work, covered);
-    add_records(context, work, covered, &mut budgets);
-    let totals = totals(&budgets);
-    // What is decided of a whole kind covers its accounts, so kinds come first.
-    let (accounts, kinds): (Vec<_>, Vec<_>) = budgets
-        .into_iter()
-        .partition(|(budget, _)| budget.contains('@'));
-    let mut guard = GuardEvaluator {
-        context,
-        bases,
-        totals,
-        tripped: TrippedLimits::default(),
-    };
-    for (budget, members) in kinds {
-        guard.judge(work, &budget, members);
-    }
-    for (budget, members) in accounts {
-        let decided = |member: &CountedStep| {
-            let whole = member.change.is_none() && work.approved_fields.contains_key(&member.key);
-            whole || work.blocked.contains_key(&member.key)
-        };
-        if !members.iter().all(decided) {
-            guard.judge(work, &budget, members);
+/// The guards of one plan.
+pub(super) struct BudgetGuards {
+    bases: BudgetBases,
+    totals: BTreeMap<BudgetName, BTreeSet<u64>>,
+    budgets: BudgetSteps,
+}
+
+impl BudgetGuards {
+    /// Counts the steps of the plan that no other rule has decided about.
+    pub fn of(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
+        let mut budgets = count_steps(context, left);
+        add_records(context, left, &mut budgets);
+        Self {
+            bases: BudgetBases::of(context, left),
+            totals: totals(&budgets),
+            budgets,
         }
+    }
+
+    /// The budgets in the order in which they are judged: what is decided of a whole kind covers its
+    /// accounts, so kinds come first.
+    pub fn budgets(&self) -> impl Iterator<Item = &str> {
+        let is_account = |budget: &&str| budget.contains('@');
+        let all = || self.budgets.keys().map(String::as_str);
+        let kinds = all().filter(move |budget| !is_account(budget));
+        kinds.chain(all().filter(is_account))
+    }
+
+    /// Holds the steps of a budget that trip its limit, and those that an earlier pass held.
+    pub fn judge(
+        &self,
+        context: &PlanContext<'_>,
+        left: &PlanRemainder,
+        budget: &str,
+    ) -> RuleOutcome {
+        let mut outcome = RuleOutcome::default();
+        let Some((limit, config)) = limit_of(&context.rules.guards, budget) else {
+            return outcome;
+        };
+        let all = self.budgets.get(budget).map_or(&[][..], Vec::as_slice);
+        let is_decided = |step: &CountedStep| {
+            let whole = step.change.is_none() && left.ledger.approved_fields(&step.key).is_some();
+            whole || left.ledger.is_blocked(&step.key)
+        };
+        if budget.contains('@') && all.iter().all(is_decided) {
+            return outcome;
+        }
+        let steps = without_approved(context, left, all, &mut outcome);
+        let count: u64 = steps.iter().map(|step| step.n).sum();
+        let spent = &context.stored.budget_use;
+        let earlier = spent.get(budget).copied().unwrap_or_default();
+        let own = steps.iter().map(|step| &step.key);
+        let total = self.bases.base_for_budget(context, left, budget, own);
+        let trips = count > 0 && limit.is_exceeded_by(count, earlier, total);
+        let is_held = |step: &&CountedStep| trips || step.record.is_some();
+        let held: Vec<&CountedStep> = steps.into_iter().filter(is_held).collect();
+        if held.is_empty() {
+            return outcome;
+        }
+        if let Some(consent) = self.override_of(context, budget, [count, held.len() as u64]) {
+            outcome.consents.push(consent);
+            outcome.exempt_budget = Some(budget.to_owned());
+            return outcome;
+        }
+        let records = || held.iter().filter_map(|step| step.record.as_ref());
+        let numbers = GuardNumbers {
+            count: held.len() as u64,
+            earlier: records()
+                .map(|record| record.earlier)
+                .filter(|_| !trips)
+                .fold(earlier, u64::max),
+            total: records().map(|record| record.total).fold(total, u64::min),
+            limit,
+            config,
+        };
+        let hold = guard_hold(context, left, budget, &held, &numbers);
+        outcome.holds.push(Hold {
+            records: self::records(context, left, budget, &held, &numbers, trips),
+            ..hold
+        });
+        outcome
+    }
+
+    /// The override that covers a budget; then nothing counts against it.
+    fn override_of(
+        &self,
+        context: &PlanContext<'_>,
+        budget: &str,
+        counts: [u64; 2],
+    ) -> Option<String> {
+        let name = name_of(budget);
+        let whole = |n: &u64| self.totals.get(name).is_some_and(|all| all.contains(n));
+        let mut accepts = context.rules.accepts.iter();
+        accepts.find_map(|accept| match accept {
+            AcceptOverride::Budget(given, n)
+                if given == budget && counts.contains(n)
+                    || given != budget && given == name && whole(n) =>
+            {
+                Some(format!("{given}={n}"))
+            }
+            _ => None,
+        })
     }
 }
 
 /// What the effects count against.
-fn count_steps(
-    context: &PlanContext<'_>,
-    work: &PlanInProgress,
-    covered: &BTreeSet<Key>,
-) -> BudgetSteps {
+fn count_steps(context: &PlanContext<'_>, left: &PlanRemainder) -> BudgetSteps {
     let mut budgets = BudgetSteps::new();
-    let world = PlannedState::new(context.stored, context.desired, &work.effects);
-    let effects = work.effects.iter();
-    for effect in effects.filter(|effect| !covered.contains(&effect.key)) {
-        for share in undecided(context, work, &world, effect) {
+    let world = PlannedState::new(context.stored, context.desired, &left.effects);
+    let effects = left.effects.iter();
+    for effect in effects.filter(|effect| !left.ledger.is_beyond_guards(&effect.key)) {
+        for share in undecided(context, left, &world, effect) {
             budgets.entry(share.budget).or_default().push(CountedStep {
                 key: effect.key.clone(),
                 n: share.count,
@@ -89,15 +158,9 @@ fn count_steps(
 }
 
 /// Adds the records of earlier passes to the steps that they are about.
-fn add_records(
-    context: &PlanContext<'_>,
-    work: &PlanInProgress,
-    covered: &BTreeSet<Key>,
-    budgets: &mut BudgetSteps,
-) {
-    for record in
-        remembered_steps::guard_records(context).filter(|record| !covered.contains(&record.key))
-    {
+fn add_records(context: &PlanContext<'_>, left: &PlanRemainder, budgets: &mut BudgetSteps) {
+    let records = remembered_steps::guard_records(context);
+    for record in records.filter(|record| !left.ledger.is_beyond_guards(&record.key)) {
         // Under another limit of the configuration it may not be held at all.
         let trips = |(limit, _): (GuardLimit, String)| {
             limit.is_exceeded_by(record.count, record.earlier, record.total)
@@ -105,7 +168,7 @@ fn add_records(
         if !limit_of(&context.rules.guards, &record.budget).is_some_and(trips) {
             continue;
         }
-        let Some(change) = remembered_steps::planned_again(context, work, record) else {
+        let Some(change) = remembered_steps::planned_again(context, left, record) else {
             continue;
         };
         let members = budgets.entry(record.budget.clone()).or_default();
@@ -146,162 +209,92 @@ fn name_of(budget: &str) -> &str {
     budget.split('@').next().unwrap_or_default()
 }
 
-/// The guards of one plan.
-struct GuardEvaluator<'a> {
-    context: &'a PlanContext<'a>,
-    bases: &'a BudgetBases,
-    totals: BTreeMap<BudgetName, BTreeSet<u64>>,
-    tripped: TrippedLimits,
-}
-
-impl GuardEvaluator<'_> {
-    fn judge(&mut self, work: &mut PlanInProgress, budget: &BudgetName, members: Vec<CountedStep>) {
-        let context = self.context;
-        let Some((limit, config)) = limit_of(&context.rules.guards, budget) else {
-            return;
-        };
-        let members = without_approved(context, work, members);
-        let count: u64 = members.iter().map(|member| member.n).sum();
-        let spent = &context.stored.budget_use;
-        let earlier = spent.get(budget).copied().unwrap_or_default();
-        let own = members.iter().map(|member| &member.key);
-        let total = self.bases.base_for_budget(context, work, budget, own);
-        let trips = count > 0 && limit.is_exceeded_by(count, earlier, total);
-        let held: Vec<CountedStep> = if trips {
-            members
-        } else {
-            let recorded = members.into_iter();
-            recorded.filter(|member| member.record.is_some()).collect()
-        };
-        if held.is_empty() || self.accepted(work, budget, [count, held.len() as u64]) {
-            return;
-        }
-        let records = || held.iter().filter_map(|member| member.record.as_ref());
-        let numbers = GuardNumbers {
-            count: held.len() as u64,
-            earlier: records()
-                .map(|record| record.earlier)
-                .filter(|_| !trips)
-                .fold(earlier, u64::max),
-            total: records().map(|record| record.total).fold(total, u64::min),
-            limit,
-            config,
-        };
-        let limited = exceeded_limit::exceeded_limit(context, budget, &numbers);
-        let hold = trip(context, work, &held, &numbers, &limited);
-        let entries = self.tripped.hold(context, work, hold, limited);
-        record(context, work, budget, entries, held, &numbers, trips);
-    }
-
-    /// Whether an override covers a budget; then nothing counts against it.
-    fn accepted(&self, work: &mut PlanInProgress, budget: &BudgetName, counts: [u64; 2]) -> bool {
-        let name = name_of(budget);
-        let whole = |n: &u64| self.totals.get(name).is_some_and(|all| all.contains(n));
-        let covers = |accept: &&AcceptOverride| match accept {
-            AcceptOverride::Budget(given, n) if given == budget => counts.contains(n),
-            AcceptOverride::Budget(given, n) => given == name && whole(n),
-            _ => false,
-        };
-        let accept = self.context.rules.accepts.iter().find(covers);
-        if let Some(AcceptOverride::Budget(given, n)) = accept {
-            work.used_consents.push(format!("{given}={n}"));
-            work.exempt_budgets.insert(budget.clone());
-        }
-        accept.is_some()
-    }
-}
-
-/// Takes out the steps that a person approved under the hold of an earlier pass: more of the same
+/// The steps without those that a person approved under the hold of an earlier pass: more of the same
 /// kind beside them is another hold, and the approval stays what it was.
-fn without_approved(
+fn without_approved<'s>(
     context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
-    members: Vec<CountedStep>,
-) -> Vec<CountedStep> {
+    left: &PlanRemainder,
+    steps: &'s [CountedStep],
+    outcome: &mut RuleOutcome,
+) -> Vec<&'s CountedStep> {
     let approved = &context.stored.approved_holds;
-    let mut left = Vec::new();
-    for counted in members {
+    let mut undecided = Vec::new();
+    for counted in steps {
         let approval = counted.record.as_ref().and_then(|record| {
             let part = format!("{} {}", record.hold, record.key);
             let given = [record.hold.clone(), part].into_iter();
             let given = given.into_iter().find(|given| approved.contains(given))?;
-            let member = held_member(context, work, &counted)?;
+            let member = held_member(context, left, counted)?;
             (member.digest() == record.step).then_some((given, member))
         });
         match approval {
             Some((given, member)) => {
-                work.used_consents.push(format!("hold {given}"));
-                work.let_member_through(member);
+                outcome.consents.push(format!("hold {given}"));
+                outcome.approved.push(member);
             }
-            None => left.push(counted),
+            None => undecided.push(counted),
         }
     }
-    left
+    undecided
 }
 
-/// Remembers what was held, for later passes.
-fn record(
+/// What to remember of the steps, for later passes.
+fn records(
     context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
-    budget: &BudgetName,
-    entries: Range<usize>,
-    held: Vec<CountedStep>,
+    left: &PlanRemainder,
+    budget: &str,
+    held: &[&CountedStep],
     numbers: &GuardNumbers,
     trips: bool,
-) {
-    let ids = work.held[entries].iter();
-    let ids: BTreeMap<Key, String> = ids.map(|it| (it.key.clone(), it.hold.clone())).collect();
-    for counted in held {
-        let Some(id) = ids.get(&counted.key) else {
-            continue;
-        };
-        let Some(member) = held_member(context, work, &counted) else {
-            continue;
-        };
+) -> Vec<HeldStep> {
+    let records = held.iter().filter_map(|counted| {
+        let member = held_member(context, left, counted)?;
         let field = counted.change.as_ref().map(|change| &change.field);
-        let step = remembered_steps::step(context, budget, id, &member, field);
-        let judged = match (&counted.record, trips) {
+        let step = remembered_steps::step(context, budget, &member, field);
+        // A step that stays held keeps the numbers by which it was held first.
+        let (count, earlier, total) = match (&counted.record, trips) {
             (Some(record), false) => (record.count, record.earlier, record.total),
             _ => (numbers.count, numbers.earlier, numbers.total),
         };
-        work.remembered.push(HeldStep {
-            count: judged.0,
-            earlier: judged.1,
-            total: judged.2.min(numbers.total),
+        Some(HeldStep {
+            count,
+            earlier,
+            total: total.min(numbers.total),
             ..step
-        });
-    }
+        })
+    });
+    records.collect()
 }
 
-fn trip(
+fn guard_hold(
     context: &PlanContext<'_>,
-    work: &PlanInProgress,
-    held: &[CountedStep],
+    left: &PlanRemainder,
+    budget: &str,
+    held: &[&CountedStep],
     numbers: &GuardNumbers,
-    limited: &ExceededLimit,
 ) -> Hold {
+    let limits = vec![exceeded_limit::exceeded_limit(context, budget, numbers)];
     let members = held.iter();
+    let members = members.filter_map(|counted| held_member(context, left, counted));
     Hold {
-        code: codes::GUARD,
-        message: exceeded_limit::message(std::slice::from_ref(limited)),
         count: Some(numbers.count),
         total: Some(numbers.total),
         limit: Some(numbers.limit.allowed(numbers.total)),
-        accept_option: Some(limited.accept_option.clone()),
-        members: members
-            .filter_map(|counted| held_member(context, work, counted))
-            .collect(),
+        accept_option: Some(exceeded_limit::overrides(&limits)),
+        members: members.collect(),
+        limits: limits.clone(),
+        ..Hold::without_members(codes::GUARD, exceeded_limit::message(&limits))
     }
 }
 
 fn held_member(
     context: &PlanContext<'_>,
-    work: &PlanInProgress,
+    left: &PlanRemainder,
     counted: &CountedStep,
 ) -> Option<HoldMember> {
-    let effect = work.effects.get(&counted.key)?;
+    let effect = left.effects.get(&counted.key)?;
     Some(match &counted.change {
-        None => effect_member(context, effect, order::verb(context, effect)),
+        None => effect_member(context, effect, effects::verb(context, effect)),
         Some(change) => field_member(context, &counted.key, change.clone()),
     })
 }
@@ -309,20 +302,17 @@ fn held_member(
 /// What the steps that are left use up of each budget; what somebody let through does not count.
 pub(super) fn budget_use(
     context: &PlanContext<'_>,
-    work: &PlanInProgress,
+    left: &PlanRemainder,
 ) -> BTreeMap<BudgetName, u64> {
-    let world = PlannedState::new(context.stored, context.desired, &work.effects);
+    let world = PlannedState::new(context.stored, context.desired, &left.effects);
+    let ledger = &left.ledger;
     let mut spent = BTreeMap::new();
-    for effect in work
-        .effects
-        .iter()
-        .filter(|effect| !work.let_through.contains(&effect.key))
-    {
-        for share in undecided(context, work, &world, effect) {
+    let effects = left.effects.iter();
+    for effect in effects.filter(|effect| !ledger.is_uncounted(&effect.key)) {
+        for share in undecided(context, left, &world, effect) {
             // An override for the whole kind covers the accounts.
-            let kind = name_of(&share.budget);
             let exempt =
-                work.exempt_budgets.contains(&share.budget) || work.exempt_budgets.contains(kind);
+                ledger.is_exempt(&share.budget) || ledger.is_exempt(name_of(&share.budget));
             if !exempt && limit_of(&context.rules.guards, &share.budget).is_some() {
                 *spent.entry(share.budget).or_default() += share.count;
             }

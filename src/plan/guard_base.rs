@@ -1,26 +1,29 @@
 //! Of how many the count of a guard is a share.
+//!
+//! The base of a budget is what there is before the plan, without what the plan takes away for another
+//! reason, held or not. Otherwise the base would shrink once a part of the plan is applied, and the next
+//! pass of the same tree would hold more. Start with [`BudgetBases::base_for_budget`].
 
-use super::budget_share::{BudgetName, is_live, members, removed_members};
+use super::budget_share::{BudgetName, accounts_left, is_live};
 use super::context::PlanContext;
-use super::planner::PlanInProgress;
+use super::effects::{change_of, takes_out_of_use};
+use super::remainder::PlanRemainder;
 use super::types::{ClaimAction, ClaimUpdate};
 use crate::check::{EffectOutcome, ResourceEffect};
 use crate::kinds;
 use crate::model::{
-    ClaimState, CompactText, FieldChange, FieldRef, GuardBase, Key, KindId, Row, SnapshotLookup,
-    Value,
+    ClaimState, CompactText, FieldRef, GuardBase, Key, KindId, Row, SnapshotLookup, Value,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What guards count a share of, and who leaves it through the plan.
 pub(super) struct BudgetBases {
     /// How many live rows of each kind the source claims, before the plan.
-    pub live: BTreeMap<KindId, u64>,
+    live: BTreeMap<KindId, u64>,
     leaving: DepartingRows,
 }
 
-/// Who leaves a base through the plan, held or not: if only those did that are applied, the base would
-/// be smaller in the next pass of the same tree, and more would be held.
+/// Who leaves a base through the plan, held or not.
 #[derive(Default)]
 struct DepartingRows {
     /// Live rows of the source, which are not live afterwards or not its own.
@@ -32,10 +35,10 @@ struct DepartingRows {
 }
 
 impl BudgetBases {
-    pub fn of(context: &PlanContext<'_>, work: &PlanInProgress) -> Self {
+    pub fn of(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
         Self {
             live: live(context),
-            leaving: DepartingRows::of(context, work),
+            leaving: DepartingRows::of(context, left),
         }
     }
 
@@ -44,26 +47,29 @@ impl BudgetBases {
     pub fn base_for_budget<'k>(
         &self,
         context: &PlanContext<'_>,
-        work: &PlanInProgress,
+        left: &PlanRemainder,
         budget: &str,
         own: impl Iterator<Item = &'k Key>,
     ) -> u64 {
         let base = base(context, &self.live, budget);
-        let leaving = self.leaving.of_budget(context, work, budget);
+        let leaving = self.leaving.of_budget(context, left, budget);
         let own = own.filter(|key| leaving.contains(key)).count();
         base.saturating_sub((leaving.len() - own) as u64)
     }
 }
 
 impl DepartingRows {
-    fn of(context: &PlanContext<'_>, work: &PlanInProgress) -> Self {
+    fn of(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
         let mut leaving = Self::default();
-        let released = work.released.iter().chain(released(&work.claim_updates));
+        let released = left
+            .removals
+            .released
+            .iter()
+            .chain(released(&left.removals.claim_updates));
         for row in released.filter_map(|key| context.stored.rows.get(key)) {
             leaving.unclaim(context, row);
         }
-        let accounts = kinds::get(kinds::USER).expect_index("accounts");
-        for effect in &work.effects {
+        for effect in &left.effects {
             let Some(row) = context.stored.rows.get(&effect.key) else {
                 continue;
             };
@@ -76,12 +82,7 @@ impl DepartingRows {
                 leaving.unclaim(context, row);
             }
             if row.key.kind == kinds::USER && live {
-                let lost = match change_of(effect, &kinds::own_field(accounts)) {
-                    Some(change) if !goes => removed_members(change),
-                    _ if goes => members(row.values[accounts].as_ref()),
-                    _ => Vec::new(),
-                };
-                for account in lost {
+                for account in accounts_left(row, effect).stored {
                     let users = leaving.users.entry(CompactText::new(account)).or_default();
                     users.insert(row.key.clone());
                 }
@@ -103,7 +104,7 @@ impl DepartingRows {
     fn of_budget(
         &self,
         context: &PlanContext<'_>,
-        work: &PlanInProgress,
+        left: &PlanRemainder,
         budget: &str,
     ) -> HashSet<Key> {
         match BudgetBaseKind::budget(budget) {
@@ -121,7 +122,7 @@ impl DepartingRows {
                     row.is_some_and(|row| is_filled(row, &field))
                 };
                 let claimed = self.claimed.iter().filter(|key| key.kind == kind);
-                let emptied = work.effects.iter().filter(|effect| {
+                let emptied = left.effects.iter().filter(|effect| {
                     effect.key.kind == kind
                         && is_ours(context, &effect.key)
                         && leaves_field_empty(effect, &field)
@@ -166,35 +167,15 @@ fn released(agreed: &[ClaimUpdate]) -> impl Iterator<Item = &Key> {
     agreed.iter().filter(released).map(|agreed| &agreed.key)
 }
 
-fn change_of<'e>(effect: &'e ResourceEffect, field: &FieldRef) -> Option<&'e FieldChange> {
-    let EffectOutcome::Change(changes) = &effect.outcome else {
-        return None;
-    };
-    changes.iter().find(|change| change.field == *field)
-}
-
 /// Whether an effect leaves a field without a value.
 fn leaves_field_empty(effect: &ResourceEffect, field: &FieldRef) -> bool {
     change_of(effect, field)
         .is_some_and(|change| change.after.as_ref().is_none_or(Value::is_empty_list))
 }
 
-/// Whether an effect takes its resource out of use.
-fn takes_out_of_use(effect: &ResourceEffect) -> bool {
-    let status = kinds::get(effect.key.kind).status_index();
-    match &effect.outcome {
-        EffectOutcome::Delete => true,
-        EffectOutcome::Create { .. } => false,
-        EffectOutcome::Change(changes) => changes.iter().any(|change| {
-            let after = change.after.as_ref().and_then(Value::as_text);
-            change.field.own() == Some(status) && after == Some("inactive")
-        }),
-    }
-}
-
 /// How many live rows of each kind the source claims, before the plan. What the plan itself creates,
 /// adopts or reactivates is not among them.
-fn live(context: &PlanContext<'_>) -> BTreeMap<KindId, u64> {
+pub(super) fn live(context: &PlanContext<'_>) -> BTreeMap<KindId, u64> {
     let mut live = BTreeMap::new();
     for row in &context.stored.rows {
         if is_live(row) && is_ours(context, &row.key) {

@@ -1,21 +1,35 @@
-//! What is kept back: members, ids, and how a hold reads in a plan.
+//! A hold: its members, its id, and how it reads in a plan.
+//!
+//! A rule that holds something returns [`Hold`]s and changes nothing. What becomes of them, approvals
+//! included, is up to the [`HoldLedger`](super::hold_ledger::HoldLedger).
 
+use super::context::PlanContext;
+use super::effects;
+use super::exceeded_limit::ExceededLimit;
 use super::types::{HoldEntry, StepVerb};
+use crate::check::ResourceEffect;
 use crate::diagnostic::{Code, Origin};
 use crate::kinds::{self, Kind};
-use crate::model::{Cell, Digest, FieldChange, Key, digest};
+use crate::model::{Cell, Digest, FieldChange, HeldStep, Key, Value, digest};
 use std::collections::BTreeSet;
 
-/// A group of effects, or parts of them, that is kept back until somebody decides.
+/// A group of effects, or parts of them, that is held until somebody decides.
 #[derive(Clone, Debug)]
 pub(super) struct Hold {
     pub code: Code,
+    /// The rule at the root of what is held because of an error or of another hold: no approval lets it
+    /// through.
+    pub root: Option<Code>,
     pub message: String,
     pub count: Option<u64>,
     pub total: Option<u64>,
     pub limit: Option<u64>,
     pub accept_option: Option<String>,
     pub members: Vec<HoldMember>,
+    /// The limits of guards that it is over.
+    pub limits: Vec<ExceededLimit>,
+    /// What to remember of its members as long as they are held. Their hold id is not known yet.
+    pub records: Vec<HeldStep>,
 }
 
 /// One resource's part in a hold.
@@ -45,12 +59,15 @@ impl Hold {
     pub fn without_members(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
+            root: None,
             message: message.into(),
             count: None,
             total: None,
             limit: None,
             accept_option: None,
             members: Vec::new(),
+            limits: Vec::new(),
+            records: Vec::new(),
         }
     }
 
@@ -90,13 +107,23 @@ impl Hold {
         (!self.members.is_empty()).then_some(self)
     }
 
+    /// The rule that holds the members in the end.
+    pub fn root_code(&self) -> Code {
+        self.root.unwrap_or(self.code)
+    }
+
+    /// Whether an approval would let it through.
+    pub fn is_approvable(&self) -> bool {
+        self.root.is_none() && self.code.is_approvable()
+    }
+
     /// The hold as it stands in a plan, one entry a member.
     pub fn entries(&self, id: &str) -> impl Iterator<Item = HoldEntry> {
         self.members.iter().map(move |member| HoldEntry {
             verb: member.verb,
             key: member.key.clone(),
             code: self.code,
-            root: self.code,
+            root: self.root_code(),
             message: self.message.clone(),
             hold: id.to_owned(),
             count: self.count,
@@ -140,6 +167,51 @@ impl HoldMember {
                 hasher.update(&fed);
             }
         }
+    }
+}
+
+/// One resource's part in a hold.
+pub(super) fn member(
+    context: &PlanContext<'_>,
+    key: &Key,
+    verb: StepVerb,
+    changes: Vec<FieldChange>,
+) -> HoldMember {
+    HoldMember {
+        key: key.clone(),
+        verb,
+        origin: context.origin(key),
+        changes,
+        whole: false,
+        becomes: None,
+    }
+}
+
+/// One field's part in a hold. Its verb is that of the field alone: what else the pass does to the
+/// resource is done once, and the hold stays.
+pub(super) fn field_member(
+    context: &PlanContext<'_>,
+    key: &Key,
+    change: FieldChange,
+) -> HoldMember {
+    let status = kinds::get(key.kind).status_index();
+    let verb = match change.after.as_ref().and_then(Value::as_text) {
+        _ if change.field.own() != Some(status) => StepVerb::Update,
+        Some("inactive") => StepVerb::Deactivate,
+        _ => StepVerb::Reactivate,
+    };
+    member(context, key, verb, vec![change])
+}
+
+/// An effect as a member of a hold, all of it.
+pub(super) fn effect_member(
+    context: &PlanContext<'_>,
+    effect: &ResourceEffect,
+    verb: StepVerb,
+) -> HoldMember {
+    HoldMember {
+        whole: true,
+        ..member(context, &effect.key, verb, effects::changes(effect))
     }
 }
 

@@ -1,4 +1,6 @@
 //! Masks a plan for somebody who may not read the directory: stored personal values are left out.
+//!
+//! What the sender of a tree wrote stays; only values that come from the database are masked.
 
 use super::types::{Plan, StepBody};
 use crate::kinds;

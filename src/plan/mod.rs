@@ -1,5 +1,8 @@
-//! The plan: what makes actual equal desired, what was kept back, and why. Pure: no clock, no
-//! random number, no log, no I/O.
+//! The plan: what makes the database equal what is declared, what is held, and why.
+//!
+//! Start with `planner.rs`: it names the stages, each a type of its own. `types.rs` has what comes out,
+//! `rules.rs` what goes in beside the two states, and [`render`] writes a plan for people and programs.
+//! Pure: no clock, no random number, no log, no I/O.
 
 mod absence;
 mod advance;
@@ -8,28 +11,33 @@ mod compare;
 mod context;
 mod create;
 mod draft;
+mod drafts;
 mod dropped_members;
 mod effects;
+mod emptied_kinds;
 mod exceeded_limit;
 mod finish;
-mod fixpoint;
 mod forbid;
 mod guard;
 mod guard_base;
-mod handover;
 mod hold;
+mod hold_ledger;
+mod judge;
 mod mask;
 mod order;
 mod peer;
 mod planner;
 mod record_mates;
 mod regained;
+mod remainder;
 mod remembered_steps;
 mod removal;
 mod rename;
 pub mod render;
 mod resource_holds;
+mod rule_diagnostics;
 mod rules;
+mod settle;
 mod status;
 mod step_claim;
 mod successors;

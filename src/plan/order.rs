@@ -1,85 +1,34 @@
 //! Steps from effects, in an order in which no prefix breaks a reference.
+//!
+//! [`steps`] makes a step of each effect that is left, with what the source claims afterwards; [`sort`]
+//! puts parents before children and removals last.
 
 use super::context::PlanContext;
 use super::dropped_members;
+use super::effects::{created, verb};
 use super::hold;
-use super::planner::PlanInProgress;
+use super::remainder::PlanRemainder;
 use super::step_claim::{self, ClaimDigests, StepClaim};
 use super::types::{Step, StepBody, StepReason, StepVerb};
 use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
 use crate::kinds;
-use crate::model::{Digest, FieldChange, FieldDigests, Key, Value};
+use crate::model::{Digest, FieldDigests, Key};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The word for what would happen: the first that fits.
-pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVerb {
-    let changes = match &effect.outcome {
-        EffectOutcome::Delete => return StepVerb::Delete,
-        EffectOutcome::Create { .. } => return StepVerb::Create,
-        EffectOutcome::Change(changes) => changes,
-    };
-    let status = kinds::get(effect.key.kind).status_index();
-    let status = changes
-        .iter()
-        .find(|change| change.field.own() == Some(status));
-    let becomes = status
-        .and_then(|change| change.after.as_ref())
-        .and_then(Value::as_text);
-    let adopts = context
-        .stored
-        .claim(&context.desired.source, &effect.key)
-        .is_none();
-    match (becomes, adopts) {
-        (Some("inactive"), _) => StepVerb::Deactivate,
-        (_, true) => StepVerb::Adopt,
-        (Some(_), false) => StepVerb::Reactivate,
-        (None, false) => StepVerb::Update,
-    }
-}
-
-/// The changes of an effect, field by field.
-pub(super) fn changes(effect: &ResourceEffect) -> Vec<FieldChange> {
-    match &effect.outcome {
-        EffectOutcome::Change(changes) => changes.clone(),
-        EffectOutcome::Delete => Vec::new(),
-        EffectOutcome::Create { .. } => created(effect).changes().into_owned(),
-    }
-}
-
-/// The step that creates, without its claim.
-pub(super) fn created(effect: &ResourceEffect) -> Step {
-    let body = match &effect.outcome {
-        EffectOutcome::Create { declared, derived } => StepBody::Create {
-            declared: declared.clone(),
-            derived: derived.clone().into(),
-        },
-        EffectOutcome::Change(_) | EffectOutcome::Delete => StepBody::Changes(Vec::new()),
-    };
-    Step {
-        verb: StepVerb::Create,
-        key: effect.key.clone(),
-        version: None,
-        reason: StepReason::Declared,
-        origin: None,
-        claim: None,
-        body,
-    }
-}
-
 /// The steps of all effects that are left.
-pub(super) fn steps(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<Step> {
+pub(super) fn steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<Step> {
     // In parallel: of a first plan there are as many as resources.
-    let effects: Vec<&ResourceEffect> = work.effects.iter().collect();
+    let effects: Vec<&ResourceEffect> = left.effects.iter().collect();
     effects
         .par_iter()
-        .map(|effect| step(context, work, effect))
+        .map(|effect| step(context, left, effect))
         .collect()
 }
 
-fn step(context: &PlanContext<'_>, work: &PlanInProgress, effect: &ResourceEffect) -> Step {
-    let reason = work.reason(&effect.key);
+fn step(context: &PlanContext<'_>, left: &PlanRemainder, effect: &ResourceEffect) -> Step {
+    let reason = left.reason(&effect.key);
     let verb = verb(context, effect);
     let body = match &effect.outcome {
         EffectOutcome::Create { .. } => created(effect).body,
@@ -100,7 +49,7 @@ fn step(context: &PlanContext<'_>, work: &PlanInProgress, effect: &ResourceEffec
         reason,
         origin: context.origin(&effect.key),
         claim: if claimed {
-            claim(context, work, &effect.key)
+            claim(context, left, &effect.key)
         } else {
             None
         },
@@ -112,7 +61,7 @@ fn step(context: &PlanContext<'_>, work: &PlanInProgress, effect: &ResourceEffec
 /// and the digest is none, so that the next pass compares again.
 pub(super) fn claim(
     context: &PlanContext<'_>,
-    work: &PlanInProgress,
+    left: &PlanRemainder,
     key: &Key,
 ) -> Option<StepClaim> {
     let declared = context.desired.resources.get(key)?;
@@ -122,7 +71,7 @@ pub(super) fn claim(
         .filter(|_| context.desired.partial)
         .map(|old| dropped_members::carried_digests(context.desired, declared, kind, old));
     let carried = carried.filter(|carried| carried.iter().next().is_some());
-    let open = work.open_fields.get(key);
+    let open = left.claims.open_fields.get(key);
     if open.is_none() && carried.is_none() {
         return Some(StepClaim::Declared {
             declared: Arc::clone(declared),
@@ -130,7 +79,8 @@ pub(super) fn claim(
         });
     }
     let mut fields = step_claim::fields(declared);
-    let recorded: Vec<(String, u64)> = work
+    let recorded: Vec<(String, u64)> = left
+        .claims
         .recorded
         .get(key)
         .into_iter()
@@ -170,8 +120,8 @@ pub(super) fn claim(
 }
 
 /// By kind, parents before children; removals last and in reverse.
-pub(super) fn sort(context: &PlanContext<'_>, work: &PlanInProgress, steps: &mut [Step]) {
-    let world = PlannedState::new(context.stored, context.desired, &work.effects);
+pub(super) fn sort(context: &PlanContext<'_>, left: &PlanRemainder, steps: &mut [Step]) {
+    let world = PlannedState::new(context.stored, context.desired, &left.effects);
     let depths: HashMap<Key, usize> = steps
         .iter()
         .filter_map(|step| Some((step.key.clone(), depth(&world, &step.key)?)))

@@ -1,4 +1,7 @@
-//! What the other sources say: by what their passes accept, and for the rest by their claims.
+//! What the other sources say of a resource or a field.
+//!
+//! The tree of a source counts if its last pass accepted it. What a tree does not tell, because it is an
+//! export, was not read or is held, its claim tells.
 
 use super::compare::says_something;
 use super::context::PlanContext;

@@ -1,4 +1,6 @@
 //! A record of an export is applied whole or not at all: an account and the addresses in its rows.
+//!
+//! When one of them has errors, [`mates`] names the others, which are held with it.
 
 use super::context::PlanContext;
 use crate::diagnostic::Code;

@@ -1,6 +1,7 @@
-//! Access that somebody took since a source declared it. A claim only says what a row has had: what a
-//! claim says and the row lacks, somebody else changed. What is declared as before is held then; and
-//! the claim goes on recording it, whoever declares it from now on.
+//! Access that somebody took since a source declared it.
+//!
+//! A claim only says what a row has had: what a claim says and the row lacks, somebody else changed. What is
+//! declared as before is held then. The claim goes on recording it, whoever declares it from now on.
 
 use super::compare::{FieldVerdict, stored};
 use super::context::PlanContext;

@@ -3,13 +3,15 @@
 //!
 //! A hold does not dissolve because the rest of its plan was applied and there is more of the kind now:
 //! an apply records what a guard held and by which numbers, and the planner holds it again until
-//! somebody decides or the source declares something else.
+//! somebody decides or the source declares something else. Start with [`planned_again`] and
+//! [`forgotten`].
 
 use super::budget_share::is_live;
 use super::compare;
 use super::context::PlanContext;
+use super::effects::change_of;
 use super::hold::{Hold, HoldMember};
-use super::planner::PlanInProgress;
+use super::remainder::PlanRemainder;
 use super::types::{Plan, Step};
 use crate::check::{EffectOutcome, ResourceEffect};
 use crate::kinds::{self, Kind};
@@ -43,12 +45,12 @@ pub(super) fn guard_records<'a>(
 #[allow(clippy::option_option)]
 pub(super) fn planned_again(
     context: &PlanContext<'_>,
-    work: &PlanInProgress,
+    left: &PlanRemainder,
     record: &HeldStep,
 ) -> Option<Option<FieldChange>> {
-    let effect = work.effects.get(&record.key)?;
+    let effect = left.effects.get(&record.key)?;
     let field = field_of(record);
-    let decided = work.approved_fields.get(&record.key);
+    let decided = left.ledger.approved_fields(&record.key);
     if decided.is_some_and(|fields| fields.contains(&field))
         || record.declared != declared(context, &record.key, &field)
     {
@@ -60,27 +62,22 @@ pub(super) fn planned_again(
     change_of(effect, &field).map(|change| Some(change.clone()))
 }
 
-/// Holds, and remembers what is held whole.
-pub(super) fn hold(context: &PlanContext<'_>, work: &mut PlanInProgress, hold: Hold, budget: &str) {
+/// The same hold, with the records of its members, which it holds whole.
+pub(super) fn remembered(context: &PlanContext<'_>, mut hold: Hold, budget: &str) -> Hold {
     let (count, total) = (hold.members.len() as u64, hold.total.unwrap_or_default());
-    let members = hold.members.clone();
-    let before = work.held.len();
-    work.hold(context, hold);
-    for held in &work.held[before..] {
-        let member = members.iter().find(|member| member.key == held.key);
-        work.remembered.extend(member.map(|member| HeldStep {
-            count,
-            total,
-            ..step(context, budget, &held.hold, member, None)
-        }));
-    }
+    let records = hold.members.iter().map(|member| HeldStep {
+        count,
+        total,
+        ..step(context, budget, member, None)
+    });
+    hold.records = records.collect();
+    hold
 }
 
-/// A record of a held step, without the numbers.
+/// A record of a held step, without the numbers and the id of its hold.
 pub(super) fn step(
     context: &PlanContext<'_>,
     budget: &str,
-    hold: &str,
     member: &HoldMember,
     field: Option<&FieldRef>,
 ) -> HeldStep {
@@ -92,7 +89,7 @@ pub(super) fn step(
         budget: budget.to_owned(),
         field: field.map_or_else(String::new, |field| kind.field_name(field)),
         verb: verb_of(member).to_owned(),
-        hold: hold.to_owned(),
+        hold: String::new(),
         count: 0,
         earlier: 0,
         total: 0,
@@ -103,13 +100,13 @@ pub(super) fn step(
 
 /// The records that have come to their end: the step is done, or the source declares something else.
 /// A pass that could not show a step leaves its record.
-pub(super) fn forgotten(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<HeldStep> {
+pub(super) fn forgotten(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<HeldStep> {
     let again = |record: &&HeldStep| {
-        let mut held = work.remembered.iter();
+        let mut held = left.ledger.remembered.iter();
         held.any(|held| held.is_same_step(record))
     };
     let ended =
-        source_records(context).filter(|record| !again(record) && has_ended(context, work, record));
+        source_records(context).filter(|record| !again(record) && has_ended(context, left, record));
     ended.cloned().collect()
 }
 
@@ -153,9 +150,9 @@ pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
     since.collect()
 }
 
-fn has_ended(context: &PlanContext<'_>, work: &PlanInProgress, record: &HeldStep) -> bool {
+fn has_ended(context: &PlanContext<'_>, left: &PlanRemainder, record: &HeldStep) -> bool {
     let field = field_of(record);
-    if let Some(effect) = work.effects.get(&record.key) {
+    if let Some(effect) = left.effects.get(&record.key) {
         let done = if record.field.is_empty() {
             verb(effect) == record.verb
         } else {
@@ -245,13 +242,6 @@ fn field_of(record: &HeldStep) -> FieldRef {
 
 fn status_of(kind: &Kind) -> FieldRef {
     kinds::own_field(kind.status_index())
-}
-
-fn change_of<'e>(effect: &'e ResourceEffect, field: &FieldRef) -> Option<&'e FieldChange> {
-    match &effect.outcome {
-        EffectOutcome::Change(changes) => changes.iter().find(|change| change.field == *field),
-        _ => None,
-    }
 }
 
 /// What an effect does to its resource, whatever else it changes.

@@ -1,19 +1,25 @@
 //! What goes under one id and comes under another: external ids cannot change, so both are held.
+//!
+//! Two resources seem to be the same when they share a VAT or registration number or an e-mail.
+//! [`renames_from_peers`] runs while drafting, for what comes here and goes in another source;
+//! [`hold_renames`] is the rule.
 
 use super::budget_share::is_live;
 use super::context::PlanContext;
-use super::forbid::effect_member;
-use super::hold::{Hold, HoldMember};
-use super::order;
-use super::planner::PlanInProgress;
+use super::effects;
+use super::emptied_kinds::removed_keys;
+use super::hold::{Hold, HoldMember, effect_member};
+use super::hold_ledger::RuleOutcome;
+use super::remainder::PlanRemainder;
 use super::remembered_steps;
-use super::removal::removed_keys;
 use super::rules::{AcceptOverride, PeerSource};
 use crate::check::{EffectOutcome, ResourceEffect};
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{ClaimState, DeclaredResource, Key, KindId, Row, SnapshotLookup, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{
+    ClaimState, DeclaredResource, Key, KeyedList, KindId, Row, SnapshotLookup, Value,
+};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Fields by which a company or person is recognised under another id; whether only one that a
@@ -24,10 +30,12 @@ const STRONG: &[(KindId, &str, bool)] = &[
     (kinds::USER, "email", false),
 ];
 
-/// More renames than this are one hold.
+/// More renames than this are one hold: they come from a new scheme of ids, a prefix or another ERP, and
+/// that is one decision. A few are decided one by one.
 const MANY_RENAMES: u64 = 5;
 
 /// Somebody who goes under one id and comes under another.
+#[derive(Clone)]
 pub(super) struct RenamePair {
     pub old: Key,
     pub new: Key,
@@ -36,6 +44,7 @@ pub(super) struct RenamePair {
 }
 
 /// The other source of a rename, and which half is its doing.
+#[derive(Clone)]
 enum RenamePeer {
     Removes(Arc<str>),
     Declares(Arc<str>),
@@ -45,7 +54,7 @@ enum RenamePeer {
 /// rules are run: until the other source has removed it, its e-mail is taken.
 pub(super) fn renames_from_peers(
     context: &PlanContext<'_>,
-    work: &PlanInProgress,
+    effects: &KeyedList<ResourceEffect>,
 ) -> Vec<RenamePair> {
     if context.rules.pruning_peers.is_empty() {
         return Vec::new();
@@ -54,7 +63,7 @@ pub(super) fn renames_from_peers(
     for &(kind, name, single) in STRONG {
         let index = kinds::get(kind).expect_index(name);
         let mut comes: BTreeMap<String, &Key> = BTreeMap::new();
-        for (key, declared) in created(work, kind) {
+        for (key, declared) in created(effects, kind) {
             if let Some(text) = declared.value(index).and_then(folded) {
                 ask_alike(context, kind, index, &text);
                 comes.entry(text).or_insert(key);
@@ -135,29 +144,21 @@ fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
     }
 }
 
-/// One goes and another comes with the same strong key: both are held. Returns the keys that an
-/// accepted rename covers.
-pub(super) fn renames(context: &PlanContext<'_>, work: &mut PlanInProgress) -> BTreeSet<Key> {
-    let mut pairs = renames_of_removed(context, work);
-    pairs.append(&mut work.from_elsewhere);
+/// Holds both when one goes and another comes with the same strong key, unless an override lets them
+/// through.
+pub(super) fn hold_renames(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
+    let mut pairs = renames_of_removed(context, left);
+    pairs.extend_from_slice(&left.peer_renames);
     let count = pairs.len() as u64;
+    let mut outcome = RuleOutcome::default();
     if pairs.is_empty() {
-        return BTreeSet::new();
+        return outcome;
     }
-    let covered = |pairs: &[RenamePair]| {
-        let both = pairs
-            .iter()
-            .flat_map(|pair| [pair.old.clone(), pair.new.clone()]);
-        both.collect()
-    };
-    if context
-        .rules
-        .accepts
-        .contains(&AcceptOverride::Renames(count))
-    {
-        work.used_consents.push(format!("rename={count}"));
+    let accepts = &context.rules.accepts;
+    if accepts.contains(&AcceptOverride::Renames(count)) {
+        outcome.consents.push(format!("rename={count}"));
     } else if count > MANY_RENAMES {
-        let members = pairs.iter().flat_map(|pair| renamed(context, work, pair));
+        let members = pairs.iter().flat_map(|pair| members(context, left, pair));
         let hold = Hold {
             count: Some(count),
             accept_option: Some(format!("--accept rename={count}")),
@@ -169,11 +170,23 @@ pub(super) fn renames(context: &PlanContext<'_>, work: &mut PlanInProgress) -> B
                 ),
             )
         };
-        remembered_steps::hold(context, work, hold, remembered_steps::RENAME);
+        outcome.holds.push(hold);
     } else {
-        pairs.iter().for_each(|pair| rename(context, work, pair));
+        for pair in &pairs {
+            let id = pair.old.id.to_string();
+            if accepts.contains(&AcceptOverride::Rename(id)) {
+                outcome.consents.push(format!("rename={}", pair.old.id));
+            } else {
+                outcome.holds.push(rename_hold(context, left, pair));
+            }
+        }
     }
-    covered(&pairs)
+    let holds = outcome.holds.into_iter();
+    let holds = holds.map(|it| remembered_steps::remembered(context, it, remembered_steps::RENAME));
+    outcome.holds = holds.collect();
+    let both = pairs.into_iter().flat_map(|pair| [pair.old, pair.new]);
+    outcome.covered.extend(both);
+    outcome
 }
 
 /// Whether an override lets a rename through.
@@ -186,21 +199,13 @@ pub(super) fn is_accepted(context: &PlanContext<'_>, old: &Key) -> bool {
     })
 }
 
-fn rename(context: &PlanContext<'_>, work: &mut PlanInProgress, pair: &RenamePair) {
+fn rename_hold(context: &PlanContext<'_>, left: &PlanRemainder, pair: &RenamePair) -> Hold {
     let RenamePair {
         old,
         new,
         peer: other,
     } = pair;
     let over = format!("rename={}", old.id);
-    if context
-        .rules
-        .accepts
-        .contains(&AcceptOverride::Rename(old.id.to_string()))
-    {
-        work.used_consents.push(over);
-        return;
-    }
     let (goes, comes) = match other {
         None => (String::new(), String::new()),
         Some(RenamePeer::Removes(source)) => (format!(" in source {source}"), String::new()),
@@ -209,21 +214,20 @@ fn rename(context: &PlanContext<'_>, work: &mut PlanInProgress, pair: &RenamePai
     let message = format!(
         "{old} is removed{goes} and {new} is added{comes} with the same VAT or registration number or e-mail; external ids cannot change. Keep the old id, or pass `--accept {over}` (nothing is carried over)"
     );
-    let hold = Hold {
+    Hold {
         accept_option: Some(format!("--accept {over}")),
-        members: renamed(context, work, pair),
+        members: members(context, left, pair),
         ..Hold::without_members(codes::POSSIBLE_RENAME, message)
-    };
-    remembered_steps::hold(context, work, hold, remembered_steps::RENAME);
+    }
 }
 
 /// What goes and what comes in this plan, as members of a hold.
-fn renamed(context: &PlanContext<'_>, work: &PlanInProgress, pair: &RenamePair) -> Vec<HoldMember> {
+fn members(context: &PlanContext<'_>, left: &PlanRemainder, pair: &RenamePair) -> Vec<HoldMember> {
     let member = |key: &Key, becomes: Option<&Key>| {
-        let effect = work.effects.get(key)?;
+        let effect = left.effects.get(key)?;
         Some(HoldMember {
             becomes: becomes.cloned(),
-            ..effect_member(context, effect, order::verb(context, effect))
+            ..effect_member(context, effect, effects::verb(context, effect))
         })
     };
     let members = [member(&pair.old, Some(&pair.new)), member(&pair.new, None)];
@@ -231,8 +235,8 @@ fn renamed(context: &PlanContext<'_>, work: &PlanInProgress, pair: &RenamePair) 
 }
 
 /// Whoever goes in this plan and comes in it too, or in another source.
-fn renames_of_removed(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<RenamePair> {
-    let gone = removed_keys(work);
+fn renames_of_removed(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<RenamePair> {
+    let gone = removed_keys(left);
     let mut pairs: BTreeMap<Key, RenamePair> = BTreeMap::new();
     for &(kind, name, single) in STRONG {
         let index = kinds::get(kind).expect_index(name);
@@ -261,7 +265,7 @@ fn renames_of_removed(context: &PlanContext<'_>, work: &PlanInProgress) -> Vec<R
                 });
             }
         };
-        for (key, declared) in created(work, kind) {
+        for (key, declared) in created(&left.effects, kind) {
             take(declared.value(index).and_then(folded), key, None);
         }
         for peer in &context.rules.peers {
@@ -316,8 +320,11 @@ fn rows_of_peers<'s>(
     })
 }
 
-fn created(work: &PlanInProgress, kind: KindId) -> impl Iterator<Item = (&Key, &DeclaredResource)> {
-    let effects = work.effects.iter().filter(move |it| it.key.kind == kind);
+fn created(
+    effects: &KeyedList<ResourceEffect>,
+    kind: KindId,
+) -> impl Iterator<Item = (&Key, &DeclaredResource)> {
+    let effects = effects.iter().filter(move |it| it.key.kind == kind);
     effects.filter_map(|ResourceEffect { key, outcome }| match outcome {
         EffectOutcome::Create { declared, .. } => Some((key, &**declared)),
         _ => None,

@@ -1,61 +1,106 @@
-//! Holding one field, one resource, or an account with all that only stands with it.
+//! Holds of what cannot stand without something else that is held: a field, a resource, or an account
+//! with all that only stands with it.
+//!
+//! Each of these holds names the rule at its root, and no approval lets it through: it goes once its
+//! cause is gone. What is held already is not held again.
 
 use super::context::PlanContext;
-use super::draft::field_member;
-use super::forbid::effect_member;
-use super::hold::Hold;
-use super::order;
-use super::planner::PlanInProgress;
-use super::types::HoldEntry;
+use super::effects;
+use super::hold::{Hold, effect_member, field_member};
+use super::remainder::PlanRemainder;
 use crate::check::PlannedState;
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
 use crate::model::{FieldChange, Key};
+use std::collections::BTreeSet;
+
+/// Why something is held.
+#[derive(Clone, Copy)]
+pub(super) struct HoldCause<'m> {
+    pub code: Code,
+    /// The rule at the root.
+    pub root: Code,
+    pub message: &'m str,
+}
+
+impl<'m> HoldCause<'m> {
+    /// Something else that is held by the rule `root`.
+    pub fn dependency(root: Code, message: &'m str) -> Self {
+        Self {
+            code: codes::HELD_DEPENDENCY,
+            root,
+            message,
+        }
+    }
+}
 
 /// Holds one field of a resource.
-pub(super) fn hold_field(
+pub(super) fn field_hold(
     context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
+    left: &PlanRemainder,
     key: &Key,
     change: FieldChange,
-    root: Code,
-    message: &str,
-) {
-    if work.holds_field(key, &change.field) {
-        return;
+    cause: HoldCause<'_>,
+) -> Option<Hold> {
+    if left.ledger.holds_field(key, &change.field) {
+        return None;
     }
     let member = field_member(context, key, change);
-    let hold = Hold::single(codes::HELD_DEPENDENCY, message, member);
-    let id = hold.id(&context.desired.source, &context.rules.salt);
-    let entries = hold.entries(&id);
-    work.held
-        .extend(entries.map(|held| HoldEntry { root, ..held }));
-    for member in &hold.members {
-        work.block(root, key, false, &member.changes);
+    Some(Hold {
+        root: Some(cause.root),
+        ..Hold::single(cause.code, cause.message, member)
+    })
+}
+
+/// Holds one resource.
+pub(super) fn resource_hold(
+    context: &PlanContext<'_>,
+    left: &PlanRemainder,
+    key: &Key,
+    cause: HoldCause<'_>,
+) -> Option<Hold> {
+    if left.ledger.is_blocked(key) {
+        return None;
     }
+    let effect = left.effects.get(key)?;
+    let member = effect_member(context, effect, effects::verb(context, effect));
+    Some(Hold {
+        root: Some(cause.root),
+        ..Hold::single(cause.code, cause.message, member)
+    })
 }
 
 /// Holds a resource; of an account also its organisations, policies and the users whose only
 /// account it is.
-pub(super) fn hold_unit(
+pub(super) fn unit_holds(
     context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
+    left: &PlanRemainder,
     key: &Key,
-    code: Code,
-    root: Code,
-    message: &str,
-) {
-    hold_one(context, work, key, code, root, message);
+    cause: HoldCause<'_>,
+) -> Vec<Hold> {
+    let mut holds: Vec<Hold> = resource_hold(context, left, key, cause)
+        .into_iter()
+        .collect();
     if key.kind != kinds::ACCOUNT {
-        return;
+        return holds;
     }
-    let world = PlannedState::new(context.stored, context.desired, &work.effects);
+    for member in account_unit(context, left, key) {
+        let message = format!("{member} belongs to {key}, which is held ({})", cause.code);
+        let cause = HoldCause::dependency(cause.root, &message);
+        holds.extend(resource_hold(context, left, &member, cause));
+    }
+    holds
+}
+
+/// What only stands with an account, without that itself.
+fn account_unit(context: &PlanContext<'_>, left: &PlanRemainder, key: &Key) -> Vec<Key> {
+    let world = PlannedState::new(context.stored, context.desired, &left.effects);
     let mut unit: Vec<Key> = Vec::new();
     for (referrer, field) in world.all_referrers(key) {
         let only = world
             .after(referrer)
             .is_some_and(|view| view.targets(field).count() == 1);
-        if only && work.effects.contains(referrer) {
+        if only && left.effects.contains(referrer) {
             unit.push(referrer.clone());
         }
     }
@@ -68,42 +113,12 @@ pub(super) fn hold_unit(
         targets.collect::<Vec<_>>()
     });
     let alone = |address: &Key| {
-        let created = !context.stored.rows.contains(address) && work.effects.contains(address);
+        let created = !context.stored.rows.contains(address) && left.effects.contains(address);
         created && world.referrers(kinds::ACCOUNT, addresses, address) == [key]
     };
     unit.extend(targets.filter(alone));
-    for member in unit {
-        let message = format!("{member} belongs to {key}, which is held ({code})");
-        hold_one(
-            context,
-            work,
-            &member,
-            codes::HELD_DEPENDENCY,
-            root,
-            &message,
-        );
-    }
-}
-
-/// Holds one resource.
-pub(super) fn hold_one(
-    context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
-    key: &Key,
-    code: Code,
-    root: Code,
-    message: &str,
-) {
-    if work.blocked.contains_key(key) {
-        return;
-    }
-    let Some(effect) = work.effects.get(key) else {
-        return;
-    };
-    let verb = order::verb(context, effect);
-    let hold = Hold::single(code, message, effect_member(context, effect, verb));
-    let id = hold.id(&context.desired.source, &context.rules.salt);
-    work.held
-        .extend(hold.entries(&id).map(|held| HoldEntry { root, ..held }));
-    work.blocked.insert(key.clone(), root);
+    // A resource may refer to the account by several fields.
+    let mut named = BTreeSet::new();
+    unit.retain(|member| named.insert(member.clone()) && member != key);
+    unit
 }

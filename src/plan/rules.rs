@@ -1,4 +1,7 @@
 //! What the operator decided: the inputs of a plan beside the two states.
+//!
+//! [`PlanRules`] comes from the configuration, the command line and the other sources. It has the
+//! authorities, the limits of the guards, and the overrides given for this plan.
 
 use crate::diagnostic::Code;
 use crate::kinds::{self, Kind};
@@ -188,6 +191,7 @@ impl GuardLimit {
         let n = now + earlier;
         let share = n > self.floor && n * 100 > self.percent * of;
         let most = self.max.is_some_and(|max| n > max);
+        // The floor alone would let a small directory lose most of its rows without a question.
         let half = now >= 2 && now * 2 >= of;
         share || most || half
     }

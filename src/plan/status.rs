@@ -1,8 +1,11 @@
 //! What a manifest without a status means: active, unless somebody decided otherwise.
+//!
+//! An inactive row of such a manifest is activated only when this source took it out of use. Otherwise that
+//! is held until somebody decides.
 
 use super::context::PlanContext;
-use super::draft::{DraftPart, ResourceDraft, field_member, member};
-use super::hold::{Hold, HoldMember};
+use super::draft::{DraftPart, ResourceDraft};
+use super::hold::{Hold, HoldMember, field_member, member};
 use super::regained;
 use super::rules::PeerSource;
 use super::types::{StepReason, StepVerb};

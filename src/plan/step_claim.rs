@@ -1,4 +1,6 @@
 //! What a source claims of a resource: the digests of what it declares.
+//!
+//! The digest of the whole tells whether anything is new; those of the fields tell who declared what.
 
 use super::compare;
 use super::context::PlanContext;

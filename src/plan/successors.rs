@@ -1,16 +1,18 @@
 //! An administrator stays as long as whoever is to take over is held.
+//!
+//! [`predecessor_holds`] is the rule, asked again after every round of holds. The rest tells the
+//! accounts of which somebody is, becomes or would be administrator, also to passes of other sources.
 
 use super::budget_share::is_live;
 use super::context::PlanContext;
-use super::planner::PlanInProgress;
-use super::resource_holds::{hold_field, hold_one};
+use super::hold::Hold;
+use super::remainder::PlanRemainder;
+use super::resource_holds::{HoldCause, field_hold, resource_hold};
 use super::types::{HoldEntry, Plan, StepReason, StepVerb};
 use crate::check::{ADMINISTRATOR, EffectOutcome, PlannedState, ResourceEffect};
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
-use crate::model::{
-    CompactText, DeclaredResource, FieldChange, FieldRef, Key, Link, Row, Snapshot, Value,
-};
+use crate::model::{CompactText, DeclaredResource, FieldRef, Key, Link, Row, Snapshot, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The group whose members see all of their accounts, as administrators do.
@@ -25,70 +27,65 @@ struct HeldSuccessors {
 }
 
 /// Holds what takes an administrator from an account while another one of it is held.
-pub(super) fn keep_predecessors(
+pub(super) fn predecessor_holds(
     context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
+    left: &PlanRemainder,
     faulty: &BTreeMap<Key, Code>,
-) {
-    let successors = HeldSuccessors::find(context, work, faulty);
+) -> Vec<Hold> {
+    let successors = HeldSuccessors::find(context, left, faulty);
     if successors.by_account.is_empty() && successors.unknown_account.is_none() {
-        return;
+        return Vec::new();
     }
-    let world = PlannedState::new(context.stored, context.desired, &work.effects);
+    let world = PlannedState::new(context.stored, context.desired, &left.effects);
     // What somebody else gave is taken back whoever is held.
-    let users = work.effects.iter().filter(|it| it.key.kind == kinds::USER);
-    let users = users.filter(|it| work.reason(&it.key) != StepReason::Drift);
-    let lost = users.filter_map(|effect| {
+    let users = left.effects.iter().filter(|it| it.key.kind == kinds::USER);
+    let users = users.filter(|it| left.reason(&it.key) != StepReason::Drift);
+    let holds = users.flat_map(|effect| {
         let lost = no_longer_administered(context, &world, effect);
         let mut held = lost.iter().filter_map(|account| {
             let (key, root) = successors
                 .by_account
                 .get(account)
                 .or(successors.unknown_account.as_ref())?;
-            (*key != effect.key).then(|| (account.clone(), key.clone(), *root))
+            (*key != effect.key).then_some((account, key, *root))
         });
-        Some((effect.key.clone(), held.next()?))
+        let first = held.next();
+        first.map_or_else(Vec::new, |(account, successor, root)| {
+            let message = format!(
+                "{} stays administrator of Account/{account} while its successor {successor} is held ({root})",
+                effect.key
+            );
+            let cause = HoldCause::dependency(root, &message);
+            administrator_holds(context, left, effect, cause)
+        })
     });
-    for (key, (account, successor, root)) in lost.collect::<Vec<_>>() {
-        let message = format!(
-            "{key} stays administrator of Account/{account} while its successor {successor} is held ({root})"
-        );
-        keep_administrator(context, work, &key, root, &message);
-    }
+    holds.collect()
 }
 
 /// Holds the fields that make somebody administrator; the rest goes on.
-fn keep_administrator(
+fn administrator_holds(
     context: &PlanContext<'_>,
-    work: &mut PlanInProgress,
-    key: &Key,
-    root: Code,
-    message: &str,
-) {
-    let Some(effect) = work.effects.get(key) else {
-        return;
-    };
+    left: &PlanRemainder,
+    effect: &ResourceEffect,
+    cause: HoldCause<'_>,
+) -> Vec<Hold> {
+    let key = &effect.key;
     let EffectOutcome::Change(changes) = &effect.outcome else {
-        return hold_one(context, work, key, codes::HELD_DEPENDENCY, root, message);
+        return resource_hold(context, left, key, cause)
+            .into_iter()
+            .collect();
     };
     let granting = ["status", "accounts", "groups"].map(field);
-    let changes: Vec<FieldChange> = changes.clone();
-    for change in changes
-        .into_iter()
-        .filter(|it| granting.contains(&it.field))
-    {
-        hold_field(context, work, key, change, root, message);
-    }
+    let changes = changes.iter().filter(|it| granting.contains(&it.field));
+    let holds = changes.filter_map(|it| field_hold(context, left, key, it.clone(), cause));
+    holds.collect()
 }
 
 impl HeldSuccessors {
-    fn find(
-        context: &PlanContext<'_>,
-        work: &PlanInProgress,
-        faulty: &BTreeMap<Key, Code>,
-    ) -> Self {
+    fn find(context: &PlanContext<'_>, left: &PlanRemainder, faulty: &BTreeMap<Key, Code>) -> Self {
         let mut found = Self::default();
-        for held in work.held.iter().filter(|held| held.key.kind == kinds::USER) {
+        let held = left.ledger.held.iter();
+        for held in held.filter(|held| held.key.kind == kinds::USER) {
             for account in administered_if_applied(context, held) {
                 let successor = (held.key.clone(), held.root);
                 found.by_account.entry(account).or_insert(successor);

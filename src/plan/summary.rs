@@ -1,4 +1,4 @@
-//! What a plan comes to: its counts, and what nobody declares.
+//! The counts of a plan, and the stored fields that nobody declares.
 
 use super::context::PlanContext;
 use super::types::{Plan, PlanSummary, StepVerb};

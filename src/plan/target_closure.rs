@@ -1,4 +1,6 @@
 //! Partial plans: what a target needs to be valid.
+//!
+//! [`closure`] adds what the targets refer to and what would be left without a user.
 
 use crate::kinds;
 use crate::model::{Cell, DeclaredResource, Desired, Key, Snapshot, Value};

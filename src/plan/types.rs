@@ -1,4 +1,7 @@
-//! Plan, step, change and hold: immutable, complete, the same bytes for the same input.
+//! Plan, step, change and hold, as they leave the planner.
+//!
+//! A [`Plan`] is immutable and complete, and has the same bytes for the same input. Nothing filters it
+//! afterwards: whatever is not to be applied is held while it is made.
 
 use super::step_claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
@@ -11,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-/// What makes actual equal desired for one source, and what was kept back.
+/// What makes the database equal what one source declares, and what is held.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The source and its revision.
@@ -24,7 +27,7 @@ pub struct Plan {
     pub summary: PlanSummary,
     /// What apply does, in order.
     pub steps: Vec<Step>,
-    /// What was kept back.
+    /// What is held.
     pub held: Vec<HoldEntry>,
     /// Stored resources of kinds without status that their source no longer declares.
     pub orphans: Vec<Key>,
@@ -341,7 +344,7 @@ impl Step {
     }
 }
 
-/// Something that was kept back, and why.
+/// A resource, or fields of one, that is held, and why.
 #[derive(Clone, Debug)]
 pub struct HoldEntry {
     /// What would happen.

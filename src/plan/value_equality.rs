@@ -1,4 +1,6 @@
 //! When two sources say the same of a field, in whatever form each writes it.
+//!
+//! Without this, two sources that write a telephone number differently would overwrite each other.
 
 use crate::kinds::{Field, FieldType};
 use crate::model::{CompactText, Value};

@@ -1,7 +1,8 @@
-//! What waits for a source that decides a field and writes nothing now.
+//! The fields that wait for another source: it decides them and writes nothing now.
+//!
+//! Drafting collects them; they come out as one note for each source and kind.
 
 use super::context::PlanContext;
-use super::planner::PlanInProgress;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds;
 use crate::model::{Key, KindId};
@@ -19,20 +20,23 @@ pub(super) struct WaitingField {
     pub written: bool,
 }
 
-/// The fields of a kind that wait for a source, and of which resources.
-pub(super) type WaitingByPeer =
-    BTreeMap<(Arc<str>, bool, KindId), (BTreeSet<String>, BTreeSet<Key>)>;
+/// What waits: the fields of a kind, and of which resources.
+#[derive(Default)]
+pub(super) struct WaitingFields(BTreeMap<WaitingGroup, (BTreeSet<String>, BTreeSet<Key>)>);
 
-impl PlanInProgress {
+/// The source that is waited for, whether the values of this source are written until then, and a kind.
+type WaitingGroup = (Arc<str>, bool, KindId);
+
+impl WaitingFields {
     /// Takes note of the fields of a resource that wait.
-    pub fn wait(&mut self, key: &Key, fields: Vec<WaitingField>) {
+    pub fn add(&mut self, key: &Key, fields: Vec<WaitingField>) {
         for WaitingField {
             peer,
             field,
             written,
         } in fields
         {
-            let entry = self.waiting.entry((peer, written, key.kind));
+            let entry = self.0.entry((peer, written, key.kind));
             let (fields, keys) = entry.or_default();
             fields.insert(field);
             keys.insert(key.clone());
@@ -40,8 +44,9 @@ impl PlanInProgress {
     }
 
     /// Says what waits: once for each source and kind.
-    pub fn note_waiting(&mut self, context: &PlanContext<'_>) {
-        for ((name, written, kind), (fields, keys)) in std::mem::take(&mut self.waiting) {
+    pub fn notes(self, context: &PlanContext<'_>) -> Vec<Diagnostic> {
+        let mut notes = Vec::new();
+        for ((name, written, kind), (fields, keys)) in self.0 {
             let mut peers = context.rules.peers.iter();
             let peer = peers.find(|peer| peer.name == name);
             let Some(idle) = peer.and_then(|peer| peer.idle.as_ref()) else {
@@ -51,8 +56,9 @@ impl PlanInProgress {
             let message = message(&name, &fields.join(", "), &resources(kind, &keys), written);
             let found =
                 Diagnostic::new(codes::AUTHORITY_WAITS, format!("{message} ({})", idle.why));
-            self.diagnostics.push(found.help(&idle.help));
+            notes.push(found.help(&idle.help));
         }
+        notes
     }
 }
 

@@ -4,7 +4,7 @@ use crate::support::directory::{Directory, held, read, steps};
 use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
-use roster::plan::{self, AcceptOverride, PeerSource, Plan};
+use roster::plan::{self, AcceptOverride, DoubtfulField, PeerSource, Plan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -194,6 +194,28 @@ fn a_group_given_back_is_held_without_the_new_ones_beside_it() {
     let change = &first.held[0].changes[0];
     let members: Vec<_> = change.after.iter().flat_map(Value::members).collect();
     assert_eq!(members, ["FOC_User"]);
+}
+
+#[test]
+fn a_column_that_an_export_has_lost_stays_held_beside_a_group_given_back() {
+    let mut directory = Directory::new();
+    directory.apply(&people(1..=5));
+    let key = Key::new(kinds::USER, "u-1");
+    directory.edit(&key, "groups", None);
+    let field = kinds::get(kinds::USER).field_ref("phone");
+    directory.rules.doubtful_fields.push(DoubtfulField {
+        kind: kinds::USER,
+        field: field.expect("a field"),
+        count: 1,
+        total: 5,
+        limit: 0,
+        message: "phone is empty for 1 of 5".into(),
+    });
+    let edited = people(1..=5).replacen("+4640123456", "+4640999999", 1);
+    let plan = directory.plan(&edited);
+    assert_eq!(steps(&plan), Vec::<String>::new());
+    let codes: Vec<_> = plan.held.iter().map(|held| held.code).collect();
+    assert_eq!(codes, [codes::REACTIVATION, codes::COLUMN_BLANK]);
 }
 
 #[test]

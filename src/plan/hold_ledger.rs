@@ -1,0 +1,265 @@
+//! What the rules hold so far, and what people let through.
+//!
+//! A rule returns what it holds as a [`RuleOutcome`]; the ledger looks up the approvals, keeps the rest
+//! as entries of the plan and remembers which effects and fields are blocked. Rules read it to leave
+//! alone what is decided. Only [`PlanRemainder`](super::remainder::PlanRemainder) writes to it.
+
+use super::budget_share::BudgetName;
+use super::context::PlanContext;
+use super::draft::DraftPart;
+use super::exceeded_limit::{self, ExceededLimit};
+use super::hold::{Hold, HoldMember};
+use super::types::{HoldEntry, StepVerb};
+use crate::diagnostic::Code;
+use crate::model::{FieldChange, FieldRef, HeldStep, Key};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
+
+/// What one rule holds, and what overrides or approvals let through of what it would hold.
+#[derive(Default)]
+pub(super) struct RuleOutcome {
+    pub holds: Vec<Hold>,
+    /// Parts of drafts, each with the change to make when it is approved.
+    pub parts: Vec<DraftPart>,
+    /// The overrides and approvals that it used.
+    pub consents: Vec<String>,
+    /// What an approval of an earlier pass lets through.
+    pub approved: Vec<HoldMember>,
+    /// What is decided as a whole, held or not: guards leave it alone.
+    pub covered: BTreeSet<Key>,
+    /// A budget that an override lets through.
+    pub exempt_budget: Option<BudgetName>,
+    /// Whether its hold is of all that the source sent: then no claim moves.
+    pub is_whole_source: bool,
+}
+
+impl From<Vec<Hold>> for RuleOutcome {
+    fn from(holds: Vec<Hold>) -> Self {
+        Self {
+            holds,
+            ..Self::default()
+        }
+    }
+}
+
+/// What is held and what was let through.
+#[derive(Default)]
+pub(super) struct HoldLedger {
+    /// What is held so far, in the order of the rules.
+    pub held: Vec<HoldEntry>,
+    /// What guards held, for later passes.
+    pub remembered: Vec<HeldStep>,
+    /// Overrides and approvals that were used.
+    pub used_consents: Vec<String>,
+    /// Whether any rule held anything, approved or not.
+    pub has_holds: bool,
+    /// The effects that are held whole, with the rule that held them first.
+    blocked: BTreeMap<Key, Code>,
+    /// The fields that are still to be taken out of the effects.
+    blocked_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
+    /// The resources of which fields are held, with the rule that held them first.
+    partly_held: BTreeMap<Key, Code>,
+    /// The holds of guards by their id, with where they stand in `held`.
+    guard_holds: BTreeMap<String, (Range<usize>, Vec<ExceededLimit>)>,
+    exemptions: BudgetExemptions,
+}
+
+/// What counts against no budget.
+#[derive(Default)]
+struct BudgetExemptions {
+    /// Budgets that an override lets through.
+    budgets: BTreeSet<BudgetName>,
+    /// What other rules decided as a whole.
+    covered: BTreeSet<Key>,
+    /// What is held so that nobody can decide about it now.
+    undecidable: BTreeSet<Key>,
+    /// Approved deletes.
+    deletes: BTreeSet<Key>,
+    /// Of each resource, the fields about which an approval decided.
+    fields: BTreeMap<Key, BTreeSet<FieldRef>>,
+}
+
+impl HoldLedger {
+    /// Whether an effect is held whole.
+    pub fn is_blocked(&self, key: &Key) -> bool {
+        self.blocked.contains_key(key)
+    }
+
+    /// Whether a field is held already and not taken out yet.
+    pub fn holds_field(&self, key: &Key, field: &FieldRef) -> bool {
+        let fields = self.blocked_fields.get(key);
+        fields.is_some_and(|fields| fields.contains(field))
+    }
+
+    /// The rule that holds a resource or some of its fields.
+    pub fn holding_rule(&self, key: &Key) -> Option<Code> {
+        let whole = self.blocked.get(key);
+        whole.or_else(|| self.partly_held.get(key)).copied()
+    }
+
+    /// The fields of a resource about which an approval decided; `None` without an approval.
+    pub fn approved_fields(&self, key: &Key) -> Option<&BTreeSet<FieldRef>> {
+        self.exemptions.fields.get(key)
+    }
+
+    /// What rules decided as a whole.
+    pub fn covered(&self) -> &BTreeSet<Key> {
+        &self.exemptions.covered
+    }
+
+    /// Whether guards leave a resource alone: another rule decided about it, or nobody can now.
+    pub fn is_beyond_guards(&self, key: &Key) -> bool {
+        self.exemptions.covered.contains(key) || self.exemptions.undecidable.contains(key)
+    }
+
+    /// Whether what is left of a resource counts against no budget.
+    pub fn is_uncounted(&self, key: &Key) -> bool {
+        self.is_beyond_guards(key) || self.exemptions.deletes.contains(key)
+    }
+
+    /// Whether an override lets a budget through.
+    pub fn is_exempt(&self, budget: &str) -> bool {
+        self.exemptions.budgets.contains(budget)
+    }
+
+    /// Takes the fields that are to be taken out: nobody does it twice.
+    pub fn take_blocked_fields(&mut self) -> BTreeMap<Key, BTreeSet<FieldRef>> {
+        std::mem::take(&mut self.blocked_fields)
+    }
+
+    /// Adds a hold, without what approvals let through. Returns whether anything is held.
+    pub fn add_hold(&mut self, context: &PlanContext<'_>, hold: Hold) -> bool {
+        self.add(context, hold, true)
+    }
+
+    /// Adds the hold of a part of a draft. Its change is not in the effect, so that no field has to be
+    /// taken out.
+    pub fn add_part(&mut self, context: &PlanContext<'_>, hold: Hold) -> bool {
+        self.add(context, hold, false)
+    }
+
+    /// Notes what a rule let through without a hold.
+    pub fn add_consents(&mut self, outcome: RuleOutcome) {
+        self.used_consents.extend(outcome.consents);
+        self.exemptions.covered.extend(outcome.covered);
+        self.exemptions.budgets.extend(outcome.exempt_budget);
+        for member in outcome.approved {
+            self.let_through(member);
+        }
+    }
+
+    fn add(&mut self, context: &PlanContext<'_>, mut hold: Hold, is_in_effect: bool) -> bool {
+        self.has_holds = true;
+        let limits = std::mem::take(&mut hold.limits);
+        let id = (!limits.is_empty()).then(|| hold_id(context, &hold));
+        if let Some(entries) = id.as_ref().and_then(|id| self.add_limits(id, &limits)) {
+            self.remember(entries, hold.records);
+            return false;
+        }
+        let before = self.held.len();
+        if let Some((id, hold)) = self.without_approved(context, hold) {
+            self.held.extend(hold.entries(&id));
+            for member in &hold.members {
+                self.block(&hold, member, is_in_effect);
+            }
+            self.remember(before..self.held.len(), hold.records);
+        }
+        let entries = before..self.held.len();
+        let is_held = !entries.is_empty();
+        if let Some(id) = id {
+            self.guard_holds.insert(id, (entries, limits));
+        }
+        is_held
+    }
+
+    /// One step may trip several limits, a group that is exchanged both `change` and `unlink`: what is
+    /// held is the same, so it is one hold that says all of them. Returns where it stands if it is held
+    /// already.
+    fn add_limits(&mut self, id: &str, limits: &[ExceededLimit]) -> Option<Range<usize>> {
+        let (entries, all) = self.guard_holds.get_mut(id)?;
+        all.extend_from_slice(limits);
+        for held in &mut self.held[entries.clone()] {
+            held.message = exceeded_limit::message(all);
+            held.accept_option = Some(exceeded_limit::overrides(all));
+        }
+        Some(entries.clone())
+    }
+
+    /// What is left of a hold, with its id; the rest is let through.
+    fn without_approved(
+        &mut self,
+        context: &PlanContext<'_>,
+        hold: Hold,
+    ) -> Option<(String, Hold)> {
+        let mut id = hold_id(context, &hold);
+        if !hold.is_approvable() {
+            return Some((id, hold));
+        }
+        let all = hold.members.clone();
+        let approved = &context.stored.approved_holds;
+        let mut left = Some(hold);
+        // What is left of a hold of which a part was approved is a hold of its own, with an id of its
+        // own.
+        while let Some(hold) = left.take() {
+            let count = hold.members.len();
+            left = hold.without_approved(&id, approved, &mut self.used_consents);
+            match &left {
+                Some(left) if left.members.len() < count => id = hold_id(context, left),
+                _ => break,
+            }
+        }
+        let still: HashSet<&Key> = left
+            .iter()
+            .flat_map(|hold| &hold.members)
+            .map(|member| &member.key)
+            .collect();
+        for member in all.into_iter().filter(|it| !still.contains(&it.key)) {
+            self.let_through(member);
+        }
+        Some((id, left?))
+    }
+
+    /// Lets a part of a hold through that a person approved.
+    fn let_through(&mut self, member: HoldMember) {
+        if member.verb == StepVerb::Delete {
+            self.exemptions.deletes.insert(member.key.clone());
+        }
+        let fields = member.changes.into_iter().map(|change| change.field);
+        let approved = self.exemptions.fields.entry(member.key).or_default();
+        approved.extend(fields);
+    }
+
+    /// Notes what is to be taken out.
+    fn block(&mut self, hold: &Hold, member: &HoldMember, is_in_effect: bool) {
+        let (key, root) = (&member.key, hold.root_code());
+        if hold.code.is_standing() {
+            self.exemptions.undecidable.insert(key.clone());
+        }
+        if member.whole {
+            self.blocked.entry(key.clone()).or_insert(root);
+            return;
+        }
+        self.partly_held.entry(key.clone()).or_insert(root);
+        if is_in_effect {
+            let fields = member.changes.iter();
+            let fields = fields.map(|FieldChange { field, .. }| field.clone());
+            let blocked = self.blocked_fields.entry(key.clone()).or_default();
+            blocked.extend(fields);
+        }
+    }
+
+    /// Keeps the records of the steps that are held, with the id of their hold.
+    fn remember(&mut self, entries: Range<usize>, records: Vec<HeldStep>) {
+        let entries = self.held[entries].iter();
+        let ids: BTreeMap<&Key, &str> = entries.map(|held| (&held.key, &*held.hold)).collect();
+        let held = records.into_iter().filter_map(|record| {
+            let hold = (*ids.get(&record.key)?).to_owned();
+            Some(HeldStep { hold, ..record })
+        });
+        self.remembered.extend(held);
+    }
+}
+
+fn hold_id(context: &PlanContext<'_>, hold: &Hold) -> String {
+    hold.id(&context.desired.source, &context.rules.salt)
+}

@@ -1,0 +1,134 @@
+//! Runs the rules on a state after effects, and puts their diagnostics in terms of this source and the
+//! others.
+//!
+//! Goes in: effects. Comes out: what `check` finds in the state after them, with faults that were stored
+//! before lowered to warnings, and with the other source named that declares what is missing.
+
+use super::context::PlanContext;
+use super::rules::PeerSource;
+use crate::check::{self, PlannedState, ResourceEffect, RuleDiagnostic};
+use crate::diagnostic::{Code, Severity, codes};
+use crate::kinds;
+use crate::model::{Key, KeyedList};
+use std::collections::BTreeSet;
+
+/// What makes two diagnostics the same in two states: where they are, not what they say.
+pub(super) type RuleSignature = (Code, Option<Key>, Option<String>);
+
+pub(super) fn signature(finding: &RuleDiagnostic) -> RuleSignature {
+    let diagnostic = &finding.diagnostic;
+    (
+        diagnostic.code,
+        diagnostic.key.clone(),
+        diagnostic.field.clone(),
+    )
+}
+
+/// Whether a warning says that the last user, administrator or approver goes. By itself that is no error,
+/// but nobody wants it when only a hold keeps the successor away.
+pub(super) fn leaves_nobody(finding: &RuleDiagnostic) -> bool {
+    let code = finding.diagnostic.code;
+    finding.diagnostic.severity == Severity::Warning
+        && [
+            codes::LAST_USER,
+            codes::LAST_ADMINISTRATOR,
+            codes::POLICY_APPROVERS,
+        ]
+        .contains(&code)
+}
+
+/// What the rules find in the state after the effects that are left. A fault that was stored
+/// already, and that the plan neither makes nor worsens, is a warning.
+pub(super) fn rule_diagnostics(
+    context: &PlanContext<'_>,
+    effects: &KeyedList<ResourceEffect>,
+) -> Vec<RuleDiagnostic> {
+    let world = PlannedState::new(context.stored, context.desired, effects);
+    let subjects = check::subjects(&world);
+    let mut findings = check::run(&world, &subjects);
+    name_declarers(context, &mut findings);
+    name_setters(context, &world, &mut findings);
+    if !findings.iter().any(|finding| finding.diagnostic.is_error()) {
+        return findings;
+    }
+    let nothing = KeyedList::default();
+    let before = PlannedState::new(context.stored, context.desired, &nothing);
+    // What was a warning before and is an error now, the plan makes.
+    let stored = check::run(&before, &subjects);
+    let stored = stored.iter().filter(|found| found.diagnostic.is_error());
+    let stored: BTreeSet<_> = stored.map(RuleDiagnostic::identity).collect();
+    for finding in &mut findings {
+        let subject = finding.diagnostic.key.as_ref();
+        let comes = subject.and_then(|key| world.after(key));
+        // Whatever comes into use is judged as if it were created.
+        let comes = comes.is_some_and(|view| view.becomes_live());
+        if finding.diagnostic.is_error() && !comes && stored.contains(&finding.identity()) {
+            finding.diagnostic.severity = Severity::Warning;
+        }
+    }
+    findings
+}
+
+/// The other sources, by whom what is missing may be declared.
+fn other_sources<'c>(context: &'c PlanContext<'_>) -> impl Iterator<Item = &'c PeerSource> {
+    context.rules.peers.iter().chain(&context.rules.witnesses)
+}
+
+/// Of a fault by a setting: names the other source that is going to set it otherwise.
+fn name_setters(
+    context: &PlanContext<'_>,
+    world: &PlannedState<'_>,
+    findings: &mut [RuleDiagnostic],
+) {
+    for finding in findings {
+        let Some(setting) = finding.setting else {
+            continue;
+        };
+        let field = kinds::own_field(kinds::get(kinds::SETTINGS).expect_index(setting));
+        let key = Key::new(kinds::SETTINGS, "settings");
+        let now = world.setting(setting);
+        let sets = |peer: &&PeerSource| {
+            let declared = peer.desired.as_ref()?.resources.get(&key)?;
+            let stated = declared.stated(&field)?.cell.value();
+            Some(stated.is_some() && stated != now.as_ref())
+        };
+        let Some(peer) = other_sources(context).find(|peer| sets(peer) == Some(true)) else {
+            continue;
+        };
+        let name = &peer.name;
+        finding.diagnostic.help = Some(format!(
+            "Source {name} sets `{setting}`. Apply it first: `roster apply --source {name}`"
+        ));
+    }
+}
+
+/// Of a reference that leads nowhere: names the other source that declares what is meant.
+fn name_declarers(context: &PlanContext<'_>, findings: &mut [RuleDiagnostic]) {
+    let dangling = |finding: &&mut RuleDiagnostic| finding.diagnostic.code == codes::REFERENCE;
+    for finding in findings.iter_mut().filter(dangling) {
+        let Some(target) = finding.involves.first() else {
+            continue;
+        };
+        let peers = other_sources(context);
+        let declarers = peers.filter_map(|peer| Some((&peer.name, peer.declares(target)?)));
+        // A source that could write it now comes first.
+        let Some((name, accepted)) = declarers.min_by_key(|(_, accepted)| !accepted) else {
+            continue;
+        };
+        // Without a database nobody knows what is stored.
+        finding.diagnostic.message = if context.rules.witnesses.is_empty() {
+            format!("{target} does not exist yet")
+        } else {
+            format!("{target} does not exist in this source")
+        };
+        finding.diagnostic.help = Some(if accepted {
+            format!(
+                "Source {name} declares {target}. Apply it first: `roster apply --source {name}`"
+            )
+        } else {
+            format!(
+                "Source {name} declares {target}, but holds it. Fix the errors of source {name} first"
+            )
+        });
+    }
+}

@@ -1,0 +1,216 @@
+//! Takes out of the judged drafts what is held, until what is left passes every rule.
+//!
+//! [`settle`] starts from all drafts. First come the rules that hold by themselves ([`HOLD_RULES`], then
+//! the guards), all on the whole plan. Then faulty resources go, and whatever is only valid with
+//! something held: the rules of `check` judge again what is left until nothing more is held. Every rule
+//! gets a [`PlanRemainder`] and returns holds; the next value is made from both.
+
+use super::context::PlanContext;
+use super::guard::BudgetGuards;
+use super::hold::Hold;
+use super::hold_ledger::RuleOutcome;
+use super::judge::{JudgedDrafts, RuleVerdict};
+use super::remainder::PlanRemainder;
+use super::resource_holds::{HoldCause, field_hold, resource_hold, unit_holds};
+use super::rule_diagnostics::{leaves_nobody, rule_diagnostics, signature};
+use super::types::StepReason;
+use super::{emptied_kinds, forbid, record_mates, rename, successors};
+use crate::check::{EffectOutcome, RuleDiagnostic};
+use crate::diagnostic::{Code, Diagnostic, codes};
+use crate::kinds;
+use crate::model::{FieldChange, Key};
+use std::collections::BTreeSet;
+
+/// What is left after all holds, with everything found.
+pub(super) struct SettledPlan {
+    pub left: PlanRemainder,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Holds something by itself, whatever the rules of `check` say.
+type HoldRule = fn(&PlanContext<'_>, &PlanRemainder) -> RuleOutcome;
+
+/// The rules that hold by themselves. Each sees the whole plan, held or not, so that its counts and the
+/// ids of its holds do not depend on the other rules. The order decides which rule is named first where
+/// several hold the same resource. Beyond that:
+/// - parts of drafts come before the rules that look at removals: an approved part may remove something;
+/// - renames come before emptied kinds: what goes under a new id does not count as gone;
+/// - guards come after all of these, in [`hold_over_budget`]: they leave alone what is decided already.
+const HOLD_RULES: &[HoldRule] = &[
+    forbid::hold_doubted_export,
+    forbid::hold_doubtful_fields,
+    forbid::hold_draft_parts,
+    forbid::hold_forbidden_removals,
+    forbid::hold_login_changes,
+    rename::hold_renames,
+    emptied_kinds::hold_emptied_kinds,
+];
+
+/// Holds what may not be applied.
+pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> SettledPlan {
+    let JudgedDrafts {
+        drafts,
+        verdict,
+        diagnostics,
+    } = judged;
+    let mut diagnostics = forbid::with_doubts(context, &drafts.effects, diagnostics);
+    let mut left = PlanRemainder::of(drafts);
+    for rule in HOLD_RULES {
+        let outcome = rule(context, &left);
+        left = left.decide(context, outcome);
+    }
+    left = hold_over_budget(context, left).subtract();
+    if verdict.faulty.is_empty()
+        && !left.ledger.has_holds
+        && successors::held_elsewhere(context).is_empty()
+    {
+        // Nothing was held, here or by another source, so the rules would say the same again.
+        diagnostics.extend(verdict.non_errors);
+        return SettledPlan { left, diagnostics };
+    }
+    left = hold_faulty(context, left, &verdict).subtract();
+    let (left, others) = hold_dependents(context, left, &verdict);
+    diagnostics.extend(others);
+    SettledPlan { left, diagnostics }
+}
+
+/// Judges one budget after the other, kinds before accounts: an account of which all steps are decided by
+/// then is not held a second time.
+fn hold_over_budget(context: &PlanContext<'_>, mut left: PlanRemainder) -> PlanRemainder {
+    let guards = BudgetGuards::of(context, &left);
+    for budget in guards.budgets() {
+        let outcome = guards.judge(context, &left, budget);
+        left = left.decide(context, outcome);
+    }
+    left
+}
+
+/// Holds the resources with errors, and what is in one record with them.
+fn hold_faulty(
+    context: &PlanContext<'_>,
+    mut left: PlanRemainder,
+    verdict: &RuleVerdict,
+) -> PlanRemainder {
+    for (key, code) in &verdict.faulty {
+        let message = format!("{key} has errors; it is held until they are fixed");
+        let cause = HoldCause {
+            code: *code,
+            root: *code,
+            message: &message,
+        };
+        let holds = unit_holds(context, &left, key, cause);
+        left = left.decide(context, holds.into());
+    }
+    for mate in record_mates::mates(context, &verdict.faulty) {
+        let message = format!(
+            "{} is in the same record as {}, which has errors; the whole record is held",
+            mate.key, mate.faulty_key
+        );
+        let cause = HoldCause::dependency(mate.code, &message);
+        let holds = unit_holds(context, &left, &mate.key, cause);
+        left = left.decide(context, holds.into());
+    }
+    left
+}
+
+/// Holds what is only valid with something that is held, round by round, until a round holds nothing. A
+/// round takes at least one effect or field away, so there is a last one. Returns what the rules say of
+/// the rest, which is no error.
+fn hold_dependents(
+    context: &PlanContext<'_>,
+    mut left: PlanRemainder,
+    verdict: &RuleVerdict,
+) -> (PlanRemainder, Vec<Diagnostic>) {
+    while !context.rules.stop.is_set() {
+        let findings = rule_diagnostics(context, &left.effects);
+        let held_before = left.ledger.held.len();
+        let is_new = |finding: &RuleDiagnostic| {
+            let known = verdict.warned.contains(&signature(finding));
+            leaves_nobody(finding) && !known && !is_drift(&left, finding)
+        };
+        let wrong = findings
+            .iter()
+            .filter(|finding| finding.diagnostic.is_error() || is_new(finding));
+        // One by one: what is held for one diagnostic may be the cause of the next.
+        for finding in wrong.collect::<Vec<_>>() {
+            let holds = dependent_holds(context, &left, finding, verdict);
+            left = left.decide(context, holds.into());
+        }
+        let holds = successors::predecessor_holds(context, &left, &verdict.faulty);
+        left = left.decide(context, holds.into()).subtract();
+        if left.ledger.held.len() == held_before {
+            let others = findings.into_iter().map(|finding| finding.diagnostic);
+            let others = others.filter(|diagnostic| !diagnostic.is_error()).collect();
+            return (left, others);
+        }
+    }
+    (left, Vec::new())
+}
+
+/// Whether a diagnostic comes of taking back what somebody else gave.
+fn is_drift(left: &PlanRemainder, finding: &RuleDiagnostic) -> bool {
+    let mut keys = finding.involves.iter().chain(&finding.diagnostic.key);
+    keys.any(|key| left.effects.contains(key) && left.reason(key) == StepReason::Drift)
+}
+
+/// Holds what a diagnostic says cannot stand without something that is held.
+fn dependent_holds(
+    context: &PlanContext<'_>,
+    left: &PlanRemainder,
+    finding: &RuleDiagnostic,
+    verdict: &RuleVerdict,
+) -> Vec<Hold> {
+    let Some(subject) = &finding.diagnostic.key else {
+        return Vec::new();
+    };
+    let held: Option<(&Key, Code)> = finding
+        .involves
+        .iter()
+        .chain([subject])
+        .find_map(|key| Some((key, left.ledger.holding_rule(key)?)));
+    let message;
+    let cause = match held {
+        Some((held, root)) if !verdict.error_signatures.contains(&signature(finding)) => {
+            message = format!(
+                "{subject} needs {held}, which is held ({root}): {}",
+                finding.diagnostic.message
+            );
+            HoldCause::dependency(root, &message)
+        }
+        _ if !finding.diagnostic.is_error() => return Vec::new(),
+        _ => HoldCause {
+            code: finding.diagnostic.code,
+            root: finding.diagnostic.code,
+            message: &finding.diagnostic.message,
+        },
+    };
+    if cause.code == codes::HELD_DEPENDENCY
+        && let Some(change) = dependent_change(left, finding)
+    {
+        let hold = field_hold(context, left, subject, change, cause);
+        return hold.into_iter().collect();
+    }
+    if left.effects.contains(subject) && !left.ledger.is_blocked(subject) {
+        return unit_holds(context, left, subject, cause);
+    }
+    let mut named = BTreeSet::new();
+    let involved = finding.involves.iter().filter(|key| named.insert(*key));
+    let holds = involved.filter_map(|key| resource_hold(context, left, key, cause));
+    holds.collect()
+}
+
+/// The one field that a diagnostic is about, of a resource of which more changes: the rest goes on.
+fn dependent_change(left: &PlanRemainder, finding: &RuleDiagnostic) -> Option<FieldChange> {
+    let (key, field) = (
+        finding.diagnostic.key.as_ref()?,
+        finding.diagnostic.field.as_ref()?,
+    );
+    let EffectOutcome::Change(changes) = &left.effects.get(key)?.outcome else {
+        return None;
+    };
+    let kind = kinds::get(key.kind);
+    let found = changes
+        .iter()
+        .find(|change| kind.field_name(&change.field) == *field);
+    found.filter(|_| changes.len() > 1).cloned()
+}
