@@ -5,13 +5,13 @@
 //! them invalid, and report that once, at the setting.
 
 use super::field_index::{account, settings, user};
-use super::fields::{is_reported, settings_key};
+use super::fields::is_reported;
 use super::rule_diagnostic::list_keys;
 use super::{
     CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
 };
 use crate::diagnostic::{Severity, agreed, codes};
-use crate::kinds::{ACCOUNT, USER};
+use crate::kinds::{ACCOUNT, USER, settings_key};
 use crate::model::Key;
 
 /// The number of accounts in a message. Each of them has to be fixed, so nearly all are named.

@@ -67,7 +67,7 @@ pub(super) fn required_again(
         let Some((kind, field)) = named(name) else {
             continue;
         };
-        let settings = settings_key();
+        let settings = kinds::settings_key();
         let own_rule = OWN_RULE.contains(&(kind.id, field));
         if own_rule || !kind.fields[field].required || is_optional(world, name) {
             continue;
@@ -299,15 +299,11 @@ pub(super) fn unknown_groups<'t>(
             RuleDiagnostic::at_own_field(scene.world, codes::ENUM, key, user::GROUPS, message);
         let found = found.help(help).member(group);
         let found = found.set_by(scene.world, "userGroups");
-        let found = found.involving(scene.world, &settings_key());
+        let found = found.involving(scene.world, &kinds::settings_key());
         // The message lists the allowed groups. If the plan adds one, the message about an old
         // fault differs from before, and the stored fault would pass for a new error.
         out.push(found.identified_by(group.as_str()));
     }
-}
-
-pub(super) fn settings_key() -> Key {
-    Key::new(kinds::SETTINGS, "settings")
 }
 
 /// Warns of a VAT number of another country than the first billing address. Often it was copied

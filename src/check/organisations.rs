@@ -5,13 +5,12 @@
 //! may contain chains of thousands.
 
 use super::field_index::{organisation, user};
-use super::fields::settings_key;
 use super::{
     CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
     unread,
 };
 use crate::diagnostic::{Severity, codes};
-use crate::kinds::{ACCOUNT, ORGANISATION};
+use crate::kinds::{ACCOUNT, ORGANISATION, settings_key};
 use crate::model::{CompactText, Key};
 use std::collections::{HashMap, HashSet};
 

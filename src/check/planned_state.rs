@@ -267,7 +267,7 @@ impl<'a> PlannedState<'a> {
         let kind = kinds::get(kinds::SETTINGS);
         let index = kind.expect_index(name);
         let field = &kind.fields[index];
-        let settings = self.after(&Key::new(kinds::SETTINGS, "settings"));
+        let settings = self.after(&kinds::settings_key());
         let said = settings.and_then(|view| match view.value(index) {
             // A stored list without members has none: the default is for who says nothing.
             None if field.ty.is_list() && !view.is_created() => Some(Value::List([].into())),
@@ -281,7 +281,7 @@ impl<'a> PlannedState<'a> {
         let kind = kinds::get(kinds::SETTINGS);
         let index = kind.expect_index(name);
         let field = &kind.fields[index];
-        let settings = self.before(&Key::new(kinds::SETTINGS, "settings"));
+        let settings = self.before(&kinds::settings_key());
         match settings.and_then(|view| view.value(index)) {
             None if field.ty.is_list() && settings.is_some() => Some(Value::List([].into())),
             value => value.cloned().or_else(|| field.default.value()),

@@ -5,10 +5,10 @@
 //! `involves` tells it what depends on what, and [`RuleDiagnostic::identity`] whether the fault was
 //! stored before.
 
-use super::fields::settings_key;
 use super::{PlannedState, unread};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kinds;
+use crate::kinds::settings_key;
 use crate::model::{CompactText, FieldRef, Key};
 
 /// A diagnostic, and the resources and settings that caused it.

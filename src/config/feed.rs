@@ -127,7 +127,7 @@ pub(super) fn resolve(
             min_rows: complete.min_rows,
             shrink,
         },
-        max_age: max_age.map(super::parse_duration).transpose()?,
+        max_age: max_age.map(super::values::parse_duration).transpose()?,
         released_after: absence.map_or(RELEASED_AFTER, |absence| absence.after.max(1)),
         absence: absence
             .filter(|absence| absence.action == AbsenceAction::Deactivate)

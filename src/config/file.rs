@@ -1,21 +1,22 @@
 //! The file as written: strict, every key known, environment variables expanded where they may be.
 
+use super::effective::Config;
 use super::feed::{self, AbsenceSpec, CompletenessSpec};
+use super::git;
 use super::notices::NoticesSpec;
 use super::rules::{self, AuthoritySpec, GuardsSpec};
 use super::schedule::{TimingSpec, WindowSpec};
 use super::serve::ServeSpec;
-use super::{Config, Source, SourceLocation, git};
+use super::source::{Source, SourceLocation};
+use super::values::{DAY, expand_variables, parse_duration};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 pub(super) const DEFAULT_DATABASE: &str = "sqlite:.roster/roster.db";
 pub(super) const DEFAULT_CACHE: &str = ".roster/cache";
-pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// `roster.yaml` as written: it may hold secrets, so it is never shown.
 #[derive(Deserialize)]
@@ -349,56 +350,6 @@ fn resolve_database(url: &str, base: &Path) -> String {
     }
 }
 
-/// Replaces each `${NAME}` by the environment variable of that name.
-pub(super) fn expand_variables(text: &str) -> Result<String, String> {
-    let mut expanded = String::new();
-    let mut unset = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start..].find('}') else {
-            return Err("`${` without a closing `}`".to_owned());
-        };
-        let name = &rest[start + 2..start + length];
-        match std::env::var(name) {
-            Ok(value) => {
-                expanded.push_str(&rest[..start]);
-                expanded.push_str(&value);
-            }
-            Err(_) => unset.push(format!("`{name}`")),
-        }
-        rest = &rest[start + length + 1..];
-    }
-    match unset.as_slice() {
-        [] => Ok(expanded + rest),
-        [one] => Err(format!("the environment variable {one} is not set")),
-        [others @ .., last] => Err(format!(
-            "the environment variables {} and {last} are not set",
-            others.join(", ")
-        )),
-    }
-}
-
-/// Reads `72h`, `15m`, `30s`, `3d`.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("`{text}` is not a duration; use a value such as `30s`, `15m`, `24h` or `3d`");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: u64 = text[..text.len() - unit.len_utf8()]
-        .parse()
-        .map_err(|_| wrong())?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,17 +374,6 @@ mod tests {
             !config.sources[0]
                 .authority
                 .decides_existence(crate::kinds::ACCOUNT)
-        );
-    }
-
-    #[test]
-    fn every_variable_that_is_not_set_is_named() {
-        let one = expand_variables("sqlite:${ROSTER_UNSET_A}/x.db").unwrap_err();
-        assert_eq!(one, "the environment variable `ROSTER_UNSET_A` is not set");
-        let two = "postgres://${ROSTER_UNSET_A}:${ROSTER_UNSET_B}@${HOME}/x";
-        assert_eq!(
-            expand_variables(two).unwrap_err(),
-            "the environment variables `ROSTER_UNSET_A` and `ROSTER_UNSET_B` are not set"
         );
     }
 
@@ -506,11 +446,5 @@ mod tests {
         );
         let both = source("    directory: m\n    git: {url: a}\n");
         assert!(both.unwrap_err().contains("exclude"));
-    }
-
-    #[test]
-    fn durations_read_in_four_units() {
-        assert_eq!(parse_duration("90m"), Ok(Duration::from_mins(90)));
-        assert!(parse_duration("soon").is_err());
     }
 }

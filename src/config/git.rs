@@ -1,7 +1,7 @@
 //! `git:` of a source: where the repository is, which part of it counts, how it lets us in.
 
-use super::file::{expand_variables, parse_duration};
-use super::is_loopback;
+use super::network::is_loopback;
+use super::values::{expand_variables, parse_duration};
 use crate::git::{GitAuth, GitLocation, TIMEOUT};
 use secrecy::SecretString;
 use serde::Deserialize;

@@ -46,6 +46,14 @@ fn to_ipv6(address: IpAddr) -> Ipv6Addr {
     }
 }
 
+/// Whether a host, as it stands in an address, is this machine.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Result<std::net::IpAddr, _> = bare.parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

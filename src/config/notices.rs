@@ -2,7 +2,8 @@
 //! variables are put in, and addresses looked at, only where notices are sent: a job that only plans
 //! holds no webhook.
 
-use super::file::expand_variables;
+use super::network::is_loopback;
+use super::values::expand_variables;
 use lettre::message::Mailbox;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -344,14 +345,6 @@ fn address(text: &str) -> Result<String, String> {
         format!("`{text}` is not a mail address; use an address such as `ops@example.com`")
     })?;
     Ok(text)
-}
-
-/// Whether a host, as it stands in an address, is this machine.
-#[must_use]
-pub fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let address: Result<std::net::IpAddr, _> = bare.parse();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Scheme, host and port: what of an address may be shown.

@@ -1,6 +1,6 @@
 //! Guards and authority as written.
 
-use super::file::{DAY, parse_duration};
+use super::values::{DAY, parse_duration};
 use crate::kinds;
 use crate::plan::{AuthorityMode, GuardLimit, GuardLimits, SourceAuthority};
 use serde::Deserialize;

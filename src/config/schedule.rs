@@ -2,7 +2,7 @@
 //! `timezone` and `windows` of a source.
 
 use super::cron::{self, CronSchedule};
-use super::file::parse_duration;
+use super::values::parse_duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! `serve:`: where the daemon listens, who may talk to it, and how much of it they get.
 
-use super::file::{expand_variables, parse_duration};
 use super::network::IpNetwork;
+use super::values::{expand_variables, parse_duration};
 use serde::Deserialize;
 use serde_json::Value;
 use std::net::SocketAddr;

@@ -5,7 +5,12 @@
 //! kept in the database (`state`), so that every replica and every restart knows it.
 
 pub mod api;
+mod blocking;
+mod counters;
 pub mod feed;
+mod handle;
+mod hmac_digest;
+mod leased_pass;
 mod metrics;
 pub mod notice;
 mod outbox;
@@ -13,13 +18,18 @@ mod outcome_text;
 mod page;
 mod pass;
 mod pass_decision;
+mod pass_progress;
 mod pass_readiness;
+mod pass_turns;
 mod path_segment;
 pub mod push;
 mod readiness;
 pub mod schedule;
 mod serve;
+mod setup;
+mod signals;
 mod source_waits;
+mod source_worker;
 mod stable_read;
 pub mod state;
 mod state_document;
@@ -29,5 +39,6 @@ mod watcher;
 pub mod webhook;
 mod worker;
 
-pub use serve::{Daemon, ServeError, serve};
-pub use worker::{SourceWorker, WorkerActivity};
+pub use handle::DaemonHandle;
+pub use serve::{ServeError, serve};
+pub use source_worker::WorkerActivity;

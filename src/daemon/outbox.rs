@@ -2,15 +2,15 @@
 
 use super::notice::{self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeSender};
 use super::outcome_text;
-use super::serve::{Daemon, DaemonSetup};
 use super::state::SourceState;
-use crate::diagnostic::agreed;
+use crate::config::{Config, NoticeTarget};
+use crate::diagnostic::{agreed, chain};
 use crate::plan::Plan;
 use crate::reconcile::PassOutcome;
-use crate::store::{OutboxNotice, StoreError};
+use crate::store::{OutboxNotice, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How many things a notice lists.
@@ -45,7 +45,7 @@ impl SourceState {
 
 /// What is told of a state that came after another one, which was kept at `kept`.
 pub(super) fn notices(
-    setup: &DaemonSetup,
+    config: &Config,
     source: &str,
     [before, after]: [&notice::NoticeState; 2],
     kept: Option<DateTime<Utc>>,
@@ -54,11 +54,11 @@ pub(super) fn notices(
 ) -> Vec<Notice> {
     let now = Utc::now();
     let events = notice::events_between(before, after).into_iter();
-    let url = setup.config.serve.url.as_ref();
+    let url = config.serve.url.as_ref();
     let made = events.map(|event| Notice {
         event,
         source: source.to_owned(),
-        environment: setup.config.environment.clone(),
+        environment: config.environment.clone(),
         revision: state
             .last_attempted
             .as_ref()
@@ -134,85 +134,95 @@ fn details(event: NoticeEvent, plan: &Plan) -> Vec<NoticeDetail> {
     }
 }
 
-/// Puts notices out for everybody who wants to know.
-pub(super) async fn enqueue(
-    daemon: &Daemon,
-    setup: &DaemonSetup,
-    notices: &[Notice],
-) -> Result<(), StoreError> {
-    for notice in notices {
-        let wanted = setup.targets.iter();
-        for target in wanted.filter(|target| target.events.contains(&notice.event)) {
-            let delivery = notice.delivery(target);
-            let document = serde_json::to_string(notice).unwrap_or_default();
-            daemon
-                .store
-                .post(&delivery, &target.name, &document)
-                .await?;
-        }
-    }
-    if !notices.is_empty() {
-        daemon.notice_enqueued.notify_one();
-    }
-    Ok(())
+/// Puts notices out and sends them.
+pub(super) struct Notifier {
+    store: Store,
+    /// Rings when a notice is put out.
+    enqueued: Notify,
 }
 
-/// Sends what is put out, until `stop`.
-pub(super) async fn deliver(daemon: Arc<Daemon>, setup: Arc<DaemonSetup>, stop: CancellationToken) {
-    if setup.targets.is_empty() {
-        return;
+impl Notifier {
+    pub(super) fn new(store: Store) -> Self {
+        Self {
+            store,
+            enqueued: Notify::new(),
+        }
     }
-    let sender = NoticeSender::new();
-    while !stop.is_cancelled() {
-        match daemon.store.take_notice(SEND_CLAIM_MILLIS).await {
-            Ok(Some(outgoing)) => {
-                if let Err(error) = send(&daemon, &setup, &sender, &outgoing).await {
-                    tracing::warn!("notice failed: {}", crate::diagnostic::chain(&error));
-                }
-                continue;
+
+    /// Puts notices out for everybody who wants to know.
+    pub(super) async fn enqueue(
+        &self,
+        targets: &[NoticeTarget],
+        notices: &[Notice],
+    ) -> Result<(), StoreError> {
+        for notice in notices {
+            let wanted = targets.iter();
+            for target in wanted.filter(|target| target.events.contains(&notice.event)) {
+                let delivery = notice.delivery(target);
+                let document = serde_json::to_string(notice).unwrap_or_default();
+                self.store.post(&delivery, &target.name, &document).await?;
             }
-            Ok(None) => {}
-            Err(error) => tracing::debug!("{}", crate::diagnostic::chain(&error)),
         }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = daemon.notice_enqueued.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
+        if !notices.is_empty() {
+            self.enqueued.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Sends what is put out, until `stop`.
+    pub(super) async fn deliver(&self, targets: &[NoticeTarget], stop: &CancellationToken) {
+        if targets.is_empty() {
+            return;
+        }
+        let sender = NoticeSender::new();
+        while !stop.is_cancelled() {
+            match self.store.take_notice(SEND_CLAIM_MILLIS).await {
+                Ok(Some(outgoing)) => {
+                    if let Err(error) = self.send(&sender, targets, &outgoing).await {
+                        tracing::warn!("notice failed: {}", chain(&error));
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!("{}", chain(&error)),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.enqueued.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
         }
     }
-}
 
-async fn send(
-    daemon: &Daemon,
-    setup: &DaemonSetup,
-    sender: &NoticeSender,
-    outgoing: &OutboxNotice,
-) -> Result<(), StoreError> {
-    let store = &daemon.store;
-    let target = setup
-        .targets
-        .iter()
-        .find(|target| target.name == outgoing.target);
-    let notice = serde_json::from_str::<Notice>(&outgoing.notice);
-    let (Some(target), Ok(notice)) = (target, notice) else {
-        tracing::warn!(
-            "dropped a notice for `{}`, which is no longer configured",
-            outgoing.target
-        );
-        return store.drop_notice(&outgoing.id).await;
-    };
-    let now = Utc::now();
-    match sender.send(target, &notice, &outgoing.id, now).await {
-        Ok(()) => {
-            tracing::info!("notice sent to {}: {}", target.name, notice.title());
-            store.drop_notice(&outgoing.id).await
+    async fn send(
+        &self,
+        sender: &NoticeSender,
+        targets: &[NoticeTarget],
+        outgoing: &OutboxNotice,
+    ) -> Result<(), StoreError> {
+        let store = &self.store;
+        let target = targets.iter().find(|target| target.name == outgoing.target);
+        let notice = serde_json::from_str::<Notice>(&outgoing.notice);
+        let (Some(target), Ok(notice)) = (target, notice) else {
+            tracing::warn!(
+                "dropped a notice for `{}`, which is no longer configured",
+                outgoing.target
+            );
+            return store.drop_notice(&outgoing.id).await;
+        };
+        let now = Utc::now();
+        match sender.send(target, &notice, &outgoing.id, now).await {
+            Ok(()) => {
+                tracing::info!("notice sent to {}: {}", target.name, notice.title());
+                store.drop_notice(&outgoing.id).await
+            }
+            Err(error) => record_failure(store, outgoing, &notice, &error).await,
         }
-        Err(error) => record_failure(daemon, outgoing, &notice, &error).await,
     }
 }
 
 async fn record_failure(
-    daemon: &Daemon,
+    store: &Store,
     outgoing: &OutboxNotice,
     notice: &Notice,
     error: &DeliveryError,
@@ -221,7 +231,7 @@ async fn record_failure(
     let again = notice::next_attempt_at(notice.since, outgoing.attempts + 1, now, error, 0.5);
     let Some(again) = again else {
         tracing::error!("notice to {} failed: {error}; gave up", outgoing.target);
-        return daemon.store.drop_notice(&outgoing.id).await;
+        return store.drop_notice(&outgoing.id).await;
     };
     let wait = delay_millis(again, now);
     tracing::warn!(
@@ -229,7 +239,6 @@ async fn record_failure(
         outgoing.target,
         wait / 1000
     );
-    let store = &daemon.store;
     store
         .delay_notice(&outgoing.id, wait, &error.to_string())
         .await

@@ -5,13 +5,12 @@
 
 use super::feed;
 use super::outcome_text;
-use super::pass::PassInProgress;
+use super::pass_progress::PassInProgress;
 use super::push::PushInput;
 use super::schedule;
-use super::serve::DaemonSetup;
 use super::state::RevisionMark;
 use super::state_document::{commits, find_hold_accounts};
-use crate::config::Source;
+use crate::config::{Config, Source};
 use crate::plan::Plan;
 use crate::reconcile::{Pass, PassError, PassOutcome, PlanConsent, PlanDecision};
 use crate::store::Store;
@@ -29,7 +28,7 @@ fn leave(outcome: PassOutcome) -> PlanDecision {
 /// The configuration decides: its windows, and what is still to come from elsewhere.
 pub(super) struct DaemonConsent<'a> {
     pub(super) made: &'a mut PassInProgress,
-    pub(super) setup: &'a DaemonSetup,
+    pub(super) config: &'a Config,
     pub(super) store: &'a Store,
     /// When the phase that goes on began.
     pub(super) phase: Instant,
@@ -61,9 +60,9 @@ impl PlanConsent for DaemonConsent<'_> {
             return Ok(leave(PassOutcome::Failed));
         }
         made.unreadable = pass.readings[index].is_unreadable();
-        let source = &self.setup.config.sources[index];
+        let source = &self.config.sources[index];
         let scrub = pass.request.scrub;
-        made.record_plan(self.setup, source, self.store, plan, scrub)
+        made.record_plan(self.config, source, self.store, plan, scrub)
             .await?;
         let decided = made.decide(plan, allowed);
         let reading = &pass.readings[index];
@@ -85,7 +84,7 @@ impl PassInProgress {
     /// Keeps what a plan says of its source, before anything is done with it.
     async fn record_plan(
         &mut self,
-        setup: &DaemonSetup,
+        config: &Config,
         source: &Source,
         store: &Store,
         plan: &Plan,
@@ -94,7 +93,7 @@ impl PassInProgress {
         let now = Utc::now();
         self.state.record_plan(plan, now);
         find_hold_accounts(store, &mut self.state).await?;
-        self.state.commits = commits(&setup.config, source, &self.state, &plan.source.revision);
+        self.state.commits = commits(config, source, &self.state, &plan.source.revision);
         let mut attempted = RevisionMark::from_plan(plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was looked at all the same.

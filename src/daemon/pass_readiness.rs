@@ -1,10 +1,11 @@
 //! Before a pass: whether there is to be one, and what was fetched for it.
 
-use super::pass::PassEnd;
-use super::serve::{Daemon, DaemonSetup};
+use super::pass_progress::PassEnd;
 use super::state_document::{PassStamp, load, suspension};
+use crate::config::Config;
 use crate::diagnostic::chain;
 use crate::reconcile::{self, FetchResults};
+use crate::store::Store;
 
 /// What there is to know before a pass has its turn.
 pub(super) enum PassReadiness {
@@ -33,15 +34,15 @@ impl PassFetches {
 
 /// Looks whether there is to be a pass, and goes to the network for it: a remote that does not
 /// answer keeps no other source waiting.
-pub(super) async fn prepare(daemon: &Daemon, setup: &DaemonSetup, source: &str) -> PassReadiness {
-    match suspension(&daemon.store, source).await {
+pub(super) async fn prepare(store: &Store, config: &Config, source: &str) -> PassReadiness {
+    match suspension(store, source).await {
         Ok(None) => {}
         Ok(Some(suspension)) => return PassReadiness::Skip(PassEnd::Suspended(suspension)),
         Err(error) => return PassReadiness::Skip(PassEnd::Failed(chain(&error))),
     }
-    match load(&daemon.store, source).await {
+    match load(store, source).await {
         Ok((_, after)) => PassReadiness::Ready(PassFetches {
-            fetches: reconcile::fetch(&setup.config, Some(source)),
+            fetches: reconcile::fetch(config, Some(source)),
             last_pass: after,
         }),
         Err(error) => PassReadiness::Skip(PassEnd::Failed(chain(&error))),

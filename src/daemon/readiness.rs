@@ -1,10 +1,11 @@
 //! Whether this replica can do its work: read the database, and write what its passes come to.
 
-use super::serve::Daemon;
 use crate::diagnostic::chain;
+use crate::http::tally::LogTallies;
 use crate::reconcile::PassError;
+use crate::store::Store;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The sources whose last pass could not write, with the reason.
 #[derive(Debug, Default)]
@@ -31,9 +32,24 @@ impl UnwritableSources {
     }
 }
 
-impl Daemon {
+/// Answers whether this replica can work.
+pub(super) struct ReadinessProbe {
+    store: Store,
+    unwritable: Arc<UnwritableSources>,
+    tallies: LogTallies,
+}
+
+impl ReadinessProbe {
+    pub fn new(store: Store, unwritable: Arc<UnwritableSources>) -> Self {
+        Self {
+            store,
+            unwritable,
+            tallies: LogTallies::default(),
+        }
+    }
+
     /// Whether it can work; else why not, in words for anybody.
-    pub(super) async fn ready(&self) -> Result<(), String> {
+    pub async fn check(&self, is_configured: impl Fn(&str) -> bool) -> Result<(), String> {
         if let Err(error) = self.store.identity().await {
             // Anybody may ask as often as they like.
             if self.tallies.is_first("not ready", None) {
@@ -41,11 +57,7 @@ impl Daemon {
             }
             return Err("the database cannot be read; see the log of the daemon".to_owned());
         }
-        let setup = self.setup();
-        match self
-            .unwritable
-            .first(|source| setup.workers.contains_key(source))
-        {
+        match self.unwritable.first(is_configured) {
             Some((_, why)) => Err(format!("a pass could not write to the database: {why}")),
             None => Ok(()),
         }

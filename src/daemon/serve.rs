@@ -1,29 +1,29 @@
 //! The process: opens the database, employs a worker a source, and ends in order.
 
-use super::api::{self, DaemonHandle};
-use super::metrics::ReplicaCounters;
-use super::outbox;
+use super::api;
+use super::counters::ReplicaCounters;
+use super::handle::{DaemonHandle, DaemonParts};
+use super::outbox::Notifier;
 use super::page;
-use super::readiness::UnwritableSources;
+use super::pass::PassRunner;
+use super::pass_turns::PassTurns;
+use super::push::ImportReplies;
+use super::readiness::{ReadinessProbe, UnwritableSources};
+use super::setup::{CurrentSetup, DaemonSetup};
+use super::signals::{ControlSignal, SignalListener};
 use super::source_waits::SourceWaits;
-use super::stable_read::ReadingsCache;
 use super::systemd;
+use super::view::StatusBoard;
 use super::watcher;
-use super::webhook::{SeenDeliveries, WebhookPush};
-use super::worker::{self, SourceWorker};
-use crate::config::{Config, ConfigError, NoticeTarget};
+use super::worker;
+use crate::config::{Config, ConfigError};
 use crate::diagnostic::chain;
 use crate::http::access::AccessError;
-use crate::http::tally::LogTallies;
 use crate::http::{self, HttpServer, RequestGate, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
-use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -55,113 +55,6 @@ pub enum ServeError {
     Io(#[from] std::io::Error),
 }
 
-/// The daemon as its workers and doors see it.
-pub struct Daemon {
-    /// The database.
-    pub store: Store,
-    /// Which replica this is: host and process.
-    pub replica: String,
-    setup: watch::Sender<Arc<DaemonSetup>>,
-    /// What this replica counts.
-    pub counters: ReplicaCounters,
-    /// The deliveries of webhooks that were seen.
-    seen_deliveries: Mutex<SeenDeliveries>,
-    /// The sources whose last pass could not write.
-    pub(super) unwritable: UnwritableSources,
-    pub(super) tallies: LogTallies,
-    /// Which sources wait for which.
-    pub(super) waits: SourceWaits,
-    /// Rings when a notice is put out.
-    pub(super) notice_enqueued: Notify,
-    /// One pass at a time: each may use the whole machine.
-    pub(super) pass_permit: Semaphore,
-    /// How many passes wait for their turn.
-    pub(super) waiting_passes: AtomicUsize,
-    /// Changes when something that was sent is answered.
-    pub(super) answers: watch::Sender<u64>,
-    /// Why the last reload of the configuration failed, if it did.
-    last_reload_error: Mutex<Option<String>>,
-}
-
-/// The configuration as it holds now, and a worker a source.
-pub struct DaemonSetup {
-    /// The configuration.
-    pub config: Config,
-    /// Who is told what.
-    pub targets: Vec<NoticeTarget>,
-    /// By name.
-    pub workers: BTreeMap<String, Arc<SourceWorker>>,
-    /// What the last pass has read.
-    pub(super) readings_cache: ReadingsCache,
-}
-
-impl Daemon {
-    /// What holds now.
-    pub fn setup(&self) -> Arc<DaemonSetup> {
-        Arc::clone(&self.setup.borrow())
-    }
-
-    /// Why the configuration was not read again when it should have been; the one before is used.
-    pub fn reload_error(&self) -> Option<String> {
-        let refused = self.last_reload_error.lock();
-        refused.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_reload_error(&self, why: Option<String>) {
-        let refused = self.last_reload_error.lock();
-        *refused.unwrap_or_else(PoisonError::into_inner) = why;
-    }
-
-    /// The worker of a source.
-    pub fn worker(&self, source: &str) -> Option<Arc<SourceWorker>> {
-        self.setup().workers.get(source).cloned()
-    }
-
-    /// Whether a delivery of a webhook was not seen before.
-    pub fn remember_delivery(&self, source: &str, push: &WebhookPush) -> bool {
-        let mut seen = self
-            .seen_deliveries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        seen.insert_push(source, push)
-    }
-
-    /// Says that something that was sent is answered.
-    pub(super) fn announce_answer(&self) {
-        self.answers.send_modify(|count| *count += 1);
-    }
-
-    /// Knocks at every source.
-    pub fn request_all_passes(&self, trigger: &str) {
-        let setup = self.setup();
-        setup
-            .workers
-            .values()
-            .for_each(|worker| worker.request_pass(trigger));
-    }
-}
-
-impl DaemonSetup {
-    fn new(config: Config) -> Result<Self, ServeError> {
-        let targets = config.notices.resolve().map_err(ServeError::Notices)?;
-        let sources = config.sources.iter();
-        let workers = sources
-            .map(|source| {
-                (
-                    source.name.to_string(),
-                    Arc::new(SourceWorker::new(&source.name)),
-                )
-            })
-            .collect();
-        Ok(Self {
-            config,
-            targets,
-            workers,
-            readings_cache: ReadingsCache::default(),
-        })
-    }
-}
-
 /// Runs until the process is asked to end. `load` reads the configuration, again on SIGHUP.
 pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), ServeError> {
     let mut signals = SignalListener::new()?;
@@ -169,28 +62,15 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
     let Some(store) = open(&config, &mut signals).await? else {
         return Ok(());
     };
-    let daemon = Arc::new(Daemon {
-        store,
-        replica: replica(),
-        setup: watch::Sender::new(Arc::new(DaemonSetup::new(config)?)),
-        counters: ReplicaCounters::default(),
-        seen_deliveries: Mutex::default(),
-        unwritable: UnwritableSources::default(),
-        tallies: LogTallies::default(),
-        waits: SourceWaits::default(),
-        notice_enqueued: Notify::new(),
-        pass_permit: Semaphore::new(1),
-        waiting_passes: AtomicUsize::new(0),
-        answers: watch::Sender::new(0),
-        last_reload_error: Mutex::default(),
-    });
-    let server = start_http_server(&daemon)?;
+    let setup = DaemonSetup::new(config).map_err(ServeError::Notices)?;
+    let (runner, parts) = assemble(store, setup);
+    let server = start_http_server(parts)?;
     systemd::ready();
-    let watchdog = systemd::watchdog(Arc::clone(&daemon), server.serving.abort_handle());
+    let watchdog = systemd::watchdog(Arc::clone(&runner.current), server.serving.abort_handle());
     let watchdog = tokio::spawn(watchdog);
     loop {
-        let mut team = WorkerTasks::spawn(&daemon);
-        daemon.request_all_passes("start");
+        let mut team = WorkerTasks::spawn(&runner);
+        runner.current.request_all_passes("start");
         let mut asked = tokio::select! {
             asked = signals.next() => asked,
             () = team.wait_for_failure() => ControlSignal::Reload,
@@ -211,13 +91,49 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
             dismissed.await;
             break;
         }
-        reload(&daemon, &load);
+        reload(&runner.current, &load);
         systemd::ready();
     }
     watchdog.abort();
     server.close().await;
-    daemon.store.close().await;
+    runner.store.close().await;
     Ok(())
+}
+
+/// What makes the passes, and what requests use; they share the parts that both need.
+fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) {
+    let replica: Arc<str> = replica().into();
+    let current = Arc::new(CurrentSetup::new(setup));
+    let counters = ReplicaCounters::default();
+    let unwritable = Arc::new(UnwritableSources::default());
+    let turns = Arc::new(PassTurns::default());
+    let replies = Arc::new(ImportReplies::default());
+    let parts = DaemonParts {
+        board: StatusBoard {
+            replica: Arc::clone(&replica),
+            store: store.clone(),
+            current: Arc::clone(&current),
+        },
+        current: Arc::clone(&current),
+        counters: counters.clone(),
+        turns: Arc::clone(&turns),
+        replies: Arc::clone(&replies),
+        readiness: ReadinessProbe::new(store.clone(), Arc::clone(&unwritable)),
+        seen_deliveries: Mutex::default(),
+        store: store.clone(),
+    };
+    let runner = PassRunner {
+        notifier: Arc::new(Notifier::new(store.clone())),
+        store,
+        replica,
+        current,
+        counters,
+        unwritable,
+        waits: SourceWaits::default(),
+        turns,
+        replies,
+    };
+    (Arc::new(runner), parts)
 }
 
 /// The HTTP server at work.
@@ -237,9 +153,9 @@ impl HttpServerTask {
     }
 }
 
-fn start_http_server(daemon: &Arc<Daemon>) -> Result<HttpServerTask, ServeError> {
-    let setup = daemon.setup();
-    let counted = daemon.counters.clone();
+fn start_http_server(parts: DaemonParts) -> Result<HttpServerTask, ServeError> {
+    let setup = parts.current.get();
+    let counted = parts.counters.clone();
     let gate = RequestGate::new(&setup.config.serve)?;
     let gate = gate.with_observer(move |answered| counted.count_request(answered));
     let gate = Arc::new(gate.with_page(page::problem));
@@ -252,7 +168,7 @@ fn start_http_server(daemon: &Arc<Daemon>) -> Result<HttpServerTask, ServeError>
     tracing::info!("listening at {scheme}://{}", server.address());
     let mut routes = api::routes();
     routes.extend(page::routes(&gate));
-    let app = http::app(routes, &gate, DaemonHandle::for_daemon(daemon));
+    let app = http::app(routes, &gate, DaemonHandle::new(parts));
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.run(app, stop.clone()));
     Ok(HttpServerTask { stop, serving })
@@ -293,18 +209,19 @@ fn is_unreachable(error: &StoreError) -> bool {
     matches!(error, StoreError::Open { .. } | StoreError::Sql { .. })
 }
 
-fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
-    let read = load().map_err(ServeError::from).and_then(DaemonSetup::new);
+fn reload(current: &CurrentSetup, load: &impl Fn() -> Result<Config, ConfigError>) {
+    let read = load().map_err(ServeError::from);
+    let read = read.and_then(|config| DaemonSetup::new(config).map_err(ServeError::Notices));
     match read {
         Ok(setup) => {
-            if setup.config.database != daemon.setup().config.database {
+            if setup.config.database != current.get().config.database {
                 tracing::warn!(
                     "the database changed in the configuration; restart the daemon to use it"
                 );
             }
-            let before = daemon.setup.send_replace(Arc::new(setup));
-            hand_over_triggers(&before, &daemon.setup());
-            daemon.set_reload_error(None);
+            let before = current.replace(setup);
+            hand_over_triggers(&before, &current.get());
+            current.set_reload_error(None);
             tracing::info!("configuration reloaded");
         }
         Err(error) => {
@@ -312,7 +229,7 @@ fn reload(daemon: &Daemon, load: &impl Fn() -> Result<Config, ConfigError>) {
             tracing::error!(
                 "the configuration could not be reloaded; the previous one is in use: {why}"
             );
-            daemon.set_reload_error(Some(why));
+            current.set_reload_error(Some(why));
         }
     }
 }
@@ -335,23 +252,21 @@ struct WorkerTasks {
 }
 
 impl WorkerTasks {
-    fn spawn(daemon: &Arc<Daemon>) -> Self {
+    fn spawn(runner: &Arc<PassRunner>) -> Self {
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        let setup = daemon.setup();
+        let setup = runner.current.get();
         for worker in setup.workers.values() {
             let at_work = worker::run_worker(
-                Arc::clone(daemon),
+                Arc::clone(runner),
                 Arc::clone(&setup),
                 Arc::clone(worker),
                 stop.clone(),
             );
             tasks.spawn(at_work);
         }
-        tasks.spawn(outbox::deliver(
-            Arc::clone(daemon),
-            Arc::clone(&setup),
-            stop.clone(),
-        ));
+        let notifier = Arc::clone(&runner.notifier);
+        let (targets, ended) = (Arc::clone(&setup.targets), stop.clone());
+        tasks.spawn(async move { notifier.deliver(&targets, &ended).await });
         tasks.spawn(watcher::watch(setup, stop.clone()));
         Self { stop, tasks }
     }
@@ -375,40 +290,6 @@ impl WorkerTasks {
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("a pass did not end in time and is rolled back");
             self.tasks.shutdown().await;
-        }
-    }
-}
-
-/// What the process is asked to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ControlSignal {
-    /// To end in order.
-    End,
-    /// To read its configuration again.
-    Reload,
-}
-
-/// The signals that ask for something.
-struct SignalListener {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl SignalListener {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> ControlSignal {
-        tokio::select! {
-            _ = self.terminate.recv() => ControlSignal::End,
-            _ = self.interrupt.recv() => ControlSignal::End,
-            _ = self.hangup.recv() => ControlSignal::Reload,
         }
     }
 }

@@ -2,16 +2,12 @@
 //! or accepted looks again as soon as that one stands otherwise, and who has errors that another
 //! source may end looks again as soon as another one has changed anything.
 
-use super::serve::{Daemon, DaemonSetup};
-use super::stable_read::DirectoryStamp;
 use crate::diagnostic::Severity;
 use crate::model::Digest;
 use crate::plan::Plan;
 use crate::reconcile::Pass;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 /// How the last pass of each source here left it.
 #[derive(Debug, Default)]
@@ -31,7 +27,18 @@ struct SourceWaitState {
 }
 
 impl SourceWaits {
-    /// Takes over how a pass left its source; returns the sources that waited for what it changed.
+    /// Takes over what a pass left; returns the sources that waited for what it changed.
+    pub(super) fn finish_pass(
+        &self,
+        pass: &Pass<'_>,
+        index: usize,
+        plan: &Plan,
+        applied: bool,
+    ) -> Vec<String> {
+        let left = SourceWaitState::after_pass(pass, index, plan, applied);
+        self.record_pass(&pass.readings[index].source.name, left)
+    }
+
     /// Two that wait for each other come to rest so.
     fn record_pass(&self, source: &str, left: SourceWaitState) -> Vec<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,31 +64,6 @@ impl SourceWaitState {
             in_error: plan.count(Severity::Error) > in_files,
             relations_digest: pass.standing_digest(index),
             wrote: applied && !plan.steps.is_empty(),
-        }
-    }
-}
-
-impl Daemon {
-    /// What a pass leaves to the others: those that waited for what it changed get a pass, and the
-    /// next one has what it read.
-    pub(super) fn finish_pass(
-        &self,
-        setup: &DaemonSetup,
-        (pass, index): (Pass<'_>, usize),
-        plan: &Plan,
-        applied: bool,
-        seen: Option<(DirectoryStamp, Instant)>,
-    ) {
-        let source = &setup.config.sources[index].name;
-        let left = SourceWaitState::after_pass(&pass, index, plan, applied);
-        for waiting in self.waits.record_pass(source, left) {
-            if let Some(worker) = self.worker(&waiting) {
-                worker.request_pass(&format!("source {source}"));
-            }
-        }
-        let others_wait = self.waiting_passes.load(Ordering::Relaxed) > 0;
-        if let Some(seen) = seen.filter(|_| others_wait) {
-            setup.readings_cache.put(pass.readings, seen);
         }
     }
 }

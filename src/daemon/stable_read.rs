@@ -2,7 +2,6 @@
 //! read is left to the next one that waits for its turn: many sources that begin at once do not
 //! each read all of them.
 
-use super::serve::DaemonSetup;
 use crate::config::Config;
 use crate::manifest::Tree;
 use crate::reconcile::{Pass, PassError, PassRequest, SourceReading};
@@ -53,12 +52,12 @@ impl ReadingsCache {
 /// Reads the sources, again when a directory was written meanwhile. With how the directories were,
 /// and when, unless they were written without end.
 pub(super) async fn read_settled<'a>(
-    setup: &'a DaemonSetup,
+    config: &'a Config,
+    cache: &ReadingsCache,
     request: PassRequest,
     store: &Store,
 ) -> Result<(Pass<'a>, Option<(DirectoryStamp, Instant)>), PassError> {
-    let config = &setup.config;
-    if let Some(left) = setup.readings_cache.take()
+    if let Some(left) = cache.take()
         && let Some((pass, seen)) = read_beside(config, &request, store, left).await?
     {
         return Ok((pass, Some(seen)));

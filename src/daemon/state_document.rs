@@ -125,8 +125,8 @@ pub(super) fn commits(
 /// The accounts that a row refers to.
 fn accounts_of(row: &Row) -> Vec<String> {
     let kind = kinds::get(row.key.kind);
-    let fields = kind.references().filter(|(_, target)| *target == ACCOUNT);
-    let values = fields.filter_map(|(index, _)| row.value(&kinds::own_field(index)));
+    let fields = kind.account_fields();
+    let values = fields.filter_map(|index| row.value(&kinds::own_field(index)));
     let ids = values.flat_map(|value| match value {
         Value::Text(id) => vec![id.to_string()],
         Value::List(ids) => ids.iter().map(ToString::to_string).collect(),

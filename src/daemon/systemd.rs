@@ -1,6 +1,7 @@
 //! What systemd is told: when the daemon is ready, reloads and ends, and that it lives.
 
-use super::serve::{ControlSignal, Daemon};
+use super::setup::{CurrentSetup, DaemonSetup};
+use super::signals::ControlSignal;
 use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub(super) fn notify_signal(asked: ControlSignal) {
 
 /// Says that the daemon lives, as often as systemd wants to hear it, while its doors are open and no
 /// pass hangs: who is not heard of is started anew.
-pub(super) async fn watchdog(daemon: Arc<Daemon>, doors: AbortHandle) {
+pub(super) async fn watchdog(current: Arc<CurrentSetup>, doors: AbortHandle) {
     let Some(every) = sd_notify::watchdog_enabled() else {
         return;
     };
@@ -47,7 +48,7 @@ pub(super) async fn watchdog(daemon: Arc<Daemon>, doors: AbortHandle) {
         let hangs = if doors.is_finished() {
             Some("no longer serving".to_owned())
         } else {
-            stuck_source(&daemon)
+            stuck_source(&current.get())
         };
         match &hangs {
             None => notify_systemd(&[NotifyState::Watchdog]),
@@ -61,8 +62,7 @@ pub(super) async fn watchdog(daemon: Arc<Daemon>, doors: AbortHandle) {
 }
 
 /// The first source whose pass does not end.
-fn stuck_source(daemon: &Daemon) -> Option<String> {
-    let setup = daemon.setup();
+fn stuck_source(setup: &DaemonSetup) -> Option<String> {
     let most = setup.config.serve.stuck_after;
     let mut workers = setup.workers.values();
     let hung = workers.find(|worker| worker.pass_duration().is_some_and(|time| time > most))?;

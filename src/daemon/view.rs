@@ -1,17 +1,18 @@
 //! What the daemon shows: the API and the page are two forms of it.
 
 use super::schedule;
-use super::serve::Daemon;
+use super::setup::CurrentSetup;
+use super::source_worker::WorkerActivity;
 use super::state::{HoldState, SourceState};
 use super::state_document::{self, SourceStateDocument};
-use super::worker::WorkerActivity;
 use crate::config::{ApplyWindow, FeedConfig, Source};
 use crate::reconcile::PassOutcome;
-use crate::store::{ALL_SOURCES, ActRecord, StoreError, Suspension};
+use crate::store::{ALL_SOURCES, ActRecord, Store, StoreError, Suspension};
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The state of the daemon and its sources.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -140,10 +141,18 @@ pub struct ActView {
     pub reason: String,
 }
 
-impl Daemon {
+/// How the sources of the configuration stand, by the state that is kept in the database.
+pub struct StatusBoard {
+    /// Which replica answers: host and process.
+    pub replica: Arc<str>,
+    pub(super) store: Store,
+    pub(super) current: Arc<CurrentSetup>,
+}
+
+impl StatusBoard {
     /// How everything stands; of the sources those that `sees` says yes to.
     pub async fn status(&self, sees: impl Fn(&str) -> bool) -> Result<DaemonStatus, StoreError> {
-        let setup = self.setup();
+        let setup = self.current.get();
         let (notices, notice_error) = self.store.waiting_notices().await?;
         let shown = setup
             .config
@@ -175,14 +184,14 @@ impl Daemon {
             )
         });
         Ok(DaemonStatus {
-            replica: self.replica.clone(),
+            replica: self.replica.to_string(),
             version: env!("CARGO_PKG_VERSION"),
             environment: setup.config.environment.clone(),
             time: now,
             sources: sources.collect(),
             notices,
             notice_error,
-            reload_error: self.reload_error(),
+            reload_error: self.current.reload_error(),
         })
     }
 
@@ -193,7 +202,7 @@ impl Daemon {
 
     /// Every hold, those that wait for somebody first.
     pub async fn holds(&self, sees: impl Fn(&str) -> bool) -> Result<Vec<HoldView>, StoreError> {
-        let setup = self.setup();
+        let setup = self.current.get();
         let approvals = self.store.approvals().await?;
         let ttl = TimeDelta::from_std(setup.config.approval_ttl).unwrap_or(TimeDelta::MAX);
         let now = Utc::now();

@@ -1,7 +1,7 @@
 //! Events of the file system: hints that a directory has changed. What they miss the interval finds.
 
-use super::serve::DaemonSetup;
-use super::worker::SourceWorker;
+use super::setup::DaemonSetup;
+use super::source_worker::SourceWorker;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;

@@ -15,7 +15,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn hex(secret: &str, body: &str) -> String {
-    let digest = digest(secret.as_bytes(), &[body.as_bytes()]);
+    let digest = hmac_digest(secret.as_bytes(), &[body.as_bytes()]);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

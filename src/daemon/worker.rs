@@ -1,20 +1,19 @@
-//! One source's worker: waits for a trigger, makes a pass, says what it is doing.
+//! The work on one source: wait for a trigger, make a pass, say what is being done.
 
-use super::pass::{self, PassEnd};
+use super::blocking::run_blocking;
+use super::leased_pass;
+use super::pass::PassRunner;
+use super::pass_progress::PassEnd;
 use super::pass_readiness::{self, PassReadiness};
 use super::schedule::{self, PassBackoff};
-use super::serve::{Daemon, DaemonSetup};
+use super::setup::DaemonSetup;
+use super::source_worker::{SourceWorker, WorkerActivity};
 use crate::config::PassTimer;
 use crate::store::Suspension;
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The longest sleep at once: a clock that jumps is noticed after it.
@@ -22,97 +21,9 @@ const MAX_SLEEP: Duration = Duration::from_secs(15);
 /// How long after another replica was found at it.
 const LEASE_HELD_DELAY: Duration = Duration::from_millis(700);
 
-/// What the worker of a source does now.
-#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", tag = "now")]
-pub enum WorkerActivity {
-    /// The worker is idle.
-    #[serde(rename_all = "camelCase")]
-    Waiting {
-        /// The time of the next pass, unless a trigger comes earlier.
-        next: DateTime<Utc>,
-        /// Why the last trigger had no effect.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        why: Option<String>,
-    },
-    /// The worker runs a pass.
-    #[serde(rename_all = "camelCase")]
-    Working {
-        /// Since when.
-        since: DateTime<Utc>,
-    },
-}
-
-/// The worker of one source.
-pub struct SourceWorker {
-    pub source: Arc<str>,
-    triggers: Mutex<BTreeSet<String>>,
-    wakeup: Notify,
-    activity: watch::Sender<WorkerActivity>,
-    /// Since when it makes a pass, by a clock that does not jump.
-    pass_started: Mutex<Option<Instant>>,
-}
-
-impl SourceWorker {
-    pub(super) fn new(source: &str) -> Self {
-        let next = Utc::now();
-        Self {
-            source: source.into(),
-            triggers: Mutex::default(),
-            wakeup: Notify::new(),
-            activity: watch::Sender::new(WorkerActivity::Waiting { next, why: None }),
-            pass_started: Mutex::default(),
-        }
-    }
-
-    /// Asks for a pass. Knocks while one is under way lead to one more after it.
-    pub fn request_pass(&self, trigger: &str) {
-        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
-        knocks.insert(trigger.to_owned());
-        self.wakeup.notify_one();
-    }
-
-    /// What it does now.
-    pub fn activity(&self) -> WorkerActivity {
-        self.activity.borrow().clone()
-    }
-
-    /// For how long it has made its pass, if it makes one.
-    pub(super) fn pass_duration(&self) -> Option<Duration> {
-        let since = self
-            .pass_started
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        since.map(|since| since.elapsed())
-    }
-
-    /// Says what it does now.
-    fn set_activity(&self, activity: WorkerActivity) {
-        let works = matches!(activity, WorkerActivity::Working { .. });
-        let mut since = self
-            .pass_started
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *since = works.then(Instant::now);
-        self.activity.send_replace(activity);
-    }
-
-    /// Keeps triggers for the next pass, without asking for it now.
-    fn restore_triggers(&self, triggers: BTreeSet<String>) {
-        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
-        knocks.extend(triggers);
-    }
-
-    /// What was asked for and not begun yet.
-    pub(super) fn take_triggers(&self) -> BTreeSet<String> {
-        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut knocks)
-    }
-}
-
 /// Works until `stop`.
 pub(super) async fn run_worker(
-    daemon: Arc<Daemon>,
+    runner: Arc<PassRunner>,
     setup: Arc<DaemonSetup>,
     worker: Arc<SourceWorker>,
     stop: CancellationToken,
@@ -133,7 +44,7 @@ pub(super) async fn run_worker(
         }
         let since = Utc::now();
         worker.set_activity(WorkerActivity::Working { since });
-        let Some(ended) = pass(&daemon, &setup, &worker.source, &triggers, &stop).await else {
+        let Some(ended) = pass(&runner, &setup, &worker.source, &triggers, &stop).await else {
             // Whoever works under the next configuration makes it.
             worker.restore_triggers(triggers);
             return;
@@ -150,16 +61,17 @@ pub(super) async fn run_worker(
 
 /// Makes a pass, when its turn comes; `None` when the work is over before.
 async fn pass(
-    daemon: &Arc<Daemon>,
+    runner: &Arc<PassRunner>,
     setup: &Arc<DaemonSetup>,
     source: &Arc<str>,
     triggers: &BTreeSet<String>,
     stop: &CancellationToken,
 ) -> Option<PassEnd> {
-    let all = || (Arc::clone(daemon), Arc::clone(setup), Arc::clone(source));
+    let all = || (Arc::clone(runner), Arc::clone(setup), Arc::clone(source));
     let (of, with, name) = all();
-    let begin =
-        run_blocking(move || async move { pass_readiness::prepare(&of, &with, &name).await });
+    let begin = run_blocking(move || async move {
+        pass_readiness::prepare(&of.store, &with.config, &name).await
+    });
     // A remote that does not answer keeps nobody from leaving: what git fetches changes nothing yet.
     let begun = tokio::select! {
         begun = begin => begun,
@@ -170,30 +82,11 @@ async fn pass(
         Ok(PassReadiness::Skip(ended)) => return Some(ended),
         Err(why) => return Some(PassEnd::Failed(why)),
     };
-    daemon.waiting_passes.fetch_add(1, Ordering::Relaxed);
-    let turn = tokio::select! {
-        turn = daemon.pass_permit.acquire() => turn.ok(),
-        () = stop.cancelled() => None,
-    };
-    daemon.waiting_passes.fetch_sub(1, Ordering::Relaxed);
+    let turn = runner.turns.wait(stop).await;
     let _turn = turn?;
     let ((of, with, name), asked) = (all(), triggers.clone());
-    let run = move || async move { pass::run(&of, &with, &name, &asked, found).await };
+    let run = move || async move { leased_pass::run(&of, &with, &name, &asked, found).await };
     Some(run_blocking(run).await.unwrap_or_else(PassEnd::Failed))
-}
-
-/// Runs something that reads, computes and writes on a thread of its own, so that nothing else waits
-/// for it. A panic ends it alone.
-pub(super) async fn run_blocking<T, F>(
-    work: impl FnOnce() -> F + Send + 'static,
-) -> Result<T, String>
-where
-    T: Send + 'static,
-    F: Future<Output = T>,
-{
-    let runtime = Handle::current();
-    let done = tokio::task::spawn_blocking(move || runtime.block_on(work())).await;
-    done.map_err(|error| format!("internal error: {error}"))
 }
 
 /// Waits for a knock or the time; `false` when the work is over.
@@ -207,7 +100,7 @@ async fn wait_for_trigger(
     tokio::select! {
         biased;
         () = stop.cancelled() => return false,
-        () = worker.wakeup.notified() => {}
+        () = worker.woken() => {}
         () = tokio::time::sleep(left.min(MAX_SLEEP)) => if left <= MAX_SLEEP { worker.request_pass(trigger) },
     }
     true
@@ -342,19 +235,5 @@ mod tests {
             later,
         );
         assert!(next(&plan, later).0 > TimeDelta::seconds(200));
-    }
-
-    #[test]
-    fn no_knock_is_lost() {
-        let worker = SourceWorker::new("shop");
-        worker.request_pass("files");
-        let begun = worker.take_triggers();
-        worker.request_pass("webhook");
-        worker.restore_triggers(begun);
-        assert_eq!(
-            worker.take_triggers(),
-            ["files", "webhook"].map(str::to_owned).into()
-        );
-        assert!(worker.take_triggers().is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The table of codes: name, severity, DJUST code and page of every rule. A new rule is one line in
 //! `codes!` and one page in `specs/rules/`; without the page it does not compile.
 
-use super::Severity::{self, Error, Hold, Note, Warning};
+use super::severity::Severity::{self, Error, Hold, Note, Warning};
 use std::fmt;
 
 /// The stable name of a rule, as an index into [`ALL`].

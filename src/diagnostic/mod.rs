@@ -9,7 +9,7 @@ mod error_chain;
 mod group;
 mod json;
 pub mod render;
-mod span;
+mod severity;
 mod visible;
 
 pub use cap::{OmittedDiagnostics, cap};
@@ -18,49 +18,13 @@ pub use count::{agreed, plural, thousands};
 pub use error_chain::chain;
 pub use group::{DiagnosticGroup, group};
 pub use render::DiagnosticRenderer;
+pub use severity::Severity;
 pub use visible::{is_hidden, visible};
 
 use crate::model::{CompactText, DeclaredResource, FieldRef, Key, LineColumn};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Severity {
-    /// Blocks the plan of the source, or the resources concerned.
-    Error,
-    /// Does not block.
-    Warning,
-    Note,
-    /// Held until somebody decides.
-    Hold,
-}
-
-impl Severity {
-    #[must_use]
-    pub fn by_word(word: &str) -> Option<Self> {
-        [Self::Error, Self::Warning, Self::Note, Self::Hold]
-            .into_iter()
-            .find(|severity| severity.word() == word)
-    }
-
-    /// The word for it, in every output.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-            Self::Hold => "hold",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Origin {

@@ -2,10 +2,10 @@
 //! diagnostic and a function that returns the text of a file; out comes text. Lines that may
 //! contain secrets are never shown. Start reading at `DiagnosticRenderer::render`.
 
-use super::span::UnderlineWidths;
 use super::{Diagnostic, Origin, Severity, codes, is_hidden, visible as escaped};
 use crate::model::LineColumn;
 use anstyle::{AnsiColor, Style};
+use granit_parser::{Event, Parser};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -270,6 +270,54 @@ fn severity_style(severity: Severity) -> Style {
     }
     .on_default()
     .bold()
+}
+
+/// A larger text is not read for the sake of a few underlines.
+const MAX_UNDERLINED_BYTES: usize = 8 << 20;
+
+/// The values of a text that could be read, and how many characters of its first line each has.
+#[derive(Default)]
+struct UnderlineWidths(HashMap<LineColumn, usize>);
+
+impl UnderlineWidths {
+    /// Those of a file; of one that is no YAML, or in which YAML breaks off, those before that.
+    fn of(path: &str, text: &str) -> Self {
+        let mut spans = Self::default();
+        let is_yaml = [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|end| path.ends_with(end));
+        if !is_yaml || text.len() > MAX_UNDERLINED_BYTES {
+            return spans;
+        }
+        let mut parser = Parser::new_from_str(text);
+        while let Some(Ok((event, span))) = parser.next_event() {
+            let at = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let pos = LineColumn {
+                line: at(span.start.line()),
+                column: at(span.start.col()).saturating_add(1),
+            };
+            let (from, to) = (span.start.byte_offset(), span.end.byte_offset());
+            let value = from.zip(to).and_then(|(from, to)| text.get(from..to));
+            let first = value.and_then(|value| value.trim_end().lines().next());
+            let width = first.map_or(1, |line| line.trim_end().chars().count());
+            match event {
+                Event::MappingStart(..) | Event::SequenceStart(..) => {
+                    spans.0.entry(pos).or_insert(1);
+                }
+                // The first key of a block mapping begins where the mapping does.
+                Event::Scalar(..) | Event::Alias(..) if width > 0 => {
+                    spans.0.insert(pos, width);
+                }
+                _ => {}
+            }
+        }
+        spans
+    }
+
+    /// How many characters the value that begins at a place has.
+    fn width(&self, at: LineColumn) -> Option<usize> {
+        self.0.get(&at).copied()
+    }
 }
 
 #[cfg(test)]

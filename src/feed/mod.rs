@@ -272,7 +272,7 @@ fn check_columns(
                 .at(origin.clone())
         })
         .collect();
-    let unknown = unknown_columns(mapping, columns);
+    let unknown = guess::unknown_columns(mapping, columns);
     if !unknown.is_empty() {
         let message = format!(
             "the mapping {} does not know {}",
@@ -286,24 +286,6 @@ fn check_columns(
         );
     }
     diagnostics
-}
-
-/// Returns the columns of an export that a mapping does not know.
-fn unknown_columns<'c>(mapping: &Mapping, columns: &'c ExportColumns) -> Vec<&'c str> {
-    let mut all = ExportColumns::default();
-    for name in mapping.columns.iter().flatten().chain(&mapping.ignored) {
-        all.intern(name);
-    }
-    let known = |name: &str| {
-        let mut every = mapping
-            .sections
-            .iter()
-            .filter_map(|section| section.custom_prefix.as_ref());
-        all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
-    };
-    // Columns of secrets are reported separately.
-    let said = |name: &str| known(name) || guess::holds_secrets(name);
-    columns.names().filter(|name| !said(name)).collect()
 }
 
 impl Mapping {

@@ -4,7 +4,7 @@
 use super::problem::{self, HttpProblem};
 use super::rate::ClientKey;
 use super::role::Permission;
-use super::route::{AccessRequirement, BodySizeLimit, RouteAudience, RouteSpec};
+use super::route_spec::{AccessRequirement, BodySizeLimit, RouteAudience, RouteSpec};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

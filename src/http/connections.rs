@@ -4,9 +4,9 @@
 //! `ConnectionLimiter::admit`.
 
 use super::concurrency::SOON;
-use super::health::is_vital;
 use super::problem::{self, HttpProblem};
 use super::rate::ClientKey;
+use super::route_spec::is_vital;
 use super::tally::LogTallies;
 use crate::config::{IpNetwork, ServeLimits};
 use axum::extract::{ConnectInfo, Request, State};

@@ -5,6 +5,7 @@ use super::access::{AccessError, AccessTokens, AuthMethod, Caller};
 use super::body_limiter::BodyLimiter;
 use super::concurrency::{ConcurrencyLimiter, RequestClassMap};
 use super::idempotency::IdempotencyCache;
+use super::peer_address::PeerAddress;
 use super::problem::{self, HttpProblem};
 use super::rate::{ClientKey, RateLimiter};
 use super::same_site;
@@ -230,25 +231,6 @@ fn bearer(value: &str) -> Option<&str> {
         .eq_ignore_ascii_case("bearer")
         .then(|| token.trim())
         .filter(|token| !token.is_empty())
-}
-
-/// The client's address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PeerAddress(pub IpAddr);
-
-impl PeerAddress {
-    pub(super) fn of(parts: &Parts) -> Self {
-        let known = parts.extensions.get::<Self>().copied();
-        known.unwrap_or(Self(Ipv4Addr::UNSPECIFIED.into()))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for PeerAddress {
-    type Rejection = HttpProblem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpProblem> {
-        Ok(Self::of(parts))
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

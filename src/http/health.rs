@@ -4,22 +4,14 @@ use super::access::{AuthMethod, Caller};
 use super::operation::OperationHandler;
 use super::problem::{self, HttpProblem};
 use super::role::{Permission, Role};
-use super::route::{AccessRequirement, Route};
+use super::route::Route;
+use super::route_spec::{AccessRequirement, HEALTH, READY};
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
-
-/// The path of the liveness check.
-const HEALTH: &str = "/healthz";
-const READY: &str = "/readyz";
-
-/// Whether a path must be answered even when there is no room for anything else.
-pub(super) fn is_vital(path: &str) -> bool {
-    matches!(path, HEALTH | READY)
-}
 
 /// Something that knows whether it can do its work.
 pub trait ReadinessCheck: Clone + Send + Sync + 'static {

@@ -16,11 +16,13 @@ pub mod idempotency;
 pub mod openapi;
 pub mod operation;
 mod outer_layer;
+mod peer_address;
 pub mod problem;
 pub mod rate;
 pub mod role;
 pub mod route;
 mod route_guard;
+mod route_spec;
 mod same_site;
 pub mod server;
 pub mod session;
@@ -31,15 +33,17 @@ pub mod token;
 
 pub use crate::tls::choose_provider;
 pub use access::{AccessTokens, AuthMethod, Caller};
-pub use gate::{PeerAddress, RequestGate};
+pub use gate::RequestGate;
 pub use health::ReadinessCheck;
 pub use operation::{
     AcceptedResponse, CreatedResponse, JsonBody, NoContentResponse, OperationBuilder,
     OperationInput, OperationOutput, PathParams, QueryParams,
 };
+pub use peer_address::PeerAddress;
 pub use problem::HttpProblem;
 pub use role::{Permission, Role};
-pub use route::{AccessRequirement, Route};
+pub use route::Route;
+pub use route_spec::AccessRequirement;
 pub use server::{HttpServer, ServerError};
 
 use axum::{Json, Router};

@@ -1,10 +1,10 @@
 //! Builds the OpenAPI 3.1 document from the table of routes.
 
-use super::operation::OperationBuilder;
-use super::operation::add_number_bounds;
+use super::operation::{OperationBuilder, add_number_bounds};
 use super::problem::{self, MEDIA_TYPE, ProblemDetails, ProblemKind};
 use super::role::Role;
-use super::route::{AccessRequirement, Route, RouteAudience, RouteSpec};
+use super::route::Route;
+use super::route_spec::{AccessRequirement, RouteAudience, RouteSpec};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;

@@ -2,7 +2,7 @@
 //! the document cannot fall behind the code.
 
 use super::access::Caller;
-use super::gate::PeerAddress;
+use super::peer_address::PeerAddress;
 use super::problem::{self, HttpProblem, ProblemKind};
 use axum::Json;
 use axum::body::Bytes;

@@ -3,8 +3,8 @@
 
 use super::gate::RequestGate;
 use super::operation::{OperationBuilder, OperationHandler};
-use super::role::Permission;
 use super::route_guard::{RouteGuard, guard_route};
+use super::route_spec::{AccessRequirement, BodySizeLimit, RouteAudience, RouteSpec};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -13,82 +13,6 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::Value;
 use std::sync::Arc;
-
-/// What a caller needs to use a route.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AccessRequirement {
-    Public,
-    /// To be authenticated, with any role.
-    Authenticated,
-    /// A role with this permission.
-    Permission(Permission),
-}
-
-impl From<Permission> for AccessRequirement {
-    fn from(permission: Permission) -> Self {
-        Self::Permission(permission)
-    }
-}
-
-/// Who uses a route.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RouteAudience {
-    /// Programs; the route is in the OpenAPI document.
-    Program,
-    /// People with a browser; without a session they are redirected to the login page.
-    Person,
-}
-
-/// The limit for a request body.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BodySizeLimit {
-    /// `serve.limits.body`.
-    Usual,
-    /// `serve.limits.tree`; only a few at once.
-    Tree,
-}
-
-/// Everything the table says about a route.
-#[derive(Clone, Debug)]
-pub struct RouteSpec {
-    /// The method; `GET` also answers `HEAD`.
-    pub method: Method,
-    /// The path with parameters as `{name}`. `{source}` is checked against the sources of the
-    /// token.
-    pub path: &'static str,
-    /// The name of the operation in the document.
-    pub id: &'static str,
-    pub needs: AccessRequirement,
-    /// Who uses it.
-    pub audience: RouteAudience,
-    /// A few words.
-    pub summary: &'static str,
-    /// Full sentences in Markdown.
-    pub description: &'static str,
-    pub weight: BodySizeLimit,
-    /// Whether it is answered under load as well, like health checks.
-    pub exempt_from_limits: bool,
-    /// Whether a token for certain sources may use it although the path names none; the handler
-    /// then shows only these sources.
-    pub filters_by_source: bool,
-    /// Whether it has no time limit.
-    pub no_timeout: bool,
-    /// Whether the handler itself takes care of idempotency keys.
-    pub handles_idempotency: bool,
-    pub example_body: Option<Value>,
-    pub example: Option<Value>,
-    /// The problems of its own.
-    pub problems: Vec<&'static super::problem::ProblemKind>,
-    pub(super) describe: fn(&mut OperationBuilder<'_>),
-}
-
-impl RouteSpec {
-    /// Whether it changes something, so that an idempotency key makes sense.
-    pub fn is_act(&self) -> bool {
-        !self.method.is_safe()
-            && matches!(self.needs, AccessRequirement::Permission(may) if may.allows_changes())
-    }
-}
 
 /// An entry of the table with its handler.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod custom_field;
 pub mod explain;
 mod field;
 pub mod json;
+mod kind;
 mod organisation;
 mod policy;
 pub mod read;
@@ -22,32 +23,17 @@ mod user;
 
 pub use field::{BOOL, EnumChoices, Field, FieldDefault, FieldType, LinkAttribute, SetItem};
 
-use crate::model::{Digest, FieldRef, KindId};
+pub(crate) use kind::BLOCKED;
+pub use kind::{
+    ACCOUNT, ADDRESS, CUSTOM_FIELD, IdChars, Kind, ORGANISATION, POLICY, RuntimeFact, SETTINGS,
+    STORE, TAG, TERMS, USER, own_field,
+};
+
+use crate::model::{Digest, Key, KindId};
 use std::sync::LazyLock;
 
 /// The kinds that decide how everything else is checked.
 pub const RULE_KINDS: [KindId; 2] = [SETTINGS, CUSTOM_FIELD];
-
-/// One per directory.
-pub const SETTINGS: KindId = KindId(0);
-/// Terms and conditions.
-pub const TERMS: KindId = KindId(1);
-/// Shops that users have access to.
-pub const STORE: KindId = KindId(2);
-/// Customer groups for prices.
-pub const TAG: KindId = KindId(3);
-/// Definitions of custom fields.
-pub const CUSTOM_FIELD: KindId = KindId(4);
-/// Declared alone or inline in accounts.
-pub const ADDRESS: KindId = KindId(5);
-/// A company.
-pub const ACCOUNT: KindId = KindId(6);
-/// A group within an account.
-pub const ORGANISATION: KindId = KindId(7);
-/// A person who buys.
-pub const USER: KindId = KindId(8);
-/// Whose purchases are reviewed by whom.
-pub const POLICY: KindId = KindId(9);
 
 /// All kinds in the order of creation; removals go in reverse, so that nothing refers to what is
 /// gone. `Settings` and `Terms` come first because a change of them is what a reviewer must see
@@ -65,64 +51,6 @@ pub const ALL: [&Kind; 10] = [
     &policy::KIND,
 ];
 
-#[derive(Debug)]
-pub struct Kind {
-    /// Its index in [`ALL`].
-    pub id: KindId,
-    /// As in `kind: Account`.
-    pub name: &'static str,
-    /// As in `accounts: [..]`.
-    pub collection: &'static str,
-    /// The SQL table, a plural in snake case.
-    pub table: &'static str,
-    /// The SQL name of one, as in `user_id` and `user_accounts`.
-    pub singular: &'static str,
-    /// What it is, in one sentence.
-    pub doc: &'static str,
-    /// The fields. `status` and `protect` are last, in this order.
-    pub fields: &'static [Field],
-    /// Whether it has `status: active | inactive`. The others accept only `deleted`.
-    pub has_status: bool,
-    /// The word for it in `CustomField.appliesTo`, if it has custom fields.
-    pub applies_to_word: Option<&'static str>,
-    /// The only allowed external id, for a kind that exists once.
-    pub singleton: Option<&'static str>,
-    pub id_chars: IdChars,
-    /// Whether the external id is personal data, so that history keeps only its hash.
-    pub personal_id: bool,
-    /// Columns that no manifest sets.
-    pub facts: &'static [RuntimeFact],
-}
-
-/// Which characters an external id may have. Its length is always 1 to 128.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IdChars {
-    /// Printable ASCII without spaces.
-    Ascii,
-    /// Printable characters without spaces at either end. A space inside is a warning.
-    Printable,
-}
-
-/// A column that Roster initialises and never compares, because the shop changes it.
-#[derive(Debug)]
-pub struct RuntimeFact {
-    /// The column, in snake case.
-    pub column: &'static str,
-    /// The name under which a manifest might try to set it.
-    pub name: &'static str,
-    /// The initial value. `None` is SQL NULL.
-    pub initial: Option<&'static str>,
-    pub doc: &'static str,
-}
-
-/// `blocked`, for every kind with a status.
-pub(crate) const BLOCKED: RuntimeFact = RuntimeFact {
-    column: "blocked",
-    name: "blocked",
-    initial: None,
-    doc: "Why the resource is blocked at run time. Empty if it is not blocked.",
-};
-
 /// Returns the kind with this id.
 ///
 /// # Panics
@@ -132,6 +60,10 @@ pub fn get(id: KindId) -> &'static Kind {
 }
 
 /// Returns the kind for `User`, `user` or `users`.
+pub fn settings_key() -> Key {
+    Key::new(SETTINGS, get(SETTINGS).singleton.unwrap_or_default())
+}
+
 #[must_use]
 pub fn by_loose_name(name: &str) -> Option<&'static Kind> {
     ALL.into_iter().find(|kind| {
@@ -155,103 +87,6 @@ pub fn fingerprint() -> Digest {
     static FINGERPRINT: LazyLock<Digest> =
         LazyLock::new(|| Digest::of(format!("canonical form 1 {ALL:?}").as_bytes()));
     *FINGERPRINT
-}
-
-impl Kind {
-    pub fn index(&self, name: &str) -> Option<usize> {
-        self.fields.iter().position(|field| field.name == name)
-    }
-
-    /// Returns the index of a field that the table is known to have.
-    ///
-    /// # Panics
-    /// If there is no such field. Callers name fields of the table only.
-    pub fn expect_index(&self, name: &str) -> usize {
-        self.index(name)
-            .unwrap_or_else(|| panic!("the table of kinds has no {}.{name}", self.name))
-    }
-
-    /// The name of a field as in plans: `phone`, `customFields.badge`.
-    pub fn field_name(&self, field: &FieldRef) -> String {
-        match field {
-            FieldRef::Own(index) => self.fields[usize::from(*index)].name.to_owned(),
-            FieldRef::Custom(id) => format!("customFields.{id}"),
-        }
-    }
-
-    /// Returns the field for a name as in plans. Custom fields are not checked for existence.
-    pub fn field_ref(&self, name: &str) -> Option<FieldRef> {
-        match name.strip_prefix("customFields.") {
-            Some(id) if self.applies_to_word.is_some() => Some(FieldRef::Custom(id.into())),
-            _ => self.index(name).map(own_field),
-        }
-    }
-
-    /// Returns the row of the table for a field. Custom fields have none.
-    pub fn field(&self, field: &FieldRef) -> Option<&'static Field> {
-        field.own().map(|index| &self.fields[index])
-    }
-
-    /// The index of `status`, which every kind has.
-    pub fn status_index(&self) -> usize {
-        self.fields.len() - 2
-    }
-
-    /// The index of `protect`, which every kind has.
-    pub fn protect_index(&self) -> usize {
-        self.fields.len() - 1
-    }
-
-    /// The members of a group that is written as one mapping (`legalUser`).
-    pub fn group(&self, name: &str) -> impl Iterator<Item = usize> {
-        self.fields
-            .iter()
-            .enumerate()
-            .filter_map(move |(i, field)| (field.name.split_once('.')?.0 == name).then_some(i))
-    }
-
-    /// The name with `a` or `an`.
-    pub fn with_article(&self) -> String {
-        // No `U`, because `User` is spoken with a consonant.
-        let article = if self.name.starts_with(['A', 'E', 'I', 'O']) {
-            "an"
-        } else {
-            "a"
-        };
-        format!("{article} {}", self.name)
-    }
-
-    /// The keys that an entry of this kind may have. Groups count once.
-    pub fn manifest_keys(&self) -> Vec<&'static str> {
-        let mut names = vec!["externalId"];
-        for field in self.fields {
-            let name = field.name.split('.').next().unwrap_or(field.name);
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        if self.applies_to_word.is_some() {
-            names.push("customFields");
-        }
-        names.push("clear");
-        names
-    }
-
-    /// All references of this kind: the field index and the kind referred to.
-    pub fn references(&self) -> impl Iterator<Item = (usize, KindId)> {
-        self.fields
-            .iter()
-            .enumerate()
-            .filter_map(|(index, field)| Some((index, field.ty.target()?)))
-    }
-}
-
-/// Returns the reference to a field of the table.
-///
-/// # Panics
-/// Never: no kind has 256 fields.
-pub fn own_field(index: usize) -> FieldRef {
-    FieldRef::Own(u8::try_from(index).expect("a kind has fewer than 256 fields"))
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 //! come in from the [`NodeReader`]; resources go out to `found`, and what could not be read is
 //! recorded so that nothing is removed because of it. Start at `ManifestParser::part`.
 
-use super::entries::{MappingEntries, MappingKey};
+use super::entries::MappingEntries;
 use super::events::NodeReader;
-use super::nodes::{DocumentError, NodeEvent, YamlScalar};
-use super::resource::ParsedResource;
+use super::nodes::{DocumentError, MappingKey, NodeEvent, YamlScalar};
 use super::sink::DiagnosticSink;
 use super::split::DocumentSpan;
 use super::syntax;
@@ -14,14 +13,23 @@ use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::quoted;
 use crate::kinds::{self, Kind};
 use crate::model::{
-    CompactText, FieldRef, Key, LineColumn, NamelessResource, SalvagedReferences, StatedField,
+    CompactText, DeclaredResource, FieldRef, Key, KindId, LineColumn, NamelessResource,
+    SalvagedReferences, StatedField,
 };
 use memchr::memmem;
+use std::sync::Arc;
 
 const API_VERSION: &str = "roster/v1";
 const SHAPES: &str = "Write `kind: User` and its fields, or a collection: `users: [..]`";
 
 /// The state of reading one file.
+#[derive(Debug)]
+pub(super) struct ParsedResource {
+    pub kind: KindId,
+    pub declared: Arc<DeclaredResource>,
+    pub inline: bool,
+}
+
 pub(super) struct ManifestParser<'a, 'f> {
     /// The text of the current document.
     pub text: &'a str,

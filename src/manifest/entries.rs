@@ -2,7 +2,7 @@
 //! merge keys (`<<`) behind the mapping's own. Start at `MappingEntries::next`.
 
 use super::events::NodeReader;
-use super::nodes::{DocumentError, NodeEvent, RecordedNodes, YamlScalar};
+use super::nodes::{DocumentError, MappingKey, NodeEvent, RecordedNodes, YamlScalar};
 use super::sink::DiagnosticSink;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::LineColumn;
@@ -12,9 +12,6 @@ use std::collections::{HashMap, VecDeque};
 /// From this many keys on they are found by hash. A hostile file with a huge mapping would
 /// otherwise cost quadratic time.
 const FEW: usize = 32;
-
-/// A key of a mapping and its position.
-pub(super) type MappingKey<'a> = (Cow<'a, str>, LineColumn);
 
 /// Walks the entries of a mapping whose start has been read. The keys seen so far are on the
 /// reader's stack, above those of the surrounding mappings, so that a mapping needs no allocation

@@ -2,18 +2,15 @@
 //! those in the file, and one parser runs through all documents until one of them is broken. Start
 //! at `NodeReader::begin` and `next`.
 
-use super::comment_cut::is_cut_by_comment;
-use super::entries::MappingKey;
 use super::nodes::{
-    DocumentError, DocumentErrorDetail, NodeEvent, RecordedNodes, check_collection_tag, opens,
-    scalar,
+    AnchorPlaces, DocumentError, DocumentErrorDetail, MappingKey, NodeEvent, RecordedNodes,
+    check_collection_tag, opens, scalar,
 };
 use super::split::DocumentSpan;
 use super::syntax;
 use crate::diagnostic::codes;
 use crate::model::LineColumn;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::rc::Rc;
@@ -33,17 +30,6 @@ type RecordedEvents<'a> = Rc<[(RecordedEvent<'a>, LineColumn)]>;
 enum RecordedEvent<'a> {
     Node(NodeEvent<'a>),
     Alias(usize),
-}
-
-/// The positions of the nodes that aliases refer to, by the positions of the aliases.
-#[derive(Debug, Default)]
-pub(super) struct AnchorPlaces(RefCell<HashMap<LineColumn, LineColumn>>);
-
-impl AnchorPlaces {
-    /// Returns the position of the node that an alias refers to.
-    pub fn anchor_of(&self, alias: LineColumn) -> Option<LineColumn> {
-        self.0.borrow().get(&alias).copied()
-    }
 }
 
 /// Nodes to be replayed, and the next one.
@@ -468,4 +454,26 @@ fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
         disallow_directives: true,
     };
     Parser::new_from_str_with_options(text, options)
+}
+
+/// Whether a comment that does not look like one follows the plain value that ends at a byte. A
+/// value that is not there (`blank`) has the place of the sign before it. To YAML, `name: Foo #1` is
+/// `Foo`, and `name: #1` has no value.
+fn is_cut_by_comment(text: &str, end: usize, blank: bool) -> bool {
+    let bytes = text.as_bytes();
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let from = bytes[..end.min(bytes.len())]
+        .iter()
+        .rposition(|byte| !is_space(byte));
+    let rest = &bytes[from.map_or(0, |last| last + 1)..];
+    let sign = rest.iter().position(|byte| !is_space(byte));
+    let rest = match sign.map(|sign| &rest[sign..]) {
+        Some([b':' | b'-', rest @ ..]) if blank => rest,
+        _ => rest,
+    };
+    let Some(mark) = rest.iter().position(|byte| !is_space(byte)) else {
+        return false;
+    };
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
+    mark > 0 && rest[mark] == b'#' && rest.get(mark + 1).is_some_and(is_word)
 }

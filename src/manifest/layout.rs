@@ -220,8 +220,7 @@ fn linked_once(items: &[ManifestResource]) -> BTreeMap<Key, &ManifestResource> {
 }
 
 fn first_account<'a>(kind: &Kind, item: &'a ManifestResource) -> Option<&'a str> {
-    let (index, _) = kind.references().find(|(_, target)| *target == ACCOUNT)?;
-    let value = item.value(index)?;
+    let value = item.value(kind.account_fields().next()?)?;
     value
         .as_text()
         .or_else(|| value.members().next().map(CompactText::as_str))

@@ -1,10 +1,10 @@
 //! Reads lists of links that carry attributes, and resources written out inside such a list.
 
-use super::document::ManifestParser;
+use super::document::{ManifestParser, ParsedResource};
 use super::entries::MappingEntries;
 use super::keys;
 use super::nodes::{DocumentError, NodeEvent};
-use super::resource::{ManifestDraft, ParsedResource};
+use super::resource::ManifestDraft;
 use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{one_of, quoted};
 use crate::kinds::{self, BOOL, Field, FieldType, Kind, LinkAttribute};

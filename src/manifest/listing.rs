@@ -3,127 +3,16 @@
 //! never reach a file of this machine. Start at `Tree::of_listing`.
 
 use super::ignore_rules::IgnoreRules;
+use super::tree_listing::{BlobSource, ListingEntry, PathResolveError, TreeListing};
 use super::walk::{Tree, TreeFile, io_error_message, is_configuration, is_hidden, is_visible};
 use crate::diagnostic::{Code, codes, visible};
-use crate::model::Digest;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
-use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How many links in a row may lead to a file; the limit of Linux. It ends cycles.
-const HOPS: usize = 40;
 /// How many bytes the target of a link, or an ignore file, may have.
 const SMALL: u64 = 1 << 20;
-
-/// Contents by name: the same name means the same bytes.
-pub trait BlobSource: Send + Sync + fmt::Debug {
-    /// Returns the content called `id`.
-    fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>>;
-}
-
-/// What a path of a listing is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ListingEntry {
-    /// A file, by the name of its content.
-    File(Box<str>),
-    /// A symbolic link, by the name of the content that holds its target.
-    Link(Box<str>),
-    /// Another repository, whose content is not part of this one.
-    Submodule,
-}
-
-/// Everything that a commit has below the root of a source.
-#[derive(Debug)]
-pub(super) struct TreeListing {
-    entries: BTreeMap<Arc<str>, ListingEntry>,
-    /// The targets of links, relative to the folder of each link.
-    links: BTreeMap<Arc<str>, String>,
-    blobs: Arc<dyn BlobSource>,
-    /// Whether the name identifies the content, as a git object id does, so that it need not be
-    /// read for comparison.
-    named_by_content: bool,
-}
-
-/// Why a path leads nowhere.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum PathResolveError {
-    /// It leaves the root.
-    Outside,
-    /// Nothing is there.
-    Missing,
-}
-
-impl TreeListing {
-    /// Returns the name of the content that a path leads to.
-    pub(super) fn file(&self, path: &str) -> Result<&str, PathResolveError> {
-        match self.entries.get(path) {
-            Some(ListingEntry::File(id)) => Ok(id),
-            _ => match self.entries.get(&*self.resolve(path)?) {
-                Some(ListingEntry::File(id)) => Ok(id),
-                _ => Err(PathResolveError::Missing),
-            },
-        }
-    }
-
-    /// Returns the digest of the file that a path leads to, without reading it.
-    pub(super) fn digest(&self, path: &str) -> Option<Digest> {
-        let name = self.named_by_content.then(|| self.file(path))?;
-        Some(Digest::of(name.ok()?.as_bytes()))
-    }
-
-    /// Returns the bytes of the file that a path leads to.
-    pub(super) fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        match self.file(path) {
-            Ok(id) => self.blobs.read(id, limit),
-            Err(PathResolveError::Missing) => Err(io::ErrorKind::NotFound.into()),
-            Err(PathResolveError::Outside) => {
-                Err(io::Error::other("it is outside the root of the source"))
-            }
-        }
-    }
-
-    /// Resolves links, `.` and `..` in a path.
-    fn resolve(&self, path: &str) -> Result<String, PathResolveError> {
-        let mut rest: Vec<&str> = path.rsplit('/').collect();
-        let mut real: Vec<&str> = Vec::new();
-        let mut hops = 0;
-        while let Some(part) = rest.pop() {
-            match part {
-                "" | "." => continue,
-                ".." => {
-                    real.pop().ok_or(PathResolveError::Outside)?;
-                    continue;
-                }
-                part => real.push(part),
-            }
-            // After every part, because a folder in the middle may be a link too.
-            let Some(target) = self.links.get(&*real.join("/")) else {
-                continue;
-            };
-            hops += 1;
-            if hops > HOPS {
-                return Err(PathResolveError::Missing);
-            }
-            if target.starts_with('/') {
-                return Err(PathResolveError::Outside);
-            }
-            real.pop();
-            rest.extend(target.rsplit('/'));
-        }
-        Ok(real.join("/"))
-    }
-
-    /// Returns the entries below a folder; none if it is not a folder.
-    fn entries_below(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &ListingEntry)> {
-        let prefix = format!("{folder}/");
-        let bounds = (Bound::Included(&*prefix), Bound::Unbounded);
-        let from = self.entries.range::<str, _>(bounds);
-        from.take_while(move |(path, _)| path.starts_with(&*prefix))
-    }
-}
 
 impl Tree {
     /// The manifests in a commit; takes each path as written there, and what it is.

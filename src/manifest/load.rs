@@ -3,12 +3,11 @@
 //! files, unknown kinds, faulty fields. Start at [`load`].
 
 use super::decode::{decode, is_blank};
-use super::document::{ManifestParser, PartialList};
+use super::document::{ManifestParser, ParsedResource, PartialList};
 use super::events::NodeReader;
 use super::limits::{ERRORS, ErrorBudget};
 use super::merge::{self, RepeatedKeys};
 use super::nodes::DocumentError;
-use super::resource::ParsedResource;
 use super::sink::DiagnosticSink;
 use super::split::{self, DocumentSpan};
 use super::walk::{Tree, TreeFile, io_error_message};

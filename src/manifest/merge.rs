@@ -2,9 +2,9 @@
 //! equal declarations of an address inside users or accounts are allowed; anything else is
 //! ambiguous.
 
-use super::resource::ParsedResource;
+use super::document::ParsedResource;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
-use crate::kinds::{self, SETTINGS};
+use crate::kinds;
 use crate::model::{DeclaredResource, Desired, Key, KeyedList, StatedField};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -120,9 +120,8 @@ fn difference(one: &DeclaredResource, other: &DeclaredResource) -> Option<String
 
 /// Withdraws `clear-required` for fields that the settings of this tree make optional.
 pub(super) fn excuse_optional(desired: &Desired, diagnostics: &mut Vec<Diagnostic>) {
-    let kind = kinds::get(SETTINGS);
-    let Some(id) = kind.singleton else { return };
-    let key = crate::model::Key::new(SETTINGS, id);
+    let key = kinds::settings_key();
+    let kind = kinds::get(key.kind);
     let Some(settings) = desired.resources.get(&key) else {
         return;
     };

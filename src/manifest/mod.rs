@@ -5,7 +5,6 @@
 //! resource looks at another one here, apart from repeated keys. Start at `load`; `edit`, `export`
 //! and `format` go the other way.
 
-mod comment_cut;
 mod decode;
 mod document;
 pub mod edit;
@@ -31,6 +30,7 @@ mod secret;
 mod sink;
 pub mod split;
 mod syntax;
+mod tree_listing;
 mod walk;
 pub mod write;
 
@@ -38,10 +38,11 @@ pub mod write;
 mod tests;
 
 pub use limits::TreeSize;
-pub use listing::{BlobSource, ListingEntry, SentFile};
+pub use listing::SentFile;
 pub use load::{
     LoadOptions, LoadedManifests, ManifestDocument, digests, faulty_fields, load, revision,
 };
 pub use locate::locate;
 pub use merge::RepeatedKeys;
+pub use tree_listing::{BlobSource, ListingEntry};
 pub use walk::{Tree, TreeFile, is_manifest};

@@ -4,6 +4,8 @@ use crate::diagnostic::{Code, codes};
 use crate::model::LineColumn;
 use granit_parser::{ScalarStyle, Tag};
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// How many bytes one scalar may have. Longer ones are not data of a resource; the limit bounds
 /// what a hostile file can put into one row.
@@ -165,3 +167,17 @@ fn custom(tag: &Tag, at: LineColumn) -> DocumentError {
         since: u32::MAX,
     }))
 }
+
+/// Where the nodes stand that aliases name, by the places of the aliases.
+#[derive(Debug, Default)]
+pub(super) struct AnchorPlaces(pub(super) RefCell<HashMap<LineColumn, LineColumn>>);
+
+impl AnchorPlaces {
+    /// Where what the alias at a place names stands.
+    pub fn anchor_of(&self, alias: LineColumn) -> Option<LineColumn> {
+        self.0.borrow().get(&alias).copied()
+    }
+}
+
+/// A key of a mapping and where it stands.
+pub(super) type MappingKey<'a> = (Cow<'a, str>, LineColumn);

@@ -2,7 +2,7 @@
 //! cannot be read is kept as nameless, so that nothing is removed that it may have meant. Start at
 //! `ManifestParser::resource`.
 
-use super::document::ManifestParser;
+use super::document::{ManifestParser, ParsedResource};
 use super::entries::MappingEntries;
 use super::keys::{self, ManifestKey};
 use super::nodes::{DocumentError, NodeEvent};
@@ -10,24 +10,14 @@ use crate::diagnostic::{Diagnostic, codes, did_you_mean};
 use crate::kinds::read::{check_id, quoted};
 use crate::kinds::{FieldType, Kind, own_field};
 use crate::model::{
-    Cell, CompactText, DeclaredResource, FieldRef, Key, KindId, LineColumn, NamelessResource,
-    StatedField, Value,
+    Cell, CompactText, DeclaredResource, FieldRef, Key, LineColumn, NamelessResource, StatedField,
+    Value,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The index of each field's cell among the cells of a resource.
 type Places = HashMap<FieldRef, usize>;
-
-/// A resource that was read.
-#[derive(Debug)]
-pub(super) struct ParsedResource {
-    /// Its kind, for sorting.
-    pub kind: KindId,
-    pub declared: Arc<DeclaredResource>,
-    /// Whether it was written inside another resource, which allows repeats.
-    pub inline: bool,
-}
 
 /// A resource being read.
 pub(super) struct ManifestDraft {

@@ -2,9 +2,8 @@
 //! unreadable here, and whether a key may be hidden. Every reader of this module reports through
 //! it.
 
-use super::events::AnchorPlaces;
 use super::limits::{CALM, ErrorBudget};
-use super::nodes::DocumentError;
+use super::nodes::{AnchorPlaces, DocumentError};
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds::read::ValueProblem;
 use crate::kinds::{self, Kind};

@@ -4,7 +4,7 @@
 
 use super::ignore_rules::IgnoreRules;
 use super::limits::TreeSize;
-use super::listing::{PathResolveError, TreeListing};
+use super::tree_listing::{PathResolveError, TreeListing};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, visible};
 use crate::model::{Digest, LineColumn};
 use std::borrow::Cow;

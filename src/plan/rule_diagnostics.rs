@@ -84,8 +84,8 @@ fn name_setters(
         let Some(setting) = finding.setting else {
             continue;
         };
-        let field = kinds::own_field(kinds::get(kinds::SETTINGS).expect_index(setting));
-        let key = Key::new(kinds::SETTINGS, "settings");
+        let key = kinds::settings_key();
+        let field = kinds::own_field(kinds::get(key.kind).expect_index(setting));
         let now = world.setting(setting);
         let sets = |peer: &&PeerSource| {
             let declared = peer.desired.as_ref()?.resources.get(&key)?;

@@ -1,8 +1,7 @@
 //! Claims as table rows. The declared fields of a claim are packed into one value, because a plan
 //! reads them only where the digest or the version differs.
 
-use super::row_writer::SqlValueRef;
-use super::sql_value::{SqlType, SqlValue};
+use super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, Digest, FieldDigests, Key, LineColumn};
 use std::borrow::Cow;

@@ -2,8 +2,7 @@
 //! What a foreign writer put into a column and cannot be read is treated as absent; the comparison
 //! then writes it anew.
 
-use super::row_writer::SqlValueRef;
-use super::sql_value::SqlValue;
+use super::sql_value::{SqlValue, SqlValueRef};
 use super::tables::{ColumnContent, KindTable, LinkTable, TableColumn};
 use crate::kinds::{self, FieldType, LinkAttribute};
 use crate::model::{CompactText, Key, Link, Row, SmallMap, Value};

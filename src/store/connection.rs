@@ -6,7 +6,7 @@ use super::dialect::{POSTGRES, SQLITE, SqlDialect};
 use super::error::{SqlFault, StoreError};
 use super::row_writer::RowWriter;
 use super::sql_value::{SqlType, SqlValue, iso};
-use crate::model::CompactText;
+use super::table_scan::TableScan;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
 use std::sync::Arc;
 
@@ -24,15 +24,6 @@ pub(super) struct SqlTransaction {
 pub(super) enum EngineTransaction {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
-}
-
-/// A whole table to read in key order.
-pub(super) struct TableScan<'a> {
-    pub(super) table: &'a str,
-    /// The columns, key first.
-    pub(super) columns: &'a [(&'a str, SqlType)],
-    /// How many leading columns form the key.
-    pub(super) key: usize,
 }
 
 /// A statement for many rows, split into as many statements as the engine needs.
@@ -388,9 +379,4 @@ fn arrays<'q>(
         };
     }
     query
-}
-
-/// SQLite stores any bytes as text; a foreign writer may have stored invalid UTF-8.
-pub(super) fn utf8(bytes: &[u8]) -> CompactText {
-    CompactText::from_utf8_lossy(bytes)
 }

@@ -2,7 +2,7 @@
 //! audit log. It is in the database so that it survives a restart and every replica sees the same.
 //! The documents themselves are the daemon's; the store does not look into them.
 
-use super::connection::SqlTransaction;
+use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::lease::Lease;
 use super::sql_value::{self, SqlType, SqlValue};
@@ -94,21 +94,9 @@ impl Store {
 
     /// Returns the stored state of every source, by name.
     pub async fn source_states(&self) -> Result<Vec<StoredSourceState>, StoreError> {
-        let Some(mut tx) = self
-            .begin_schema_read("read the state of the sources")
-            .await?
-        else {
-            return Ok(Vec::new());
-        };
         let sql = "SELECT source, state, holder, at FROM watched ORDER BY source";
-        let found = tx
-            .fetch(
-                sql,
-                &[],
-                &[SqlType::Id, SqlType::Text, SqlType::Text, SqlType::Int],
-            )
-            .await?;
-        let watched = found.into_iter().map(|mut cells| StoredSourceState {
+        let found = self.by_source("read the state of the sources", sql);
+        let watched = found.await?.into_iter().map(|mut cells| StoredSourceState {
             source: cells[0].take_text().into(),
             state: cells[1].take_text().into(),
             holder: cells[2].take_text().into(),
@@ -167,18 +155,9 @@ impl Store {
 
     /// Returns every suspension, by source.
     pub async fn suspensions(&self) -> Result<Vec<(String, Suspension)>, StoreError> {
-        let Some(mut tx) = self.begin_schema_read("read the suspensions").await? else {
-            return Ok(Vec::new());
-        };
         let sql = "SELECT source, actor, reason, at FROM suspensions ORDER BY source";
-        let found = tx
-            .fetch(
-                sql,
-                &[],
-                &[SqlType::Id, SqlType::Text, SqlType::Text, SqlType::Int],
-            )
-            .await?;
-        let suspensions = found.into_iter().map(|mut cells| {
+        let found = self.by_source("read the suspensions", sql);
+        let suspensions = found.await?.into_iter().map(|mut cells| {
             let suspension = Suspension {
                 actor: cells[1].take_text().into(),
                 reason: cells[2].take_text().into(),
@@ -190,6 +169,14 @@ impl Store {
     }
 
     /// Adds an entry to the audit log.
+    async fn by_source(&self, doing: &'static str, sql: &str) -> Result<Vec<SqlRow>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read(doing).await? else {
+            return Ok(Vec::new());
+        };
+        let types = [SqlType::Id, SqlType::Text, SqlType::Text, SqlType::Int];
+        tx.fetch(sql, &[], &types).await
+    }
+
     pub async fn record_act(
         &self,
         actor: &str,

@@ -4,12 +4,18 @@
 use super::sql_value::SqlType;
 
 /// The SQL of one engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SqlEngine {
+    Sqlite,
+    Postgres,
+}
+
 #[derive(Debug)]
 pub(super) struct SqlDialect {
     /// The name of the engine, for messages.
     pub(super) name: &'static str,
     /// Whether placeholders are numbered, `$1`, and not `?`. Also tells PostgreSQL from SQLite.
-    pub(super) numbered: bool,
+    pub(super) engine: SqlEngine,
     /// What follows the column list of a table.
     pub(super) table_options: &'static str,
     /// A random version from -1 down to -2^52, which marks a foreign write.
@@ -51,7 +57,7 @@ pub(super) struct SqlDialect {
 /// Embedded, the default engine.
 pub(super) const SQLITE: SqlDialect = SqlDialect {
     name: "SQLite",
-    numbered: false,
+    engine: SqlEngine::Sqlite,
     table_options: " STRICT, WITHOUT ROWID",
     foreign_version: "(-1 - (random() & 4503599627370495))",
     now: "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
@@ -78,7 +84,7 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
 /// For teams: several replicas and other programs on one database.
 pub(super) const POSTGRES: SqlDialect = SqlDialect {
     name: "PostgreSQL",
-    numbered: true,
+    engine: SqlEngine::Postgres,
     table_options: "",
     foreign_version: "(-1 - floor(random() * 4503599627370496)::bigint)",
     now: "now()",
@@ -113,6 +119,10 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
 
 impl SqlDialect {
     /// The column type, as in `CREATE TABLE`.
+    pub(super) fn is_postgres(&self) -> bool {
+        self.engine == SqlEngine::Postgres
+    }
+
     pub(super) fn ty(&self, ty: SqlType) -> &'static str {
         let [sqlite, postgres] = match ty {
             SqlType::Text => ["TEXT", "text"],
@@ -124,12 +134,12 @@ impl SqlDialect {
             SqlType::Bytes => ["BLOB", "bytea"],
             SqlType::Time => ["TEXT", "timestamptz"],
         };
-        if self.numbered { postgres } else { sqlite }
+        if self.is_postgres() { postgres } else { sqlite }
     }
 
     /// Numbers the `?` of a statement if the engine wants it.
     pub(super) fn number_placeholders(&self, sql: &str) -> String {
-        if !self.numbered {
+        if !self.is_postgres() {
             return sql.to_owned();
         }
         let mut placed = String::with_capacity(sql.len() + 16);
@@ -145,7 +155,7 @@ impl SqlDialect {
 
     /// The rows of a batch as a query: `VALUES (?, ?), …`, or `unnest` of one array per column.
     pub(super) fn batch(&self, types: &[SqlType], rows: usize) -> String {
-        if !self.numbered {
+        if !self.is_postgres() {
             let row = format!("({})", vec!["?"; types.len()].join(","));
             return format!("VALUES {}", vec![row.as_str(); rows].join(","));
         }

@@ -2,8 +2,8 @@
 //! must be refused here, because SQLite itself would take an empty file for a new database and a
 //! torn log for none, and a plan over an empty directory would be wrong. Start at `open`.
 
+use super::access::StoreAccess;
 use super::error::{SqlFault, StoreError};
-use super::open::StoreAccess;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };

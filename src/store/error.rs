@@ -1,7 +1,6 @@
 //! The errors of the store. `StoreError` is for opening, reading and recording; `ApplyError` says
 //! why an apply wrote nothing. The engine's codes are interpreted only here.
 
-use super::presence::MissingDirectory;
 use std::fmt;
 use std::sync::Arc;
 
@@ -219,4 +218,52 @@ pub enum ApplyError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// There is no directory in the database: the file is not there, or none of Roster's tables.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MissingDirectory {
+    File {
+        /// The database.
+        url: String,
+    },
+    Tables {
+        /// The database.
+        url: String,
+        /// The schema that was looked into, of a server.
+        schema: Option<String>,
+        /// Other schemas of that database that hold a directory.
+        other_schemas: Vec<String>,
+    },
+}
+
+impl fmt::Display for MissingDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { url } => write!(f, "the database {url} does not exist"),
+            Self::Tables {
+                url,
+                schema,
+                other_schemas: elsewhere,
+            } => {
+                write!(f, "the database {url} has no Roster tables")?;
+                if let Some(schema) = schema {
+                    write!(f, " in schema {schema}")?;
+                }
+                match elsewhere.as_slice() {
+                    [] => Ok(()),
+                    [one] => write!(f, " (schema {one} has)"),
+                    all => write!(f, " (schemas {} have)", all.join(", ")),
+                }
+            }
+        }
+    }
+}
+
+impl MissingDirectory {
+    /// Whether what is missing is the whole database, and not only its tables.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
 }

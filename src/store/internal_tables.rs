@@ -2,7 +2,6 @@
 //! what one schema version added, and released ones never change. `schema` renders them,
 //! `schema_versions` says in which order they came.
 
-use super::schema_versions::SCHEMA_VERSIONS;
 use super::sql_value::SqlType;
 
 /// One of Roster's own tables: name, columns with type and constraint, and what follows the
@@ -376,11 +375,6 @@ pub(super) const HOLDS: &[InternalTable] = &[
         keys: "PRIMARY KEY (hold, resource, approved_at)",
     },
 ];
-
-/// All of Roster's own tables.
-pub(super) fn all() -> impl Iterator<Item = &'static InternalTable> {
-    SCHEMA_VERSIONS.iter().flat_map(|version| version.tables)
-}
 
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[

@@ -5,7 +5,7 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, schema, schema_versions};
+use super::{Store, schema_versions};
 use crate::model::Digest;
 use rand::RngCore;
 
@@ -66,7 +66,7 @@ impl Store {
         let present = meta(&mut tx).await?;
         let standing = present.map_or(SchemaState::None, |meta| schema_state(meta.schema));
         let statements = match standing {
-            SchemaState::None => schema::create(tx.dialect()),
+            SchemaState::None => schema_versions::create(tx.dialect()),
             SchemaState::Old { found } => schema_versions::upgrade(tx.dialect(), found),
             // A newer schema is never touched; `require_current` below reports it.
             SchemaState::Current | SchemaState::Newer { .. } => Vec::new(),

@@ -16,6 +16,7 @@
 //!   (`created_at`, `updated_at`) are the engine's own.
 
 mod accepted_exports;
+mod access;
 mod apply;
 mod approval;
 mod claim;
@@ -35,6 +36,7 @@ mod lease;
 mod migrate;
 mod open;
 mod outbox;
+mod postgres_binary;
 mod postgres_copy;
 mod postgres_servers;
 mod presence;
@@ -51,14 +53,16 @@ mod sql_value;
 mod sqlite_bulk;
 mod sqlite_scan;
 mod stored_resource;
+mod table_scan;
 mod tables;
 mod triggers;
-mod views;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
+pub use access::StoreAccess;
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
 pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
+pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use imports::{
@@ -66,9 +70,8 @@ pub use imports::{
 };
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};
-pub use open::{Store, StoreAccess};
+pub use open::Store;
 pub use outbox::OutboxNotice;
-pub use presence::MissingDirectory;
 pub use read::SnapshotQuery;
 pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use search::SearchQuery;

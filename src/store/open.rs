@@ -2,6 +2,7 @@
 //! belongs to another program or that the role cannot see; both would look empty, and a plan
 //! against an empty directory is wrong.
 
+use super::access::{StoreAccess, redacted};
 use super::connection::{EngineTransaction, SqlTransaction};
 use super::embedded;
 use super::error::{SqlFault, StoreError};
@@ -9,15 +10,6 @@ use super::postgres_servers::PostgresServers;
 use sqlx::SqlitePool;
 use std::path::Path;
 use std::sync::Arc;
-
-/// What a store is opened for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StoreAccess {
-    /// Nothing is written or created; read access is enough.
-    Read,
-    /// A missing SQLite file is created.
-    Write,
-}
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -166,24 +158,6 @@ impl Store {
                 .await;
         }
     }
-}
-
-/// The URL without its password.
-pub(super) fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    // From the right: a password may contain an `@`.
-    let rest = match rest.rsplit_once('@') {
-        Some((login, host)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            format!("{user}@{host}")
-        }
-        None => rest.to_owned(),
-    };
-    // The query may contain a password too.
-    let shown = rest.split('?').next().unwrap_or_default();
-    format!("{scheme}://{shown}")
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! that can be used, for a writer the primary, and looks again after a failover. Start at
 //! `PostgresServers::begin`.
 
+use super::access::{StoreAccess, redacted};
 use super::error::{SqlFault, StoreError};
-use super::open::{StoreAccess, redacted};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{Connection, PgPool, Postgres, Transaction};
 use std::fmt;

@@ -3,58 +3,11 @@
 //! like an empty directory to a query.
 
 use super::connection::{SqlRow, SqlTransaction};
-use super::error::StoreError;
+use super::error::{MissingDirectory, StoreError};
 use super::migrate::{has_table, meta};
 use super::open::Store;
-use super::schema::table_names;
+use super::schema_versions::table_names;
 use super::sql_value::{SqlType, SqlValue};
-use std::fmt;
-
-/// The database has no Roster directory: the file or Roster's tables are missing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum MissingDirectory {
-    File {
-        url: String,
-    },
-    Tables {
-        url: String,
-        /// The schema that was searched, on a server.
-        schema: Option<String>,
-        /// Other schemas of the database that have a directory.
-        other_schemas: Vec<String>,
-    },
-}
-
-impl fmt::Display for MissingDirectory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { url } => write!(f, "the database {url} does not exist"),
-            Self::Tables {
-                url,
-                schema,
-                other_schemas: elsewhere,
-            } => {
-                write!(f, "the database {url} has no Roster tables")?;
-                if let Some(schema) = schema {
-                    write!(f, " in schema {schema}")?;
-                }
-                match elsewhere.as_slice() {
-                    [] => Ok(()),
-                    [one] => write!(f, " (schema {one} has)"),
-                    all => write!(f, " (schemas {} have)", all.join(", ")),
-                }
-            }
-        }
-    }
-}
-
-impl MissingDirectory {
-    /// Whether the database itself is missing, not only its tables.
-    #[must_use]
-    pub fn is_file(&self) -> bool {
-        matches!(self, Self::File { .. })
-    }
-}
 
 /// The columns that identify Roster's table `meta`.
 const META: [&str; 3] = ["identity", "schema_version", "secret_key"];

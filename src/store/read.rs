@@ -1,9 +1,10 @@
 //! Reads the whole directory as of one moment for a full pass, or a single resource.
 //! `read_transaction` reads only a part for an incremental pass. Start at `Store::read`.
 
-use super::connection::{SqlTransaction, TableScan};
+use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
+use super::table_scan::TableScan;
 use super::tables::{self, KindTable, LinkTable};
 use super::{Store, accepted_exports, claim, codec, held_steps, migrate};
 use crate::kinds;

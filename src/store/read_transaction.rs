@@ -79,7 +79,7 @@ impl ReadTransaction {
         for kind in kinds::RULE_KINDS {
             definitions.extend(read::rows(tx, tables::for_kind(kind)).await?);
         }
-        let settings = Key::new(kinds::SETTINGS, "settings");
+        let settings = kinds::settings_key();
         let keys = definitions.iter().map(|row| row.key.clone());
         let keys: BTreeSet<Key> = keys.chain([settings.clone()]).collect();
         self.claims(&keys, &mut snapshot).await?;

@@ -1,78 +1,12 @@
 //! Writes the values of a row directly in the form that the engine takes, without building the row
 //! in between.
 
-use super::postgres_copy;
-use super::sql_value::{SqlValue, iso};
-use crate::model::CompactText;
+use super::postgres_binary;
+use super::sql_value::{SqlValueRef, iso};
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteArguments;
 use std::sync::Arc;
-
-/// A value borrowed while its row is written.
-#[derive(Debug)]
-pub(super) enum SqlValueRef<'a> {
-    Null,
-    Int(i64),
-    Bool(bool),
-    /// A timestamp, in milliseconds since 1970.
-    Time(i64),
-    /// One of the program's own words, the same in many rows.
-    Static(&'static str),
-    /// A text shared by many rows.
-    Shared(&'a Arc<str>),
-    /// Text or an external id.
-    Text(&'a str),
-    /// A text made for this row.
-    Owned(String),
-    Bytes(&'a [u8]),
-}
-
-impl From<i64> for SqlValueRef<'_> {
-    fn from(value: i64) -> Self {
-        Self::Int(value)
-    }
-}
-
-impl<'a> From<&'a CompactText> for SqlValueRef<'a> {
-    fn from(text: &'a CompactText) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<'a> From<&'a SqlValue> for SqlValueRef<'a> {
-    fn from(param: &'a SqlValue) -> Self {
-        match param {
-            SqlValue::Null => Self::Null,
-            SqlValue::Int(value) => Self::Int(*value),
-            SqlValue::Text(text) => Self::Text(text),
-            SqlValue::Bool(value) => Self::Bool(*value),
-            SqlValue::Bytes(bytes) => Self::Bytes(bytes),
-            SqlValue::Time(millis) => Self::Time(*millis),
-        }
-    }
-}
-
-impl<'a, T: Into<SqlValueRef<'a>>> From<Option<T>> for SqlValueRef<'a> {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
-    }
-}
-
-impl From<SqlValueRef<'_>> for SqlValue {
-    fn from(lent: SqlValueRef<'_>) -> Self {
-        match lent {
-            SqlValueRef::Null => Self::Null,
-            SqlValueRef::Int(value) => Self::Int(value),
-            SqlValueRef::Bool(value) => Self::Bool(value),
-            SqlValueRef::Time(millis) => Self::Time(millis),
-            SqlValueRef::Static(text) | SqlValueRef::Text(text) => Self::text(text),
-            SqlValueRef::Shared(text) => Self::text(text),
-            SqlValueRef::Owned(text) => Self::Text(text.into()),
-            SqlValueRef::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
-        }
-    }
-}
 
 /// Takes the values of a row, column by column.
 pub(super) enum RowWriter<'b> {
@@ -86,7 +20,7 @@ impl RowWriter<'_> {
     pub(super) fn put<'a>(&mut self, value: impl Into<SqlValueRef<'a>>) {
         match self {
             Self::Sqlite(bound) => bound.put(value.into()),
-            Self::Postgres(part) => postgres_copy::put(part, value.into()),
+            Self::Postgres(part) => postgres_binary::put(part, value.into()),
         }
     }
 }

@@ -3,26 +3,10 @@
 //! produce the same tables.
 
 use super::dialect::SqlDialect;
+use super::internal_tables;
 use super::sql_value::SqlType;
 use super::tables::{self, ColumnContent, KindTable, LinkTable, TableColumn};
-use super::{internal_tables, triggers};
 use crate::kinds::{self, FieldDefault, FieldType, Kind};
-
-/// All statements in an order in which they can be run.
-pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
-    let mut statements: Vec<String> = internal_tables::all()
-        .map(|own| internal_table(dialect, own))
-        .collect();
-    for table in tables::ALL.iter() {
-        statements.extend(kind_tables(dialect, table));
-    }
-    statements.extend(triggers::functions(dialect));
-    let triggers = triggers::all(dialect).into_iter();
-    statements.extend(triggers.map(|trigger| trigger.create));
-    statements.extend(indexes().into_iter().map(|index| index.create()));
-    statements.extend(super::views::create());
-    statements
-}
 
 /// The statement for one of Roster's own tables.
 pub(super) fn internal_table(dialect: &SqlDialect, own: &internal_tables::InternalTable) -> String {
@@ -283,15 +267,4 @@ pub(super) fn indexes() -> Vec<TableIndex> {
         on: "customer_number".to_owned(),
     });
     indexes
-}
-
-pub(super) fn table_names() -> Vec<String> {
-    let mut names: Vec<String> = internal_tables::all()
-        .map(|own| own.name.to_owned())
-        .collect();
-    for table in tables::ALL.iter() {
-        names.push(table.kind.table.to_owned());
-        names.extend(table.links.iter().map(|link| link.name.clone()));
-    }
-    names
 }

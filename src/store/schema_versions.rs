@@ -5,7 +5,7 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{schema, tables, triggers, views};
+use super::{schema, tables, triggers};
 use crate::kinds;
 use crate::model::KindId;
 
@@ -105,10 +105,66 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
     if !added.is_empty() {
         // A view keeps the columns that its table had when the view was created, so it has to be
         // created again.
-        statements.splice(0..0, views::drop());
-        statements.extend(views::create());
+        statements.splice(0..0, drop_views());
+        statements.extend(create_views());
     }
     statements
+}
+
+/// Roster's own tables, of all versions.
+pub(super) fn all() -> impl Iterator<Item = &'static InternalTable> {
+    SCHEMA_VERSIONS.iter().flat_map(|version| version.tables)
+}
+
+/// Everything, in the order in which it can be created.
+pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
+    let mut statements: Vec<String> = all()
+        .map(|own| schema::internal_table(dialect, own))
+        .collect();
+    for table in tables::ALL.iter() {
+        statements.extend(schema::kind_tables(dialect, table));
+    }
+    statements.extend(triggers::functions(dialect));
+    let triggers = triggers::all(dialect).into_iter();
+    statements.extend(triggers.map(|trigger| trigger.create));
+    statements.extend(schema::indexes().into_iter().map(|index| index.create()));
+    statements.extend(create_views());
+    statements
+}
+
+/// The names of all tables.
+pub(super) fn table_names() -> Vec<String> {
+    let mut names: Vec<String> = all().map(|own| own.name.to_owned()).collect();
+    for table in tables::ALL.iter() {
+        names.push(table.kind.table.to_owned());
+        names.extend(table.links.iter().map(|link| link.name.clone()));
+    }
+    names
+}
+
+/// `usable_accounts` and `usable_users`: whom the life cycles let in.
+///
+/// An account is usable when it is active, approved and not blocked. A user may log in when
+/// active, enabled, not blocked and in at least one usable account.
+fn create_views() -> Vec<String> {
+    vec![
+        "CREATE VIEW usable_accounts AS SELECT * FROM accounts \
+         WHERE status = 'active' AND approval = 'approved' AND blocked IS NULL"
+            .to_owned(),
+        "CREATE VIEW usable_users AS SELECT * FROM users \
+         WHERE status = 'active' AND access = 'enabled' AND blocked IS NULL \
+         AND EXISTS (SELECT 1 FROM user_accounts \
+           JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
+           WHERE user_accounts.user_id = users.external_id)"
+            .to_owned(),
+    ]
+}
+
+/// The statements that take them away, in the order in which nothing depends on what goes.
+fn drop_views() -> Vec<String> {
+    ["usable_users", "usable_accounts"]
+        .map(|view| format!("DROP VIEW {view}"))
+        .into()
 }
 
 #[cfg(test)]
@@ -143,11 +199,11 @@ mod tests {
     fn a_database_that_gets_fields_and_kinds_later_is_like_a_new_one() {
         let dialect = &SQLITE;
         let new = Connection::open_in_memory().expect("a database");
-        run(&new, &schema::create(dialect));
+        run(&new, &create(dialect));
 
         let old = Connection::open_in_memory().expect("a database");
-        run(&old, &schema::create(dialect));
-        run(&old, &views::drop());
+        run(&old, &create(dialect));
+        run(&old, &drop_views());
         let taken = [
             "DROP TABLE user_stores",
             "DROP INDEX users_email",
@@ -157,7 +213,7 @@ mod tests {
             "DROP TABLE tags",
         ];
         run(&old, &taken.map(str::to_owned));
-        run(&old, &views::create());
+        run(&old, &create_views());
         assert_ne!(shape(&old), shape(&new));
 
         let version = SchemaVersion {

@@ -2,6 +2,7 @@
 //! a calendar library, since only one format is ever written.
 
 use crate::model::CompactText;
+use std::sync::Arc;
 
 /// The type of a column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +137,79 @@ fn date_from_days(days: i64) -> (i64, i64, i64) {
         shifted_month - 9
     };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Text that is known to be UTF-8 unless somebody stored bytes as text.
+pub(super) fn utf8(bytes: &[u8]) -> CompactText {
+    CompactText::from_utf8_lossy(bytes)
+}
+
+/// A value that is lent for as long as its row takes to be written.
+#[derive(Debug)]
+pub(super) enum SqlValueRef<'a> {
+    /// No value.
+    Null,
+    /// A number.
+    Int(i64),
+    /// A boolean.
+    Bool(bool),
+    /// A moment, in milliseconds since 1970.
+    Time(i64),
+    /// One of the program's own words, the same in many rows.
+    Static(&'static str),
+    /// A text that is the same in many rows.
+    Shared(&'a Arc<str>),
+    /// Text or an external id.
+    Text(&'a str),
+    /// A text that was made for this row.
+    Owned(String),
+    Bytes(&'a [u8]),
+}
+
+impl From<i64> for SqlValueRef<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a CompactText> for SqlValueRef<'a> {
+    fn from(text: &'a CompactText) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a SqlValue> for SqlValueRef<'a> {
+    fn from(param: &'a SqlValue) -> Self {
+        match param {
+            SqlValue::Null => Self::Null,
+            SqlValue::Int(value) => Self::Int(*value),
+            SqlValue::Text(text) => Self::Text(text),
+            SqlValue::Bool(value) => Self::Bool(*value),
+            SqlValue::Bytes(bytes) => Self::Bytes(bytes),
+            SqlValue::Time(millis) => Self::Time(*millis),
+        }
+    }
+}
+
+impl<'a, T: Into<SqlValueRef<'a>>> From<Option<T>> for SqlValueRef<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<SqlValueRef<'_>> for SqlValue {
+    fn from(lent: SqlValueRef<'_>) -> Self {
+        match lent {
+            SqlValueRef::Null => Self::Null,
+            SqlValueRef::Int(value) => Self::Int(value),
+            SqlValueRef::Bool(value) => Self::Bool(value),
+            SqlValueRef::Time(millis) => Self::Time(millis),
+            SqlValueRef::Static(text) | SqlValueRef::Text(text) => Self::text(text),
+            SqlValueRef::Shared(text) => Self::text(text),
+            SqlValueRef::Owned(text) => Self::Text(text.into()),
+            SqlValueRef::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //!
 //! A packed cell is its length in bytes, a colon and the bytes; NULL is `-:`.
 
-use super::connection::{TableScan, utf8};
-use super::sql_value::{SqlType, SqlValue};
+use super::sql_value::{SqlType, SqlValue, utf8};
+use super::table_scan::TableScan;
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, Transaction};
 
 // Large enough that the hop no longer counts, small enough to bound the memory of a scan.

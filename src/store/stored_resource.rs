@@ -5,7 +5,7 @@ use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, claim, read, tables};
-use crate::kinds::{self, ACCOUNT, SETTINGS, USER};
+use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
 use std::collections::{HashMap, HashSet};
 
@@ -148,8 +148,8 @@ struct LoginNames {
 
 impl LoginNames {
     async fn read(tx: &mut SqlTransaction, id: Option<&CompactText>) -> Result<Self, StoreError> {
-        let kind = kinds::get(SETTINGS);
-        let key = Key::new(SETTINGS, kind.singleton.unwrap_or_default());
+        let key = kinds::settings_key();
+        let kind = kinds::get(key.kind);
         let at = kind.expect_index("loginMode");
         let stored = read::read_row(tx, &key)
             .await?

@@ -20,7 +20,7 @@ pub(super) fn all(dialect: &SqlDialect) -> Vec<SqlTrigger> {
 
 /// The functions that PostgreSQL's triggers call.
 pub(super) fn functions(dialect: &SqlDialect) -> Vec<String> {
-    if !dialect.numbered {
+    if !dialect.is_postgres() {
         return Vec::new();
     }
     let version = dialect.foreign_version;
@@ -69,7 +69,7 @@ impl SqlTrigger {
     /// The statement that drops it.
     pub(super) fn drop(&self, dialect: &SqlDialect) -> String {
         let Self { name, table, .. } = self;
-        if dialect.numbered {
+        if dialect.is_postgres() {
             format!("DROP TRIGGER {name} ON {table}")
         } else {
             format!("DROP TRIGGER {name}")
@@ -80,7 +80,7 @@ impl SqlTrigger {
 /// The triggers of a kind's tables.
 fn of_kind(dialect: &SqlDialect, table: &KindTable) -> Vec<SqlTrigger> {
     let links = table.links.iter();
-    if dialect.numbered {
+    if dialect.is_postgres() {
         let mut all = vec![postgres_row(table)];
         all.extend(links.flat_map(|link| postgres_links(table, link)));
         return all;

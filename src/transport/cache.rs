@@ -3,7 +3,7 @@
 //! bytes, so that it never names a file that is not there. Readers need no lock; writers do.
 
 use super::error::TransportError;
-use super::file::FileStamp;
+use super::fetched::FileStamp;
 use super::incoming::{CompleteExport, IncomingExport};
 use super::location::ExportLocation;
 use super::{ExportChange, ExportMetadata, FetchedExport};

@@ -5,7 +5,8 @@
 
 use super::cache::CacheMetadata;
 use super::error::TransportError;
-use super::file::{FileStamp, check_done, check_unchanged, copy, done_file, matching_names, stat};
+use super::fetched::FileStamp;
+use super::file::{check_done, check_unchanged, copy, done_file, matching_names, stat};
 use super::file_name::natural_order;
 use super::incoming::IncomingExport;
 use super::location::{DropLocation, ExportLocation, LocationKind};

@@ -1,6 +1,8 @@
 //! Errors of fetching an export. Each variant has its own remedy (`TransportError::help`), which is
 //! why so many are told apart.
 
+use super::fetched::IDLE;
+use super::location::ExportLocation;
 use chrono::TimeDelta;
 use std::io;
 use std::path::PathBuf;
@@ -204,6 +206,36 @@ pub(super) fn one_line(said: &str) -> String {
     let brief = lines.collect::<Vec<_>>().join("; ");
     let shown = brief.chars().filter(|c| !c.is_control());
     shown.take(300).collect()
+}
+
+/// What it means that a request did not arrive.
+pub(super) fn send_error(
+    place: &ExportLocation,
+    to: &str,
+    error: &reqwest::Error,
+) -> TransportError {
+    if error.is_timeout() && !error.is_connect() {
+        return TransportError::Silent {
+            place: to.to_owned(),
+            after: IDLE,
+        };
+    }
+    // The address is said already, and with it what stands in it.
+    let mut why = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        why.push(error.to_string());
+        cause = error.source();
+    }
+    let why = why.join(": ");
+    TransportError::Unreachable {
+        place: to.to_owned(),
+        said: place.redact(if why.is_empty() {
+            "it was not sent"
+        } else {
+            &why
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -4,46 +4,17 @@
 
 use super::cache::CacheMetadata;
 use super::error::TransportError;
+use super::fetched::{FileStamp, modified};
 use super::file_name::{done_names, is_pattern, matches_pattern, may_be_complete};
 use super::incoming::IncomingExport;
 use super::location::{ExportLocation, FileLocation};
 use super::{ExportMetadata, FetchAnswer, PAUSE};
-use chrono::{DateTime, Utc};
 use nix::fcntl::OFlag;
-use serde::{Deserialize, Serialize};
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
-
-/// Identifies a file and its state. The time of change and the inode catch what size and
-/// modification time alone do not: `cp -p` and `mv` of another file with the same time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct FileStamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl FileStamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-/// When the file was last modified.
-pub(super) fn modified(file: &Metadata) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(file.mtime(), file.mtime_nsec().try_into().ok()?)
-}
 
 /// Takes a file, unless it is the one that was taken last.
 pub(super) fn fetch(

@@ -3,10 +3,10 @@
 //! data. Start reading at `fetch`; exports in several pages are in `pages.rs`.
 
 use super::cache::CacheMetadata;
-use super::error::{TransportError, one_line};
+use super::error::{TransportError, one_line, send_error};
 use super::incoming::IncomingExport;
 use super::location::{ExportLocation, HttpAuth, HttpLocation, NextPage, url_without_secrets};
-use super::{CONNECT, ExportMetadata, FetchAnswer, IDLE, content_check, pages, s3, token};
+use super::{CONNECT, ExportMetadata, IDLE, content_check, s3, token};
 use crate::diagnostic::chain;
 use crate::tls::choose_provider;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -28,37 +28,11 @@ pub(super) struct HttpSession<'p> {
     token: Option<SecretString>,
 }
 
-/// Requests an export, or all of its pages.
-pub(super) async fn fetch(
-    place: &ExportLocation,
-    http: &HttpLocation,
-    before: Option<&CacheMetadata>,
-    incoming: &mut IncomingExport,
-) -> Result<FetchAnswer, TransportError> {
-    let mut session = HttpSession::new(place, http)?;
-    if let Some(next) = &http.next {
-        return pages::fetch(&mut session, next, incoming)
-            .await
-            .map(FetchAnswer::New);
-    }
-    let answer = session.get(&http.url, before).await?;
-    if answer.status() == StatusCode::NOT_MODIFIED {
-        return Ok(FetchAnswer::Same);
-    }
-    // The first of several pages looks like a complete export in which most customers are missing.
-    if next_link(&answer).is_some() {
-        return Err(TransportError::NotData {
-            place: place.to_string(),
-            what: "its header `Link` names more pages; set `next: link` of the export".to_owned(),
-        });
-    }
-    let about = export_metadata(&answer);
-    session.take(answer, incoming).await?;
-    Ok(FetchAnswer::New(about))
-}
-
 impl<'p> HttpSession<'p> {
-    fn new(place: &'p ExportLocation, http: &'p HttpLocation) -> Result<Self, TransportError> {
+    pub(super) fn new(
+        place: &'p ExportLocation,
+        http: &'p HttpLocation,
+    ) -> Result<Self, TransportError> {
         Ok(Self {
             place,
             http,
@@ -316,36 +290,6 @@ impl<'p> HttpSession<'p> {
 
     fn fault(&self, error: &reqwest::Error) -> TransportError {
         send_error(self.place, &self.place.to_string(), error)
-    }
-}
-
-/// Builds the error of a request that could not be sent.
-pub(super) fn send_error(
-    place: &ExportLocation,
-    to: &str,
-    error: &reqwest::Error,
-) -> TransportError {
-    if error.is_timeout() && !error.is_connect() {
-        return TransportError::Silent {
-            place: to.to_owned(),
-            after: IDLE,
-        };
-    }
-    // The address is in the error already, and with it everything that may be secret in it.
-    let mut why = Vec::new();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        why.push(error.to_string());
-        cause = error.source();
-    }
-    let why = why.join(": ");
-    TransportError::Unreachable {
-        place: to.to_owned(),
-        said: place.redact(if why.is_empty() {
-            "it was not sent"
-        } else {
-            &why
-        }),
     }
 }
 

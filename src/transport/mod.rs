@@ -9,6 +9,7 @@ mod cache;
 mod content_check;
 mod drop_folder;
 mod error;
+mod fetched;
 mod file;
 mod file_name;
 mod ftp;
@@ -22,6 +23,7 @@ mod token;
 
 pub use drop_folder::settle;
 pub use error::TransportError;
+pub use fetched::{ExportChange, FetchedExport};
 pub use http::MOST_REDIRECTS;
 pub use location::{
     ClientCredentials, DropLocation, ExportLocation, FileLocation, FtpLocation, FtpSecurity,
@@ -30,65 +32,9 @@ pub use location::{
 
 pub use s3::percent_encode;
 
-use crate::model::Digest;
 use cache::ExportCache;
-use chrono::{DateTime, Utc};
+use fetched::{CONNECT, ExportMetadata, FetchAnswer, IDLE, PAUSE};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How long a file must stay unchanged to count as complete.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How long a connection may take to open.
-const CONNECT: Duration = Duration::from_secs(20);
-/// How long a server may be silent during an answer.
-const IDLE: Duration = Duration::from_secs(30);
-
-/// An export in the cache.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FetchedExport {
-    /// The name of the file at its location.
-    pub name: String,
-    /// The digest of its bytes, unpacked.
-    pub digest: Digest,
-    /// The number of bytes, unpacked.
-    pub size: u64,
-    /// When the export was last written, if the location tells.
-    pub modified: Option<DateTime<Utc>>,
-    /// How it relates to the previous one.
-    pub news: ExportChange,
-    /// Whether the location said that nothing changed, so that nothing was read.
-    pub untouched: bool,
-    /// The file that it was read from, so that only this one is moved away.
-    stamp: Option<file::FileStamp>,
-}
-
-/// How an export relates to the one fetched before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExportChange {
-    /// Nothing was fetched before.
-    First,
-    /// The same: the location says so, or the bytes are equal.
-    Same,
-    Changed,
-}
-
-/// The answer of a location.
-enum FetchAnswer {
-    /// Nothing changed since the cached export.
-    Same,
-    /// An export, which has been received completely.
-    New(ExportMetadata),
-}
-
-/// What the location says about an export besides its bytes.
-#[derive(Default)]
-struct ExportMetadata {
-    name: String,
-    modified: Option<DateTime<Utc>>,
-    etag: Option<String>,
-    last_modified: Option<String>,
-    stamp: Option<file::FileStamp>,
-}
 
 /// Fetches the export of a place into the cache. Any number of processes may do this at once. It
 /// blocks, so it must run on a thread of its own and not within a future.
@@ -104,7 +50,7 @@ pub fn fetch(place: &ExportLocation, cache: &Path) -> Result<FetchedExport, Tran
         LocationKind::Drop(drop) => drop_folder::fetch(place, drop, before.as_ref(), &mut incoming),
         LocationKind::Http(http) => block_on_with_timeout(
             place,
-            http::fetch(place, http, before.as_ref(), &mut incoming),
+            pages::fetch(place, http, before.as_ref(), &mut incoming),
         ),
         LocationKind::Sftp(sftp) => sftp::fetch(place, sftp, &kept, &mut incoming),
         LocationKind::Ftp(ftp) => {

@@ -2,14 +2,15 @@
 //! JSON list. If one page fails, the whole export fails, since a missing page looks like removed
 //! customers. Start reading at `fetch`.
 
+use super::cache::CacheMetadata;
 use super::error::TransportError;
-use super::http::{HttpSession, describe_next_page, export_metadata, next_link};
+use super::fetched::{ExportMetadata, FetchAnswer};
+use super::http::{self, HttpSession, describe_next_page, export_metadata, next_link};
 use super::incoming::IncomingExport;
-use super::location::{NextPage, url_without_secrets};
-use super::{ExportMetadata, http};
+use super::location::{ExportLocation, HttpLocation, NextPage, url_without_secrets};
 use crate::diagnostic::codes;
 use crate::feed::format::json::{EnvelopeSignal, read_envelope_member};
-use reqwest::{Response, Url};
+use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ const MOST_BYTES: u64 = 256 << 20;
 type RawObject<'p> = BTreeMap<String, &'p RawValue>;
 
 /// Fetches one page after the other.
-pub(super) async fn fetch(
+async fn fetch_pages(
     session: &mut HttpSession<'_>,
     next: &NextPage,
     incoming: &mut IncomingExport,
@@ -275,6 +276,34 @@ fn find<'p>(object: &RawObject<'p>, path: &str) -> Option<&'p RawValue> {
     let dots = path.match_indices('.');
     let mut ways = dots.map(|(at, _)| (&path[..at], &path[at + 1..]));
     ways.find_map(|(name, rest)| find(&self::object(object.get(name)?)?, rest))
+}
+
+/// Asks for an export, or for all of its pages.
+pub(super) async fn fetch(
+    place: &ExportLocation,
+    http: &HttpLocation,
+    before: Option<&CacheMetadata>,
+    incoming: &mut IncomingExport,
+) -> Result<FetchAnswer, TransportError> {
+    let mut session = HttpSession::new(place, http)?;
+    if let Some(next) = &http.next {
+        return fetch_pages(&mut session, next, incoming)
+            .await
+            .map(FetchAnswer::New);
+    }
+    let answer = session.get(&http.url, before).await?;
+    if answer.status() == StatusCode::NOT_MODIFIED {
+        return Ok(FetchAnswer::Same);
+    }
+    if next_link(&answer).is_some() {
+        return Err(TransportError::NotData {
+            place: place.to_string(),
+            what: "its header `Link` names more pages; set `next: link` of the export".to_owned(),
+        });
+    }
+    let about = export_metadata(&answer);
+    session.take(answer, incoming).await?;
+    Ok(FetchAnswer::New(about))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::cache::ExportCache;
 use super::error::{TransportError, one_line};
-use super::file::modified;
+use super::fetched::modified;
 use super::file_name::{done_names, matches_pattern, may_be_complete};
 use super::incoming::IncomingExport;
 use super::location::{ExportLocation, SftpLocation, bracketed};

@@ -2,8 +2,7 @@
 //! written to disk.
 
 use super::content_check;
-use super::error::TransportError;
-use super::http::send_error;
+use super::error::{TransportError, send_error};
 use super::location::{ClientCredentials, ExportLocation, url_without_secrets};
 use crate::model::Digest;
 use reqwest::{Client, Response, Url};

@@ -7,8 +7,8 @@ mod server;
 mod tests;
 mod web;
 
-use super::file::{expand_variables, parse_duration};
-use super::is_loopback;
+use super::network::is_loopback;
+use super::values::{expand_variables, parse_duration};
 use crate::transport::{
     DropLocation, ExportLocation, FileLocation, HttpAuth, LIMIT, LocationKind, TIMEOUT,
 };

@@ -1,6 +1,6 @@
 //! Exports of web servers: `url:` and what may stand beside it.
 
-use super::super::file::expand_variables;
+use super::super::values::expand_variables;
 use super::{ExportKeyReader, secret};
 use crate::transport::{ClientCredentials, HttpAuth, HttpLocation, NextPage};
 use reqwest::Url;

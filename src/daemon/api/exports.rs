@@ -1,6 +1,7 @@
 //! Exports: who lets one begin, and the report of its faulty rows.
 
-use super::{DaemonHandle, MAX_REASON_LENGTH, NOT_BLANK, require_reason, require_visible_source};
+use super::{MAX_REASON_LENGTH, NOT_BLANK, require_reason, require_visible_source};
+use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{
     Caller, JsonBody, NoContentResponse, OperationBuilder, OperationOutput, PathParams, Permission,
@@ -73,9 +74,9 @@ pub(in crate::daemon) async fn approve_export(
     why: &str,
 ) -> Result<(), HttpProblem> {
     let daemon = door.daemon()?;
-    require_visible_source(daemon, caller, source)?;
+    let setup = door.setup()?;
+    require_visible_source(&setup.config, caller, source)?;
     let why = require_reason(why)?.to_owned();
-    let setup = daemon.setup();
     if let Err(refused) = setup.config.may_approve(&caller.name) {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
@@ -86,8 +87,7 @@ pub(in crate::daemon) async fn approve_export(
     }
     let (name, of) = (caller.name.to_string(), source.to_owned());
     let begun = door
-        .query(move |daemon| async move {
-            let store = &daemon.store;
+        .query_store(move |store| async move {
             let begun = store.source_approved(&of).await?
                 || !store.accepted_exports(&of, 1).await?.is_empty();
             if !begun {
@@ -100,9 +100,7 @@ pub(in crate::daemon) async fn approve_export(
         let why = "the source is already approved";
         return Err(HttpProblem::new(problem::ALREADY_DECIDED, why));
     }
-    if let Some(worker) = daemon.worker(source) {
-        worker.request_pass("approved");
-    }
+    daemon.current.request_pass(source, "approved");
     Ok(())
 }
 
@@ -111,10 +109,10 @@ async fn report(
     caller: Caller,
     PathParams(ExportSourceParam { source }): PathParams<ExportSourceParam>,
 ) -> Result<ExportReport, HttpProblem> {
-    require_visible_source(door.daemon()?, &caller, &source)?;
+    require_visible_source(&door.setup()?.config, &caller, &source)?;
     let of = source.clone();
     let kept = door
-        .query(move |daemon| async move { daemon.store.report(&of).await })
+        .query_store(move |store| async move { store.report(&of).await })
         .await?;
     let csv = kept.ok_or_else(|| HttpProblem::not_found("the last export had no faulty rows"))?;
     Ok(ExportReport { source, csv })

@@ -1,6 +1,7 @@
 //! Holds: what waits for a person, and the decision.
 
-use super::{DaemonHandle, MAX_REASON_LENGTH, NOT_BLANK, require_reason};
+use super::{MAX_REASON_LENGTH, NOT_BLANK, require_reason};
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::view::HoldView;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
@@ -69,6 +70,7 @@ async fn holds(
     let items = door
         .query(move |daemon| async move {
             daemon
+                .board
                 .holds(|source| caller.may_access_source(source))
                 .await
         })
@@ -96,14 +98,17 @@ pub(in crate::daemon) async fn approve_hold(
 ) -> Result<(), HttpProblem> {
     let daemon = door.daemon()?;
     let why = require_reason(why)?.to_owned();
-    if let Err(refused) = daemon.setup().config.may_approve(&caller.name) {
+    if let Err(refused) = daemon.current.get().config.may_approve(&caller.name) {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
     let only = keys(only)?;
     let (seen, id) = (caller.clone(), hold.clone());
-    let all =
-        door.query(move |daemon| async move {
-            daemon.holds(|source| seen.may_access_source(source)).await
+    let all = door
+        .query(move |daemon| async move {
+            daemon
+                .board
+                .holds(|source| seen.may_access_source(source))
+                .await
         })
         .await?;
     let found = all
@@ -131,22 +136,17 @@ pub(in crate::daemon) async fn approve_hold(
         return Err(HttpProblem::new(problem::INVALID, message));
     }
     let name = caller.name.to_string();
-    door.query(move |daemon| async move {
+    door.query_store(move |store| async move {
         if only.is_empty() {
-            return daemon.store.approve_hold(&hold, None, &name, &why).await;
+            return store.approve_hold(&hold, None, &name, &why).await;
         }
         for key in &only {
-            daemon
-                .store
-                .approve_hold(&hold, Some(key), &name, &why)
-                .await?;
+            store.approve_hold(&hold, Some(key), &name, &why).await?;
         }
         Ok(())
     })
     .await?;
-    if let Some(worker) = daemon.worker(&view.source) {
-        worker.request_pass("approved");
-    }
+    daemon.current.request_pass(&view.source, "approved");
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use super::push_messages::{
     ImportView, PushBody, PushReply, PushResponse, import_view, stored_report,
 };
-use super::{DaemonHandle, require_visible_source};
+use super::require_visible_source;
 use crate::config::{Config, Source};
-use crate::daemon::serve::Daemon;
+use crate::daemon::handle::DaemonHandle;
+use crate::daemon::push::ImportReplies;
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::feed::{self, format::ExportFormat};
 use crate::http::problem::{self, HttpProblem};
@@ -113,12 +114,12 @@ async fn import(
     sent: PushBody,
 ) -> Result<PushResponse, HttpProblem> {
     let daemon = Arc::clone(door.daemon()?);
-    let setup = daemon.setup();
-    let source = select_source(&daemon, &setup.config, &caller, &about, &asked)?;
+    let setup = daemon.current.get();
+    let source = select_source(&setup.config, &caller, &about, &asked)?;
     let name = source.name.to_string();
     let of = name.clone();
     let suspended = door
-        .query(move |daemon| async move { daemon.suspension(&of).await })
+        .query(move |daemon| async move { daemon.board.suspension(&of).await })
         .await?;
     if let Some(suspension) = suspended {
         let why = format!("suspended by {}: {}", suspension.actor, suspension.reason);
@@ -132,7 +133,7 @@ async fn import(
     let (by, atomic) = (caller.name.to_string(), asked.atomic);
     let source = source.clone();
     let ((id, again), many) = door
-        .query(move |daemon| async move {
+        .query_store(move |store| async move {
             let records = count_records(&source, &sent)?;
             let path = format!("{}?{atomic}", source.name);
             let digest = idempotency::digest("POST", &path, &sent.bytes);
@@ -147,25 +148,24 @@ async fn import(
                 atomic,
                 body: &sent.bytes,
             };
-            let id = import_id(daemon.store.queue_import(&wanted).await?)?;
-            Ok::<_, super::HandlerError>((id, records > MAX_SYNC_RECORDS))
+            let id = import_id(store.queue_import(&wanted).await?)?;
+            Ok::<_, crate::daemon::handle::HandlerError>((id, records > MAX_SYNC_RECORDS))
         })
         .await?;
-    if let Some(worker) = daemon.worker(&name) {
-        worker.request_pass(&format!("pushed by {}", caller.name));
-    }
+    daemon
+        .current
+        .request_pass(&name, &format!("pushed by {}", caller.name));
     if later || many {
         let view = import_view(&find_import(&door, id).await?);
         return Ok(PushResponse(PushReply::Later(Box::new(view)), again));
     }
     let patience = setup.config.serve.limits.timeout;
-    let told = wait_for_reply(&door, &daemon, id, Instant::now() + patience).await?;
+    let told = wait_for_reply(&door, &daemon.replies, id, Instant::now() + patience).await?;
     Ok(PushResponse(told, again))
 }
 
 /// The source that is meant: one that is pushed to, and whose mapping has such records.
 fn select_source<'c>(
-    daemon: &Daemon,
     config: &'c Config,
     caller: &Caller,
     about: &ImportKindParam,
@@ -184,7 +184,7 @@ fn select_source<'c>(
         .iter()
         .filter(|it| caller.may_access_source(&it.name));
     if let Some(name) = &asked.source {
-        require_visible_source(daemon, caller, name)?;
+        require_visible_source(config, caller, name)?;
         let mut named = seen.filter(|source| *source.name == **name);
         return named.find(takes).ok_or_else(|| {
             let why = format!("source {name} does not accept pushed {}", about.kind);
@@ -276,11 +276,11 @@ fn import_id(taken: ImportReceipt) -> Result<(String, bool), HttpProblem> {
 /// The answer, if it is there in time.
 async fn wait_for_reply(
     door: &DaemonHandle,
-    daemon: &Daemon,
+    replies: &ImportReplies,
     id: String,
     until: Instant,
 ) -> Result<PushReply, HttpProblem> {
-    let mut answers = daemon.answers.subscribe();
+    let mut answers = replies.subscribe();
     loop {
         answers.mark_unchanged();
         let import = find_import(door, id.clone()).await?;
@@ -298,7 +298,7 @@ async fn wait_for_reply(
 
 async fn find_import(door: &DaemonHandle, id: String) -> Result<StoredImport, HttpProblem> {
     let import = door
-        .query(move |daemon| async move { daemon.store.import(&id).await })
+        .query_store(move |store| async move { store.import(&id).await })
         .await?;
     import.ok_or_else(|| HttpProblem::not_found("no import with this id; it may have expired"))
 }

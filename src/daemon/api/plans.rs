@@ -2,9 +2,10 @@
 //! of the database.
 
 use super::server_paths::ServerPaths;
-use super::{DaemonHandle, require_max_length, require_visible_source, upload_files};
+use super::{require_max_length, require_visible_source, upload_files};
 use crate::config::{Config, SourceLocation};
-use crate::daemon::serve::Daemon;
+use crate::daemon::handle::DaemonHandle;
+use crate::daemon::pass_turns::PassTurns;
 use crate::diagnostic::chain;
 use crate::git::{self, GitError};
 use crate::http::problem::{self, HttpProblem};
@@ -14,6 +15,7 @@ use crate::model::StopFlag;
 use crate::plan::Plan;
 use crate::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
 use crate::reconcile::{self, Pass, PassError, PassRequest, SourceReading};
+use crate::store::Store;
 use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
@@ -181,18 +183,24 @@ async fn plan(
     caller: Caller,
     JsonBody(wanted): JsonBody<RemotePlanRequest>,
 ) -> Result<Json<RemotePlanReply>, HttpProblem> {
-    let source = select_source(door.daemon()?, &caller, wanted.source.as_deref())?;
+    let source = select_source(&door.setup()?.config, &caller, wanted.source.as_deref())?;
     let reads = caller.may(Permission::Read);
     let planned = door
         .query(move |daemon| async move {
-            let limit = daemon.setup().config.serve.limits.plan;
-            let patience = PlanDeadline::new(limit);
-            let made = make_plan(&daemon, &source, wanted, reads, &patience).await;
+            let setup = daemon.current.get();
+            let config = &setup.config;
+            let planner = RemotePlanner {
+                store: &daemon.store,
+                turns: &daemon.turns,
+                config,
+                patience: PlanDeadline::new(config.serve.limits.plan),
+            };
+            let made = planner.make_plan(&source, wanted, reads).await;
             made.map_err(|problem| {
                 if reads {
                     problem
                 } else {
-                    conceal_paths(&daemon, problem)
+                    conceal_paths(config, problem)
                 }
             })
         })
@@ -201,8 +209,8 @@ async fn plan(
 }
 
 /// A problem for somebody who may not read: where things are on this machine goes to the log only.
-fn conceal_paths(daemon: &Daemon, mut problem: HttpProblem) -> HttpProblem {
-    let detail = ServerPaths::from_config(&daemon.setup().config).conceal(&problem.detail);
+fn conceal_paths(config: &Config, mut problem: HttpProblem) -> HttpProblem {
+    let detail = ServerPaths::from_config(config).conceal(&problem.detail);
     if detail != problem.detail {
         tracing::warn!("{}", problem.detail);
         problem.detail = detail;
@@ -212,17 +220,15 @@ fn conceal_paths(daemon: &Daemon, mut problem: HttpProblem) -> HttpProblem {
 
 /// The source that is meant.
 fn select_source(
-    daemon: &Daemon,
+    config: &Config,
     caller: &Caller,
     named: Option<&str>,
 ) -> Result<String, HttpProblem> {
     if let Some(name) = named {
-        require_visible_source(daemon, caller, name)?;
+        require_visible_source(config, caller, name)?;
         return Ok(name.to_owned());
     }
-    let setup = daemon.setup();
-    let mut seen = setup
-        .config
+    let mut seen = config
         .sources
         .iter()
         .filter(|source| caller.may_access_source(&source.name));
@@ -235,112 +241,117 @@ fn select_source(
     }
 }
 
-async fn make_plan(
-    daemon: &Daemon,
-    source: &str,
-    wanted: RemotePlanRequest,
-    reads: bool,
-    patience: &PlanDeadline,
-) -> Result<RemotePlanReply, HttpProblem> {
-    let setup = daemon.setup();
-    let config = &setup.config;
-    let at = config
-        .sources
-        .iter()
-        .position(|known| *known.name == *source);
-    let at = at.ok_or_else(|| HttpProblem::not_found(""))?;
-    let shape = (wanted.format, wanted.detail, wanted.max_bytes);
-    let (plan, reading) = match (wanted.files, wanted.revision) {
-        (Some(files), None) => plan_files(daemon, config, at, files, patience).await?,
-        (None, Some(revision)) => plan_revision(daemon, config, at, revision, patience).await?,
-        _ => {
-            let message = "send either `files` or `revision`";
-            return Err(HttpProblem::new(problem::INVALID, message));
-        }
-    };
-    let plan = if reads {
-        plan
-    } else {
-        let places = ServerPaths::from_config(config);
-        plan.masked().with_messages(|text| places.conceal(text))
-    };
-    render_reply(&plan, &reading, shape)
+/// Plans what is sent, or a commit, against the database.
+struct RemotePlanner<'a> {
+    store: &'a Store,
+    turns: &'a PassTurns,
+    config: &'a Config,
+    patience: PlanDeadline,
 }
 
-async fn plan_files(
-    daemon: &Daemon,
-    config: &Config,
-    at: usize,
-    files: BTreeMap<String, UploadContent>,
-    patience: &PlanDeadline,
-) -> Result<(Plan, SourceReading), HttpProblem> {
-    let mut read = Vec::with_capacity(files.len());
-    for (path, content) in files {
-        let odd = path.split('/').any(|part| matches!(part, "" | "." | ".."));
-        if odd || path.contains(['\\', '\0']) {
-            let message = format!(
-                "`{path}` is not a relative path below the root; separate folders with `/`"
-            );
-            return Err(HttpProblem::new(problem::INVALID, message));
-        }
-        let sent = match content {
-            UploadContent::Text(text) => SentFile::Bytes(text.into_bytes()),
-            UploadContent::Bytes { base64 } => {
-                let bytes = STANDARD.decode(base64);
-                SentFile::Bytes(bytes.map_err(|error| {
-                    HttpProblem::new(problem::INVALID, format!("{path}: {error}"))
-                })?)
+impl RemotePlanner<'_> {
+    async fn make_plan(
+        &self,
+        source: &str,
+        wanted: RemotePlanRequest,
+        reads: bool,
+    ) -> Result<RemotePlanReply, HttpProblem> {
+        let config = self.config;
+        let at = config
+            .sources
+            .iter()
+            .position(|known| *known.name == *source);
+        let at = at.ok_or_else(|| HttpProblem::not_found(""))?;
+        let shape = (wanted.format, wanted.detail, wanted.max_bytes);
+        let (plan, reading) = match (wanted.files, wanted.revision) {
+            (Some(files), None) => self.plan_files(at, files).await?,
+            (None, Some(revision)) => self.plan_revision(at, revision).await?,
+            _ => {
+                let message = "send either `files` or `revision`";
+                return Err(HttpProblem::new(problem::INVALID, message));
             }
-            UploadContent::Link { link } => SentFile::Link(link),
-            UploadContent::Unreadable {
-                unreadable: why,
-                folder,
-            } => SentFile::Unreadable { why, folder },
         };
-        read.push((path, sent));
+        let plan = if reads {
+            plan
+        } else {
+            let places = ServerPaths::from_config(config);
+            plan.masked().with_messages(|text| places.conceal(text))
+        };
+        render_reply(&plan, &reading, shape)
     }
-    let tree = Tree::of_sent(read);
-    let _turn = patience.acquire_turn(daemon).await?;
-    let stop = patience.stop.clone();
-    reconcile::plan_submitted_tree(config, at, tree, stop, &daemon.store)
-        .await
-        .map_err(|error| patience.pass_problem(error))
-}
 
-async fn plan_revision(
-    daemon: &Daemon,
-    config: &Config,
-    at: usize,
-    revision: String,
-    patience: &PlanDeadline,
-) -> Result<(Plan, SourceReading), HttpProblem> {
-    require_max_length(MAX_REVISION_LENGTH, "revision", &revision)?;
-    if revision.is_empty() || revision.contains(char::is_control) {
-        let message = "`revision` is not the name of a branch, tag or commit";
-        return Err(HttpProblem::new(problem::INVALID, message));
+    async fn plan_files(
+        &self,
+        at: usize,
+        files: BTreeMap<String, UploadContent>,
+    ) -> Result<(Plan, SourceReading), HttpProblem> {
+        let mut read = Vec::with_capacity(files.len());
+        for (path, content) in files {
+            let odd = path.split('/').any(|part| matches!(part, "" | "." | ".."));
+            if odd || path.contains(['\\', '\0']) {
+                let message = format!(
+                    "`{path}` is not a relative path below the root; separate folders with `/`"
+                );
+                return Err(HttpProblem::new(problem::INVALID, message));
+            }
+            let sent = match content {
+                UploadContent::Text(text) => SentFile::Bytes(text.into_bytes()),
+                UploadContent::Bytes { base64 } => {
+                    let bytes = STANDARD.decode(base64);
+                    SentFile::Bytes(bytes.map_err(|error| {
+                        HttpProblem::new(problem::INVALID, format!("{path}: {error}"))
+                    })?)
+                }
+                UploadContent::Link { link } => SentFile::Link(link),
+                UploadContent::Unreadable {
+                    unreadable: why,
+                    folder,
+                } => SentFile::Unreadable { why, folder },
+            };
+            read.push((path, sent));
+        }
+        let tree = Tree::of_sent(read);
+        let _turn = self.patience.acquire_turn(self.turns).await?;
+        let stop = self.patience.stop.clone();
+        reconcile::plan_submitted_tree(self.config, at, tree, stop, self.store)
+            .await
+            .map_err(|error| self.patience.pass_problem(error))
     }
-    let source = &config.sources[at];
-    let SourceLocation::Git(place) = &source.place else {
-        return Err(HttpProblem::new(
-            problem::INVALID,
-            "the source is not a git repository",
-        ));
-    };
-    // A remote that does not answer, and a commit that is too large, keep no source waiting.
-    let place = place.at(&revision);
-    let fetched = git::fetch(&place, &config.cache).map_err(|error| fetch_problem(&error))?;
-    let _turn = patience.acquire_turn(daemon).await?;
-    let request = PassRequest {
-        source: Some(source.name.to_string()),
-        at_revision: Some((source.name.to_string(), fetched.revision)),
-        ignores_passwords: true,
-        stop: patience.stop.clone(),
-        ..PassRequest::default()
-    };
-    let refused = |error| patience.pass_problem(error);
-    let mut pass = Pass::read_in_full(config, request).map_err(refused)?;
-    let plan = pass.plan(at, &daemon.store, &[]).await.map_err(refused)?;
-    Ok((plan, pass.readings.swap_remove(at)))
+
+    async fn plan_revision(
+        &self,
+        at: usize,
+        revision: String,
+    ) -> Result<(Plan, SourceReading), HttpProblem> {
+        require_max_length(MAX_REVISION_LENGTH, "revision", &revision)?;
+        if revision.is_empty() || revision.contains(char::is_control) {
+            let message = "`revision` is not the name of a branch, tag or commit";
+            return Err(HttpProblem::new(problem::INVALID, message));
+        }
+        let source = &self.config.sources[at];
+        let SourceLocation::Git(place) = &source.place else {
+            return Err(HttpProblem::new(
+                problem::INVALID,
+                "the source is not a git repository",
+            ));
+        };
+        // A remote that does not answer, and a commit that is too large, keep no source waiting.
+        let place = place.at(&revision);
+        let fetched =
+            git::fetch(&place, &self.config.cache).map_err(|error| fetch_problem(&error))?;
+        let _turn = self.patience.acquire_turn(self.turns).await?;
+        let request = PassRequest {
+            source: Some(source.name.to_string()),
+            at_revision: Some((source.name.to_string(), fetched.revision)),
+            ignores_passwords: true,
+            stop: self.patience.stop.clone(),
+            ..PassRequest::default()
+        };
+        let refused = |error| self.patience.pass_problem(error);
+        let mut pass = Pass::read_in_full(self.config, request).map_err(refused)?;
+        let plan = pass.plan(at, self.store, &[]).await.map_err(refused)?;
+        Ok((plan, pass.readings.swap_remove(at)))
+    }
 }
 
 /// How long a plan may take, the wait for its turn included.
@@ -370,9 +381,9 @@ impl PlanDeadline {
     /// A large tree takes the whole machine for a while: one at a time, beside no pass.
     async fn acquire_turn<'d>(
         &self,
-        daemon: &'d Daemon,
+        turns: &'d PassTurns,
     ) -> Result<SemaphorePermit<'d>, HttpProblem> {
-        match tokio::time::timeout_at(self.until, daemon.pass_permit.acquire()).await {
+        match tokio::time::timeout_at(self.until, turns.acquire()).await {
             Ok(turn) => turn.map_err(HttpProblem::internal),
             Err(_) => Err(self.ended("waited")),
         }

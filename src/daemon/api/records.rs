@@ -1,6 +1,7 @@
 //! What is stored and what happened to it: resources, history, runs, changes, acts.
 
-use super::{DaemonHandle, require_max_length};
+use super::require_max_length;
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
 use crate::daemon::view::ActView;
 use crate::http::problem::{self, HttpProblem};
@@ -233,18 +234,18 @@ pub(in crate::daemon) async fn search_resources(
     after: Option<String>,
     limit: u32,
 ) -> Result<(Vec<StoredResource>, Option<String>), HttpProblem> {
-    door.query(move |daemon| async move {
+    door.query_store(move |store| async move {
         let wanted = SearchQuery {
             words: words.as_deref(),
             status,
             after: after.as_deref(),
             limit,
         };
-        let ids = daemon.store.search(kind, &wanted).await?;
+        let ids = store.search(kind, &wanted).await?;
         let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
         let mut records = Vec::new();
         for id in &ids {
-            records.extend(daemon.store.record(&Key::new(kind, id)).await?);
+            records.extend(store.record(&Key::new(kind, id)).await?);
         }
         Ok::<_, StoreError>((records, next.flatten()))
     })
@@ -258,7 +259,7 @@ async fn resource(
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist"));
     let record = door
-        .query(move |daemon| async move { daemon.store.record(&key).await })
+        .query_store(move |store| async move { store.record(&key).await })
         .await?;
     Ok(Json(json::resource(&record.ok_or(missing)?)))
 }
@@ -271,10 +272,10 @@ async fn history(
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let before = earlier.before.unwrap_or(i64::MAX);
     let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
-    let changes =
-        door.query(move |daemon| async move {
-            daemon.store.history_before(Some(&key), before, limit).await
-        })
+    let changes = door
+        .query_store(
+            move |store| async move { store.history_before(Some(&key), before, limit).await },
+        )
         .await?;
     let more = changes.len() == limit as usize;
     let last = changes.last().filter(|_| more);
@@ -291,7 +292,7 @@ async fn why(
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let told = door
-        .query(move |daemon| async move { reconcile::provenance(None, &daemon.store, &key).await })
+        .query_store(move |store| async move { reconcile::provenance(None, &store, &key).await })
         .await?;
     Ok(Json(told.ok_or(missing)?.to_json()))
 }
@@ -302,7 +303,7 @@ async fn runs(
 ) -> Result<Json<ItemPage>, HttpProblem> {
     let limit = limit.rows();
     let runs = door
-        .query(move |daemon| async move { daemon.store.runs(limit).await })
+        .query_store(move |store| async move { store.runs(limit).await })
         .await?;
     let items = runs.iter().map(json::run).collect();
     Ok(Json(ItemPage { items, next: None }))
@@ -313,7 +314,7 @@ async fn run(
     PathParams(of): PathParams<RunParam>,
 ) -> Result<Json<Value>, HttpProblem> {
     let run = door
-        .query(move |daemon| async move { daemon.store.run(of.run).await })
+        .query_store(move |store| async move { store.run(of.run).await })
         .await?;
     let run = run.ok_or_else(|| HttpProblem::not_found(format!("no run {}", of.run)))?;
     Ok(Json(json::run(&run)))
@@ -327,7 +328,7 @@ async fn run_changes(
     let (after, limit) = cursor.bounds()?;
     let run = of.run;
     let changes = door
-        .query(move |daemon| async move { daemon.store.changes_of(run, after, limit).await })
+        .query_store(move |store| async move { store.changes_of(run, after, limit).await })
         .await?;
     Ok(Json(ChangePage::from_records(&changes, after)))
 }
@@ -338,7 +339,7 @@ async fn changes(
 ) -> Result<Json<ChangePage>, HttpProblem> {
     let (after, limit) = cursor.bounds()?;
     let changes = door
-        .query(move |daemon| async move { daemon.store.changes_after(after, limit).await })
+        .query_store(move |store| async move { store.changes_after(after, limit).await })
         .await?;
     Ok(Json(ChangePage::from_records(&changes, after)))
 }
@@ -350,7 +351,7 @@ async fn acts(
 ) -> Result<Json<ActList>, HttpProblem> {
     let limit = limit.rows();
     let items = door
-        .query(move |daemon| async move { daemon.acts(limit).await })
+        .query(move |daemon| async move { daemon.board.acts(limit).await })
         .await?;
     Ok(Json(ActList { items }))
 }

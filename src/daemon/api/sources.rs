@@ -2,11 +2,12 @@
 
 use super::records::LimitQuery;
 use super::{
-    DaemonHandle, MAX_REASON_LENGTH, NOT_BLANK, require_max_length, require_reason,
-    require_visible_source,
+    MAX_REASON_LENGTH, NOT_BLANK, require_max_length, require_reason, require_visible_source,
 };
-use crate::daemon::pass::OVERRULE_TRIGGER;
+use crate::daemon::handle::DaemonHandle;
+use crate::daemon::pass_progress::OVERRULE_TRIGGER;
 use crate::daemon::state::SourceState;
+use crate::daemon::state_document::suspension;
 use crate::daemon::view::{DaemonStatus, SourceView};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{
@@ -127,6 +128,7 @@ async fn status(
     let status = door
         .query(move |daemon| async move {
             daemon
+                .board
                 .status(|source| caller.may_access_source(source))
                 .await
         })
@@ -148,9 +150,11 @@ async fn source(
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
 ) -> Result<Json<SourceView>, HttpProblem> {
-    require_visible_source(door.daemon()?, &caller, &named.source)?;
-    let status = door
-        .query(move |daemon| async move { daemon.status(|source| *source == named.source).await })
+    require_visible_source(&door.setup()?.config, &caller, &named.source)?;
+    let status =
+        door.query(move |daemon| async move {
+            daemon.board.status(|source| *source == named.source).await
+        })
         .await?;
     let found = status.sources.into_iter().next();
     found.map(Json).ok_or_else(|| HttpProblem::not_found(""))
@@ -161,9 +165,9 @@ async fn plan(
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
 ) -> Result<Json<Value>, HttpProblem> {
-    require_visible_source(door.daemon()?, &caller, &named.source)?;
+    require_visible_source(&door.setup()?.config, &caller, &named.source)?;
     let plan = door
-        .query(move |daemon| async move { daemon.store.last_plan(&named.source).await })
+        .query_store(move |store| async move { store.last_plan(&named.source).await })
         .await?;
     let plan = plan.ok_or_else(|| HttpProblem::not_found("no plan yet; no pass has run"))?;
     serde_json::from_slice(&plan)
@@ -177,10 +181,10 @@ async fn passes(
     PathParams(named): PathParams<SourceParam>,
     QueryParams(limit): QueryParams<LimitQuery>,
 ) -> Result<Json<PassList>, HttpProblem> {
-    require_visible_source(door.daemon()?, &caller, &named.source)?;
+    require_visible_source(&door.setup()?.config, &caller, &named.source)?;
     let limit = limit.rows();
     let passes = door
-        .query(move |daemon| async move { daemon.store.passes(Some(&named.source), limit).await })
+        .query_store(move |store| async move { store.passes(Some(&named.source), limit).await })
         .await?;
     let read = passes
         .iter()
@@ -218,7 +222,7 @@ pub(in crate::daemon) async fn ask_for_pass(
     overrule: bool,
 ) -> Result<(), HttpProblem> {
     let daemon = door.daemon()?;
-    require_visible_source(daemon, caller, source)?;
+    require_visible_source(&daemon.current.get().config, caller, source)?;
     if overrule {
         require_reason(why)?;
     } else {
@@ -230,15 +234,15 @@ pub(in crate::daemon) async fn ask_for_pass(
         why.trim().to_owned(),
     );
     let suspended = door
-        .query(move |daemon| async move {
-            let suspended = daemon.suspension(&of).await?;
+        .query_store(move |store| async move {
+            let suspended = suspension(&store, &of).await?;
             if suspended.is_none() {
                 let act = if overrule {
                     "overrule window"
                 } else {
                     "reconcile"
                 };
-                daemon.store.record_act(&name, act, &of, &why).await?;
+                store.record_act(&name, act, &of, &why).await?;
             }
             Ok::<_, crate::store::StoreError>(suspended)
         })
@@ -247,12 +251,11 @@ pub(in crate::daemon) async fn ask_for_pass(
         let why = format!("suspended by {}: {}", suspension.actor, suspension.reason);
         return Err(HttpProblem::new(problem::SUSPENDED, why));
     }
-    if let Some(worker) = daemon.worker(source) {
-        if overrule {
-            worker.request_pass(OVERRULE_TRIGGER);
-        }
-        worker.request_pass(&format!("requested by {}", caller.name));
+    if overrule {
+        daemon.current.request_pass(source, OVERRULE_TRIGGER);
     }
+    let trigger = format!("requested by {}", caller.name);
+    daemon.current.request_pass(source, &trigger);
     Ok(())
 }
 
@@ -262,8 +265,7 @@ async fn reconcile_all(
     State(door): State<DaemonHandle>,
     caller: Caller,
 ) -> Result<AcceptedResponse<ReconcileReply>, HttpProblem> {
-    let daemon = door.daemon()?;
-    let setup = daemon.setup();
+    let setup = door.setup()?;
     let seen = setup
         .workers
         .keys()
@@ -271,16 +273,16 @@ async fn reconcile_all(
     let seen: Vec<String> = seen.cloned().collect();
     let name = caller.name.to_string();
     let sources = door
-        .query(move |daemon| async move {
+        .query_store(move |store| async move {
             let mut sources = Vec::new();
             for source in seen {
-                if daemon.suspension(&source).await?.is_none() {
+                if suspension(&store, &source).await?.is_none() {
                     sources.push(source);
                 }
             }
             if !sources.is_empty() {
                 let of = sources.join(", ");
-                let stored = daemon.store.record_act(&name, "reconcile", &of, "");
+                let stored = store.record_act(&name, "reconcile", &of, "");
                 stored.await?;
             }
             Ok::<_, crate::store::StoreError>(sources)
@@ -323,7 +325,7 @@ pub(in crate::daemon) async fn suspend_one(
     source: String,
     why: &str,
 ) -> Result<NoContentResponse, HttpProblem> {
-    require_visible_source(door.daemon()?, caller, &source)?;
+    require_visible_source(&door.setup()?.config, caller, &source)?;
     record_suspension(door, caller, source, why).await
 }
 
@@ -335,7 +337,7 @@ pub(in crate::daemon) async fn record_suspension(
     why: &str,
 ) -> Result<NoContentResponse, HttpProblem> {
     let (name, why) = (caller.name.to_string(), require_reason(why)?.to_owned());
-    door.query(move |daemon| async move { daemon.store.suspend(&source, &name, &why).await })
+    door.query_store(move |store| async move { store.suspend(&source, &name, &why).await })
         .await?;
     Ok(NoContentResponse)
 }
@@ -364,7 +366,7 @@ pub(in crate::daemon) async fn resume_one(
     source: String,
     why: &str,
 ) -> Result<NoContentResponse, HttpProblem> {
-    require_visible_source(door.daemon()?, caller, &source)?;
+    require_visible_source(&door.setup()?.config, caller, &source)?;
     record_resumption(door, caller, source, why).await
 }
 
@@ -378,7 +380,7 @@ pub(in crate::daemon) async fn record_resumption(
     let (name, why) = (caller.name.to_string(), require_reason(why)?.to_owned());
     let of = source.clone();
     let was = door
-        .query(move |daemon| async move { daemon.store.resume(&of, &name, &why).await })
+        .query_store(move |store| async move { store.resume(&of, &name, &why).await })
         .await?;
     if !was {
         return Err(HttpProblem::new(
@@ -387,9 +389,8 @@ pub(in crate::daemon) async fn record_resumption(
         ));
     }
     let daemon = door.daemon()?;
-    match daemon.worker(&source) {
-        Some(worker) => worker.request_pass("resumed"),
-        None => daemon.request_all_passes("resumed"),
+    if !daemon.current.request_pass(&source, "resumed") {
+        daemon.current.request_all_passes("resumed");
     }
     Ok(NoContentResponse)
 }

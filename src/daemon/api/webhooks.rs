@@ -1,7 +1,7 @@
 //! Webhooks of git hosts: a push makes the pass come sooner.
 
-use super::DaemonHandle;
 use crate::config::Source;
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::webhook::{self, WebhookError, WebhookEvent, WebhookPush};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{AcceptedResponse, AccessRequirement, PathParams, Route};
@@ -45,7 +45,7 @@ async fn receive_webhook(
     body: Bytes,
 ) -> Result<AcceptedResponse<WebhookReply>, HttpProblem> {
     let daemon = door.daemon()?;
-    let setup = daemon.setup();
+    let setup = daemon.current.get();
     let known = setup.config.source(&source);
     // Without a right signature the answer does not show which sources exist.
     let secret = known.and_then(|known| known.webhook_secret.as_ref());
@@ -63,9 +63,7 @@ async fn receive_webhook(
         WebhookEvent::Push(push) if !concerns_source(known, &push) => "ignored",
         WebhookEvent::Push(push) => {
             if daemon.remember_delivery(&source, &push) {
-                if let Some(worker) = daemon.worker(&source) {
-                    worker.request_pass("webhook");
-                }
+                daemon.current.request_pass(&source, "webhook");
                 "reconcile"
             } else {
                 "repeated"

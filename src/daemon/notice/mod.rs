@@ -8,15 +8,13 @@ mod cause;
 mod document;
 mod mail;
 mod send;
-mod signature;
 mod slack;
 mod state;
 
 pub use crate::config::NoticeEvent;
 pub use document::document;
 pub use mail::{body, subject};
-pub use send::{DeliveryError, NoticeSender, next_attempt_at};
-pub use signature::sign;
+pub use send::{DeliveryError, NoticeSender, next_attempt_at, sign};
 pub use slack::slack;
 pub use state::{NoticeState, events_between, fingerprint};
 

@@ -5,9 +5,9 @@
 //! up on the page and in logs, so they never contain the URL of a webhook, which is a secret.
 
 use super::cause::cause;
-use super::signature::{DELIVERY, HEADER};
-use super::{Notice, body, document, line, sign, slack, subject, truncate};
+use super::{Notice, body, document, line, slack, subject, truncate};
 use crate::config::{MailServer, NoticeChannel, NoticeFormat, NoticeTarget};
+use crate::daemon::hmac_digest::hmac_digest;
 use crate::http::choose_provider;
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::message::header::ContentType;
@@ -17,6 +17,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
+use std::fmt::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -167,10 +168,13 @@ impl NoticeSender {
                     NoticeFormat::Slack => slack(notice),
                 };
                 // The signature covers exactly these bytes, so the body is built once, before it.
-                let mut headers = vec![(DELIVERY, delivery.to_owned())];
+                let mut headers = vec![(DELIVERY_HEADER, delivery.to_owned())];
                 if let Some(secret) = secret {
                     let secret = secret.expose_secret();
-                    headers.push((HEADER, sign(secret, now.timestamp(), body.as_bytes())));
+                    headers.push((
+                        SIGNATURE_HEADER,
+                        sign(secret, now.timestamp(), body.as_bytes()),
+                    ));
                 }
                 let answer = self.post(url, shown, headers, body).await?;
                 let secrets = [Some(url), secret.as_ref()];
@@ -389,4 +393,21 @@ fn smtp_error(post: &MailServer, error: &lettre::transport::smtp::Error) -> Deli
         permanent: error.is_permanent(),
         line: format!("{code} {}", first_line(&words, &[password.as_ref()])),
     }
+}
+
+/// The header of the signature.
+const SIGNATURE_HEADER: &str = "Roster-Signature";
+/// The header of the delivery: the same on every attempt.
+const DELIVERY_HEADER: &str = "Roster-Delivery";
+
+/// `t=UNIX,v1=HEX`: HMAC-SHA256 with the secret over the time, a dot and the body.
+#[must_use]
+pub fn sign(secret: &str, unix: i64, body: &[u8]) -> String {
+    let time = unix.to_string();
+    let digest = hmac_digest(secret.as_bytes(), &[time.as_bytes(), b".", body]);
+    let mut text = format!("t={unix},v1=");
+    for byte in digest {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

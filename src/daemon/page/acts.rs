@@ -1,7 +1,7 @@
 //! The page of the audit log: what people did, with names and reasons.
 
 use super::{layout, time};
-use crate::daemon::api::DaemonHandle;
+use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, Permission, Route};
 use axum::extract::State;
@@ -15,7 +15,9 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn acts(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
-    let acts = door.query(async |daemon| daemon.acts(SHOWN).await).await?;
+    let acts = door
+        .query(async |daemon| daemon.board.acts(SHOWN).await)
+        .await?;
     let main = html! {
         h1 { "Audit log" }
         table #acts data-live {

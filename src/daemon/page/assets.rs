@@ -3,7 +3,7 @@
 //! Their names contain a digest of their content. So browsers may cache them for ever, and a new
 //! release is never shown with an old style.
 
-use crate::daemon::api::DaemonHandle;
+use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::HttpProblem;
 use crate::http::{AccessRequirement, PathParams, Route};
 use crate::model::Digest;

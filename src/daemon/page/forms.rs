@@ -5,7 +5,8 @@
 //! again.
 
 use super::link;
-use crate::daemon::api::{DaemonHandle, exports, holds, sources};
+use crate::daemon::api::{exports, holds, sources};
+use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, PathParams, Permission, Route};
 use crate::store::ALL_SOURCES;

@@ -3,7 +3,7 @@
 //! The inbox and the page of a source both show it. `forms.rs` handles the form.
 
 use super::{layout, link, time, value};
-use crate::daemon::api::DaemonHandle;
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::view::HoldView;
 use crate::http::{Caller, Permission};
 use crate::plan::StepVerb;
@@ -14,7 +14,14 @@ use maud::{Markup, html};
 pub(super) fn caller_may_approve(door: &DaemonHandle, caller: &Caller) -> bool {
     let named = || {
         let daemon = door.daemon().ok();
-        daemon.is_some_and(|daemon| daemon.setup().config.may_approve(&caller.name).is_ok())
+        daemon.is_some_and(|daemon| {
+            daemon
+                .current
+                .get()
+                .config
+                .may_approve(&caller.name)
+                .is_ok()
+        })
     };
     caller.may(Permission::Approve) && named()
 }

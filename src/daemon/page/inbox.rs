@@ -4,7 +4,7 @@
 //! forms. Start with [`inbox`]; the cards come from `holds.rs`, `export.rs` and `source_status.rs`.
 
 use super::{export, holds, layout, link, source_status, time};
-use crate::daemon::api::DaemonHandle;
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::view::{DaemonStatus, HoldView, SourceView};
 use crate::diagnostic::agreed;
 use crate::http::problem::HttpProblem;
@@ -38,9 +38,11 @@ async fn inbox(
     let (status, mut all) = door
         .query(move |daemon| async move {
             let status = daemon
+                .board
                 .status(|source| seen.may_access_source(source))
                 .await?;
             let holds = daemon
+                .board
                 .holds(|source| seen.may_access_source(source))
                 .await?;
             Ok::<_, crate::store::StoreError>((status, holds))

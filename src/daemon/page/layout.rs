@@ -4,7 +4,7 @@
 //! There is no inline script or style, because the content policy forbids both.
 
 use super::assets::{SCRIPT, STYLE};
-use crate::daemon::api::DaemonHandle;
+use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::session::CSRF_FIELD;
 use crate::http::{AuthMethod, Caller, Permission};
@@ -43,7 +43,7 @@ pub(super) fn page(
     main: &Markup,
 ) -> Result<Markup, HttpProblem> {
     let daemon = door.daemon()?;
-    let setup = daemon.setup();
+    let setup = daemon.current.get();
     let environment = setup.config.environment.as_deref();
     let header = html! {
         @if let Some(environment) = environment { span.environment { (environment) } }
@@ -64,7 +64,8 @@ pub(super) fn page(
             }
         }
     };
-    let footer = html! { p { "roster " (env!("CARGO_PKG_VERSION")) " on " (daemon.replica) } };
+    let footer =
+        html! { p { "roster " (env!("CARGO_PKG_VERSION")) " on " (daemon.board.replica) } };
     Ok(document(title, &header, main, &footer))
 }
 

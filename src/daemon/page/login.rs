@@ -3,7 +3,7 @@
 //! The gate in `http` checks the token and keeps the sessions. This file only has the form.
 
 use super::{layout, link};
-use crate::daemon::api::DaemonHandle;
+use crate::daemon::handle::DaemonHandle;
 use crate::http::gate::LOGIN;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{

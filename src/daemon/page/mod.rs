@@ -24,7 +24,7 @@ mod value;
 
 pub(super) use layout::problem;
 
-use super::api::DaemonHandle;
+use super::handle::DaemonHandle;
 use crate::http::{RequestGate, Route};
 use std::sync::Arc;
 

@@ -5,14 +5,16 @@
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
 use super::{layout, link, time, value};
-use crate::daemon::api::{DaemonHandle, records};
+use crate::daemon::api::records;
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds;
 use crate::model::Key;
-use crate::reconcile::{self, json};
-use crate::reconcile::{FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter};
+use crate::reconcile::{
+    self, FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter, json,
+};
 use crate::store::{ChangeRecord, StoreError, StoredResource};
 use axum::extract::State;
 use axum::http::Method;
@@ -155,11 +157,10 @@ async fn resource_page(
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
     let (record, told, history) = door
-        .query(move |daemon| async move {
-            let store = &daemon.store;
+        .query_store(move |store| async move {
             let record = store.record(&key).await?;
             // The same function as `roster why`. The daemon reads no manifests for this.
-            let told = reconcile::provenance(None, store, &key).await?;
+            let told = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
             Ok::<_, StoreError>((record, told, history))
         })

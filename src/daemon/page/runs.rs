@@ -4,11 +4,11 @@
 //! the last passes.
 
 use super::{layout, link, time, value};
-use crate::daemon::api::DaemonHandle;
+use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::reconcile::json;
-use crate::store::{ChangeRecord, RunRecord, StoreError};
+use crate::store::{ChangeRecord, RunRecord, Store, StoreError};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -37,7 +37,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 
 async fn runs(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
     let mut runs = door
-        .query(async |daemon| daemon.store.runs(RUNS).await)
+        .query_store(async |store: Store| store.runs(RUNS).await)
         .await?;
     // The route lets in callers with access to some sources and leaves the filtering to this line.
     runs.retain(|run| caller.may_access_source(&run.source));
@@ -83,9 +83,9 @@ async fn run(
     QueryParams(RunChangesQuery { after }): QueryParams<RunChangesQuery>,
 ) -> Result<Markup, HttpProblem> {
     let (found, changes) = door
-        .query(move |daemon| async move {
-            let found = daemon.store.run(run).await?;
-            let changes = daemon.store.changes_of(run, after, CHANGES).await?;
+        .query_store(move |store| async move {
+            let found = store.run(run).await?;
+            let changes = store.changes_of(run, after, CHANGES).await?;
             Ok::<_, StoreError>((found, changes))
         })
         .await?;

@@ -5,7 +5,8 @@
 
 use super::plan::{self, PlanPageQuery};
 use super::{export, holds, layout, link, source_status, time, value};
-use crate::daemon::api::{self, DaemonHandle};
+use crate::daemon::api;
+use crate::daemon::handle::DaemonHandle;
 use crate::daemon::state::SourceState;
 use crate::daemon::view::{HoldView, SourceView};
 use crate::diagnostic::{plural, visible};
@@ -49,7 +50,7 @@ async fn page(
     QueryParams(wanted): QueryParams<PlanPageQuery>,
 ) -> Result<Markup, HttpProblem> {
     // Before anything is read: to somebody without access, the source does not exist.
-    api::require_visible_source(door.daemon()?, &caller, &name)?;
+    api::require_visible_source(&door.setup()?.config, &caller, &name)?;
     let shown = read(&door, name).await?;
     let approves = holds::caller_may_approve(&door, &caller);
     let source = &shown.source;
@@ -88,7 +89,7 @@ async fn page(
 
 async fn read(door: &DaemonHandle, name: String) -> Result<SourcePageData, HttpProblem> {
     door.query(move |daemon| async move {
-        let status = daemon.status(|source| *source == *name).await?;
+        let status = daemon.board.status(|source| *source == *name).await?;
         let source = status.sources.into_iter().next();
         let source = source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
         let kept = daemon.store.last_plan(&name).await?;
@@ -98,9 +99,9 @@ async fn read(door: &DaemonHandle, name: String) -> Result<SourcePageData, HttpP
         let passes = passes
             .iter()
             .filter_map(|pass| serde_json::from_str(pass).ok());
-        Ok::<_, crate::daemon::api::HandlerError>(SourcePageData {
+        Ok::<_, crate::daemon::handle::HandlerError>(SourcePageData {
             source,
-            holds: daemon.holds(|source| *source == *name).await?,
+            holds: daemon.board.holds(|source| *source == *name).await?,
             plan: kept.and_then(|plan| serde_json::from_slice(&plan).ok()),
             passes: passes.collect(),
         })

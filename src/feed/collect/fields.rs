@@ -7,7 +7,6 @@ use super::ResourceCollector;
 use super::mangled_text;
 use super::row::RecordView;
 use crate::diagnostic::codes;
-use crate::feed::format::{CellShape, RawCell};
 use crate::feed::mapping::{
     CellContent, CellSource, ColumnReader, FieldMapping, ListMode, trimmed,
 };
@@ -284,20 +283,4 @@ fn strip_zip_country(kind: &'static Kind, stated: &mut [StatedField]) {
     {
         stated.cell = Cell::Value(Value::text(without));
     }
-}
-
-/// Reads a custom field from a column whose name is its id.
-pub(super) fn custom(field: &FieldRef, entry: &RawCell) -> Option<StatedField> {
-    let text = trimmed(&entry.text);
-    let cell = match &entry.shape {
-        CellShape::Object | CellShape::Covered(_) => return None,
-        CellShape::List(members) => Cell::Value(Value::List(members.clone())),
-        _ if text.is_empty() => Cell::Blank,
-        _ => Cell::Value(Value::text(text)),
-    };
-    Some(StatedField {
-        field: field.clone(),
-        cell,
-        position: entry.at,
-    })
 }

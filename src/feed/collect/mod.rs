@@ -14,9 +14,12 @@ use super::guess::holds_secrets;
 use super::mapping::{CellContent, CellMapping as From, Mapping, MappingSection};
 use super::value;
 use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::feed::mapping::trimmed;
 use crate::kinds::read::{ValueProblem, check_id, spreadsheet_error, spreadsheet_problem};
 use crate::kinds::{ADDRESS, Kind};
-use crate::model::{DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, StatedField};
+use crate::model::{
+    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, StatedField, Value,
+};
 use mangled_text::NumericIds;
 use row::RecordView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -220,7 +223,7 @@ impl<'m> ResourceCollector<'m> {
                     self.faulty(section.kind, key, field, fault, entry.at);
                 }
                 (_, Some(fault)) => self.faulty(section.kind, key, field, &fault, entry.at),
-                _ => said.extend(fields::custom(field, entry)),
+                _ => said.extend(custom(field, entry)),
             }
         }
         self.custom_columns[nth] = every;
@@ -417,4 +420,20 @@ impl<'m> ResourceCollector<'m> {
         collected.resources = declared.collect();
         (collected, self.numbers)
     }
+}
+
+/// A custom field that a column is by its name.
+fn custom(field: &FieldRef, entry: &RawCell) -> Option<StatedField> {
+    let text = trimmed(&entry.text);
+    let cell = match &entry.shape {
+        CellShape::Object | CellShape::Covered(_) => return None,
+        CellShape::List(members) => Cell::Value(Value::List(members.clone())),
+        _ if text.is_empty() => Cell::Blank,
+        _ => Cell::Value(Value::text(text)),
+    };
+    Some(StatedField {
+        field: field.clone(),
+        cell,
+        position: entry.at,
+    })
 }

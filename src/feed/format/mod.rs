@@ -16,6 +16,8 @@ mod diagnostics;
 mod encoding;
 pub mod json;
 mod not_data;
+mod options;
+mod outcome;
 mod record;
 mod table;
 #[cfg(test)]
@@ -27,195 +29,19 @@ mod xlsx;
 pub use columns::ExportColumns;
 pub use encoding::encoding_for_label;
 pub use encoding_rs::Encoding;
+pub use options::{ExportFormat, FormatLimits, FormatOptions, SheetSelector};
+pub use outcome::ReadOutcome;
 pub use record::{CellShape, ExportRecord, RawCell};
 pub use text::add_text_marker;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::model::{Digest, LineColumn};
+use crate::model::LineColumn;
 use diagnostics::ExportDiagnostics;
 use flate2::bufread::MultiGzDecoder;
+use outcome::{BodySummary, ReadContext, report_flaw, report_unreadable};
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
-use text_reader::{EncodingSource, InvalidByte, InvalidByteKind, TextReader};
-
-/// The format of an export.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExportFormat {
-    Csv,
-    /// A list of objects.
-    Json,
-    /// One object per line.
-    Jsonl,
-    Xlsx,
-}
-
-/// How an export is to be read. What is left out is detected.
-#[derive(Clone, Debug)]
-pub struct FormatOptions {
-    /// The format. `None` detects it.
-    pub format: Option<ExportFormat>,
-    /// The delimiter, an ASCII character. `None` uses the one that `sep=` declares, or else a
-    /// guess.
-    pub delimiter: Option<u8>,
-    /// The quote, an ASCII character. `None` means that nothing is quoted.
-    pub quote: Option<u8>,
-    /// The encoding. `None` uses the byte order mark, or else a guess. A mark at the start of the
-    /// file overrules this.
-    pub encoding: Option<&'static Encoding>,
-    /// Whether the first row names the columns.
-    pub header: bool,
-    /// The line of the text, or row of the sheet, at which the table begins, counted from 1.
-    pub first_line: u32,
-    /// The names of columns by position: of all columns without a header, and of unnamed ones with
-    /// a header. Blank entries are ignored.
-    pub names: Vec<String>,
-    /// The form of the last line, with `{n}` for the number of rows: `#EOF;{n}`. The cells of a
-    /// sheet are joined with `;`.
-    pub trailer: Option<String>,
-    /// The sheet of a workbook. `None` takes the only one with data.
-    pub sheet: Option<SheetSelector>,
-    /// Texts that mean a blank cell.
-    pub blanks: Vec<String>,
-    /// The path of the list in JSON: `data.items`. `None` takes the whole document.
-    pub list_path: Option<String>,
-    pub limits: FormatLimits,
-}
-
-/// A sheet of a workbook.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SheetSelector {
-    Name(String),
-    /// The position in the workbook, counted from 1.
-    Number(usize),
-}
-
-/// Upper bounds, in bytes if not said otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FormatLimits {
-    /// The size of one row or object.
-    pub record: usize,
-    pub cell: usize,
-    /// The nesting depth of values.
-    pub depth: usize,
-    /// The number of columns.
-    pub columns: usize,
-    /// The unpacked size of a workbook.
-    pub unpacked: u64,
-}
-
-/// The result of reading an export.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ReadOutcome {
-    /// The number of rows or objects, including faulty and empty ones, but not blank rows and
-    /// repeated headers.
-    pub records: u64,
-    /// The number of rows that the trailer states.
-    pub trailer: Option<u64>,
-    pub format: ExportFormat,
-    pub encoding: &'static str,
-    pub delimiter: Option<char>,
-    /// The path of a list found in JSON where the document should itself have been one.
-    pub list: Option<String>,
-    /// What was detected instead of declared, for display.
-    pub detected: Vec<String>,
-    /// The digest of the bytes that were read: of all of them, if the export is complete.
-    pub digest: Digest,
-    pub diagnostics: Vec<Diagnostic>,
-    /// Whether the export was read to its end and ends properly.
-    pub complete: bool,
-}
-
-/// The result of the reader of one format.
-#[derive(Default)]
-struct BodySummary {
-    records: u64,
-    trailer: Option<u64>,
-    delimiter: Option<char>,
-    list: Option<String>,
-    detected: Vec<String>,
-}
-
-/// What the readers of all formats share.
-struct ReadContext<'a> {
-    options: &'a FormatOptions,
-    columns: &'a mut ExportColumns,
-    findings: &'a mut ExportDiagnostics,
-    on_record: &'a mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
-}
-
-impl Default for FormatOptions {
-    fn default() -> Self {
-        Self {
-            format: None,
-            delimiter: None,
-            quote: Some(b'"'),
-            encoding: None,
-            header: true,
-            first_line: 1,
-            names: Vec::new(),
-            trailer: None,
-            sheet: None,
-            blanks: Vec::new(),
-            list_path: None,
-            limits: FormatLimits::default(),
-        }
-    }
-}
-
-impl FormatOptions {
-    /// Returns whether a text means a blank cell. This runs for every cell, and most mappings
-    /// configure no blanks.
-    fn reads_as_blank(&self, text: &str) -> bool {
-        !self.blanks.is_empty() && self.blanks.iter().any(|blank| blank == text.trim())
-    }
-}
-
-impl Default for FormatLimits {
-    fn default() -> Self {
-        Self {
-            // A row of 1 MiB, a cell of 64 KiB and 4,096 columns are far above what directories
-            // contain, and low enough that a damaged file cannot exhaust the memory.
-            record: 1 << 20,
-            cell: 1 << 16,
-            depth: 16,
-            columns: 4096,
-            unpacked: 4 << 30,
-        }
-    }
-}
-
-impl ExportFormat {
-    /// Returns whether a header names the columns, so that every record has all of them.
-    #[must_use]
-    pub fn has_header(self) -> bool {
-        matches!(self, Self::Csv | Self::Xlsx)
-    }
-
-    #[must_use]
-    pub fn row_word(self) -> &'static str {
-        if self == Self::Xlsx { "row" } else { "line" }
-    }
-
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Json => "json",
-            Self::Jsonl => "jsonl",
-            Self::Xlsx => "xlsx",
-        }
-    }
-
-    #[must_use]
-    pub fn display_name(self) -> &'static str {
-        match self {
-            Self::Csv => "CSV",
-            Self::Json => "JSON",
-            Self::Jsonl => "JSON Lines",
-            Self::Xlsx => "XLSX",
-        }
-    }
-}
+use text_reader::{EncodingSource, TextReader};
 
 /// Reads an export. `each` gets every record in order and stops the reading by returning false.
 /// `path` is the name of the export in diagnostics.
@@ -250,23 +76,6 @@ pub fn read(
     }
     (outcome.diagnostics, outcome.complete) = findings.finish();
     outcome
-}
-
-impl ReadOutcome {
-    fn of(format: ExportFormat, body: BodySummary) -> Self {
-        Self {
-            records: body.records,
-            trailer: body.trailer,
-            format,
-            encoding: encoding_rs::UTF_8.name(),
-            delimiter: body.delimiter,
-            list: body.list,
-            detected: body.detected,
-            digest: Digest::default(),
-            diagnostics: Vec::new(),
-            complete: true,
-        }
-    }
 }
 
 fn read_head(input: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
@@ -405,38 +214,4 @@ fn report_refuted_encoding(source: &TextReader<'_>, findings: &mut ExportDiagnos
         findings.fatal(LineColumn::default(), found);
     }
     refuted
-}
-
-fn report_unreadable(findings: &mut ExportDiagnostics, at: LineColumn, error: &io::Error) {
-    let message = format!("reading the export failed: {error}");
-    let found = Diagnostic::new(codes::SOURCE_UNREADABLE, message)
-        .help("check the file, its permissions and its disk");
-    findings.fatal(at, found);
-}
-
-/// Reports a byte that cannot be in a text.
-fn report_flaw(
-    findings: &mut ExportDiagnostics,
-    at: LineColumn,
-    flaw: InvalidByte,
-    encoding: &str,
-) {
-    let offset = flaw.offset;
-    match flaw.what {
-        InvalidByteKind::Undecodable => {
-            let message = format!("byte {offset} of the file is not valid in {encoding}");
-            let found = Diagnostic::new(codes::ENCODING, message)
-                .help("export the whole file in one encoding and declare it");
-            findings.report(at, found);
-        }
-        InvalidByteKind::Nul => {
-            let found = Diagnostic::new(codes::ENCODING, format!("a zero byte at {offset}"))
-                .help("the file is damaged or UTF-16; get it again, or declare the encoding");
-            findings.report(at, found);
-        }
-        InvalidByteKind::Truncated => {
-            let found = table::truncated_export("the export ends within a character");
-            findings.fatal(at, found.help("get the complete export"));
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! Start reading at `TableParser::begin` and `TableParser::finish_record`.
 
 use super::columns::fold;
+use super::not_data::truncated_export;
 use super::record::{CellShape, ExportRecord, RawCell};
 use super::text::{has_lost_letter, is_suspicious, repaired, strip_text_marker};
 use super::{BodySummary, ReadContext};
@@ -396,8 +397,4 @@ pub(super) fn check_text_letters(text: &str) -> Option<Diagnostic> {
             "correct it in its system, and export in an encoding with all letters, such as UTF-8",
         )
     })
-}
-
-pub(super) fn truncated_export(what: &str) -> Diagnostic {
-    Diagnostic::new(codes::FEED_TRUNCATED, what)
 }

@@ -2,25 +2,17 @@
 //! goes an `ExportProfile`; out comes YAML with comments on everything that somebody has to check.
 //! The draft must never decide silently who is inactive. Start reading at `draft_mapping`.
 
+use super::column_names::holds_secrets;
 use super::field_names::{FieldTarget, fields_for_name};
+use super::mapping_draft::{MappingDraft, quoted, table_start};
 use super::numbered_addresses::NumberedAddresses;
 use super::preset_mapping::mapping_from_preset;
-use super::status::holds_secrets;
 use super::{ExportProfile, rivals};
-use crate::feed::format::{ExportFormat, SheetSelector};
+use crate::feed::format::ExportFormat;
 use crate::feed::preset;
 use crate::kinds::{self, ACCOUNT, ADDRESS, FieldType, Kind, USER};
 use crate::model::KindId;
 use std::fmt::Write;
-
-/// A mapping as YAML, and where it comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MappingDraft {
-    /// The YAML, with comments on what to check.
-    pub text: String,
-    /// The preset that it is based on.
-    pub preset: Option<String>,
-}
 
 /// The least number of address fields in a list of objects that is taken for addresses.
 const FIELDS: usize = 3;
@@ -415,40 +407,5 @@ impl<'l> ColumnGuess<'l> {
         };
         text += &self.fields(kind, "    ", &stands_in, needs);
         text
-    }
-}
-
-/// Writes where the table begins: the sheet and the line of the header.
-pub(super) fn table_start(look: &ExportProfile) -> String {
-    let mut text = String::new();
-    let _ = match &look.sheet {
-        Some(SheetSelector::Name(name)) => writeln!(text, "sheet: {}", quoted(name)),
-        Some(SheetSelector::Number(number)) => writeln!(text, "sheet: {number}"),
-        None => Ok(()),
-    };
-    if look.first_line > 1 {
-        let _ = writeln!(
-            text,
-            "header: {}   # the lines above are skipped",
-            look.first_line
-        );
-    }
-    text
-}
-
-/// Writes a text as YAML.
-pub(super) fn quoted(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || "_-/".contains(c))
-        // Older YAML parsers read these words as booleans or null.
-        && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
-            .contains(&text.to_lowercase().as_str());
-    if plain {
-        text.to_owned()
-    } else {
-        // JSON strings are YAML too, and need no escaping rules of their own.
-        serde_json::Value::from(text).to_string()
     }
 }

@@ -2,18 +2,22 @@
 //! know them. In go the bytes; out comes an `ExportProfile`, which `roster feed inspect` shows and
 //! `roster feed map` turns into a mapping. Start reading at `inspect`.
 
+mod column_names;
 mod field_names;
 pub(super) mod header;
 mod mapping;
+mod mapping_draft;
 mod numbered_addresses;
 mod preset_mapping;
 mod rivals;
 mod status;
 mod status_cell;
 
-pub use mapping::{MappingDraft, draft_mapping};
+pub(crate) use column_names::holds_secrets;
+pub(super) use column_names::unknown_columns;
+pub use mapping::draft_mapping;
+pub use mapping_draft::MappingDraft;
 pub use rivals::{RivalPresets, rivals};
-pub(crate) use status::holds_secrets;
 
 use super::format::{
     self, ExportColumns, ExportFormat, ExportRecord, FormatOptions, ReadOutcome, SheetSelector,
@@ -303,7 +307,7 @@ fn preset_fit(
             .map(|at| name(&at))
             .collect(),
         missing: missing.iter().map(name).collect(),
-        unknown: super::unknown_columns(mapping, columns)
+        unknown: unknown_columns(mapping, columns)
             .into_iter()
             .map(str::to_owned)
             .collect(),

@@ -1,7 +1,7 @@
 //! Drafts a mapping from a preset, as the text of the preset with changes, so that its comments
 //! stay.
 
-use super::mapping::{MappingDraft, quoted, table_start};
+use super::mapping_draft::{MappingDraft, quoted, table_start};
 use super::{ExportProfile, PresetFit, status};
 use crate::diagnostic::visible;
 use crate::feed::mapping::Mapping;

@@ -3,6 +3,7 @@
 //! be mapped or ignored by a person. Start reading at `polarity_of`.
 
 use super::ExportProfile;
+use super::column_names::words;
 use super::field_names::{fields_for_name, folded};
 use crate::feed::mapping::ExportLocale;
 
@@ -134,21 +135,6 @@ pub(super) fn polarity_of(look: &ExportProfile, at: usize) -> Option<StatusPolar
     polarity(name).or(open.then_some(StatusPolarity::Unclear))
 }
 
-/// Splits a name into words without case and accents; `isActive` has two.
-fn words(name: &str) -> Vec<String> {
-    let mut spaced = String::new();
-    let mut lower = false;
-    for c in name.chars() {
-        if c.is_uppercase() && lower {
-            spaced.push(' ');
-        }
-        lower = c.is_lowercase();
-        spaced.push(c);
-    }
-    let words = spaced.split(|c: char| !c.is_alphanumeric());
-    words.map(folded).filter(|word| !word.is_empty()).collect()
-}
-
 /// Returns whether a word from a status column means active, or `None` if it is unknown.
 pub(super) fn parse_status_word(text: &str) -> Option<bool> {
     const ACTIVE: &[&str] = &[
@@ -194,20 +180,6 @@ pub(super) fn parse_status_word(text: &str) -> Option<bool> {
         return Some(true);
     }
     INACTIVE.contains(&word.as_str()).then_some(false)
-}
-
-/// Returns whether a column holds secrets by its name. Its values are never shown.
-pub(crate) fn holds_secrets(name: &str) -> bool {
-    #[rustfmt::skip]
-    const SECRETS: &[&str] = &[
-        "password", "passwd", "passwort", "passord", "losenord", "motdepasse", "contrasena", "wachtwoord", "kennwort", "adgangskode",
-        "salasana", "senha", "passphrase", "pwd", "mdp", "pwhash",
-    ];
-    // Only as whole words: `pin` is in `shipping`, and `pass` in `compass`.
-    const WORDS: &[&str] = &["pw", "pass", "hash", "salt", "secret", "pin"];
-    let (whole, words) = (folded(name), words(name));
-    SECRETS.iter().any(|known| whole.contains(known))
-        || words.iter().any(|word| WORDS.contains(&word.as_str()))
 }
 
 #[cfg(test)]
@@ -256,25 +228,6 @@ mod tests {
             ("Clock", None),
         ] {
             assert_eq!(polarity(name), meant, "{name}");
-        }
-    }
-
-    #[test]
-    fn columns_of_secrets_are_known_in_many_languages() {
-        for name in [
-            "password",
-            "Pwd",
-            "Passwort",
-            "lösenord",
-            "Mot de passe",
-            "password_hash",
-            "hash",
-            "user.password",
-        ] {
-            assert!(holds_secrets(name), "{name}");
-        }
-        for name in ["Name", "Spinning", "Passage", "Hashtag"] {
-            assert!(!holds_secrets(name), "{name}");
         }
     }
 }

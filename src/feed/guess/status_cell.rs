@@ -3,7 +3,8 @@
 //! invalid until somebody adds them.
 
 use super::field_names::{FieldTarget, fields_for_name};
-use super::mapping::{ColumnGuess, quoted};
+use super::mapping::ColumnGuess;
+use super::mapping_draft::quoted;
 use super::status::{self, StatusPolarity};
 use crate::feed::mapping::ExportLocale;
 use crate::kinds::ADDRESS;

@@ -2,16 +2,13 @@
 //! the heart of it: source, then `values`, then the steps in order. It works on any `ColumnReader`,
 //! so that formats are of no concern here.
 
+use super::column_reader::{CellContent, ColumnIndex, ColumnReader};
 use super::expression::CellExpression;
 use super::locale::{ExportLocale, trimmed};
 use crate::diagnostic::codes;
 use crate::kinds::read::{ValueProblem, quoted};
 use crate::model::{CompactText, LineColumn};
 use std::collections::BTreeMap;
-
-/// A column of the mapping, as index into `Mapping::columns`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ColumnIndex(pub usize);
 
 /// How a text is built from a record.
 #[derive(Debug)]
@@ -84,30 +81,6 @@ pub enum ListMode {
     /// Every row names some members. Those of all rows of a resource together replace the stored
     /// ones.
     Rows,
-}
-
-/// What a record says in a cell.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum CellContent {
-    /// Nothing, because the column or key does not exist.
-    Absent,
-    /// A blank, with its place.
-    Blank(LineColumn),
-    /// A text that is not blank, with its place.
-    Text(CompactText, LineColumn),
-    /// Several texts written as a list, with their place.
-    List(Vec<CompactText>, LineColumn),
-}
-
-/// A record as cells see it.
-pub trait ColumnReader {
-    fn content(&self, column: ColumnIndex) -> Result<CellContent, (ValueProblem, LineColumn)>;
-    /// The name of a column as the export writes it.
-    fn name(&self, column: ColumnIndex) -> &str;
-    /// All columns with their texts, for expressions.
-    fn all_texts(&self) -> BTreeMap<String, String>;
-    /// The place of the record.
-    fn at(&self) -> LineColumn;
 }
 
 impl CellMapping {

@@ -1,9 +1,9 @@
 //! One cell of a mapping as written in YAML, and its conversion to a `CellMapping`. A cell is the
 //! name of a column, a list of alternatives, or an object with every option spelled out.
 
-use super::cell::{CellMapping, CellSource, ColumnIndex, ListMode, TemplatePart, TextTransform};
+use super::cell::{CellMapping, CellSource, ListMode, TemplatePart, TextTransform};
+use super::column_reader::ColumnIndex;
 use super::expression::CellExpression;
-use super::mapping_file::MappingResult;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -216,4 +216,22 @@ fn parts(text: &str, names: &mut MappingColumns) -> MappingResult<Vec<TemplatePa
         parts.push(TemplatePart::Text(rest.to_owned()));
     }
     Ok(parts)
+}
+
+/// What was read, or what is wrong.
+pub(super) type MappingResult<T> = Result<T, String>;
+
+/// One of something, or a list of them.
+pub(super) fn one_or_many<T: for<'de> Deserialize<'de>>(
+    name: &str,
+    value: Option<Value>,
+) -> MappingResult<Vec<T>> {
+    let all = match value {
+        None => Vec::new(),
+        Some(Value::Array(all)) => all,
+        Some(one) => vec![one],
+    };
+    let read = all.into_iter().map(serde_json::from_value);
+    let read: Result<_, serde_json::Error> = read.collect();
+    read.map_err(|error| format!("{name}: {error}"))
 }

@@ -2,7 +2,7 @@
 //! files or functions, and with a bounded number of steps, because a mapping may come from a
 //! repository that many people can change.
 
-use super::cell::ColumnReader;
+use super::column_reader::ColumnReader;
 use crate::diagnostic::codes;
 use crate::kinds::read::ValueProblem;
 use crate::model::CompactText;

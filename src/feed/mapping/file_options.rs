@@ -2,7 +2,7 @@
 //! function checks one key and turns it into a type.
 
 use super::CsvOptions;
-use super::mapping_file::MappingResult;
+use super::cell_file::MappingResult;
 use crate::feed::format::{ExportFormat, SheetSelector};
 use serde_json::Value;
 

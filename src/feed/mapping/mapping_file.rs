@@ -3,10 +3,11 @@
 //! that is ignored would leave a field unmapped. Start reading at `Mapping::parse`.
 
 use super::cell::CellMapping;
-use super::cell_file::{MappingColumns, cell};
+use super::cell_file::{MappingColumns, MappingResult, cell, one_or_many};
 use super::file_options::{blanks, check_header, format, sheet};
 use super::locale::{CountryFormat, ExportLocale};
 use super::numbered_blocks;
+use super::numbered_blocks::AddressBlockFile;
 use super::polarity::{check_decided, check_pinned};
 use super::section::{AddressBlock, ColumnCondition, FieldMapping, MappingSection};
 use super::{CsvOptions, Mapping};
@@ -76,23 +77,6 @@ struct SectionFile {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct AddressBlockFile {
-    #[serde(default)]
-    own: Vec<String>,
-    when: Option<Value>,
-    rows: Option<String>,
-    external_id: Value,
-    #[serde(default)]
-    fields: Map<String, Value>,
-    #[serde(default)]
-    custom_fields: Map<String, Value>,
-    shipping: Option<Value>,
-    billing: Option<Value>,
-    unlink: Option<Value>,
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConditionFile {
     column: String,
@@ -103,8 +87,6 @@ struct ConditionFile {
     #[serde(default)]
     is: Option<bool>,
 }
-
-pub(super) type MappingResult<T> = Result<T, String>;
 
 impl Mapping {
     /// Parses and checks a mapping.
@@ -321,21 +303,6 @@ fn conditions(
 ) -> MappingResult<Vec<ColumnCondition>> {
     let files: Vec<ConditionFile> = one_or_many("when", value)?;
     files.into_iter().map(|file| file.resolve(names)).collect()
-}
-
-/// Reads one value, or a list of them.
-pub(super) fn one_or_many<T: for<'de> Deserialize<'de>>(
-    name: &str,
-    value: Option<Value>,
-) -> MappingResult<Vec<T>> {
-    let all = match value {
-        None => Vec::new(),
-        Some(Value::Array(all)) => all,
-        Some(one) => vec![one],
-    };
-    let read = all.into_iter().map(serde_json::from_value);
-    let read: Result<_, serde_json::Error> = read.collect();
-    read.map_err(|error| format!("{name}: {error}"))
 }
 
 /// Returns the first column name that is a path.

@@ -4,6 +4,7 @@
 
 mod cell;
 mod cell_file;
+mod column_reader;
 mod expression;
 mod file_options;
 mod locale;
@@ -12,10 +13,8 @@ mod numbered_blocks;
 mod polarity;
 mod section;
 
-pub use cell::{
-    CellContent, CellMapping, CellSource, ColumnIndex, ColumnReader, ListMode, TemplatePart,
-    TextTransform,
-};
+pub use cell::{CellMapping, CellSource, ListMode, TemplatePart, TextTransform};
+pub use column_reader::{CellContent, ColumnIndex, ColumnReader};
 pub use locale::{CountryFormat, ExportLocale, trimmed};
 pub use section::{AddressBlock, ColumnCondition, FieldMapping, MappingSection};
 

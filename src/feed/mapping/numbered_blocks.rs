@@ -2,7 +2,8 @@
 //! writes once with `{n}`. This happens on the YAML values before they are parsed, so that nothing
 //! after it knows of numbers.
 
-use super::mapping_file::{AddressBlockFile, MappingResult, one_or_many};
+use super::cell_file::{MappingResult, one_or_many};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// An upper bound against a mistyped number.
@@ -98,4 +99,21 @@ fn with_number(value: &Value, number: &str) -> Value {
         }
         other => other.clone(),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct AddressBlockFile {
+    #[serde(default)]
+    pub(super) own: Vec<String>,
+    pub(super) when: Option<Value>,
+    pub(super) rows: Option<String>,
+    pub(super) external_id: Value,
+    #[serde(default)]
+    pub(super) fields: Map<String, Value>,
+    #[serde(default)]
+    pub(super) custom_fields: Map<String, Value>,
+    pub(super) shipping: Option<Value>,
+    pub(super) billing: Option<Value>,
+    pub(super) unlink: Option<Value>,
 }

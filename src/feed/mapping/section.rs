@@ -1,7 +1,8 @@
 //! The parts of a mapping after parsing: sections, fields, address blocks and conditions. A section
 //! says which records are resources of a kind, and from which columns their fields come.
 
-use super::cell::{CellMapping, ColumnIndex};
+use super::cell::CellMapping;
+use super::column_reader::ColumnIndex;
 use crate::kinds::Kind;
 use crate::model::FieldRef;
 

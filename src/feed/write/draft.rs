@@ -2,7 +2,6 @@
 //! placed narrows the sets of its columns, and a set that becomes empty is a conflict. At the end
 //! the first alternative is written.
 
-use super::invert::{CellAlternative, ColumnNeeds};
 use crate::feed::mapping::ColumnIndex;
 use crate::model::{CompactText, FieldRef, Key};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,5 +99,52 @@ impl RowDraft {
             .keys()
             .map(|column| (*column, self.text(*column)));
         all.filter(|(_, text)| !text.is_empty())
+    }
+}
+
+/// A text that a column may hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct CellAlternative {
+    pub text: String,
+    /// Whether it may be written in whatever case.
+    pub any_case: bool,
+}
+
+/// Columns, each with the texts of which it has to hold one.
+pub(super) type ColumnNeeds = Vec<(ColumnIndex, Vec<CellAlternative>)>;
+
+impl CellAlternative {
+    pub fn exact(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            any_case: false,
+        }
+    }
+
+    pub fn word(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            any_case: true,
+        }
+    }
+
+    pub fn blank() -> Self {
+        Self::exact("")
+    }
+
+    pub(super) fn matches_text(&self, text: &str) -> bool {
+        self.text == text || self.any_case && self.text.to_lowercase() == text.to_lowercase()
+    }
+
+    /// What is both.
+    pub fn intersect(&self, other: &Self) -> Option<Self> {
+        if !self.matches_text(&other.text) && !other.matches_text(&self.text) {
+            return None;
+        }
+        Some(if self.any_case {
+            other.clone()
+        } else {
+            self.clone()
+        })
     }
 }

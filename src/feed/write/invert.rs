@@ -3,59 +3,9 @@
 //! alternatives. Conversions that lose information have no inverse and make the field a loss. Start
 //! reading at `invert_cell`.
 
-use super::draft::RowDraft;
+use super::draft::{CellAlternative, ColumnNeeds, RowDraft};
 use super::loss::LossReason;
-use crate::feed::mapping::{
-    CellMapping, CellSource, ColumnIndex, ExportLocale, TemplatePart, TextTransform,
-};
-
-/// A text that a column may hold.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct CellAlternative {
-    pub text: String,
-    /// Whether it may be written in any case.
-    pub any_case: bool,
-}
-
-/// Columns, each with the texts of which it must hold one.
-pub(super) type ColumnNeeds = Vec<(ColumnIndex, Vec<CellAlternative>)>;
-
-impl CellAlternative {
-    pub fn exact(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            any_case: false,
-        }
-    }
-
-    pub fn word(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            any_case: true,
-        }
-    }
-
-    pub fn blank() -> Self {
-        Self::exact("")
-    }
-
-    fn matches_text(&self, text: &str) -> bool {
-        self.text == text || self.any_case && self.text.to_lowercase() == text.to_lowercase()
-    }
-
-    /// Returns what satisfies both, if anything.
-    pub fn intersect(&self, other: &Self) -> Option<Self> {
-        if !self.matches_text(&other.text) && !other.matches_text(&self.text) {
-            return None;
-        }
-        // The exact text is the stricter of the two.
-        Some(if self.any_case {
-            other.clone()
-        } else {
-            self.clone()
-        })
-    }
-}
+use crate::feed::mapping::{CellMapping, CellSource, ExportLocale, TemplatePart, TextTransform};
 
 /// Returns the ways in which a cell yields these texts (one text, or the members of a list), best
 /// first.

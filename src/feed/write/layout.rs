@@ -2,7 +2,6 @@
 //! stored rows (for the custom fields in use); out come positions of columns and the record that a
 //! reader would make of a row. Start reading at `ExportLayout::new`.
 
-use super::WriteFormat;
 use super::draft::RowDraft;
 use crate::feed::format::{
     CellShape, Encoding, ExportColumns, ExportRecord, RawCell, encoding_for_label,
@@ -269,4 +268,24 @@ fn cells(section: &MappingSection) -> impl Iterator<Item = &CellMapping> {
 fn condition_columns(section: &MappingSection) -> impl Iterator<Item = ColumnIndex> {
     let blocks = section.blocks.iter().flat_map(|block| &block.when);
     section.when.iter().chain(blocks).map(|when| when.column)
+}
+
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WriteFormat {
+    /// Rows of cells.
+    Csv {
+        /// Under the labels of the columns, where they have any, instead of their names.
+        labels: bool,
+    },
+    /// A list of objects.
+    Json,
+}
+
+impl WriteFormat {
+    /// Whether it is a list of objects.
+    #[must_use]
+    pub fn is_json(self) -> bool {
+        self == Self::Json
+    }
 }

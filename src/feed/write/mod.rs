@@ -21,6 +21,7 @@ mod row_placer;
 mod tests;
 mod writer;
 
+pub use layout::WriteFormat;
 pub use loss::{LossReason, LossSummary};
 
 use super::format::ExportFormat;
@@ -39,25 +40,6 @@ use writer::ExportWriter;
 /// How many resources are read again at once. A batch that is sound needs one reading; if it is
 /// not, each resource is read alone.
 const BATCH: usize = 256;
-
-/// The format to write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WriteFormat {
-    /// Rows of cells.
-    Csv {
-        /// Whether to use the labels of columns instead of their names, where they have one.
-        labels: bool,
-    },
-    /// A list of objects.
-    Json,
-}
-
-impl WriteFormat {
-    #[must_use]
-    pub fn is_json(self) -> bool {
-        self == Self::Json
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DirectoryChanges {

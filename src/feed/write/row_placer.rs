@@ -1,9 +1,9 @@
 //! Builds the rows of one resource: which section and which address block holds what. In goes a
 //! unit; out come drafts and losses. Start reading at `RowPlacer::place`.
 
-use super::draft::{DraftConflict, RowDraft};
+use super::draft::{CellAlternative, ColumnNeeds, DraftConflict, RowDraft};
 use super::export_unit::ExportUnit;
-use super::invert::{self, CellAlternative, ColumnNeeds};
+use super::invert;
 use super::layout::ExportLayout;
 use super::loss::{ExportLoss, LossReason};
 use crate::feed::mapping::{ColumnCondition, ColumnIndex, FieldMapping};

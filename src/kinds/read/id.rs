@@ -2,6 +2,7 @@
 //! be seen, or look like others, are rejected: two ids that look equal would be two customers.
 //! Start reading at `check_id`.
 
+use super::parsed_value::is_invisible;
 use super::{ValueProblem, is_blank, text};
 use crate::diagnostic::codes;
 use crate::kinds::{IdChars, Kind};
@@ -147,16 +148,6 @@ fn is_unprintable(c: char) -> bool {
     // Private use, specials and noncharacters have no agreed shape.
     let private = matches!(u32::from(c), 0xe000..=0xf8ff | 0xf_0000..=0x10_ffff | 0xfff0..=0xffff);
     c.is_control() || is_invisible(c) || private
-}
-
-/// Returns whether a character is invisible or turns the text around it: zero-width characters,
-/// soft hyphen, direction marks, byte order mark, unusual spaces.
-#[must_use]
-pub fn is_invisible(c: char) -> bool {
-    matches!(u32::from(c),
-        0xa0 | 0xad | 0x034f | 0x061c | 0x115f | 0x1160 | 0x1680 | 0x17b4 | 0x17b5 | 0x180e
-        | 0x2000..=0x200f | 0x2028..=0x202f | 0x205f..=0x206f | 0x3000 | 0x3164 | 0xfe00..=0xfe0f
-        | 0xfeff | 0xffa0 | 0xe0000..=0xe0fff)
 }
 
 fn forbidden_character(kind: &Kind, id: &str, at: usize, c: char) -> ValueProblem {

@@ -4,59 +4,19 @@
 
 mod contact;
 mod id;
+mod parsed_value;
 mod scalar;
 mod text;
 
-pub use id::{check_id, is_invisible};
+pub use id::check_id;
+pub use parsed_value::{ParsedValue, ValueProblem, is_invisible, quoted};
 pub use text::{
     has_zero_fraction, is_blank, looks_scientific, spreadsheet_error, spreadsheet_problem,
 };
 
 use super::{EnumChoices, Field, FieldType, SetItem};
-use crate::diagnostic::{Code, codes, did_you_mean};
+use crate::diagnostic::{codes, did_you_mean};
 use crate::model::{CompactText, Value};
-
-/// What is wrong with a text, in words for a diagnostic.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ValueProblem {
-    pub code: Code,
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
-/// A text that could be read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ParsedValue {
-    pub value: Value,
-    /// A problem with which it is accepted nevertheless.
-    pub warning: Option<ValueProblem>,
-}
-
-impl ValueProblem {
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
-
-impl From<Value> for ParsedValue {
-    fn from(value: Value) -> Self {
-        Self {
-            value,
-            warning: None,
-        }
-    }
-}
 
 impl Field {
     /// Reads a text that is not blank as a value of this field.
@@ -126,23 +86,4 @@ pub fn one_of(text: &str, choices: EnumChoices) -> Result<&'static str, ValuePro
         Some(meant) => fault.help(format!("Did you mean `{meant}`?")),
         None => fault.help("Use one of them"),
     })
-}
-
-/// Quotes a value for a message: in backticks, shortened, with control characters replaced.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    const MOST: usize = 60;
-    let mut shown: String = text.chars().take(MOST).map(visible).collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
-    }
-    format!("`{shown}`")
-}
-
-fn visible(c: char) -> char {
-    match c {
-        '\n' | '\t' => ' ',
-        c if c.is_control() || is_invisible(c) => '\u{fffd}',
-        c => c,
-    }
 }

@@ -1,5 +1,6 @@
 //! Advice about quotes that are not closed, close too early, or contain what they must not.
 
+use super::fault::{closing, may_precede};
 use super::{SyntaxAdvice, SyntaxFault, line_at, quoted, short, value_of};
 use granit_parser::ErrorKind;
 
@@ -58,28 +59,6 @@ fn opener(fault: &SyntaxFault<'_>) -> Option<(usize, char)> {
             None => return Some((at, quote)),
         }
     }
-}
-
-/// Whether a value can start after a character.
-pub(super) fn may_precede(before: Option<char>) -> bool {
-    before.is_none_or(|c| c.is_whitespace() || matches!(c, '[' | '{' | ',' | ':' | '-'))
-}
-
-/// The number of bytes to the end of a quoted text, including its closing quote.
-pub(super) fn closing(text: &str, quote: char) -> Option<usize> {
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c == '\\' && quote == '"' {
-            chars.next();
-        } else if c == quote {
-            if quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'') {
-                chars.next();
-                continue;
-            }
-            return Some(at + 1);
-        }
-    }
-    None
 }
 
 /// The characters allowed after a backslash in double quotes.

@@ -6,6 +6,7 @@ use super::super::error::StoreError;
 use super::super::{schema, tables, triggers};
 use super::ApplyTransaction;
 use crate::plan::StepVerb;
+use crate::store::schema_versions::table_names;
 
 /// Below this, dropping and creating the indexes costs more than it saves.
 const BULK_LOAD_MIN_ROWS: usize = 10_000;
@@ -33,7 +34,7 @@ impl ApplyTransaction<'_> {
         }
         // SQLite cannot drop a foreign key from a table; `defer_foreign_keys` moves its checks to
         // the commit instead.
-        if dialect.numbered {
+        if dialect.is_postgres() {
             for key in schema::foreign_keys() {
                 self.tx.script(&key.drop()).await?;
             }
@@ -47,7 +48,7 @@ impl ApplyTransaction<'_> {
         for index in schema::indexes() {
             self.tx.script(&index.create()).await?;
         }
-        if dialect.numbered {
+        if dialect.is_postgres() {
             for key in schema::foreign_keys() {
                 self.tx.script(&key.add()).await?;
             }
@@ -56,8 +57,8 @@ impl ApplyTransaction<'_> {
             self.tx.script(&trigger.create).await?;
         }
         // Without statistics the planner scans: an update of ten rows took 275 ms instead of 0.7.
-        if dialect.numbered {
-            for table in schema::table_names() {
+        if dialect.is_postgres() {
+            for table in table_names() {
                 self.tx.script(&format!("ANALYZE {table}")).await?;
             }
         }
@@ -78,7 +79,7 @@ impl ApplyTransaction<'_> {
 
     /// Whether this role owns the tables and may alter them.
     async fn owner(&mut self) -> Result<bool, StoreError> {
-        if !self.tx.dialect().numbered {
+        if !self.tx.dialect().is_postgres() {
             return Ok(true);
         }
         let sql = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() \

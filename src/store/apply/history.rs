@@ -8,8 +8,8 @@ use super::super::error::StoreError;
 use super::super::hash_chain::{
     ChainedChange, HashChain, RunHeader, SaltedDigest, id_digest, personal_digest,
 };
-use super::super::row_writer::{RowWriter, SqlValueRef};
-use super::super::sql_value::{self, SqlType, SqlValue};
+use super::super::row_writer::RowWriter;
+use super::super::sql_value::{self, SqlType, SqlValue, SqlValueRef};
 use super::ApplyTransaction;
 use super::values::{self, BorrowedChange};
 use crate::kinds::{self, Field, FieldType, Kind};

@@ -12,6 +12,7 @@ mod history;
 mod invariants;
 mod links;
 mod logins;
+mod request;
 mod rows;
 mod settings;
 mod values;
@@ -21,37 +22,17 @@ use super::connection::SqlTransaction;
 use super::error::{ApplyError, StoreError};
 use super::held_steps;
 use super::imports;
-use super::lease::Lease;
-use super::source::{self, CheckpointUpdate};
-use super::sql_value::{self, SqlType, SqlValue};
+use super::source::{self};
+use super::sql_value::{self, SqlType};
 use super::{Store, migrate};
 use crate::diagnostic::chain;
 use crate::kinds;
-use crate::model::FieldChange;
-use crate::model::{Key, KindId, Value};
-use crate::plan::{Plan, Step, StepVerb};
+use crate::model::{FieldChange, KindId, Value};
+use crate::plan::{Step, StepVerb};
 use rand::Rng;
-use std::collections::BTreeMap;
+pub use request::ApplyRequest;
+use request::{changes_row, ids};
 use std::time::{Duration, Instant};
-
-/// A plan to apply, with what it does not carry itself.
-#[derive(Clone, Debug)]
-pub struct ApplyRequest<'a> {
-    pub plan: &'a Plan,
-    pub plan_id: &'a str,
-    /// Who applies it.
-    pub actor: &'a str,
-    /// The lease that covers the apply: its token must still be current.
-    pub lease: Option<&'a Lease>,
-    /// Whether a plan with this id may be applied only once, like a saved plan.
-    pub single_use: bool,
-    /// The contents of the files that the steps refer to.
-    pub contents: &'a BTreeMap<Key, Vec<u8>>,
-    /// The argon2 hashes of the passwords that the steps set.
-    pub passwords: &'a BTreeMap<Key, String>,
-    /// The checkpoint of the source; `None` if only a part of the plan is applied.
-    pub remember: Option<&'a CheckpointUpdate>,
-}
 
 /// The result of an apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -213,7 +194,7 @@ impl<'a> ApplyTransaction<'a> {
                 .script(&format!("{}{millis}", guard.set_idle_timeout))
                 .await?;
         }
-        if !guard.numbered {
+        if !guard.is_postgres() {
             // SQLite checks references at the commit then, so rows may go in sorted by key, which is
             // what makes a bulk insert fast, and not by who refers to whom.
             self.tx.script("PRAGMA defer_foreign_keys = ON").await?;
@@ -284,48 +265,9 @@ impl<'a> ApplyTransaction<'a> {
     }
 }
 
-impl ApplyRequest<'_> {
-    fn changes_row(&self, step: &Step) -> bool {
-        match step.verb {
-            StepVerb::Create | StepVerb::Delete => true,
-            // A new password is no change of a field, but it does rewrite the row.
-            _ => !step.changes().is_empty() || self.passwords.contains_key(&step.key),
-        }
-    }
-
-    fn version_after(&self, step: &Step) -> i64 {
-        match step.version {
-            None => 1,
-            Some(old) if self.changes_row(step) => next_version(old),
-            Some(old) => old,
-        }
-    }
-}
-
-/// The version that Roster writes over an old one: always different and always positive.
-pub(super) fn next_version(old: i64) -> i64 {
-    if old > 0 {
-        old + 1
-    } else {
-        // A foreign version is negative and up to 2^52. Its absolute value keeps what made it
-        // unique, so two foreign writes in a row do not lead to the same version.
-        1 + old.abs() % (1 << 52)
-    }
-}
-
-/// Verbs that change an existing row.
-fn changes_row(verb: StepVerb) -> bool {
-    !matches!(verb, StepVerb::Create | StepVerb::Delete)
-}
-
 /// Whether a change deactivates a resource.
 fn deactivates(step: &Step, change: &FieldChange) -> bool {
     let kind = kinds::get(step.key.kind);
     change.field.own() == Some(kind.status_index())
         && change.after.as_ref().and_then(Value::as_text) == Some("inactive")
-}
-
-/// Batch rows of one external id each.
-fn ids<'i>(keys: impl Iterator<Item = &'i Key>) -> impl Iterator<Item = Vec<SqlValue>> {
-    keys.map(|key| vec![SqlValue::from(&key.id)])
 }

@@ -2,17 +2,15 @@
 //! grouped by the columns they change, so that the number of statements does not grow with the
 //! number of rows. Also stores file contents and the first values of runtime facts.
 
-use super::super::codec;
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
-use super::super::read;
-use super::super::row_writer::{RowWriter, SqlValueRef};
-use super::super::sql_value::{SqlType, SqlValue};
+use super::super::row_writer::RowWriter;
+use super::super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
+use super::super::{codec, read};
 use super::{ApplyTransaction, changes_row, ids, values};
 use crate::kinds::{self, FieldType, RuntimeFact};
-use crate::model::FieldChange;
-use crate::model::{CompactText, FieldRef, Key, SmallMap, Value};
+use crate::model::{CompactText, FieldChange, FieldRef, Key, SmallMap, Value};
 use crate::plan::{Step, StepVerb};
 use std::collections::BTreeMap;
 

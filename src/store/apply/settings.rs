@@ -4,8 +4,8 @@
 use super::super::connection::SqlTransaction;
 use super::super::error::StoreError;
 use super::super::read;
-use crate::kinds::{self, SETTINGS};
-use crate::model::{Key, Value};
+use crate::kinds::{self};
+use crate::model::Value;
 use crate::plan::Plan;
 
 /// The settings that an apply depends on.
@@ -35,8 +35,8 @@ pub(super) async fn effective_settings(
     tx: &mut SqlTransaction,
     plan: &Plan,
 ) -> Result<EffectiveSettings, StoreError> {
-    let kind = kinds::get(SETTINGS);
-    let key = Key::new(SETTINGS, kind.singleton.unwrap_or_default());
+    let key = kinds::settings_key();
+    let kind = kinds::get(key.kind);
     let stored = read::read_row(tx, &key).await?;
     let steps = plan.steps.iter().filter(|step| step.key == key);
     let changes: Vec<_> = steps.flat_map(|step| step.changes().into_owned()).collect();

@@ -61,7 +61,8 @@ fn widths(text: &str, ended: bool, dialect: CsvDialect) -> Vec<usize> {
             ScanResult::Misquoted(quote) => {
                 // A stray quote is read as text here, as it is later, so that one bad row does not
                 // spoil the guess.
-                let plain = dialect.scan_plain(rest, ended, (quote.start, pos), &mut row);
+                let plain = dialect.without_quotes();
+                let plain = plain.scan_from(rest, ended, (quote.start, pos), &mut row);
                 if plain != ScanResult::Row {
                     break;
                 }

@@ -6,7 +6,8 @@
 mod delimiter;
 mod scan;
 
-use super::table::{TableParser, truncated_export};
+use super::not_data::truncated_export;
+use super::table::TableParser;
 use super::text::is_suspicious;
 use super::text_reader::{TextReader, advance};
 use super::{BodySummary, ReadContext, not_data};
@@ -215,7 +216,8 @@ impl CsvReader<'_, '_> {
             self.row.cells.truncate(kept);
             let (text, from) = (source.rest(), (misquote.start, misquote.at));
             let ended = source.ended();
-            match self.dialect.scan_plain(text, ended, from, &mut self.row) {
+            let plain = self.dialect.without_quotes();
+            match plain.scan_from(text, ended, from, &mut self.row) {
                 ScanResult::Row => break,
                 _ if text.len() > self.table.target.options.limits.record => {
                     return self.too_long(source.pos);

@@ -82,21 +82,15 @@ impl CsvDialect {
     }
 
     /// Scans the rest of a row from a cell on, with quotes as plain text.
-    pub fn scan_plain(
-        self,
-        text: &str,
-        ended: bool,
-        from: (usize, LineColumn),
-        row: &mut CsvRow,
-    ) -> ScanResult {
-        let plain = Self {
+    pub fn without_quotes(self) -> Self {
+        Self {
             quote: None,
             ..self
-        };
-        plain.scan_from(text, ended, from, row)
+        }
     }
 
-    fn scan_from(
+    /// Scans the rest of a row from a cell on.
+    pub fn scan_from(
         self,
         text: &str,
         ended: bool,

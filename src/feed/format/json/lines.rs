@@ -3,8 +3,8 @@
 
 use super::super::columns::ExportColumns;
 use super::super::not_data;
+use super::super::not_data::truncated_export;
 use super::super::record::ExportRecord;
-use super::super::table::truncated_export;
 use super::super::text_reader::TextReader;
 use super::cursor::{JsonCursor, JsonReadError};
 use super::object::{ObjectReader, ValueSkipper};

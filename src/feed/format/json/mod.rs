@@ -11,8 +11,8 @@ mod object;
 
 use super::columns::ExportColumns;
 use super::diagnostics::ExportDiagnostics;
+use super::not_data::truncated_export;
 use super::record::ExportRecord;
-use super::table::truncated_export;
 use super::text_reader::TextReader;
 use super::{BodySummary, ReadContext, not_data};
 use crate::diagnostic::{Diagnostic, codes};

@@ -5,7 +5,6 @@
 
 mod archive;
 mod display;
-mod formula;
 mod merged_ranges;
 mod number;
 mod sheet;
@@ -13,12 +12,11 @@ mod sheet;
 use super::record::CellShape;
 use super::table::TableParser;
 use super::{BodySummary, ExportFormat, ReadContext, ReadOutcome, not_data};
-use crate::diagnostic::Diagnostic;
-use crate::kinds::read::{is_blank, quoted};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::kinds::read::{ValueProblem, is_blank, quoted};
 use crate::model::{CompactText, Digest, LineColumn};
 use calamine::{DataRef, Reader, Xlsx, XlsxError};
 use display::NumberDisplay;
-use formula::UncalculatedFormulas;
 use merged_ranges::MergedRanges;
 use std::io::{BufReader, Read, Seek};
 
@@ -158,7 +156,7 @@ fn rows<I: Read + Seek>(
         let mut value = value(cell.get_value(), display);
         // The library returns no value for it; without this the cell would look blank.
         if matches!(value.1, CellShape::Null) && formulas.contains(row, column) {
-            value.1 = formula::uncalculated_cell();
+            value.1 = uncalculated_cell();
         }
         line.put(column as usize, value);
     }
@@ -303,4 +301,44 @@ impl SheetReader<'_, '_> {
 fn joined(line: &SheetRow) -> String {
     let texts: Vec<&str> = line.cells.iter().map(|(text, _)| text.as_str()).collect();
     texts.join(";")
+}
+
+/// More of them than anybody could correct.
+const MAX_FORMULAS: usize = 1_000_000;
+
+/// The cells of a sheet that have a formula and no value, by row and column.
+#[derive(Default)]
+struct UncalculatedFormulas(Vec<(u32, u32)>);
+
+impl UncalculatedFormulas {
+    /// Finds those of a sheet.
+    fn find<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<Self, XlsxError> {
+        let mut cells = book.worksheet_cells_reader(name)?;
+        let mut found = Vec::new();
+        while let Some(cell) = cells.next_cell_with_formula_metadata()? {
+            if cell.formula.is_some() && cell.value == DataRef::Empty {
+                if found.len() >= MAX_FORMULAS {
+                    return Err(XlsxError::Unexpected("too many formulas without a value"));
+                }
+                found.push(cell.pos);
+            }
+        }
+        found.sort_unstable();
+        Ok(Self(found))
+    }
+
+    /// Whether a cell is one of them.
+    fn contains(&self, row: u32, column: u32) -> bool {
+        self.0.binary_search(&(row, column)).is_ok()
+    }
+}
+
+/// What a cell holds whose formula was never calculated: the value is not in the file.
+fn uncalculated_cell() -> CellShape {
+    let fault = ValueProblem::new(
+        codes::SPREADSHEET_ERROR,
+        "the cell contains a formula without a stored value",
+    )
+    .help("open and save the file in a spreadsheet program, or export values instead of formulas");
+    CellShape::Unreadable(Box::new(fault))
 }

@@ -1,0 +1,125 @@
+//! The options of every command, and what a command ends with.
+
+use super::failure::CommandFailure;
+use crate::config::ConfigOverrides;
+use crate::plan::AcceptOverride;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// What a command ends with: its exit code, or why it could not do its work.
+pub type CommandResult = Result<u8, CommandFailure>;
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalOptions {
+    /// The configuration. Default: `roster.yaml` here or in a parent directory, up to the git root.
+    #[arg(long, global = true, env = "ROSTER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The database, `sqlite:PATH` or `postgres://…`. Overrides the configuration.
+    #[arg(
+        long,
+        global = true,
+        env = "ROSTER_DATABASE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub database: Option<String>,
+    /// The directory for git mirrors and fetched exports. Overrides the configuration.
+    #[arg(long, global = true, env = "ROSTER_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// The environment of the configuration to use.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "ROSTER_ENVIRONMENT",
+        value_name = "NAME"
+    )]
+    pub environment: Option<String>,
+    /// The format of the result.
+    #[arg(long, global = true, env = "ROSTER_OUTPUT", value_enum, default_value_t = OutputFormat::Text)]
+    pub output: OutputFormat,
+    /// The format of log lines on stderr.
+    #[arg(long, global = true, env = "ROSTER_LOG", value_enum, default_value_t = LogFormat::Text)]
+    pub log: LogFormat,
+    /// Print more on stderr. Repeat for even more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Print only errors on stderr.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour. `auto` does on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, env = "ROSTER_COLOR", value_enum, default_value_t = ColorMode::Auto)]
+    pub color: ColorMode,
+}
+
+/// The format of a result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum OutputFormat {
+    /// Text for people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object per line.
+    Ndjson,
+    /// Markdown for a pull-request comment.
+    Markdown,
+    /// GitHub workflow annotations.
+    Github,
+}
+
+/// The format of log lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// Text for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ColorMode {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The scope and the overrides of `plan` and `apply`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PlanScope {
+    /// The directory of manifests. With a configuration: parts of its sources.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Use only this source.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Plan only this resource and what it needs (`User/u-1`). Removes only named resources.
+    #[arg(long, value_name = "KIND/ID")]
+    pub target: Vec<String>,
+    /// Accept exactly this many steps of a guard: `User.deactivate=104`, `empty=Policy`,
+    /// `rename=OLD`.
+    #[arg(long, value_name = "WHAT=N", value_parser = AcceptOverride::parse)]
+    pub accept: Vec<AcceptOverride>,
+    /// Allow deletes in this run.
+    #[arg(long)]
+    pub allow_delete: bool,
+}
+
+impl GlobalOptions {
+    /// What the command line says beside the configuration file.
+    pub fn overrides(&self, scope: Option<&PlanScope>) -> ConfigOverrides {
+        ConfigOverrides {
+            config: self.config.clone(),
+            database: self.database.clone(),
+            cache: self.cache.clone(),
+            environment: self.environment.clone(),
+            accepts: scope.map(|scope| scope.accept.clone()).unwrap_or_default(),
+            allow_delete: scope.is_some_and(|scope| scope.allow_delete),
+            serves: false,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The configuration as it holds for one run.
+
+use super::notices::NoticesSpec;
+use super::serve::ServeConfig;
+use super::source::Source;
+use crate::diagnostic::none_called;
+use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The configuration as it holds for one run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from; `None` when there is none.
+    pub path: Option<PathBuf>,
+    /// The database URL, environment variables expanded.
+    pub database: String,
+    /// The chosen environment.
+    pub environment: Option<String>,
+    /// The sources, in their order.
+    pub sources: Vec<Source>,
+    /// The names of sources, the first wins where two enforce.
+    pub order: Vec<Arc<str>>,
+    /// The fields that other programs write.
+    pub shop: SourceAuthority,
+    /// How much may change at once.
+    pub guards: GuardLimits,
+    /// The window in which the guards count.
+    pub window: Duration,
+    /// Who may approve; everybody with the right to when it is empty.
+    pub approvers: Vec<String>,
+    /// How long an approval lasts.
+    pub approval_ttl: Duration,
+    /// Where password files are looked for.
+    pub secrets: Option<PathBuf>,
+    /// How the daemon is reached.
+    pub serve: ServeConfig,
+    /// Who is told what; addresses and secrets are put in where notices are sent.
+    pub notices: NoticesSpec,
+    /// Where the mirrors of git repositories are kept.
+    pub cache: PathBuf,
+    /// The overrides given for this run.
+    pub accepts: Vec<AcceptOverride>,
+    /// Whether deletes are allowed for this run, whatever the source says.
+    pub allow_delete: bool,
+}
+
+impl Config {
+    /// The source of a name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| *source.name == *name)
+    }
+
+    /// That no source has this name, with those that there are.
+    #[must_use]
+    pub fn no_source(&self, name: &str) -> String {
+        let known = self.sources.iter().map(|source| &*source.name);
+        none_called("source", name, known)
+    }
+
+    /// Whether somebody may approve what is held.
+    pub fn may_approve(&self, name: &str) -> Result<(), String> {
+        if self.approvers.is_empty() || self.approvers.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        let known = self.approvers.join(", ");
+        Err(format!("{name} is not one of the `approvers`: {known}"))
+    }
+}

@@ -1,0 +1,116 @@
+//! What the API, the page and the metrics reach of the running daemon.
+
+use super::blocking::run_blocking;
+use super::counters::ReplicaCounters;
+use super::pass_turns::PassTurns;
+use super::push::ImportReplies;
+use super::readiness::ReadinessProbe;
+use super::setup::{CurrentSetup, DaemonSetup};
+use super::view::StatusBoard;
+use super::webhook::{SeenDeliveries, WebhookPush};
+use crate::diagnostic::chain;
+use crate::http::ReadinessCheck;
+use crate::http::problem::{self, HttpProblem};
+use crate::store::{Store, StoreError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The parts of the running daemon that requests use.
+pub(super) struct DaemonParts {
+    pub(super) store: Store,
+    pub(super) current: Arc<CurrentSetup>,
+    pub(super) board: StatusBoard,
+    pub(super) counters: ReplicaCounters,
+    pub(super) turns: Arc<PassTurns>,
+    pub(super) replies: Arc<ImportReplies>,
+    pub(super) readiness: ReadinessProbe,
+    pub(super) seen_deliveries: Mutex<SeenDeliveries>,
+}
+
+impl DaemonParts {
+    /// Whether a delivery of a webhook was not seen before.
+    pub(super) fn remember_delivery(&self, source: &str, push: &WebhookPush) -> bool {
+        let seen = self.seen_deliveries.lock();
+        let mut seen = seen.unwrap_or_else(PoisonError::into_inner);
+        seen.insert_push(source, push)
+    }
+}
+
+/// The daemon, as handlers are handed it; none where only the table of routes is wanted.
+#[derive(Clone, Default)]
+pub struct DaemonHandle(Option<Arc<DaemonParts>>);
+
+impl DaemonHandle {
+    pub(super) fn new(parts: DaemonParts) -> Self {
+        Self(Some(Arc::new(parts)))
+    }
+
+    /// The daemon.
+    pub(super) fn daemon(&self) -> Result<&Arc<DaemonParts>, HttpProblem> {
+        let open = self.0.as_ref();
+        open.ok_or_else(|| HttpProblem::new(problem::UNAVAILABLE, "no daemon is running here"))
+    }
+
+    /// Asks the daemon something that reads the database, on a thread of its own.
+    pub(super) async fn query<T, F, E>(
+        &self,
+        question: impl FnOnce(Arc<DaemonParts>) -> F + Send + 'static,
+    ) -> Result<T, HttpProblem>
+    where
+        T: Send + 'static,
+        E: Into<HandlerError> + Send + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        let daemon = Arc::clone(self.daemon()?);
+        let answer = run_blocking(move || question(daemon))
+            .await
+            .map_err(HttpProblem::internal)?;
+        answer.map_err(|error| error.into().0)
+    }
+
+    /// Asks the database something, on a thread of its own.
+    pub(super) async fn query_store<T, F, E>(
+        &self,
+        question: impl FnOnce(Store) -> F + Send + 'static,
+    ) -> Result<T, HttpProblem>
+    where
+        T: Send + 'static,
+        E: Into<HandlerError> + Send + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.query(move |daemon| question(daemon.store.clone()))
+            .await
+    }
+
+    /// The configuration that holds now.
+    pub(super) fn setup(&self) -> Result<Arc<DaemonSetup>, HttpProblem> {
+        Ok(self.daemon()?.current.get())
+    }
+}
+
+impl ReadinessCheck for DaemonHandle {
+    async fn ready(&self) -> Result<(), String> {
+        let asked = self.query(async |daemon| {
+            let setup = daemon.current.get();
+            let is_configured = |source: &str| setup.workers.contains_key(source);
+            Ok::<_, HttpProblem>(daemon.readiness.check(is_configured).await)
+        });
+        asked.await.map_err(|problem| problem.detail)?
+    }
+}
+
+/// Why a question has no answer.
+pub(super) struct HandlerError(HttpProblem);
+
+impl From<StoreError> for HandlerError {
+    fn from(error: StoreError) -> Self {
+        let why = chain(&error);
+        tracing::warn!("{why}");
+        Self(HttpProblem::new(problem::UNAVAILABLE, why))
+    }
+}
+
+impl From<HttpProblem> for HandlerError {
+    fn from(problem: HttpProblem) -> Self {
+        Self(problem)
+    }
+}

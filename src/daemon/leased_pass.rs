@@ -1,0 +1,68 @@
+//! A pass under the lease of its source: of what is read, or of what was pushed.
+
+use super::pass::{self, PassRunner};
+use super::pass_progress::PassEnd;
+use super::pass_readiness::PassFetches;
+use super::push;
+use super::setup::DaemonSetup;
+use crate::config::{FeedConfig, Source};
+use crate::diagnostic::chain;
+use crate::reconcile::{LeaseGuard, PassError};
+use crate::store::LeaseError;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Makes a pass of a source.
+pub(super) async fn run(
+    runner: &PassRunner,
+    setup: &DaemonSetup,
+    source: &str,
+    triggers: &BTreeSet<String>,
+    found: PassFetches,
+) -> PassEnd {
+    match run_under_lease(runner, setup, source, triggers, found).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            runner.unwritable.record_pass_end(source, Some(&error));
+            PassEnd::Failed(chain(&error))
+        }
+    }
+}
+
+async fn run_under_lease(
+    runner: &PassRunner,
+    setup: &DaemonSetup,
+    source: &str,
+    triggers: &BTreeSet<String>,
+    found: PassFetches,
+) -> Result<PassEnd, PassError> {
+    let store = &runner.store;
+    let lease = match LeaseGuard::take(store, source, Duration::ZERO).await {
+        Ok(lease) => lease,
+        Err(PassError::Lease(error @ LeaseError::Timeout(_))) => {
+            return Ok(PassEnd::LeaseHeld(error.to_string()));
+        }
+        Err(error) => return Err(error),
+    };
+    let ended = dispatch_pass(runner, setup, source, triggers, found, &lease).await;
+    lease.release(store).await;
+    ended
+}
+
+async fn dispatch_pass(
+    runner: &PassRunner,
+    setup: &DaemonSetup,
+    source: &str,
+    triggers: &BTreeSet<String>,
+    found: PassFetches,
+    lease: &LeaseGuard,
+) -> Result<PassEnd, PassError> {
+    let pushed = setup.config.source(source);
+    if pushed
+        .and_then(Source::feed)
+        .is_some_and(FeedConfig::is_pushed)
+    {
+        return push::make_passes(runner, setup, source, triggers, lease).await;
+    }
+    pass::make_pass(runner, setup, source, triggers, found, lease, None).await
+}

@@ -1,0 +1,140 @@
+//! What a pass of a source that is pushed to reads, and how it leaves that.
+
+use super::report;
+use crate::config::Source;
+use crate::daemon::state::SourceState;
+use crate::feed;
+use crate::model::Key;
+use crate::plan::Plan;
+use crate::reconcile::{PassError, PassOutcome, PushedBody, SourcePushes};
+use crate::store::{ImportEnding, Store, StoredImport};
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::sync::Arc;
+
+/// What a pass of such a source reads.
+pub(in crate::daemon) struct PushInput {
+    /// As the pass reads it.
+    pub(in crate::daemon) pushed: Arc<SourcePushes>,
+    /// What was sent and not looked at yet.
+    new_import: Option<StoredImport>,
+    /// What was sent before, of which something was held back.
+    held_imports: Vec<StoredImport>,
+}
+
+impl PushInput {
+    /// What there is to be read; `None` when there is nothing.
+    pub(in crate::daemon) async fn load(
+        store: &Store,
+        source: &str,
+        new: Option<StoredImport>,
+    ) -> Result<Option<Self>, PassError> {
+        let (mut before, mut bodies) = (Vec::new(), Vec::new());
+        for import in store.held_imports(source).await? {
+            let Some(body) = store.import_body(&import.id).await? else {
+                continue;
+            };
+            let held = import.held.iter().filter_map(|key| Key::parse(key));
+            bodies.push(PushedBody {
+                name: import.name.as_str().into(),
+                bytes: body.into(),
+                only_keys: Some(held.collect()),
+            });
+            before.push(import);
+        }
+        if let Some(import) = &new {
+            let Some(body) = store.import_body(&import.id).await? else {
+                return Ok(None);
+            };
+            bodies.push(PushedBody {
+                name: import.name.as_str().into(),
+                bytes: body.into(),
+                only_keys: None,
+            });
+        }
+        let pushed = Arc::new(SourcePushes {
+            source: source.into(),
+            bodies,
+        });
+        Ok((!pushed.bodies.is_empty()).then_some(Self {
+            pushed,
+            new_import: new,
+            held_imports: before,
+        }))
+    }
+
+    /// In whose name it is applied.
+    pub(in crate::daemon) fn actor(&self) -> &str {
+        self.new_import
+            .as_ref()
+            .map_or("roster serve", |import| &import.actor)
+    }
+
+    /// Whether one bad record refuses all of it.
+    pub(in crate::daemon) fn atomic(&self) -> bool {
+        self.new_import.as_ref().is_some_and(|import| import.atomic)
+    }
+
+    /// How everything that was sent comes to its end by this plan.
+    pub(in crate::daemon) fn endings(
+        &self,
+        source: &Source,
+        plan: &Plan,
+        decided: PassOutcome,
+        state: &SourceState,
+    ) -> Vec<ImportEnding> {
+        let waiting = waiting_keys(source, plan, decided);
+        let came_to = (decided, &*state.reason);
+        let before = self.held_imports.iter().map(|import| {
+            let held = import.held.iter();
+            let held = held.filter(|key| waiting.contains(*key)).cloned();
+            ImportEnding {
+                id: import.id.clone(),
+                held: held.collect(),
+                ..ImportEnding::default()
+            }
+        });
+        let new = self
+            .new_import
+            .iter()
+            .filter_map(|import| self.new_import_ending(import, source, plan, came_to, &waiting));
+        before.chain(new).collect()
+    }
+
+    fn new_import_ending(
+        &self,
+        import: &StoredImport,
+        source: &Source,
+        plan: &Plan,
+        came_to: (PassOutcome, &str),
+        waiting: &BTreeSet<String>,
+    ) -> Option<ImportEnding> {
+        let sent = self.pushed.bodies.last()?;
+        let mapping = &source.feed()?.mapping;
+        let bytes = Cursor::new(&*sent.bytes);
+        let (_, listed) = feed::read_with_keys(bytes, &sent.name, &source.name, mapping);
+        let answer = report::build_report(&listed, &sent.name, plan, came_to);
+        let keys = listed.iter().flat_map(|record| &record.keys);
+        let held: BTreeSet<String> = keys.map(ToString::to_string).collect();
+        Some(ImportEnding {
+            id: import.id.clone(),
+            answer: Some(crate::daemon::state_document::to_json(&answer)),
+            abandoned: false,
+            held: held.intersection(waiting).cloned().collect(),
+        })
+    }
+}
+
+/// What is held back and may still go through.
+fn waiting_keys(source: &Source, plan: &Plan, outcome: PassOutcome) -> BTreeSet<String> {
+    if !source.apply || outcome == PassOutcome::Refused {
+        return BTreeSet::new();
+    }
+    let held = plan.held.iter();
+    let held = held
+        .filter(|held| !held.is_error() && !held.root.is_standing())
+        .map(|held| held.key.to_string());
+    let steps = plan.steps.iter().map(|step| step.key.to_string());
+    let applied = matches!(outcome, PassOutcome::Applied | PassOutcome::Unchanged);
+    held.chain(steps.filter(|_| !applied)).collect()
+}

@@ -1,0 +1,97 @@
+//! The configuration that holds now, with a worker for each source.
+
+use super::source_worker::SourceWorker;
+use super::stable_read::ReadingsCache;
+use crate::config::{Config, NoticeTarget};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The configuration as it holds now, and a worker a source.
+pub struct DaemonSetup {
+    /// The configuration.
+    pub config: Config,
+    /// Who is told what.
+    pub targets: Arc<[NoticeTarget]>,
+    /// By name.
+    pub workers: BTreeMap<String, Arc<SourceWorker>>,
+    /// What the last pass has read.
+    pub(super) readings_cache: ReadingsCache,
+}
+
+impl DaemonSetup {
+    /// Fails if a notice has nowhere to go.
+    pub(super) fn new(config: Config) -> Result<Self, String> {
+        let targets = config.notices.resolve()?;
+        let sources = config.sources.iter();
+        let workers = sources
+            .map(|source| {
+                (
+                    source.name.to_string(),
+                    Arc::new(SourceWorker::new(&source.name)),
+                )
+            })
+            .collect();
+        Ok(Self {
+            config,
+            targets: targets.into(),
+            workers,
+            readings_cache: ReadingsCache::default(),
+        })
+    }
+}
+
+/// The setup that holds now; a reload puts another one in its place.
+pub struct CurrentSetup {
+    setup: watch::Sender<Arc<DaemonSetup>>,
+    /// Why the last reload of the configuration failed, if it did.
+    last_reload_error: Mutex<Option<String>>,
+}
+
+impl CurrentSetup {
+    pub(super) fn new(setup: DaemonSetup) -> Self {
+        Self {
+            setup: watch::Sender::new(Arc::new(setup)),
+            last_reload_error: Mutex::default(),
+        }
+    }
+
+    /// What holds now.
+    pub fn get(&self) -> Arc<DaemonSetup> {
+        Arc::clone(&self.setup.borrow())
+    }
+
+    /// Puts another setup in force and returns the one before.
+    pub(super) fn replace(&self, setup: DaemonSetup) -> Arc<DaemonSetup> {
+        self.setup.send_replace(Arc::new(setup))
+    }
+
+    /// Why the configuration was not read again when it should have been; the one before is used.
+    pub fn reload_error(&self) -> Option<String> {
+        let refused = self.last_reload_error.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_reload_error(&self, why: Option<String>) {
+        let refused = self.last_reload_error.lock();
+        *refused.unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Asks for a pass of a source. Returns false if the source is not configured.
+    pub fn request_pass(&self, source: &str, trigger: &str) -> bool {
+        let setup = self.get();
+        let worker = setup.workers.get(source);
+        worker
+            .inspect(|worker| worker.request_pass(trigger))
+            .is_some()
+    }
+
+    /// Asks for a pass of every source.
+    pub fn request_all_passes(&self, trigger: &str) {
+        let setup = self.get();
+        setup
+            .workers
+            .values()
+            .for_each(|worker| worker.request_pass(trigger));
+    }
+}

@@ -1,0 +1,37 @@
+//! The signals that ask the process for something.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What the process is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ControlSignal {
+    /// To end in order.
+    End,
+    /// To read its configuration again.
+    Reload,
+}
+
+/// The signals that ask for something.
+pub(super) struct SignalListener {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl SignalListener {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    pub(super) async fn next(&mut self) -> ControlSignal {
+        tokio::select! {
+            _ = self.terminate.recv() => ControlSignal::End,
+            _ = self.interrupt.recv() => ControlSignal::End,
+            _ = self.hangup.recv() => ControlSignal::Reload,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What is applied.
+
+use crate::model::Key;
+use crate::plan::{Plan, Step, StepVerb};
+use crate::store::lease::Lease;
+use crate::store::source::CheckpointUpdate;
+use crate::store::sql_value::SqlValue;
+use std::collections::BTreeMap;
+
+/// A plan to apply, and what it does not carry itself.
+#[derive(Clone, Debug)]
+pub struct ApplyRequest<'a> {
+    pub plan: &'a Plan,
+    pub plan_id: &'a str,
+    /// Who applies it.
+    pub actor: &'a str,
+    /// The lease it is applied under: its token must still be the current one.
+    pub lease: Option<&'a Lease>,
+    /// Whether a plan of this id is applied at most once, as a saved one is.
+    pub single_use: bool,
+    /// The bytes of the files that the steps name.
+    pub contents: &'a BTreeMap<Key, Vec<u8>>,
+    /// The argon2 hashes of the passwords that the steps set.
+    pub passwords: &'a BTreeMap<Key, String>,
+    /// What is to be remembered of the source, unless only a part of it is applied.
+    pub remember: Option<&'a CheckpointUpdate>,
+}
+
+impl ApplyRequest<'_> {
+    pub(super) fn changes_row(&self, step: &Step) -> bool {
+        match step.verb {
+            StepVerb::Create | StepVerb::Delete => true,
+            _ => !step.changes().is_empty() || self.passwords.contains_key(&step.key),
+        }
+    }
+
+    pub(super) fn version_after(&self, step: &Step) -> i64 {
+        match step.version {
+            None => 1,
+            Some(old) if self.changes_row(step) => next_version(old),
+            Some(old) => old,
+        }
+    }
+}
+
+/// Verbs that change a stored row.
+pub(super) fn changes_row(verb: StepVerb) -> bool {
+    !matches!(verb, StepVerb::Create | StepVerb::Delete)
+}
+
+/// Rows of one external id each, for a batch.
+pub(super) fn ids<'i>(keys: impl Iterator<Item = &'i Key>) -> impl Iterator<Item = Vec<SqlValue>> {
+    keys.map(|key| vec![SqlValue::from(&key.id)])
+}
+
+/// The version that Roster writes over an old one: never the same, always positive.
+pub(in crate::store) fn next_version(old: i64) -> i64 {
+    if old > 0 {
+        old + 1
+    } else {
+        1 + old.abs() % (1 << 52)
+    }
+}
