@@ -1,14 +1,15 @@
-//! Turns the bytes of a file into text, or explains why that is not possible. A file that cannot be
-//! decoded turns removals off for its source: what it declared must not look absent.
+//! Turns the bytes of a file into text. Rejects UTF-16, NUL bytes and invalid UTF-8 with a
+//! diagnostic that names the position, and recognises files without content.
 
 use super::sink::DiagnosticSink;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::LineColumn;
 
-/// Whether a file contains only white space, comments and document markers. That is also what is
-/// left of a file cut short while it was written, or filled with NUL by a crash.
+/// Whether a file has only white space, comments and document markers. A file that an editor
+/// truncates before writing looks like this, and so does one that a crash filled with NUL bytes.
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // Some file systems leave a file of NUL bytes behind after a power failure.
     let space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
     bytes
         .split(|byte| matches!(byte, b'\n' | b'\r'))
@@ -22,8 +23,10 @@ pub(super) fn is_blank(bytes: &[u8]) -> bool {
         })
 }
 
-/// Returns the text of a file without its byte order mark.
+/// Decodes a file as UTF-8 without its byte-order mark.
 pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&'a str> {
+    // Checked first: UTF-16 text contains NUL bytes, and "it is incomplete" would be the wrong
+    // advice.
     if is_utf16(bytes) {
         let message = "the file is UTF-16, not UTF-8";
         sink.mark_all_unread(place(&[]));
@@ -31,8 +34,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&
         sink.report(place(&[]), found);
         return None;
     }
-    // Some file systems leave NULs after a crash. YAML would report the first one as a syntax error
-    // that nobody understands.
+    // NUL is valid UTF-8, so a half-written file would pass `from_utf8` below.
     if let Some(at) = memchr::memchr(0, bytes) {
         let message = "the file contains a NUL character; it is incomplete";
         let found = Diagnostic::new(codes::YAML_SYNTAX, message).help("Save the file again");
@@ -41,6 +43,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&
         return None;
     }
     match std::str::from_utf8(bytes) {
+        // Windows editors write a byte-order mark; YAML would take it as part of the first key.
         Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let at = error.valid_up_to();
@@ -56,7 +59,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], sink: &mut DiagnosticSink) -> Option<&
     }
 }
 
-/// Whether a file starts like UTF-16: with its byte order mark, or with letters of two bytes.
+/// Whether a file begins with a UTF-16 byte-order mark or with two-byte letters.
 fn is_utf16(bytes: &[u8]) -> bool {
     let marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     let is_letter = |byte: u8| byte.is_ascii() && byte > 0;
@@ -67,16 +70,17 @@ fn is_utf16(bytes: &[u8]) -> bool {
         }
 }
 
-/// A byte that is not UTF-8, with the letter it stands for in Windows-1252, the usual encoding of
-/// such files.
+/// Shows an invalid byte with the letter it stands for in Windows-1252.
 fn display_byte(byte: u8) -> String {
     match byte {
+        // ERP exports are often Windows-1252. From 0xa1 on it equals Latin-1, so `char::from` is
+        // right; below, the two differ.
         0xa1.. => format!("{byte:#04x} (`{}` in Windows-1252)", char::from(byte)),
         _ => format!("{byte:#04x}"),
     }
 }
 
-/// The position just after some bytes that are valid UTF-8.
+/// The position just behind some valid UTF-8 bytes.
 fn place(before: &[u8]) -> LineColumn {
     let text = std::str::from_utf8(before).unwrap_or_default();
     let line = text.rsplit('\n').next().unwrap_or_default();

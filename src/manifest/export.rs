@@ -1,14 +1,14 @@
-//! Exports a stored directory as manifests: one folder per account, and files beside them for what
-//! belongs to no single account.
+//! Writes a stored directory as manifests. States only what a create would not set by itself, so
+//! that the files stay short and read back to the same rows.
 
 use super::layout::{ExistingFiles, ManifestExport, ManifestResource, lay_out};
 use crate::kinds::{self, Field};
 use crate::model::{FieldRef, KeyedList, Row, Value};
 
-/// Writes every row into the file where it belongs.
+/// Writes every row to its file.
 ///
-/// The same rows give the same bytes, and the files read back as the same cells. Defaults are left
-/// out, and an address used by one account is written inside it.
+/// The same rows give the same bytes, and reading them gives the same cells. Values that a create
+/// sets by itself are left out, and an address of one account is written inside it.
 #[must_use]
 pub fn export(rows: &KeyedList<Row>) -> ManifestExport {
     let items = rows.iter().map(|row| ManifestResource {
@@ -18,7 +18,7 @@ pub fn export(rows: &KeyedList<Row>) -> ManifestExport {
     lay_out(items.collect(), &ExistingFiles::default())
 }
 
-/// The fields that a manifest has to declare: what a create would not set by itself.
+/// The fields of a row that a manifest must state.
 fn exported_fields(row: &Row) -> Vec<(FieldRef, Value)> {
     let kind = kinds::get(row.key.kind);
     let own = row.values.iter().enumerate().filter_map(|(index, value)| {

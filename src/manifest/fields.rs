@@ -1,6 +1,6 @@
-//! Reads the value of one field, by its type in the table of kinds, into a cell. A value that
-//! cannot be read is remembered as such, because a field with a faulty value must not be treated as
-//! removed. Start at `ManifestParser::field`.
+//! Reads the value of one field according to its type and adds a cell. Covers scalars, lists,
+//! groups such as `legalUser`, and custom fields; links are in `links`, secrets in `secret`,
+//! documents in `file_field`. Start with `ManifestParser::field`.
 
 use super::document::ManifestParser;
 use super::entries::MappingEntries;
@@ -31,13 +31,12 @@ impl<'a> ManifestParser<'a, '_> {
             }
             NodeEvent::Scalar(scalar) => self.scalar(kind, field, &scalar, at),
             NodeEvent::List if field.ty.is_list() => {
-                // A list may contain resources written out with lists of their own; each gets its
-                // own partial state.
+                // Set aside, because an inline resource in this list has lists of its own.
                 let around = std::mem::take(&mut self.partial_list);
                 let value = self.list(field, at)?;
                 let loose = std::mem::replace(&mut self.partial_list, around);
-                // The readable members still count: a resource that they refer to must not be
-                // removed as unused.
+                // The readable members are kept as references: they prevent the removal of what
+                // they name, although the list itself is not applied.
                 if value.is_none() {
                     let left = SalvagedReferences {
                         members: loose.members,
@@ -60,7 +59,6 @@ impl<'a> ManifestParser<'a, '_> {
                 None
             }
         };
-        // Without this, a typo in a value would look like a field that is no longer declared.
         if value.is_none() {
             self.note_unreadable_field(index, at);
         }
@@ -74,7 +72,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Records that a field, or a group of fields, is declared under a misspelt name.
+    /// Records that a field, or a group of fields, is present under a misspelt name.
     pub(super) fn lose_field(&mut self, kind: &'static Kind, name: &str, at: LineColumn) {
         let one = kind.field_ref(name).into_iter();
         for field in one.chain(kind.group(name).map(own_field)) {
@@ -84,7 +82,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Records that a field is stated with a value that cannot be read.
+    /// Records that a field is present but its value cannot be read, so its stored value is kept.
     pub(super) fn note_unreadable_field(&mut self, index: u8, at: LineColumn) {
         let left = SalvagedReferences {
             members: Vec::new(),
@@ -103,8 +101,9 @@ impl<'a> ManifestParser<'a, '_> {
     }
 
     fn blank(&mut self, kind: &'static Kind, index: u8, at: LineColumn) {
-        // A blank field clears a value, and a resource cannot be without a status.
         if usize::from(index) == kind.status_index() {
+            // For other fields a blank keeps the stored value. Here it might be read as "not
+            // active", so it must be spelled out.
             let found = Diagnostic::new(codes::ENUM, "the status is blank").field("status");
             let help = "Write `active`, `inactive` or `deleted`, or leave the line out";
             self.sink.report(at, found.help(help));
@@ -120,8 +119,9 @@ impl<'a> ManifestParser<'a, '_> {
         scalar: &YamlScalar<'a>,
         at: LineColumn,
     ) -> Option<Value> {
-        // Before reading: the text of a plain password must never reach a message.
         match field.ty {
+            // `passwordFrom: hunter2`: the value is probably the password itself, so it is not
+            // quoted.
             FieldType::Secret => {
                 self.plain_password(field.name, at);
                 return None;
@@ -135,6 +135,7 @@ impl<'a> ManifestParser<'a, '_> {
             _ => {}
         }
         let value = self.read(field, &scalar.text, at)?;
+        // The only value of this field is `deleted`, and Settings cannot be deleted.
         if kind.singleton.is_some()
             && std::ptr::eq(field, &raw const kind.fields[kind.status_index()])
         {
@@ -164,7 +165,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Reports a template placeholder like `name: {{ name }}`, which YAML reads as a mapping.
+    /// Reports `name: {{ name }}`, which YAML reads as a mapping.
     pub(super) fn template(&mut self, field: &str, at: LineColumn, mark: &str) {
         let found = Diagnostic::new(codes::WRONG_TYPE, syntax::unfilled(mark));
         let name = field.rsplit('.').next().unwrap_or(field);
@@ -200,7 +201,8 @@ impl<'a> ManifestParser<'a, '_> {
             FieldType::Links { .. } => self.links(field, at)?,
             ty => self.members(field)?.map(|members| list_value(ty, members)),
         };
-        // An empty list would take away what is required; an absent line keeps it.
+        // The value is returned all the same: the Settings may make the field optional, and then
+        // the diagnostic is dropped.
         if field.required && value.as_ref().is_some_and(Value::is_empty_list) {
             let message = format!("`{}` is required; it cannot be set to `[]`", field.name);
             let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(field.name);
@@ -210,7 +212,7 @@ impl<'a> ManifestParser<'a, '_> {
         Ok(value)
     }
 
-    /// Reads the items of a list that has begun; `None` if one of them is faulty.
+    /// Reads the items of a list after its start. Returns `None` if one of them is invalid.
     fn members(
         &mut self,
         field: &'static Field,
@@ -222,8 +224,8 @@ impl<'a> ManifestParser<'a, '_> {
             match node {
                 NodeEvent::End | NodeEvent::Eof if whole => return Ok(Some(members)),
                 NodeEvent::End | NodeEvent::Eof => {
-                    // The good members are kept apart; the list itself is not used, since without
-                    // the faulty one it would remove a member.
+                    // A list with an invalid item is not applied: as a set it would remove what the
+                    // item means.
                     self.partial_list.members.extend(members);
                     self.partial_list.lost = true;
                     return Ok(None);
@@ -261,7 +263,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Reads the id of a resource that is referred to.
+    /// Reads the id of a referenced resource.
     pub(super) fn target(
         &mut self,
         kind: &'static Kind,
@@ -270,6 +272,7 @@ impl<'a> ManifestParser<'a, '_> {
         at: LineColumn,
     ) -> Option<CompactText> {
         match check_id(kind, text) {
+            // A warning about the id belongs to the resource itself, not to every reference to it.
             Ok(_) => Some(CompactText::new(text)),
             Err(fault) => {
                 self.sink.reading(fault, at, field);
@@ -278,7 +281,7 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    /// Reads the mapping of a group of fields, like `legalUser`.
+    /// Reads the mapping of a group of fields, such as `legalUser`.
     pub(super) fn group(&mut self, kind: &'static Kind, group: &str) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
@@ -312,8 +315,6 @@ impl<'a> ManifestParser<'a, '_> {
         let message = format!("`{group}` has no field {}", quoted(name));
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message);
         let meant = did_you_mean(name, members.iter().copied());
-        // The value was meant for the field with the similar name, which must therefore not count
-        // as absent.
         if let Some(meant) = meant {
             self.lose_field(kind, &format!("{group}.{meant}"), at);
         }
@@ -325,8 +326,8 @@ impl<'a> ManifestParser<'a, '_> {
             .report(at, found.help(help).field(format!("{group}.{name}")));
     }
 
-    /// Reads `customFields`. Values stay text; their types are known only to the definitions, which
-    /// may come from another file.
+    /// Reads `customFields`. Values stay text, because their types are in CustomField resources
+    /// that may be in another source.
     pub(super) fn custom(&mut self, kind: &'static Kind) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         match node {
@@ -342,7 +343,7 @@ impl<'a> ManifestParser<'a, '_> {
         let secrets = kind.fields.iter().any(Field::is_secret);
         let mut entries = MappingEntries::of_ids();
         while let Some((id, at)) = entries.next(&mut self.reader, self.sink)? {
-            // On kinds with a password field, people put passwords here too.
+            // A password in a custom field is as public as one in a field of its own.
             if secrets && keys::is_password(&id) {
                 self.password(&format!("customFields.{id}"), at)?;
             } else {
@@ -393,6 +394,8 @@ impl<'a> ManifestParser<'a, '_> {
                 NodeEvent::End | NodeEvent::Eof => return Ok(whole.then_some(members)),
                 NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
                     match FieldType::LongText(MAX_CUSTOM_CHARS).read(&scalar.text) {
+                        // Checked, but kept as written: the definition decides later how to read
+                        // it.
                         Ok(_) => members.push(CompactText::new(&scalar.text)),
                         Err(fault) => {
                             self.sink.reading(fault, at, name);
@@ -414,8 +417,8 @@ fn list_value(ty: &FieldType, members: Vec<CompactText>) -> Value {
     if !matches!(ty, FieldType::Ordered(_)) {
         return Value::set(members);
     }
+    // `CustomField.options` is the one list whose order counts, so it is not sorted.
     let mut kept: Vec<CompactText> = Vec::with_capacity(members.len());
-    // An ordered list keeps the first of two equal members; a set would sort them.
     let mut seen = std::collections::HashSet::new();
     kept.extend(
         members

@@ -1,4 +1,6 @@
-//! Fields whose value is a file below the root of the source.
+//! Fields whose value is a file below the source's root, such as the document of a Terms resource.
+//! The cell holds the path and the SHA-256 of the content, so that a changed document is a changed
+//! value.
 
 use super::document::ManifestParser;
 use super::walk::ContentFault;
@@ -10,8 +12,7 @@ use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
 impl ManifestParser<'_, '_> {
-    /// Reads a `file:`: its value is the path and the SHA-256 of the content, so that a new content
-    /// is a change.
+    /// Reads the value of a `file:` field: the path and the SHA-256 of the content.
     pub(super) fn file(
         &mut self,
         field: &'static Field,
@@ -22,13 +23,13 @@ impl ManifestParser<'_, '_> {
             self.sink.reading(fault, at, field.name);
             return None;
         }
-        // A manifest may come from somebody who must not read other files of this machine.
         let content = normalize_path(text)
             .ok_or(ContentFault::OutsideRoot)
             .and_then(|path| Ok((self.tree.content(&path)?, path)))
             .and_then(|found| {
+                // An empty document is an upload that went wrong, and publishing it would reset
+                // every acceptance.
                 let is_empty = found.0.is_empty();
-                // An empty file is what a crash or an unfinished copy leaves.
                 let empty = || ContentFault::Unreadable("it is empty".to_owned());
                 (!is_empty).then_some(found).ok_or_else(empty)
             });
@@ -37,7 +38,8 @@ impl ManifestParser<'_, '_> {
             Err(fault) => {
                 let found = describe(&fault, text).field(field.name);
                 match fault {
-                    // The key is known, so a missing file hides no resource.
+                    // The resource and its key are known, so a missing file hides nothing and
+                    // removals go on.
                     ContentFault::Unreadable(_) => self.sink.report_without_blocking(at, found),
                     _ => self.sink.report(at, found),
                 }
@@ -68,10 +70,10 @@ fn describe(fault: &ContentFault, text: &str) -> Diagnostic {
     }
 }
 
-/// Resolves `.` and `..`; `None` if the path leaves the root.
+/// Resolves `.` and `..`. Returns `None` for a path that leaves the root.
 fn normalize_path(path: &str) -> Option<String> {
-    // Absolute paths and Windows drives are refused on every system, so that a source means the
-    // same everywhere.
+    // Absolute paths, Windows paths and drive letters. A backslash is a separator on Windows only;
+    // refusing it keeps a manifest portable.
     if path.starts_with('/') || path.contains(['\\', '\0']) || path.get(1..2) == Some(":") {
         return None;
     }
@@ -80,6 +82,7 @@ fn normalize_path(path: &str) -> Option<String> {
         match part {
             "" | "." => {}
             ".." => {
+                // A `..` at the root would leave it.
                 parts.pop()?;
             }
             part => parts.push(part),

@@ -1,29 +1,33 @@
-//! Turns external ids into file names that are safe and distinct on every common file system.
+//! Turns external ids into file names that work on every file system and are distinct where case
+//! does not count.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-/// A file name for each id; distinct even where upper and lower case are the same.
+/// Returns a file name for each id, distinct also on case-insensitive file systems.
 pub(super) fn file_names<'a>(ids: &[&'a str]) -> HashMap<&'a str, String> {
+    // On macOS and Windows, `acme.yaml` and `Acme.yaml` are one file, and one account would
+    // overwrite the other.
     let mut alike: HashMap<String, usize> = HashMap::new();
     for id in ids {
         *alike.entry(id.to_lowercase()).or_default() += 1;
     }
     let names = ids
         .iter()
-        // Only ids that differ in case alone are escaped, so that all others stay readable.
         .map(|id| (*id, file_name(id, alike[&id.to_lowercase()] > 1)));
     names.collect()
 }
 
-/// The longest name that is kept as it is; file systems allow 255 bytes.
+/// The longest name that is not shortened. File systems allow 255 bytes; the rest is for the
+/// ending, a number and the digest.
 const LONGEST: usize = 180;
 
-/// An id as a file name: everything but letters, digits, `-`, `_` and inner `.` is percent-encoded,
-/// and upper-case letters too if `capitals` is set.
+/// Returns an id as a file name. Everything but letters, digits, `-`, `_` and inner `.` is
+/// percent-encoded, and upper-case letters too if `capitals` is set.
 pub(super) fn file_name(id: &str, capitals: bool) -> String {
     let mut name = String::new();
     for (at, c) in id.char_indices() {
+        // A leading dot would hide the file from the walk, and Windows drops a trailing one.
         let dot = c == '.' && at > 0 && at + 1 < id.len();
         let safe = c.is_alphanumeric() && !(capitals && c.is_uppercase());
         if safe || dot || matches!(c, '-' | '_') {
@@ -42,8 +46,9 @@ fn shortened(mut name: String, id: &str) -> String {
     if name.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|end| name.is_char_boundary(*end));
         name.truncate(end.unwrap_or_default());
+        // Two long ids may share their first 180 bytes; the digest keeps them apart.
         let digest = crate::model::Digest::of(id.as_bytes()).to_string();
-        // `~` appears in no other name, so a shortened name cannot collide with a whole one.
+        // `~` is percent-encoded in every other name, so a shortened name cannot collide with one.
         let _ = write!(name, "~{}", &digest[..16]);
     }
     name

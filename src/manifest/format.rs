@@ -1,13 +1,15 @@
-//! Formats YAML text: indentation of two, no trailing spaces, at most one blank line in a row.
-//! Comments, order and quotes stay. The result is parsed again, and a text whose meaning would
-//! change is returned unchanged. Start at [`format`].
+//! `roster fmt`: puts YAML into one layout, with an indent of two, no trailing spaces, and at most
+//! one blank line in a row. Comments, order and quotes stay. The result is parsed and compared with
+//! the original, and a text whose meaning would change is returned unchanged. Start with
+//! `format`; `YamlFormatter` works line by line.
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
-/// Formats a text; returns it unchanged if it is not YAML.
+/// Returns the text in the common layout. What is not valid YAML is returned unchanged.
 #[must_use]
 pub fn format(text: &str) -> String {
-    // The parser ends a line at a carriage return, so line numbers only agree without any.
+    // The parser counts a carriage return as a line end, so its line numbers agree with
+    // `split('\n')` only without any.
     let unix = text.replace("\r\n", "\n").replace('\r', "\n");
     let Some((meaning, lines)) = read(&unix) else {
         return text.to_owned();
@@ -15,13 +17,14 @@ pub fn format(text: &str) -> String {
     let Some(formatted) = YamlFormatter::new(&lines).lay_out(&unix) else {
         return text.to_owned();
     };
+    // The safety net: the layout rules below need not foresee every construct of YAML.
     match read(&formatted) {
         Some((again, _)) if again == meaning => formatted,
         _ => text.to_owned(),
     }
 }
 
-/// What formatting must not change: events without positions, and comments.
+/// What of a text must not change: the events without their positions, and the comments.
 #[derive(Default, PartialEq)]
 struct YamlMeaning {
     nodes: Vec<String>,
@@ -32,7 +35,7 @@ impl YamlMeaning {
     fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::Comment(text, _) => self.comments.push(text.trim_end().to_owned()),
-            // Whether a document starts with `---` does not matter.
+            // A leading `---` may be dropped, so whether it is explicit does not count.
             Event::DocumentStart(_, version) => self.nodes.push(format!("document {version:?}")),
             event => self.nodes.push(format!("{event:?}")),
         }
@@ -44,18 +47,20 @@ impl YamlMeaning {
 struct LineContext {
     /// How many flow lists and mappings are open at its start.
     flow: usize,
-    /// Whether it starts inside a scalar that is not a block.
+    /// Whether it starts inside a scalar that is not a block scalar.
     in_scalar: bool,
 }
 
 fn read(text: &str) -> Option<(YamlMeaning, Vec<LineContext>)> {
     let mut meaning = YamlMeaning::default();
+    // The parser counts from 1 and may place the end of the last event behind the last line.
     let mut lines = vec![LineContext::default(); text.split('\n').count() + 2];
     let mut open = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.ok()?;
         let (first, last) = (span.start.line(), span.end.line());
         match &event {
+            // From the second line on: the first one begins with structure.
             Event::Scalar(_, style, ..) if !is_block(*style) => {
                 lines
                     .get_mut(first + 1..=last)
@@ -86,24 +91,24 @@ fn is_block(style: ScalarStyle) -> bool {
     matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
 }
 
-/// A block scalar whose lines are being formatted.
+/// A block scalar whose lines are being written.
 #[derive(Clone, Copy)]
 struct BlockScalar {
-    /// The column that its lines must be right of.
+    /// The smallest column that belongs to the block.
     parent: usize,
-    /// The new column of its lines.
+    /// The column its lines are moved to.
     indent: usize,
-    /// The column of its first line, once known.
+    /// The original column of its first line, once seen.
     first: Option<usize>,
-    /// Whether blank lines at its end count.
+    /// Whether blank lines at its end are part of the text (`|+`).
     keep: bool,
 }
 
-/// The state of formatting a text line by line.
+/// The state while a text is written line by line.
 struct YamlFormatter<'a> {
     lines: &'a [LineContext],
     out: String,
-    /// The columns of the open block collections, before and after.
+    /// The columns of the open block collections: the original one and the new one.
     columns: Vec<(usize, usize)>,
     block: Option<BlockScalar>,
     blanks: usize,
@@ -120,15 +125,14 @@ impl<'a> YamlFormatter<'a> {
         }
     }
 
-    /// Formats the whole text; `None` if something in it is better left alone.
+    /// Returns the whole text, or `None` if it has something that cannot be laid out safely.
     fn lay_out(mut self, text: &str) -> Option<String> {
         let lines: Vec<&str> = text.split('\n').collect();
         for (index, line) in lines.iter().enumerate() {
             // The parser counts lines from 1.
             let known = self.lines.get(index + 1).copied().unwrap_or_default();
             if known.in_scalar {
-                // In a quoted or plain scalar of several lines every blank line is a line break of
-                // the value, so none may go.
+                // Inside a quoted text every blank line is a line break of the value.
                 self.flush(usize::MAX);
                 self.continuation_line(line, known);
             } else if line.trim().is_empty() {
@@ -144,6 +148,7 @@ impl<'a> YamlFormatter<'a> {
         }
         let end = self.out.trim_end_matches('\n').len();
         let kept = self.block.is_some_and(|block| block.keep);
+        // With `|+` the blank lines at the end of the file belong to the value.
         if !kept {
             self.out.truncate(end);
             self.out.push_str(if end > 0 { "\n" } else { "" });
@@ -154,7 +159,8 @@ impl<'a> YamlFormatter<'a> {
     fn blank(&mut self, line: &str) {
         self.blanks += 1;
         let Some(block) = self.block else { return };
-        // Spaces beyond the indentation of a block are part of its text.
+        // Spaces beyond the block's indent are part of its text, even on a line without anything
+        // else.
         let extra = block
             .first
             .map_or(0, |first| line.len().saturating_sub(first));
@@ -166,6 +172,7 @@ impl<'a> YamlFormatter<'a> {
     }
 
     fn flush(&mut self, most: usize) {
+        // No blank lines at the start of a file.
         let most = if self.out.is_empty() { 0 } else { most };
         for _ in 0..std::mem::take(&mut self.blanks).min(most) {
             self.out.push('\n');
@@ -178,7 +185,7 @@ impl<'a> YamlFormatter<'a> {
         self.out.push('\n');
     }
 
-    /// A line inside a list, mapping or scalar that began on an earlier line.
+    /// Writes a line inside a flow list, a flow mapping or a scalar that began on an earlier line.
     fn continuation_line(&mut self, line: &str, known: LineContext) {
         let content = line.trim();
         if content.is_empty() {
@@ -191,7 +198,7 @@ impl<'a> YamlFormatter<'a> {
         self.push(base + 2 * depth, content);
     }
 
-    /// Takes the line if it belongs to the open block scalar.
+    /// Writes a line of the open block scalar, or returns `false` if the block has ended.
     fn block_line(&mut self, line: &str) -> bool {
         let Some(mut block) = self.block else {
             return false;
@@ -200,7 +207,6 @@ impl<'a> YamlFormatter<'a> {
         if column < block.parent {
             let keep = block.keep;
             self.block = None;
-            // With `|+` the blank lines at the end are part of the value.
             if keep {
                 self.flush(usize::MAX);
             }
@@ -209,15 +215,17 @@ impl<'a> YamlFormatter<'a> {
         let first = *block.first.get_or_insert(column);
         self.block = Some(block);
         self.flush(usize::MAX);
+        // Relative indentation inside a block is text; only the block as a whole moves.
         self.push(block.indent + column.saturating_sub(first), &line[column..]);
         true
     }
 
-    /// A line on which block structure begins.
+    /// Writes a line with block structure.
     fn structure_line(&mut self, line: &str, rest: &[&str]) -> Option<()> {
         let content = line.trim();
         if is_marker(line) {
             self.columns.clear();
+            // A `---` at the very start separates nothing.
             if content != "---" || !self.out.is_empty() {
                 self.push(0, content);
             }
@@ -243,6 +251,7 @@ impl<'a> YamlFormatter<'a> {
             .filter(|item| item.starts_with(' '))
         {
             let inner = item.trim_start();
+            // In `- # note` the item is on the next line, at a column that is not known yet.
             if inner.starts_with('#') {
                 break;
             }
@@ -256,12 +265,12 @@ impl<'a> YamlFormatter<'a> {
         laid.push_str(content);
         self.push(start, &laid);
         if let Some(header) = block_header(content) {
-            // An indentation written in digits (`|2`) counts from the parent; changing the parent's
-            // column would change the text.
+            // An explicit indent (`|2`) counts from the parent's column; moving the block would
+            // change its text.
             if header.contains(|c: char| c.is_ascii_digit()) {
                 return None;
             }
-            // After `- `, a block must be right of the dash, not of the item's own column.
+            // Directly after `- ` the block's parent is the dash, not the column behind it.
             let own = if content.starts_with(['|', '>']) {
                 parent
             } else {
@@ -277,7 +286,7 @@ impl<'a> YamlFormatter<'a> {
         Some(())
     }
 
-    /// The new column of a structure line that started at this column.
+    /// The new column of a structure line that began at this column.
     fn column(&mut self, old: usize) -> usize {
         while self.columns.last().is_some_and(|column| column.0 > old) {
             self.columns.pop();
@@ -295,7 +304,7 @@ impl<'a> YamlFormatter<'a> {
         }
     }
 
-    /// The new column of a comment: that of the line below, if both started at the same column.
+    /// The new column of a comment: that of the line below, if both began at the same column.
     fn comment_column(&self, old: usize, rest: &[&str]) -> usize {
         let is_structure =
             |line: &&&str| !matches!(line.trim().as_bytes().first(), None | Some(b'#'));
@@ -304,7 +313,8 @@ impl<'a> YamlFormatter<'a> {
             .find(is_structure)
             .map_or(0, |line| indent(line));
         let known = self.columns.iter().rev().find(|column| column.0 <= old);
-        // The line below may open a column that is not known yet.
+        // The line below may begin a nested collection, whose column is registered only when that
+        // line is written.
         let opens = known.is_some_and(|column| next == old && column.0 < old);
         known.map_or(0, |column| column.1) + if opens { 2 } else { 0 }
     }
@@ -321,7 +331,7 @@ fn is_marker(line: &str) -> bool {
     line.starts_with('%') || (marker && matches!(line.as_bytes().get(3), None | Some(b' ' | b'\t')))
 }
 
-/// The header of a block scalar (`|`, `>-`, `|2+`) at the end of a line.
+/// The block scalar header at the end of a line: `|`, `>-` or `|2+`.
 fn block_header(content: &str) -> Option<&str> {
     let content = content.split(" #").next().unwrap_or(content).trim_end();
     let header = content.rsplit(' ').next()?;

@@ -1,4 +1,5 @@
-//! `.rosterignore`: the files that a source leaves out, in the syntax of gitignore.
+//! `.rosterignore`: the files that a source leaves out, in gitignore syntax. Every folder may have
+//! one; as in git, the nearest file with a matching pattern decides.
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -11,10 +12,9 @@ pub(super) struct IgnoreRules {
 }
 
 impl IgnoreRules {
-    /// The name of an ignore file.
     pub const FILE: &'static str = ".rosterignore";
 
-    /// Returns the folder whose ignore file this is.
+    /// The folder of an ignore file; `None` for any other path.
     pub fn folder_of(path: &str) -> Option<&str> {
         if path == Self::FILE {
             return Some("");
@@ -22,8 +22,7 @@ impl IgnoreRules {
         path.strip_suffix(Self::FILE)?.strip_suffix('/')
     }
 
-    /// Adds the ignore file of a folder. Lines that are not valid patterns have no effect, as in
-    /// git.
+    /// Adds the ignore file of a folder. Invalid patterns are skipped, as git does.
     pub fn add(&mut self, folder: &str, lines: &str) {
         let mut builder = GitignoreBuilder::new("");
         for line in lines.lines() {
@@ -34,8 +33,9 @@ impl IgnoreRules {
         }
     }
 
-    /// Whether a file is ignored, itself or through one of its folders.
+    /// Whether a file is ignored, by itself or with a folder above it.
     pub fn ignores(&self, path: &str) -> bool {
+        // Most trees have no ignore file; then no path needs to be split.
         !self.folders.is_empty()
             && (self.names(path, false)
                 || path
@@ -43,20 +43,20 @@ impl IgnoreRules {
                     .any(|(end, _)| self.names(&path[..end], true)))
     }
 
-    /// Whether a folder is ignored; its parents are known not to be.
+    /// Whether a folder is ignored. The caller has already checked the folders above it.
     pub fn ignores_folder(&self, path: &str) -> bool {
         !self.folders.is_empty() && self.names(path, true)
     }
 
-    /// What the nearest ignore file that matches the path says.
+    /// The verdict of the nearest ignore file with a pattern for this path.
     fn names(&self, path: &str, is_folder: bool) -> bool {
         let mut folder = path;
         loop {
-            // From the inside out: as in git, the file nearest to the path decides.
             folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
             if let Some(patterns) = self.folders.get(folder) {
                 let below = path[folder.len()..].trim_start_matches('/');
                 match patterns.matched(below, is_folder) {
+                    // No verdict: a file in a folder further up may have a pattern.
                     Match::None => {}
                     Match::Ignore(_) => return true,
                     Match::Whitelist(_) => return false,

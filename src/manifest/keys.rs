@@ -1,35 +1,34 @@
-//! The keys that a manifest of a kind may have, looked up by name. Every key of every resource
-//! comes through here, which is why the table is built once and avoids hashing whole names.
+//! The keys that a manifest of each kind may have, and what each of them means. Looked up for every
+//! key of every resource, hence the hash table built once per kind.
 
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::KindId;
 use std::sync::LazyLock;
 
-/// The meaning of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManifestKey {
     /// `externalId`.
     Id,
     /// The kind's own field with this index.
     Field(u8),
-    /// A group of fields written as one mapping.
+    /// A group of fields written as one mapping, such as `legalUser`.
     Group,
     /// `customFields`.
     Custom,
     Clear,
-    /// `kind` and `apiVersion` at the head of a document.
+    /// `kind` and `apiVersion`, which head a document.
     Header,
-    /// A runtime fact, which no manifest may declare.
+    /// A fact that only Roster sets at run time.
     Fact,
-    /// A name that looks like a password.
+    /// A name that people give a password.
     Password,
 }
 
-/// Names for passwords, on a kind with a secret field.
+/// Names of passwords. They count only on a kind that has a secret field.
 const PASSWORDS: [&str; 5] = ["password", "passwd", "pwd", "secret", "passwort"];
 
-/// Runtime facts that people might try to declare, besides those in the table of kinds.
+/// Names of run-time facts that people may try to set, besides those in the table of kinds.
 const FACTS: [&str; 28] = [
     "acceptedTerms",
     "activated",
@@ -61,7 +60,7 @@ const FACTS: [&str; 28] = [
     "version",
 ];
 
-/// The keys of one kind, in buckets by a cheap hash: a look-up compares about one name.
+/// The keys of one kind, in buckets by a cheap hash. A lookup compares about one name.
 struct ManifestKeyTable {
     buckets: Box<[Vec<(&'static str, ManifestKey)>; BUCKETS]>,
 }
@@ -76,7 +75,7 @@ impl ManifestKeyTable {
         let mut buckets = Box::new([const { Vec::new() }; BUCKETS]);
         for (name, slot) in keys_of(kind) {
             let bucket: &mut Vec<(&str, ManifestKey)> = &mut buckets[bucket(name)];
-            // The first of two with the same name stays: a field before a fact.
+            // A name that is both a field and a fact is a field: `keys_of` lists fields first.
             if bucket.iter().all(|(known, _)| *known != name) {
                 bucket.push((name, slot));
             }
@@ -87,10 +86,10 @@ impl ManifestKeyTable {
 
 fn bucket(name: &str) -> usize {
     let bytes = name.as_bytes();
+    // A few bytes of the name keep the keys of one kind apart; hashing the whole name would cost
+    // more than the comparison it saves.
     let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
     let last = at(bytes.len().wrapping_sub(1));
-    // The first and third letter, the last one and the length tell the known names apart well
-    // enough.
     (at(0) * 7 + at(2) * 31 + last * 3 + bytes.len() * 17) % BUCKETS
 }
 
@@ -123,7 +122,7 @@ fn keys_of(kind: &'static Kind) -> Vec<(&'static str, ManifestKey)> {
     names
 }
 
-/// Returns what a key of a resource of `kind` means.
+/// The meaning of a key on a resource of `kind`.
 pub(super) fn slot(kind: KindId, name: &str) -> Option<ManifestKey> {
     let names = &NAMES[usize::from(kind.0)].buckets[bucket(name)];
     names
@@ -132,12 +131,12 @@ pub(super) fn slot(kind: KindId, name: &str) -> Option<ManifestKey> {
         .map(|(_, slot)| *slot)
 }
 
-/// Whether people use this name for a password.
+/// Whether people commonly use this name for a password.
 pub(super) fn is_password(name: &str) -> bool {
     PASSWORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
-/// Other names that people use for a key, too different to be found as a typo.
+/// Common names for a key whose spelling is too different for "did you mean".
 const OTHER_NAMES: &[(&str, &str)] = &[("id", "externalId"), ("key", "externalId")];
 
 /// The key that was probably meant.

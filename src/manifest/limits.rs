@@ -1,38 +1,38 @@
-//! How large a source may be. Anything larger is either hostile or a wrong path, such as the root
-//! of a disk. The limits are far above real directories and only keep the process within its
-//! memory.
+//! Upper bounds for a source: entries, depth, bytes and errors. They are far above any real
+//! directory. A source beyond them is an attack or a wrong path, such as `/` or a home directory.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// How many files and folders a source may have.
+/// The most files and folders of a source.
 pub const ENTRIES: usize = 500_000;
-/// How deep folders may nest.
+/// The deepest nesting of folders.
 pub const DEPTH: usize = 64;
-/// How many bytes all manifests of a commit may have.
+/// The most bytes of all manifests of a commit.
 pub const BYTES: u64 = 1 << 30;
-/// How many errors the files of a source may have; with more, nothing of the source is used.
+/// The most errors of a source. Beyond it nothing of the source is used.
 pub const ERRORS: usize = 100_000;
-/// How many warnings and notes of one rule are kept per file.
+/// The most warnings and notes of one code that are kept per file.
 pub const CALM: usize = 10_000;
 
-/// Counts the errors in all files of one source, across threads.
+/// Counts the errors of one source across the threads that read its files.
 #[derive(Debug, Default)]
 pub struct ErrorBudget(AtomicUsize);
 
 impl ErrorBudget {
-    /// Counts one error; returns whether it is to be kept.
+    /// Counts one error and returns whether to keep it.
     pub fn add(&self) -> bool {
+        // Only the total matters and no other memory depends on it, so `Relaxed` is enough.
         self.0.fetch_add(1, Relaxed) < ERRORS
     }
 
-    /// Whether there are more than are kept.
+    /// Whether the source has more errors than are kept.
     pub fn too_many(&self) -> bool {
         self.0.load(Relaxed) > ERRORS
     }
 }
 
-/// The size of a source while it is listed.
+/// The running totals while a source is listed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TreeSize {
     entries: usize,
@@ -40,7 +40,7 @@ pub struct TreeSize {
 }
 
 impl TreeSize {
-    /// Counts a file or folder by its path below the root.
+    /// Counts one file or folder, by its path below the root.
     pub fn add(&mut self, path: &[u8]) -> Result<(), String> {
         self.entries += 1;
         if self.entries > ENTRIES {
@@ -53,8 +53,10 @@ impl TreeSize {
         Ok(())
     }
 
-    /// Counts the bytes of a manifest.
+    /// Counts the bytes of one manifest.
     pub fn add_bytes(&mut self, bytes: u64) -> Result<(), String> {
+        // Sizes come from the repository and may be absurd; an overflow must not wrap below the
+        // limit.
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > BYTES {
             let most = BYTES >> 20;

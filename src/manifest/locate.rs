@@ -1,6 +1,6 @@
-//! Moves diagnostics about a list member from the list to the member. Positions of members are not
-//! kept while loading, because only few are ever needed; the files with such diagnostics are read
-//! again.
+//! Moves a diagnostic about one member of a list from the start of the list to that member. Cells
+//! record only where their list begins, to save memory; the position of a member is looked up here
+//! by reading the file again.
 
 use super::events::NodeReader;
 use super::nodes::{DocumentError, NodeEvent};
@@ -14,23 +14,26 @@ use std::sync::Arc;
 /// The position of each member of a list.
 type Members = HashMap<CompactText, LineColumn>;
 
-/// The members of lists, by the position of each list.
+/// The members of lists, by the position of the list.
 type MemberPositions = BTreeMap<LineColumn, Members>;
 
-/// Moves diagnostics about a member of a list to that member.
+/// Moves diagnostics about a member of a list from the list to the member.
 pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
     let mut files: BTreeMap<Arc<str>, MemberPositions> = BTreeMap::new();
     for found in diagnostics.iter().filter(|found| found.member.is_some()) {
+        // Line 0 stands for the file as a whole; there is no list to look up.
         if let Some(origin) = found.origin.as_ref().filter(|origin| origin.at.line > 0) {
             let lists = files.entry(Arc::clone(&origin.path)).or_default();
             lists.insert(origin.at, Members::new());
         }
     }
+    // Without such diagnostics no file is read a second time.
     if files.is_empty() {
         return;
     }
     for (path, lists) in &mut files {
         if let Some(text) = tree.text(path) {
+            // The loader does not count the byte-order mark either; otherwise columns would differ.
             read(text.trim_start_matches('\u{feff}'), lists);
         }
     }
@@ -45,6 +48,7 @@ pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
             origin.at = *at;
         }
     }
+    // Diagnostics are ordered by position, and positions have changed.
     diagnostic::sort(diagnostics);
 }
 
@@ -58,6 +62,7 @@ fn read(text: &str, lists: &mut MemberPositions) {
                 Ok(())
             }
         });
+        // The documents before and behind a broken one still have positions to offer.
         if found.is_err() {
             reader.give_up();
         }
@@ -78,7 +83,7 @@ fn document(reader: &mut NodeReader<'_>, lists: &mut MemberPositions) -> Result<
     }
 }
 
-/// Collects the texts of a list, and those in its mappings.
+/// Collects the texts of a list, and the scalars of mappings in it.
 fn list(reader: &mut NodeReader<'_>, members: &mut Members) -> Result<(), DocumentError> {
     let mut depth = 1;
     while depth > 0 {
@@ -86,8 +91,7 @@ fn list(reader: &mut NodeReader<'_>, members: &mut Members) -> Result<(), Docume
             (NodeEvent::Eof, _) => return Ok(()),
             (NodeEvent::End, _) => depth -= 1,
             (NodeEvent::List | NodeEvent::Map, _) => depth += 1,
-            // Depth 2 is a link with attributes; deeper texts are fields of a resource written
-            // inside.
+            // Depth 2 is `- {account: acme}`, where the target is a value of the mapping.
             (NodeEvent::Scalar(scalar), at) if depth <= 2 => {
                 members.entry(CompactText::new(&scalar.text)).or_insert(at);
             }

@@ -1,4 +1,5 @@
-//! Reads `passwordFrom`: where a password is found, never the password itself.
+//! Reads `passwordFrom`: the name of the environment variable or file that holds a password, never
+//! the password itself.
 
 use super::document::ManifestParser;
 use super::entries::MappingEntries;
@@ -9,7 +10,7 @@ use crate::kinds::Field;
 use crate::model::{LineColumn, Value};
 
 impl ManifestParser<'_, '_> {
-    /// Reads `{env: ROSTER_SECRET_X}` or `{file: name}`, whose mapping has begun.
+    /// Reads `{env: ROSTER_SECRET_X}` or `{file: name}` after the start of the mapping.
     pub(super) fn secret(
         &mut self,
         field: &'static Field,
@@ -19,7 +20,8 @@ impl ManifestParser<'_, '_> {
         let mut whole = true;
         let mut entries = MappingEntries::of_fields();
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
-            // People write the password here by mistake; it is reported without being repeated.
+            // The value is skipped and never quoted in a message: diagnostics end up in logs and on
+            // the page.
             if keys::is_password(&name) || name == "value" || name == "plain" {
                 self.password(field.name, at)?;
                 whole = false;
@@ -33,13 +35,14 @@ impl ManifestParser<'_, '_> {
                 whole = false;
             }
         }
+        // A partly understood location might read the wrong secret; the stored password stays.
         if !whole {
             return Ok(None);
         }
         Ok(self.single_location(field, &places, at))
     }
 
-    /// The text of one place, `env:X` or `file:name`; blank ones are left out.
+    /// Returns one location as `env:X` or `file:name`, or `None` if it is blank.
     fn secret_location(
         &mut self,
         field: &'static Field,

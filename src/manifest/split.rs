@@ -1,26 +1,28 @@
-//! Splits the text of a file into YAML documents without parsing it. `---` or `...` at column 0
-//! ends a document, wherever it occurs, so that a document can be hashed and skipped before it is
-//! parsed.
+//! Splits the text of a file into YAML documents without parsing it: a line that starts with `---`
+//! or `...` ends a document, even inside a quoted text. That lets the reader continue behind a
+//! document that is not valid YAML.
 
 use memchr::{memchr_iter, memchr2, memchr2_iter};
 use std::ops::Range;
 
-/// The position of one YAML document in its file.
+/// The place of one document in its file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentSpan {
     /// Its bytes, including the `---` that opens it.
     pub range: Range<usize>,
-    /// The line on which it starts, from 1.
+    /// The number of its first line, from 1.
     pub line: u32,
 }
 
-/// Splits a text; leaves out parts without content, such as before a leading `---`.
+/// Splits a text. Parts without content, such as the one before a leading `---`, are left out.
 #[must_use]
 pub fn split(text: &str) -> Vec<DocumentSpan> {
     let bytes = text.as_bytes();
     let mut parts = Vec::new();
     let mut start = 0;
     let mut line = 1;
+    // One iterator for the whole file. Searching again for each document would take quadratic time
+    // on a file of many small ones.
     let mut lines = line_starts(bytes);
     while start < bytes.len() {
         let end = part_end(bytes, start, &mut lines);
@@ -37,7 +39,7 @@ pub fn split(text: &str) -> Vec<DocumentSpan> {
     parts
 }
 
-/// The starts of all lines that begin with `-` or `.`; only those can end a document.
+/// The starts of all lines that begin with `-` or `.`; no other line can end a document.
 fn line_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     memchr2_iter(b'\n', b'\r', bytes)
         .map(|at| at + 1)
@@ -46,7 +48,7 @@ fn line_starts(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
 
 fn part_end(bytes: &[u8], start: usize, lines: &mut impl Iterator<Item = usize>) -> usize {
     for at in lines {
-        // The `---` at the start of a part opens it and does not end it.
+        // The `---` that opens this document.
         if at <= start {
             continue;
         }
@@ -54,6 +56,7 @@ fn part_end(bytes: &[u8], start: usize, lines: &mut impl Iterator<Item = usize>)
             return at;
         }
         if is_marker(bytes, at, b"...") {
+            // `...` belongs to the document it ends; `---` belongs to the one it opens.
             return line_end(bytes, at);
         }
     }
@@ -64,10 +67,11 @@ fn is_marker(bytes: &[u8], at: usize, marker: &[u8]) -> bool {
     let Some(rest) = bytes[at..].strip_prefix(marker) else {
         return false;
     };
+    // `---title` is an ordinary text.
     matches!(rest.first(), None | Some(b' ' | b'\t' | b'\n' | b'\r'))
 }
 
-/// Just behind the line of `at`.
+/// The position just behind the line that contains `at`.
 fn line_end(bytes: &[u8], at: usize) -> usize {
     match memchr2(b'\n', b'\r', &bytes[at..]) {
         Some(end) if bytes[at + end..].starts_with(b"\r\n") => at + end + 2,
@@ -76,9 +80,7 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The number of line breaks: `
-/// `, `\r
-/// ` or a `\r` alone.
+/// Counts line breaks: `\n`, `\r\n` or a single `\r`, as the YAML parser does.
 fn count_line_breaks(bytes: &[u8]) -> u32 {
     let feeds = memchr_iter(b'\n', bytes).count();
     let lone = memchr_iter(b'\r', bytes)

@@ -1,22 +1,25 @@
-//! Writes resources as YAML that reads back to the same cells. Used by `export`, by new files and
-//! by edits. Start at [`document`] or [`fields`]; `scalar` decides about quotes.
+//! Writes resources as YAML text that reads back to the same cells. `export` uses it for whole
+//! documents, and `edit` for single fields and values. Start with `document`; `is_plain`
+//! decides when a text needs quotes.
 
 use crate::kinds::read::{is_blank, is_invisible};
 use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute};
 use crate::model::{FieldRef, Link, Value};
 use std::fmt::Write as _;
 
-/// A longer list of texts gets one line per item.
+/// The longest list of texts, in characters, that is written on one line.
 const LINE: usize = 80;
-/// Words that some YAML readers take for something other than text.
+/// Words that some YAML readers do not take for text. Roster reads YAML 1.2, where only the first
+/// two are special, but the files are read by other tools as well.
 pub(super) const WORDS: [&str; 12] = [
     "null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf",
 ];
 
-/// Writes a linked resource in place of its reference, as [`fields`] would; `None` for a reference.
+/// Returns the fields of a linked resource that is written in place of its reference, in the form
+/// of [`fields`]; `None` to write the reference.
 pub type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// One document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
+/// Returns one document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
 #[must_use]
 pub fn document<'a>(
     kind: &'static Kind,
@@ -26,7 +29,7 @@ pub fn document<'a>(
     format!("kind: {}\n{}", kind.name, fields(kind, id, said, &|_| None))
 }
 
-/// The same without `kind`; linked resources may be written inside.
+/// Returns a document without its `kind`. `inline` decides which linked resources are written out.
 #[must_use]
 pub fn fields<'a>(
     kind: &'static Kind,
@@ -35,6 +38,7 @@ pub fn fields<'a>(
     inline: InlineWriter<'_>,
 ) -> String {
     let mut said: Vec<_> = said.into_iter().collect();
+    // Table order keeps the members of a group together, which `write_field` relies on.
     said.sort_by_key(|(field, _)| *field);
     let mut out = String::new();
     if kind.singleton.is_none() {
@@ -83,11 +87,12 @@ fn write_field(
 }
 
 fn entry(out: &mut String, name: &str, value: &str) {
+    // A list on the lines below must not leave a trailing space behind the colon.
     let space = if value.starts_with('\n') { "" } else { " " };
     let _ = writeln!(out, "{name}:{space}{value}");
 }
 
-/// The value of a field as it stands after `name: `.
+/// The value of a field as it is written after `name: `.
 fn field_value(field: &Field, value: &Value, indent: usize, inline: InlineWriter<'_>) -> String {
     match (&field.ty, value) {
         (FieldType::Links { .. }, Value::Links(links)) => link_list(&field.ty, links, inline),
@@ -96,13 +101,14 @@ fn field_value(field: &Field, value: &Value, indent: usize, inline: InlineWriter
             None => text(from, indent),
         },
         (FieldType::File, Value::Text(file)) => {
-            // The hash is not written: the reader computes it from the file.
+            // The digest is computed when the manifest is read, so only the path is written.
             let path = file
                 .rsplit_once(" sha256:")
                 .map_or(&**file, |(path, _)| path);
             text(path, indent)
         }
-        // Dates and durations need no quotes, because the reader takes every plain scalar as text.
+        // These begin with a digit, so `is_plain` would quote them; their stored form is always
+        // safe.
         (FieldType::Date | FieldType::Duration, Value::Text(plain)) => plain.to_string(),
         _ => plain_value(value, indent),
     }
@@ -146,7 +152,7 @@ fn link_list(ty: &FieldType, links: &[Link], inline: InlineWriter<'_>) -> String
     lines(&items, 0)
 }
 
-/// `acme`, `ref: acme`, a mapping with the attributes that differ from their defaults, or the
+/// Returns `acme` or `ref: acme`, a mapping if an attribute differs from its default, or the linked
 /// resource itself.
 fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
     let FieldType::Links {
@@ -172,7 +178,8 @@ fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
     }
 }
 
-/// Fields and attributes as a list item: every line but the first is aligned below the first.
+/// Returns fields and attributes as one item of a list. All lines but the first are indented to
+/// align with the first.
 fn indented(fields: &str, said: &[String]) -> String {
     let lines = fields.lines().chain(said.iter().map(String::as_str));
     let lines = lines.enumerate().map(|(at, line)| match (at, line) {
@@ -193,7 +200,7 @@ fn attribute_entry(attribute: &LinkAttribute, choice: u8) -> Option<String> {
     (choice != attribute.default).then(|| format!("{}: {word}", attribute.name))
 }
 
-/// A text after `key: ` in a mapping at this indent.
+/// A text as it is written after `key: ` in a mapping with this indent.
 fn text(text: &str, indent: usize) -> String {
     if text.contains('\n') && fits_block(text) {
         return block(text, indent + 2);
@@ -216,12 +223,12 @@ pub(super) fn is_plain(text: &str, flow: bool) -> bool {
     let Some(first) = text.chars().next() else {
         return false;
     };
-    // Other programs may read these files too, with a YAML 1.1 reader that takes `no` for false.
+    // A user called `No` or a tag called `on` must stay text for every reader.
     if WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || text.ends_with([' ', ':']) {
         return false;
     }
-    // A name such as `3M` is quoted, `3 Suisses` is not: only the first could be read as a number
-    // by somebody.
+    // `00123` would lose its zeros, and `2026-01-01` or `12:30` would become another type, in a
+    // tool that converts them.
     let digits = first.is_ascii_digit() && is_words(text);
     if !first.is_alphabetic() && !digits {
         return false;
@@ -229,6 +236,7 @@ pub(super) fn is_plain(text: &str, flow: bool) -> bool {
     let mut before = ' ';
     for c in text.chars() {
         let breaks = match c {
+            // Legal inside a plain text, but easily taken for a list or mapping.
             '[' | ']' | '{' | '}' => true,
             ',' => flow,
             ' ' => before == ':',
@@ -243,8 +251,8 @@ pub(super) fn is_plain(text: &str, flow: bool) -> bool {
     true
 }
 
-/// Whether a text that starts with a digit has several words, so that nobody takes it for a number,
-/// a date or a time.
+/// Whether a text that begins with a digit has several words, so that it cannot be taken for a
+/// number, a date or a time.
 fn is_words(text: &str) -> bool {
     text.contains(' ') && !text.contains(':')
 }
@@ -258,7 +266,8 @@ pub(super) fn quoted(text: &str) -> String {
             '"' | '\\' => write!(out, "\\{c}"),
             '\n' => out.write_str("\\n"),
             '\t' => out.write_str("\\t"),
-            // Invisible characters are escaped, so that a reviewer sees them.
+            // YAML forbids control characters and U+FFFE/FFFF. Invisible ones would be legal, but a
+            // reviewer cannot see them.
             c if c.is_control() || is_invisible(c) || number == 0xfffe || number == 0xffff => {
                 match number {
                     0..=0xff => write!(out, "\\x{number:02x}"),
@@ -273,13 +282,13 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// Whether a text of several lines reads the same as a block.
+/// Whether a text of several lines reads back unchanged from a block scalar.
 pub(super) fn fits_block(text: &str) -> bool {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let odd = |c: char| c != '\n' && (c.is_control() || is_invisible(c));
     !body.is_empty()
-        // YAML takes the indentation of the first line for that of the block, and strips line
-        // breaks at the end.
+        // Leading space would be taken for indentation, and blank lines at the end would be
+        // dropped.
         && !body.starts_with([' ', '\n', '\t'])
         && !body.ends_with('\n')
         && !body.contains(odd)
@@ -443,7 +452,7 @@ mod tests {
         );
     }
 
-    /// Texts made of what YAML makes something of.
+    /// Texts of characters to which YAML gives a special meaning.
     fn texts() -> impl Strategy<Value = String> {
         let parts = prop_oneof![
             Just(": "),

@@ -1,24 +1,25 @@
-//! The text of a manifest under edit: finds where a resource declares a field, and converts between
-//! lines and bytes. Refuses what an edit could not change alone, such as a value shared through an
-//! alias.
+//! Finds the text of a resource and of its fields in a manifest, and converts between positions and
+//! bytes. Refuses what an alias shares with another place, because changing it would change that
+//! place as well.
 
 use super::nodes::{NodeShape, NodeTree, SpannedNode};
 use super::{EditRefusal, splice};
 use crate::kinds::{self, Kind};
 use crate::model::{FieldRef, LineColumn};
 
-/// A file being edited.
+/// A file that is being edited.
 pub(super) struct EditBuffer<'t> {
     pub body: &'t str,
     pub nodes: &'t NodeTree,
-    /// Whether the file is JSON, which has only one way to write a text.
+    /// Whether it is JSON, where every text needs double quotes.
     pub json: bool,
-    /// The first byte of each line.
+    /// The byte at which each line begins.
     lines: Vec<usize>,
 }
 
 impl<'t> EditBuffer<'t> {
     pub fn new(body: &'t str, nodes: &'t NodeTree, json: bool) -> Self {
+        // Built once: positions are converted for every edit, and a file may have a million lines.
         let mut lines = vec![0];
         while let Some(last) = lines.last().copied() {
             let next = splice::line_end(body, last);
@@ -35,13 +36,13 @@ impl<'t> EditBuffer<'t> {
         }
     }
 
-    /// Returns the mapping of the resource whose external id is at this position.
+    /// The mapping of the resource whose external id is at this position.
     pub fn resource(&self, at: LineColumn) -> Result<&'t SpannedNode, EditRefusal> {
         let place = self.offset(at);
         let around = place.and_then(|place| self.nodes.resource(place));
         let around =
             around.ok_or_else(|| EditRefusal::new("its position in the file cannot be found"))?;
-        // A change there would also change every place that repeats it by an alias.
+        // Everything around it counts: an alias to the enclosing list repeats this resource, too.
         if around.iter().any(|node| self.is_shared(node)) {
             return Err(EditRefusal::new(
                 "it is below an anchor that aliases refer to",
@@ -58,7 +59,8 @@ impl<'t> EditBuffer<'t> {
         node.anchor != 0 && self.nodes.aliased.contains(&node.anchor)
     }
 
-    /// Returns the entry of a key in a mapping; `None` if it has none.
+    /// The entry of a mapping under a key, or `None`. Refuses a value that is shared with another
+    /// place.
     pub fn own_entry(
         &self,
         map: &'t SpannedNode,
@@ -82,7 +84,7 @@ impl<'t> EditBuffer<'t> {
         }
     }
 
-    /// Returns the entry of a field: under its name, or in the mapping of its group.
+    /// The entry of a field: under its name, or inside the mapping of its group.
     pub fn field(
         &self,
         resource: &'t SpannedNode,
@@ -104,6 +106,7 @@ impl<'t> EditBuffer<'t> {
         let before = usize::try_from(at.column.checked_sub(1)?).ok()?;
         let start = *self.lines.get(line)?;
         let mut chars = self.body[start..].char_indices();
+        // Columns count characters, as editors do, and not bytes.
         let column = chars.nth(before).map(|(column, _)| column);
         Some(column.map_or(self.body.len(), |column| start + column))
     }
@@ -120,7 +123,7 @@ impl<'t> EditBuffer<'t> {
     }
 }
 
-/// The group in which a field is written, if any, and its name there.
+/// The group that a field is written in, if any, and its name there.
 pub(super) fn group_and_name(kind: &'static Kind, field: &FieldRef) -> (Option<String>, String) {
     match field {
         FieldRef::Custom(id) => (Some("customFields".to_owned()), id.to_string()),

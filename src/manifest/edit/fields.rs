@@ -1,5 +1,6 @@
-//! Edits of fields: replaces the value of a declared field, and adds fields that the resource does
-//! not declare yet. The result is a list of splices for `splice`.
+//! Turns an edit of one resource into splices: changes the fields it states, and adds those it does
+//! not. New fields go behind the last one of the resource, or of their group. Start with
+//! [`EditBuffer::splices_for`].
 
 use super::buffer::{EditBuffer, group_and_name};
 use super::nodes::{NodeShape, SpannedNode};
@@ -10,17 +11,17 @@ use crate::kinds::{self, FieldType, Kind};
 use crate::manifest::write;
 use crate::model::{Cell, DeclaredResource, FieldRef, Link, Value};
 
-/// A key and its value to be inserted into a mapping.
+/// A key and its value to add to a mapping.
 #[derive(Clone, Debug)]
 pub(super) struct InsertedEntry {
     name: String,
-    /// The value as it is written within `{..}`.
+    /// The value as written in a flow mapping.
     flow: FlowValue,
-    /// The lines it takes in a block mapping.
+    /// The lines, with the key, as written in a block mapping.
     lines: Vec<String>,
 }
 
-/// A value as it is written within `{..}`.
+/// A value as written in a flow mapping.
 #[derive(Clone, Debug)]
 enum FlowValue {
     Word(ScalarText),
@@ -53,7 +54,7 @@ pub(super) fn link_words(ty: &FieldType, link: &Link) -> Vec<(&'static str, Scal
 }
 
 impl<'t> EditBuffer<'t> {
-    /// Returns the changes to the text that an edit needs.
+    /// The changes that an edit makes to the text.
     pub fn splices_for(
         &self,
         edit: &ManifestEdit,
@@ -76,8 +77,8 @@ impl<'t> EditBuffer<'t> {
                         ..refusal
                     })?);
                 }
-                // The value is declared, but on no line of its own: an entry here would change it
-                // only in this place, or contradict `clear`.
+                // Adding a line would override the merge key, or contradict `clear`, and leave two
+                // statements about one field.
                 None if declared.stated(field).is_some() => {
                     return Err(EditRefusal::new(
                         "the value comes from a merge key or from `clear`, not from its own line",
@@ -102,6 +103,7 @@ impl<'t> EditBuffer<'t> {
         let ty = kind.field(field).map(|field| &field.ty);
         match cell {
             Cell::Value(after @ (Value::List(_) | Value::Links(_))) => {
+                // A value that could not be read counts as the empty list; the final check decides.
                 let none = Value::List(Box::default());
                 self.list(ty, entry, before.unwrap_or(&none), after)
             }
@@ -110,6 +112,8 @@ impl<'t> EditBuffer<'t> {
                     .ok_or_else(|| EditRefusal::new("the value is not a single value"))?;
                 Ok(vec![self.replace(key, node, &word)?])
             }
+            // `""` and not nothing, so that the line still shows that the value was emptied on
+            // purpose.
             Cell::Blank => Ok(vec![match &node.shape {
                 NodeShape::Scalar(..) if !node.is_block_scalar() => {
                     TextSplice::new(node.range.clone(), "\"\"")
@@ -124,7 +128,7 @@ impl<'t> EditBuffer<'t> {
         }
     }
 
-    /// Adds fields after the last one of a resource, or after the last one of their group.
+    /// Adds fields behind the last one of a resource, or of their group in it.
     fn insert_splices(
         &self,
         kind: &'static Kind,
@@ -134,6 +138,8 @@ impl<'t> EditBuffer<'t> {
     ) -> Result<Vec<TextSplice>, EditRefusal> {
         let mut own: Vec<InsertedEntry> = Vec::new();
         let mut splices = Vec::new();
+        // Fields of one group are adjacent. They are collected and written as one mapping, because
+        // a second `customFields:` would be a duplicate key.
         let mut group: Vec<(&FieldRef, &Value)> = Vec::new();
         for (index, (field, value)) in missing.iter().enumerate() {
             let (name, _) = group_and_name(kind, field);
@@ -142,8 +148,6 @@ impl<'t> EditBuffer<'t> {
                 continue;
             };
             group.push((*field, *value));
-            // Neighbouring fields of a new group are collected first, so that its key is written
-            // once.
             let next = missing.get(index + 1);
             if next
                 .and_then(|(field, _)| group_and_name(kind, field).0)
@@ -166,7 +170,7 @@ impl<'t> EditBuffer<'t> {
         Ok(splices)
     }
 
-    /// Fields as one entry of their resource, or `within` their group.
+    /// Builds the entry for some fields, either in their resource or `within` their group.
     fn entry(
         &self,
         kind: &'static Kind,
@@ -176,8 +180,7 @@ impl<'t> EditBuffer<'t> {
     ) -> Result<InsertedEntry, EditRefusal> {
         let none = || EditRefusal::new("the value is empty");
         let text = write::fields(kind, id, said.iter().copied(), &|_| None);
-        // `write::fields` starts with `externalId` and the name of the group; neither is wanted
-        // here.
+        // `fields` begins with the externalId and the group's own line, which exist already.
         let head = usize::from(kind.singleton.is_none()) + usize::from(within);
         let indent = if within { "  " } else { "" };
         let lines = text.lines().skip(head);
@@ -203,7 +206,7 @@ impl<'t> EditBuffer<'t> {
         })
     }
 
-    /// A value as it is written within `{..}`.
+    /// A value as written in a flow mapping.
     fn flow_value(&self, kind: &'static Kind, field: &FieldRef, value: &Value) -> String {
         if let Some(word) = ScalarText::of(value) {
             return self.styled(&word, None, true);
@@ -221,7 +224,7 @@ impl<'t> EditBuffer<'t> {
         format!("[{}]", members.join(", "))
     }
 
-    /// Inserts entries after the last one of a mapping.
+    /// Adds entries behind the last one of a mapping.
     pub fn insert(
         &self,
         map: &SpannedNode,
@@ -243,12 +246,12 @@ impl<'t> EditBuffer<'t> {
         }
         let pairs: Vec<String> = entries.iter().map(|entry| self.flow_pair(entry)).collect();
         let Some((key, value)) = known.last() else {
+            // An empty mapping is always `{}`; the new entries go before its closing brace.
             let at = map.range.end.saturating_sub(1);
             return Ok(Some(TextSplice::insert(at, pairs.join(", "))));
         };
         if !map.flow {
             let (first, _) = &known[0];
-            // The indentation of the first key, because the file may use any.
             let column = self.pos(first.range.start).column;
             let indent = " ".repeat(usize::try_from(column).unwrap_or(1) - 1);
             let lines = entries.iter().flat_map(|entry| &entry.lines);
@@ -256,8 +259,6 @@ impl<'t> EditBuffer<'t> {
                 "" => String::new(),
                 line => format!("{indent}{line}"),
             });
-            // After the last value instead of its line: a block scalar ends many lines below its
-            // key.
             let after = value.end(self.body).max(key.range.end);
             return Ok(Some(new_lines(
                 self.body,
@@ -265,13 +266,13 @@ impl<'t> EditBuffer<'t> {
                 &lines.collect::<Vec<_>>(),
             )));
         }
-        // Text after an empty value would become its value.
+        // In `{a: 1, b:}` nothing marks where the value ends.
         if value.is_empty() {
             return Err(EditRefusal::new("the last value of the mapping is empty"));
         }
         let line = line_start(self.body, key.range.start);
         let before = &self.body[line..key.range.start];
-        // If each key has its own line, a new one gets its own line too.
+        // If the last key has a line of its own, as in indented JSON, so does a new one.
         let between = if before.trim().is_empty() && line > map.range.start {
             let end = super::splice::line_break(self.body);
             format!(",{end}{before}")

@@ -1,5 +1,5 @@
-//! Edits of lists: adds, removes and changes members, in block and flow style. Members that stay
-//! keep their text and their comments.
+//! Adds, removes and changes the members of a list, in flow style (`[a, b]`) and in block style (`-
+//! a`). Members that stay keep their text and their comments. Start with [`EditBuffer::list`].
 
 use super::EditRefusal;
 use super::buffer::EditBuffer;
@@ -10,7 +10,7 @@ use super::splice::{TextSplice, line_break, line_end, line_start, new_lines};
 use crate::kinds::FieldType;
 use crate::model::{Link, Value};
 
-/// The changes to the members of a list.
+/// The differences between two versions of a list.
 #[derive(Debug, Default)]
 struct MemberChanges<'v> {
     add: Vec<String>,
@@ -19,7 +19,7 @@ struct MemberChanges<'v> {
 }
 
 impl<'t> EditBuffer<'t> {
-    /// Changes the list of a field.
+    /// Changes the list of a field from `before` to `after`.
     pub fn list(
         &self,
         ty: Option<&FieldType>,
@@ -30,6 +30,7 @@ impl<'t> EditBuffer<'t> {
         let (key, list) = entry;
         let NodeShape::List(items) = &list.shape else {
             let all = self.members(ty, after, |_| true);
+            // `tags:` without a value may become a list; a text in its place may not.
             if !list.is_empty() {
                 return Err(EditRefusal::new("the key does not hold a list"));
             }
@@ -42,6 +43,7 @@ impl<'t> EditBuffer<'t> {
         for (item, old, new) in &turn.change {
             splices.extend(self.attributes(ty, item, old, new)?);
         }
+        // Only attributes differ, so the list itself stays untouched.
         if turn.add.is_empty() && turn.remove.is_empty() {
             return Ok(splices);
         }
@@ -67,10 +69,10 @@ impl<'t> EditBuffer<'t> {
                 at,
                 why: why.to_owned(),
             };
-            // Changing or removing it here would change another list as well.
             if matches!(item.shape, NodeShape::Alias) || self.is_shared(item) {
                 return Err(refused("a member is an alias, or an alias refers to it"));
             }
+            // An item that is not understood might be one of the members to keep or to remove.
             let id = member(ty, item).ok_or_else(|| refused("a member cannot be read"))?;
             if !after.members().any(|member| *member == *id) {
                 turn.remove.push(item);
@@ -88,7 +90,7 @@ impl<'t> EditBuffer<'t> {
         Ok(turn)
     }
 
-    /// The members that are wanted, each as one line.
+    /// The accepted members of a value, each as it is written on one line.
     fn members(
         &self,
         ty: Option<&FieldType>,
@@ -105,13 +107,14 @@ impl<'t> EditBuffer<'t> {
             .collect()
     }
 
-    /// A link on one line.
+    /// A link as it is written on one line.
     pub fn link(&self, ty: &FieldType, link: &Link) -> String {
         let (FieldType::Links { key, inline, .. }, target) = (ty, ScalarText::text(&link.target))
         else {
             return self.styled(&ScalarText::text(&link.target), None, true);
         };
         let said = link_words(ty, link);
+        // A list of resources that may be inline needs `ref:` to tell a reference from a resource.
         if said.is_empty() && !inline {
             return self.styled(&target, None, true);
         }
@@ -123,7 +126,7 @@ impl<'t> EditBuffer<'t> {
         format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
     }
 
-    /// `name: word` within `{..}`.
+    /// An entry `name: word` of a flow mapping.
     pub fn pair(&self, name: &str, word: &ScalarText) -> String {
         let name = self.styled(&ScalarText::text(name), None, true);
         format!("{name}: {}", self.styled(word, None, true))
@@ -140,6 +143,7 @@ impl<'t> EditBuffer<'t> {
         let Some(ty) = ty else {
             return Err(EditRefusal::new("the members have no attributes"));
         };
+        // `- acme` has no place for an attribute; it becomes a mapping.
         if item.text().is_some() {
             return Ok(vec![TextSplice::new(
                 item.range.clone(),
@@ -170,6 +174,7 @@ impl<'t> EditBuffer<'t> {
         items: &[SpannedNode],
         turn: &MemberChanges<'_>,
     ) -> Vec<TextSplice> {
+        // The bytes between the brackets.
         let inner = list.range.start + 1..list.range.end - 1;
         let (Some(first), Some(last)) = (items.first(), items.last()) else {
             return vec![TextSplice::new(inner, turn.add.join(", "))];
@@ -179,12 +184,13 @@ impl<'t> EditBuffer<'t> {
             .windows(2)
             .map(|pair| gap(pair[0].range.end, pair[1].range.start));
         let clean = |gap: &str| gap.trim() == ",";
-        // Something other than commas stands between the members: a comment, an anchor or a tag,
-        // which rewriting the list would lose.
+        // With a comment, an anchor or a tag between the members, rewriting the whole range would
+        // lose it.
         if !gaps.clone().all(clean) || gap(inner.start, first.range.start).contains(['#', '&', '!'])
         {
             return self.splices_among_comments(items, turn);
         }
+        // The first gap shows how the author separates members, for example one per line.
         let between = gaps.next().unwrap_or(", ").to_owned();
         let kept = items.iter().filter(|item| !removes(turn, item));
         let kept = kept.map(|item| self.body[item.range.clone()].to_owned());
@@ -196,7 +202,7 @@ impl<'t> EditBuffer<'t> {
         vec![TextSplice::new(range, all.join(&between))]
     }
 
-    /// The same when comments stand between the members; the comments stay.
+    /// Edits a flow list that has comments between its members, which stay.
     fn splices_among_comments(
         &self,
         items: &[SpannedNode],
@@ -206,12 +212,12 @@ impl<'t> EditBuffer<'t> {
         for item in items.iter().filter(|item| removes(turn, item)) {
             let rest = &self.body[item.range.end..];
             let blank = rest.len() - rest.trim_start().len();
-            // The comma goes with the member before it, or two commas would meet.
             let comma = rest[blank..].starts_with(',');
             let end = item.range.end + if comma { blank + 1 } else { 0 };
             splices.push(TextSplice::new(item.range.start..end, ""));
         }
         if let (Some(last), false) = (items.last(), turn.add.is_empty()) {
+            // A removed last member leaves the comma before it, which then separates the new one.
             let comma = if removes(turn, last) { "" } else { ", " };
             let new = format!("{comma}{}", turn.add.join(", "));
             splices.push(TextSplice::insert(last.range.end, new));
@@ -230,6 +236,7 @@ impl<'t> EditBuffer<'t> {
         };
         let mut splices = Vec::new();
         for item in items.iter().filter(|item| removes(turn, item)) {
+            // The whole line goes, with the comment behind the member: it is about that member.
             let start = self.dash(item)?;
             let end = line_end(self.body, item.end(self.body));
             splices.push(TextSplice::new(line_start(self.body, start)..end, ""));
@@ -245,12 +252,12 @@ impl<'t> EditBuffer<'t> {
             .collect();
         if !lines.is_empty() {
             splices.push(new_lines(self.body, last.end(self.body), &lines));
-        // An empty block list is no list to YAML but a missing value.
         } else if turn.remove.len() == items.len() {
+            // A key without any item would read as blank, which keeps the stored list.
             splices.push(self.insert_after_key(key, "[]")?);
         }
-        // A file without a final line break must not end with one, and not with an empty line
-        // either.
+        // If the file ends without a line break and its last line goes, the break before that line
+        // goes too, so that the file still ends without one.
         if let (true, Some(cut)) = (
             !self.body.ends_with(['\n', '\r']),
             splices
@@ -263,7 +270,7 @@ impl<'t> EditBuffer<'t> {
         Ok(splices)
     }
 
-    /// The position of an item's dash, which must be the first character on its line.
+    /// The byte of an item's dash, which must be the first character on its line.
     fn dash(&self, item: &SpannedNode) -> Result<usize, EditRefusal> {
         let mut at = item.range.start;
         loop {
@@ -273,7 +280,8 @@ impl<'t> EditBuffer<'t> {
             if line[lead..].starts_with('-') {
                 return Ok(start + lead);
             }
-            // Comments may stand between the dash and the value of its item.
+            // The item may be on a line below its dash. In `- - a` or `tags: - a` there is no line
+            // to remove.
             if start == 0 || !(line.trim().is_empty() || line[lead..].starts_with('#')) {
                 return Err(EditRefusal {
                     at: Some(self.pos(item.range.start)),
@@ -291,7 +299,7 @@ fn removes(turn: &MemberChanges<'_>, item: &SpannedNode) -> bool {
         .any(|removed| removed.range == item.range)
 }
 
-/// The id of a list item, or of the resource it links to.
+/// The id of the resource that an item is or refers to.
 fn member<'n>(ty: Option<&FieldType>, item: &'n SpannedNode) -> Option<&'n str> {
     if let Some(text) = item.text() {
         return Some(text);

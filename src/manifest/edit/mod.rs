@@ -1,9 +1,9 @@
-//! Changes values in the text of a manifest. Comments, order, quotes, indentation, anchors and line
-//! ends stay as they were written.
-//!
-//! The edited text is read again and must mean exactly what it meant before, apart from the
-//! intended changes; an edit that fails this test is dropped and reported. In go [`ManifestEdit`]s,
-//! out comes an `EditedManifest`. Start at `verify::edit`.
+//! Changes values in the text of a manifest. Comments, order, quotes, indents, anchors and line
+//! ends stay as they are.
+//! The edited text is loaded again and must declare exactly what it declared before, except for the
+//! intended changes. An edit that fails this test is dropped, with the reason. Start with
+//! [`edit()`] in `verify`; `fields` and `lists` turn an edit into splices, `scalar` writes single
+//! values.
 
 mod buffer;
 mod fields;
@@ -20,17 +20,16 @@ pub use verify::{DroppedEdit, EditedManifest, edit};
 use crate::kinds;
 use crate::model::{Cell, FieldRef, Key, LineColumn};
 
-/// A change to one resource of a file.
+/// The new values of one resource in a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ManifestEdit {
-    /// The resource to change.
     pub key: Key,
-    /// The new cells of its fields, declared or not.
+    /// The fields and their new cells. Fields that the resource does not state yet are added.
     pub cells: Vec<(FieldRef, Cell)>,
 }
 
 impl ManifestEdit {
-    /// The subject of the edit for messages: `Account/acme name`.
+    /// Returns the resource and its fields, as shown to people: `Account/acme name`.
     #[must_use]
     pub fn subject(&self) -> String {
         let kind = kinds::get(self.key.kind);

@@ -1,18 +1,19 @@
-//! The text of a manifest as a tree of nodes that know their bytes. Unlike in the reader, an alias
-//! is a node of its own here, because an edit must not change what it repeats.
+//! A manifest as a tree of nodes with their byte ranges. Unlike the reader in `events`, it keeps
+//! aliases as nodes of their own, because an edit must know what is shared. Start with
+//! [`NodeTree::read`].
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// A node and the bytes it covers, without anchor and tag; for a block scalar, its content.
+/// A node and its bytes, without anchor and tag. The bytes of a block scalar are its content.
 #[derive(Clone, Debug)]
 pub(super) struct SpannedNode {
     pub range: Range<usize>,
     pub shape: NodeShape,
-    /// The anchor on it; 0 for none.
+    /// Its anchor; 0 for none.
     pub anchor: usize,
-    /// Whether it is a flow collection or inside one.
+    /// Whether it is a flow collection (`[..]`, `{..}`) or inside one.
     pub flow: bool,
 }
 
@@ -25,7 +26,7 @@ pub(super) enum NodeShape {
 }
 
 impl SpannedNode {
-    /// Returns the entry of a key in a mapping.
+    /// The entry of a mapping with this key.
     pub fn entry(&self, name: &str) -> Option<&(SpannedNode, SpannedNode)> {
         let NodeShape::Map(entries) = &self.shape else {
             return None;
@@ -33,6 +34,7 @@ impl SpannedNode {
         entries.iter().find(|(key, _)| key.text() == Some(name))
     }
 
+    /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.shape {
             NodeShape::Scalar(_, text) => Some(text),
@@ -40,12 +42,12 @@ impl SpannedNode {
         }
     }
 
-    /// Whether nothing at all is written there.
+    /// Whether the value is absent, as after `name:`.
     pub fn is_empty(&self) -> bool {
         matches!(self.shape, NodeShape::Scalar(ScalarStyle::Plain, _)) && self.range.is_empty()
     }
 
-    /// Whether it is a block scalar, written below its key.
+    /// Whether it is a block scalar (`|` or `>`).
     pub fn is_block_scalar(&self) -> bool {
         matches!(
             self.shape,
@@ -53,8 +55,10 @@ impl SpannedNode {
         )
     }
 
-    /// The end of its text, without blank lines after it.
+    /// The end of its text, without the blank lines behind it.
     pub fn end(&self, text: &str) -> usize {
+        // The parser ends a block collection at the next token, which may be after blank lines and
+        // comments that belong to something else.
         let own = text[self.range.clone()].trim_end().len() + self.range.start;
         match &self.shape {
             _ if self.flow => self.range.end,
@@ -67,20 +71,19 @@ impl SpannedNode {
     }
 }
 
-/// The nodes of a file.
 #[derive(Debug, Default)]
 pub(super) struct NodeTree {
-    /// One per document.
+    /// One root per document.
     pub roots: Vec<SpannedNode>,
-    /// The anchors that some alias refers to.
+    /// The anchors that an alias refers to.
     pub aliased: HashSet<usize>,
-    /// The path from the root to each resource, by the position of its external id or, without one,
-    /// of its start.
+    /// The path of each resource from the root, by the byte of its external id, or of its start if
+    /// it has none.
     resource_paths: HashMap<usize, Vec<usize>>,
 }
 
 impl NodeTree {
-    /// Reads the nodes; `None` if the text is not YAML.
+    /// Reads a text. Returns `None` if it is not valid YAML.
     pub fn read(text: &str) -> Option<Self> {
         let options = granit_parser::options! {
             emit_comments: false,
@@ -93,6 +96,7 @@ impl NodeTree {
             reading.handle_event(event, range);
         }
         let mut nodes = reading.nodes;
+        // One pass over the tree, so that many edits of a large file do not each search it.
         let mut places = HashMap::new();
         for (index, root) in nodes.roots.iter().enumerate() {
             index_resources(root, &mut vec![index], &mut places);
@@ -101,8 +105,7 @@ impl NodeTree {
         Some(nodes)
     }
 
-    /// Returns the mapping of a resource by the position of its external id, with the nodes around
-    /// it.
+    /// The mapping of a resource, by the byte of its external id, with all nodes around it.
     pub fn resource(&self, at: usize) -> Option<Vec<&SpannedNode>> {
         let way = self.resource_paths.get(&at)?;
         let mut node = self.roots.get(*way.first()?)?;
@@ -119,7 +122,7 @@ impl NodeTree {
     }
 }
 
-/// Records the path to each mapping.
+/// Records the path of each mapping.
 fn index_resources(
     node: &SpannedNode,
     way: &mut Vec<usize>,
@@ -196,9 +199,8 @@ impl NodeTreeBuilder {
     fn close(&mut self, end: &Range<usize>) {
         let Some(open) = self.open.pop() else { return };
         let last = open.children.last().map(|child| child.range.end);
+        // A block collection ends with its last child: the event's own end is the next token.
         let end = if open.flow {
-            // A block collection has no closing mark: it ends with its last child, not where the
-            // parser notices.
             end.end
         } else {
             last.unwrap_or(open.range.end)

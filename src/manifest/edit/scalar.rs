@@ -1,5 +1,5 @@
-//! Replaces one value with another in the style of the old one: quotes stay quotes, a block stays a
-//! block.
+//! Replaces one value by another in the style of the old one: quotes stay quotes, a block scalar
+//! stays a block scalar where it can. Start with [`EditBuffer::replace`].
 
 use super::EditRefusal;
 use super::buffer::EditBuffer;
@@ -31,7 +31,7 @@ impl ScalarText {
         Self { text, bare: true }
     }
 
-    /// The word of an attribute's choice.
+    /// The word for an attribute's choice.
     pub fn choice(attribute: &LinkAttribute, choice: u8) -> Self {
         let word = attribute.choices.get(usize::from(choice));
         Self {
@@ -40,7 +40,7 @@ impl ScalarText {
         }
     }
 
-    /// The word for a value; `None` for lists.
+    /// The text of a value; `None` for lists.
     pub fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Text(text) => Some(Self::text(text)),
@@ -53,7 +53,7 @@ impl ScalarText {
 }
 
 impl EditBuffer<'_> {
-    /// Replaces one word with another.
+    /// Replaces a value.
     pub fn replace(
         &self,
         key: &SpannedNode,
@@ -63,7 +63,7 @@ impl EditBuffer<'_> {
         let NodeShape::Scalar(style, old) = &value.shape else {
             return Err(EditRefusal::new("the key holds a list or a mapping"));
         };
-        // An empty value has no bytes to replace, so the new one goes behind the colon.
+        // An absent value has no bytes to replace.
         if value.is_empty() {
             let text = self.styled(word, None, value.flow);
             return self.insert_after_key(key, &text);
@@ -75,18 +75,20 @@ impl EditBuffer<'_> {
         Ok(TextSplice::new(value.range.clone(), text))
     }
 
-    /// Inserts a value after a key that has none.
+    /// Writes a value behind a key that has none.
     pub fn insert_after_key(
         &self,
         key: &SpannedNode,
         text: &str,
     ) -> Result<TextSplice, EditRefusal> {
         let rest = &self.body[key.range.end..];
+        // `name : x` is valid YAML, so the colon need not follow at once.
         let blank = rest.len() - rest.trim_start_matches([' ', '\t']).len();
         if !rest[blank..].starts_with(':') {
             return Err(EditRefusal::new("the key is not followed by `:`"));
         }
         let at = key.range.end + blank + 1;
+        // In a flow mapping something may follow directly, as in `{name:,id: a}`.
         let space = if self.body[at..].starts_with([' ', '\t', '\r', '\n']) || at == self.body.len()
         {
             ""
@@ -96,7 +98,7 @@ impl EditBuffer<'_> {
         Ok(TextSplice::insert(at, format!(" {text}{space}")))
     }
 
-    /// The text of a word in the style of the old value.
+    /// A text in the style of the value it replaces.
     pub fn styled(
         &self,
         word: &ScalarText,
@@ -112,12 +114,14 @@ impl EditBuffer<'_> {
             };
         }
         match old {
+            // Single quotes have no escapes; any text that needs one gets double quotes.
             Some((ScalarStyle::SingleQuoted, _)) if fits_line(text) => {
                 format!("'{}'", text.replace('\'', "''"))
             }
             Some((ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, _)) => write::quoted(text),
             _ if word.bare && reads_plain(text, flow) => text.to_owned(),
-            // Someone who wrote a number without quotes wants the next one without quotes too.
+            // `phone: +46…` and `zip: 123` were written without quotes, so the next one is, too,
+            // although `scalar` would quote it.
             Some((ScalarStyle::Plain, old))
                 if starts_alike(old, text) && reads_plain(text, flow) =>
             {
@@ -127,13 +131,14 @@ impl EditBuffer<'_> {
         }
     }
 
-    /// Replaces a block below its key with a word.
+    /// Replaces a block scalar.
     fn block(
         &self,
         key: &SpannedNode,
         value: &SpannedNode,
         word: &ScalarText,
     ) -> Result<TextSplice, EditRefusal> {
+        // The node's bytes are the content only; its header is on the line of the key.
         let between = &self.body[key.range.end..value.range.start];
         let head = between.find(['|', '>']);
         let head =
@@ -144,7 +149,8 @@ impl EditBuffer<'_> {
             .unwrap_or(self.body.len() - head);
         let marks = &self.body[head..head + length];
         let end = line_end(self.body, value.end(self.body).max(value.range.start));
-        // `|+` and `|2` give blank lines and spaces a meaning that a new text would change.
+        // `|+` and `|2` make blank lines and indentation part of the text; a replacement would have
+        // to reproduce both exactly.
         if marks.contains(|c: char| c == '+' || c.is_ascii_digit())
             || self.body[value.range.clone()].trim().is_empty()
         {
@@ -155,17 +161,18 @@ impl EditBuffer<'_> {
         let line = line_start(self.body, value.range.start);
         let indent = &self.body[line..value.range.start];
         let text = word.text.as_str();
+        // At the end of a file without a final line break, none is added.
         let tail = self.body[..end].ends_with(['\n', '\r']);
         let tail = if tail { line_break(self.body) } else { "" };
         if !write::fits_block(text) {
-            // A comment after the header stays after the value.
+            // A comment behind the header stays behind the new value.
             let rest = line_end(self.body, head);
             let behind = self.body[head + length..rest].trim_end();
             let new = format!("{}{behind}{tail}", write::quoted(text));
             return Ok(TextSplice::new(head..end, new));
         }
         let many = text.trim_end_matches('\n').contains('\n');
-        // `>` folds lines into one, so a text of several lines needs `|`.
+        // A folded block would join the lines of a text that has several.
         let sign = if marks.starts_with('>') && !many {
             '>'
         } else {
@@ -189,19 +196,20 @@ impl EditBuffer<'_> {
     }
 }
 
-/// A text as JSON writes it.
+/// A text as a JSON string.
 pub(super) fn json(text: &str) -> String {
     serde_json::Value::String(text.to_owned()).to_string()
 }
 
-/// Whether a text fits between quotes on one line without escapes.
+/// Whether a text can be written in quotes on one line without escapes.
 fn fits_line(text: &str) -> bool {
     !text.contains(|c: char| {
         c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{85}')
     })
 }
 
-/// Whether two texts start alike, so that they are read as the same kind of thing.
+/// Whether two texts begin with the same sort of character, so that both are recognised as the same
+/// sort of value.
 fn starts_alike(old: &str, new: &str) -> bool {
     let class = |text: &str| match text.chars().next() {
         Some(c) if c.is_ascii_digit() => 1,
@@ -210,6 +218,7 @@ fn starts_alike(old: &str, new: &str) -> bool {
         _ => 0,
     };
     let known = class(old);
+    // Only where the author left out quotes that Roster would have written.
     known != 0 && known == class(new) && !write::is_plain(old, false)
 }
 

@@ -1,8 +1,9 @@
-//! Replaces byte ranges of a text, and finds the lines around them.
+//! Replaces byte ranges of a text by others, and finds the lines around a byte. New lines use the
+//! line ends of the file.
 
 use std::ops::Range;
 
-/// A replacement for some bytes of a text.
+/// The replacement of one byte range.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct TextSplice {
     pub range: Range<usize>,
@@ -17,26 +18,25 @@ impl TextSplice {
         }
     }
 
-    /// An insertion.
+    /// Inserts a text without replacing anything.
     pub fn insert(at: usize, text: impl Into<String>) -> Self {
         Self::new(at..at, text)
     }
 }
 
-/// Applies all splices; `None` if two of them touch the same bytes.
+/// Applies all splices. Returns `None` if two of them overlap.
 pub(super) fn splice<'s>(
     text: &str,
     splices: impl IntoIterator<Item = &'s TextSplice>,
 ) -> Option<String> {
     let mut splices: Vec<&TextSplice> = splices.into_iter().collect();
-    // An insertion where another splice starts comes first; several insertions keep the order of
-    // the edits.
+    // An insertion at the start of a replaced range comes first. The sort is stable, so several
+    // insertions at one place keep the order of the edits.
     splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
     let mut out = String::with_capacity(text.len() + 256);
     let mut at = 0;
     for splice in splices {
-        // A range that starts before the last one ended is `None` here: two edits of the same bytes
-        // cannot both be right.
+        // An overlap makes this range run backwards, which `get` refuses.
         out.push_str(text.get(at..splice.range.start)?);
         out.push_str(&splice.text);
         at = splice.range.end;
@@ -45,7 +45,7 @@ pub(super) fn splice<'s>(
     Some(out)
 }
 
-/// Just behind the line of a position, including its line break.
+/// The byte just behind the line that contains `at`, its line break included.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     let rest = &text.as_bytes()[at..];
     match memchr::memchr2(b'\n', b'\r', rest) {
@@ -55,13 +55,13 @@ pub(super) fn line_end(text: &str, at: usize) -> usize {
     }
 }
 
-/// The start of the line of a position.
+/// The byte at which the line of `at` begins.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
     let before = &text.as_bytes()[..at];
     memchr::memrchr2(b'\n', b'\r', before).map_or(0, |before| before + 1)
 }
 
-/// How the lines of a text end.
+/// The line break that the text uses, judged by its first one.
 pub(super) fn line_break(text: &str) -> &'static str {
     match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
         Some(at) if text[at..].starts_with("\r\n") => "\r\n",
@@ -70,10 +70,10 @@ pub(super) fn line_break(text: &str) -> &'static str {
     }
 }
 
-/// Inserts whole lines after the line of a position.
+/// Adds lines behind the line that contains `after`.
 pub(super) fn new_lines(text: &str, after: usize, lines: &[String]) -> TextSplice {
     let (at, end) = (line_end(text, after), line_break(text));
-    // A file may end without a line break; the new lines then bring one before them and none after.
+    // A file may end without a line break, and then it stays that way.
     let closed = text[..at].ends_with(['\n', '\r']);
     let mut new = String::new();
     for line in lines {

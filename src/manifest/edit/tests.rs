@@ -168,7 +168,7 @@ fn links_change_what_is_said_of_them() {
         |members: &[(&str, u8, Option<u8>)]| [one("User/u", &[("accounts", links(members))])];
     let file =
         |accounts: &str| format!("kind: User\nexternalId: u\naccounts:{accounts}\nphone: 1\n");
-    // Which choice is which is the table's: 0 is administrator and 1 is user, or the reverse.
+    // The table of kinds decides which choice is 0 and which is 1.
     let kind = kinds::get(kinds::USER);
     let choices = kind.fields[kind.expect_index("accounts")].ty.attributes()[0].choices;
     let of = |word: &str| {
@@ -202,7 +202,7 @@ fn links_change_what_is_said_of_them() {
         &users(&[("acme", admin, None)]),
         &file(" [{account: acme, level: administrator}]"),
     );
-    // An address that is written out leaves the file with its link.
+    // An inline address leaves the file with its link.
     let before = "kind: Account\nexternalId: a\naddresses:\n  - externalId: d-1\n    city: Åre # c\n  # the second\n  - {ref: d-2}\n";
     becomes(
         "a.yaml",
@@ -265,7 +265,7 @@ fn fields_are_added_behind_the_last_one() {
     );
 }
 
-/// The fields of the first case above in the order they were asked for.
+/// The fields of the first case above, in the order of the request.
 fn in_table_order() -> String {
     "    website: https://a.example\n    legalUser:\n      firstName: Eva\n      lastName: Ek\n    tags: [x]\n".to_owned()
 }
@@ -294,14 +294,14 @@ fn what_others_use_is_not_edited_and_named() {
     refuses("a.yaml: {\n", &name("B"), (0, 0), "not valid YAML");
     let twice = "accounts:\n- &a\n  externalId: a\n  name: A\nx-again: *a\n";
     refuses(twice, &name("B"), (4, 9), "anchor");
-    // An anchor that nobody uses is no reason.
+    // An unused anchor does not prevent an edit.
     becomes(
         "a.yaml",
         "kind: Account\nexternalId: a\nname: &n A\n",
         &name("B"),
         "kind: Account\nexternalId: a\nname: &n B\n",
     );
-    // Several documents, tabs, a head that comes later: each is found where it is.
+    // Several documents, tabs, and a `kind` that is not first.
     becomes(
         "a.yaml",
         "---\nname:\tA\t# t\nkind: Account\nexternalId: a\n...\n---\nkind: Account\nexternalId: b\nname: A\n",
@@ -315,7 +315,7 @@ fn one_bad_edit_takes_no_other_with_it() {
     let before = "accounts:\n- {externalId: a, name: A}\n- {externalId: b, name: B}\n- {externalId: c, name: C}\n";
     let edits = [
         one("Account/a", &[("name", text("A2"))]),
-        // What nothing could read back.
+        // A value that does not read back.
         one("Account/b", &[("website", text("no address at all"))]),
         one("Account/c", &[("name", text("C2"))]),
     ];

@@ -1,5 +1,6 @@
-//! Makes edits, reads the result again, and keeps only the edits after which the file means what
-//! was intended. Start at [`edit`].
+//! Makes edits, loads the result, and keeps only the edits that give the intended declarations.
+//! Goes from a text and a list of [`ManifestEdit`]s to the new text and the edits that were
+//! dropped. Start with [`edit`].
 
 use super::buffer::EditBuffer;
 use super::nodes::NodeTree;
@@ -12,19 +13,18 @@ use crate::manifest::{LoadOptions, LoadedManifests, Tree, load};
 use crate::model::{Cell, DeclaredResource, FieldRef, Key, LineColumn, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A file with its edits.
+/// A file after its edits.
 #[derive(Clone, Debug, Default)]
 pub struct EditedManifest {
-    /// The new text.
     pub text: String,
-    /// The edits that were not made.
+    /// The edits that could not be made.
     pub dropped: Vec<DroppedEdit>,
 }
 
-/// An edit that was not made.
+/// An edit that could not be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DroppedEdit {
-    /// Its index in the requested edits.
+    /// Its index among the edits that were requested.
     pub index: usize,
     pub at: LineColumn,
     pub why: String,
@@ -42,7 +42,7 @@ struct PreparedEdit<'e> {
 #[must_use]
 pub fn edit(path: &str, text: &str, edits: &[ManifestEdit]) -> EditedManifest {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // The byte order mark is not part of the YAML, but it was in the file and stays.
+    // The byte-order mark is put back at the end: the file may need it in its editor.
     let mark = &text[..text.len() - body.len()];
     let Some(nodes) = NodeTree::read(body) else {
         let dropped = (0..edits.len()).map(|index| DroppedEdit {
@@ -55,7 +55,6 @@ pub fn edit(path: &str, text: &str, edits: &[ManifestEdit]) -> EditedManifest {
             dropped: dropped.collect(),
         };
     };
-    // The reader accepts YAML in a JSON file; other programs that read it do not.
     let json = path.to_ascii_lowercase().ends_with(".json");
     let work = EditVerifier {
         path,
@@ -97,7 +96,8 @@ impl EditVerifier<'_> {
             let declared = self.before.desired.resources.get(&edit.key);
             let made = match declared {
                 None => Err(EditRefusal::new("the file does not declare the resource")),
-                // Only one of the places would be changed, and the two would then disagree.
+                // An inline address written in two accounts would differ after a change in one of
+                // them.
                 Some(_) if self.before.repeated.contains_key(&edit.key) => Err(EditRefusal::new(
                     "the resource is written in several places",
                 )),
@@ -126,13 +126,14 @@ impl EditVerifier<'_> {
         ready
     }
 
-    /// Keeps the edits that are valid together. If some are not, each half is tried on its own,
-    /// which finds a bad one in few readings.
+    /// Keeps the edits that together have the intended meaning, and finds the others by halving.
     fn keep_valid_edits<'e>(
         &self,
         edits: Vec<PreparedEdit<'e>>,
         dropped: &mut Vec<DroppedEdit>,
     ) -> (Vec<PreparedEdit<'e>>, bool) {
+        // Usually all edits are fine, and the file is loaded once. A bad one costs a logarithmic
+        // number of further loads, where testing each edit would cost one load per edit.
         if edits.is_empty() || self.reads_as_intended(&edits) {
             return (edits, true);
         }
@@ -144,16 +145,17 @@ impl EditVerifier<'_> {
         let second = first.split_off(first.len() / 2);
         let (mut kept, _) = self.keep_valid_edits(first, dropped);
         let (more, _) = self.keep_valid_edits(second, dropped);
-        // Two halves may be valid alone and not together.
         let alone = kept.len();
         kept.extend(more);
+        // Both halves are fine on their own but not together. The first half stays, so that the
+        // result does not depend on chance.
         if !self.reads_as_intended(&kept) {
             dropped.extend(kept.drain(alone..).map(|ready| dropped_edit(&ready)));
         }
         (kept, false)
     }
 
-    /// Whether the text with these edits means the old one with these changes.
+    /// Whether the edited text declares what the old one did, with these edits applied.
     fn reads_as_intended(&self, edits: &[PreparedEdit<'_>]) -> bool {
         let all = edits.iter().flat_map(|ready| &ready.splices);
         let Some(text) = splice(self.body, all) else {
@@ -164,10 +166,11 @@ impl EditVerifier<'_> {
             let found = loaded.diagnostics.iter();
             found.filter(|found| found.is_error()).count()
         };
-        // A file with errors may be edited, as long as the edit adds none.
+        // The file may have had errors before; an edit must not add any.
         if errors(&after) > errors(&self.before) {
             return false;
         }
+        // Every resource of the file is compared, since a splice could change a neighbour.
         let mut meant: BTreeMap<&Key, Vec<(FieldRef, Cell)>> = BTreeMap::new();
         for declared in &self.before.desired.resources {
             meant.insert(&declared.key, stated_cells(declared));
@@ -185,8 +188,7 @@ impl EditVerifier<'_> {
                 }
             }
         }
-        // An address written out only in this list may go with its link; anything else that
-        // disappears is a mistake.
+        // An inline address leaves the file with its link, unless another list still has it.
         let kept = |key: &Key| after.desired.resources.contains(key) || !gone.contains(key);
         meant.retain(|key, _| kept(key));
         let now = after.desired.resources.iter();
@@ -217,14 +219,15 @@ fn stated_cells(declared: &DeclaredResource) -> Vec<(FieldRef, Cell)> {
         .collect()
 }
 
-/// The cell as it reads back. Whether a custom field is a set is not known here, so its order does
-/// not count.
+/// The cell in the form in which it reads back. Whether a custom field is a set is not known here,
+/// so the order of its members is ignored.
 fn normalize_cell(field: &FieldRef, cell: &Cell) -> Cell {
     match (field, cell) {
         (FieldRef::Custom(_), Cell::Value(Value::List(members))) => {
             Cell::Value(Value::set(members.iter().cloned()))
         }
-        // The reader does not know the definitions either: a number is read as text.
+        // The reader of a single file does not know the field's definition, so a number comes back
+        // as text.
         (FieldRef::Custom(_), Cell::Value(value)) => {
             let word = ScalarText::of(value).map(|word| Value::text(word.text));
             Cell::Value(word.unwrap_or_else(|| value.clone()))
@@ -233,7 +236,7 @@ fn normalize_cell(field: &FieldRef, cell: &Cell) -> Cell {
     }
 }
 
-/// The resources written inside a list that leave it; they may leave the file with it.
+/// The inline resources that an edit takes out of a list. They may leave the file with it.
 fn unlinked(key: &Key, field: &FieldRef, cells: &[(FieldRef, Cell)], after: &Cell) -> Vec<Key> {
     let Some((index, kind)) = inline_list(kinds::get(key.kind)) else {
         return Vec::new();

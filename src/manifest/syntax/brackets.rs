@@ -1,10 +1,10 @@
-//! Advice about brackets that are not closed, and about what is missing or superfluous between
-//! them.
+//! Mistakes with brackets: one that is never closed or never opened, and a missing comma or colon
+//! between them.
 
 use super::{SyntaxAdvice, SyntaxFault, entry, is_name, line_at, quoted, short};
 use granit_parser::ErrorKind;
 
-/// A comment as in JavaScript, which YAML takes for a value.
+/// A JavaScript comment in JSON. To YAML it is a value.
 pub(super) fn comment(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     fault.bracket()?;
     let begins = |at: usize| {
@@ -12,6 +12,7 @@ pub(super) fn comment(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         let mark = ["//", "/*"].into_iter().find(|mark| text.starts_with(mark));
         Some((at, mark?))
     };
+    // Depending on what follows, the comment is the last value read or the point of failure.
     let (at, mark) = begins(fault.last.start).or_else(|| begins(fault.at))?;
     let message = format!("`{mark}` does not start a comment in JSON or YAML");
     let help = "Delete the comment. In a .yaml file, a comment begins with `# `";
@@ -32,14 +33,14 @@ pub(super) fn cut(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     };
     let from = opened.unwrap_or(fault.at).min(fault.at);
     let reach = fault.text.len();
+    // An unclosed bracket fails only at the end of the text, and the comment may be on any line in
+    // between.
     let end = if unclosed {
         reach
     } else {
         fault.last.end.max(fault.at)
     };
     let mut start = line_at(fault.text, from).1;
-    // The parser notices the missing bracket only later, so every line since the opening one is
-    // searched.
     while start <= end {
         let (line, _) = line_at(fault.text, start);
         if let Some(found) = cut_line(fault, line, start, from) {
@@ -58,9 +59,11 @@ fn cut_line(
 ) -> Option<SyntaxAdvice> {
     let mark = line.find(" #")?;
     let rest = &line[mark + 2..];
+    // A comment without a bracket or a comma in it hides nothing.
     let close = rest.find([']', '}', ','])?;
     let head = &line[..mark];
     let quotes = |quote| head.matches(quote).count() % 2 == 1;
+    // `# ` is a real comment, and within quotes `#` is text.
     if rest.starts_with(' ') || quotes('"') || start + mark < from {
         return None;
     }
@@ -77,7 +80,7 @@ fn cut_line(
     Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
-/// Two items without a comma between them, or a key without a colon.
+/// Two items without a comma between them, or a key without its colon.
 pub(super) fn missing_comma(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let open = fault.open.last().filter(|open| open.flow)?;
     let is_missing = matches!(
@@ -92,11 +95,13 @@ pub(super) fn missing_comma(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     }
     let head = fault.text[..fault.at].trim_end();
     let next = &fault.text[fault.at..];
+    // That is a bracket mistake; `unclosed` explains it better.
     if next.is_empty() || next.starts_with([']', '}']) {
         return None;
     }
     if next.starts_with(':') {
-        // `{externalId: a name: B}`: YAML reads `a name` as one value.
+        // In `{externalId: a name: B}`, YAML takes `a name` as one value. The comma belongs before
+        // its last word.
         let at = head
             .rfind([' ', '\n', ',', '{', '['])
             .map_or(0, |at| at + 1);
@@ -142,8 +147,8 @@ pub(super) fn too_many(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         return None;
     }
     let bracket = fault.text[fault.at..].chars().next()?;
-    // A value that starts with a bracket needs quotes, and another advice says so.
     let is_value = entry(fault.line).is_some_and(|(_, value, _)| value.starts_with(bracket));
+    // `name: ] x` is a value that needs quotes; `values` gives the advice.
     if is_value {
         return None;
     }
@@ -152,7 +157,7 @@ pub(super) fn too_many(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(advice.since(fault.start))
 }
 
-/// A bracket that is not closed, or closed by the wrong one.
+/// A bracket that is never closed, or closed by a different one.
 pub(super) fn unclosed(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (message, at) = match fault.kind {
         ErrorKind::UnclosedFlowCollection { open } => (format!("`{open}` is not closed"), fault.at),
@@ -165,6 +170,7 @@ pub(super) fn unclosed(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
             (format!("`{bracket}` is not closed before this"), fault.at)
         }
     };
+    // The failure is either at the opening bracket or far behind it, where it is missed.
     let opener = match fault.text[at..].chars().next() {
         Some('[' | '{') => at,
         _ => fault.bracket()?.at,
@@ -185,7 +191,7 @@ pub(super) fn unclosed(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
-/// Whether as many brackets close as open.
+/// Whether a value has as many closing as opening brackets.
 fn is_closed(value: &str) -> bool {
     let count = |marks: [char; 2]| value.matches(marks).count();
     count(['[', '{']) == count([']', '}'])

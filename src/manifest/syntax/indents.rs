@@ -1,4 +1,5 @@
-//! Advice about tabs, spaces and colons: what makes one line belong to another.
+//! Mistakes with tabs, indentation and the space after a colon: what decides which line belongs to
+//! which.
 
 use super::{SyntaxAdvice, SyntaxFault, entry, is_name, line_at, short};
 use crate::diagnostic::plural;
@@ -8,7 +9,8 @@ use granit_parser::ErrorKind;
 pub(super) fn tab(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let mut line = fault.line;
     if *fault.kind == ErrorKind::TabInPlainScalar {
-        // The value goes on in the next line, where the tab is.
+        // This error is reported for the line before: the value continues on the next line, and the
+        // tab is there.
         let next = fault.start + line.len() + 1;
         line = line_at(fault.text.get(next..).unwrap_or_default(), 0).0;
     }
@@ -23,6 +25,7 @@ pub(super) fn tab(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if !is_tab && !leading(line).contains('\t') {
         return None;
     }
+    // After `-` one space is enough; advice about indentation would not fit.
     let help = if leading(line).trim_start().starts_with('-') && !line.starts_with('\t') {
         "Replace the tab after `-` with a space: `- externalId: ..`"
     } else {
@@ -35,28 +38,28 @@ pub(super) fn tab(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     })
 }
 
-/// Everything before the first word of a line.
+/// What is before the first word of a line.
 fn leading(line: &str) -> &str {
     let rest = line.trim_start_matches([' ', '\t', '-']);
     &line[..line.len() - rest.len()]
 }
 
-/// `externalId:acme`: the key, and the value without a space before it.
+/// Splits `externalId:acme` into the key and the value that lacks a space before it.
 pub(in crate::manifest) fn value_without_space(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start_matches([' ', '-']).trim_end();
     let (name, value) = line.split_once(':')?;
-    // `::`, `http://` and times such as `12:30` are values and not keys.
+    // `https://…` and `a::b` are not keys with a value, and neither is `12:30`.
     let is_value = !value.is_empty() && !value.starts_with([' ', '\t', ':', '/']);
     let is_time = name.bytes().all(|byte| byte.is_ascii_digit());
     (is_name(name) && is_value && !is_time).then_some((name, value))
 }
 
-/// Help for such a line.
+/// The help for a missing space.
 pub(in crate::manifest) fn spaced((name, value): (&str, &str)) -> String {
     format!("Write a space after the colon: `{name}: {}`", short(value))
 }
 
-/// A colon without a space after it, here or in the line above.
+/// A colon without a space after it, on this line or the one above.
 pub(super) fn missing_space(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_key = matches!(
         fault.kind,
@@ -66,6 +69,8 @@ pub(super) fn missing_space(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         return None;
     }
     let own = (fault.line, fault.start);
+    // Without a colon YAML takes the line as text and fails only at the next key, one line further
+    // down.
     let lines = std::iter::once(own).chain(fault.line_above());
     let mut lines =
         lines.filter_map(|(line, start)| Some((value_without_space(line)?, line, start)));
@@ -82,6 +87,7 @@ pub(super) fn missing_colon(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     }
     let line = fault.line.trim_start_matches([' ', '-']).trim_end();
     let help = match line.split_once(' ') {
+        // With more words it may as well be the rest of the text above.
         Some((name, value)) if is_name(name) && !value.contains(' ') => {
             format!("Write `{name}: {}`", short(value))
         }
@@ -95,7 +101,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
 }
 
-/// The column of a line's key, also after `- `.
+/// The column at which the key of a line begins, after any `- `.
 fn key_column(line: &str) -> usize {
     line.len() - line.trim_start_matches([' ', '-']).len()
 }
@@ -107,7 +113,7 @@ fn indent_by(spaces: usize) -> String {
     }
 }
 
-/// A key indented below one that already has a value.
+/// A key indented below another key that already has a value.
 pub(super) fn too_deep(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::MappingValueNotAllowed {
         return None;
@@ -125,7 +131,7 @@ pub(super) fn too_deep(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(at, message, help).since(start))
 }
 
-/// A line that starts between the columns of what it could belong to.
+/// A line that is indented like none of the lines it could belong to.
 pub(super) fn between(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let is_odd = matches!(
         fault.kind,
@@ -141,6 +147,7 @@ pub(super) fn between(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     }
     let columns = fault.columns.iter().rev();
     let columns = columns.filter(|(_, list)| *list == item);
+    // The nearest column of the same sort: a list item can only belong to a list.
     let near = columns
         .map(|(column, _)| *column)
         .min_by_key(|column| column.abs_diff(own))?;

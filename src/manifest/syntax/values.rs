@@ -1,21 +1,21 @@
-//! Advice about values that need quotes.
+//! Values that need quotes, and template placeholders that were not filled in.
 
 use super::{SyntaxAdvice, SyntaxFault, entry, quoted, value_of};
 use granit_parser::ErrorKind;
 
-/// The characters that a plain value must not start with.
+/// Characters that a value without quotes cannot begin with.
 const MARKS: &str = "@`%*&!}],";
 
-/// The delimiters of templates.
+/// The opening and closing marks of common template languages.
 const TEMPLATES: &[(&str, &str)] = &[("{{", "}}"), ("{%", "%}"), ("{#", "#}")];
 
-/// `{{#each users}}`: a template that was not filled in.
+/// `{{#each users}}`: a template that was not rendered.
 pub(super) fn template(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let line = fault.line;
     let (at, end) = TEMPLATES
         .iter()
         .find_map(|(open, close)| Some((line.find(open)?, *close)))?;
-    // In quotes or in a comment, the braces are only text.
+    // In quotes or in a comment the mark is only text.
     if line[..at].contains(['"', '\'', '#']) {
         return None;
     }
@@ -30,21 +30,21 @@ pub(super) fn template(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(at, message, help).since(fault.start))
 }
 
-/// What to do about a template.
+/// The help for a template placeholder.
 const FILL: &str = "Run the template before Roster reads the file";
 
-/// The message about a leftover template placeholder.
+/// The message for a template placeholder.
 pub(in crate::manifest) fn unfilled(mark: &str) -> String {
     format!("`{mark}` is a template placeholder that was not filled in")
 }
 
-/// The help if it is the value of a key.
+/// The help for a template placeholder that is the value of a key.
 pub(in crate::manifest) fn fill(name: &str, value: &str) -> String {
     let kept = quoted(Some(name), value);
     format!("{FILL}. To keep the text, quote it: `{kept}`")
 }
 
-/// `name: > 1000 EUR`: a `>` or `|` announces lines below.
+/// `name: > 1000 EUR`: `>` and `|` announce lines below.
 pub(super) fn block_header(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::InvalidBlockScalarHeader {
         return None;
@@ -57,10 +57,11 @@ pub(super) fn block_header(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(SyntaxAdvice::new(fault.start + begin, message, help))
 }
 
-/// `name: [VIP] customers`: the text after the bracket is not part of the list.
+/// `name: [VIP] customers`: text after the closing bracket.
 pub(super) fn after_bracket(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (name, value, begin) = entry(fault.line)?;
     let flow = value.starts_with(['[', '{']) && fault.bracket().is_none();
+    // The same error at the start of the line is about its indentation.
     let behind = fault.at > fault.start + begin;
     if *fault.kind != ErrorKind::ExpectedBlockMappingKey || !flow || !behind {
         return None;
@@ -70,18 +71,19 @@ pub(super) fn after_bracket(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     Some(advice.since(fault.start))
 }
 
-/// A line whose value needs quotes.
+/// A value that needs quotes. The last resort for a line, hence tried late.
 pub(super) fn value(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let (name, value, _) = value_of(fault.line);
     if value.is_empty() || value.starts_with('#') || value.starts_with(['"', '\'', '[', '{']) {
         return None;
     }
-    // `&Co KG` fails for its anchor or tag and not for its first character.
+    // `&anchor value` and `!tag value` are valid; something else is wrong with the line.
     let anchored = value.starts_with(['&', '!']) && value.contains(' ');
     let marked = value.starts_with(|c| MARKS.contains(c)) && !anchored;
     let begins = value.starts_with("- ") || value == "-" || value.starts_with("? ");
     let odd = marked || name.is_some() && (value.contains(": ") || value.ends_with(':') || begins);
     let first = value.chars().next().filter(|_| marked);
+    // `*name` with an unknown anchor: the parser's message about the anchor is better.
     let first = first.filter(|_| *fault.kind != ErrorKind::UnknownAnchor);
     let message = first.map(|first| match first {
         '`' => "a value without quotes cannot start with a backtick".to_owned(),

@@ -163,7 +163,7 @@ fn blank_is_null_empty_or_spaces_and_nothing_else() {
     }
 }
 
-/// What a field of an account comes to by some lines of it, and what is found.
+/// Checks the cell of an account's field for some lines, and the diagnostics.
 fn comes_to(lines: &str, field: &str, expected: Option<&Cell>, codes: &[&str]) {
     let loaded = yaml(&format!("kind: Account\nexternalId: a\n{lines}\n"));
     let come_to = cell(&loaded, "Account/a", field);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Text, and the findings it gives.
+/// A text and the diagnostics it gives.
 type CodeCase = (&'static str, &'static [&'static str]);
 
 fn check(cases: &[CodeCase]) {

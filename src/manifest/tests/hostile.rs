@@ -1,4 +1,4 @@
-//! Input that nobody should write, and that must neither hang nor hide its neighbours.
+//! Hostile and broken input: it must neither hang the reader nor hide the documents beside it.
 
 use super::*;
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ fn documents_and_faults_keep_to_their_parts() {
     assert_eq!(
         lines,
         [
-            // An anchor that only another document names.
+            // An alias to an anchor of another document.
             ("yaml-syntax", Some(4)),
             ("yaml-syntax", Some(9)),
             ("yaml-syntax", Some(13)),
@@ -226,7 +226,7 @@ fn of_a_tree_with_more_errors_than_anyone_reads_nothing_is_used() {
             "more than 100,000 errors; nothing of this source is used"
         );
     }
-    // Warnings refuse nothing, and are counted.
+    // Warnings do not discard the source; they are counted.
     let hash = "#x".repeat(3);
     let users: String = (0..10_200)
         .map(|n| format!("- {{externalId: u{n}, firstName: A {hash}\n  }}\n"))

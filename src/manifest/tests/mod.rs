@@ -1,4 +1,4 @@
-//! What manifests come to, as a user of the reader sees it.
+//! Tests of loading manifests. The submodules are by topic; the helpers for all of them are here.
 
 mod cells;
 mod codes;
@@ -22,7 +22,7 @@ pub(super) fn files(files: &[(&str, &str)]) -> LoadedManifests {
     load(&Tree::from_files(files), &LoadOptions::default())
 }
 
-/// All findings as `code line:column`, in order.
+/// Returns all diagnostics as `code line:column`, in order.
 pub(super) fn found(loaded: &LoadedManifests) -> Vec<String> {
     loaded
         .diagnostics
@@ -62,7 +62,7 @@ pub(super) fn text<'a>(loaded: &'a LoadedManifests, name: &str, field: &str) -> 
     cell(loaded, name, field)?.value().and_then(Value::as_text)
 }
 
-/// The names of all resources that were declared.
+/// Returns the names of all declared resources.
 pub(super) fn names(loaded: &LoadedManifests) -> Vec<String> {
     let resources = loaded.desired.resources.iter();
     resources.map(|declared| declared.key.to_string()).collect()

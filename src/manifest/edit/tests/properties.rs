@@ -1,4 +1,4 @@
-//! Whatever is written, it reads back, and all else stays.
+//! Property tests of editing: any value that is written reads back, and everything else stays.
 
 use super::{one, set, text};
 use crate::kinds;
@@ -7,7 +7,7 @@ use crate::manifest::{LoadOptions, Tree, load};
 use crate::model::{Cell, Key, Value};
 use proptest::prelude::*;
 
-/// What YAML makes something of.
+/// Texts to which YAML gives a special meaning.
 fn awkward() -> impl Strategy<Value = String> {
     let parts = prop_oneof![
         Just(": "),
@@ -46,7 +46,7 @@ fn awkward() -> impl Strategy<Value = String> {
     })
 }
 
-/// How a value may be written, all of them reading as `Old`.
+/// Ways to write a value, all of which read as `Old`.
 fn styles() -> impl Strategy<Value = String> {
     let styles = [
         "Old",
@@ -81,7 +81,7 @@ proptest! {
         let declared = loaded.desired.resources.get(&Key::parse("User/u").expect("a key")).expect("declared");
         let kind = kinds::get(kinds::USER);
         prop_assert_eq!(declared.value(kind.expect_index("company")), Some(&wanted), "{}", text);
-        // Everything up to the value, and everything behind it, is as it was.
+        // Everything before and behind the value is unchanged.
         let cut = |text: &str| {
             let (head, rest) = text.split_once("company:").expect("a head");
             let tail = rest.find(if flow { ", groups" } else { "    groups" }).expect("a tail");
