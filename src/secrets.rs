@@ -32,6 +32,14 @@ pub struct SecretError {
     pub reference: String,
 }
 
+/// Whether a resource says anything about its password.
+#[must_use]
+pub fn has_password(declared: &DeclaredResource) -> bool {
+    let kind = kinds::get(declared.key.kind);
+    let mut fields = declared.cells.iter().map(|stated| &stated.field);
+    fields.any(|field| kind.field(field).is_some_and(kinds::Field::is_secret))
+}
+
 impl SecretReader {
     /// Compares every declared password with the stored hash. Returns diagnostics for passwords
     /// that are weak or not available. Only the states are kept.

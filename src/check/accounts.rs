@@ -69,7 +69,7 @@ pub(super) fn without_user(
     found.diagnostic.field = None;
     found.diagnostic.origin = world.origin(view.key);
     // A declared user who is inactive or held here: if held, the account is held with the user.
-    for user in scene.declared_users(view.key) {
+    for user in world.declared_users(view.key) {
         found = found.involving_field(world, user, user::ACCOUNTS);
     }
     out.push(found);

@@ -1,21 +1,17 @@
 //! The world with what several rules need of it, worked out once.
 
-use super::field_index::user;
 use super::unread::UnreadUsers;
 use super::{CustomFieldDefinitions, PlannedState};
-use crate::kinds::{self, USER};
+use crate::kinds;
 use crate::model::{CompactText, Key, Value};
-use std::collections::HashMap;
-use std::sync::OnceLock;
 
 /// A world that rules look at.
 pub struct CheckContext<'w, 'a> {
     pub world: &'w PlannedState<'a>,
     groups: Option<Value>,
     optional: Option<Value>,
-    definitions: OnceLock<CustomFieldDefinitions>,
-    declared_users: OnceLock<HashMap<&'a str, Vec<&'a Key>>>,
-    unread_users: OnceLock<UnreadUsers>,
+    definitions: CustomFieldDefinitions,
+    unread_users: UnreadUsers,
 }
 
 impl<'w, 'a> CheckContext<'w, 'a> {
@@ -25,9 +21,8 @@ impl<'w, 'a> CheckContext<'w, 'a> {
             world,
             groups: world.setting("userGroups"),
             optional: world.setting("optionalFields"),
-            definitions: OnceLock::new(),
-            declared_users: OnceLock::new(),
-            unread_users: OnceLock::new(),
+            definitions: CustomFieldDefinitions::after_plan(world),
+            unread_users: UnreadUsers::of(world),
         }
     }
 
@@ -49,33 +44,11 @@ impl<'w, 'a> CheckContext<'w, 'a> {
 
     /// The custom fields as they would be.
     pub fn definitions(&self) -> &CustomFieldDefinitions {
-        self.definitions
-            .get_or_init(|| CustomFieldDefinitions::after_plan(self.world))
+        &self.definitions
     }
 
     /// What could not be read and may be a user of an account.
     pub fn unread_user(&self, account: &Key) -> Option<String> {
-        let users = self
-            .unread_users
-            .get_or_init(|| UnreadUsers::of(self.world));
-        users.of_account(account)
-    }
-
-    /// The users whose documents name an account, in no particular order, whether or not they
-    /// are in the world: they would be there if they were not held.
-    pub fn declared_users(&self, account: &Key) -> &[&'a Key] {
-        let users = self.declared_users.get_or_init(|| {
-            let mut users: HashMap<&str, Vec<&Key>> = HashMap::new();
-            for declared in &self.world.desired.resources {
-                if declared.key.kind == USER {
-                    let accounts = declared.value(user::ACCOUNTS);
-                    for account in accounts.into_iter().flat_map(Value::members) {
-                        users.entry(account).or_default().push(&declared.key);
-                    }
-                }
-            }
-            users
-        });
-        users.get(account.id.as_str()).map_or(&[], Vec::as_slice)
+        self.unread_users.of_account(account)
     }
 }

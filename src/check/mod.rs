@@ -16,6 +16,7 @@ mod organisations;
 mod planned_state;
 mod policies;
 mod references;
+mod referrers;
 mod rule_diagnostic;
 mod subjects;
 mod suggest;

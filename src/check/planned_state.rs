@@ -1,13 +1,13 @@
 //! The state that a rule looks at: everything as it would be after the effects that are not held.
 
+use super::referrers::ReferrerIndex;
 use crate::diagnostic::Origin;
 use crate::kinds::{self, Kind};
 use crate::model::{
     Cell, CompactText, DeclaredResource, Desired, FieldChange, FieldRef, HasKey, Key, KeyedList,
     KindId, Row, Snapshot, SnapshotLookup, Value,
 };
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// What would happen to one resource.
 #[derive(Clone, Debug)]
@@ -47,13 +47,9 @@ pub struct PlannedState<'a> {
     pub desired: &'a Desired,
     /// What would happen.
     pub effects: &'a KeyedList<ResourceEffect>,
-    after: ReferrerIndexes<'a>,
-    before: ReferrerIndexes<'a>,
+    /// Without it, each question about references scans everything.
+    pub(super) index: Option<ReferrerIndex<'a>>,
 }
-
-type ReferrerIndexes<'a> = HashMap<(KindId, usize), OnceLock<ReferrerIndex<'a>>>;
-
-type ReferrerIndex<'a> = HashMap<&'a str, Vec<&'a Key>, foldhash::fast::FixedState>;
 
 /// One resource as it is before or would be after.
 #[derive(Clone, Copy)]
@@ -68,7 +64,7 @@ pub struct ResourceView<'a> {
 pub(super) const LONGEST_NUMBER: usize = 20;
 
 impl<'a> PlannedState<'a> {
-    /// The world after some effects.
+    /// The world after some effects, for callers that ask few questions about references.
     pub fn new(
         stored: &'a Snapshot,
         desired: &'a Desired,
@@ -78,9 +74,22 @@ impl<'a> PlannedState<'a> {
             stored,
             desired,
             effects,
-            after: empty_indexes(),
-            before: empty_indexes(),
+            index: None,
         }
+    }
+
+    /// The world after some effects, for the rules, which ask many questions about references.
+    pub fn indexed(
+        stored: &'a Snapshot,
+        desired: &'a Desired,
+        effects: &'a KeyedList<ResourceEffect>,
+    ) -> Self {
+        let mut world = Self::new(stored, desired, effects);
+        // Without effects there is nothing to ask about.
+        if !effects.is_empty() {
+            world.index = Some(ReferrerIndex::of(&world));
+        }
+        world
     }
 
     /// The stored resource, as it was read.
@@ -144,7 +153,20 @@ impl<'a> PlannedState<'a> {
         self.read_before(kind)
     }
 
-    fn read_before(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
+    /// What the plan creates or changes of a kind.
+    pub(super) fn affected(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
+        let effects = self.effects.iter().filter(move |it| it.key.kind == kind);
+        effects.filter_map(|effect| match effect.outcome {
+            EffectOutcome::Delete => None,
+            EffectOutcome::Create { .. } | EffectOutcome::Change(_) => Some(ResourceView {
+                key: &effect.key,
+                row: self.stored.rows.get(&effect.key),
+                outcome: Some(&effect.outcome),
+            }),
+        })
+    }
+
+    pub(super) fn read_before(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
         let rows = self.stored.rows.iter();
         rows.filter(move |row| row.key.kind == kind)
             .map(|row| ResourceView {
@@ -152,33 +174,6 @@ impl<'a> PlannedState<'a> {
                 row: Some(row),
                 outcome: None,
             })
-    }
-
-    /// Who would refer to `key` by the field at `field` of resources of `kind`, sorted.
-    ///
-    /// # Panics
-    /// When the table says that the field is no reference.
-    pub fn referrers(&self, kind: KindId, field: usize, key: &Key) -> &[&'a Key] {
-        self.ask_referrers(kind, field, key);
-        let slot = slot(&self.after, kind, field);
-        let index = slot.get_or_init(|| index(self.read_after(kind), field));
-        index.get(key.id.as_str()).map_or(&[], Vec::as_slice)
-    }
-
-    /// Who refers to `key` by that field as stored, sorted.
-    ///
-    /// # Panics
-    /// When the table says that the field is no reference.
-    pub fn referrers_before(&self, kind: KindId, field: usize, key: &Key) -> &[&'a Key] {
-        self.ask_referrers(kind, field, key);
-        let slot = slot(&self.before, kind, field);
-        let index = slot.get_or_init(|| index(self.read_before(kind), field));
-        index.get(key.id.as_str()).map_or(&[], Vec::as_slice)
-    }
-
-    fn ask_referrers(&self, kind: KindId, field: usize, key: &Key) {
-        let rows = &self.stored.rows;
-        rows.note_lookup(|| SnapshotLookup::Referrers(kind, field, key.clone()));
     }
 
     /// Custom fields are always read, all of them.
@@ -203,41 +198,28 @@ impl<'a> PlannedState<'a> {
         });
     }
 
-    /// Everybody who would refer to `key`, by whatever field: (referrer, its field).
-    pub fn all_referrers(&self, key: &Key) -> Vec<(&'a Key, usize)> {
-        let mut found = Vec::new();
-        for kind in kinds::ALL {
-            for (field, target) in kind.references() {
-                if target == key.kind {
-                    let referrers = self.referrers(kind.id, field, key);
-                    found.extend(referrers.iter().map(|referrer| (*referrer, field)));
-                }
-            }
-        }
-        found
-    }
-
     /// Says that somebody is about to look for rows whose id is this one with zeros before it.
     pub fn note_zero_lookups(&self, key: &Key) {
         let rows = &self.stored.rows;
-        if !rows.is_partial() || key.id.starts_with('0') || rows.contains(key) {
-            return;
-        }
-        for zeros in 1..=LONGEST_NUMBER.saturating_sub(key.id.len()) {
-            let id = format!("{}{}", "0".repeat(zeros), key.id);
-            rows.note_lookup(|| SnapshotLookup::Row(Key::new(key.kind, &id)));
-        }
+        rows.note_lookups(|| {
+            let is_new = !key.id.starts_with('0') && !rows.contains(key);
+            let most = LONGEST_NUMBER.saturating_sub(key.id.len());
+            let zeros = 1..=if is_new { most } else { 0 };
+            zeros.map(|zeros| {
+                let id = format!("{}{}", "0".repeat(zeros), key.id);
+                SnapshotLookup::Row(Key::new(key.kind, id))
+            })
+        });
     }
 
     /// What the source says of a resource.
     pub fn declared(&self, key: &Key) -> Option<&'a Arc<DeclaredResource>> {
         let declared = self.desired.resources.get(key);
-        if declared.is_none() && self.stored.rows.is_partial() {
+        if declared.is_none() {
             // Claimed, so declared in a file that was not read again, or no longer declared.
-            let claimed = self.stored.claim(&self.desired.source, key).is_some();
-            if claimed {
-                self.stored.rows.note_lookup(|| SnapshotLookup::Everything);
-            }
+            let claim = || self.stored.claim(&self.desired.source, key);
+            let rows = &self.stored.rows;
+            rows.note_lookups(|| claim().map(|_| SnapshotLookup::Everything));
         }
         declared
     }
@@ -445,37 +427,6 @@ impl<'a> ResourceView<'a> {
     pub fn fact(&self, name: &str) -> Option<&'a str> {
         self.row?.facts.get(name).map(CompactText::as_str)
     }
-}
-
-fn empty_indexes<'a>() -> ReferrerIndexes<'a> {
-    let references = kinds::ALL.into_iter().flat_map(|kind| {
-        kind.references()
-            .map(|(field, _)| ((kind.id, field), OnceLock::new()))
-    });
-    references.collect()
-}
-
-fn slot<'s, 'a>(
-    indexes: &'s ReferrerIndexes<'a>,
-    kind: KindId,
-    field: usize,
-) -> &'s OnceLock<ReferrerIndex<'a>> {
-    indexes
-        .get(&(kind, field))
-        .expect("a reference of the table")
-}
-
-fn index<'a>(views: impl Iterator<Item = ResourceView<'a>>, field: usize) -> ReferrerIndex<'a> {
-    let mut index = ReferrerIndex::default();
-    for view in views {
-        for target in view.targets(field) {
-            index.entry(target.as_str()).or_default().push(view.key);
-        }
-    }
-    for referrers in index.values_mut() {
-        referrers.sort_unstable();
-    }
-    index
 }
 
 fn change_of<'c>(changes: &'c [FieldChange], field: &FieldRef) -> Option<&'c FieldChange> {

@@ -119,7 +119,7 @@ fn referrers(world: &PlannedState<'_>, key: &Key) -> BTreeSet<Key> {
             if target == key.kind {
                 let before = world.referrers_before(kind.id, field, key);
                 let after = world.referrers(kind.id, field, key);
-                found.extend(before.iter().chain(after).map(|key| (*key).clone()));
+                found.extend(before.into_iter().chain(after).cloned());
             }
         }
     }
@@ -132,8 +132,8 @@ fn organisations_below(world: &PlannedState<'_>, mut queue: Vec<Key>) -> BTreeSe
     while let Some(key) = queue.pop() {
         for child in world.referrers(ORGANISATION, organisation::PARENT, &key) {
             // Only new ones are queued: organisations that form a cycle would be walked for ever.
-            if found.insert((*child).clone()) {
-                queue.push((*child).clone());
+            if found.insert(child.clone()) {
+                queue.push(child.clone());
             }
         }
     }

@@ -131,7 +131,7 @@ fn linked<'v>(view: ResourceView<'v>, account: &str) -> Option<&'v Link> {
 }
 
 fn has_administrator(world: &PlannedState<'_>, account: &Key) -> bool {
-    let users = world.referrers(USER, user::ACCOUNTS, account).iter();
+    let users = world.referrers(USER, user::ACCOUNTS, account).into_iter();
     let mut users = users
         .filter_map(|user| world.after(user))
         .filter(ResourceView::is_live);
@@ -181,10 +181,8 @@ fn one_of(
     let field = if gone { user::STATUS } else { user::ACCOUNTS };
     let mut found =
         RuleDiagnostic::at_own_field(world, code, last, field, message).involving(world, account);
-    let mut named = BTreeSet::from([last]);
-    // A declared successor who is held counts too: then the removal waits for the successor instead
-    // of refusing the plan.
-    for other in others.iter().chain(scene.declared_users(account)) {
+    let mut named = BTreeSet::from([*last]);
+    for other in others.iter().copied().chain(world.declared_users(account)) {
         if named.insert(other) {
             found = found.involving(world, other);
         }

@@ -89,7 +89,7 @@ pub(super) async fn feed_state(
     store: &Store,
     same: Option<&str>,
 ) -> Result<Option<FeedState>, PassError> {
-    let (Some(facts), Some(judged)) = (&reading.export_facts, &reading.export_verdict) else {
+    let (Some(facts), Some(judged)) = (reading.export_facts(), &reading.judged.export) else {
         return Ok(None);
     };
     let source = &reading.source;
@@ -162,7 +162,7 @@ pub(super) async fn store_report(
 }
 
 fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -> Option<Vec<u8>> {
-    let (facts, feed) = (reading.export_facts.as_ref()?, reading.source.feed()?);
+    let (facts, feed) = (reading.export_facts()?, reading.source.feed()?);
     let mut text = Vec::new();
     let (mapping, found) = (&feed.mapping, &plan.diagnostics);
     let written = if feed.is_pushed() {

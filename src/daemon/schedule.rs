@@ -77,7 +77,7 @@ pub enum WindowState {
 pub(super) fn note_closed(readings: &mut [SourceReading], index: usize, now: DateTime<Utc>) {
     for (at, reading) in readings.iter_mut().enumerate() {
         let state = ApplyWindow::state(&reading.source.timing.windows, now);
-        reading.closed = match state {
+        reading.judged.closed = match state {
             WindowState::Closed { by, .. } if at != index => Some(IdleReason {
                 why: format!("the window is closed: {by}"),
                 help: format!(

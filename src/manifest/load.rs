@@ -15,8 +15,9 @@ use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{
     Desired, Digest, FieldRef, Key, KeyedList, KindId, LineColumn, NamelessResource,
-    SalvagedReferences, StopFlag,
+    SalvagedReferences,
 };
+use crate::stop_flag::StopFlag;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -15,7 +15,6 @@ mod resource;
 mod rows;
 mod small_map;
 mod state;
-mod stop;
 pub mod timestamp;
 mod value;
 
@@ -26,10 +25,9 @@ pub use held_step::HeldStep;
 pub use key::{FieldRef, Key, KindId};
 pub use keyed_list::{HasKey, KeyedList};
 pub use resource::{Claim, ClaimState, DeclaredResource, Row};
-pub use rows::{GuardBase, SnapshotLookup, SnapshotRows};
+pub use rows::{GuardBase, LookupRecorder, SnapshotLookup, SnapshotRows};
 pub use small_map::SmallMap;
 pub use state::{Desired, NamelessResource, SalvagedReferences, SecretState, Snapshot};
-pub use stop::StopFlag;
 pub use value::{Link, Value};
 
 /// Short text, kept inline up to 24 bytes: most ids, names and cities need no allocation.

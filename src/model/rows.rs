@@ -1,8 +1,8 @@
-//! The rows of a snapshot: all there are, or a part that notices what is asked beyond it.
+//! The rows of a snapshot: all there are, or some of them and a recorder of what is looked up beyond.
 
 use super::{CompactText, Key, KeyedList, KindId, Row};
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Debug;
+use std::sync::Arc;
 
 /// What can be asked about the stored rows, as far as it is not everything.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -32,68 +32,54 @@ pub enum GuardBase {
     Users(CompactText),
 }
 
+/// Takes note of what a reader of a partial snapshot looks for beyond the rows it holds.
+pub trait LookupRecorder: Debug + Send + Sync {
+    fn record(&self, lookup: SnapshotLookup);
+}
+
 /// The rows that were read.
 ///
-/// Of a part, whoever looks beyond what was read is noticed: then the answer was a guess, and has
-/// to be asked again with what was missing.
+/// A partial snapshot passes every look-up beyond its rows to its recorder. The answer was a guess
+/// then; the question has to be asked again with what was missing.
 #[derive(Clone, Debug, Default)]
 pub struct SnapshotRows {
     read: KeyedList<Row>,
-    coverage: Option<LookupCoverage>,
-}
-
-/// What is known of a part, and what was asked beyond it.
-#[derive(Clone, Debug, Default)]
-struct LookupCoverage {
-    answered: BTreeSet<SnapshotLookup>,
-    unanswered: Arc<Mutex<BTreeSet<SnapshotLookup>>>,
+    recorder: Option<Arc<dyn LookupRecorder>>,
 }
 
 impl SnapshotRows {
-    /// A part of which nothing is known yet.
-    pub fn partial() -> Self {
+    /// A partial snapshot that holds no row yet.
+    pub fn partial(recorder: Arc<dyn LookupRecorder>) -> Self {
         Self {
             read: KeyedList::default(),
-            coverage: Some(LookupCoverage::default()),
+            recorder: Some(recorder),
         }
     }
 
-    /// From now on the part answers these, by what was added to it; whatever was asked is settled.
-    pub fn mark_answered(&mut self, asks: BTreeSet<SnapshotLookup>) {
-        if let Some(part) = &mut self.coverage {
-            part.answered.extend(asks);
-            part.unanswered = Arc::default();
-        }
-    }
-
-    /// Whether the row with this key is here; nobody asks.
+    /// Whether the row with this key was read. This is no look-up: nothing is recorded.
     pub fn has_read(&self, key: &Key) -> bool {
         self.read.contains(key)
     }
 
-    /// Whether not all rows are here.
-    pub fn is_partial(&self) -> bool {
-        self.coverage.is_some()
+    /// Whether rows may be missing.
+    pub(super) fn is_partial(&self) -> bool {
+        self.recorder.is_some()
     }
 
-    /// Notes what somebody is about to look for; nothing when all rows are here.
-    pub fn note_lookup(&self, ask: impl FnOnce() -> SnapshotLookup) {
-        if let Some(part) = &self.coverage {
-            let ask = ask();
-            if !part.answered.contains(&ask) {
-                let asked = part.unanswered.lock();
-                asked.unwrap_or_else(PoisonError::into_inner).insert(ask);
-            }
+    /// Records what a caller is about to look for among all rows; nothing when all rows were read.
+    pub fn note_lookup(&self, lookup: impl FnOnce() -> SnapshotLookup) {
+        self.note_lookups(|| [lookup()]);
+    }
+
+    /// Records several look-ups, which are worked out only when rows may be missing.
+    pub fn note_lookups<L>(&self, lookups: impl FnOnce() -> L)
+    where
+        L: IntoIterator<Item = SnapshotLookup>,
+    {
+        if let Some(recorder) = &self.recorder {
+            let lookups = lookups().into_iter();
+            lookups.for_each(|lookup| recorder.record(lookup));
         }
-    }
-
-    /// What was asked and is not known.
-    pub fn unanswered_lookups(&self) -> BTreeSet<SnapshotLookup> {
-        let Some(part) = &self.coverage else {
-            return BTreeSet::new();
-        };
-        let asked = part.unanswered.lock();
-        asked.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The row with this key.
@@ -146,7 +132,7 @@ impl FromIterator<Row> for SnapshotRows {
     fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
         Self {
             read: rows.into_iter().collect(),
-            coverage: None,
+            recorder: None,
         }
     }
 }

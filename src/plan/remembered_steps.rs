@@ -178,7 +178,7 @@ fn has_ended(context: &PlanContext<'_>, left: &PlanRemainder, record: &HeldStep)
 /// Whether the source was read so that what it does not declare is known to be absent.
 fn is_read(context: &PlanContext<'_>, key: &Key) -> bool {
     let desired = context.desired;
-    !context.stored.rows.is_partial()
+    !context.rules.keeps_undeclared
         && desired.removals_off.is_empty()
         && !desired.shielded_keys.contains(key)
         && !desired.hidden_kinds.contains_key(&key.kind)
@@ -213,7 +213,7 @@ fn is_declared_otherwise(
         return row.is_some();
     }
     let Some(row) = row else {
-        return !context.stored.rows.is_partial();
+        return true;
     };
     match (record.field.is_empty(), &*record.verb) {
         (true, "deactivate") => !is_live(row),

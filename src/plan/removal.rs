@@ -36,7 +36,7 @@ pub(super) struct RemovalDrafts {
 pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
     let mut drafts = RemovalDrafts::default();
     // A part is planned only of files that still declare all they declared.
-    if context.stored.rows.is_partial() {
+    if context.rules.keeps_undeclared {
         return drafts;
     }
     let mine = |claims: &[Claim]| {

@@ -43,7 +43,7 @@ pub(super) fn rule_diagnostics(
     context: &PlanContext<'_>,
     effects: &KeyedList<ResourceEffect>,
 ) -> Vec<RuleDiagnostic> {
-    let world = PlannedState::new(context.stored, context.desired, effects);
+    let world = PlannedState::indexed(context.stored, context.desired, effects);
     let subjects = check::subjects(&world);
     let mut findings = check::run(&world, &subjects);
     name_declarers(context, &mut findings);

@@ -5,7 +5,8 @@
 
 use crate::diagnostic::Code;
 use crate::kinds::{self, Kind};
-use crate::model::{Desired, Digest, FieldRef, Key, KindId, StopFlag};
+use crate::model::{Desired, Digest, FieldRef, Key, KindId};
+use crate::stop_flag::StopFlag;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,6 +39,9 @@ pub struct PlanRules {
     pub accepts: Vec<AcceptOverride>,
     /// Only these, when it is a partial plan: nothing else is removed, no other error refuses.
     pub only: Option<BTreeSet<Key>>,
+    /// Whether what the source claims and does not declare is left alone: only some of what it
+    /// declares was read.
+    pub keeps_undeclared: bool,
     /// After how many accepted feeds in a row without it a resource counts as gone; `None`: of an
     /// export never, of any other source at once.
     pub absent_after: Option<u32>,

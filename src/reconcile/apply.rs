@@ -1,8 +1,9 @@
 //! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
 
 use super::phase::PhaseTimer;
-use super::{Pass, PassError, drop_folder, feeds, incremental};
+use super::{Pass, PassError, drop_folder, feeds};
 use crate::config::Config;
+use crate::incremental::{CheckpointBasis, PassFacts, checkpoint};
 use crate::kinds::{self, FieldType};
 use crate::manifest::Tree;
 use crate::model::{Desired, Key};
@@ -118,11 +119,20 @@ pub async fn apply(
     let reading = &pass.readings[index];
     let whole = pass.request.paths.is_empty() && pass.request.targets.is_empty();
     let remember = whole.then(|| {
+        let nothing = CheckpointBasis::default();
+        let basis = reading.judged.basis.as_ref().unwrap_or(&nothing);
+        let facts = PassFacts {
+            config: pass.config,
+            source: &reading.source,
+            desired: &reading.desired,
+            files: &reading.files,
+            incremental: reading.incremental().map(|unread| (unread, basis)),
+        };
         let accepted = feeds::accepted(reading, plan);
         CheckpointUpdate {
             accepted,
             import_endings: pass.request.push_endings.clone(),
-            ..incremental::remember(pass.config, reading, plan)
+            ..checkpoint(&facts, plan)
         }
     });
     let wanted = PlanWrite {

@@ -128,10 +128,10 @@ pub(super) fn remembered(
 
 /// The required custom fields that an export creates something without, whatever its rows say.
 pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagnostic> {
-    let (Some(facts), Some(export)) = (&reading.export_facts, reading.source.feed()) else {
+    let (Some(facts), Some(export)) = (reading.export_facts(), reading.source.feed()) else {
         return Vec::new();
     };
-    let definitions = check::definitions(&reading.desired, stored);
+    let definitions = check::definitions(&reading.as_read, stored);
     let present = current_columns(facts);
     let mapping = &export.mapping;
     let kinds = kinds::ALL
@@ -165,7 +165,7 @@ pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagno
 
 /// Whether an export creates resources of a kind.
 fn creates(reading: &SourceReading, kind: &Kind, stored: &Snapshot) -> bool {
-    let mut declared = reading.desired.resources.iter();
+    let mut declared = reading.as_read.resources.iter();
     let says = |declared: &DeclaredResource| {
         let mut cells = declared.cells.iter();
         cells.any(|stated| {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Puts an export out of the way that came in a drop folder and has been dealt with, with what is wrong
 /// with its rows beside it. One that waits for a decision stays.
 pub(super) fn settle(reading: &SourceReading, plan: &Plan) -> Result<(), PassError> {
-    let (Some(facts), Some(judged)) = (&reading.export_facts, &reading.export_verdict) else {
+    let (Some(facts), Some(judged)) = (reading.export_facts(), &reading.judged.export) else {
         return Ok(());
     };
     let (Some(feed), (path, Some(fetched))) = (reading.source.feed(), &facts.body) else {

@@ -2,16 +2,17 @@
 
 use super::columns;
 use super::completeness::{out_of_time, why_stale, why_unlike_earlier};
-use super::source_reading::{IncrementalRead, SourceReading};
+use super::source_reading::{SourceContent, SourceJudgement, SourceReading};
 use super::{ManualExport, PassError, PassRequest, push_reading};
 use crate::config::{Config, FeedConfig, FeedLocation, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, plural};
-use crate::manifest::{RepeatedKeys, Tree};
+use crate::incremental::{IncrementalRead, ReadFiles};
+use crate::manifest::Tree;
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, LineColumn, Snapshot};
 use crate::plan::{DoubtfulField, GuardLimit, Plan};
 use crate::store::{AcceptedExport, FieldFillCounts, SourceCheckpoint, Store};
 use crate::transport::{self, FetchedExport};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,7 +81,8 @@ impl SourceReading {
             return Some("the source is in mode `plan`, so nothing is applied".to_owned());
         }
         let waits = self
-            .export_verdict
+            .judged
+            .export
             .as_ref()
             .is_some_and(|judged| !judged.is_started);
         waits.then(|| {
@@ -142,8 +144,11 @@ pub(super) fn read(
         body: (path, fetched),
     };
     SourceReading {
-        digests: vec![(name.clone(), facts.digest)],
-        reread_always: read.diagnostics.iter().map(|_| name.clone()).collect(),
+        files: ReadFiles {
+            digests: vec![(name.clone(), facts.digest)],
+            reread_always: read.diagnostics.iter().map(|_| name.clone()).collect(),
+            ..ReadFiles::default()
+        },
         ..reading(source, read.desired, read.diagnostics, Some(facts))
     }
 }
@@ -182,7 +187,7 @@ pub(super) fn unchanged(
         partial: true,
         ..Desired::default()
     };
-    let read = Arc::new(desired.clone());
+    let declared = Arc::new(desired.clone());
     let facts = fetched(config, feed).map(|(path, fetched)| ExportFacts {
         digest: last.digest,
         records: last.records,
@@ -196,17 +201,22 @@ pub(super) fn unchanged(
         is_first_look: None,
         body: (path, Some(fetched)),
     });
+    let unread = IncrementalRead {
+        since: remembered.revision,
+        declared,
+        ..IncrementalRead::default()
+    };
+    let started = ExportVerdict {
+        is_started: true,
+        ..ExportVerdict::default()
+    };
     SourceReading {
-        incremental: Some(IncrementalRead {
-            since: remembered.revision,
-            read,
-            ..IncrementalRead::default()
-        }),
-        export_verdict: Some(ExportVerdict {
-            is_started: true,
-            ..ExportVerdict::default()
-        }),
-        ..reading(source, desired, Vec::new(), facts)
+        content: SourceContent::UnchangedExport(unread, facts.map(Box::new)),
+        judged: SourceJudgement {
+            export: Some(started),
+            ..SourceJudgement::default()
+        },
+        ..reading(source, desired, Vec::new(), None)
     }
 }
 
@@ -239,17 +249,9 @@ pub(super) fn reading(
         desired: Arc::default(),
         as_read: Arc::default(),
         diagnostics,
-        digests: Vec::new(),
-        reread_always: BTreeSet::new(),
-        contents: Vec::new(),
-        repeated: RepeatedKeys::new(),
-        blank_files: Vec::new(),
-        incremental: None,
-        export_facts: facts,
-        export_verdict: None,
-        verdict: None,
-        closed: None,
-        absent: BTreeSet::new(),
+        files: ReadFiles::default(),
+        content: SourceContent::Export(facts.map(Box::new)),
+        judged: SourceJudgement::default(),
     }
     .with_desired(Arc::new(desired))
 }
@@ -263,7 +265,7 @@ pub(super) async fn judge(
     blank: GuardLimit,
     by_hand: ManualExport,
 ) -> Result<Option<ExportVerdict>, PassError> {
-    let (Some(facts), Some(export)) = (&reading.export_facts, reading.source.feed()) else {
+    let (Some(facts), Some(export)) = (reading.export_facts(), reading.source.feed()) else {
         return Ok(None);
     };
     let accepted = store
@@ -340,7 +342,7 @@ pub(super) fn read_without_database(
     request: &PassRequest,
 ) -> (SourceReading, Option<String>) {
     let reading = read(config, source, feed, request);
-    let why = match &reading.export_facts {
+    let why = match reading.export_facts() {
         None => Some("the export cannot be read".to_owned()),
         Some(facts) => {
             why_unbelievable(&reading, facts, feed).map(|(code, why)| format!("{code}: {why}"))
@@ -412,10 +414,7 @@ fn why_truncated(
 
 /// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
 pub(super) fn accepted(reading: &SourceReading, plan: &Plan) -> Option<AcceptedExport> {
-    let (facts, judged) = (
-        reading.export_facts.as_ref()?,
-        reading.export_verdict.as_ref()?,
-    );
+    let (facts, judged) = (reading.export_facts()?, reading.judged.export.as_ref()?);
     let believed = judged.doubt.as_ref().is_none_or(|(code, _)| {
         let mut held = plan.held.iter();
         // Somebody let it through.

@@ -11,15 +11,16 @@ mod error;
 mod export_manifests;
 mod feeds;
 mod fetch;
-mod incremental;
+mod incremental_plan;
+mod incremental_read;
 pub mod json;
-mod partial_plan;
 mod pass_verdict;
 mod phase;
 mod propose;
 mod provenance;
 mod push_reading;
 mod run;
+mod source_plan;
 mod source_reading;
 mod submitted_tree;
 mod targets;
@@ -46,20 +47,19 @@ pub use provenance::{
 };
 pub use push_reading::{PushedBody, SourcePushes};
 pub use run::{PassDone, PassOutcome, PassResult, PlanConsent, PlanDecision, run};
-pub use source_reading::{IncrementalRead, SourceReading, read_sources};
+pub use source_plan::TypedPlan;
+pub use source_reading::{SourceContent, SourceJudgement, SourceReading, read_sources};
 pub use submitted_tree::plan_submitted_tree;
 pub use value_setter::ValueSetter;
 
 use phase::PhaseTimer;
 
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::diagnostic::{Diagnostic, none_called};
-use crate::manifest;
-use crate::model::{Key, Snapshot, StopFlag};
-use crate::plan::{self, PeerSource, Plan, PlanRules};
-use crate::secrets::SecretReader;
+use crate::model::Key;
+use crate::stop_flag::StopFlag;
 
-use crate::store::{ImportEnding, SnapshotQuery, Store};
+use crate::store::{ImportEnding, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ impl<'a> Pass<'a> {
         store: &Store,
     ) -> Result<Self, PassError> {
         let _phase = PhaseTimer::begin("reading the sources");
-        let pass = match incremental::read(config, &request, store).await? {
+        let pass = match incremental_read::read(config, &request, store).await? {
             Some(readings) => {
                 Self::check_source_exists(config, &request)?;
                 Self {
@@ -151,7 +151,7 @@ impl<'a> Pass<'a> {
         readings: Vec<SourceReading>,
     ) -> Result<Option<Self>, PassError> {
         let _phase = PhaseTimer::begin("reading one source");
-        let readings = incremental::reread(config, &request, store, readings).await?;
+        let readings = incremental_read::reread(config, &request, store, readings).await?;
         Ok(readings.map(|readings| Self {
             config,
             readings,
@@ -239,214 +239,6 @@ impl<'a> Pass<'a> {
             sources.insert(index);
         }
         Ok(Some(sources))
-    }
-
-    /// Plans one source on what the database holds once `earlier` is applied.
-    pub async fn plan(
-        &mut self,
-        index: usize,
-        store: &Store,
-        earlier: &[Plan],
-    ) -> Result<Plan, PassError> {
-        let mut plan = match partial_plan::plan(self, index, store, earlier).await? {
-            Some(plan) => plan,
-            None => self.plan_whole(index, store, earlier).await?,
-        };
-        self.readings[index].verdict = Some(PassVerdict::of(&plan));
-        if self.selected_sources()?.first() == Some(&index) {
-            unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
-        }
-        Ok(plan)
-    }
-
-    async fn plan_whole(
-        &mut self,
-        index: usize,
-        store: &Store,
-        earlier: &[Plan],
-    ) -> Result<Plan, PassError> {
-        if self.readings[index].incremental.is_some() {
-            let _phase = PhaseTimer::begin("reading all of the sources");
-            self.readings = source_reading::read_again(
-                self.config,
-                std::mem::take(&mut self.readings),
-                &self.request.stop,
-            );
-        }
-        self.go_on()?;
-        let mut stored = self.snapshot(index, store).await?;
-        for plan in earlier {
-            plan::advance(&mut stored, plan);
-        }
-        self.disable_removals_if_moved(index, store).await?;
-        self.judge_exports(index, &stored, store).await?;
-        self.go_on()?;
-        let mut plan = self.plan_on(index, &stored);
-        self.go_on()?;
-        if self
-            .judge_others(index, &stored, store, earlier, &plan)
-            .await?
-        {
-            plan = self.plan_on(index, &stored);
-            self.go_on()?;
-        }
-        Ok(plan)
-    }
-
-    /// Whether somebody still waits for it: what was stopped came to nothing that may be used.
-    fn go_on(&self) -> Result<(), PassError> {
-        if self.request.stop.is_set() {
-            return Err(PassError::Stopped);
-        }
-        Ok(())
-    }
-
-    /// Reads what the database holds.
-    async fn snapshot(&self, index: usize, store: &Store) -> Result<Snapshot, PassError> {
-        let _phase = PhaseTimer::begin("reading the database");
-        Ok(store.read(&self.query(index)).await?)
-    }
-
-    /// What has to be known of a source to plan it.
-    fn query(&self, index: usize) -> SnapshotQuery<'_> {
-        let reading = &self.readings[index];
-        SnapshotQuery {
-            source: &reading.source.name,
-            declared: reading
-                .desired
-                .resources
-                .iter()
-                .map(|declared| &declared.key)
-                .collect(),
-            spent_since: millis_before_now(self.config.window),
-            approved_since: millis_before_now(self.config.approval_ttl),
-        }
-    }
-
-    /// Without a configuration another path may be another directory: nothing is removed then.
-    async fn disable_removals_if_moved(
-        &mut self,
-        index: usize,
-        store: &Store,
-    ) -> Result<(), PassError> {
-        let reading = &self.readings[index];
-        if !reading.source.unnamed {
-            return Ok(());
-        }
-        let before = store.path_of(&reading.source.name).await?;
-        let now = reading.source.written.clone();
-        if let Some(before) = before.filter(|before| *before != now) {
-            let reason = format!(
-                "the source `{}` was read from {before} before, but from {now} now; to move it, name it in a `roster.yaml`",
-                reading.source.name
-            );
-            Arc::make_mut(&mut self.readings[index].as_read)
-                .removals_off
-                .push(reason);
-        }
-        Ok(())
-    }
-
-    /// Plans one source on a state.
-    pub fn plan_on(&mut self, index: usize, stored: &Snapshot) -> Plan {
-        let _phase = PhaseTimer::begin("checking and comparing");
-        let mut found = self.readings[index].relevant_diagnostics(stored);
-        found.extend(columns::unmapped(&self.readings[index], stored));
-        self.type_custom(index, stored, &mut found);
-        let secrets = SecretReader {
-            dir: self.config.secrets.clone(),
-            sealed: self.request.ignores_passwords,
-        };
-        let desired = &mut self.readings[index].desired;
-        if desired
-            .resources
-            .iter()
-            .any(|it| source_reading::has_password(it))
-        {
-            found.extend(secrets.compare(Arc::make_mut(desired), stored));
-        }
-        let rules = self.rules(index, stored);
-        let reading = &self.readings[index];
-        let mut plan = plan::plan(&reading.desired, stored, &rules, &found);
-        manifest::locate(&reading.tree, &mut plan.diagnostics);
-        plan
-    }
-
-    fn rules(&self, index: usize, stored: &Snapshot) -> PlanRules {
-        let reading = &self.readings[index];
-        let (source, judged): (&Source, _) = (&reading.source, reading.export_verdict.as_ref());
-        PlanRules {
-            prune: source.prune,
-            hold_errors: source.hold_errors,
-            report_drift: source.report_drift,
-            allow_delete: source.allow_delete || self.config.allow_delete,
-            authority: source.authority.clone(),
-            shop: self.config.shop.clone(),
-            peers: self.peers(index),
-            witnesses: Vec::new(),
-            pruning_peers: self.pruning(index),
-            order: self.config.order.clone(),
-            guards: self.config.guards.clone(),
-            accepts: self.config.accepts.clone(),
-            only: self.selected_keys(index, stored),
-            absent_after: source.feed().and_then(|export| export.absence),
-            is_new_export: judged.is_some_and(|judged| judged.is_new),
-            doubt: judged.and_then(|judged| judged.doubt.clone()),
-            doubt_holds: judged.is_some_and(|judged| judged.is_new) && !reading.is_pushed(),
-            doubtful_fields: judged.map_or_else(Vec::new, |judged| judged.doubtful_fields.clone()),
-            exact: self.request.exact,
-            scrub: self.request.scrub,
-            salt: stored.database.clone().unwrap_or_default(),
-            stop: self.request.stop.clone(),
-        }
-    }
-
-    fn peers(&self, index: usize) -> Vec<PeerSource> {
-        let others = self
-            .readings
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != index);
-        others.map(|(_, reading)| reading.peer()).collect()
-    }
-
-    /// The other sources that deactivate what disappears from them.
-    fn pruning(&self, index: usize) -> BTreeSet<Arc<str>> {
-        let others = self.readings.iter().enumerate();
-        let others = others.filter(|(other, reading)| *other != index && reading.source.prune);
-        others
-            .map(|(_, reading)| reading.source.name.clone())
-            .collect()
-    }
-
-    /// The resources that a partial request is about.
-    fn selected_keys(&self, index: usize, stored: &Snapshot) -> Option<BTreeSet<Key>> {
-        let reading = &self.readings[index];
-        let by_path = self.config.path.is_some() && !self.request.paths.is_empty();
-        if !by_path && self.request.targets.is_empty() {
-            return None;
-        }
-        let mut targets: BTreeSet<Key> = self.request.targets.iter().cloned().collect();
-        if by_path {
-            let folders: Vec<String> = self
-                .request
-                .paths
-                .iter()
-                .filter_map(|path| reading.relative_path(path))
-                .collect();
-            let held = |path: &str| {
-                folders
-                    .iter()
-                    .any(|folder| source_reading::contains_path(folder, path))
-            };
-            let declared = reading
-                .desired
-                .resources
-                .iter()
-                .filter(|declared| held(&declared.path));
-            targets.extend(declared.map(|declared| declared.key.clone()));
-        }
-        Some(plan::closure(&reading.desired, stored, targets))
     }
 
     /// What reading a source came upon.

@@ -5,14 +5,17 @@
 
 use super::feeds::{self, ExportVerdict};
 use super::source_reading::SourceReading;
-use super::{ManualExport, Pass, PassError};
+use super::{ManualExport, Pass, PassError, TypedPlan};
 use crate::config::RELEASED_AFTER;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds;
-use crate::model::{Claim, ClaimState, DeclaredResource, Digest, FieldRef, Key, KindId, Snapshot};
+use crate::model::{
+    Claim, ClaimState, DeclaredResource, Desired, Digest, FieldRef, Key, KindId, Snapshot,
+};
 use crate::plan::{self, HoldEntry, IdleReason, PeerSource, Plan, StepVerb};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What the plan of a source accepts of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -71,52 +74,47 @@ fn refusal(found: &[Diagnostic]) -> String {
     }
 }
 
-impl SourceReading {
+/// How a source stands to the others by what it declares in one plan.
+pub(super) struct SourceStanding<'a> {
+    reading: &'a SourceReading,
+    desired: &'a Arc<Desired>,
+}
+
+impl SourceStanding<'_> {
     /// Why the source's pass accepts nothing of what it declares, if so.
     fn unaccepted(&self) -> Option<String> {
-        if self.incremental.is_some() || self.is_pushed() {
+        let (reading, desired) = (self.reading, self.desired);
+        if reading.is_incremental() || reading.is_pushed() {
             return None;
         }
-        if !self.source.hold_errors && self.diagnostics.iter().any(Diagnostic::is_error) {
-            return Some(refusal(&self.diagnostics));
+        if !reading.source.hold_errors && reading.diagnostics.iter().any(Diagnostic::is_error) {
+            return Some(refusal(&reading.diagnostics));
         }
-        let lost = self.source.feed().is_some() && self.export_facts.is_none();
-        if lost || self.desired.resources.is_empty() && !self.desired.removals_off.is_empty() {
-            return Some(self.desired.removals_off.join("; "));
+        let lost = reading.source.feed().is_some() && reading.export_facts().is_none();
+        if lost || desired.resources.is_empty() && !desired.removals_off.is_empty() {
+            return Some(desired.removals_off.join("; "));
         }
-        let doubt = self
-            .export_verdict
-            .as_ref()
-            .and_then(|judged| judged.doubt.as_ref());
+        let judged = &reading.judged;
+        let doubt = judged.export.as_ref().and_then(|it| it.doubt.as_ref());
         if let Some((code, why)) = doubt {
             return Some(format!("{code}: {why}"));
         }
-        self.verdict.as_ref()?.refused.clone()
-    }
-
-    /// Whether all that it declares is known.
-    pub(super) fn is_fully_known(&self) -> bool {
-        let desired = &self.desired;
-        !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden_kinds.is_empty()
-    }
-
-    pub(super) fn is_pushed(&self) -> bool {
-        let feed = self.source.feed();
-        feed.is_some_and(crate::config::FeedConfig::is_pushed)
+        judged.plan.as_ref()?.refused.clone()
     }
 
     /// Why its pass writes nothing, and the way out.
     fn idle(&self) -> Option<IdleReason> {
-        let name = &self.source.name;
+        let reading = self.reading;
+        let name = &reading.source.name;
         if let Some(why) = self.unaccepted() {
             let help = format!("See the plan with `roster plan --source {name}`.");
             return Some(IdleReason { why, help });
         }
-        if self.closed.is_some() {
-            return self.closed.clone();
+        if reading.judged.closed.is_some() {
+            return reading.judged.closed.clone();
         }
-        let why = self.why_not_applied()?;
-        let help = if self.source.apply {
+        let why = reading.why_not_applied()?;
+        let help = if reading.source.apply {
             format!("Approve it with `roster approve source {name}`.")
         } else {
             format!("Set `mode: apply` for source {name}, or remove it from `order`.")
@@ -129,12 +127,13 @@ impl SourceReading {
         let all = |why: &str| kinds::ALL.map(|kind| (kind.id, why.to_owned())).into();
         let off = &self.desired.removals_off;
         match self.unaccepted() {
-            _ if self.is_pushed() => BTreeMap::new(),
+            _ if self.reading.is_pushed() => BTreeMap::new(),
             Some(why) => all(&why),
             None if !off.is_empty() => all(&off.join("; ")),
             None => {
                 // What was lost at once may be a folder that was not there: then so is what moved into it.
-                let emptied = self.verdict.iter().flat_map(|verdict| &verdict.emptied);
+                let verdict = self.reading.judged.plan.iter();
+                let emptied = verdict.flat_map(|verdict| &verdict.emptied);
                 let why = |kind| {
                     format!(
                         "all of its {} disappeared at once",
@@ -149,26 +148,53 @@ impl SourceReading {
     }
 
     /// The source as the others see it.
-    pub(super) fn peer(&self) -> PeerSource {
-        let idle = self.idle();
-        let tree = (self.incremental.is_none() && !self.is_pushed()).then(|| self.desired.clone());
-        let verdict = self.verdict.clone().unwrap_or_default();
+    pub fn peer(&self) -> PeerSource {
+        let (idle, reading) = (self.idle(), self.reading);
+        let is_known = !reading.is_incremental() && !reading.is_pushed();
+        let declared = is_known.then(|| self.desired.clone());
+        let verdict = reading.judged.plan.clone().unwrap_or_default();
         let (desired, unaccepted) = if idle.is_some() {
-            (None, tree)
+            (None, declared)
         } else {
-            (tree, None)
+            (declared, None)
         };
         PeerSource {
-            name: self.source.name.clone(),
+            name: reading.source.name.clone(),
             desired,
             unaccepted,
-            authority: self.source.authority.clone(),
+            authority: reading.source.authority.clone(),
             hidden_kinds: self.hidden_kinds(),
             idle,
             held: verdict.held,
             held_fields: verdict.held_fields,
-            absent_keys: self.absent.clone(),
+            absent_keys: reading.judged.absent.clone(),
         }
+    }
+}
+
+impl SourceReading {
+    /// How it stands to the other sources as it was planned last.
+    pub(super) fn standing(&self) -> SourceStanding<'_> {
+        self.standing_with(&self.desired)
+    }
+
+    /// How it stands to the other sources if it declares this.
+    pub(super) fn standing_with<'a>(&'a self, desired: &'a Arc<Desired>) -> SourceStanding<'a> {
+        SourceStanding {
+            reading: self,
+            desired,
+        }
+    }
+
+    /// Whether all that it declares is known.
+    pub(super) fn is_fully_known(&self) -> bool {
+        let desired = &self.desired;
+        !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden_kinds.is_empty()
+    }
+
+    pub(super) fn is_pushed(&self) -> bool {
+        let feed = self.source.feed();
+        feed.is_some_and(crate::config::FeedConfig::is_pushed)
     }
 
     /// What counts as absent from its exports, with the one that was read if that is accepted.
@@ -176,8 +202,8 @@ impl SourceReading {
         let export = self.source.feed();
         let after = export.map_or(RELEASED_AFTER, |export| export.released_after);
         let accepted = |judged: &&ExportVerdict| judged.is_started && judged.doubt.is_none();
-        let judged = self.export_verdict.as_ref().filter(accepted);
-        let now = judged.filter(|_| self.incremental.is_none());
+        let judged = self.judged.export.as_ref().filter(accepted);
+        let now = judged.filter(|_| !self.is_incremental());
         let missed = now.map_or(before, |judged| &judged.missed_counts).iter();
         let counts = missed.filter(|(_, missed)| **missed >= after);
         counts.map(|(key, _)| key.clone()).collect()
@@ -188,7 +214,7 @@ impl Pass<'_> {
     /// How a source that was planned stands to the others: the same digest, the same to them.
     #[must_use]
     pub fn standing_digest(&self, index: usize) -> Digest {
-        let peer = self.readings[index].peer();
+        let peer = self.readings[index].standing().peer();
         let revision = &self.readings[index].desired.revision;
         let hides: Vec<_> = peer.hidden_kinds.keys().collect();
         // Why is left out: a time in it would make every pass another one.
@@ -222,12 +248,12 @@ impl Pass<'_> {
                     ManualExport::NotManual,
                 )
             };
-            if reading.incremental.is_none() {
+            if !reading.is_incremental() {
                 let blank = self.config.guards.blank;
                 let judged = feeds::judge(reading, &before, stored, store, blank, by_hand).await?;
-                self.readings[at].export_verdict = judged;
+                self.readings[at].judged.export = judged;
             }
-            self.readings[at].absent = self.readings[at].counts_as_absent(&before);
+            self.readings[at].judged.absent = self.readings[at].counts_as_absent(&before);
         }
         Ok(())
     }
@@ -252,11 +278,11 @@ impl Pass<'_> {
             for plan in &earlier {
                 plan::advance(&mut stored, plan);
             }
-            let plan = self.plan_on(other, &stored);
+            let TypedPlan { plan, .. } = self.plan_on(other, &stored);
             self.go_on()?;
             let verdict = PassVerdict::of(&plan);
             less |= verdict.holds_something();
-            self.readings[other].verdict = Some(verdict);
+            self.readings[other].judged.plan = Some(verdict);
             earlier.push(plan);
         }
         Ok(less)
@@ -283,10 +309,10 @@ impl Pass<'_> {
         let others = self.readings.iter().enumerate();
         let others = others.filter(|(other, reading)| {
             *other != index
-                && reading.verdict.is_none()
-                && reading.incremental.is_none()
+                && reading.judged.plan.is_none()
+                && !reading.is_incremental()
                 && !reading.is_pushed()
-                && reading.idle().is_none()
+                && reading.standing().idle().is_none()
                 && depends(reading)
         });
         others.map(|(other, _)| other).collect()

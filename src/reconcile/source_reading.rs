@@ -6,18 +6,19 @@ use super::pass_verdict::PassVerdict;
 use crate::config::{Config, Source, SourceLocation};
 use crate::diagnostic::{self, Diagnostic, Origin, Severity, codes};
 use crate::git::{self, GitError};
+use crate::incremental::{CONTENT_PREFIX, CheckpointBasis, IncrementalRead, ReadFiles};
 use crate::kinds::{self, FieldType, Kind};
-use crate::manifest::{self, LoadOptions, LoadedManifests, RepeatedKeys, Tree};
+use crate::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use crate::model::{
-    Claim, CompactText, DeclaredResource, Desired, Digest, FieldRef, Key, LineColumn, Snapshot,
-    StatedField, StopFlag,
+    Claim, DeclaredResource, Desired, Digest, FieldRef, Key, LineColumn, Snapshot, StatedField,
 };
 use crate::plan::IdleReason;
+use crate::stop_flag::StopFlag;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// One source as it was read.
+/// One source as it was read, and what its pass found out about it since.
 pub struct SourceReading {
     /// What the configuration says of it.
     pub source: Source,
@@ -29,49 +30,38 @@ pub struct SourceReading {
     pub desired: Arc<Desired>,
     /// What reading it came upon.
     pub diagnostics: Vec<Diagnostic>,
-    /// The files that were read, with their digests.
-    pub digests: Vec<(Arc<str>, Digest)>,
-    /// Those of them that have to be read again though they are the same.
-    pub reread_always: BTreeSet<Arc<str>>,
-    /// The files that manifests name, with their digests; `=` stands before the path.
-    pub contents: Vec<(Arc<str>, Digest)>,
-    /// What is written out in several places, and the files of these.
-    pub repeated: RepeatedKeys,
-    /// The files without a document, and empty folders in their place.
-    pub blank_files: Vec<Arc<str>>,
-    /// What was not read, because it is known.
-    pub incremental: Option<IncrementalRead>,
-    /// What an export is as a whole.
-    pub export_facts: Option<ExportFacts>,
-    /// What is to be thought of it, once the database was asked.
-    pub export_verdict: Option<ExportVerdict>,
+    /// The files that were read.
+    pub files: ReadFiles,
+    pub content: SourceContent,
+    pub judged: SourceJudgement,
+}
+
+/// What of a source was read.
+pub enum SourceContent {
+    /// All of its manifests.
+    Tree,
+    /// The manifests that changed since it was applied, if any did.
+    ChangedFiles(IncrementalRead),
+    /// An export, or what was pushed. Without facts, nothing was sent or it cannot be read.
+    Export(Option<Box<ExportFacts>>),
+    /// Nothing: the export is the one that was applied last.
+    UnchangedExport(IncrementalRead, Option<Box<ExportFacts>>),
+}
+
+/// What a pass thinks of a source, once the database was asked.
+#[derive(Clone, Debug, Default)]
+pub struct SourceJudgement {
+    /// What is to be thought of its export.
+    pub export: Option<ExportVerdict>,
     /// What its plan accepts, once it was made.
-    pub verdict: Option<PassVerdict>,
+    pub plan: Option<PassVerdict>,
     /// Why it writes nothing at this time of day, though its pass would.
     pub closed: Option<IdleReason>,
     /// What its exports have not named so often that it decides nothing about it any more.
     pub absent: BTreeSet<Key>,
+    /// What an incremental plan takes over from the last apply.
+    pub basis: Option<CheckpointBasis>,
 }
-
-/// What of a source was not read, because it is as it was when the source was last applied.
-#[derive(Clone, Debug, Default)]
-pub struct IncrementalRead {
-    /// The files that are gone since.
-    pub gone: Vec<CompactText>,
-    /// The revision that was applied.
-    pub since: String,
-    /// How many resources the source declares, those of the files that were read included.
-    pub resources: u64,
-    /// What all of the files that were read declare.
-    pub read: Arc<Desired>,
-    /// How many it claimed before.
-    pub claimed: u64,
-    /// What it claims without declaring it, of kinds of which nothing is ever removed.
-    pub orphans: Vec<Key>,
-}
-
-/// Stands before the path of a file that a manifest names where paths of manifests stand too.
-pub(super) const CONTENT_PREFIX: &str = "=";
 
 /// Reads every configured source, a repository as it was fetched last: nothing goes to the network.
 pub fn read_sources(config: &Config, request: &PassRequest) -> Vec<SourceReading> {
@@ -104,7 +94,11 @@ pub(super) fn read_again(
     stop: &StopFlag,
 ) -> Vec<SourceReading> {
     let again = |reading: SourceReading| {
-        let (verdict, closed) = (reading.verdict.clone(), reading.closed.clone());
+        let judged = SourceJudgement {
+            plan: reading.judged.plan.clone(),
+            closed: reading.judged.closed.clone(),
+            ..SourceJudgement::default()
+        };
         let whole = match &reading.source.place {
             SourceLocation::Directory(root) => {
                 of_whole_tree(config, &reading.source, Tree::read(root), stop)
@@ -114,11 +108,7 @@ pub(super) fn read_again(
                 feeds::read(config, &reading.source, feed, &PassRequest::default())
             }
         };
-        SourceReading {
-            verdict,
-            closed,
-            ..whole
-        }
+        SourceReading { judged, ..whole }
     };
     readings.into_iter().map(again).collect()
 }
@@ -178,17 +168,15 @@ pub(super) fn read_tree(
     diagnostic::sort(&mut loaded.diagnostics);
     SourceReading {
         source: source.clone(),
-        reread_always: loud_files(&loaded),
-        contents: contents(&loaded, &tree),
-        digests: loaded.files,
-        repeated: loaded.repeated,
-        blank_files: loaded.blank,
-        incremental: None,
-        export_facts: None,
-        export_verdict: None,
-        verdict: None,
-        closed: None,
-        absent: BTreeSet::new(),
+        files: ReadFiles {
+            reread_always: loud_files(&loaded),
+            contents: contents(&loaded, &tree),
+            digests: loaded.files,
+            repeated: loaded.repeated,
+            blank: loaded.blank,
+        },
+        content: SourceContent::Tree,
+        judged: SourceJudgement::default(),
         desired: Arc::default(),
         as_read: Arc::default(),
         diagnostics: loaded.diagnostics,
@@ -202,7 +190,7 @@ impl SourceReading {
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         let mut errors = self.diagnostics.iter().filter(|found| found.is_error());
-        let nothing = self.incremental.is_none() && self.digests.is_empty();
+        let nothing = !self.is_incremental() && self.files.digests.is_empty();
         nothing && errors.any(|found| found.code == codes::SOURCE_UNREADABLE)
     }
 
@@ -290,12 +278,6 @@ fn field_of(kind: &Kind, is: fn(&FieldType) -> bool) -> Option<FieldRef> {
     Some(kinds::own_field(at))
 }
 
-/// Whether a resource has a password reference.
-pub(super) fn has_password(declared: &DeclaredResource) -> bool {
-    let field = field_of(kinds::get(declared.key.kind), is_secret);
-    field.is_some_and(|field| declared.stated(&field).is_some())
-}
-
 fn is_secret(ty: &FieldType) -> bool {
     matches!(ty, FieldType::Secret)
 }
@@ -322,13 +304,41 @@ impl SourceReading {
     }
 
     /// As it was read, without what a pass thought of it.
-    pub(super) fn without_verdicts(self) -> Self {
+    pub(super) fn without_judgement(self) -> Self {
         Self {
-            export_verdict: None,
-            verdict: None,
-            absent: BTreeSet::new(),
+            judged: SourceJudgement {
+                closed: self.judged.closed,
+                ..SourceJudgement::default()
+            },
             desired: Arc::clone(&self.as_read),
             ..self
+        }
+    }
+
+    /// What was left out, if only what changed was read.
+    pub(super) fn incremental(&self) -> Option<&IncrementalRead> {
+        match &self.content {
+            SourceContent::ChangedFiles(unread) | SourceContent::UnchangedExport(unread, _) => {
+                Some(unread)
+            }
+            SourceContent::Tree | SourceContent::Export(_) => None,
+        }
+    }
+
+    /// Whether only what changed was read.
+    #[must_use]
+    pub fn is_incremental(&self) -> bool {
+        self.incremental().is_some()
+    }
+
+    /// What its export is as a whole.
+    #[must_use]
+    pub fn export_facts(&self) -> Option<&ExportFacts> {
+        match &self.content {
+            SourceContent::Export(facts) | SourceContent::UnchangedExport(_, facts) => {
+                facts.as_deref()
+            }
+            SourceContent::Tree | SourceContent::ChangedFiles(_) => None,
         }
     }
 

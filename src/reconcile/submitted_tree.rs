@@ -5,8 +5,8 @@ use super::source_reading::{self, SourceReading};
 use super::{Pass, PassError, PassRequest, feeds};
 use crate::config::Config;
 use crate::manifest::Tree;
-use crate::model::StopFlag;
 use crate::plan::Plan;
+use crate::stop_flag::StopFlag;
 use crate::store::Store;
 
 /// What source `index` would come to if it said this.

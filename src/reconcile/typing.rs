@@ -3,33 +3,42 @@
 use super::Pass;
 use crate::check::{self, RuleDiagnostic};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::model::Snapshot;
+use crate::model::{Desired, Snapshot};
+use std::sync::Arc;
 
 impl Pass<'_> {
-    /// Types the custom cells of every source by the custom fields that are stored or declared by
-    /// the planned source or itself. What is wrong with another source's is for its own plan to say.
+    /// What every source declares, its custom cells typed by the custom fields that are stored or
+    /// declared by the planned source, which declares `planned`, or itself. What is wrong with another
+    /// source's is for its own plan to say.
     pub(super) fn type_custom(
-        &mut self,
+        &self,
         index: usize,
+        planned: &Arc<Desired>,
         stored: &Snapshot,
         found: &mut Vec<Diagnostic>,
-    ) {
-        let planned = check::definitions(&self.readings[index].as_read, stored);
-        let mut own = Vec::new();
+    ) -> Vec<Arc<Desired>> {
+        let definitions = check::definitions(planned, stored);
         let alone = self.readings.len() == 1;
-        for (at, reading) in self.readings.iter_mut().enumerate() {
+        let mut all = Vec::with_capacity(self.readings.len());
+        for (at, reading) in self.readings.iter().enumerate() {
+            let as_read = if at == index {
+                planned
+            } else {
+                &reading.as_read
+            };
+            let definitions = definitions.with_declared(as_read, stored);
             let mut findings = Vec::new();
-            let definitions = planned.with_declared(&reading.as_read, stored);
-            reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
-            reading.keep_emptied(stored, alone);
+            let mut desired = check::type_custom(as_read, &definitions, &mut findings);
+            reading.keep_emptied(&mut desired, stored, alone);
+            all.push(desired);
             if at == index {
-                own = findings;
+                let findings = findings.into_iter();
+                found.extend(
+                    findings.map(|finding| self.custom_value_diagnostic(index, stored, finding)),
+                );
             }
         }
-        found.extend(
-            own.into_iter()
-                .map(|finding| self.custom_value_diagnostic(index, stored, finding)),
-        );
+        all
     }
 
     /// What is wrong with a value; of a custom field that another source defines, what to do.

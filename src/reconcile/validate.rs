@@ -30,7 +30,7 @@ impl Pass<'_> {
         let mut found = self.readings[index].diagnostics.clone();
         found.extend(self.typed_beside(index, &stored));
         let rules = PlanRules {
-            only: self.selected_keys(index, &stored),
+            only: self.selected_keys(index, &stored, &self.readings[index].desired),
             witnesses: self.witnesses(index),
             ..PlanRules::default()
         };
@@ -104,7 +104,7 @@ impl Pass<'_> {
             let errors = reading.diagnostics.iter().filter(|found| found.is_error());
             PeerSource {
                 held: errors.filter_map(|found| found.key.clone()).collect(),
-                ..reading.peer()
+                ..reading.standing().peer()
             }
         };
         others.map(witness).collect()

@@ -11,9 +11,11 @@ use super::tables::{self, KindTable, LinkTable};
 use super::{Store, claim, codec, held_steps};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
-    CompactText, Digest, GuardBase, Key, KindId, Link, Row, Snapshot, SnapshotLookup, SnapshotRows,
+    CompactText, Digest, GuardBase, Key, KindId, Link, LookupRecorder, Row, Snapshot,
+    SnapshotLookup, SnapshotRows,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A transaction that reads one moment of a database with a schema.
 pub struct ReadTransaction {
@@ -63,6 +65,7 @@ impl ReadTransaction {
     pub async fn base_snapshot(
         &mut self,
         query: &SnapshotQuery<'_>,
+        recorder: Arc<dyn LookupRecorder>,
     ) -> Result<Snapshot, StoreError> {
         let tx = &mut self.tx;
         let mut snapshot = Snapshot {
@@ -74,24 +77,19 @@ impl ReadTransaction {
             held_steps: held_steps::read(tx, query.source).await?,
             ..Snapshot::default()
         };
-        snapshot.rows = SnapshotRows::partial();
+        snapshot.rows = SnapshotRows::partial(recorder);
         let mut definitions = Vec::new();
         for kind in kinds::RULE_KINDS {
             definitions.extend(read::rows(tx, tables::for_kind(kind)).await?);
         }
         let settings = kinds::settings_key();
         let keys = definitions.iter().map(|row| row.key.clone());
-        let keys: BTreeSet<Key> = keys.chain([settings.clone()]).collect();
+        let keys: BTreeSet<Key> = keys.chain([settings]).collect();
         self.claims(&keys, &mut snapshot).await?;
         for row in definitions {
             // The primary key keeps keys distinct.
             let _ = snapshot.rows.insert(row);
         }
-        snapshot
-            // An absent settings row is an answer too; otherwise the planner would ask for it
-            // again.
-            .rows
-            .mark_answered([SnapshotLookup::Row(settings)].into());
         Ok(snapshot)
     }
 
@@ -99,12 +97,12 @@ impl ReadTransaction {
     pub async fn extend_snapshot(
         &mut self,
         snapshot: &mut Snapshot,
-        asks: BTreeSet<SnapshotLookup>,
+        asks: &BTreeSet<SnapshotLookup>,
     ) -> Result<bool, StoreError> {
         let mut keys: BTreeSet<Key> = BTreeSet::new();
         let mut by_field: BTreeMap<(KindId, usize), Vec<&Key>> = BTreeMap::new();
         let mut alike: BTreeMap<(KindId, Option<usize>), Vec<&CompactText>> = BTreeMap::new();
-        for ask in &asks {
+        for ask in asks {
             match ask {
                 SnapshotLookup::Row(key) => _ = keys.insert(key.clone()),
                 SnapshotLookup::Referrers(kind, field, key) => {
@@ -147,7 +145,6 @@ impl ReadTransaction {
             }
         }
         self.claims(&keys, snapshot).await?;
-        snapshot.rows.mark_answered(asks);
         Ok(true)
     }
 

@@ -336,7 +336,7 @@ impl Place {
             .await
             .unwrap();
         let plan = pass.plan(0, &self.store, &[]).await.unwrap();
-        let part = pass.readings[0].incremental.is_some();
+        let part = pass.readings[0].is_incremental();
         (pass, plan, part)
     }
 
@@ -356,10 +356,10 @@ impl Place {
 
     /// What is stored is what is declared, but for what is held.
     fn is_as_declared(&self, stored: &Snapshot, plan: &Plan) {
-        let mut pass = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
-        pass.plan_on(0, stored);
+        let pass = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
+        let desired = pass.plan_on(0, stored).desired;
         let held: BTreeSet<&Key> = plan.held.iter().map(|held| &held.key).collect();
-        for declared in &pass.readings[0].desired.resources {
+        for declared in &desired[0].resources {
             if held.contains(&declared.key) {
                 continue;
             }

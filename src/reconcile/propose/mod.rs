@@ -110,7 +110,7 @@ pub fn propose(
             None,
         ),
     };
-    let digest = match &from.export_facts {
+    let digest = match from.export_facts() {
         Some(facts) => facts.digest.to_string(),
         None => from.desired.revision.to_string(),
     };

@@ -4,8 +4,9 @@ use super::{ChangedFile, ManifestProposal};
 use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::manifest::Tree;
-use crate::model::{Key, StopFlag};
+use crate::model::Key;
 use crate::reconcile::{PassError, SourceReading, source_reading};
+use crate::stop_flag::StopFlag;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// That the files say what is proposed, and nothing that is wrong and was not before.

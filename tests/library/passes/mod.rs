@@ -13,6 +13,7 @@ use roster::plan::{Plan, render};
 use roster::reconcile::{self, LeaseGuard, Pass, PassRequest};
 use roster::store::{SnapshotQuery, Store, StoreAccess};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -37,6 +38,11 @@ fn anywhere(plan: &Plan) -> serde_json::Value {
         }
     }
     plan
+}
+
+/// Everything that a step or a hold has, and JSON leaves out.
+fn shown(items: &[impl Debug]) -> Vec<String> {
+    items.iter().map(|item| format!("{item:#?}")).collect()
 }
 
 /// What is held, and by which rule.
@@ -101,12 +107,12 @@ impl Place {
         PassRequest::default().with_fetch_results(&reconcile::fetch(&self.config, None))
     }
 
-    /// The plans of a pass, and of how many sources only a part was read.
-    async fn plans(&self, mut pass: Pass<'_>) -> (Vec<Plan>, usize) {
-        let (mut plans, mut parts) = (Vec::new(), 0);
+    /// The plans of a pass, and of which sources only a part was read.
+    async fn plans(&self, mut pass: Pass<'_>) -> (Vec<Plan>, Vec<bool>) {
+        let (mut plans, mut parts) = (Vec::new(), Vec::new());
         for index in pass.selected_sources().unwrap() {
             plans.push(pass.plan(index, &self.store, &plans).await.unwrap());
-            parts += usize::from(pass.readings[index].incremental.is_some());
+            parts.push(pass.readings[index].is_incremental());
         }
         (plans, parts)
     }
@@ -115,7 +121,11 @@ impl Place {
     async fn planned(&self, what: &str, seen: &mut Seen) -> Vec<Plan> {
         let pass = Pass::read(&self.config, self.request(), &self.store);
         let (some, parts) = self.plans(pass.await.unwrap()).await;
-        seen.parts += parts;
+        seen.parts += parts.iter().filter(|part| **part).count();
+        for (plan, _) in some.iter().zip(&parts).filter(|(_, part)| **part) {
+            seen.parts_with_steps += usize::from(!plan.steps.is_empty());
+            seen.parts_that_report += usize::from(!plan.diagnostics.is_empty());
+        }
         let whole = Pass::read_in_full(&self.config, self.request()).unwrap();
         let (whole, _) = self.plans(whole).await;
         let scrub = PassRequest {
@@ -126,6 +136,11 @@ impl Place {
             .plans(Pass::read_in_full(&self.config, scrub).unwrap())
             .await;
         for (at, plan) in some.iter().enumerate() {
+            let (steps, held) = (&whole[at].steps, &whole[at].held);
+            assert_eq!(shown(&plan.steps), shown(steps), "{what}: steps");
+            assert_eq!(shown(&plan.held), shown(held), "{what}: holds");
+            let found = &whole[at].diagnostics;
+            assert_eq!(&plan.diagnostics, found, "{what}: diagnostics");
             assert_eq!(json(plan), json(&whole[at]), "{what}: everything read");
             assert_eq!(
                 json(plan),
@@ -185,6 +200,8 @@ impl Place {
 #[derive(Default, Debug)]
 struct Seen {
     parts: usize,
+    parts_with_steps: usize,
+    parts_that_report: usize,
     quiet: usize,
     steps: usize,
     held: usize,
@@ -272,6 +289,59 @@ async fn rests(together: &Place, apart: &Place, what: &str, seen: &mut Seen) {
     assert!(third.iter().all(|plan| plan.steps.is_empty()), "{what}");
     seen.rested += 1;
     seen.quiet += usize::from(ids(&plans).is_empty());
+}
+
+/// Edits of one source at a time: the others are not read again.
+async fn edits_of_one_source(database: &str, seed: u64, seen: &mut Seen) {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::open(dir.path(), "one", database, &configuration(seed)).await;
+    let mut dice = Dice(seed);
+    let mut trees = Trees::new();
+    trees.write(dir.path());
+    place.apply_together().await;
+    for round in 0..ROUNDS * 2 {
+        let before = trees.clone();
+        let source = [0, 0, 0, 1, 2][dice.roll(5)];
+        trees.edit_source(source, &mut dice);
+        trees.write(dir.path());
+        if dice.once_in(10) {
+            foreign(&place.database, BY_HAND[dice.roll(BY_HAND.len())]).await;
+        }
+        let what = format!("seed {seed}, round {round}, source {source}");
+        let plans = place.planned(&what, seen).await;
+        let wrong = |plan: &Plan| plan.diagnostics.iter().any(Diagnostic::is_error);
+        let errored = plans.iter().any(wrong);
+        let held = plans.iter().any(|plan| !plan.held.is_empty());
+        seen.errored += usize::from(errored);
+        seen.held += usize::from(held);
+        // While something is open, every pass reads everything.
+        if (errored || held) && !dice.once_in(6) {
+            trees = before;
+            trees.write(dir.path());
+        } else {
+            place.apply_together().await;
+        }
+    }
+    place.store.close().await;
+}
+
+#[test]
+fn an_incremental_plan_reports_what_a_full_plan_reports() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
+    let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 2));
+    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
+    for seed in first..first + sessions {
+        for (engine, database) in support::postgres::databases("one") {
+            let seen = seen.entry(engine).or_default();
+            runtime.block_on(edits_of_one_source(&database, seed, seen));
+        }
+    }
+    println!("{seen:?}");
+    for seen in seen.values() {
+        assert!(seen.parts > 3, "{seen:?}");
+        assert!(seen.errored + seen.held > 1, "{seen:?}");
+    }
 }
 
 #[test]

@@ -137,6 +137,15 @@ impl Trees {
         }
     }
 
+    /// One thing that somebody changes in one source.
+    pub fn edit_source(&mut self, source: usize, dice: &mut Dice) {
+        match source {
+            0 => self.edit_own(dice),
+            1 => self.edit_other(dice),
+            _ => self.edit_export(dice),
+        }
+    }
+
     /// The directory that declares most resources.
     fn edit_own(&mut self, dice: &mut Dice) {
         let user_of = format!("User/u-{}", dice.roll(USERS + 1));

@@ -1,19 +1,18 @@
-//! That somebody no longer waits for what is being worked out.
+//! Tells long work that nobody waits for its result any more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Says to work that takes long that it is to end: what it comes to is thrown away.
+/// Asks work that takes long to end early. Its result is thrown away.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
-    /// Says it.
+    /// Asks everyone who holds the flag to end.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was said.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -1,0 +1,206 @@
+//! An index of references, sorted by the digest of their target: one scan builds it, and each question
+//! is a binary search.
+
+use super::field_index::user;
+use super::planned_state::refers_to;
+use super::{PlannedState, ResourceView};
+use crate::kinds::{self, USER};
+use crate::model::{Key, KindId, SnapshotLookup, Value};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+/// The references before and after a plan.
+pub(super) struct ReferrerIndex<'a> {
+    stored: References<'a>,
+    /// The references of what the plan creates or changes.
+    planned: References<'a>,
+    /// The users whose documents name an account.
+    declared_users: ReferenceList<'a>,
+}
+
+/// By the kind and index of the reference field.
+type References<'a> = BTreeMap<(KindId, usize), ReferenceList<'a>>;
+
+/// Digest of the target's id, and who refers to it; sorted by the digest.
+type ReferenceList<'a> = Vec<(u64, &'a Key)>;
+
+impl<'a> ReferrerIndex<'a> {
+    pub fn of(world: &PlannedState<'a>) -> Self {
+        let users = || {
+            let declared = world.desired.resources.iter();
+            let users = declared.filter(|declared| declared.key.kind == USER);
+            sorted(users.flat_map(|declared| {
+                let accounts = declared.value(user::ACCOUNTS).into_iter();
+                let accounts = accounts.flat_map(Value::members);
+                accounts.map(|account| (digest(account), &declared.key))
+            }))
+        };
+        let (stored, (planned, declared_users)) = rayon::join(
+            || references(|kind| world.read_before(kind)),
+            || rayon::join(|| references(|kind| world.affected(kind)), users),
+        );
+        Self {
+            stored,
+            planned,
+            declared_users,
+        }
+    }
+
+    /// The resources that may refer to an id by a field of a kind, before the plan. Two ids may have
+    /// one digest, so the caller compares the value.
+    pub fn candidates_before<'s>(
+        &'s self,
+        kind: KindId,
+        field: usize,
+        id: &'s str,
+    ) -> impl Iterator<Item = &'a Key> + use<'a, 's> {
+        let stored = self.stored.get(&(kind, field));
+        stored.into_iter().flat_map(move |list| matching(list, id))
+    }
+
+    /// Those after the plan, some of them twice. Some no longer refer to the id.
+    pub fn candidates_after<'s>(
+        &'s self,
+        kind: KindId,
+        field: usize,
+        id: &'s str,
+    ) -> impl Iterator<Item = &'a Key> + use<'a, 's> {
+        let planned = self.planned.get(&(kind, field));
+        let planned = planned.into_iter().flat_map(move |list| matching(list, id));
+        self.candidates_before(kind, field, id).chain(planned)
+    }
+
+    /// The users whose documents may name an account.
+    pub fn candidate_users<'s>(
+        &'s self,
+        account: &str,
+    ) -> impl Iterator<Item = &'a Key> + use<'a, 's> {
+        matching(&self.declared_users, account)
+    }
+}
+
+impl<'a> PlannedState<'a> {
+    /// Who would refer to `key` by the field at `field` of resources of `kind`, sorted.
+    pub fn referrers(&self, kind: KindId, field: usize, key: &Key) -> Vec<&'a Key> {
+        self.ask_referrers(kind, field, key);
+        let links = |view: &ResourceView<'a>| view.links_to(field, &key.id);
+        let mut found: Vec<&Key> = match &self.index {
+            Some(index) => {
+                let candidates = index.candidates_after(kind, field, &key.id);
+                let views = candidates.filter_map(|key| self.after(key));
+                views.filter(links).map(|view| view.key).collect()
+            }
+            None => self
+                .read_after(kind)
+                .filter(links)
+                .map(|view| view.key)
+                .collect(),
+        };
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Who refers to `key` by that field as stored, sorted.
+    pub fn referrers_before(&self, kind: KindId, field: usize, key: &Key) -> Vec<&'a Key> {
+        self.ask_referrers(kind, field, key);
+        let links = |view: &ResourceView<'a>| view.links_to(field, &key.id);
+        let mut found: Vec<&Key> = match &self.index {
+            Some(index) => {
+                let candidates = index.candidates_before(kind, field, &key.id);
+                let views = candidates.filter_map(|key| self.before(key));
+                views.filter(links).map(|view| view.key).collect()
+            }
+            None => self
+                .read_before(kind)
+                .filter(links)
+                .map(|view| view.key)
+                .collect(),
+        };
+        found.sort_unstable();
+        found
+    }
+
+    /// The users whose documents name an account, sorted, whether or not they are in the world: they
+    /// would be there if they were not held.
+    pub fn declared_users(&self, account: &Key) -> Vec<&'a Key> {
+        let declared = |key: &&Key| {
+            let declared = self.desired.resources.get(key);
+            let accounts = declared.and_then(|declared| declared.value(user::ACCOUNTS));
+            accounts.is_some_and(|accounts| refers_to(accounts, &account.id))
+        };
+        let mut found: Vec<&Key> = match &self.index {
+            Some(index) => index
+                .candidate_users(&account.id)
+                .filter(declared)
+                .collect(),
+            None => {
+                let keys = self.desired.resources.iter().map(|declared| &declared.key);
+                let users = keys.filter(|key| key.kind == kinds::USER);
+                users.filter(declared).collect()
+            }
+        };
+        found.sort_unstable();
+        found
+    }
+
+    fn ask_referrers(&self, kind: KindId, field: usize, key: &Key) {
+        let rows = &self.stored.rows;
+        rows.note_lookup(|| SnapshotLookup::Referrers(kind, field, key.clone()));
+    }
+
+    /// Everybody who would refer to `key`, by whatever field: (referrer, its field).
+    pub fn all_referrers(&self, key: &Key) -> Vec<(&'a Key, usize)> {
+        let mut found = Vec::new();
+        for kind in kinds::ALL {
+            for (field, target) in kind.references() {
+                if target == key.kind {
+                    let referrers = self.referrers(kind.id, field, key);
+                    found.extend(referrers.into_iter().map(|referrer| (referrer, field)));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn references<'a, I>(views: impl Fn(KindId) -> I + Sync) -> References<'a>
+where
+    I: Iterator<Item = ResourceView<'a>>,
+{
+    let fields = kinds::ALL.into_par_iter().flat_map_iter(|kind| {
+        let fields = kind.references();
+        fields.map(|(field, _)| (kind.id, field))
+    });
+    let list = |(kind, field)| {
+        let views = views(kind);
+        let pairs = views.flat_map(move |view| {
+            let targets = view.targets(field);
+            targets.map(move |target| (digest(target), view.key))
+        });
+        ((kind, field), sorted(pairs))
+    };
+    fields.map(list).collect()
+}
+
+fn sorted<'a>(pairs: impl Iterator<Item = (u64, &'a Key)>) -> ReferenceList<'a> {
+    let mut list: ReferenceList<'a> = pairs.collect();
+    list.sort_unstable_by_key(|(digest, _)| *digest);
+    list
+}
+
+fn matching<'a, 'l>(
+    list: &'l [(u64, &'a Key)],
+    id: &str,
+) -> impl Iterator<Item = &'a Key> + use<'a, 'l> {
+    let digest = digest(id);
+    let start = list.partition_point(|(known, _)| *known < digest);
+    let from = list[start..].iter();
+    from.take_while(move |(known, _)| *known == digest)
+        .map(|(_, key)| *key)
+}
+
+fn digest(id: &str) -> u64 {
+    foldhash::fast::FixedState::default().hash_one(id)
+}

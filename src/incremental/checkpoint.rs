@@ -1,0 +1,158 @@
+//! What an apply leaves for the next pass to compare with.
+
+use super::files::{IncrementalRead, ReadFiles};
+use crate::config::{Config, Source};
+use crate::kinds;
+use crate::model::{CompactText, Desired, Digest, Key};
+use crate::plan::{Plan, StepVerb};
+use crate::store::{CheckpointUpdate, FileCheckpoint, IncrementalUpdate, PackedKeys};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an incremental plan takes over from the checkpoint before it.
+#[derive(Clone, Debug, Default)]
+pub struct CheckpointBasis {
+    /// How many resources the source declares, those of the files that were read included.
+    pub resources: u64,
+    /// How many it claimed before.
+    pub claimed: u64,
+    /// What it claims without declaring it, of kinds of which nothing is ever removed.
+    pub orphans: Vec<Key>,
+    /// What the files that were read declared before, and others too.
+    pub repeated: BTreeSet<Key>,
+}
+
+/// What a pass knows of the source that it applied.
+pub struct PassFacts<'a> {
+    pub config: &'a Config,
+    pub source: &'a Source,
+    /// What was planned, with the passwords that it names.
+    pub desired: &'a Desired,
+    pub files: &'a ReadFiles,
+    /// If only what changed was read.
+    pub incremental: Option<(&'a IncrementalRead, &'a CheckpointBasis)>,
+}
+
+/// What an apply of a whole source leaves to be remembered.
+pub fn checkpoint(pass: &PassFacts<'_>, plan: &Plan) -> CheckpointUpdate {
+    let unread = pass.incremental;
+    let desired = unread.map_or(pass.desired, |(unread, _)| &unread.declared);
+    let mut files = read_files(pass.files, desired, unread.map(|(_, basis)| basis));
+    // What is deleted is not there next time; a password may change while its reference stays.
+    let deleted = plan
+        .steps
+        .iter()
+        .filter(|step| step.verb == StepVerb::Delete);
+    let open = plan.unsettled.iter().chain(pass.desired.secrets.keys());
+    for key in open.chain(deleted.map(|step| &step.key)) {
+        let declared = desired.resources.get(key);
+        if let Some(file) = declared.and_then(|declared| files.get_mut(&*declared.path)) {
+            file.digest = None;
+        }
+    }
+    // What is held without being declared is in no file: it has to be looked for.
+    let undeclared = plan
+        .held
+        .iter()
+        .any(|held| !desired.resources.contains(&held.key));
+    let open = undeclared || !plan.waits_for.is_empty();
+    if open || !desired.removals_off.is_empty() {
+        files.clear();
+    } else {
+        files.extend(pass.files.contents.iter().map(|(path, digest)| {
+            let file = FileCheckpoint {
+                digest: Some(*digest),
+                ..FileCheckpoint::default()
+            };
+            (CompactText::new(path), file)
+        }));
+    }
+    let mut orphans = PackedKeys::default();
+    plan.orphans.iter().for_each(|key| orphans.push(key, false));
+    CheckpointUpdate {
+        path: pass.source.written.clone(),
+        revision: desired.revision.to_string(),
+        fingerprint: fingerprint(pass.config, pass.source),
+        resources: unread.map_or(desired.resources.len() as u64, |(_, basis)| basis.resources),
+        orphans,
+        files,
+        incremental: unread.map(|(unread, basis)| incremental_update(unread, basis, plan)),
+        accepted: None,
+        import_endings: Vec::new(),
+    }
+}
+
+/// The files that were read, with what each declares.
+fn read_files(
+    read: &ReadFiles,
+    desired: &Desired,
+    basis: Option<&CheckpointBasis>,
+) -> BTreeMap<CompactText, FileCheckpoint> {
+    let mut files: BTreeMap<CompactText, FileCheckpoint> = BTreeMap::new();
+    for (path, digest) in &read.digests {
+        let quiet = !read.reread_always.contains(path);
+        let file = FileCheckpoint {
+            digest: quiet.then_some(*digest),
+            ..FileCheckpoint::default()
+        };
+        files.insert(CompactText::new(path), file);
+    }
+    let again = read.repeated.iter();
+    let again = again.flat_map(|(key, paths)| paths.iter().map(move |path| (key, path)));
+    for (key, path) in again {
+        if let Some(file) = files.get_mut(&**path) {
+            file.keys.push(key, true);
+        }
+    }
+    let repeated = |key: &Key| {
+        read.repeated.contains_key(key) || basis.is_some_and(|basis| basis.repeated.contains(key))
+    };
+    for declared in &desired.resources {
+        if let Some(file) = files.get_mut(&*declared.path) {
+            file.keys.push(&declared.key, repeated(&declared.key));
+        }
+    }
+    files
+}
+
+/// What stays as it was remembered beside the files that were read again.
+fn incremental_update(
+    unread: &IncrementalRead,
+    basis: &CheckpointBasis,
+    plan: &Plan,
+) -> IncrementalUpdate {
+    let count = |verbs: &[StepVerb]| {
+        let steps = plan.steps.iter();
+        steps.filter(|step| verbs.contains(&step.verb)).count() as u64
+    };
+    IncrementalUpdate {
+        gone: unread.gone.clone(),
+        claimed: basis.claimed + count(&[StepVerb::Create, StepVerb::Adopt])
+            - count(&[StepVerb::Delete]),
+    }
+}
+
+/// Whatever decides, besides the files, what a source comes to: the table of kinds, the release
+/// and the configuration.
+pub fn fingerprint(config: &Config, source: &Source) -> Digest {
+    let peers: Vec<_> = config
+        .sources
+        .iter()
+        .map(|peer| (&peer.name, &peer.authority))
+        .collect();
+    let decided = (
+        kinds::fingerprint(),
+        env!("CARGO_PKG_VERSION"),
+        (source.prune, source.report_drift, &source.authority),
+        (&config.order, &config.shop),
+        source.feed().map(|feed| {
+            (
+                feed.mapping.digest,
+                &feed.mapping.trailer,
+                &feed.complete,
+                feed.absence,
+            )
+        }),
+        peers,
+    );
+    Digest::of(format!("{decided:?}").as_bytes())
+}

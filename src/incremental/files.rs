@@ -1,0 +1,142 @@
+//! Which files of a source changed since it was applied.
+
+use super::checkpoint::fingerprint;
+use crate::config::{Config, Source};
+use crate::kinds;
+use crate::manifest::{self, RepeatedKeys, Tree};
+use crate::model::{CompactText, Desired, Digest, KindId};
+use crate::plan::AuthorityMode;
+use crate::store::SourceCheckpoint;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Stands before the path of a file that a manifest names where paths of manifests stand too.
+pub const CONTENT_PREFIX: &str = "=";
+
+/// The files of a source that were read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadFiles {
+    /// Their digests.
+    pub digests: Vec<(Arc<str>, Digest)>,
+    /// Those of them that have to be read again though they are the same.
+    pub reread_always: BTreeSet<Arc<str>>,
+    /// The files that manifests name, with their digests; `=` stands before the path.
+    pub contents: Vec<(Arc<str>, Digest)>,
+    /// What is written out in several places, and the files of these.
+    pub repeated: RepeatedKeys,
+    /// The files without a document, and empty folders in their place.
+    pub blank: Vec<Arc<str>>,
+}
+
+/// What of a source was not read, because it is as it was when the source was last applied.
+#[derive(Clone, Debug, Default)]
+pub struct IncrementalRead {
+    /// The files that are gone since.
+    pub gone: Vec<CompactText>,
+    /// The revision that was applied.
+    pub since: String,
+    /// What all of the files that were read declare.
+    pub declared: Arc<Desired>,
+}
+
+/// How the files of a source differ from those that were applied last.
+pub struct FileChanges {
+    changed: BTreeMap<Arc<str>, Digest>,
+    /// How many files there are.
+    pub total: usize,
+    pub gone: Vec<CompactText>,
+    /// The revision of all the files, changed or not.
+    pub revision: Arc<str>,
+}
+
+/// Why all files of a source have to be read, before one is looked at.
+pub fn why_not_incremental(
+    config: &Config,
+    source: &Source,
+    applied: &SourceCheckpoint,
+) -> Option<&'static str> {
+    let enforced = |kind: KindId| {
+        let kind = kinds::get(kind);
+        (0..kind.fields.len()).all(|field| {
+            source.authority.mode(kind, &kinds::own_field(field)) == AuthorityMode::Enforce
+        })
+    };
+    if source.unnamed && applied.path != source.written {
+        return Some("it was applied from another path");
+    }
+    if applied.files.is_empty() {
+        return Some("its last apply left something open that no file declares");
+    }
+    let same_rules = applied.fingerprint == fingerprint(config, source);
+    (!same_rules || !kinds::RULE_KINDS.into_iter().all(enforced))
+        .then_some("the release or the configuration changed")
+}
+
+impl FileChanges {
+    /// Compares the files of a tree with those that were applied, or says why all have to be read.
+    pub fn between(tree: &Tree, applied: &SourceCheckpoint) -> Result<Self, &'static str> {
+        if !tree.diagnostics.is_empty() || !same_contents(tree, &applied.files) {
+            return Err("its folder, or a file that it names, changed");
+        }
+        let digests = manifest::digests(tree).ok_or("a file cannot be read")?;
+        let differs = |path: &str, digest: Digest| applied.files.get(path) != Some(&Some(digest));
+        let changed: BTreeMap<Arc<str>, Digest> = digests
+            .iter()
+            .filter(|(path, digest)| differs(path, *digest))
+            .cloned()
+            .collect();
+        // Reading a third again is no shorter than reading everything.
+        if changed.len() > 3 && changed.len() * 3 > digests.len() {
+            return Err("many files changed");
+        }
+        let now: BTreeSet<&str> = digests.iter().map(|(path, _)| &**path).collect();
+        let known = applied.files.keys().filter(|path| !is_content(path));
+        let gone = known.filter(|path| !now.contains(path.as_str()));
+        let all = digests.iter().map(|(path, digest)| (&**path, *digest));
+        Ok(Self {
+            gone: gone.cloned().collect(),
+            revision: match &tree.revision {
+                Some(commit) => Arc::clone(commit),
+                None => manifest::revision(all).to_string().into(),
+            },
+            total: digests.len(),
+            changed,
+        })
+    }
+
+    /// How many files changed.
+    pub fn count(&self) -> usize {
+        self.changed.len()
+    }
+
+    pub fn contains(&self, path: &str) -> bool {
+        self.changed.contains_key(path)
+    }
+
+    /// Whether a file changed again between the comparison and the reading of it.
+    pub fn changed_while_read(&self, read: &ReadFiles) -> bool {
+        let mut read = read.digests.iter();
+        read.any(|(path, digest)| self.changed.get(path) != Some(digest))
+    }
+}
+
+/// The path of a file that a manifest names is remembered with this before it.
+fn is_content(path: &str) -> bool {
+    path.starts_with(CONTENT_PREFIX)
+}
+
+fn same_contents(tree: &Tree, known: &BTreeMap<CompactText, Option<Digest>>) -> bool {
+    let mut contents = known.iter().filter(|(path, _)| is_content(path));
+    contents.all(|(path, digest)| {
+        let (path, Some(digest)) = (&path[CONTENT_PREFIX.len()..], digest) else {
+            return false;
+        };
+        match tree.digest(path) {
+            Some(now) => now == *digest,
+            None => tree
+                .file(path)
+                .is_ok_and(|bytes| Sha256::digest(bytes).starts_with(&digest.0)),
+        }
+    })
+}

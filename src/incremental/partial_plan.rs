@@ -1,0 +1,110 @@
+//! Whether a plan on a part of the database is the plan on all of it, and what it says of the rest.
+
+use super::checkpoint::CheckpointBasis;
+use super::files::{IncrementalRead, ReadFiles};
+use crate::kinds;
+use crate::model::{Desired, Key, Snapshot};
+use crate::plan::{Plan, PlanSummary, SourceRef, Step};
+use crate::store::{ReadTransaction, StoreError};
+
+/// How many resources a source declares and claims, as of its last apply.
+pub struct ClaimTotals {
+    pub basis: CheckpointBasis,
+    /// How many live rows nobody claims.
+    unclaimed: u64,
+}
+
+impl ClaimTotals {
+    /// Reads them, unless another apply came between or somebody else changed a row that the source
+    /// claims.
+    pub async fn read(
+        moment: &mut ReadTransaction,
+        source: &str,
+        unread: &IncrementalRead,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(applied) = moment.source_checkpoint(source).await? else {
+            return Ok(None);
+        };
+        let counts = moment.claim_counts(source).await?;
+        tracing::debug!(source, ?counts, "compared claims and rows");
+        let same = applied.revision == unread.since
+            && applied.claimed == counts.claimed
+            && counts.foreign == 0;
+        Ok(same.then(|| Self {
+            basis: CheckpointBasis {
+                resources: applied.resources,
+                claimed: counts.claimed,
+                orphans: applied.orphans,
+                ..CheckpointBasis::default()
+            },
+            unclaimed: counts.unclaimed,
+        }))
+    }
+
+    /// The plan of a source that is as it was applied, after the plans of others.
+    pub fn unchanged_plan(
+        &self,
+        desired: &Desired,
+        moment: &ReadTransaction,
+        earlier: &[Plan],
+    ) -> Plan {
+        let adopted: u64 = earlier.iter().map(|plan| plan.summary.adopt).sum();
+        Plan {
+            source: SourceRef {
+                name: desired.source.clone(),
+                revision: desired.revision.clone(),
+            },
+            database: Some(moment.database().to_owned()),
+            environment: moment.environment().map(ToOwned::to_owned),
+            summary: PlanSummary {
+                unchanged: self.basis.resources,
+                unclaimed: self.unclaimed.saturating_sub(adopted),
+                ..PlanSummary::default()
+            },
+            orphans: self.basis.orphans.clone(),
+            ..Plan::default()
+        }
+    }
+
+    /// Adds to a plan of the changed files what it does not say of the unchanged ones.
+    pub fn complete(&self, plan: &mut Plan, desired: &Desired, stored: &Snapshot) {
+        plan.summary.unchanged = self.basis.resources - plan.steps.len() as u64;
+        plan.orphans.clone_from(&self.basis.orphans);
+        plan.summary.unclaimed = unclaimed_after(self.unclaimed, desired, stored);
+    }
+}
+
+/// How many live rows nobody claims once those that are declared were adopted.
+pub fn unclaimed_after(before: u64, desired: &Desired, stored: &Snapshot) -> u64 {
+    let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
+    let declared = desired.resources.iter();
+    let adopted = declared.filter(|it| new(&it.key)).count() as u64;
+    before.saturating_sub(adopted)
+}
+
+/// Why a plan of the changed files is not the one of all of them.
+pub fn why_not_usable(
+    plan: &Plan,
+    files: &ReadFiles,
+    basis: &CheckpointBasis,
+) -> Option<&'static str> {
+    let repeated = |key: &Key| files.repeated.contains_key(key) || basis.repeated.contains(key);
+    let steps = plan.steps.iter().map(|step| &step.key);
+    let mut touched = steps.chain(plan.claim_updates.iter().map(|agreed| &agreed.key));
+    if touched.any(repeated) {
+        return Some("a changed resource is also declared elsewhere");
+    }
+    (!needs_no_decision(plan)).then_some("the change needs a decision")
+}
+
+/// Whether a plan changes what is declared, and nobody has to decide.
+///
+/// What guards are a share of is counted in the database, so they are those of the whole.
+fn needs_no_decision(plan: &Plan) -> bool {
+    let judges = |step: &Step| kinds::RULE_KINDS.contains(&step.key.kind);
+    !plan.errored
+        && plan.held.is_empty()
+        && plan.released.is_empty()
+        && plan.accepted.is_empty()
+        && !plan.steps.iter().any(judges)
+}

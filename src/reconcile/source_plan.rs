@@ -1,0 +1,274 @@
+//! Plans one source: what it declares beside the others, on what the database holds.
+
+use super::phase::PhaseTimer;
+use super::{
+    Pass, PassError, PassVerdict, columns, incremental_plan, millis_before_now, source_reading,
+    unconfigured_claims,
+};
+use crate::config::Source;
+use crate::manifest;
+use crate::model::{Desired, Key, Snapshot};
+use crate::plan::{self, PeerSource, Plan, PlanRules};
+use crate::secrets::{self, SecretReader};
+use crate::store::{SnapshotQuery, Store};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A plan, and what every source declared for it, its custom values typed.
+pub struct TypedPlan {
+    pub plan: Plan,
+    pub desired: Vec<Arc<Desired>>,
+}
+
+impl Pass<'_> {
+    /// Plans one source on what the database holds once `earlier` is applied.
+    pub async fn plan(
+        &mut self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+    ) -> Result<Plan, PassError> {
+        let mut plan = match incremental_plan::plan(self, index, store, earlier).await? {
+            Some(plan) => plan,
+            None => self.plan_whole(index, store, earlier).await?,
+        };
+        self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
+        if self.selected_sources()?.first() == Some(&index) {
+            unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
+        }
+        Ok(plan)
+    }
+
+    pub(super) async fn plan_whole(
+        &mut self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+    ) -> Result<Plan, PassError> {
+        if self.readings[index].is_incremental() {
+            let _phase = PhaseTimer::begin("reading all of the sources");
+            self.readings = source_reading::read_again(
+                self.config,
+                std::mem::take(&mut self.readings),
+                &self.request.stop,
+            );
+        }
+        self.go_on()?;
+        let mut stored = self.snapshot(index, store).await?;
+        for plan in earlier {
+            plan::advance(&mut stored, plan);
+        }
+        let declared = self.declared(index, store).await?;
+        self.judge_exports(index, &stored, store).await?;
+        self.go_on()?;
+        let planned = self.plan_declared(index, &declared, &stored, false);
+        let mut plan = self.keep_desired(planned);
+        self.go_on()?;
+        if self
+            .judge_others(index, &stored, store, earlier, &plan)
+            .await?
+        {
+            let planned = self.plan_declared(index, &declared, &stored, false);
+            plan = self.keep_desired(planned);
+            self.go_on()?;
+        }
+        Ok(plan)
+    }
+
+    /// Whether somebody still waits for it: what was stopped came to nothing that may be used.
+    pub(super) fn go_on(&self) -> Result<(), PassError> {
+        if self.request.stop.is_set() {
+            return Err(PassError::Stopped);
+        }
+        Ok(())
+    }
+
+    /// Reads what the database holds.
+    pub(super) async fn snapshot(
+        &self,
+        index: usize,
+        store: &Store,
+    ) -> Result<Snapshot, PassError> {
+        let _phase = PhaseTimer::begin("reading the database");
+        Ok(store.read(&self.query(index)).await?)
+    }
+
+    /// What has to be known of a source to plan it.
+    pub(super) fn query(&self, index: usize) -> SnapshotQuery<'_> {
+        let reading = &self.readings[index];
+        SnapshotQuery {
+            source: &reading.source.name,
+            declared: reading
+                .desired
+                .resources
+                .iter()
+                .map(|declared| &declared.key)
+                .collect(),
+            spent_since: millis_before_now(self.config.window),
+            approved_since: millis_before_now(self.config.approval_ttl),
+        }
+    }
+
+    /// What a source declares. Without a configuration another path may be another directory: nothing
+    /// is removed then.
+    async fn declared(&self, index: usize, store: &Store) -> Result<Arc<Desired>, PassError> {
+        let reading = &self.readings[index];
+        let mut declared = Arc::clone(&reading.as_read);
+        if !reading.source.unnamed {
+            return Ok(declared);
+        }
+        let before = store.path_of(&reading.source.name).await?;
+        let now = &reading.source.written;
+        if let Some(before) = before.filter(|before| before != now) {
+            let reason = format!(
+                "the source `{}` was read from {before} before, but from {now} now; to move it, name it in a `roster.yaml`",
+                reading.source.name
+            );
+            Arc::make_mut(&mut declared).removals_off.push(reason);
+        }
+        Ok(declared)
+    }
+
+    /// What every source declares, as it was planned last.
+    pub(super) fn desired(&self) -> Vec<Arc<Desired>> {
+        let readings = self.readings.iter();
+        readings.map(|reading| reading.desired.clone()).collect()
+    }
+
+    /// Keeps what a plan was made of.
+    pub(super) fn keep_desired(&mut self, planned: TypedPlan) -> Plan {
+        for (reading, desired) in self.readings.iter_mut().zip(planned.desired) {
+            reading.desired = desired;
+        }
+        planned.plan
+    }
+
+    /// Plans one source on a state.
+    pub fn plan_on(&self, index: usize, stored: &Snapshot) -> TypedPlan {
+        self.plan_declared(index, &self.readings[index].as_read, stored, false)
+    }
+
+    /// Plans what is declared anew in a source on the rows that it affects.
+    pub(super) fn plan_affected(
+        &self,
+        index: usize,
+        declared: &Arc<Desired>,
+        stored: &Snapshot,
+    ) -> TypedPlan {
+        self.plan_declared(index, declared, stored, true)
+    }
+
+    fn plan_declared(
+        &self,
+        index: usize,
+        declared: &Arc<Desired>,
+        stored: &Snapshot,
+        keeps_undeclared: bool,
+    ) -> TypedPlan {
+        let _phase = PhaseTimer::begin("checking and comparing");
+        let reading = &self.readings[index];
+        let mut found = reading.relevant_diagnostics(stored);
+        found.extend(columns::unmapped(reading, stored));
+        let mut desired = self.type_custom(index, declared, stored, &mut found);
+        let secrets = SecretReader {
+            dir: self.config.secrets.clone(),
+            sealed: self.request.ignores_passwords,
+        };
+        let own = &mut desired[index];
+        if own.resources.iter().any(|it| secrets::has_password(it)) {
+            found.extend(secrets.compare(Arc::make_mut(own), stored));
+        }
+        let rules = PlanRules {
+            keeps_undeclared,
+            ..self.rules(index, stored, &desired)
+        };
+        let mut plan = plan::plan(&desired[index], stored, &rules, &found);
+        manifest::locate(&reading.tree, &mut plan.diagnostics);
+        TypedPlan { plan, desired }
+    }
+
+    /// The rules of a plan for which every source declares this.
+    pub(super) fn rules(
+        &self,
+        index: usize,
+        stored: &Snapshot,
+        desired: &[Arc<Desired>],
+    ) -> PlanRules {
+        let reading = &self.readings[index];
+        let (source, judged): (&Source, _) = (&reading.source, reading.judged.export.as_ref());
+        PlanRules {
+            prune: source.prune,
+            hold_errors: source.hold_errors,
+            report_drift: source.report_drift,
+            allow_delete: source.allow_delete || self.config.allow_delete,
+            authority: source.authority.clone(),
+            shop: self.config.shop.clone(),
+            peers: self.peers(index, desired),
+            witnesses: Vec::new(),
+            pruning_peers: self.pruning(index),
+            order: self.config.order.clone(),
+            guards: self.config.guards.clone(),
+            accepts: self.config.accepts.clone(),
+            only: self.selected_keys(index, stored, &desired[index]),
+            keeps_undeclared: false,
+            absent_after: source.feed().and_then(|export| export.absence),
+            is_new_export: judged.is_some_and(|judged| judged.is_new),
+            doubt: judged.and_then(|judged| judged.doubt.clone()),
+            doubt_holds: judged.is_some_and(|judged| judged.is_new) && !reading.is_pushed(),
+            doubtful_fields: judged.map_or_else(Vec::new, |judged| judged.doubtful_fields.clone()),
+            exact: self.request.exact,
+            scrub: self.request.scrub,
+            salt: stored.database.clone().unwrap_or_default(),
+            stop: self.request.stop.clone(),
+        }
+    }
+
+    fn peers(&self, index: usize, desired: &[Arc<Desired>]) -> Vec<PeerSource> {
+        let all = self.readings.iter().zip(desired).enumerate();
+        let others = all.filter(|(other, _)| *other != index);
+        others
+            .map(|(_, (reading, desired))| reading.standing_with(desired).peer())
+            .collect()
+    }
+
+    /// The other sources that deactivate what disappears from them.
+    fn pruning(&self, index: usize) -> BTreeSet<Arc<str>> {
+        let others = self.readings.iter().enumerate();
+        let others = others.filter(|(other, reading)| *other != index && reading.source.prune);
+        others
+            .map(|(_, reading)| reading.source.name.clone())
+            .collect()
+    }
+
+    /// The resources that a partial request is about.
+    pub(super) fn selected_keys(
+        &self,
+        index: usize,
+        stored: &Snapshot,
+        desired: &Desired,
+    ) -> Option<BTreeSet<Key>> {
+        let reading = &self.readings[index];
+        let by_path = self.config.path.is_some() && !self.request.paths.is_empty();
+        if !by_path && self.request.targets.is_empty() {
+            return None;
+        }
+        let mut targets: BTreeSet<Key> = self.request.targets.iter().cloned().collect();
+        if by_path {
+            let folders: Vec<String> = self
+                .request
+                .paths
+                .iter()
+                .filter_map(|path| reading.relative_path(path))
+                .collect();
+            let held = |path: &str| {
+                folders
+                    .iter()
+                    .any(|folder| source_reading::contains_path(folder, path))
+            };
+            let declared = desired.resources.iter();
+            let declared = declared.filter(|declared| held(&declared.path));
+            targets.extend(declared.map(|declared| declared.key.clone()));
+        }
+        Some(plan::closure(desired, stored, targets))
+    }
+}
