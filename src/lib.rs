@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod diagnostic;
+pub mod document;
 pub mod feed;
 pub mod git;
 pub mod http;

@@ -6,13 +6,16 @@ use super::plan::first_code;
 use super::progress::ProgressGuard;
 use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScope, session};
 use crate::config::{Config, Source};
-use crate::plan::{Plan, render};
+use crate::document::{
+    self, ApplyDocument, ApplyListDocument, ApplyResultDocument, DocumentList, FORMAT_VERSION,
+    PlanDocument,
+};
+use crate::plan::Plan;
 use crate::reconcile::{
     self, LeaseGuard, Pass, PassOutcome, PassRequest, PassResult, PlanConsent, PlanDecision,
 };
 use crate::store::Store;
 use clap::Args;
-use serde_json::json;
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,7 +107,7 @@ fn is_plan(path: &Path) -> bool {
 pub fn finish(global: &GlobalOptions, ended: &mut [SourceResult], wanted: usize) -> CommandResult {
     // Before a failure is returned: the sources that were applied must be reported in any case.
     if global.output == OutputFormat::Json {
-        document(ended, wanted)?;
+        write_document(ended, wanted)?;
     }
     if let Some(failure) = ended.last_mut().and_then(|ended| ended.failure.take()) {
         return Err(failure);
@@ -116,34 +119,37 @@ pub fn finish(global: &GlobalOptions, ended: &mut [SourceResult], wanted: usize)
 }
 
 /// One document; several sources are its members.
-fn document(ended: &[SourceResult], wanted: usize) -> std::io::Result<()> {
+fn write_document(ended: &[SourceResult], wanted: usize) -> std::io::Result<()> {
     let mut out = output::stdout();
     match ended {
         [one] if wanted == 1 => {
             if let Some(plan) = &one.plan {
-                render::json::write_applied(plan, one.run, one.outcome.name(), &mut out)?;
+                let applied = ApplyDocument::new(plan, one.run, one.outcome.name());
+                document::write(&applied, &mut out)?;
             }
         }
         all => {
-            let plans: Vec<&Plan> = all.iter().filter_map(|one| one.plan.as_ref()).collect();
-            let results = all.iter().map(SourceResult::json);
-            render::json::write_all_applied(&plans, &results.collect::<Vec<_>>(), &mut out)?;
+            let plans = all.iter().filter_map(|one| one.plan.as_ref());
+            let applied = ApplyListDocument {
+                format_version: FORMAT_VERSION,
+                plans: plans.map(PlanDocument::from).collect(),
+                results: DocumentList::of(all, ApplyResultDocument::from),
+            };
+            document::write(&applied, &mut out)?;
         }
     }
     out.flush()
 }
 
-impl SourceResult {
-    fn json(&self) -> serde_json::Value {
-        let mut result = json!({
-            "source": self.source,
-            "run": self.run,
-            "outcome": self.outcome.name(),
-        });
-        if let Some(failure) = &self.failure {
-            result["error"] = failure.message.as_str().into();
+impl<'a> From<&'a SourceResult> for ApplyResultDocument<'a> {
+    fn from(result: &'a SourceResult) -> Self {
+        let failure = result.failure.as_ref();
+        Self {
+            source: &result.source,
+            run: result.run,
+            outcome: result.outcome.name(),
+            error: failure.map(|failure| &*failure.message),
         }
-        result
     }
 }
 
@@ -369,7 +375,7 @@ async fn apply_and_print(
             Err(_) => (None, PassOutcome::Failed),
         };
         let mut out = output::stdout();
-        render::json::write_applied(plan, run, outcome.name(), &mut out)?;
+        document::write(&ApplyDocument::new(plan, run, outcome.name()), &mut out)?;
         out.flush()?;
         applied?;
         return Ok(());

@@ -80,7 +80,7 @@ async fn source(
     if remote.url.is_some() {
         let path = format!("api/v1/sources/{}/approve", encode_segment(name));
         let body = json!({"reason": reason});
-        remote.daemon()?.post(&path, &body).await?;
+        remote.daemon()?.post::<()>(&path, &body).await?;
         anstream::println!("Approved source {name}. The daemon runs a pass.");
         return Ok(0);
     }
@@ -170,7 +170,7 @@ async fn hold(
     if remote.url.is_some() {
         let body = json!({"reason": reason, "only": only});
         let path = format!("api/v1/holds/{id}/approve");
-        remote.daemon()?.post(&path, &body).await?;
+        remote.daemon()?.post::<()>(&path, &body).await?;
         anstream::println!("Approved hold {id}. The daemon runs a pass.");
         return Ok(0);
     }

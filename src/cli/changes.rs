@@ -6,11 +6,12 @@ use super::{
     session,
 };
 use crate::config::Config;
+use crate::document::ChangeDocument;
 use crate::feed::mapping::Mapping;
 use crate::feed::write::{DirectoryChanges, WriteFormat};
 use crate::kinds;
 use crate::model::{CompactText, Key};
-use crate::reconcile::{self, json};
+use crate::reconcile;
 use crate::store::{ChangeRecord, Store};
 use clap::Args;
 use serde_json::Value;
@@ -155,7 +156,7 @@ impl ChangeReader {
             all.extend(part);
         }
         let mut out = output::stdout();
-        list_output::write(global, all.iter().map(json::change), &mut out)?;
+        list_output::write(global, all.into_iter().map(ChangeDocument::from), &mut out)?;
         Ok(out.flush()?)
     }
 
@@ -169,11 +170,12 @@ impl ChangeReader {
     async fn print_batch(&mut self) -> Result<usize, CommandFailure> {
         let part = self.next().await?;
         let mut out = output::stdout();
-        part.iter()
-            .try_for_each(|change| writeln!(out, "{}", json::change(change)))?;
+        let count = part.len();
+        let mut documents = part.into_iter().map(ChangeDocument::from);
+        documents.try_for_each(|change| list_output::write_line(&change, &mut out))?;
         // After every batch, so that a reader of `--follow` sees changes at once.
         out.flush()?;
-        Ok(part.len())
+        Ok(count)
     }
 
     /// Prints existing and new changes; interrupts take effect between two batches.

@@ -5,7 +5,13 @@ use super::remote::{DaemonClient, RemoteOptions, encode_segment};
 use super::{
     CommandFailure, CommandResult, GlobalOptions, OutputFormat, failure, list_output, output,
 };
-use crate::diagnostic::{plural, visible};
+use crate::diagnostic::{Severity, plural, visible};
+use crate::document::{
+    ClosedWindow, DaemonStatus, FeedState, PassOutcome, ReconcileReply, SourceState, SourceView,
+    WorkerActivity,
+};
+use crate::http::HealthReply;
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -74,31 +80,19 @@ pub async fn status(global: &GlobalOptions, options: &StatusOptions) -> CommandR
         return health(global, &options.remote).await;
     }
     let daemon = options.remote.daemon()?;
-    let status = match &options.source {
-        None => daemon.get("api/v1/status").await?,
-        Some(source) => {
-            daemon
-                .get(&format!("api/v1/sources/{}", encode_segment(source)))
-                .await?
-        }
-    };
     let mut out = output::stdout();
-    if !list_output::write_one(global, &status, &mut out)? {
-        if let Some(why) = status["reloadError"].as_str() {
-            writeln!(
-                out,
-                "The configuration could not be reloaded; the previous one is in use: {why}"
-            )?;
+    match &options.source {
+        None => {
+            let answer: Value = daemon.get("api/v1/status").await?;
+            if !list_output::write_one(global, &answer, &mut out)? {
+                print_status(&daemon.read(answer)?, &mut out)?;
+            }
         }
-        match status["sources"].as_array() {
-            Some(sources) => sources
-                .iter()
-                .try_for_each(|source| print_source(source, &mut out))?,
-            None => print_source(&status, &mut out)?,
-        }
-        if let Some(waiting) = status["notices"].as_u64().filter(|waiting| *waiting > 0) {
-            let why = status["noticeError"].as_str().unwrap_or("no attempt yet");
-            writeln!(out, "{waiting} unsent notices: {why}")?;
+        Some(source) => {
+            let answer: Value = daemon.get(&source_path(source)).await?;
+            if !list_output::write_one(global, &answer, &mut out)? {
+                print_source(&daemon.read(answer)?, &mut out)?;
+            }
         }
     }
     out.flush()?;
@@ -106,10 +100,26 @@ pub async fn status(global: &GlobalOptions, options: &StatusOptions) -> CommandR
 }
 
 /// Checks whether the daemon is alive.
+fn print_status(status: &DaemonStatus, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(why) = &status.reload_error {
+        writeln!(
+            out,
+            "The configuration could not be reloaded; the previous one is in use: {why}"
+        )?;
+    }
+    let mut sources = status.sources.iter();
+    sources.try_for_each(|source| print_source(source, out))?;
+    if status.notices > 0 {
+        let why = status.notice_error.as_deref().unwrap_or("no attempt yet");
+        writeln!(out, "{} unsent notices: {why}", status.notices)?;
+    }
+    Ok(())
+}
+
 async fn health(global: &GlobalOptions, remote: &RemoteOptions) -> CommandResult {
     // Without a token: a container's health check should not need one.
     let daemon = remote.anonymous("http://127.0.0.1:8080")?;
-    let asked = tokio::time::timeout(HEALTH_TIMEOUT, daemon.get("healthz")).await;
+    let asked = tokio::time::timeout(HEALTH_TIMEOUT, daemon.get::<Value>("healthz")).await;
     // {||The client's own timeout is for planning the largest tree; a container would be killed
     // long before.
     let late = || {
@@ -121,112 +131,99 @@ async fn health(global: &GlobalOptions, remote: &RemoteOptions) -> CommandResult
     let health = asked.map_err(|_| CommandFailure::error(late()))??;
     let mut out = output::stdout();
     if !list_output::write_one(global, &health, &mut out)? {
-        writeln!(out, "{}", health["status"].as_str().unwrap_or_default())?;
+        let health: HealthReply = daemon.read(health)?;
+        writeln!(out, "{}", health.status)?;
     }
     out.flush()?;
     Ok(0)
 }
 
 /// Prints one source: its state, then its holds and problems.
-fn print_source(source: &Value, out: &mut dyn Write) -> io::Result<()> {
-    let state = &source["state"];
-    // Texts from the daemon quote files and other programs, so control characters are made visible.
-    let word = |value: &Value| visible(value.as_str().unwrap_or_default()).into_owned();
-    let revision = word(&state["lastAttempted"]["revision"]);
+fn print_source(source: &SourceView, out: &mut dyn Write) -> io::Result<()> {
+    let state = &source.state;
+    let mark = state.last_attempted.as_ref();
+    let revision = visible(mark.map_or("", |mark| &mark.revision));
     let revision = revision.get(..12).unwrap_or(&revision);
-    let outcome = if source["suspended"].is_object() {
-        "suspended".to_owned()
-    } else {
-        word(&state["outcome"])
+    let outcome = match &source.suspended {
+        Some(_) => "suspended",
+        None => state.outcome.name(),
     };
     writeln!(
         out,
         "{}  {outcome}  {revision}  {}",
-        word(&source["name"]),
-        word(&source["from"])
+        visible(&source.name),
+        visible(&source.from)
     )?;
-    writeln!(out, "  {}", word(&source["why"]))?;
-    if let Some(next) = source["activity"]["next"].as_str() {
-        writeln!(out, "  next pass: {next}")?;
+    writeln!(out, "  {}", visible(&source.why))?;
+    if let WorkerActivity::Waiting { next, .. } = &source.activity {
+        writeln!(out, "  next pass: {}", moment(*next))?;
     }
-    if let Some(until) = source["window"]["until"].as_str() {
-        writeln!(
-            out,
-            "  window closed until {until}: {}",
-            word(&source["window"]["by"])
-        )?;
+    if let Some(ClosedWindow {
+        by,
+        until: Some(until),
+    }) = &source.window
+    {
+        let until = moment(*until);
+        writeln!(out, "  window closed until {until}: {}", visible(by))?;
     }
-    feed(&state["feed"], out)?;
-    for hold in state["held"].as_array().into_iter().flatten() {
-        writeln!(
-            out,
-            "  ! held  {}  {}",
-            word(&hold["code"]),
-            word(&hold["message"])
-        )?;
-        for command in hold["commands"].as_array().into_iter().flatten() {
-            writeln!(out, "      {}", word(command))?;
+    if let Some(feed) = &state.feed {
+        print_feed(feed, out)?;
+    }
+    for hold in &state.held {
+        let message = visible(&hold.message);
+        writeln!(out, "  ! held  {}  {message}", visible(&hold.code))?;
+        for command in &hold.commands {
+            writeln!(out, "      {}", visible(command))?;
         }
     }
-    let findings = state["findings"].as_array().into_iter().flatten();
-    for found in findings.filter(|found| found["severity"] != "note") {
-        let place = visible(found["place"].as_str().unwrap_or("-"));
+    let findings = state.findings.iter();
+    for found in findings.filter(|found| found.severity != Severity::Note.word()) {
         writeln!(
             out,
-            "  {}[{}]  {place}  {}",
-            word(&found["severity"]),
-            word(&found["code"]),
-            word(&found["message"])
+            "  {}[{}]  {}  {}",
+            visible(&found.severity),
+            visible(&found.code),
+            visible(found.place.as_deref().unwrap_or("-")),
+            visible(&found.message)
         )?;
     }
     Ok(())
 }
 
 /// Prints what is known about an export, and what it no longer contains.
-fn feed(feed: &Value, out: &mut dyn Write) -> io::Result<()> {
-    if feed.is_null() {
-        return Ok(());
-    }
-    let word = |value: &Value| visible(value.as_str().unwrap_or_default()).into_owned();
-    let trailer = feed["trailer"].as_u64();
+fn moment(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn print_feed(feed: &FeedState, out: &mut dyn Write) -> io::Result<()> {
+    let trailer = feed.trailer;
     let trailer = trailer.map_or(String::new(), |rows| format!(" (trailer: {rows})"));
-    let written = feed["writtenAt"].as_str();
-    let written = written.map_or(String::new(), |at| format!(", written {at}"));
-    let accepted = match (feed["acceptedAt"].as_str(), feed["begun"].as_bool()) {
-        (Some(at), _) => format!("{} accepted, last {at}", feed["accepted"]),
-        (None, Some(true)) => "none accepted yet".to_owned(),
-        (None, _) => "awaiting first approval".to_owned(),
+    let written = feed.written_at;
+    let written = written.map_or(String::new(), |at| format!(", written {}", moment(at)));
+    let accepted = match feed.accepted_at {
+        Some(at) => format!("{} accepted, last {}", feed.accepted, moment(at)),
+        None if feed.begun => "none accepted yet".to_owned(),
+        None => "awaiting first approval".to_owned(),
     };
     writeln!(
         out,
         "  export: {}, {}{trailer}{written}; {accepted}",
-        word(&feed["name"]),
-        plural(&feed["rows"], "row")
+        visible(&feed.name),
+        plural(feed.rows, "row")
     )?;
-    if feed["doubt"].is_object() {
-        let doubt = &feed["doubt"];
-        writeln!(
-            out,
-            "  incomplete: {} ({})",
-            word(&doubt["message"]),
-            word(&doubt["code"])
-        )?;
+    if let Some(doubt) = &feed.doubt {
+        let message = visible(&doubt.message);
+        writeln!(out, "  incomplete: {message} ({})", visible(&doubt.code))?;
     }
-    for missing in feed["missing"].as_array().into_iter().flatten() {
-        let named: Vec<String> = missing["resources"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(word)
-            .collect();
-        let of = missing["of"].as_u64();
-        let of = of.map_or(String::new(), |of| format!(" of {of}"));
+    for missing in &feed.missing {
+        let named: Vec<_> = missing.resources.iter().map(|name| visible(name)).collect();
+        let of = missing.of.map_or(String::new(), |of| format!(" of {of}"));
         writeln!(
             out,
             "  missing {}{of} times: {} ({})",
-            missing["missed"],
+            missing.missed,
             named.join(", "),
-            missing["count"]
+            missing.count
         )?;
     }
     Ok(())
@@ -253,9 +250,8 @@ async fn send_suspension(
     }
     let daemon = options.remote.daemon()?;
     let path = path(options.source.as_deref(), act);
-    daemon
-        .post(&path, &json!({"reason": options.reason}))
-        .await?;
+    let body = json!({"reason": options.reason});
+    daemon.post::<()>(&path, &body).await?;
     print_done(
         global,
         &format!(
@@ -280,16 +276,17 @@ pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> Co
     // Asked before the request: otherwise a quick pass could end before the first look, and the
     // wait would go on for ever.
     let before = match &options.source {
-        Some(source) if options.wait => last_pass_end(&daemon.get(&source_path(source)).await?),
+        Some(source) if options.wait => {
+            let view: SourceView = daemon.get(&source_path(source)).await?;
+            view.ended
+        }
         _ => None,
     };
-    let asked = daemon.post(&path, &body).await?;
+    let asked: ReconcileReply = daemon.post(&path, &body).await?;
     if let (true, Some(source)) = (options.wait, &options.source) {
         return wait_for_pass(global, &daemon, source, before).await;
     }
-    let sources = asked["sources"].as_array().into_iter().flatten();
-    let sources: Vec<&str> = sources.filter_map(Value::as_str).collect();
-    let what = sources.join(", ");
+    let what = asked.sources.join(", ");
     print_done(
         global,
         &format!("Requested a pass of {what}. See the result with `roster status`."),
@@ -297,48 +294,41 @@ pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> Co
     Ok(0)
 }
 
-/// When the last pass of a source ended, according to its status.
-fn last_pass_end(source: &Value) -> Option<String> {
-    source["ended"].as_str().map(str::to_owned)
-}
-
 /// Waits for a pass that ended after `before`, and prints its result.
 async fn wait_for_pass(
     global: &GlobalOptions,
     daemon: &DaemonClient,
     source: &str,
-    before: Option<String>,
+    before: Option<DateTime<Utc>>,
 ) -> CommandResult {
     loop {
-        let now = daemon.get(&source_path(source)).await?;
-        let done = now["activity"]["now"] == "waiting" && last_pass_end(&now) != before;
-        if !done {
-            // A suspended source will not run the requested pass.
-            if now["suspended"].is_object() {
-                let why = now["why"].as_str().unwrap_or("suspended");
+        let answer: Value = daemon.get(&source_path(source)).await?;
+        let now: SourceView = daemon.read(answer.clone())?;
+        let waiting = matches!(now.activity, WorkerActivity::Waiting { .. });
+        if !waiting || now.ended == before {
+            if now.suspended.is_some() {
                 return Err(CommandFailure::error(format!(
-                    "no pass of {source}: {why}; resume it with `roster resume {source} --reason ..`"
+                    "no pass of {source}: {}; resume it with `roster resume {source} --reason ..`",
+                    now.why
                 )));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
             continue;
         }
         let mut out = output::stdout();
-        if !list_output::write_one(global, &now, &mut out)? {
+        if !list_output::write_one(global, &answer, &mut out)? {
             print_source(&now, &mut out)?;
         }
         out.flush()?;
-        return Ok(exit_code(&now["state"]));
+        return Ok(exit_code(&now.state));
     }
 }
 
-fn exit_code(state: &Value) -> u8 {
-    // The same codes as those of `roster apply`, so that a script can use either.
-    let failed = matches!(state["outcome"].as_str(), Some("failed" | "refused"));
-    let mut held = state["held"].as_array().into_iter().flatten();
-    if failed || state["errors"].as_u64().is_some_and(|errors| errors > 0) {
+fn exit_code(state: &SourceState) -> u8 {
+    let failed = matches!(state.outcome, PassOutcome::Failed | PassOutcome::Refused);
+    if failed || state.errors > 0 {
         failure::ERROR
-    } else if held.any(|hold| hold["hold"].is_string() && hold["standing"] == false) {
+    } else if state.waiting().next().is_some() {
         failure::HELD
     } else {
         0

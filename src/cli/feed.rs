@@ -6,6 +6,7 @@ use super::{
     CommandFailure, CommandResult, GlobalOptions, OutputFormat, atomic_file, failure, output,
 };
 use crate::diagnostic::{Diagnostic, visible};
+use crate::document::DiagnosticDocument;
 use crate::feed::format::{ExportRecord, RawCell, SheetSelector};
 use crate::feed::guess::{self, ExportProfile, PresetFit, ProfileOptions};
 use clap::{Args, Subcommand};
@@ -282,7 +283,7 @@ fn document(look: &ExportProfile, rows: &[ExportRecord]) -> Value {
         "presets": fits.collect::<Vec<_>>(),
         "ambiguous": guess::rivals(look).iter().map(|rival| json!({"presets": [rival.first, rival.second], "columns": rival.columns, "why": rival.difference()})).collect::<Vec<_>>(),
         "first": rows.iter().map(|record| row(look, record)).collect::<Vec<_>>(),
-        "diagnostics": outcome.diagnostics.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
+        "diagnostics": outcome.diagnostics.iter().map(DiagnosticDocument::from).collect::<Vec<_>>(),
     })
 }
 

@@ -2,10 +2,10 @@
 
 use super::{CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::visible;
+use crate::document::{ResourceDocument, ResourceMeta};
 use crate::kinds::{self, Kind};
 use crate::manifest::write;
 use crate::model::{FieldRef, Row, Value};
-use crate::reconcile::json;
 use crate::store::StoredResource;
 use clap::Args;
 use std::io::{self, Write};
@@ -31,12 +31,12 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         let Some(record) = store.record(&key).await? else {
             return Err(session::unknown_resource(&store, &key).await?);
         };
-        if !list_output::write_one(global, &json::resource(&record), &mut out)? {
+        if !list_output::write_one(global, &ResourceDocument::from(&record), &mut out)? {
             print_resource(kind, &record, &mut out)?;
         }
     } else {
         let records = store.records(kind.id).await?;
-        if !list_output::write(global, records.iter().map(json::resource), &mut out)? {
+        if !list_output::write(global, records.iter().map(ResourceDocument::from), &mut out)? {
             print_table(kind, &records, &mut out)?;
         }
     }
@@ -54,18 +54,23 @@ fn print_resource(
     let said = said.iter().map(|(field, value)| (field, *value));
     // The output can be used as a manifest as it is; everything else is a comment.
     out.write_all(write::document(kind, &record.row.key.id, said).as_bytes())?;
-    let serde_json::Value::Object(meta) = json::meta(record) else {
-        return Ok(());
-    };
+    let meta = ResourceMeta::from(record);
+    let facts = [
+        ("version", Some(meta.version.to_string())),
+        ("usable", meta.usable.map(|usable| usable.to_string())),
+        ("approval", meta.approval),
+        ("block", meta.block),
+        ("access", meta.access),
+        ("login", meta.login.map(|names| names.join(", "))),
+    ];
     writeln!(out, "# meta")?;
-    for (name, value) in meta
-        .iter()
-        .filter(|(name, value)| !value.is_null() && *name != "claims")
-    {
-        writeln!(out, "#   {name}: {}", plain(value))?;
+    for (name, fact) in facts {
+        if let Some(fact) = fact {
+            writeln!(out, "#   {name}: {}", fact.replace('\n', " "))?;
+        }
     }
     for claim in &record.claims {
-        let (state, at) = (json::state(claim.state), claim.position);
+        let (state, at) = (claim.state.word(), claim.position);
         let revision = super::history::short(&claim.revision);
         let place = format!("{}:{}:{}", visible(&claim.path), at.line, at.column);
         writeln!(
@@ -75,14 +80,6 @@ fn print_resource(
         )?;
     }
     Ok(())
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.replace('\n', " "),
-        serde_json::Value::Array(parts) => parts.iter().map(plain).collect::<Vec<_>>().join(", "),
-        value => value.to_string(),
-    }
 }
 
 fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {

@@ -3,9 +3,9 @@
 
 use super::{CommandFailure, CommandResult, GlobalOptions, failure, list_output, output, session};
 use crate::diagnostic::{plural, visible};
+use crate::document::{ChangeDocument, FieldHistoryDocument, RunDocument};
 use crate::model::{Key, timestamp};
-use crate::reconcile::json;
-use crate::store::{ChangeRecord, HistoryVerification, RunRecord, Store};
+use crate::store::{HistoryVerification, RunRecord, Store};
 use clap::Args;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -72,7 +72,8 @@ async fn runs(
     out: &mut dyn Write,
 ) -> CommandResult {
     let runs = store.runs(limit).await?;
-    if list_output::write(global, runs.iter().map(json::run), out)? {
+    let documents = runs.iter().cloned().map(RunDocument::from);
+    if list_output::write(global, documents, out)? {
         return Ok(0);
     }
     if runs.is_empty() {
@@ -125,7 +126,8 @@ async fn changes(
     if changes.is_empty() && store.row(key).await?.is_none() {
         return Err(session::unknown_resource(store, key).await?);
     }
-    if list_output::write(global, changes.iter().map(json::change), out)? {
+    let changes: Vec<ChangeDocument> = changes.into_iter().map(Into::into).collect();
+    if list_output::write(global, changes.iter(), out)? {
         return Ok(0);
     }
     if changes.is_empty() {
@@ -137,50 +139,53 @@ async fn changes(
     Ok(0)
 }
 
-fn write_change(change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
+fn write_change(change: &ChangeDocument, out: &mut dyn Write) -> io::Result<()> {
     let origin = change.origin.as_ref();
-    let origin = origin.map(|(path, line, column)| format!("  {}:{line}:{column}", visible(path)));
+    let origin = origin.map(|origin| {
+        let (line, column) = (origin.line.unwrap_or(0), origin.column.unwrap_or(0));
+        format!("  {}:{line}:{column}", visible(&origin.path))
+    });
     writeln!(
         out,
         "run {}  {}  {} ({})  {}@{}{}",
         change.run,
-        timestamp::format_utc(change.at),
+        change.at,
         change.verb,
         change.reason,
         visible(&change.source),
         visible(short(&change.revision)),
         origin.unwrap_or_default()
     )?;
-    let Value::Object(mut change) = json::change(change) else {
-        return Ok(());
-    };
-    let Some(Value::Object(fields)) = change.remove("fields") else {
-        return Ok(());
-    };
-    fields
-        .iter()
-        .try_for_each(|(name, values)| writeln!(out, "    {}: {}", visible(name), words(values)))
+    let mut fields = change.fields.0.iter();
+    fields.try_for_each(|(name, change)| writeln!(out, "    {}: {}", visible(name), words(change)))
 }
 
 /// A change of a field on one line.
-fn words(values: &Value) -> String {
-    let part = |name: &str| {
-        values
-            .get(name)
-            .filter(|value| *value != &Value::Array(Vec::new()))
-    };
-    match (part("before"), part("after")) {
-        (Some(before), Some(after)) => return format!("{} → {}", value(before), value(after)),
-        (None, Some(after)) => return value(after),
-        _ => {}
+fn words(change: &FieldHistoryDocument) -> String {
+    match change {
+        FieldHistoryDocument::Created { after } => shown(after).unwrap_or_default(),
+        FieldHistoryDocument::Replaced { before, after } => match (shown(before), shown(after)) {
+            (Some(before), Some(after)) => format!("{before} → {after}"),
+            (_, after) => after.unwrap_or_default(),
+        },
+        FieldHistoryDocument::Joined { added } => members(&Value::Array(Vec::new()), added),
+        FieldHistoryDocument::Exchanged { removed, added } => {
+            members(&removed.clone().into(), &added.clone().into())
+        }
+        FieldHistoryDocument::Other(_) => String::new(),
     }
-    let removed = part("removed").map(|list| format!("− {}", value(list)));
-    let added = part("added").map(|list| format!("+ {}", value(list)));
-    removed
-        .into_iter()
-        .chain(added)
-        .collect::<Vec<_>>()
-        .join("  ")
+}
+
+fn members(removed: &Value, added: &Value) -> String {
+    let removed = shown(removed).map(|list| format!("− {list}"));
+    let added = shown(added).map(|list| format!("+ {list}"));
+    let changes: Vec<_> = removed.into_iter().chain(added).collect();
+    changes.join("  ")
+}
+
+/// A value on one line, unless it is a list without members.
+fn shown(of: &Value) -> Option<String> {
+    (*of != Value::Array(Vec::new())).then(|| value(of))
 }
 
 /// A value on one line, as JSON.

@@ -4,6 +4,7 @@ use super::output::{self, write_diagnostics};
 use super::{CommandFailure, GlobalOptions, OutputFormat, new_files};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity, plural};
+use crate::document::DiagnosticDocument;
 use crate::kinds;
 use crate::model::Key;
 use crate::reconcile::{self, ConvertedExport};
@@ -83,7 +84,7 @@ fn json(converted: &ConvertedExport, refused: bool, out: &mut dyn Write) -> io::
         "leftOut": names(&mut converted.faulty.iter()),
         "declared": names(&mut converted.declared.iter().map(|(key, _)| key)),
         "deleted": names(&mut converted.deleted.iter()),
-        "diagnostics": converted.diagnostics.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
+        "diagnostics": converted.diagnostics.iter().map(DiagnosticDocument::from).collect::<Vec<_>>(),
     });
     writeln!(out, "{}", serde_json::to_string_pretty(&document)?)
 }

@@ -2,13 +2,13 @@
 
 use super::{GlobalOptions, OutputFormat};
 use crate::diagnostic::visible;
-use serde_json::Value;
+use serde::Serialize;
 use std::io::{self, Write};
 
 /// Writes items as one document or one per line; `false` if neither format was requested.
 pub fn write(
     global: &GlobalOptions,
-    mut items: impl Iterator<Item = Value>,
+    mut items: impl Iterator<Item = impl Serialize>,
     out: &mut dyn Write,
 ) -> io::Result<bool> {
     match global.output {
@@ -17,27 +17,39 @@ pub fn write(
             out.write_all(b"{\"items\": [")?;
             for (at, item) in items.enumerate() {
                 out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
-                write!(out, "{item}")?;
+                serde_json::to_writer(&mut *out, &item)?;
             }
             out.write_all(b"]}\n")?;
         }
-        OutputFormat::Ndjson => items.try_for_each(|item| writeln!(out, "{item}"))?,
+        OutputFormat::Ndjson => items.try_for_each(|item| write_line(&item, out))?,
         OutputFormat::Text | OutputFormat::Markdown | OutputFormat::Github => return Ok(false),
     }
     Ok(true)
 }
 
 /// Writes one item as JSON; `false` if JSON was not requested.
-pub fn write_one(global: &GlobalOptions, item: &Value, out: &mut dyn Write) -> io::Result<bool> {
+pub fn write_one(
+    global: &GlobalOptions,
+    item: &impl Serialize,
+    out: &mut dyn Write,
+) -> io::Result<bool> {
     match global.output {
-        OutputFormat::Json => writeln!(out, "{item:#}")?,
-        OutputFormat::Ndjson => writeln!(out, "{item}")?,
+        OutputFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, item)?;
+            writeln!(out)?;
+        }
+        OutputFormat::Ndjson => write_line(item, out)?,
         OutputFormat::Text | OutputFormat::Markdown | OutputFormat::Github => return Ok(false),
     }
     Ok(true)
 }
 
 /// Writes rows as columns; the last column is not padded.
+pub fn write_line(item: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, item)?;
+    writeln!(out)
+}
+
 pub fn write_table<const N: usize>(
     header: [&str; N],
     rows: &[[String; N]],

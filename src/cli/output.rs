@@ -4,8 +4,9 @@ use super::{ColorMode, GlobalOptions, OutputFormat};
 use crate::config::SourceLocation;
 use crate::diagnostic::render::DiagnosticRenderer;
 use crate::diagnostic::{Diagnostic, cap, group};
+use crate::document::{self, PlanFormat, PlanListDocument};
 use crate::plan::Plan;
-use crate::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
+use crate::plan::render::{PlanDetail, RenderOptions};
 use crate::reconcile::SourceReading;
 use std::io::{self, BufWriter, Write};
 
@@ -71,7 +72,7 @@ pub fn plans(
         root: String::new(),
     };
     if global.output == OutputFormat::Json && plans.len() != 1 {
-        render::json::write_all(plans, &mut out)?;
+        document::write(&PlanListDocument::new(plans), &mut out)?;
         return out.flush();
     }
     for (index, plan) in plans.iter().enumerate() {
@@ -89,7 +90,7 @@ pub fn plans(
             root: reading.map(path_in_repository).unwrap_or_default(),
             ..options.clone()
         };
-        render::render(plan, format(global.output), &options, &mut out)?;
+        document::render(plan, format(global.output), &options, &mut out)?;
     }
     out.flush()
 }

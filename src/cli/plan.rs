@@ -9,7 +9,8 @@ use super::{
 };
 use crate::config::{Config, SourceLocation};
 use crate::diagnostic::none_called;
-use crate::plan::{Plan, render};
+use crate::document;
+use crate::plan::Plan;
 use crate::reconcile::{self, FetchResults, Pass, PassRequest, SourceReading};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -154,5 +155,5 @@ fn save(file: &Path, plans: &[Plan]) -> Result<(), CommandFailure> {
             "the plan has errors and was not saved; see `roster validate`",
         ));
     }
-    atomic_file::write(file, |mut out| render::json::write(plan, &mut out))
+    atomic_file::write(file, |mut out| document::write_plan(plan, &mut out))
 }

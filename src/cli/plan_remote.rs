@@ -7,11 +7,13 @@ use super::{
     CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, output,
 };
 use crate::diagnostic::visible;
+use crate::document::{
+    RemotePlanDetail, RemotePlanFormat, RemotePlanReply, RemotePlanRequest, UploadContent,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ignore::WalkBuilder;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -27,74 +29,71 @@ pub async fn run(
     revision: Option<&str>,
     detailed: bool,
 ) -> CommandResult {
-    let mut body = json!({
-        "format": format(global.output)?,
-        "detail": detail(shown.detail),
-    });
-    if let Some(most) = shown.max_bytes {
-        body["maxBytes"] = most.into();
-    }
-    if let Some(source) = &scope.source {
-        body["source"] = source.as_str().into();
-    }
+    let format = format(global.output)?;
     if !scope.target.is_empty() || !scope.accept.is_empty() || scope.allow_delete {
         // Guards and scope follow from the daemon's configuration.
         return Err(CommandFailure::usage(
             "a remote plan covers the whole source as the daemon configures it; leave out `--target`, `--accept` and `--allow-delete`",
         ));
     }
-    match (revision, &scope.paths[..]) {
-        (Some(revision), []) => body["revision"] = revision.into(),
-        (None, [path]) => body["files"] = files(path)?.into(),
+    let (revision, files) = match (revision, &scope.paths[..]) {
+        (Some(revision), []) => (Some(revision.to_owned()), None),
+        (None, [path]) => (None, Some(files(path)?)),
         _ => {
             return Err(CommandFailure::usage(
                 "pass the directory to plan, or `--revision REV` of the source's repository",
             ));
         }
-    }
-    let answer = remote.daemon()?.post("api/v1/plan", &body).await?;
+    };
+    let request = RemotePlanRequest {
+        source: scope.source.clone(),
+        files,
+        revision,
+        format,
+        detail: detail(shown.detail),
+        max_bytes: shown.max_bytes,
+    };
+    let daemon = remote.daemon()?;
+    let reply: RemotePlanReply = daemon.post("api/v1/plan", &request).await?;
     let mut out = output::stdout();
-    match answer["text"].as_str() {
-        Some(text) => out.write_all(text.as_bytes())?,
-        None => writeln!(out, "{:#}", answer["plan"])?,
+    if let Some(text) = &reply.text {
+        out.write_all(text.as_bytes())?;
+    }
+    if let Some(plan) = &reply.plan {
+        writeln!(out, "{}", plan.text())?;
     }
     out.flush()?;
     // The daemon computes the code, so that a job ends the same way wherever the plan was made.
-    let code = answer["exitCode"]
-        .as_u64()
-        .and_then(|code| u8::try_from(code).ok());
-    let code = code.unwrap_or(failure::ERROR);
-    let steps = answer["steps"].as_bool().unwrap_or_default();
-    Ok(if code == 0 && detailed && steps {
+    Ok(if reply.exit_code == 0 && detailed && reply.steps {
         failure::CHANGES
     } else {
-        code
+        reply.exit_code
     })
 }
 
-fn format(output: OutputFormat) -> Result<&'static str, CommandFailure> {
+fn format(output: OutputFormat) -> Result<RemotePlanFormat, CommandFailure> {
     match output {
-        OutputFormat::Text => Ok("text"),
-        OutputFormat::Json => Ok("json"),
-        OutputFormat::Markdown => Ok("markdown"),
-        OutputFormat::Github => Ok("github"),
+        OutputFormat::Text => Ok(RemotePlanFormat::Text),
+        OutputFormat::Json => Ok(RemotePlanFormat::Json),
+        OutputFormat::Markdown => Ok(RemotePlanFormat::Markdown),
+        OutputFormat::Github => Ok(RemotePlanFormat::Github),
         OutputFormat::Ndjson => Err(CommandFailure::usage(
             "a remote plan cannot be written as `ndjson`; use `json`, `text` or `markdown`",
         )),
     }
 }
 
-fn detail(detail: DetailArg) -> &'static str {
+fn detail(detail: DetailArg) -> RemotePlanDetail {
     match detail {
-        DetailArg::Summary => "summary",
-        DetailArg::Changes => "changes",
-        DetailArg::Full => "full",
+        DetailArg::Summary => RemotePlanDetail::Summary,
+        DetailArg::Changes => RemotePlanDetail::Changes,
+        DetailArg::Full => RemotePlanDetail::Full,
     }
 }
 
 /// Every file below a folder, apart from hidden ones, by path. Links are sent as links, because the
 /// daemon applies the rules of a folder.
-fn files(root: &Path) -> Result<Map<String, Value>, CommandFailure> {
+fn files(root: &Path) -> Result<BTreeMap<String, UploadContent>, CommandFailure> {
     let real = root.canonicalize();
     let real = real.map_err(|error| read_failure(root, &error))?;
     if !real.is_dir() {
@@ -102,7 +101,7 @@ fn files(root: &Path) -> Result<Map<String, Value>, CommandFailure> {
     }
     let mut sent = TreeUpload {
         root: real.clone(),
-        files: Map::new(),
+        files: BTreeMap::new(),
         size: 0,
         hidden_targets: Vec::new(),
         seen: BTreeSet::new(),
@@ -123,7 +122,7 @@ fn read_failure(path: &Path, error: &dyn std::fmt::Display) -> CommandFailure {
 /// A tree being collected.
 struct TreeUpload {
     root: PathBuf,
-    files: Map<String, Value>,
+    files: BTreeMap<String, UploadContent>,
     size: usize,
     /// Hidden places that links lead to.
     hidden_targets: Vec<PathBuf>,
@@ -155,7 +154,10 @@ impl TreeUpload {
     fn add_unreadable_folder(&mut self, error: &ignore::Error) {
         if let ignore::Error::WithPath { path, err } = error {
             if let Some(name) = self.name(path) {
-                let lost = json!({"unreadable": plain(err), "folder": true});
+                let lost = UploadContent::Unreadable {
+                    unreadable: plain(err),
+                    folder: true,
+                };
                 self.files.insert(name, lost);
             }
         } else if let ignore::Error::WithDepth { err, .. } = error {
@@ -165,7 +167,11 @@ impl TreeUpload {
 
     fn add_unreadable(&mut self, path: &Path, why: &str) {
         if let Some(name) = self.name(path) {
-            self.files.insert(name, json!({"unreadable": why}));
+            let lost = UploadContent::Unreadable {
+                unreadable: why.to_owned(),
+                folder: false,
+            };
+            self.files.insert(name, lost);
         }
     }
 
@@ -188,7 +194,7 @@ impl TreeUpload {
             self.add_unreadable(path, "its name is not UTF-8");
         } else if kind.is_symlink() {
             let link = self.link(path, &name);
-            self.files.insert(name, json!({"link": link}));
+            self.files.insert(name, UploadContent::Link { link });
         } else if !kind.is_file() {
             // Reported as unreadable instead of left out: the daemon must not take it for absent.
             self.add_unreadable(path, "it is not a regular file");
@@ -212,8 +218,10 @@ impl TreeUpload {
         }
         // Text stays readable in the request; documents that manifests refer to are mostly binary.
         let content = match String::from_utf8(bytes) {
-            Ok(text) => text.into(),
-            Err(error) => json!({"base64": STANDARD.encode(error.as_bytes())}),
+            Ok(text) => UploadContent::Text(text),
+            Err(error) => UploadContent::Bytes {
+                base64: STANDARD.encode(error.as_bytes()),
+            },
         };
         self.files.insert(name, content);
         Ok(())

@@ -4,11 +4,13 @@ use super::CommandFailure;
 use crate::config::is_loopback;
 use crate::diagnostic::chain;
 use crate::http::choose_provider;
-use crate::http::problem::MEDIA_TYPE;
+use crate::http::problem::{MEDIA_TYPE, ProblemDetails};
 use clap::Args;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Certificate, Client, Method, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -129,25 +131,34 @@ fn parse_base_url(text: &str) -> Result<Url, CommandFailure> {
 }
 
 impl DaemonClient {
-    pub async fn get(&self, path: &str) -> Result<Value, CommandFailure> {
-        self.ask(Method::GET, path, None).await
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CommandFailure> {
+        self.ask(Method::GET, path, None::<&()>).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandFailure> {
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CommandFailure> {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    async fn ask(
+    /// Reads an answer that was not only to be passed on.
+    pub fn read<T: DeserializeOwned>(&self, answer: Value) -> Result<T, CommandFailure> {
+        serde_json::from_value(answer).map_err(|error| self.unreadable(&error))
+    }
+
+    async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, CommandFailure> {
+        body: Option<&impl Serialize>,
+    ) -> Result<T, CommandFailure> {
         let url = self
             .url
             .join(path)
             .map_err(|error| CommandFailure::usage(error.to_string()))?;
-        let shown = self.url.as_str().trim_end_matches('/');
+        let shown = self.shown_url();
         let mut request = self.client.request(method, url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
@@ -163,15 +174,31 @@ impl DaemonClient {
         let answer = request.send().await.map_err(unreached)?;
         let (status, problem) = (answer.status(), is_problem(&answer));
         let text = answer.text().await.map_err(unreached)?;
-        let read = serde_json::from_str::<Value>(&text);
-        match read {
-            _ if status.is_success() && text.is_empty() => Ok(Value::Null),
-            Ok(value) if status.is_success() => Ok(value),
-            Ok(value) if problem => Err(problem_failure(shown, &value)),
-            _ => Err(CommandFailure::error(format!(
-                "{shown} answered {status}; it is not a Roster daemon"
-            ))),
+        if status.is_success() {
+            // An answer without content says that it is done.
+            let text = if text.is_empty() { "null" } else { &text };
+            match serde_json::from_str(text) {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is_data() => return Err(self.unreadable(&error)),
+                Err(_) => {}
+            }
+        } else if let (true, Ok(problem)) = (problem, serde_json::from_str(&text)) {
+            return Err(problem_failure(shown, &problem));
         }
+        Err(CommandFailure::error(format!(
+            "{shown} answered {status}; it is not a Roster daemon"
+        )))
+    }
+
+    fn unreadable(&self, error: &serde_json::Error) -> CommandFailure {
+        CommandFailure::error(format!(
+            "cannot read the answer of {}: {error}; use the release of the daemon",
+            self.shown_url()
+        ))
+    }
+
+    fn shown_url(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
     }
 }
 
@@ -181,20 +208,24 @@ fn is_problem(answer: &reqwest::Response) -> bool {
 }
 
 /// A problem in words, with the exit code that the same failure has locally.
-fn problem_failure(shown: &str, problem: &Value) -> CommandFailure {
-    let word = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-    let (code, title, detail) = (word("code"), word("title"), word("detail"));
+fn problem_failure(shown: &str, problem: &ProblemDetails) -> CommandFailure {
+    let ProblemDetails {
+        code,
+        title,
+        detail,
+        ..
+    } = problem;
     let what = if detail.is_empty() {
-        title
+        title.to_string()
     } else {
         format!("{title}: {detail}")
     };
-    let hint = match code.as_str() {
+    let hint = match &**code {
         "unauthorized" => "; set ROSTER_TOKEN or pass `--token-file`",
         _ => "",
     };
     let message = format!("{shown} refused ({code}): {what}{hint}");
-    match code.as_str() {
+    match &**code {
         "stale-plan" => CommandFailure {
             message,
             exit: super::failure::HELD,

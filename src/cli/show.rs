@@ -2,7 +2,8 @@
 
 use super::output::{self, DisplayOptions};
 use super::{CommandFailure, CommandResult, GlobalOptions};
-use crate::plan::{Plan, render};
+use crate::document;
+use crate::plan::Plan;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,6 @@ pub fn read(file: &Path) -> Result<(Plan, String), CommandFailure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         CommandFailure::error(format!("cannot read the plan {}: {error}", file.display()))
     })?;
-    render::parse(&text)
+    document::parse_plan(&text)
         .map_err(|error| CommandFailure::error(format!("{}: {error}", file.display())))
 }

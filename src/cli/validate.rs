@@ -2,7 +2,10 @@
 
 use super::output::{self};
 use super::{CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, session};
-use crate::diagnostic::{Diagnostic, OmittedDiagnostics, Severity, cap, plural};
+use crate::diagnostic::{Diagnostic, Severity, cap, plural};
+use crate::document::{
+    DiagnosticDocument, FORMAT_VERSION, OmittedDocument, ValidationCounts, ValidationDocument,
+};
 use crate::plan::render::{RenderOptions as Render, github};
 use crate::reconcile::{self, Pass, SourceReading};
 use clap::Args;
@@ -58,12 +61,6 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     Ok(if errors > 0 { failure::ERROR } else { 0 })
 }
 
-struct ValidationCounts {
-    resources: usize,
-    errors: usize,
-    warnings: usize,
-}
-
 fn print(
     global: &GlobalOptions,
     counts: &ValidationCounts,
@@ -80,24 +77,23 @@ fn print(
     match global.output {
         OutputFormat::Json => {
             let (shown, omitted) = cap(all(), |one| (*one, 1));
-            let mut document = json!({
-                "formatVersion": "1.0",
-                "summary": {"resources": resources, "errors": errors, "warnings": warnings},
-                "diagnostics": shown.into_iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
-            });
-            if !omitted.is_empty() {
-                let omitted: Vec<_> = omitted.iter().map(OmittedDiagnostics::to_json).collect();
-                document["truncated"] = omitted.into();
-            }
+            let document = ValidationDocument {
+                format_version: FORMAT_VERSION,
+                summary: *counts,
+                diagnostics: shown.into_iter().map(DiagnosticDocument::from).collect(),
+                truncated: omitted.iter().map(OmittedDocument::from).collect(),
+            };
             writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
         }
         OutputFormat::Ndjson => {
             let (shown, omitted) = cap(all(), |one| (*one, 1));
             for diagnostic in shown {
-                writeln!(out, "{}", diagnostic.to_json())?;
+                let line = DiagnosticDocument::from(diagnostic);
+                writeln!(out, "{}", serde_json::to_string(&line)?)?;
             }
-            for more in omitted {
-                writeln!(out, "{}", json!({"truncated": more.to_json()}))?;
+            for more in &omitted {
+                let more = OmittedDocument::from(more);
+                writeln!(out, "{}", json!({ "truncated": more }))?;
             }
         }
         OutputFormat::Github => {

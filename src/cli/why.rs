@@ -3,9 +3,10 @@
 use super::history::{short, value};
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::{did_you_mean, visible};
+use crate::document::ProvenanceDocument;
 use crate::model::timestamp;
 use crate::reconcile::{
-    self, FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, ValueSetter, json,
+    self, FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, ValueSetter,
 };
 use crate::store::ChangeRecord;
 use clap::Args;
@@ -38,7 +39,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         }
     }
     let mut out = output::stdout();
-    if !list_output::write_one(global, &told.to_json(), &mut out)? {
+    if !list_output::write_one(global, &ProvenanceDocument::from(&told), &mut out)? {
         text(&told, &mut out)?;
     }
     out.flush()?;
@@ -96,7 +97,7 @@ fn voice_text(
         Some(claim) => {
             let seen = voice.has_seen(told.version);
             let seen = if seen { "" } else { ", not compared since" };
-            write!(out, " ({}{seen})", json::state(claim.state))?;
+            write!(out, " ({}{seen})", claim.state.word())?;
         }
     }
     if let Some((path, at)) = voice.place() {

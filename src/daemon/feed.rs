@@ -2,14 +2,13 @@
 //! longer names; and the report of its faulty rows.
 
 use crate::config::Source;
+use crate::document::{ExportRejection, FeedState, MissingResources};
 use crate::feed::report;
 use crate::kinds;
 use crate::plan::Plan;
 use crate::reconcile::{PassError, SourcePushes, SourceReading};
 use crate::store::Store;
-use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use chrono::DateTime;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Cursor;
@@ -18,69 +17,6 @@ use std::io::Cursor;
 const MAX_NAMED_RESOURCES: usize = 20;
 /// How large a report may be that is kept.
 const MAX_REPORT_BYTES: usize = 16 << 20;
-
-/// The state of the last export of a source.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct FeedState {
-    /// The name of the export.
-    pub name: String,
-    /// The digest of its bytes.
-    pub digest: String,
-    /// The number of rows.
-    pub rows: u64,
-    /// The number of rows in the trailer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trailer: Option<u64>,
-    /// The names of the columns.
-    pub columns: Vec<String>,
-    /// Whether the export was read to its end.
-    pub complete: bool,
-    /// Why nothing of the export is used, if nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub doubt: Option<ExportRejection>,
-    /// When the export was written, if known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub written_at: Option<DateTime<Utc>>,
-    /// Why this is not a new export.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub same: Option<String>,
-    /// Whether the source was approved. Until then its passes only plan.
-    pub begun: bool,
-    /// How many of the last hundred exports were accepted.
-    pub accepted: u64,
-    /// When the last export was accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accepted_at: Option<DateTime<Utc>>,
-    /// Resources that accepted exports no longer name, by how many exports.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<MissingResources>,
-    /// Whether there is a report of faulty rows.
-    pub report: bool,
-}
-
-/// Why nothing of an export is used.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct ExportRejection {
-    /// The code of the rule.
-    pub code: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// Resources that this many accepted exports in a row did not name.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-pub struct MissingResources {
-    /// The number of exports.
-    pub missed: u32,
-    /// The number of exports after which a resource is deactivated. Absent: never.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub of: Option<u32>,
-    /// The number of resources.
-    pub count: usize,
-    /// The first resources.
-    pub resources: Vec<String>,
-}
 
 /// What is to be said of the export that a pass has read; `None` when there is none, or it could not
 /// be read.

@@ -2,10 +2,9 @@
 //! counted itself.
 
 use super::handle::DaemonHandle;
-use super::view::{DaemonStatus, SourceView};
+use crate::document::{DaemonStatus, PassOutcome, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{OperationBuilder, OperationOutput, Permission, Route};
-use crate::reconcile::PassOutcome;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};

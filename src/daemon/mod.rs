@@ -41,4 +41,4 @@ mod worker;
 
 pub use handle::DaemonHandle;
 pub use serve::{ServeError, serve};
-pub use source_worker::WorkerActivity;
+pub use source_worker::SourceWorker;

@@ -2,11 +2,10 @@
 
 use super::notice::{self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeSender};
 use super::outcome_text;
-use super::state::SourceState;
 use crate::config::{Config, NoticeTarget};
 use crate::diagnostic::{agreed, chain};
+use crate::document::{PassOutcome, SourceState};
 use crate::plan::Plan;
-use crate::reconcile::PassOutcome;
 use crate::store::{OutboxNotice, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;

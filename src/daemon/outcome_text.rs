@@ -1,9 +1,8 @@
 //! What a pass came to, in a sentence.
 
-use super::state::SourceState;
 use crate::diagnostic::codes;
+use crate::document::{PassOutcome, SourceState};
 use crate::plan::{Plan, StepVerb};
-use crate::reconcile::PassOutcome;
 
 impl SourceState {
     /// Says that a plan was applied, with the run that did so if there was anything to do.

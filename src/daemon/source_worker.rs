@@ -1,33 +1,11 @@
 //! What asks a source for a pass, and what its worker does now.
 
-use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
-use serde::Serialize;
+use crate::document::WorkerActivity;
+use chrono::Utc;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
-
-/// What the worker of a source does now.
-#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", tag = "now")]
-pub enum WorkerActivity {
-    /// The worker is idle.
-    #[serde(rename_all = "camelCase")]
-    Waiting {
-        /// The time of the next pass, unless a trigger comes earlier.
-        next: DateTime<Utc>,
-        /// Why the last trigger had no effect.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        why: Option<String>,
-    },
-    /// The worker runs a pass.
-    #[serde(rename_all = "camelCase")]
-    Working {
-        /// Since when.
-        since: DateTime<Utc>,
-    },
-}
 
 /// The worker of one source.
 pub struct SourceWorker {

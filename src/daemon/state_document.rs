@@ -1,13 +1,12 @@
 //! What is kept of a source between passes, for every replica and every restart.
 
 use super::notice;
-use super::state::{CommitList, CommitSummary, SourceState};
 use crate::config::{Config, Source};
+use crate::document::{self, CommitList, CommitSummary, SourceState};
 use crate::git;
 use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
 use crate::plan::Plan;
-use crate::plan::render::json;
 use crate::store::{ALL_SOURCES, Store, StoreError, Suspension};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -139,7 +138,7 @@ fn accounts_of(row: &Row) -> Vec<String> {
 /// The plan as it is kept to be looked at; of a large one the first steps.
 pub(super) fn plan_document(plan: &Plan) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let written = json::write(plan, &mut bytes);
+    let written = document::write_plan(plan, &mut bytes);
     if written.is_ok() && bytes.len() <= MAX_PLAN_BYTES {
         return bytes;
     }
@@ -149,7 +148,7 @@ pub(super) fn plan_document(plan: &Plan) -> Vec<u8> {
     part.orphans.truncate(STEPS);
     bytes.clear();
     // Writing to memory does not fail.
-    let _ = json::write(&part, &mut bytes);
+    let _ = document::write_plan(&part, &mut bytes);
     bytes
 }
 

@@ -2,144 +2,16 @@
 
 use super::schedule;
 use super::setup::CurrentSetup;
-use super::source_worker::WorkerActivity;
-use super::state::{HoldState, SourceState};
 use super::state_document::{self, SourceStateDocument};
 use crate::config::{ApplyWindow, FeedConfig, Source};
-use crate::reconcile::PassOutcome;
+use crate::document::{
+    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldView, PassOutcome, SourceState,
+    SourceView, SuspensionView, WorkerActivity,
+};
 use crate::store::{ALL_SOURCES, ActRecord, Store, StoreError, Suspension};
 use chrono::{DateTime, TimeDelta, Utc};
-use schemars::JsonSchema;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The state of the daemon and its sources.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DaemonStatus {
-    /// The replica that answers.
-    pub replica: String,
-    /// The release of the replica.
-    pub version: &'static str,
-    /// The environment that it serves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub environment: Option<String>,
-    /// The time on the replica's clock.
-    pub time: DateTime<Utc>,
-    /// Every source, in the order of the configuration.
-    pub sources: Vec<SourceView>,
-    /// The number of unsent notices.
-    pub notices: u64,
-    /// Why the last unsent notice could not be sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notice_error: Option<String>,
-    /// Why the last reload of the configuration failed. The previous configuration is in force.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reload_error: Option<String>,
-}
-
-/// The state of a source.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SourceView {
-    /// The name of the source.
-    pub name: String,
-    /// Where the source is read from, without secrets.
-    pub from: String,
-    /// `apply`, or `plan` for a source that only plans.
-    pub mode: &'static str,
-    /// One sentence that explains the state. If nothing happens, it says why.
-    pub why: String,
-    /// Who suspended the source, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub suspended: Option<SuspensionView>,
-    /// The window that prevents applies at the moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<ClosedWindow>,
-    /// When the last pass ended, on any replica, with any result.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended: Option<DateTime<Utc>>,
-    /// What the answering replica does with the source now.
-    pub activity: WorkerActivity,
-    /// The replica that ran the last pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replica: Option<String>,
-    /// The result of the last pass.
-    pub state: SourceState,
-}
-
-/// Who suspended a source, and why.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct SuspensionView {
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// Whether every source is suspended.
-    pub all: bool,
-}
-
-/// A window that prevents applies.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ClosedWindow {
-    /// The window, as written in the configuration.
-    pub by: String,
-    /// When applies are possible again. Absent if there is no such time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<DateTime<Utc>>,
-}
-
-/// A hold with its source.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HoldView {
-    /// The source.
-    pub source: String,
-    /// The approval for the next pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approval: Option<ApprovalView>,
-    /// The hold.
-    #[serde(flatten)]
-    pub hold: HoldState,
-}
-
-/// An approval of a hold.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ApprovalView {
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// When the approval expires, if it is not used before.
-    pub lapses: DateTime<Utc>,
-    /// The approved resources. Absent: all of the hold.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub only: Option<Vec<String>>,
-}
-
-/// An act of a person.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ActView {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Who.
-    pub actor: String,
-    /// What.
-    pub act: String,
-    /// The source or hold that the act concerns.
-    pub subject: String,
-    /// Why.
-    pub reason: String,
-}
 
 /// How the sources of the configuration stand, by the state that is kept in the database.
 pub struct StatusBoard {
@@ -185,7 +57,7 @@ impl StatusBoard {
         });
         Ok(DaemonStatus {
             replica: self.replica.to_string(),
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").into(),
             environment: setup.config.environment.clone(),
             time: now,
             sources: sources.collect(),
@@ -274,7 +146,7 @@ fn view(
         name: source.name.to_string(),
         ended,
         from: source.written.clone(),
-        mode: if source.apply { "apply" } else { "plan" },
+        mode: if source.apply { "apply" } else { "plan" }.into(),
         why,
         suspended,
         window,

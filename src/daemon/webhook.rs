@@ -9,7 +9,8 @@ use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, VecDeque};
 use subtle::ConstantTimeEq;
 
@@ -229,44 +230,55 @@ fn parse_push(
     delivery: Option<String>,
     signed: &[u8],
 ) -> Result<WebhookEvent, WebhookError> {
-    let body: Value = serde_json::from_slice(signed).map_err(|_| WebhookError::Body)?;
+    let body: ForgePush = serde_json::from_slice(signed).map_err(|_| WebhookError::Body)?;
     // GitLab's system hooks tell of everything under one header.
-    let kind = body["object_kind"].as_str();
+    let kind = body.object_kind.as_deref();
     if event == "System Hook" && !matches!(kind, Some("push" | "tag_push")) {
         return Ok(WebhookEvent::Other(event.to_owned()));
     }
-    let reference = body["ref"].as_str().ok_or(WebhookError::Body)?.to_owned();
-    let after = body["after"].as_str();
-    let gone = |commit: &&str| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
+    let urls = body.urls();
+    let gone = |commit: &String| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
     Ok(WebhookEvent::Push(WebhookPush {
         delivery,
         body_digest: blake3::hash(signed).to_hex().to_string(),
-        reference,
-        commit: after.filter(gone).map(str::to_owned),
-        urls: urls(&body),
+        reference: body.reference.ok_or(WebhookError::Body)?,
+        commit: body.after.filter(gone),
+        urls,
     }))
 }
 
-/// Every address under which the host knows the repository, each once.
-fn urls(body: &Value) -> Vec<String> {
-    const NAMES: [&str; 10] = [
-        "clone_url",
-        "ssh_url",
-        "git_url",
-        "html_url",
-        "git_http_url",
-        "git_ssh_url",
-        "http_url",
-        "web_url",
-        "homepage",
-        "url",
-    ];
-    let places = [&body["repository"], &body["project"]];
-    let found = places
-        .iter()
-        .flat_map(|place| NAMES.iter().filter_map(|name| place[name].as_str()));
-    let found: BTreeSet<String> = found.map(str::to_owned).collect();
-    found.into_iter().collect()
+/// What forges say of a push, each in its words.
+#[derive(Deserialize)]
+struct ForgePush {
+    object_kind: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    after: Option<String>,
+    repository: Option<Map<String, Value>>,
+    project: Option<Map<String, Value>>,
+}
+
+impl ForgePush {
+    /// Every address under which the host knows the repository, each once.
+    fn urls(&self) -> Vec<String> {
+        const NAMES: [&str; 10] = [
+            "clone_url",
+            "ssh_url",
+            "git_url",
+            "html_url",
+            "git_http_url",
+            "git_ssh_url",
+            "http_url",
+            "web_url",
+            "homepage",
+            "url",
+        ];
+        let places = self.repository.iter().chain(&self.project);
+        let found =
+            places.flat_map(|place| NAMES.iter().filter_map(|name| place.get(*name)?.as_str()));
+        let found: BTreeSet<String> = found.map(str::to_owned).collect();
+        found.into_iter().collect()
+    }
 }
 
 /// The deliveries seen last: one that comes again is answered as the first time and starts nothing.

@@ -2,7 +2,6 @@
 //! line, which must not fill a terminal, a log or a response.
 
 use super::{Code, Diagnostic, Severity, plural, visible};
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -54,18 +53,6 @@ pub fn cap<T>(
         count,
     });
     (shown, omitted.collect())
-}
-
-impl OmittedDiagnostics {
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "path": self.path.as_deref(),
-            "code": self.code.name(),
-            "severity": self.severity.word(),
-            "count": self.count,
-        })
-    }
 }
 
 impl fmt::Display for OmittedDiagnostics {

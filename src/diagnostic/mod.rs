@@ -7,7 +7,6 @@ pub mod codes;
 mod count;
 mod error_chain;
 mod group;
-mod json;
 pub mod render;
 mod severity;
 mod visible;

@@ -1,4 +1,4 @@
-//! How bad a finding is.
+//! The severity of a diagnostic.
 
 use std::fmt;
 
@@ -16,10 +16,11 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The severity called `word`.
+    pub const ALL: [Self; 4] = [Self::Error, Self::Warning, Self::Note, Self::Hold];
+
     #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
-        [Self::Error, Self::Warning, Self::Note, Self::Hold]
+        Self::ALL
             .into_iter()
             .find(|severity| severity.word() == word)
     }

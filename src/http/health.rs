@@ -10,8 +10,9 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::borrow::Cow;
 
 /// Something that knows whether it can do its work.
 pub trait ReadinessCheck: Clone + Send + Sync + 'static {
@@ -19,10 +20,10 @@ pub trait ReadinessCheck: Clone + Send + Sync + 'static {
 }
 
 /// The daemon is healthy.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct HealthReply {
     /// Always `ok`. Failures are problems.
-    status: &'static str,
+    pub status: Cow<'static, str>,
 }
 
 /// The identity of the caller.
@@ -44,14 +45,18 @@ pub struct WhoamiReply {
 }
 
 async fn alive() -> Result<Json<HealthReply>, HttpProblem> {
-    Ok(Json(HealthReply { status: "ok" }))
+    Ok(Json(HealthReply {
+        status: "ok".into(),
+    }))
 }
 
 async fn ready<S: ReadinessCheck>(
     State(state): State<S>,
 ) -> Result<Json<HealthReply>, HttpProblem> {
     match state.ready().await {
-        Ok(()) => Ok(Json(HealthReply { status: "ok" })),
+        Ok(()) => Ok(Json(HealthReply {
+            status: "ok".into(),
+        })),
         Err(reason) => Err(HttpProblem::new(problem::UNAVAILABLE, reason)),
     }
 }

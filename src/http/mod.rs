@@ -34,7 +34,7 @@ pub mod token;
 pub use crate::tls::choose_provider;
 pub use access::{AccessTokens, AuthMethod, Caller};
 pub use gate::RequestGate;
-pub use health::ReadinessCheck;
+pub use health::{HealthReply, ReadinessCheck};
 pub use operation::{
     AcceptedResponse, CreatedResponse, JsonBody, NoContentResponse, OperationBuilder,
     OperationInput, OperationOutput, PathParams, QueryParams,

@@ -5,8 +5,9 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The media type of problems.
@@ -82,21 +83,21 @@ pub struct HttpProblem {
 }
 
 /// A problem (RFC 9457).
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 pub struct ProblemDetails {
     /// `urn:roster:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
     /// The stable code of the problem.
-    code: &'static str,
+    pub code: Cow<'static, str>,
     /// The meaning of the code.
-    title: &'static str,
+    pub title: Cow<'static, str>,
     /// The HTTP status.
     status: u16,
     /// What is wrong in this case.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    detail: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
     /// The id of the request in the daemon's log.
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
     request: Option<String>,
@@ -162,8 +163,8 @@ impl HttpProblem {
     pub(super) fn to_details(&self, request: Option<&str>) -> ProblemDetails {
         ProblemDetails {
             kind: format!("urn:roster:problem:{}", self.kind.code),
-            code: self.kind.code,
-            title: self.kind.title,
+            code: self.kind.code.into(),
+            title: self.kind.title.into(),
             status: self.kind.status.as_u16(),
             detail: self.detail.clone(),
             request: request.map(str::to_owned),

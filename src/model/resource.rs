@@ -114,6 +114,16 @@ pub enum ClaimState {
 }
 
 /// What the last apply of a source recorded about one resource.
+impl ClaimState {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
     pub source: Arc<str>,

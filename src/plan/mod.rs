@@ -6,6 +6,7 @@
 
 mod absence;
 mod advance;
+mod borrowed_change;
 mod budget_share;
 mod compare;
 mod context;
@@ -48,6 +49,7 @@ mod value_equality;
 mod waiting_fields;
 
 pub use advance::{advance, default_row, next_version};
+pub use borrowed_change::BorrowedChange;
 pub use guard::over_budget;
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;

@@ -9,6 +9,8 @@ use crate::kinds;
 use crate::model::{
     Claim, CompactText, DeclaredResource, FieldChange, FieldRef, HeldStep, Key, StatedField, Value,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -93,7 +95,9 @@ pub struct SourceRef {
 }
 
 /// How many resources each verb concerns.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(!deny_unknown_fields)]
 pub struct PlanSummary {
     /// Created.
     pub create: u64,

@@ -3,11 +3,12 @@
 use super::phase::PhaseTimer;
 use super::{Pass, PassError, drop_folder, feeds};
 use crate::config::Config;
+use crate::document;
 use crate::incremental::{CheckpointBasis, PassFacts, checkpoint};
 use crate::kinds::{self, FieldType};
 use crate::manifest::Tree;
 use crate::model::{Desired, Key};
-use crate::plan::{Plan, StepVerb, render};
+use crate::plan::{Plan, StepVerb};
 use crate::secrets::SecretReader;
 use crate::store::{ApplyError, ApplyRequest, CheckpointUpdate, Lease, LeaseHolder, Store, TTL};
 use sha2::{Digest as _, Sha256};
@@ -137,7 +138,7 @@ pub async fn apply(
     });
     let wanted = PlanWrite {
         plan,
-        id: &render::json::id(plan),
+        id: &document::plan_id(plan),
         actor,
         single_use: false,
     };

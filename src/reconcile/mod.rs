@@ -13,7 +13,6 @@ mod feeds;
 mod fetch;
 mod incremental_plan;
 mod incremental_read;
-pub mod json;
 mod pass_verdict;
 mod phase;
 mod propose;
@@ -29,6 +28,7 @@ mod unconfigured_claims;
 mod validate;
 mod value_setter;
 
+pub use crate::document::PassOutcome;
 pub use actor::actor;
 pub use apply::{
     ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_source_located,
@@ -46,7 +46,7 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
-pub use run::{PassDone, PassOutcome, PassResult, PlanConsent, PlanDecision, run};
+pub use run::{PassDone, PassResult, PlanConsent, PlanDecision, run};
 pub use source_plan::TypedPlan;
 pub use source_reading::{SourceContent, SourceJudgement, SourceReading, read_sources};
 pub use submitted_tree::plan_submitted_tree;

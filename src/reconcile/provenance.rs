@@ -1,17 +1,21 @@
 //! Who set each field of a resource, from where, and what that overruled.
 
+use super::PassRequest;
 use super::source_reading::{SourceReading, read_sources};
 use super::value_setter::ValueSetter;
-use super::{PassRequest, json};
 use crate::check;
 use crate::config::Config;
+use crate::document::{
+    FieldOriginDocument, OriginDocument, ProvenanceClaimDocument, ProvenanceDocument,
+    StatementDocument,
+};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::model::digest::short_digest;
 use crate::model::{
     Cell, Claim, ClaimState, DeclaredResource, FieldRef, Key, LineColumn, Snapshot, StatedField,
 };
 use crate::store::{ChangeRecord, Store, StoreError, StoredResource};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -231,15 +235,16 @@ impl SourceStatement {
         claim.is_some_and(|claim| version == Some(claim.seen_version))
     }
 
-    fn to_json(&self, version: Option<i64>) -> Value {
+    fn document(&self, version: Option<i64>) -> ProvenanceClaimDocument {
         let claim = self.claim.as_ref();
-        json!({
-            "source": &*self.source,
-            "state": claim.map_or("unapplied", |claim| json::state(claim.state)),
-            "current": self.has_seen(version),
-            "origin": self.place().map(|(path, at)| json::place(path, at)),
-            "revision": claim.map(|claim| &*claim.revision),
-        })
+        let place = self.place();
+        ProvenanceClaimDocument {
+            source: self.source.to_string(),
+            state: claim.map_or("unapplied", |claim| claim.state.word()).into(),
+            current: self.has_seen(version),
+            origin: place.map(|(path, at)| OriginDocument::new(path, at).into_owned()),
+            revision: claim.map(|claim| claim.revision.to_string()),
+        }
     }
 }
 
@@ -251,40 +256,40 @@ impl FieldProvenance {
         self.statements.contains(&FieldStatement::Stored)
     }
 
-    fn to_json(&self, voices: &[SourceStatement]) -> Value {
+    fn document(&self, voices: &[SourceStatement]) -> FieldOriginDocument {
         let said = || voices.iter().zip(&self.statements);
         let stored = said().filter(|(_, said)| **said == FieldStatement::Stored);
         let otherwise = said().filter_map(|(voice, said)| match said {
             FieldStatement::Different(what) => Some((voice, what)),
             _ => None,
         });
-        let otherwise: Vec<Value> = otherwise
-            .map(|(voice, what)| {
-                let place = voice.place().zip(what.as_ref());
-                json!({
-                    "source": &*voice.source,
-                    "value": what.as_ref().map(|(value, _)| value),
-                    "origin": place.map(|((path, _), (_, at))| json::place(path, *at)),
-                })
-            })
-            .collect();
+        let otherwise = otherwise.map(|(voice, what)| {
+            let place = voice.place().zip(what.as_ref());
+            StatementDocument {
+                source: voice.source.to_string(),
+                value: what.as_ref().map(|(value, _)| value.clone()),
+                origin: place
+                    .map(|((path, _), (_, at))| OriginDocument::new(path, *at).into_owned()),
+            }
+        });
+        let otherwise = otherwise.collect();
         let (overruled, waiting) = if self.is_declared() {
             (otherwise, Vec::new())
         } else {
             (Vec::new(), otherwise)
         };
-        let [set_by, default_by, adopted_by] = self.set_by.to_json();
-        json!({
-            "field": self.name,
-            "value": self.value,
-            "setBy": set_by,
-            "defaultBy": default_by,
-            "adoptedBy": adopted_by,
-            "changedElsewhere": self.changed_elsewhere,
-            "declaredBy": stored.map(|(voice, _)| &*voice.source).collect::<Vec<_>>(),
-            "overruled": overruled,
-            "waiting": waiting,
-        })
+        let [set_by, default_by, adopted_by] = self.set_by.documents();
+        FieldOriginDocument {
+            field: self.name.clone(),
+            value: self.value.clone(),
+            set_by,
+            default_by,
+            adopted_by,
+            changed_elsewhere: self.changed_elsewhere,
+            declared_by: stored.map(|(voice, _)| voice.source.to_string()).collect(),
+            overruled,
+            waiting,
+        }
     }
 }
 
@@ -336,19 +341,19 @@ impl ResourceProvenance {
         });
         !self.fields.is_empty()
     }
+}
 
-    /// The same as JSON.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let sources = self.sources.iter().map(|voice| voice.to_json(self.version));
-        let fields = self.fields.iter().map(|field| field.to_json(&self.sources));
-        json!({
-            "kind": kinds::get(self.key.kind).name,
-            "externalId": self.key.id.as_str(),
-            "version": self.version,
-            "changedElsewhere": self.changed_elsewhere,
-            "claims": sources.collect::<Vec<_>>(),
-            "fields": fields.collect::<Vec<_>>(),
-        })
+impl From<&ResourceProvenance> for ProvenanceDocument {
+    fn from(told: &ResourceProvenance) -> Self {
+        let claims = told.sources.iter();
+        let fields = told.fields.iter();
+        Self {
+            kind: told.key.kind,
+            external_id: told.key.id.to_string(),
+            version: told.version,
+            changed_elsewhere: told.changed_elsewhere,
+            claims: claims.map(|voice| voice.document(told.version)).collect(),
+            fields: fields.map(|field| field.document(&told.sources)).collect(),
+        }
     }
 }

@@ -5,47 +5,9 @@
 //! or the windows of the configuration: that is their [`PlanConsent`].
 
 use super::{ApplySummary, LeaseGuard, Pass, PassError, apply};
+use crate::document::PassOutcome;
 use crate::plan::Plan;
 use crate::store::Store;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// What a pass of a source came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PassOutcome {
-    /// There was no pass yet.
-    #[default]
-    Never,
-    /// Changes were committed.
-    Applied,
-    /// The database already matched.
-    Unchanged,
-    /// The source is in mode `plan`: the pass only planned.
-    Planned,
-    /// Changes are not applied until a window opens.
-    WindowClosed,
-    /// Errors of the source refused the plan. Nothing was applied.
-    Refused,
-    /// The source or the database could not be read or written. Roster tries again.
-    Failed,
-}
-
-impl PassOutcome {
-    /// The word for it in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::Planned => "planned",
-            Self::WindowClosed => "window-closed",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// What is to be done with a plan.
 #[derive(Clone, PartialEq, Eq, Debug)]

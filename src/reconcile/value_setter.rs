@@ -1,11 +1,11 @@
 //! What gave a stored field its value.
 
-use super::json;
+use crate::document::ValueChangeDocument;
 use crate::kinds;
-use crate::model::{self, FieldRef, timestamp};
+use crate::model::{self, FieldRef};
 use crate::plan::StepVerb;
 use crate::store::{ChangeRecord, StoredResource};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What gave a field its value.
 #[derive(Clone, PartialEq, Debug)]
@@ -58,11 +58,11 @@ impl ValueSetter {
 
     /// The change that set it, the creation that left it at its default, and the adoption that
     /// found it: one of them or none.
-    pub(super) fn to_json(&self) -> [Option<Value>; 3] {
+    pub(super) fn documents(&self) -> [Option<ValueChangeDocument>; 3] {
         match self {
-            Self::Change(change) => [Some(change_json(change)), None, None],
-            Self::Default(change) => [None, Some(change_json(change)), None],
-            Self::Adopted(change) => [None, None, Some(change_json(change))],
+            Self::Change(change) => [Some(change.into()), None, None],
+            Self::Default(change) => [None, Some(change.into()), None],
+            Self::Adopted(change) => [None, None, Some(change.into())],
             Self::Nobody => [None, None, None],
         }
     }
@@ -92,17 +92,4 @@ fn is_default(first: &ChangeRecord, field: &FieldRef, stored: Option<&model::Val
     let kind = kinds::by_name(&first.kind);
     let default = kind.and_then(|kind| kind.fields.get(field.own()?)?.default.value());
     stored.is_some() && stored == default.as_ref() && is_creation(first)
-}
-
-fn change_json(change: &ChangeRecord) -> Value {
-    json!({
-        "run": change.run,
-        "seq": change.seq,
-        "at": timestamp::format_utc(change.at),
-        "source": change.source,
-        "revision": change.revision,
-        "verb": change.verb,
-        "reason": change.reason,
-        "origin": json::origin(change),
-    })
 }

@@ -22,13 +22,14 @@ const RANKS: &[(&str, u8)] = &[
     ("store", 5),
     ("git", 5),
     ("transport", 5),
-    ("config", 6),
-    ("secrets", 6),
-    ("incremental", 7),
-    ("reconcile", 8),
-    ("cli", 9),
-    ("daemon", 9),
-    ("http", 9),
+    ("document", 6),
+    ("config", 7),
+    ("secrets", 7),
+    ("incremental", 8),
+    ("reconcile", 9),
+    ("cli", 10),
+    ("daemon", 10),
+    ("http", 10),
 ];
 
 /// What may look sideways or up all the same: who, at whom, only in this file (none: anywhere), why.

@@ -3,11 +3,12 @@
 use roster::check;
 use roster::diagnostic::render::DiagnosticRenderer;
 use roster::diagnostic::{Code, Diagnostic};
+use roster::document::{self, DiagnosticDocument, PlanFormat};
 use roster::kinds;
 use roster::manifest::format::format;
 use roster::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use roster::model::{Cell, Desired, FieldRef, Key, Row, Snapshot, Value};
-use roster::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
+use roster::plan::render::{PlanDetail, RenderOptions};
 use roster::plan::{self, Plan, PlanRules};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,7 +145,7 @@ fn show(found: &[Diagnostic], text: Option<&str>) {
     let mut renderer = DiagnosticRenderer::new(|_| text.map(str::to_owned), true);
     for found in found {
         assert!(!renderer.render(found).is_empty());
-        assert!(found.to_json().is_object());
+        assert!(serde_json::to_string(&DiagnosticDocument::from(found)).is_ok());
     }
 }
 
@@ -159,7 +160,7 @@ fn renders(plan: &Plan) {
                 ..RenderOptions::default()
             };
             let mut out = Vec::new();
-            render::render(plan, format, &options, &mut out).expect("memory takes everything");
+            document::render(plan, format, &options, &mut out).expect("memory takes everything");
             assert!(std::str::from_utf8(&out).is_ok(), "{word} is UTF-8");
             if format == PlanFormat::Markdown && options.max_bytes.is_some() {
                 assert!(out.len() <= 4096, "{word} has {} bytes", out.len());
@@ -187,12 +188,12 @@ fn rows(stored: &Snapshot) -> Vec<Row> {
 fn saves(plan: &Plan) -> Plan {
     let written = |plan: &Plan| {
         let mut out = Vec::new();
-        render::json::write(plan, &mut out).expect("memory takes everything");
+        document::write_plan(plan, &mut out).expect("memory takes everything");
         String::from_utf8(out).expect("JSON is UTF-8")
     };
     let text = written(plan);
-    let (read, id) = render::parse(&text).expect("a saved plan can be read");
-    assert_eq!(id, render::json::id(plan));
+    let (read, id) = document::parse_plan(&text).expect("a saved plan can be read");
+    assert_eq!(id, document::plan_id(plan));
     assert_eq!(written(&read), text, "read and written again");
     read
 }

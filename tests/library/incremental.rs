@@ -4,8 +4,9 @@
 
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
+use roster::document;
 use roster::model::{Cell, Key, Row, Snapshot, Value};
-use roster::plan::{self, Plan, render};
+use roster::plan::{self, Plan};
 use roster::reconcile::{self, LeaseGuard, Pass, PassRequest};
 use roster::store::{SnapshotQuery, Store, StoreAccess};
 use std::collections::{BTreeMap, BTreeSet};
@@ -300,7 +301,7 @@ const BY_HAND: [&str; 5] = [
 
 fn json(plan: &Plan) -> String {
     let mut text = Vec::new();
-    render::json::write(plan, &mut text).unwrap();
+    document::write_plan(plan, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 

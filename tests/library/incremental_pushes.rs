@@ -2,7 +2,8 @@
 //! everything, byte for byte: random records, good and bad, on both engines.
 
 use roster::config::{Config, ConfigOverrides};
-use roster::plan::{Plan, render};
+use roster::document;
+use roster::plan::Plan;
 use roster::reconcile::{self, LeaseGuard, Pass, PassRequest, PushedBody, SourcePushes};
 use roster::store::{Store, StoreAccess};
 use serde_json::{Value, json};
@@ -135,7 +136,7 @@ fn request(body: &Value, scrub: bool) -> PassRequest {
 
 fn document(plan: &Plan) -> String {
     let mut text = Vec::new();
-    render::json::write(plan, &mut text).unwrap();
+    document::write_plan(plan, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 

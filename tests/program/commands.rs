@@ -178,7 +178,7 @@ fn what_is_not_there_is_said() {
             (
                 &["changes", "--follow", "--output", "json"],
                 64,
-                "never ends",
+                "cannot write one JSON document",
             ),
             (&["export", "-o", "company"], 1, "is not empty"),
         ] {

@@ -2,7 +2,7 @@
 
 use super::{MAX_REASON_LENGTH, NOT_BLANK, require_reason};
 use crate::daemon::handle::DaemonHandle;
-use crate::daemon::view::HoldView;
+use crate::document::HoldView;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
 use crate::kinds;

@@ -9,7 +9,6 @@ pub(super) mod records;
 mod request;
 mod server_paths;
 pub(super) mod sources;
-mod upload_files;
 mod webhooks;
 
 pub(super) use request::require_visible_source;

@@ -2,17 +2,21 @@
 //! of the database.
 
 use super::server_paths::ServerPaths;
-use super::{require_max_length, require_visible_source, upload_files};
+use super::{require_max_length, require_visible_source};
 use crate::config::{Config, SourceLocation};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::pass_turns::PassTurns;
 use crate::diagnostic::chain;
+use crate::document::{
+    self, MAX_REVISION_LENGTH, PlanFormat, RemotePlanDetail, RemotePlanFormat, RemotePlanReply,
+    RemotePlanRequest, StoredPlanDocument, UploadContent,
+};
 use crate::git::{self, GitError};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
 use crate::plan::Plan;
-use crate::plan::render::{self, PlanDetail, PlanFormat, RenderOptions};
+use crate::plan::render::{PlanDetail, RenderOptions};
 use crate::reconcile::{self, Pass, PassError, PassRequest, SourceReading};
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
@@ -20,149 +24,11 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use schemars::JsonSchema;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Number, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-
-/// How long the name of a branch may be.
-const MAX_REVISION_LENGTH: usize = 255;
-
-/// A request for a plan of a tree or a commit.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(extend("oneOf" = [exactly_one_of("files", "revision"), exactly_one_of("revision", "files")]))]
-pub struct RemotePlanRequest {
-    /// The source to plan. Optional if there is only one.
-    #[serde(default)]
-    source: Option<String>,
-    /// The files of a tree, by path below the root of the source: manifests, ignore files and files
-    /// that manifests name.
-    #[serde(default, deserialize_with = "upload_files::read_limited")]
-    #[schemars(extend("propertyNames" = {
-        "pattern": r"^[^/\\\u0000]+(/[^/\\\u0000]+)*$",
-        "not": {"pattern": r"(^|/)\.\.?(/|$)"},
-    }))]
-    files: Option<BTreeMap<String, UploadContent>>,
-    /// A branch, tag or commit of the repository of the source.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = MAX_REVISION_LENGTH), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"))]
-    revision: Option<String>,
-    /// An additional format of the plan.
-    #[serde(default)]
-    format: RemotePlanFormat,
-    /// How much detail to show.
-    #[serde(default)]
-    detail: RemotePlanDetail,
-    /// For Markdown: the maximum size in bytes.
-    #[serde(default, deserialize_with = "read_integer")]
-    max_bytes: Option<usize>,
-}
-
-/// One of the two, without the other.
-fn exactly_one_of(one: &str, other: &str) -> Value {
-    let (one, other) = (one.to_owned(), other.to_owned());
-    json!({
-        "required": [one],
-        "properties": {one: {"not": {"type": "null"}}, other: {"type": "null"}},
-    })
-}
-
-/// Also the bits that stand for nothing are right.
-const BASE64: &str =
-    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
-
-/// To JSON Schema `65536.0` is an integer too.
-fn read_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    let Some(number) = Option::<Number>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let written = match number.as_f64().filter(|_| number.is_f64()) {
-        Some(float) if float.fract() == 0.0 => format!("{float:.0}"),
-        _ => number.to_string(),
-    };
-    let read = written.parse();
-    read.map(Some)
-        .map_err(|_| D::Error::custom(format!("`{number}` is not a number of bytes")))
-}
-
-/// The content of a file.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum UploadContent {
-    /// Text.
-    Text(String),
-    /// Any bytes.
-    Bytes {
-        /// The bytes in base64, with padding.
-        #[schemars(extend("contentEncoding" = "base64", "pattern" = BASE64))]
-        base64: String,
-    },
-    /// A symbolic link.
-    Link {
-        /// The target, relative to the folder of the link. If the target does not exist, the link
-        /// itself. If it is outside the root, `/`.
-        link: String,
-    },
-    /// Something that cannot be read, such as a pipe or a file without read permission.
-    Unreadable {
-        /// Why.
-        unreadable: String,
-        /// Whether this is a folder.
-        #[serde(default)]
-        folder: bool,
-    },
-}
-
-/// A format of a plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RemotePlanFormat {
-    /// The plan document.
-    #[default]
-    Json,
-    /// For a terminal.
-    Text,
-    /// A comment on a pull request.
-    Markdown,
-    /// Annotations of a workflow run.
-    Github,
-}
-
-/// How much of a plan to show.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RemotePlanDetail {
-    /// Counts per kind, and holds.
-    Summary,
-    /// Changes, with creates by id only.
-    #[default]
-    Changes,
-    /// Everything.
-    Full,
-}
-
-/// A plan.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RemotePlanReply {
-    /// The exit code of `roster plan`: 0, 1 (errors) or 3 (a hold needs a decision).
-    exit_code: u8,
-    /// Whether the plan has steps.
-    steps: bool,
-    /// The plan document, with `format: json`. Without the permission `read`, stored personal data
-    /// are left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<Value>,
-    /// The plan in the requested format.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-}
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
@@ -452,12 +318,10 @@ fn render_reply(
         RemotePlanFormat::Github => PlanFormat::Github,
     };
     let mut written = Vec::new();
-    render::render(plan, format, &options, &mut written).map_err(HttpProblem::internal)?;
+    document::render(plan, format, &options, &mut written).map_err(HttpProblem::internal)?;
     let (document, text) = if form == RemotePlanFormat::Json {
-        (
-            Some(serde_json::from_slice(&written).map_err(HttpProblem::internal)?),
-            None,
-        )
+        let plan = StoredPlanDocument::parse(written).map_err(HttpProblem::internal)?;
+        (Some(plan), None)
     } else {
         (None, Some(String::from_utf8_lossy(&written).into_owned()))
     };

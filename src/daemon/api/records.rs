@@ -3,18 +3,17 @@
 use super::require_max_length;
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
-use crate::daemon::view::ActView;
+use crate::document::{ActView, ChangeDocument, ProvenanceDocument, ResourceDocument, RunDocument};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
-use crate::reconcile::{self, json};
+use crate::reconcile;
 use crate::store::{ChangeRecord, SearchQuery, StoreError, StoredResource};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// How long the words of a search may be.
 const MAX_SEARCH_LENGTH: usize = 200;
@@ -73,14 +72,31 @@ pub enum StatusFilter {
     Inactive,
 }
 
-/// A page of a list.
+/// A page of stored resources.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ItemPage {
-    /// The items of the page.
-    items: Vec<Value>,
-    /// The `after` (for a history, the `before`) of the next page. Absent on the last page.
+pub struct ResourcePage {
+    /// The resources of the page.
+    items: Vec<ResourceDocument>,
+    /// The `after` of the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+}
+
+/// A page of the changes of a resource.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HistoryPage {
+    /// The changes of the page, newest first.
+    items: Vec<ChangeDocument>,
+    /// The `before` of the next page. Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Runs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RunList {
+    /// The runs, newest first.
+    items: Vec<RunDocument>,
 }
 
 /// How many.
@@ -124,7 +140,7 @@ pub struct ChangeCursor {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ChangePage {
     /// The changes.
-    items: Vec<Value>,
+    items: Vec<ChangeDocument>,
     /// The `after` of the next request.
     next: i64,
 }
@@ -143,10 +159,10 @@ impl ChangeCursor {
 }
 
 impl ChangePage {
-    fn from_records(changes: &[ChangeRecord], after: i64) -> Self {
+    fn from_records(changes: Vec<ChangeRecord>, after: i64) -> Self {
         Self {
             next: changes.last().map_or(after, |last| last.seq),
-            items: changes.iter().map(json::change).collect(),
+            items: changes.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -204,7 +220,7 @@ async fn resources(
     State(door): State<DaemonHandle>,
     PathParams(of): PathParams<KindParam>,
     QueryParams(filter): QueryParams<ResourceFilter>,
-) -> Result<Json<ItemPage>, HttpProblem> {
+) -> Result<Json<ResourcePage>, HttpProblem> {
     let kind = find_kind(&of.kind)?.id;
     for (most, name, text) in [
         (MAX_SEARCH_LENGTH, "q", &filter.q),
@@ -219,8 +235,8 @@ async fn resources(
     });
     let (records, next) =
         search_resources(&door, kind, filter.q, status, filter.after, limit).await?;
-    Ok(Json(ItemPage {
-        items: records.iter().map(json::resource).collect(),
+    Ok(Json(ResourcePage {
+        items: records.iter().map(Into::into).collect(),
         next,
     }))
 }
@@ -255,20 +271,20 @@ pub(in crate::daemon) async fn search_resources(
 async fn resource(
     State(door): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
-) -> Result<Json<Value>, HttpProblem> {
+) -> Result<Json<ResourceDocument>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist"));
     let record = door
         .query_store(move |store| async move { store.record(&key).await })
         .await?;
-    Ok(Json(json::resource(&record.ok_or(missing)?)))
+    Ok(Json(ResourceDocument::from(&record.ok_or(missing)?)))
 }
 
 async fn history(
     State(door): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
     QueryParams(earlier): QueryParams<HistoryQuery>,
-) -> Result<Json<ItemPage>, HttpProblem> {
+) -> Result<Json<HistoryPage>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let before = earlier.before.unwrap_or(i64::MAX);
     let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
@@ -279,45 +295,45 @@ async fn history(
         .await?;
     let more = changes.len() == limit as usize;
     let last = changes.last().filter(|_| more);
-    Ok(Json(ItemPage {
+    Ok(Json(HistoryPage {
         next: last.map(|change| change.seq.to_string()),
-        items: changes.iter().map(json::change).collect(),
+        items: changes.into_iter().map(Into::into).collect(),
     }))
 }
 
 async fn why(
     State(door): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
-) -> Result<Json<Value>, HttpProblem> {
+) -> Result<Json<ProvenanceDocument>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let told = door
         .query_store(move |store| async move { reconcile::provenance(None, &store, &key).await })
         .await?;
-    Ok(Json(told.ok_or(missing)?.to_json()))
+    Ok(Json(ProvenanceDocument::from(&told.ok_or(missing)?)))
 }
 
 async fn runs(
     State(door): State<DaemonHandle>,
     QueryParams(limit): QueryParams<LimitQuery>,
-) -> Result<Json<ItemPage>, HttpProblem> {
+) -> Result<Json<RunList>, HttpProblem> {
     let limit = limit.rows();
     let runs = door
         .query_store(move |store| async move { store.runs(limit).await })
         .await?;
-    let items = runs.iter().map(json::run).collect();
-    Ok(Json(ItemPage { items, next: None }))
+    let items = runs.into_iter().map(Into::into).collect();
+    Ok(Json(RunList { items }))
 }
 
 async fn run(
     State(door): State<DaemonHandle>,
     PathParams(of): PathParams<RunParam>,
-) -> Result<Json<Value>, HttpProblem> {
+) -> Result<Json<RunDocument>, HttpProblem> {
     let run = door
         .query_store(move |store| async move { store.run(of.run).await })
         .await?;
     let run = run.ok_or_else(|| HttpProblem::not_found(format!("no run {}", of.run)))?;
-    Ok(Json(json::run(&run)))
+    Ok(Json(run.into()))
 }
 
 async fn run_changes(
@@ -330,7 +346,7 @@ async fn run_changes(
     let changes = door
         .query_store(move |store| async move { store.changes_of(run, after, limit).await })
         .await?;
-    Ok(Json(ChangePage::from_records(&changes, after)))
+    Ok(Json(ChangePage::from_records(changes, after)))
 }
 
 async fn changes(
@@ -341,7 +357,7 @@ async fn changes(
     let changes = door
         .query_store(move |store| async move { store.changes_after(after, limit).await })
         .await?;
-    Ok(Json(ChangePage::from_records(&changes, after)))
+    Ok(Json(ChangePage::from_records(changes, after)))
 }
 
 async fn acts(

@@ -6,9 +6,8 @@ use super::{
 };
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::pass_progress::OVERRULE_TRIGGER;
-use crate::daemon::state::SourceState;
 use crate::daemon::state_document::suspension;
-use crate::daemon::view::{DaemonStatus, SourceView};
+use crate::document::{DaemonStatus, ReconcileReply, SourceState, SourceView, StoredPlanDocument};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{
     AcceptedResponse, Caller, JsonBody, NoContentResponse, PathParams, Permission, QueryParams,
@@ -19,7 +18,6 @@ use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,13 +48,6 @@ pub struct ReconcileRequest {
     reason: String,
     /// Apply outside the configured windows. The audit log records this.
     overrule_window: bool,
-}
-
-/// A requested pass.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct ReconcileReply {
-    /// The sources.
-    sources: Vec<String>,
 }
 
 /// Every source, in the order of the configuration.
@@ -164,13 +155,13 @@ async fn plan(
     State(door): State<DaemonHandle>,
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
-) -> Result<Json<Value>, HttpProblem> {
+) -> Result<Json<StoredPlanDocument>, HttpProblem> {
     require_visible_source(&door.setup()?.config, &caller, &named.source)?;
     let plan = door
         .query_store(move |store| async move { store.last_plan(&named.source).await })
         .await?;
     let plan = plan.ok_or_else(|| HttpProblem::not_found("no plan yet; no pass has run"))?;
-    serde_json::from_slice(&plan)
+    StoredPlanDocument::parse(plan)
         .map(Json)
         .map_err(HttpProblem::internal)
 }

@@ -4,12 +4,9 @@
 //! The card shows what the plan would do, so that an approver can judge it in the inbox.
 
 use super::{link, source_status, time};
-use crate::daemon::feed::FeedState;
-use crate::daemon::state::SourceState;
-use crate::daemon::view::SourceView;
+use crate::document::{FeedState, PassOutcome, SourceState, SourceView};
 use crate::http::Caller;
 use crate::plan::StepVerb;
-use crate::reconcile::PassOutcome;
 use maud::{Markup, html};
 
 /// The number of columns on the page. An ERP table may have hundreds.

@@ -4,7 +4,7 @@
 
 use super::{layout, link, time, value};
 use crate::daemon::handle::DaemonHandle;
-use crate::daemon::view::HoldView;
+use crate::document::HoldView;
 use crate::http::{Caller, Permission};
 use crate::plan::StepVerb;
 use maud::{Markup, html};

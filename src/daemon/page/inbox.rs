@@ -5,8 +5,8 @@
 
 use super::{export, holds, layout, link, source_status, time};
 use crate::daemon::handle::DaemonHandle;
-use crate::daemon::view::{DaemonStatus, HoldView, SourceView};
 use crate::diagnostic::agreed;
+use crate::document::{DaemonStatus, HoldView, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, Permission, QueryParams, Route};
 use axum::extract::State;

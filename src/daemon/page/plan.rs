@@ -4,12 +4,15 @@
 //! entries are filtered, grouped and cut into pages here on the server. Start with [`section`].
 
 use super::{link, value};
+use crate::document::{
+    FieldChangeDocument, HoldDocument, OriginDocument, PlanDocument, StepDocument,
+};
 use crate::http::Caller;
 use crate::kinds;
-use crate::plan::StepVerb;
+use crate::model::KindId;
+use crate::plan::{PlanSummary, StepVerb};
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The number of entries on one page.
@@ -43,13 +46,13 @@ impl PlanPageQuery {
     fn matches_entry(&self, entry: &PlanPageEntry<'_>, words: &[String]) -> bool {
         let verb = match &*self.verb {
             "" => true,
-            HELD => entry.held,
-            verb => !entry.held && entry.value["verb"] == verb,
+            HELD => entry.is_held(),
+            verb => !entry.is_held() && entry.verb().word() == verb,
         };
-        let kind = self.kind.is_empty() || entry.value["kind"] == self.kind;
+        let kind = self.kind.is_empty() || kinds::get(entry.kind()).name == self.kind;
         // The text last: building it is the expensive part, and most entries are out by now.
         verb && kind && {
-            let text = text(entry.value);
+            let text = entry.searched_text();
             words.iter().all(|word| text.contains(word))
         }
     }
@@ -64,32 +67,66 @@ impl PlanPageQuery {
 
 /// A step, or an entry of a hold.
 #[derive(Clone, Copy)]
-struct PlanPageEntry<'p> {
-    value: &'p Value,
-    held: bool,
+enum PlanPageEntry<'p> {
+    Step(&'p StepDocument<'p>),
+    Held(&'p HoldDocument<'p>),
 }
 
-fn entries(document: &Value) -> Vec<PlanPageEntry<'_>> {
-    let list = |name: &str, held| {
-        let list = document[name].as_array().into_iter().flatten();
-        list.map(move |what| PlanPageEntry { value: what, held })
-    };
-    list("steps", false).chain(list("held", true)).collect()
-}
+impl<'p> PlanPageEntry<'p> {
+    fn is_held(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
 
-/// The text of a step that is searched. The message of a hold is not part of it.
-fn text(step: &Value) -> String {
-    let word = |member: &str| step[member].as_str().unwrap_or_default();
-    let head = [
-        word("kind"),
-        word("externalId"),
-        word("verb"),
-        word("reason"),
-        word("code"),
-    ]
-    .join(" ");
-    let path = step["origin"]["path"].as_str().unwrap_or_default();
-    format!("{head} {path} {}", step["changes"]).to_lowercase()
+    fn verb(&self) -> StepVerb {
+        match self {
+            Self::Step(step) => step.verb,
+            Self::Held(held) => held.verb,
+        }
+    }
+
+    fn kind(&self) -> KindId {
+        match self {
+            Self::Step(step) => step.kind,
+            Self::Held(held) => held.kind,
+        }
+    }
+
+    fn external_id(&self) -> &'p str {
+        match self {
+            Self::Step(step) => &step.external_id,
+            Self::Held(held) => &held.external_id,
+        }
+    }
+
+    /// The text of a step that is searched. The message of a hold is not part of it.
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::Step(step) => step.reason.word(),
+            Self::Held(held) => held.code.name(),
+        }
+    }
+
+    fn origin(&self) -> Option<&'p OriginDocument<'p>> {
+        match self {
+            Self::Step(step) => step.origin.as_ref(),
+            Self::Held(held) => held.origin.as_ref(),
+        }
+    }
+
+    fn changes(&self) -> &'p [FieldChangeDocument<'p>] {
+        match self {
+            Self::Step(step) => &step.changes,
+            Self::Held(held) => &held.changes,
+        }
+    }
+
+    fn searched_text(&self) -> String {
+        let kind = kinds::get(self.kind()).name;
+        let (id, verb, cause) = (self.external_id(), self.verb(), self.cause());
+        let path = self.origin().map_or("", |origin| &origin.path);
+        let changes = serde_json::to_string(self.changes()).unwrap_or_default();
+        format!("{kind} {id} {verb} {cause} {path} {changes}").to_lowercase()
+    }
 }
 
 /// Whether it is held, the index of the kind, and the index of the verb.
@@ -98,22 +135,22 @@ type PlanGroupKey = (bool, usize, usize);
 /// The group of an entry. Groups are sorted with steps before held ones, then by kind and verb.
 /// `None` for a kind or verb of a later release.
 fn group_key(entry: &PlanPageEntry<'_>) -> Option<PlanGroupKey> {
-    let (kind, verb) = (&entry.value["kind"], &entry.value["verb"]);
-    let kind = kinds::ALL.iter().position(|known| kind == known.name)?;
-    let verb = StepVerb::ALL
-        .iter()
-        .position(|known| verb == known.word())?;
-    Some((entry.held, kind, verb))
+    let (kind, verb) = (entry.kind(), entry.verb());
+    let kind = kinds::ALL.iter().position(|known| known.id == kind)?;
+    let verb = StepVerb::ALL.iter().position(|known| *known == verb)?;
+    Some((entry.is_held(), kind, verb))
 }
 
 /// Shows the plan. `page` is the path of the page it is on.
 pub(super) fn section(
-    document: &Value,
+    plan: PlanDocument<'_>,
     wanted: &PlanPageQuery,
     caller: &Caller,
     page: &str,
 ) -> Markup {
-    let all = entries(document);
+    let (steps, held) = (plan.steps.into_vec(), plan.held.into_vec());
+    let all = steps.iter().map(PlanPageEntry::Step);
+    let all: Vec<_> = all.chain(held.iter().map(PlanPageEntry::Held)).collect();
     let words = wanted.q.to_lowercase();
     let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
     let mut found: BTreeMap<PlanGroupKey, Vec<PlanPageEntry<'_>>> = BTreeMap::new();
@@ -128,16 +165,14 @@ pub(super) fn section(
     let count: usize = found.values().map(Vec::len).sum();
     // A link to the last page may be older than the plan, which has become shorter.
     let from = wanted.from.min(count.saturating_sub(1));
-    // Only the first part of a large plan is stored. The summary counts the whole plan.
-    let kept = document["steps"].as_array().map_or(0, Vec::len) as u64;
     html! {
-        p { "Revision " (link::revision(document["source"]["revision"].as_str().unwrap_or_default())) ": " (summary(&document["summary"])) }
-        @if document["errored"] == true { p.wrong { "Errors refused the plan, so it has no steps. See the diagnostics." } }
+        p { "Revision " (link::revision(&plan.source.revision)) ": " (summary(&plan.summary)) }
+        @if plan.errored { p.wrong { "Errors refused the plan, so it has no steps. See the diagnostics." } }
         @if !all.is_empty() { (search(wanted, page)) }
         p role="status" {
             (count_sentence(&all, count, wanted))
             @if count > PAGE_SIZE { " Showing " (from + 1) " to " (count.min(from + PAGE_SIZE)) "." }
-            @if total(&document["summary"]) > kept { " The plan is large. Only its first steps are shown." }
+            @if total(&plan.summary) > steps.len() as u64 { " The plan is large. Only its first steps are shown." }
         }
         @for ((held, kind, verb), entries) in page_groups(found, from) {
             (group(kinds::ALL[kind].name, StepVerb::ALL[verb], held, &entries, count <= MAX_OPEN_ENTRIES, caller))
@@ -148,7 +183,7 @@ pub(super) fn section(
 
 /// Says how many steps there are, and how many the search found.
 fn count_sentence(all: &[PlanPageEntry<'_>], count: usize, wanted: &PlanPageQuery) -> String {
-    let held = all.iter().filter(|entry| entry.held).count();
+    let held = all.iter().filter(|entry| entry.is_held()).count();
     let steps = |count: usize| match count {
         0 => "No steps".to_owned(),
         1 => "1 step".to_owned(),
@@ -189,17 +224,16 @@ fn pages(wanted: &PlanPageQuery, page: &str, from: usize, count: usize) -> Marku
 }
 
 /// The number of steps of the whole plan.
-fn total(summary: &Value) -> u64 {
-    let counts = StepVerb::ALL
-        .iter()
-        .filter_map(|verb| summary[verb.word()].as_u64());
-    counts.sum()
+fn total(summary: &PlanSummary) -> u64 {
+    let entries = summary.entries().into_iter();
+    let steps = entries.filter(|(name, _)| StepVerb::by_word(name).is_some());
+    steps.map(|(_, count)| count).sum()
 }
 
-fn summary(summary: &Value) -> String {
-    let counts = summary.as_object().into_iter().flatten();
+fn summary(summary: &PlanSummary) -> String {
+    let counts = summary.entries().into_iter();
     let told: Vec<String> = counts
-        .filter(|(_, count)| count.as_u64().is_some_and(|count| count > 0))
+        .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
     if told.is_empty() {
@@ -257,9 +291,7 @@ fn sign(verb: StepVerb, held: bool) -> Markup {
 }
 
 fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
-    let what = entry.value;
-    let word = |member: &str| what[member].as_str().unwrap_or_default();
-    let (kind, id) = (word("kind"), word("externalId"));
+    let (kind, id) = (kinds::get(entry.kind()).name, entry.external_id());
     let target = match verb {
         // It is not stored yet, or no longer. A search finds it in either case once it is there.
         StepVerb::Create | StepVerb::Delete => link::search_link(caller, &format!("{kind}/{id}")),
@@ -268,10 +300,11 @@ fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
     html! {
         li {
             p {
-                (sign(verb, entry.held)) " " (verb) " " (target)
-                " " span.small { (word(if entry.held { "code" } else { "reason" })) } " " (value::place(&what["origin"]))
+                (sign(verb, entry.is_held())) " " (verb) " " (target)
+                " " span.small { (entry.cause()) } " "
+                @if let Some(origin) = entry.origin() { (value::place(origin)) }
             }
-            (value::changes(&what["changes"]))
+            (value::plan_changes(entry.changes()))
         }
     }
 }

@@ -8,13 +8,12 @@ use super::{layout, link, time, value};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
+use crate::document::{ChangeDocument, OriginDocument, ResourceMeta, ValueChangeDocument};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds;
 use crate::model::Key;
-use crate::reconcile::{
-    self, FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter, json,
-};
+use crate::reconcile::{self, FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter};
 use crate::store::{ChangeRecord, StoreError, StoredResource};
 use axum::extract::State;
 use axum::http::Method;
@@ -186,12 +185,20 @@ async fn resource_page(
 }
 
 fn facts(record: &StoredResource) -> Markup {
-    let meta = json::meta(record);
-    let shown = ["usable", "approval", "block", "access", "login", "version"];
+    let meta = ResourceMeta::from(record);
+    let text = |fact: Option<String>| fact.map(Value::from);
+    let shown = [
+        ("usable", meta.usable.map(Value::from)),
+        ("approval", text(meta.approval)),
+        ("block", text(meta.block)),
+        ("access", text(meta.access)),
+        ("login", meta.login.map(Value::from)),
+        ("version", Some(meta.version.into())),
+    ];
     html! {
         dl.facts {
-            @for name in shown {
-                @if !meta[name].is_null() { div { dt { (name) } dd { (value::value(&meta[name])) } } }
+            @for (name, fact) in shown {
+                @if let Some(fact) = fact { div { dt { (name) } dd { (value::value(&fact)) } } }
             }
         }
     }
@@ -233,7 +240,7 @@ fn field_row(field: &FieldProvenance) -> Markup {
 fn set_by(change: &ChangeRecord) -> Markup {
     html! {
         (change.source) " " (link::revision(&change.revision)) " "
-        @if let Some(origin) = json::origin(change) { (value::place(&origin)) " " }
+        @if let Some(origin) = ValueChangeDocument::from(change).origin { (value::place(&origin)) " " }
         (link::run(change.run)) " " (time::milliseconds(change.at))
     }
 }
@@ -262,11 +269,11 @@ fn claim(voice: &SourceStatement, version: Option<i64>) -> Markup {
         tr {
             td data-label="Source" { (voice.source) }
             td data-label="Claim" {
-                (claim.map_or("not applied yet", |claim| json::state(claim.state)))
+                (claim.map_or("not applied yet", |claim| claim.state.word()))
                 // The source has not been compared since the row changed. The next pass does that.
                 @if claim.is_some() && !voice.has_seen(version) { ", before the last change" }
             }
-            td data-label="Where" { @if let Some((path, at)) = voice.place() { (value::place(&json::place(path, at))) } }
+            td data-label="Where" { @if let Some((path, at)) = voice.place() { (value::place(&OriginDocument::new(path, at))) } }
             td data-label="Revision" { @if let Some(claim) = claim { (link::revision(&claim.revision)) } }
         }
     }
@@ -276,7 +283,7 @@ fn change_line(change: &ChangeRecord) -> Markup {
     html! {
         li {
             p { (change.verb) " " span.small { (change.reason) } " by " (set_by(change)) }
-            (value::changes(&json::change(change)["fields"]))
+            (value::committed_changes(&ChangeDocument::from(change.clone()).fields))
         }
     }
 }

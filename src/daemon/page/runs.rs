@@ -5,10 +5,10 @@
 
 use super::{layout, link, time, value};
 use crate::daemon::handle::DaemonHandle;
+use crate::document::ChangeDocument;
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
-use crate::reconcile::json;
-use crate::store::{ChangeRecord, RunRecord, Store, StoreError};
+use crate::store::{RunRecord, Store, StoreError};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -91,6 +91,7 @@ async fn run(
         .await?;
     // Not permitted and not existing have one answer, or the ids of runs would tell about other
     // sources.
+    let changes: Vec<ChangeDocument> = changes.into_iter().map(Into::into).collect();
     let found = found.filter(|run| caller.may_access_source(&run.source));
     let found = found.ok_or_else(|| HttpProblem::not_found(format!("no run {run}")))?;
     // Pages start after a sequence number, because an offset gets slower with every page.
@@ -115,7 +116,7 @@ async fn run(
     layout::page(&door, &caller, "/runs/", &format!("Run {run}"), &main)
 }
 
-fn line(change: &ChangeRecord, caller: &Caller) -> Markup {
+fn line(change: &ChangeDocument, caller: &Caller) -> Markup {
     html! {
         li {
             p {
@@ -126,9 +127,9 @@ fn line(change: &ChangeRecord, caller: &Caller) -> Markup {
                     None => span.key { (change.kind) " (erased)" },
                 }
                 " " span.small { (change.reason) } " "
-                @if let Some(origin) = json::origin(change) { (value::place(&origin)) }
+                @if let Some(origin) = &change.origin { (value::place(origin)) }
             }
-            (value::changes(&json::change(change)["fields"]))
+            (value::committed_changes(&change.fields))
         }
     }
 }

@@ -7,16 +7,14 @@ use super::plan::{self, PlanPageQuery};
 use super::{export, holds, layout, link, source_status, time, value};
 use crate::daemon::api;
 use crate::daemon::handle::DaemonHandle;
-use crate::daemon::state::SourceState;
-use crate::daemon::view::{HoldView, SourceView};
 use crate::diagnostic::{plural, visible};
+use crate::document::{HoldView, PlanDocument, SourceState, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::Value;
 
 /// The number of passes on the page.
 const PASSES: u32 = 20;
@@ -30,7 +28,7 @@ struct SourcePageParam {
 struct SourcePageData {
     source: SourceView,
     holds: Vec<HoldView>,
-    plan: Option<Value>,
+    plan: Option<serde_json::Result<PlanDocument<'static>>>,
     passes: Vec<SourceState>,
 }
 
@@ -76,8 +74,9 @@ async fn page(
         }
         section #plan data-live {
             h2 { "Last plan" }
-            @match &shown.plan {
-                Some(document) => (plan::section(document, &wanted, &caller, &back)),
+            @match shown.plan {
+                Some(Ok(document)) => (plan::section(document, &wanted, &caller, &back)),
+                Some(Err(error)) => p.wrong { "The plan cannot be read: " (error) ". Another release of Roster may have written it." },
                 None => p { "No plan yet." },
             }
         }
@@ -102,7 +101,7 @@ async fn read(door: &DaemonHandle, name: String) -> Result<SourcePageData, HttpP
         Ok::<_, crate::daemon::handle::HandlerError>(SourcePageData {
             source,
             holds: daemon.board.holds(|source| *source == *name).await?,
-            plan: kept.and_then(|plan| serde_json::from_slice(&plan).ok()),
+            plan: kept.map(|plan| serde_json::from_slice(&plan)),
             passes: passes.collect(),
         })
     })

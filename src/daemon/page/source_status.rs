@@ -4,12 +4,9 @@
 //! why nothing happens; this file only adds the badge and the facts.
 
 use super::{layout, link, time, value};
-use crate::daemon::WorkerActivity;
-use crate::daemon::state::DiagnosticState;
-use crate::daemon::view::SourceView;
 use crate::diagnostic::agreed;
+use crate::document::{DiagnosticState, PassOutcome, SourceView, WorkerActivity};
 use crate::http::Caller;
-use crate::reconcile::PassOutcome;
 use chrono::Utc;
 use maud::{Markup, html};
 

@@ -4,21 +4,43 @@
 //! [`visible`]. A name in them could otherwise read as another one while somebody approves it.
 
 use crate::diagnostic::visible;
+use crate::document::{
+    AttributeDocument, FieldChangeDocument, FieldHistory, FieldHistoryDocument, LinkAttributes,
+    MemberDocument, OriginDocument, ValueDocument,
+};
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 /// Shows a value as in a manifest.
 pub(super) fn value(value: &Value) -> Markup {
+    match value {
+        Value::Null => nothing("nothing"),
+        Value::String(value) => text(value),
+        Value::Array(all) => members(all.iter().map(self::value)),
+        Value::Object(object) => record(object),
+        Value::Bool(value) => plain(value),
+        Value::Number(number) => plain(number),
+    }
+}
+
+fn nothing(word: &str) -> Markup {
+    html! { span.nothing { (word) } }
+}
+
+fn plain(value: &impl std::fmt::Display) -> Markup {
+    html! { span.text { (value) } }
+}
+
+fn text(text: &str) -> Markup {
     html! {
-        @match value {
-            Value::Null => span.nothing { "nothing" },
-            Value::String(text) if text.is_empty() => span.nothing { "empty" },
-            Value::String(text) => span.text { (visible_lines(text)) },
-            Value::Array(members) if members.is_empty() => span.nothing { "none" },
-            Value::Array(members) => ul.members { @for member in members { li { (self::value(member)) } } },
-            Value::Object(object) => (record(object)),
-            other => span.text { (other) },
-        }
+        @if text.is_empty() { (nothing("empty")) } @else { span.text { (visible_lines(text)) } }
+    }
+}
+
+fn members(all: impl ExactSizeIterator<Item = Markup>) -> Markup {
+    html! {
+        @if all.len() == 0 { (nothing("none")) }
+        @else { ul.members { @for member in all { li { (member) } } } }
     }
 }
 
@@ -46,70 +68,130 @@ pub(super) fn prose(text: &str) -> Markup {
 fn record(object: &Map<String, Value>) -> Markup {
     // The JSON of a secret has this in place of the value.
     if object.contains_key("redacted") {
-        return html! { span.nothing { "not shown" } };
+        return nothing("not shown");
     }
+    let all = object.iter().map(|(name, value)| match &**name {
+        "member" | "account" | "externalId" => self::value(value),
+        name => entry(name, &self::value(value)),
+    });
+    entries(all)
+}
+
+fn entry(name: &str, value: &Markup) -> Markup {
+    html! { span.name { (name) ":" } " " (value) }
+}
+
+fn entries(all: impl Iterator<Item = Markup>) -> Markup {
     html! {
         span.record {
-            @for (at, (name, value)) in object.iter().enumerate() {
-                @if at > 0 { ", " }
-                @if name == "member" || name == "account" || name == "externalId" { (self::value(value)) }
-                @else { span.name { (name) ":" } " " (self::value(value)) }
-            }
+            @for (at, entry) in all.enumerate() { @if at > 0 { ", " } (entry) }
         }
     }
 }
 
 /// Shows the change of a field: before and after, or members added, removed and changed.
-pub(super) fn change(change: &Value) -> Markup {
-    let list = |name: &str| change[name].as_array().cloned().unwrap_or_default();
+pub(super) fn plan_changes(all: &[FieldChangeDocument<'_>]) -> Markup {
+    let changes = all
+        .iter()
+        .map(|change| (&*change.field, plan_change(change)));
+    definitions(changes)
+}
+
+fn plan_change(change: &FieldChangeDocument<'_>) -> Markup {
     html! {
-        @if let Some(before) = change.get("before") { (deletion(before)) " " }
-        @if let Some(after) = change.get("after") { (insertion(after)) }
-        @for member in list("removed") { (deletion(&member)) " " }
-        @for member in list("added") { (insertion(&member)) " " }
-        @for member in list("changed") {
-            (value(&member["member"])) ": " (deletion(&member["before"])) " " (insertion(&member["after"])) " "
+        @if let Some(before) = &change.before { (deletion(&plan_value(before))) " " }
+        @if let Some(after) = &change.after { (insertion(&plan_value(after))) }
+        @for id in change.removed.iter().flatten() { (deletion(&text(id))) " " }
+        @for member in change.added.iter().flatten() { (insertion(&plan_member(member))) " " }
+        @for link in change.changed.iter().flatten() {
+            (text(&link.member)) ": "
+            (deletion(&attributes(None, &link.before))) " " (insertion(&attributes(None, &link.after))) " "
+        }
+    }
+}
+
+fn plan_value(value: &ValueDocument<'_>) -> Markup {
+    match value {
+        ValueDocument::Nothing => nothing("nothing"),
+        ValueDocument::Flag(value) => plain(value),
+        ValueDocument::Number(number) => plain(number),
+        ValueDocument::Text(value) => text(value),
+        ValueDocument::List(ids) => members(ids.iter().map(|id| text(id))),
+        ValueDocument::Redacted(_) => nothing("not shown"),
+    }
+}
+
+fn plan_member(member: &MemberDocument<'_>) -> Markup {
+    match member {
+        MemberDocument::Id(id) => text(id),
+        MemberDocument::Link(link) => attributes(Some(&link.member), &link.attributes),
+    }
+}
+
+/// The attributes of a link, after its target where that is not clear.
+fn attributes(member: Option<&str>, all: &LinkAttributes<'_>) -> Markup {
+    let named = all.0.iter().map(|(name, value)| {
+        let value = match value {
+            AttributeDocument::Flag(value) => plain(value),
+            AttributeDocument::Word(word) => text(word),
+        };
+        entry(name, &value)
+    });
+    entries(member.map(text).into_iter().chain(named))
+}
+
+/// The fields that a committed change concerns.
+pub(super) fn committed_changes(all: &FieldHistory) -> Markup {
+    let changes = all.0.iter();
+    definitions(changes.map(|(name, change)| (&**name, committed_change(change))))
+}
+
+fn committed_change(change: &FieldHistoryDocument) -> Markup {
+    let listed =
+        |added: &[Value]| html! { @for member in added { (insertion(&value(member))) " " } };
+    match change {
+        FieldHistoryDocument::Created { after } => insertion(&value(after)),
+        FieldHistoryDocument::Replaced { before, after } => {
+            html! { (deletion(&value(before))) " " (insertion(&value(after))) }
+        }
+        FieldHistoryDocument::Joined { added } => {
+            listed(added.as_array().map_or(&[][..], Vec::as_slice))
         }
         // A change without values is one whose values were erased.
-        @if change.as_object().is_none_or(Map::is_empty) { span.nothing { "erased" } }
+        FieldHistoryDocument::Exchanged { removed, added } => html! {
+            @for member in removed { (deletion(&value(member))) " " }
+            (listed(added))
+        },
+        FieldHistoryDocument::Other(_) => nothing("erased"),
     }
 }
 
 // The signs are for readers who cannot tell the colours apart.
-fn deletion(was: &Value) -> Markup {
-    html! { del { span.sign { "−\u{a0}" } (value(was)) } }
+fn deletion(was: &Markup) -> Markup {
+    html! { del { span.sign { "−\u{a0}" } (was) } }
 }
 
-fn insertion(is: &Value) -> Markup {
-    html! { ins { span.sign { "+\u{a0}" } (value(is)) } }
+fn insertion(is: &Markup) -> Markup {
+    html! { ins { span.sign { "+\u{a0}" } (is) } }
 }
 
 /// Shows the changes by field. A plan has them as a list, a run as an object.
-pub(super) fn changes(all: &Value) -> Markup {
-    let named: Vec<(&str, &Value)> = match all {
-        Value::Array(list) => list
-            .iter()
-            .map(|change| (change["field"].as_str().unwrap_or_default(), change))
-            .collect(),
-        Value::Object(map) => map.iter().map(|(name, change)| (&**name, change)).collect(),
-        _ => Vec::new(),
-    };
+fn definitions<'n>(named: impl ExactSizeIterator<Item = (&'n str, Markup)>) -> Markup {
     html! {
-        @if !named.is_empty() {
-            dl.changes { @for (name, what) in named { div { dt { (name) } dd { (change(what)) } } } }
+        @if named.len() > 0 {
+            dl.changes { @for (name, what) in named { div { dt { (name) } dd { (what) } } } }
         }
     }
 }
 
 /// Shows path, line and column.
-pub(super) fn place(origin: &Value) -> Markup {
-    let path = origin["path"].as_str().unwrap_or_default();
+pub(super) fn place(origin: &OriginDocument<'_>) -> Markup {
     html! {
-        @if !path.is_empty() {
+        @if !origin.path.is_empty() {
             code.place {
-                (visible(path))
-                @if let Some(line) = origin["line"].as_u64() { ":" (line) }
-                @if let Some(column) = origin["column"].as_u64() { ":" (column) }
+                (visible(&origin.path))
+                @if let Some(line) = origin.line { ":" (line) }
+                @if let Some(column) = origin.column { ":" (column) }
             }
         }
     }

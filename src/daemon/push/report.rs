@@ -5,10 +5,10 @@
 //! the API, and their doc comments appear in the OpenAPI document.
 
 use crate::diagnostic::Diagnostic;
+use crate::document::PassOutcome;
 use crate::feed::RecordKeys;
 use crate::model::{Key, LineColumn};
 use crate::plan::{Plan, StepVerb};
-use crate::reconcile::PassOutcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};

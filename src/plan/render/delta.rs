@@ -4,11 +4,13 @@
 //! All formats go through [`FieldDelta`], so a secret is redacted by its type in one place.
 
 use crate::kinds::{self, FieldType, LinkAttribute};
-use crate::model::{CompactText, FieldChange, KindId, Link, Value};
+use crate::model::{CompactText, FieldRef, KindId, Link, Value};
+use crate::plan::BorrowedChange;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// A change, by the type of its field.
-pub(super) enum FieldDelta<'a> {
+pub(crate) enum FieldDelta<'a> {
     /// A secret. Only the fact that it changes may be shown.
     Redacted,
     /// One value replaces another. Lists that keep their order count as one value.
@@ -31,9 +33,13 @@ pub(super) enum FieldDelta<'a> {
 }
 
 impl<'a> FieldDelta<'a> {
-    pub fn of(kind: KindId, change: &'a FieldChange) -> Self {
-        let field = kinds::get(kind).field(&change.field);
-        let (before, after) = (change.before.as_ref(), change.after.as_ref());
+    pub fn of(kind: KindId, change: impl Into<BorrowedChange<'a>>) -> Self {
+        let BorrowedChange {
+            field,
+            before,
+            after,
+        } = change.into();
+        let field = kinds::get(kind).field(field);
         match field.map(|field| &field.ty) {
             Some(FieldType::Secret) => Self::Redacted,
             // By the value as well as by the type, because a saved plan comes from a file.
@@ -111,7 +117,7 @@ fn by_target(value: Option<&Value>) -> HashMap<&CompactText, &Link> {
 }
 
 /// Returns the stated attributes of a link, each with its word.
-pub(super) fn words(
+pub(crate) fn words(
     attributes: &'static [LinkAttribute],
     link: &Link,
 ) -> impl Iterator<Item = (&'static LinkAttribute, &'static str)> {
@@ -122,4 +128,12 @@ pub(super) fn words(
             let word = attribute.choices.get(usize::from(choice?))?;
             Some((attribute, *word))
         })
+}
+
+/// The name of a field as in plans.
+pub(crate) fn field_name(kind: KindId, field: &FieldRef) -> Cow<'static, str> {
+    match kinds::get(kind).field(field) {
+        Some(field) => Cow::Borrowed(field.name),
+        None => Cow::Owned(kinds::get(kind).field_name(field)),
+    }
 }

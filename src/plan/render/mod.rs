@@ -1,53 +1,15 @@
-//! How a plan reads: for people, for programs, for pull requests. Pure: the words go to the writer
-//! that the caller gives.
+//! How a plan reads: for people and for pull requests. Pure: the words go to the writer that the caller
+//! gives. Programs read `document::PlanDocument`.
 
 mod access;
-mod decode;
-mod delta;
-mod encode;
+pub(crate) mod delta;
 pub mod github;
 mod groups;
 pub mod holds;
-pub mod json;
-mod json_frame;
-mod json_lines;
 pub mod markdown;
 mod notes;
-mod saved_plan;
 pub mod text;
 mod wording;
-
-pub use saved_plan::{SavedPlanError, parse};
-
-use crate::plan::Plan;
-use std::io::{self, Write};
-
-/// In which form a plan is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum PlanFormat {
-    /// For a terminal.
-    #[default]
-    Text,
-    /// One document, which is also the saved plan.
-    Json,
-    /// A document a line.
-    Ndjson,
-    /// A comment on a pull request.
-    Markdown,
-    /// Annotations of a workflow run.
-    Github,
-}
-
-impl PlanFormat {
-    /// All formats, each with its word.
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Text, "text"),
-        (Self::Json, "json"),
-        (Self::Ndjson, "ndjson"),
-        (Self::Markdown, "markdown"),
-        (Self::Github, "github"),
-    ];
-}
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -74,25 +36,7 @@ pub struct RenderOptions {
     pub root: String,
 }
 
-/// Writes a plan.
-pub fn render(
-    plan: &Plan,
-    format: PlanFormat,
-    options: &RenderOptions,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let out = &mut io::BufWriter::new(out);
-    match format {
-        PlanFormat::Text => text::write(plan, options, out),
-        PlanFormat::Json => json::write(plan, out),
-        PlanFormat::Ndjson => json_lines::write_lines(plan, out),
-        PlanFormat::Markdown => markdown::write(plan, options, out),
-        PlanFormat::Github => github::write(plan, options, out),
-    }?;
-    out.flush()
-}
-
 #[cfg(test)]
 // The sides of a change are optional, and so is what makes them.
 #[allow(clippy::unnecessary_wraps)]
-mod samples;
+pub(crate) mod samples;

@@ -12,16 +12,16 @@ use crate::plan::{
 };
 use std::sync::Arc;
 
-pub(super) fn text(text: &str) -> Option<Value> {
+pub(crate) fn text(text: &str) -> Option<Value> {
     Some(Value::text(text))
 }
 
-pub(super) fn set(members: &[&str]) -> Option<Value> {
+pub(crate) fn set(members: &[&str]) -> Option<Value> {
     Some(Value::set(members.iter().map(CompactText::new)))
 }
 
 /// Links with the given choices.
-pub(super) fn links(links: &[(&str, &[u8])]) -> Option<Value> {
+pub(crate) fn links(links: &[(&str, &[u8])]) -> Option<Value> {
     Some(Value::links(links.iter().map(|(target, choices)| {
         let mut attributes = [None; 2];
         for (attribute, choice) in attributes.iter_mut().zip(*choices) {
@@ -34,7 +34,7 @@ pub(super) fn links(links: &[(&str, &[u8])]) -> Option<Value> {
     })))
 }
 
-pub(super) fn change(
+pub(crate) fn change(
     kind: KindId,
     field: &str,
     before: Option<Value>,
@@ -48,14 +48,14 @@ pub(super) fn change(
     }
 }
 
-pub(super) fn origin(path: &str, line: u32, column: u32) -> Origin {
+pub(crate) fn origin(path: &str, line: u32, column: u32) -> Origin {
     Origin {
         path: path.into(),
         at: LineColumn { line, column },
     }
 }
 
-pub(super) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldChange>) -> Step {
+pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldChange>) -> Step {
     Step {
         verb,
         key: Key::new(kind, id),
@@ -73,7 +73,7 @@ pub(super) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
 }
 
 /// A user that does not exist yet.
-pub(super) fn created(id: &str) -> Step {
+pub(crate) fn created(id: &str) -> Step {
     let kind = kinds::get(kinds::USER);
     let mut cells: Vec<StatedField> = [
         ("firstName", Value::text("Eva")),
@@ -104,7 +104,7 @@ pub(super) fn created(id: &str) -> Step {
     }
 }
 
-pub(super) fn claim() -> ClaimDigests {
+pub(crate) fn claim() -> ClaimDigests {
     let mut fields = FieldDigests::default();
     fields.insert("phone", &Cell::Value(Value::text("+47")));
     ClaimDigests {
@@ -114,7 +114,7 @@ pub(super) fn claim() -> ClaimDigests {
 }
 
 /// An update of a user, with every way in which a field can change.
-pub(super) fn updated(id: &str) -> Step {
+pub(crate) fn updated(id: &str) -> Step {
     let user = kinds::USER;
     let changes = vec![
         change(user, "phone", text("+46"), text("+47")),
@@ -151,7 +151,7 @@ pub(super) fn updated(id: &str) -> Step {
     }
 }
 
-pub(super) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntry {
+pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntry {
     HoldEntry {
         verb,
         key: Key::new(kinds::USER, id),
@@ -170,7 +170,7 @@ pub(super) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
 }
 
 /// An entry of a hold by a guard that holds `count` resources.
-pub(super) fn guarded(id: &str, count: u64) -> HoldEntry {
+pub(crate) fn guarded(id: &str, count: u64) -> HoldEntry {
     HoldEntry {
         message: format!(
             "User.deactivate: {count} of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate={count}`"
@@ -190,7 +190,7 @@ pub(super) fn guarded(id: &str, count: u64) -> HoldEntry {
 }
 
 /// A plan of these steps and holds, with the counts that belong to them.
-pub(super) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
+pub(crate) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
     let count = |verb| steps.iter().filter(|step| step.verb == verb).count() as u64;
     let summary = PlanSummary {
         create: count(StepVerb::Create),
@@ -216,7 +216,7 @@ pub(super) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
 }
 
 /// A plan with every verb, holds and diagnostics.
-pub(super) fn full() -> Plan {
+pub(crate) fn full() -> Plan {
     let status = |before, after| change(kinds::USER, "status", text(before), text(after));
     let finding = Diagnostic::new(codes::VAT_FORMAT, "`X` is not a VAT number")
         .help("Write it as `DE123456789`")

@@ -334,29 +334,6 @@ fn boolean_attributes_of_links_are_words() {
 }
 
 #[test]
-fn a_saved_plan_reads_the_same_in_every_format() {
-    use crate::plan::render::{PlanFormat, json, parse, render};
-    let plan = samples::full();
-    let mut saved = Vec::new();
-    json::write(&plan, &mut saved).unwrap();
-    let (read, _) = parse(std::str::from_utf8(&saved).unwrap()).unwrap();
-    for (format, _) in PlanFormat::ALL {
-        for detail in [PlanDetail::Summary, PlanDetail::Changes, PlanDetail::Full] {
-            let options = RenderOptions {
-                detail,
-                ..RenderOptions::default()
-            };
-            let [was, is] = [&plan, &read].map(|plan| {
-                let mut out = Vec::new();
-                render(plan, format, &options, &mut out).unwrap();
-                String::from_utf8(out).unwrap()
-            });
-            assert_eq!(was, is, "{format:?} {detail:?}");
-        }
-    }
-}
-
-#[test]
 fn notes_say_what_is_left_alone_and_what_was_let_through() {
     let mut plan = samples::full();
     plan.summary.unclaimed = 12;

@@ -4,8 +4,7 @@
 //! these functions print, so a value must never read as another one: hidden characters are made
 //! visible, and values that look like punctuation are quoted.
 
-use super::delta::{self, FieldDelta};
-use super::json::field_name;
+use super::delta::{self, FieldDelta, field_name};
 pub(super) use crate::diagnostic::{plural, thousands, visible};
 use crate::kinds::{self, BOOL, Kind};
 use crate::model::{CompactText, FieldChange, KindId, Link, Value};

@@ -11,10 +11,9 @@ use super::super::hash_chain::{
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{self, SqlType, SqlValue, SqlValueRef};
 use super::ApplyTransaction;
-use super::values::{self, BorrowedChange};
 use crate::kinds::{self, Field, FieldType, Kind};
 use crate::model::{FieldRef, Value};
-use crate::plan::{Step, StepVerb};
+use crate::plan::{BorrowedChange, Step, StepVerb};
 use rand::RngCore;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
@@ -327,7 +326,7 @@ impl<'s> ChangeBatch<'s> {
         if step.verb == StepVerb::Delete {
             return (self.append_text(|text| text.extend(b"{}")), 0..0);
         }
-        let given = values::step_changes(step);
+        let given = step.borrowed_changes();
         // Written straight into text: building a JSON tree for every value of every new resource
         // would cost more than inserting its row.
         let mut shown = |personal: bool| {

@@ -8,7 +8,7 @@ use super::super::error::StoreError;
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, LinkTable};
-use super::{ApplyTransaction, changes_row, ids, values};
+use super::{ApplyTransaction, changes_row, ids};
 use crate::kinds::{self, Field};
 use crate::model::FieldChange;
 use crate::model::{CompactText, Link, Value};
@@ -206,7 +206,7 @@ fn new_links<'s>(
     field: &Field,
     step: &'s Step,
 ) -> impl Iterator<Item = NewLink<'s>> + use<'s> {
-    let links = match values::step_change(step, &kinds::own_field(table.field)) {
+    let links = match step.borrowed_change(&kinds::own_field(table.field)) {
         Some(given) => borrowed(given.after),
         None => sorted(field.default.value().as_ref())
             .into_iter()

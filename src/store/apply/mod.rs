@@ -15,7 +15,6 @@ mod logins;
 mod request;
 mod rows;
 mod settings;
-mod values;
 mod versions;
 
 use super::connection::SqlTransaction;

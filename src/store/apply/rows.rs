@@ -2,16 +2,17 @@
 //! grouped by the columns they change, so that the number of statements does not grow with the
 //! number of rows. Also stores file contents and the first values of runtime facts.
 
+use super::super::codec;
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
+use super::super::read;
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
-use super::super::{codec, read};
-use super::{ApplyTransaction, changes_row, ids, values};
+use super::{ApplyTransaction, changes_row, ids};
 use crate::kinds::{self, FieldType, RuntimeFact};
 use crate::model::{CompactText, FieldChange, FieldRef, Key, SmallMap, Value};
-use crate::plan::{Step, StepVerb};
+use crate::plan::{BorrowedChange, Step, StepVerb};
 use std::collections::BTreeMap;
 
 /// The columns that every update fills, besides those that change.
@@ -252,7 +253,7 @@ impl<'a> RuntimeFacts<'a> {
 
     /// Writes a new row: the declared values, or the defaults.
     fn new_row(&self, table: &KindTable, step: &Step, out: &mut RowWriter<'_>) {
-        let given = values::step_changes(step);
+        let given = step.borrowed_changes();
         for column in &table.columns {
             match column.content {
                 ColumnContent::Id => out.put(&step.key.id),
@@ -267,10 +268,8 @@ impl<'a> RuntimeFacts<'a> {
                         None => out.put(default_value(table.kind.fields[field].default)),
                     }
                 }
-                ColumnContent::Custom => out.put(match values::custom_values(&given).next() {
-                    Some(_) => {
-                        SqlValueRef::Owned(codec::custom_json(values::custom_values(&given)))
-                    }
+                ColumnContent::Custom => out.put(match custom_values(&given).next() {
+                    Some(_) => SqlValueRef::Owned(codec::custom_json(custom_values(&given))),
                     None => SqlValueRef::Static("{}"),
                 }),
                 ColumnContent::Fact(fact) => out.put(self.fact(fact, &step.key)),
@@ -315,6 +314,16 @@ fn default_value(default: kinds::FieldDefault) -> SqlValueRef<'static> {
         kinds::FieldDefault::Int(value) => SqlValueRef::Int(value),
         kinds::FieldDefault::List(words) => SqlValueRef::Owned(codec::json_list(words)),
     }
+}
+
+/// The custom values among some of a create, sorted by id.
+fn custom_values<'g>(
+    given: &'g [BorrowedChange<'g>],
+) -> impl Iterator<Item = (&'g CompactText, &'g Value)> + use<'g> {
+    given.iter().filter_map(|given| match given.field {
+        FieldRef::Custom(id) => Some((id, given.after?)),
+        FieldRef::Own(_) => None,
+    })
 }
 
 fn change_of_field(changes: &[FieldChange], field: usize) -> Option<&FieldChange> {

@@ -8,8 +8,9 @@ mod trees;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
 use roster::diagnostic::Diagnostic;
+use roster::document;
 use roster::model::{Key, Snapshot, Value};
-use roster::plan::{Plan, render};
+use roster::plan::Plan;
 use roster::reconcile::{self, LeaseGuard, Pass, PassRequest};
 use roster::store::{SnapshotQuery, Store, StoreAccess};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use trees::{BY_HAND, Dice, Trees};
 /// The plan as other programs see it.
 fn json(plan: &Plan) -> serde_json::Value {
     let mut text = Vec::new();
-    render::json::write(plan, &mut text).unwrap();
+    document::write_plan(plan, &mut text).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
 

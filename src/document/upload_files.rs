@@ -1,6 +1,6 @@
 //! The files of a tree that is sent: no more of them than a source may have.
 
-use super::plans::UploadContent;
+use super::UploadContent;
 use crate::manifest::TreeSize;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserializer, de};

@@ -1,48 +1,53 @@
 //! The values that a step gives its fields, borrowed from the plan. `Step::changes` copies them;
 //! for a first load those copies would cost more than inserting the rows.
+//! cost more than its row, and more than its line in a document.
 
+use super::types::{Step, StepBody};
 use crate::kinds;
-use crate::model::{CompactText, FieldChange, FieldRef, StatedField, Value};
-use crate::plan::{Step, StepBody};
+use crate::model::{FieldChange, FieldRef, StatedField, Value};
 
 /// The old and the new value of one field.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BorrowedChange<'s> {
-    pub(super) field: &'s FieldRef,
-    pub(super) before: Option<&'s Value>,
-    pub(super) after: Option<&'s Value>,
+pub struct BorrowedChange<'s> {
+    pub field: &'s FieldRef,
+    pub before: Option<&'s Value>,
+    pub after: Option<&'s Value>,
 }
 
 /// The values a step gives its fields, sorted by field; equal to [`Step::changes`].
-pub(super) fn step_changes(step: &Step) -> Vec<BorrowedChange<'_>> {
-    match &step.body {
-        StepBody::Changes(changes) => changes.iter().map(BorrowedChange::of).collect(),
-        StepBody::Create { declared, derived } => {
-            let mut all = Vec::with_capacity(declared.cells.len() + derived.len());
-            let cells = declared.cells.iter();
-            all.extend(cells.filter_map(|stated| created(step, stated)));
-            all.extend(derived.iter().map(BorrowedChange::of));
-            if !all.is_sorted_by(|a, b| a.field <= b.field) {
-                all.sort_by(|a, b| a.field.cmp(b.field));
+impl Step {
+    #[must_use]
+    pub fn borrowed_changes(&self) -> Vec<BorrowedChange<'_>> {
+        match &self.body {
+            StepBody::Changes(changes) => changes.iter().map(BorrowedChange::from).collect(),
+            StepBody::Create { declared, derived } => {
+                let mut all = Vec::with_capacity(declared.cells.len() + derived.len());
+                let cells = declared.cells.iter();
+                all.extend(cells.filter_map(|stated| created(self, stated)));
+                all.extend(derived.iter().map(BorrowedChange::from));
+                if !all.is_sorted_by(|a, b| a.field <= b.field) {
+                    all.sort_by(|a, b| a.field.cmp(b.field));
+                }
+                all
             }
-            all
         }
     }
-}
 
-/// The value a step gives one field; equal to [`Step::change`].
-pub(super) fn step_change<'s>(step: &'s Step, field: &FieldRef) -> Option<BorrowedChange<'s>> {
-    let (said, changes) = match &step.body {
-        StepBody::Changes(changes) => (None, &changes[..]),
-        StepBody::Create { declared, derived } => (declared.stated(field), &derived[..]),
-    };
-    let said = said.and_then(|stated| created(step, stated));
-    said.or_else(|| {
-        let mut changes = changes.iter();
-        changes
-            .find(|change| change.field == *field)
-            .map(BorrowedChange::of)
-    })
+    /// The value a step gives one field; equal to [`Step::change`].
+    #[must_use]
+    pub fn borrowed_change(&self, field: &FieldRef) -> Option<BorrowedChange<'_>> {
+        let (said, changes) = match &self.body {
+            StepBody::Changes(changes) => (None, &changes[..]),
+            StepBody::Create { declared, derived } => (declared.stated(field), &derived[..]),
+        };
+        let said = said.and_then(|stated| created(self, stated));
+        said.or_else(|| {
+            let mut changes = changes.iter();
+            changes
+                .find(|change| change.field == *field)
+                .map(BorrowedChange::from)
+        })
+    }
 }
 
 /// What a declared cell of a create writes. An empty list is left out because a new row has no
@@ -61,24 +66,14 @@ fn created<'s>(step: &Step, stated: &'s StatedField) -> Option<BorrowedChange<'s
     })
 }
 
-impl<'s> BorrowedChange<'s> {
-    fn of(change: &'s FieldChange) -> Self {
+impl<'s> From<&'s FieldChange> for BorrowedChange<'s> {
+    fn from(change: &'s FieldChange) -> Self {
         Self {
             field: &change.field,
             before: change.before.as_ref(),
             after: change.after.as_ref(),
         }
     }
-}
-
-/// The custom values of a create, sorted by id.
-pub(super) fn custom_values<'g>(
-    given: &'g [BorrowedChange<'g>],
-) -> impl Iterator<Item = (&'g CompactText, &'g Value)> + use<'g> {
-    given.iter().filter_map(|given| match given.field {
-        FieldRef::Custom(id) => Some((id, given.after?)),
-        FieldRef::Own(_) => None,
-    })
 }
 
 #[cfg(test)]
@@ -157,12 +152,12 @@ mod tests {
             ..create.clone()
         };
         for step in [&create, &update] {
-            let given: Vec<FieldChange> = step_changes(step).into_iter().map(owned).collect();
+            let given: Vec<FieldChange> = step.borrowed_changes().into_iter().map(owned).collect();
             assert_eq!(given, changes);
             for index in 0..kinds::get(USER).fields.len() {
                 let field = kinds::own_field(index);
                 let change = step.change(&field).map(std::borrow::Cow::into_owned);
-                assert_eq!(step_change(step, &field).map(owned), change);
+                assert_eq!(step.borrowed_change(&field).map(owned), change);
             }
         }
     }

@@ -1,14 +1,15 @@
 use super::*;
-use crate::model::{CompactText, FieldChange, Link, Value};
-use crate::plan::StepBody;
-use crate::plan::render::json_lines::write_lines;
+use crate::document::{PlanFormat, SavedPlanError, parse_plan, render, write_lines};
+use crate::kinds;
+use crate::model::{CompactText, FieldChange, Key, KindId, Link, Value};
 use crate::plan::render::samples::{self, change, links, set, text};
-use crate::plan::render::{SavedPlanError, parse};
+use crate::plan::render::{PlanDetail, RenderOptions};
+use crate::plan::{StepBody, StepVerb};
 use proptest::prelude::*;
 
 fn written(plan: &Plan) -> String {
     let mut out = Vec::new();
-    write(plan, &mut out).unwrap();
+    write_plan(plan, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -24,7 +25,7 @@ fn the_document_has_a_line_a_step_and_its_keys_in_order() {
         vec![samples::updated("u2")],
         vec![samples::guarded("u8", 20)],
     );
-    let id = id(&plan);
+    let id = plan_id(&plan);
     assert_eq!(
         written(&plan),
         r#"{
@@ -105,13 +106,14 @@ fn each_line_says_what_it_is() {
 #[test]
 fn several_plans_are_one_document() {
     let mut out = Vec::new();
-    write_all(&[samples::full(), Plan::default()], &mut out).unwrap();
+    let plans = [samples::full(), Plan::default()];
+    write(&PlanListDocument::new(&plans), &mut out).unwrap();
     let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(read["formatVersion"], "1.0");
     assert_eq!(read["plans"].as_array().unwrap().len(), 2);
-    assert_eq!(read["plans"][0]["id"], id(&samples::full()));
+    assert_eq!(read["plans"][0]["id"], plan_id(&samples::full()));
     let mut none = Vec::new();
-    write_all(&[], &mut none).unwrap();
+    write(&PlanListDocument::new(&[]), &mut none).unwrap();
     assert!(serde_json::from_slice::<serde_json::Value>(&none).is_ok());
 }
 
@@ -124,10 +126,10 @@ fn the_id_does_not_depend_on_places_database_or_findings() {
     other.undeclared.clear();
     other.steps[0].origin = None;
     other.held[0].origin = None;
-    assert_eq!(id(&plan), id(&other));
+    assert_eq!(plan_id(&plan), plan_id(&other));
     other.source.revision = "def".into();
-    assert_ne!(id(&plan), id(&other));
-    assert_eq!(id(&plan).len(), 64);
+    assert_ne!(plan_id(&plan), plan_id(&other));
+    assert_eq!(plan_id(&plan).len(), 64);
 }
 
 #[test]
@@ -144,14 +146,14 @@ fn the_id_can_be_made_out_of_the_document_by_anybody() {
         }
     }
     let digest = Sha256::digest(serde_json::to_string(&document).unwrap());
-    assert_eq!(format!("{digest:x}"), id(&plan));
+    assert_eq!(format!("{digest:x}"), plan_id(&plan));
 }
 
 #[test]
 fn a_saved_plan_reads_back_with_the_same_deltas() {
     let plan = samples::full();
-    let (read, id) = parse(&written(&plan)).unwrap();
-    assert_eq!(id, super::id(&plan));
+    let (read, id) = parse_plan(&written(&plan)).unwrap();
+    assert_eq!(id, plan_id(&plan));
     assert_eq!(written(&read), written(&plan));
     assert_eq!(lines(&read), lines(&plan));
     assert_eq!(read.diagnostics, plan.diagnostics);
@@ -178,6 +180,26 @@ fn a_saved_plan_reads_back_with_the_same_deltas() {
 }
 
 #[test]
+fn a_saved_plan_reads_the_same_in_every_format() {
+    let plan = samples::full();
+    let (read, _) = parse_plan(&written(&plan)).unwrap();
+    for (format, _) in PlanFormat::ALL {
+        for detail in [PlanDetail::Summary, PlanDetail::Changes, PlanDetail::Full] {
+            let options = RenderOptions {
+                detail,
+                ..RenderOptions::default()
+            };
+            let [was, is] = [&plan, &read].map(|plan| {
+                let mut out = Vec::new();
+                render(plan, format, &options, &mut out).unwrap();
+                String::from_utf8(out).unwrap()
+            });
+            assert_eq!(was, is, "{format:?} {detail:?}");
+        }
+    }
+}
+
+#[test]
 fn a_root_that_decides_the_exit_code_survives() {
     let mut held = samples::held(
         crate::diagnostic::codes::HELD_DEPENDENCY,
@@ -188,9 +210,26 @@ fn a_root_that_decides_the_exit_code_survives() {
     held.root = crate::diagnostic::codes::PROTECTED;
     held.becomes = Some(Key::new(kinds::USER, "v"));
     let plan = samples::plan(Vec::new(), vec![held]);
-    let (read, _) = parse(&written(&plan)).unwrap();
+    let (read, _) = parse_plan(&written(&plan)).unwrap();
     assert_eq!((plan.exit_code(true), read.exit_code(true)), (0, 0));
     assert_eq!(read.held[0].becomes, plan.held[0].becomes);
+}
+
+#[test]
+fn a_plan_is_as_its_schema_says() {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let schema = settings
+        .into_generator()
+        .into_root_schema_for::<PlanDocument<'_>>();
+    let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+    for plan in [samples::full(), Plan::default()] {
+        let document: serde_json::Value = serde_json::from_str(&written(&plan)).unwrap();
+        let wrong: Vec<String> = validator
+            .iter_errors(&document)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert_eq!(wrong, Vec::<String>::new());
+    }
 }
 
 #[test]
@@ -198,26 +237,26 @@ fn what_was_changed_by_hand_is_refused() {
     let saved = written(&samples::full());
     let changed = saved.replace("\"after\":\"+47\"", "\"after\":\"+48\"");
     assert!(matches!(
-        parse(&changed),
+        parse_plan(&changed),
         Err(SavedPlanError::Changed { .. })
     ));
     let unknown = saved.replace("\"errored\"", "\"note\": 1, \"errored\"");
-    assert!(matches!(parse(&unknown), Err(SavedPlanError::Form(_))));
+    assert!(matches!(parse_plan(&unknown), Err(SavedPlanError::Form(_))));
     let newer = saved
         .replace("\"1.0\"", "\"2.0\"")
         .replace("\"steps\"", "\"acts\"");
-    let message = parse(&newer).unwrap_err().to_string();
+    let message = parse_plan(&newer).unwrap_err().to_string();
     assert!(message.contains("format 2.0"), "{message}");
     let secret = saved.replace("{\"redacted\":true}", "\"hunter2\"");
-    assert!(matches!(parse(&secret), Err(SavedPlanError::Form(_))));
-    assert!(parse("").is_err());
-    assert!(parse("[]").is_err());
+    assert!(matches!(parse_plan(&secret), Err(SavedPlanError::Form(_))));
+    assert!(parse_plan("").is_err());
+    assert!(parse_plan("[]").is_err());
 }
 
 #[test]
 fn a_fault_in_a_saved_plan_is_said_with_resource_and_field() {
     let saved = written(&samples::full()).replace("\"level\":\"user\"", "\"level\":\"owner\"");
-    let message = parse(&saved).unwrap_err().to_string();
+    let message = parse_plan(&saved).unwrap_err().to_string();
     assert!(message.contains("User/u2, accounts"), "{message}");
     assert!(message.contains("owner"), "{message}");
 }
@@ -343,7 +382,7 @@ proptest! {
     fn any_plan_reads_back_as_it_was(steps in prop::collection::vec(any_step(), 0..4)) {
         let plan = samples::plan(steps, Vec::new());
         let saved = written(&plan);
-        let (read, _) = parse(&saved).unwrap();
+        let (read, _) = parse_plan(&saved).unwrap();
         prop_assert_eq!(written(&read), saved);
         prop_assert_eq!(lines(&read), lines(&plan));
         for (read, step) in read.steps.iter().zip(&plan.steps) {
@@ -361,6 +400,6 @@ proptest! {
 
     #[test]
     fn no_text_makes_the_reader_panic(text in ".{0,200}") {
-        let _ = parse(&text);
+        let _ = parse_plan(&text);
     }
 }

@@ -1,0 +1,68 @@
+//! What an apply came to.
+
+use super::list::one_line;
+use super::{DiagnosticDocument, DocumentList, FORMAT_VERSION, HoldDocument, PlanDocument};
+use crate::plan::{Plan, PlanSummary};
+use serde::Serialize;
+
+/// What the apply of one source came to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyDocument<'a> {
+    /// The version of the format.
+    pub format_version: &'static str,
+    /// The run, if anything was recorded.
+    pub run: Option<i64>,
+    /// The plan that was applied.
+    pub plan: PlanDocument<'a>,
+    /// What became of it.
+    pub outcome: &'a str,
+    /// The counts of the plan.
+    #[serde(serialize_with = "one_line")]
+    pub summary: PlanSummary,
+    /// The holds of the plan.
+    pub held: DocumentList<'a, HoldDocument<'a>>,
+    /// The diagnostics of the plan.
+    pub diagnostics: DocumentList<'a, DiagnosticDocument<'a>>,
+}
+
+impl<'a> ApplyDocument<'a> {
+    #[must_use]
+    pub fn new(plan: &'a Plan, run: Option<i64>, outcome: &'a str) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            run,
+            plan: plan.into(),
+            outcome,
+            summary: plan.summary,
+            held: DocumentList::of(&plan.held, HoldDocument::from),
+            diagnostics: DocumentList::of(&plan.diagnostics, DiagnosticDocument::from),
+        }
+    }
+}
+
+/// What the apply of several sources came to.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyListDocument<'a> {
+    /// The version of the format.
+    pub format_version: &'static str,
+    /// The plans, in the order of the configuration.
+    pub plans: Vec<PlanDocument<'a>>,
+    /// The result of each source.
+    pub results: DocumentList<'a, ApplyResultDocument<'a>>,
+}
+
+/// What became of one of several sources.
+#[derive(Debug, Serialize)]
+pub struct ApplyResultDocument<'a> {
+    /// The name of the source.
+    pub source: &'a str,
+    /// The run, if anything was recorded.
+    pub run: Option<i64>,
+    /// What became of the plan.
+    pub outcome: &'a str,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
+}

@@ -1,0 +1,225 @@
+//! The plan, which is also the saved plan: the same bytes for the same plan, a line a step, and only
+//! the steps of one batch in memory while it is written.
+
+use super::list::one_line;
+use super::{
+    DiagnosticDocument, DocumentList, HoldDocument, KeyDocument, RememberedStepDocument,
+    StepDocument, UndeclaredDocument, present,
+};
+use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+
+/// The version of the format; a reader of `1.x` reads every `1.y` that says nothing new.
+pub const FORMAT_VERSION: &str = "1.0";
+
+// What its steps and holds are read as is a parameter: a saved plan makes them at once.
+/// A plan.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(bound(
+    serialize = "S: Serialize + Send + Sync, H: Serialize + Send + Sync",
+    deserialize = "S: Deserialize<'de>, H: Deserialize<'de>"
+))]
+#[schemars(!deny_unknown_fields, rename = "PlanDocument")]
+pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
+    /// The version of the format.
+    pub format_version: Cow<'a, str>,
+    /// The id of the plan: the SHA-256 of the document on one line, without `id`, `database`,
+    /// `remembered`, `undeclared`, `diagnostics` and every `origin`.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(required)]
+    pub id: Option<Cow<'a, str>>,
+    /// The source and its revision.
+    #[serde(serialize_with = "one_line")]
+    #[schemars(with = "SourceRefDocument<'a>")]
+    pub source: SourceRefDocument<'a>,
+    /// The identity of the database. `null` if there is none yet.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub database: Option<Option<Cow<'a, str>>>,
+    /// The name of the environment.
+    pub environment: Option<Cow<'a, str>>,
+    /// The number of resources per verb.
+    #[serde(serialize_with = "one_line")]
+    #[schemars(with = "PlanSummary")]
+    pub summary: PlanSummary,
+    /// What apply does, in order.
+    pub steps: DocumentList<'a, S>,
+    /// What is held.
+    pub held: DocumentList<'a, H>,
+    /// Stored resources of kinds without status that their source no longer declares.
+    pub orphans: DocumentList<'a, KeyDocument<'a>>,
+    /// Claims that the source gives up because another source declares the resource.
+    pub released: DocumentList<'a, KeyDocument<'a>>,
+    /// The overrides and approvals that were used.
+    pub accepted: Vec<Cow<'a, str>>,
+    /// What the steps use of each budget of the guards.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "one_line"
+    )]
+    #[schemars(with = "BTreeMap<String, BudgetDocument>")]
+    pub budgets: BTreeMap<String, BudgetDocument>,
+    /// The steps that guards held, as a later pass needs them.
+    #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
+    pub remembered: DocumentList<'a, RememberedStepDocument<'a>>,
+    /// With `--exact`: the stored fields that no source declares.
+    #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
+    pub undeclared: DocumentList<'a, UndeclaredDocument<'a>>,
+    /// The diagnostics.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(required)]
+    pub diagnostics: Option<DocumentList<'a, DiagnosticDocument<'a>>>,
+    /// Whether errors refused the plan. It then has no steps.
+    pub errored: bool,
+}
+
+/// A source at a revision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(!deny_unknown_fields)]
+pub struct SourceRefDocument<'a> {
+    /// The name of the source.
+    pub name: Cow<'a, str>,
+    /// A git commit or a content digest.
+    pub revision: Cow<'a, str>,
+}
+
+impl<'a> From<&'a SourceRef> for SourceRefDocument<'a> {
+    fn from(source: &'a SourceRef) -> Self {
+        Self {
+            name: Cow::Borrowed(&source.name),
+            revision: Cow::Borrowed(&source.revision),
+        }
+    }
+}
+
+/// What a plan uses of a budget.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(!deny_unknown_fields)]
+pub struct BudgetDocument {
+    /// The number of steps.
+    pub count: u64,
+    /// The number of resources that they are a share of.
+    pub of: u64,
+}
+
+impl<'a> PlanDocument<'a> {
+    /// What the id of a plan is made of: all but where things are, what was found and where it
+    /// applies.
+    fn identity(plan: &'a Plan) -> Self {
+        let budgets = plan.budget_use.iter().map(|(name, count)| {
+            let of = plan.budget_bases.get(name).copied().unwrap_or_default();
+            (name.clone(), BudgetDocument { count: *count, of })
+        });
+        let step = |step: &'a Step| StepDocument {
+            origin: None,
+            ..StepDocument::from(step)
+        };
+        let hold = |held: &'a HoldEntry| HoldDocument {
+            origin: None,
+            ..HoldDocument::from(held)
+        };
+        Self {
+            format_version: Cow::Borrowed(FORMAT_VERSION),
+            id: None,
+            source: (&plan.source).into(),
+            database: None,
+            environment: plan.environment.as_deref().map(Cow::Borrowed),
+            summary: plan.summary,
+            steps: DocumentList::of(&plan.steps, step),
+            held: DocumentList::of(&plan.held, hold),
+            orphans: DocumentList::of(&plan.orphans, KeyDocument::from),
+            released: DocumentList::of(&plan.released, KeyDocument::from),
+            accepted: plan
+                .accepted
+                .iter()
+                .map(|it| Cow::Borrowed(&**it))
+                .collect(),
+            budgets: budgets.collect(),
+            remembered: DocumentList::default(),
+            undeclared: DocumentList::default(),
+            diagnostics: None,
+            errored: plan.errored,
+        }
+    }
+}
+
+impl<'a> From<&'a Plan> for PlanDocument<'a> {
+    fn from(plan: &'a Plan) -> Self {
+        Self {
+            id: Some(plan_id(plan).into()),
+            database: Some(plan.database.as_deref().map(Cow::Borrowed)),
+            steps: DocumentList::of(&plan.steps, StepDocument::from),
+            held: DocumentList::of(&plan.held, HoldDocument::from),
+            remembered: DocumentList::of(&plan.remembered_steps, RememberedStepDocument::from),
+            undeclared: DocumentList::of(&plan.undeclared, UndeclaredDocument::from),
+            diagnostics: Some(DocumentList::of(
+                &plan.diagnostics,
+                DiagnosticDocument::from,
+            )),
+            ..Self::identity(plan)
+        }
+    }
+}
+
+/// Several plans.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanListDocument<'a> {
+    /// The version of the format.
+    pub format_version: &'static str,
+    /// The plans, in the order of the configuration.
+    pub plans: Vec<PlanDocument<'a>>,
+}
+
+impl<'a> PlanListDocument<'a> {
+    #[must_use]
+    pub fn new(plans: &'a [Plan]) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            plans: plans.iter().map(PlanDocument::from).collect(),
+        }
+    }
+}
+
+/// Writes a document with a line a member; what is an entry of a list is on one line.
+pub fn write(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    serde_json::to_writer_pretty(&mut out, document)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Writes a plan as one document.
+pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    write(&PlanDocument::from(plan), out)
+}
+
+/// The id of a plan: the SHA-256, in hexadecimal, of its document on one line without id, database,
+/// origins, diagnostics and what is noted of single runs.
+///
+/// # Panics
+/// Never: a hasher takes every byte.
+#[must_use]
+pub fn plan_id(plan: &Plan) -> String {
+    let mut hasher = BufWriter::new(Sha256::new());
+    let identity = PlanDocument::identity(plan);
+    serde_json::to_writer(&mut hasher, &identity).expect("a hasher takes every byte");
+    hasher.flush().expect("a hasher takes every byte");
+    format!("{:x}", hasher.get_ref().clone().finalize())
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

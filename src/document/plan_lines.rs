@@ -1,0 +1,77 @@
+//! The plan as lines of JSON, one a step, hold and so on, for a reader that takes them as they come.
+
+use super::{
+    DiagnosticDocument, FORMAT_VERSION, HoldDocument, KeyDocument, SourceRefDocument, StepDocument,
+    UndeclaredDocument, plan_id,
+};
+use crate::plan::{Plan, PlanSummary};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// A line; its `type` says of what.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum PlanLine<'a> {
+    #[serde(rename_all = "camelCase")]
+    Plan {
+        format_version: &'static str,
+        id: String,
+        source: SourceRefDocument<'a>,
+        database: Option<&'a str>,
+        environment: Option<&'a str>,
+    },
+    Step(StepDocument<'a>),
+    Held(HoldDocument<'a>),
+    Orphan(KeyDocument<'a>),
+    Released(KeyDocument<'a>),
+    Accepted {
+        r#override: &'a str,
+    },
+    Undeclared(UndeclaredDocument<'a>),
+    Diagnostic(DiagnosticDocument<'a>),
+    Summary {
+        summary: &'a PlanSummary,
+        errored: bool,
+    },
+}
+
+/// Writes a plan as one line a step, hold, diagnostic and so on, each with its `type`; the first line
+/// says which plan it is and the last one is the summary.
+pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    let first = PlanLine::Plan {
+        format_version: FORMAT_VERSION,
+        id: plan_id(plan),
+        source: (&plan.source).into(),
+        database: plan.database.as_deref(),
+        environment: plan.environment.as_deref(),
+    };
+    let last = PlanLine::Summary {
+        summary: &plan.summary,
+        errored: plan.errored,
+    };
+    let steps = plan.steps.iter().map(|step| PlanLine::Step(step.into()));
+    let held = plan.held.iter().map(|held| PlanLine::Held(held.into()));
+    let orphans = plan.orphans.iter().map(|key| PlanLine::Orphan(key.into()));
+    let released = plan.released.iter();
+    let released = released.map(|key| PlanLine::Released(key.into()));
+    let accepted = plan.accepted.iter();
+    let accepted = accepted.map(|given| PlanLine::Accepted { r#override: given });
+    let undeclared = plan.undeclared.iter();
+    let undeclared = undeclared.map(|field| PlanLine::Undeclared(field.into()));
+    let diagnostics = plan.diagnostics.iter();
+    let diagnostics = diagnostics.map(|found| PlanLine::Diagnostic(found.into()));
+    let lines = std::iter::once(first)
+        .chain(steps)
+        .chain(held)
+        .chain(orphans)
+        .chain(released)
+        .chain(accepted)
+        .chain(undeclared)
+        .chain(diagnostics)
+        .chain([last]);
+    for line in lines {
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Reading a saved plan back. What was written is read exactly; anything else is refused.
+//!
+//! Two things are not in a saved plan and so do not come back: what a created resource declares
+//! field by field as cells (its changes do), and secrets, whose values read back as empty text.
+
+use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
+use crate::diagnostic::Diagnostic;
+use crate::plan::{HoldEntry, Plan, SourceRef, Step};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+/// Why a text is not a saved plan.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// It is not JSON, or not of the form of a plan.
+    #[error("this is not a plan saved by `roster plan --out`: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It was saved in a format that this version does not read.
+    #[error(
+        "this plan has format {0}; this version of Roster reads 1.x. Run `roster plan --out` again"
+    )]
+    Version(String),
+    /// Its content is not what its id was made of.
+    #[error(
+        "this plan was changed after it was saved: its id is {said}, but its content has {found}"
+    )]
+    Changed {
+        /// The id that stands in it.
+        said: String,
+        /// The id of what it holds.
+        found: String,
+    },
+}
+
+/// Reads a saved plan; also says its id.
+pub fn parse_plan(text: &str) -> Result<(Plan, String), SavedPlanError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct FormatVersion {
+        format_version: String,
+    }
+    let document = serde_json::from_str::<SavedPlanDocument>(text);
+    let version = match &document {
+        Ok(document) => Some(document.format_version.to_string()),
+        // Of a newer format only the version can be expected to read.
+        Err(_) => serde_json::from_str::<FormatVersion>(text)
+            .ok()
+            .map(|version| version.format_version),
+    };
+    if let Some(version) = version.filter(|version| !version.starts_with("1.")) {
+        return Err(SavedPlanError::Version(version));
+    }
+    let mut document = document?;
+    let said = document.id.take().unwrap_or_default().into_owned();
+    let plan = into_plan(document).map_err(serde_json::Error::custom)?;
+    let found = plan_id(&plan);
+    if said == found {
+        Ok((plan, said))
+    } else {
+        Err(SavedPlanError::Changed { said, found })
+    }
+}
+
+/// A plan whose entries are made while it is read: documents of all of them would take more memory
+/// than the plan.
+type SavedPlanDocument = PlanDocument<
+    'static,
+    FromDocument<StepDocument<'static>, Step>,
+    FromDocument<HoldDocument<'static>, HoldEntry>,
+>;
+
+/// Something that is read by way of its document, so that what is wrong with it is reported with its
+/// place.
+struct FromDocument<D, T>(T, PhantomData<D>);
+
+impl<'de, D: Deserialize<'de>, T: TryFrom<D, Error = String>> Deserialize<'de>
+    for FromDocument<D, T>
+{
+    fn deserialize<F: Deserializer<'de>>(from: F) -> Result<Self, F::Error> {
+        let value = T::try_from(D::deserialize(from)?).map_err(F::Error::custom)?;
+        Ok(Self(value, PhantomData))
+    }
+}
+
+fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
+    let source = SourceRef {
+        name: read.source.name.into(),
+        revision: read.source.revision.into(),
+    };
+    let budgets = read.budgets.into_iter();
+    let (budget_use, budget_bases) = budgets
+        .map(|(name, budget)| ((name.clone(), budget.count), (name, budget.of)))
+        .unzip();
+    let remembered = read.remembered.into_vec().into_iter();
+    let remembered = remembered.map(|step| step.into_step(&source.name));
+    let steps = read.steps.into_vec().into_iter();
+    let held = read.held.into_vec().into_iter();
+    let diagnostics = read.diagnostics.unwrap_or_default().into_vec().into_iter();
+    Ok(Plan {
+        budget_use,
+        budget_bases,
+        remembered_steps: remembered.collect(),
+        source,
+        database: read.database.flatten().map(Cow::into_owned),
+        environment: read.environment.map(Cow::into_owned),
+        summary: read.summary,
+        steps: steps.map(|read| read.0).collect(),
+        held: held.map(|read| read.0).collect(),
+        orphans: values(read.orphans),
+        released: values(read.released),
+        accepted: read.accepted.into_iter().map(Cow::into_owned).collect(),
+        diagnostics: diagnostics
+            .map(Diagnostic::try_from)
+            .collect::<Result<_, _>>()?,
+        errored: read.errored,
+        undeclared: values(read.undeclared),
+        ..Plan::default()
+    })
+}
+
+fn values<D, T: From<D>>(read: DocumentList<'_, D>) -> Vec<T> {
+    read.into_vec().into_iter().map(T::from).collect()
+}
