@@ -130,16 +130,13 @@ impl<'a> PlannedState<'a> {
             let accounts = declared.and_then(|declared| declared.value(user::ACCOUNTS));
             accounts.is_some_and(|accounts| refers_to(accounts, &account.id))
         };
-        let mut found: Vec<&Key> = match &self.index {
-            Some(index) => index
-                .candidate_users(&account.id)
-                .filter(declared)
-                .collect(),
-            None => {
-                let keys = self.desired.resources.iter().map(|declared| &declared.key);
-                let users = keys.filter(|key| key.kind == kinds::USER);
-                users.filter(declared).collect()
-            }
+        let mut found: Vec<&Key> = if let Some(index) = &self.index {
+            let candidates = index.candidate_users(&account.id);
+            candidates.filter(declared).collect()
+        } else {
+            let keys = self.desired.resources.iter().map(|declared| &declared.key);
+            let users = keys.filter(|key| key.kind == kinds::USER);
+            users.filter(declared).collect()
         };
         found.sort_unstable();
         found

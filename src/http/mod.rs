@@ -43,7 +43,7 @@ pub use peer_address::PeerAddress;
 pub use problem::HttpProblem;
 pub use role::{Permission, Role};
 pub use route::Route;
-pub use route_spec::AccessRequirement;
+pub use route_spec::{AccessRequirement, RouteAudience, RouteSpec};
 pub use server::{HttpServer, ServerError};
 
 use axum::{Json, Router};

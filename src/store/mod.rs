@@ -9,8 +9,8 @@
 //! Decisions:
 //! - Keys are text: a row's primary key is its external id, references and link rows hold external
 //!   ids, and both engines sort them by bytes.
-//! Customer numbers have a plain index and a registry of every number ever given. They are never
-//! swapped or moved, and the registry lets the rules refuse one that was used before.
+//! - Customer numbers have a plain index and a registry of every number ever given. They are never
+//!   swapped or moved, and the registry lets the rules refuse one that was used before.
 //! - No insert trigger: a column default gives a foreign insert its random negative version.
 //! - Times of Roster's own tables are milliseconds since 1970; those that shops read
 //!   (`created_at`, `updated_at`) are the engine's own.

@@ -148,7 +148,7 @@ impl ModuleNames {
         }
         let mut name = path.last().cloned().unwrap_or_default();
         if file.token(at) == "as" {
-            name = file.token(at + 1).to_owned();
+            file.token(at + 1).clone_into(&mut name);
             at += 2;
         }
         if !reexport {

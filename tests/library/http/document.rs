@@ -1,7 +1,7 @@
 //! The OpenAPI document is true to the routes.
 
 use super::scene::routes;
-use roster::http::route::{RouteAudience, RouteSpec};
+use roster::http::{RouteAudience, RouteSpec};
 use roster::http::{complete, document};
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -2,9 +2,9 @@
 
 use crate::http::scene::{logged, refused, routes, scene, status, write_tokens};
 use axum::http::Method;
-use roster::http::route::{RouteAudience, RouteSpec};
 use roster::http::token::{self, TokenGrant};
 use roster::http::{AccessRequirement, Permission, Role, problem};
+use roster::http::{RouteAudience, RouteSpec};
 use serde_json::Value;
 
 /// What each role may: the contract, written out.

@@ -333,7 +333,7 @@ fn an_incremental_plan_reports_what_a_full_plan_reports() {
     let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 2));
     let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
     for seed in first..first + sessions {
-        for (engine, database) in support::postgres::databases("one") {
+        for (engine, database) in crate::support::postgres::databases("one") {
             let seen = seen.entry(engine).or_default();
             runtime.block_on(edits_of_one_source(&database, seed, seen));
         }
