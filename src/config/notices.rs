@@ -486,7 +486,7 @@ mod tests {
             (
                 "[{webhook: 'https://a/1'}, {webhook: 'https://a/2'}]",
                 "",
-                "two are called `a`",
+                "two notices are named `a`",
             ),
             (
                 "[{webhook: '${ROSTER_NOT_SET_HERE}'}]",

@@ -177,14 +177,23 @@ impl ModuleTree {
     fn imports_of(&self, module: &ModulePath) -> BTreeSet<ModulePath> {
         let paths = self.modules[module].followed.iter();
         paths
-            .filter_map(|path| self.definer(module, path, 0))
+            .filter_map(|path| self.definer(module, path, &mut BTreeSet::new()))
             .filter(|other| other != module && other[0] == module[0])
             .collect()
     }
 
     /// The file that defines what a path names, seen from a module; `None` for a module and for what
     /// is of another crate.
-    fn definer(&self, from: &ModulePath, path: &[String], depth: usize) -> Option<ModulePath> {
+    fn definer(
+        &self,
+        from: &ModulePath,
+        path: &[String],
+        asked: &mut BTreeSet<(ModulePath, Vec<String>)>,
+    ) -> Option<ModulePath> {
+        // Imports of everything lead back to each other, so that no question is asked twice.
+        if !asked.insert((from.clone(), path.to_vec())) {
+            return None;
+        }
         let (mut module, mut rest) = (from.clone(), path);
         match rest.first()?.as_str() {
             "crate" => (module, rest) = (ModulePath::new(), &rest[1..]),
@@ -206,7 +215,7 @@ impl ModuleTree {
                 (module, rest) = (child, &rest[1..]);
                 continue;
             }
-            return self.definer_by_import(&module, names?, rest, depth);
+            return self.definer_by_import(&module, names?, rest, asked);
         }
         None
     }
@@ -216,18 +225,15 @@ impl ModuleTree {
         module: &ModulePath,
         names: &ModuleNames,
         rest: &[String],
-        depth: usize,
+        asked: &mut BTreeSet<(ModulePath, Vec<String>)>,
     ) -> Option<ModulePath> {
-        if depth > 10 {
-            return None;
-        }
         let mut found = names.imports.iter().filter_map(|(name, path)| {
             let (base, rest) = match path.split_last()? {
                 (last, base) if last == "*" => (base, rest),
                 _ if *name == rest[0] && path.as_slice() != &rest[..1] => (&path[..], &rest[1..]),
                 _ => return None,
             };
-            self.definer(module, &[base, rest].concat(), depth + 1)
+            self.definer(module, &[base, rest].concat(), asked)
         });
         found.next()
     }
