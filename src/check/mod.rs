@@ -45,21 +45,21 @@ use crate::model::{Key, KindId};
 use rayon::prelude::*;
 
 /// The diagnostics of rules, in any order.
-pub type RuleDiagnostics = Vec<RuleDiagnostic>;
+type RuleDiagnostics = Vec<RuleDiagnostic>;
 
 /// One entry of [`RULES`]. It has several codes when one look at a resource answers several
 /// questions.
-pub struct CheckRule {
+struct CheckRule {
     /// The codes it may report.
     pub codes: &'static [Code],
     pub check: RuleCheck,
 }
 
 /// Checks one resource as it will be after the plan.
-pub type ResourceCheck = for<'a> fn(&CheckContext<'_, 'a>, ResourceView<'a>, &mut RuleDiagnostics);
+type ResourceCheck = for<'a> fn(&CheckContext<'_, 'a>, ResourceView<'a>, &mut RuleDiagnostics);
 
 /// What a rule is called with.
-pub enum RuleCheck {
+enum RuleCheck {
     /// Called for each subject that exists after the plan.
     EachResource(ResourceCheck),
     /// Called for each subject of one kind that exists after the plan.
@@ -69,7 +69,7 @@ pub enum RuleCheck {
 }
 
 /// All rules across resources.
-pub const RULES: &[CheckRule] = &[
+const RULES: &[CheckRule] = &[
     rule(
         &[codes::REFERENCE, codes::REFERENCE_INACTIVE],
         RuleCheck::EachResource(references::links),
@@ -302,12 +302,24 @@ fn check_resource<'a>(
     findings: &mut RuleDiagnostics,
 ) {
     for rule in RULES {
+        let before = findings.len();
         match rule.check {
             RuleCheck::EachResource(check) => check(scene, view, findings),
             RuleCheck::EachOfKind(kind, check) if kind == view.key.kind => {
                 check(scene, view, findings);
             }
             RuleCheck::EachOfKind(..) | RuleCheck::Everything(_) => {}
+        }
+        rule.assert_codes(&findings[before..]);
+    }
+}
+
+impl CheckRule {
+    /// Keeps the list true: it says where to look for the rule of a code.
+    fn assert_codes(&self, findings: &[RuleDiagnostic]) {
+        for finding in findings {
+            let code = finding.diagnostic.code;
+            debug_assert!(self.codes.contains(&code), "{code} is not listed");
         }
     }
 }
@@ -323,6 +335,7 @@ fn run_global_checks(
             if let RuleCheck::Everything(check) = rule.check {
                 check(scene, subjects, &mut findings);
             }
+            rule.assert_codes(&findings);
             findings
         })
         .collect()

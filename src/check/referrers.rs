@@ -49,7 +49,7 @@ impl<'a> ReferrerIndex<'a> {
 
     /// The resources that may refer to an id by a field of a kind, before the plan. Two ids may have
     /// one digest, so the caller compares the value.
-    pub fn candidates_before<'s>(
+    fn candidates_before<'s>(
         &'s self,
         kind: KindId,
         field: usize,
@@ -60,7 +60,7 @@ impl<'a> ReferrerIndex<'a> {
     }
 
     /// Those after the plan, some of them twice. Some no longer refer to the id.
-    pub fn candidates_after<'s>(
+    fn candidates_after<'s>(
         &'s self,
         kind: KindId,
         field: usize,
@@ -72,10 +72,7 @@ impl<'a> ReferrerIndex<'a> {
     }
 
     /// The users whose documents may name an account.
-    pub fn candidate_users<'s>(
-        &'s self,
-        account: &str,
-    ) -> impl Iterator<Item = &'a Key> + use<'a, 's> {
+    fn candidate_users<'s>(&'s self, account: &str) -> impl Iterator<Item = &'a Key> + use<'a, 's> {
         matching(&self.declared_users, account)
     }
 }

@@ -47,7 +47,7 @@ pub struct ExportFormatOptions {
 
 /// What an export is written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum FormatArg {
+enum FormatArg {
     /// Rows of cells.
     Csv,
     /// A list of objects.

@@ -68,7 +68,7 @@ const ACTOR: &str = "The history records who ran a command. Roster takes the fir
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
-    pub global: GlobalOptions,
+    global: GlobalOptions,
     /// The command.
     #[command(subcommand)]
     pub command: CliCommand,

@@ -70,7 +70,7 @@ pub fn say_absent(global: &GlobalOptions, absent: &MissingDirectory, when: &str)
 }
 
 /// The same as a sentence.
-pub fn absent_line(absent: &MissingDirectory, when: &str) -> String {
+fn absent_line(absent: &MissingDirectory, when: &str) -> String {
     let text = absent.to_string();
     let (first, rest) = text.split_at(1);
     let it = if absent.is_file() { "it" } else { "them" };

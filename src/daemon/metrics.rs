@@ -185,7 +185,7 @@ fn state(status: &DaemonStatus, registry: &mut Registry) {
 
 /// The metrics in the text form of OpenMetrics.
 #[derive(Debug)]
-pub struct MetricsText(String);
+struct MetricsText(String);
 
 impl IntoResponse for MetricsText {
     fn into_response(self) -> Response {

@@ -19,7 +19,7 @@ const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A git host, known by its headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum GitHost {
+enum GitHost {
     /// GitHub: `X-GitHub-Event`, `X-Hub-Signature-256`.
     GitHub,
     /// GitLab: `X-Gitlab-Event`; `X-Gitlab-Token`, or a signature as of Standard Webhooks.
@@ -64,7 +64,7 @@ pub struct WebhookPush {
     /// The name of the delivery, the same when it is sent again.
     pub delivery: Option<String>,
     /// The digest of what was signed: whoever sends it again cannot give it another one.
-    pub body_digest: String,
+    body_digest: String,
     /// What was pushed: `refs/heads/main`.
     pub reference: String,
     /// The commit it is at now; `None` when it was deleted.
@@ -116,7 +116,7 @@ pub fn verify(
 
 /// Whose webhook it is. Gitea sends GitHub's headers beside its own, so its own are looked for first.
 #[must_use]
-pub fn detect_host(headers: &HeaderMap) -> Option<GitHost> {
+fn detect_host(headers: &HeaderMap) -> Option<GitHost> {
     let by_header = [
         ("x-gitea-event", GitHost::Gitea),
         ("x-gitlab-event", GitHost::GitLab),

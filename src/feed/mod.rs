@@ -51,8 +51,6 @@ pub struct ParsedExport {
     pub has_header: bool,
     /// For each field with a value, in how many resources of its kind it has one. Sorted.
     pub filled: Vec<(KindId, FieldRef, u64)>,
-    /// What was detected about the file, for display.
-    pub detected: Vec<String>,
 }
 
 /// Reads an export called `name` with a mapping.
@@ -140,7 +138,6 @@ fn read_into<'m>(
         trailer: outcome.trailer,
         complete: outcome.complete,
         columns: names.collect(),
-        detected: outcome.detected,
     };
     (feed, collected.listed.unwrap_or_default())
 }

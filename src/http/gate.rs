@@ -30,9 +30,9 @@ const FAILURES: u32 = 10;
 const FAILURE_EACH: Duration = Duration::from_secs(6);
 
 /// Renders a problem as a page for people; gets the request's id.
-pub type ProblemPage = dyn Fn(&HttpProblem, &str) -> Response + Send + Sync;
+type ProblemPage = dyn Fn(&HttpProblem, &str) -> Response + Send + Sync;
 /// Is called for every response, for metrics.
-pub type ResponseObserver = dyn Fn(&AnsweredRequest<'_>) + Send + Sync;
+type ResponseObserver = dyn Fn(&AnsweredRequest<'_>) + Send + Sync;
 
 /// A response as it is counted.
 #[derive(Clone, Copy, Debug)]

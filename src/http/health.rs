@@ -28,7 +28,7 @@ pub struct HealthReply {
 
 /// The identity of the caller.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct WhoamiReply {
+struct WhoamiReply {
     /// The name that the audit log records.
     name: String,
     /// The role of the token.

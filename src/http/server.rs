@@ -94,13 +94,6 @@ impl HttpServer {
         self.address
     }
 
-    /// Sets how long requests may take to finish after a stop; otherwise as long as any request.
-    #[must_use]
-    pub fn with_grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
-        self
-    }
-
     /// Serves until `stop`, then finishes the requests in progress.
     pub async fn run(self, app: Router, stop: CancellationToken) -> Result<(), ServerError> {
         let handle = Handle::new();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// The prefix of every token, by which secret scanners recognise it.
-pub const PREFIX: &str = "roster_";
+const PREFIX: &str = "roster_";
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// How many base-62 digits 256 bits need.

@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The most files and folders of a source.
-pub const ENTRIES: usize = 500_000;
+const ENTRIES: usize = 500_000;
 /// The deepest nesting of folders.
 pub const DEPTH: usize = 64;
 /// The most bytes of all manifests of a commit.
-pub const BYTES: u64 = 1 << 30;
+const BYTES: u64 = 1 << 30;
 /// The most errors of a source. Beyond it nothing of the source is used.
 pub const ERRORS: usize = 100_000;
 /// The most warnings and notes of one code that are kept per file.

@@ -17,7 +17,7 @@ pub(super) const WORDS: [&str; 12] = [
 
 /// Returns the fields of a linked resource that is written in place of its reference, in the form
 /// of [`fields`]; `None` to write the reference.
-pub type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
+type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Returns one document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
 #[must_use]

@@ -90,10 +90,6 @@ impl FieldDigests {
         Self(bytes)
     }
 
-    pub fn into_packed(self) -> Vec<u8> {
-        self.0
-    }
-
     pub fn as_packed(&self) -> &[u8] {
         &self.0
     }

@@ -81,13 +81,6 @@ pub struct SalvagedReferences {
     pub at: LineColumn,
 }
 
-impl SalvagedReferences {
-    /// Whether the value may have named a member.
-    pub fn may_name(&self, member: &str) -> bool {
-        !self.all || self.members.iter().any(|known| known == member)
-    }
-}
-
 /// How a declared password compares with the one last applied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SecretState {

@@ -7,7 +7,7 @@ use crate::kinds;
 use crate::model::{CompactText, FieldChange, FieldRef, KindId, Value};
 
 /// Replaces a stored value that is not shown.
-pub const MASKED: &str = "•••";
+const MASKED: &str = "•••";
 
 impl Plan {
     /// Returns the plan without the stored values of personal and custom fields. New values stay,

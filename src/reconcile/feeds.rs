@@ -68,7 +68,7 @@ pub struct ExportVerdict {
     /// Of which fields nothing is believed.
     pub doubtful_fields: Vec<DoubtfulField>,
     /// Of each field, how many had a value in the last accepted one.
-    pub filled_before: Option<FieldFillCounts>,
+    filled_before: Option<FieldFillCounts>,
     /// How often each of what the source claims was not named, this time included.
     pub missed_counts: BTreeMap<Key, u32>,
 }

@@ -94,15 +94,6 @@ impl Store {
         let found = tx.first(sql, &[sha256.into()], &[SqlType::Bytes]).await?;
         Ok(found.map(|mut cells| cells[0].take_bytes()))
     }
-
-    /// Returns every source's claim on one resource.
-    pub async fn claims_of(&self, key: &Key) -> Result<Vec<Claim>, StoreError> {
-        let Some(mut tx) = self.begin_schema_read("read the claims").await? else {
-            return Ok(Vec::new());
-        };
-        let mut claims = claims(&mut tx, key.kind, Some(&key.id)).await?;
-        Ok(claims.remove(&key.id).unwrap_or_default())
-    }
 }
 
 /// What the database knows about the resources of a kind beside their rows, by external id.

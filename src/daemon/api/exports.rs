@@ -16,7 +16,7 @@ use serde_json::json;
 
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct ExportSourceParam {
+struct ExportSourceParam {
     /// The name of the source in the configuration.
     source: String,
 }
@@ -24,7 +24,7 @@ pub struct ExportSourceParam {
 /// An approval of a source.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ExportApproval {
+struct ExportApproval {
     /// The reason, for the audit log.
     #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     reason: String,
@@ -32,7 +32,7 @@ pub struct ExportApproval {
 
 /// What is wrong with the rows of an export, each as it stood there.
 #[derive(Debug)]
-pub struct ExportReport {
+struct ExportReport {
     source: String,
     csv: Vec<u8>,
 }

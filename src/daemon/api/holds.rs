@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 
 /// Holds, those that need a decision first.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct HoldList {
+struct HoldList {
     /// The holds.
     items: Vec<HoldView>,
 }
 
 /// A hold by its id.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct HoldParam {
+struct HoldParam {
     /// The id of the hold: 16 hexadecimal digits, as shown in the plan.
     hold: String,
 }
@@ -29,7 +29,7 @@ pub struct HoldParam {
 /// An approval of a hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HoldApproval {
+struct HoldApproval {
     /// The reason, for the audit log.
     #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     reason: String,

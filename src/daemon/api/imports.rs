@@ -47,7 +47,7 @@ const CONTENT_PROBLEMS: &[(Code, &problem::ProblemKind)] = &[
 
 /// What the records are about.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct ImportKindParam {
+struct ImportKindParam {
     /// `accounts`, `users` or `organisations`.
     #[schemars(regex(pattern = "^(accounts|users|organisations)$"))]
     kind: String,
@@ -56,7 +56,7 @@ pub struct ImportKindParam {
 /// How it is taken.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ImportQuery {
+struct ImportQuery {
     /// The source. Optional if only one source accepts such records.
     source: Option<String>,
     /// Refuse the whole push if one record is bad, instead of skipping that record.
@@ -65,7 +65,7 @@ pub struct ImportQuery {
 
 /// Which import.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct ImportParam {
+struct ImportParam {
     /// The id from `Location`.
     id: String,
 }

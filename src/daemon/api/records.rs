@@ -22,14 +22,14 @@ const MAX_ID_LENGTH: usize = 255;
 
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct KindParam {
+struct KindParam {
     /// `User`, `users` or `user`.
     kind: String,
 }
 
 /// A resource by kind and id.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct ResourceParam {
+struct ResourceParam {
     /// `User`, `users` or `user`.
     kind: String,
     /// The external id. Write `~.` and `~..` for the ids `.` and `..`, which have a special meaning
@@ -41,7 +41,7 @@ pub struct ResourceParam {
 
 /// A run by number.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct RunParam {
+struct RunParam {
     /// The number of the run, from 1.
     run: i64,
 }
@@ -49,7 +49,7 @@ pub struct RunParam {
 /// Which resources.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ResourceFilter {
+struct ResourceFilter {
     /// Words to search for in the external id and in text fields.
     #[schemars(length(max = MAX_SEARCH_LENGTH))]
     q: Option<String>,
@@ -65,7 +65,7 @@ pub struct ResourceFilter {
 /// Whether a resource is active.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum StatusFilter {
+enum StatusFilter {
     /// The resource is active.
     Active,
     /// The resource is inactive.
@@ -74,7 +74,7 @@ pub enum StatusFilter {
 
 /// A page of stored resources.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ResourcePage {
+struct ResourcePage {
     /// The resources of the page.
     items: Vec<ResourceDocument>,
     /// The `after` of the next page. Absent on the last page.
@@ -84,7 +84,7 @@ pub struct ResourcePage {
 
 /// A page of the changes of a resource.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct HistoryPage {
+struct HistoryPage {
     /// The changes of the page, newest first.
     items: Vec<ChangeDocument>,
     /// The `before` of the next page. Absent on the last page.
@@ -94,7 +94,7 @@ pub struct HistoryPage {
 
 /// Runs.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct RunList {
+struct RunList {
     /// The runs, newest first.
     items: Vec<RunDocument>,
 }
@@ -117,7 +117,7 @@ impl LimitQuery {
 /// Which changes of a resource.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct HistoryQuery {
+struct HistoryQuery {
     /// Return changes before this number. Default: the latest.
     #[schemars(range(min = 0))]
     before: Option<i64>,
@@ -128,7 +128,7 @@ pub struct HistoryQuery {
 /// A place in the sequence of all changes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ChangeCursor {
+struct ChangeCursor {
     /// Return changes after this number. 0 starts at the first change.
     #[schemars(range(min = 0))]
     after: i64,
@@ -138,7 +138,7 @@ pub struct ChangeCursor {
 
 /// Committed changes in order, without gaps.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ChangePage {
+struct ChangePage {
     /// The changes.
     items: Vec<ChangeDocument>,
     /// The `after` of the next request.
@@ -169,7 +169,7 @@ impl ChangePage {
 
 /// The audit log.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct ActList {
+struct ActList {
     /// The acts, newest first.
     items: Vec<ActView>,
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct SourceParam {
+struct SourceParam {
     /// The name of the source in the configuration.
     source: String,
 }
@@ -29,7 +29,7 @@ pub struct SourceParam {
 /// The reason for an act.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ActReason {
+struct ActReason {
     /// The reason, for the audit log.
     #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     reason: String,
@@ -42,7 +42,7 @@ pub struct ActReason {
     {"properties": {"overruleWindow": {"const": false}}},
     {"properties": {"reason": {"pattern": NOT_BLANK}}, "required": ["reason"]},
 ]))]
-pub struct ReconcileRequest {
+struct ReconcileRequest {
     /// The reason. Required with `overruleWindow`.
     #[schemars(length(max = MAX_REASON_LENGTH))]
     reason: String,
@@ -52,14 +52,14 @@ pub struct ReconcileRequest {
 
 /// Every source, in the order of the configuration.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct SourceList {
+struct SourceList {
     /// The state of each source.
     items: Vec<SourceView>,
 }
 
 /// Passes, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct PassList {
+struct PassList {
     /// The passes.
     items: Vec<SourceState>,
 }

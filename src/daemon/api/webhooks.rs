@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct WebhookSourceParam {
+struct WebhookSourceParam {
     /// The name of the source in the configuration.
     source: String,
 }
 
 /// The result of a webhook.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct WebhookReply {
+struct WebhookReply {
     /// `reconcile`, `ping`, `repeated` or `ignored`.
     result: &'static str,
 }

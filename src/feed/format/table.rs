@@ -308,7 +308,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
     }
 
     /// Returns whether a row of this many cells differs in width from the header, and reports it.
-    pub fn is_ragged(&mut self, at: LineColumn, cells: usize) -> bool {
+    fn is_ragged(&mut self, at: LineColumn, cells: usize) -> bool {
         // Some programs leave out the padding columns, others write them, so both widths are right.
         if (self.named..=self.column_at.len()).contains(&cells) {
             return false;

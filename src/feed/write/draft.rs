@@ -137,7 +137,7 @@ impl CellAlternative {
     }
 
     /// What is both.
-    pub fn intersect(&self, other: &Self) -> Option<Self> {
+    fn intersect(&self, other: &Self) -> Option<Self> {
         if !self.matches_text(&other.text) && !other.matches_text(&self.text) {
             return None;
         }

@@ -5,7 +5,7 @@ mod iso;
 mod shapes;
 
 use iso::{ALIASES, COUNTRIES};
-use shapes::{VATS, ZIPS};
+use shapes::VATS;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -56,13 +56,6 @@ fn nearest_code(folded: &str) -> Option<&'static str> {
     let names = COUNTRIES.iter().map(|row| row.2);
     let name = crate::diagnostic::did_you_mean(folded, names)?;
     COUNTRIES.iter().find(|row| row.2 == name).map(|row| row.0)
-}
-
-/// The shapes of postal codes of a country, if they are known.
-#[must_use]
-pub fn zip_shapes(country: &str) -> Option<&'static [&'static str]> {
-    let at = ZIPS.binary_search_by(|row| row.0.cmp(country)).ok()?;
-    Some(ZIPS[at].1)
 }
 
 /// The shapes of VAT numbers with a prefix, if they are known.
@@ -119,9 +112,7 @@ mod tests {
     fn tables_are_sorted_for_the_binary_search() {
         assert_eq!(COUNTRIES.len(), 249);
         assert!(COUNTRIES.is_sorted_by(|a, b| a.0 < b.0));
-        assert!(ZIPS.is_sorted_by(|a, b| a.0 < b.0));
         assert!(VATS.is_sorted_by(|a, b| a.0 < b.0));
-        assert!(ZIPS.iter().all(|row| is_code(row.0)));
         assert!(ALIASES.iter().all(|row| is_code(row.1)));
     }
 
@@ -143,11 +134,6 @@ mod tests {
 
     #[test]
     fn shapes_tell_codes_apart() {
-        let fit = |country, zip| matches_any_shape(zip, zip_shapes(country).expect("known"));
-        assert!(fit("SE", "831 30"));
-        assert!(fit("SE", "83130"));
-        assert!(!fit("SE", "8313"));
-        assert!(fit("GB", "sw1a 1aa"));
         assert!(matches_any_shape(
             "SE556012345601",
             vat_shapes("SE").expect("known")

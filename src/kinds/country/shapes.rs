@@ -1,65 +1,6 @@
-//! The shapes of postal codes and VAT numbers. `9` is a digit, `A` a letter, `*` either, and any
-//! other character itself. Shapes only cause warnings, because the tables can never be complete.
-//! Both tables are sorted for a binary search.
-
-/// Postal codes by country.
-#[rustfmt::skip]
-pub(super) const ZIPS: &[(&str, &[&str])] = &[
-    ("AD", &["AA999"]),
-    ("AT", &["9999"]),
-    ("AU", &["9999"]),
-    ("AX", &["99999"]),
-    ("BE", &["9999"]),
-    ("BG", &["9999"]),
-    ("BR", &["99999-999", "99999999"]),
-    ("CA", &["A9A 9A9", "A9A9A9"]),
-    ("CH", &["9999"]),
-    ("CN", &["999999"]),
-    ("CY", &["9999"]),
-    ("CZ", &["999 99", "99999"]),
-    ("DE", &["99999"]),
-    ("DK", &["9999"]),
-    ("EE", &["99999"]),
-    ("ES", &["99999"]),
-    ("FI", &["99999"]),
-    ("FO", &["999"]),
-    ("FR", &["99999"]),
-    ("GB", &["A9 9AA", "A99 9AA", "A9A 9AA", "AA9 9AA", "AA99 9AA", "AA9A 9AA", "A99AA", "A999AA", "A9A9AA", "AA99AA", "AA999AA", "AA9A9AA"]),
-    ("GL", &["9999"]),
-    ("GR", &["999 99", "99999"]),
-    ("HR", &["99999"]),
-    ("HU", &["9999"]),
-    ("IE", &["A** ****", "A******"]),
-    ("IN", &["999999", "999 999"]),
-    ("IS", &["999"]),
-    ("IT", &["99999"]),
-    ("JP", &["999-9999", "9999999"]),
-    ("KR", &["99999"]),
-    ("LI", &["9999"]),
-    ("LT", &["99999", "LT-99999"]),
-    ("LU", &["9999", "L-9999"]),
-    ("LV", &["LV-9999", "9999"]),
-    ("MC", &["99999"]),
-    ("MT", &["AAA 9999", "AAA9999"]),
-    ("MX", &["99999"]),
-    ("NL", &["9999 AA", "9999AA"]),
-    ("NO", &["9999"]),
-    ("NZ", &["9999"]),
-    ("PL", &["99-999"]),
-    ("PT", &["9999-999"]),
-    ("RO", &["999999"]),
-    ("RS", &["99999"]),
-    ("RU", &["999999"]),
-    ("SE", &["999 99", "99999"]),
-    ("SI", &["9999"]),
-    ("SK", &["999 99", "99999"]),
-    ("SM", &["99999"]),
-    ("TR", &["99999"]),
-    ("UA", &["99999"]),
-    ("US", &["99999", "99999-9999"]),
-    ("VA", &["99999"]),
-    ("ZA", &["9999"]),
-];
+//! The shapes of VAT numbers. `9` is a digit, `A` a letter, `*` either, and any
+//! other character itself. Shapes only cause warnings, because the table can never be complete.
+//! It is sorted for a binary search.
 
 /// VAT numbers by prefix. The prefix is the country, except for Greece and Northern Ireland.
 #[rustfmt::skip]

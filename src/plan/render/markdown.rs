@@ -20,7 +20,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// The first line. CI finds the comment of the last push by it and replaces it.
-pub const MARKER: &str = "<!-- roster-plan -->";
+const MARKER: &str = "<!-- roster-plan -->";
 
 /// The bytes kept free for closing what is open, and for saying what was left out.
 const RESERVE: usize = 512;
