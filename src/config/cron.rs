@@ -1,10 +1,10 @@
-//! Cron lines in a time zone, with what happens on the two days a year that are not like others.
+//! Cron lines in a time zone, and what happens on the two days a year when the clock changes.
 //!
-//! Where the hour is named (`30 2 * * *`, `0 6,18 * * *`) every time of day that the line names comes
-//! **once a day**: one that the clock leaps over in spring comes at the first moment after the leap,
-//! one that it shows twice in autumn comes the first time. Where the hour is `*` (or `*/2`, or all of
-//! them) the line follows the clock: what is leapt over is left out, what is shown twice comes twice,
-//! so that `*/15 * * * *` comes every quarter of an hour, whatever the clock does.
+//! If the line names hours (`30 2 * * *`, `0 6,18 * * *`), each time of day comes **once a day**. A
+//! time that the clock skips in spring comes at the first moment after it; a time that it shows
+//! twice in autumn comes the first time. If the hour is `*` (or `*/2`, or lists all of them), the
+//! line follows the clock: skipped times are left out and repeated ones come twice, so `*/15 * * *
+//! *` comes every 15 minutes, whatever the clock does.
 
 use crate::diagnostic::did_you_mean;
 use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
@@ -13,10 +13,11 @@ use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use std::fmt;
 
-/// No zone has ever been put forward or back by more.
+/// More than any zone was ever set forward or back. Zones that crossed the date line moved by a
+/// whole day.
 const LONGEST_LEAP: TimeDelta = TimeDelta::hours(26);
 
-/// The fields of a line with its seconds: name and what stands in it.
+/// The fields of a line with seconds: name and allowed values.
 const FIELDS: [(&str, &str); 6] = [
     ("second", "0-59"),
     ("minute", "0-59"),
@@ -32,15 +33,16 @@ pub struct CronSchedule {
     written: String,
     zone: Tz,
     pattern: croner::Cron,
-    /// Whether every hour is meant, so that the line follows the clock.
+    /// Whether the hour is a wildcard, so that the line follows the clock.
     hourly: bool,
 }
 
 impl CronSchedule {
-    /// Reads a line of five fields, of six with the seconds first, or a word as `@daily`.
+    /// Parses a line of five fields, of six with the seconds first, or a word such as `@daily`.
     pub fn parse(written: &str, zone: Tz) -> Result<Self, String> {
         let pattern = pattern(written)?;
         let hours = &pattern.pattern.hours;
+        // `*/1` and `0-23` mean every hour without a wildcard.
         let all = (0..24).all(|hour| pattern.pattern.hour_match(hour).unwrap_or(false));
         let hourly = hours.from_wildcard || all;
         let cron = Self {
@@ -49,26 +51,28 @@ impl CronSchedule {
             pattern,
             hourly,
         };
-        // Any moment does: what comes within the next thousands of years comes after this one.
+        // A line such as February 30 would otherwise be accepted and never start a pass. Any start
+        // will do for this check.
         match cron.next_after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(cron),
             None => Err(format!("`{written}` never occurs: no such date exists")),
         }
     }
 
-    /// The zone in which it is read.
+    /// The time zone of the line.
     pub fn zone(&self) -> Tz {
         self.zone
     }
 
-    /// The first time after `at`; `None` when there is none any more.
+    /// The first time after `at`; `None` if there is none.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = at.with_timezone(&self.zone);
         if self.hourly {
             let next = self.pattern.find_next_occurrence(&local, false).ok()?;
             return Some(next.to_utc());
         }
-        // Every wall clock time stands for one moment, and a later one never for an earlier moment.
+        // Searched in local time, because the library would skip or repeat times on the days of a
+        // change. Local times map to moments in the same order.
         let mut wall = local.naive_local();
         loop {
             wall = self.pattern.find_next_occurrence(&wall, false).ok()?;
@@ -79,7 +83,7 @@ impl CronSchedule {
         }
     }
 
-    /// The last time that is not after `at`; `None` when there was none.
+    /// The last time that is not after `at`; `None` if there was none.
     pub fn last_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = at.with_timezone(&self.zone);
         if self.hourly {
@@ -87,7 +91,8 @@ impl CronSchedule {
             return Some(last.to_utc());
         }
         let mut wall = local.naive_local();
-        // The second time that a clock shows an hour, all of that hour has been.
+        // When the clock shows an hour for the second time, all times of that hour have passed, so
+        // the search starts later.
         if let LocalResult::Ambiguous(first, _) = self.zone.from_local_datetime(&wall)
             && first < local
         {
@@ -107,8 +112,8 @@ impl CronSchedule {
         }
     }
 
-    /// The moment a wall clock time stands for: the first of two, the end of the leap for one that
-    /// was leapt over.
+    /// The moment of a local time: the first of two, or the end of the gap for one that was
+    /// skipped.
     fn resolve_local(&self, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
         match self.zone.from_local_datetime(&wall) {
             LocalResult::Single(moment) | LocalResult::Ambiguous(moment, _) => {
@@ -118,10 +123,12 @@ impl CronSchedule {
         }
     }
 
-    /// The first moment at which the clock shows `wall` or later, around a leap.
+    /// The first moment at which the clock shows `wall` or later. A binary search, because the zone
+    /// data do not give the gap.
     fn end_of_leap(&self, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
         let mut before = wall.checked_sub_signed(LONGEST_LEAP)?.and_utc().timestamp();
         let mut after = wall.checked_add_signed(LONGEST_LEAP)?.and_utc().timestamp();
+        // Whole seconds are fine enough: cron has nothing smaller.
         while after - before > 1 {
             let middle = before + (after - before) / 2;
             let shown = self.zone.timestamp_opt(middle, 0).single()?.naive_local();
@@ -141,7 +148,7 @@ impl fmt::Display for CronSchedule {
     }
 }
 
-/// The zone called so: `Europe/Stockholm`, `UTC`.
+/// The time zone of this name, such as `Europe/Stockholm`.
 pub(super) fn zone(name: &str) -> Result<Tz, String> {
     name.parse().map_err(|_| {
         let known = TZ_VARIANTS.iter().map(|zone| zone.name());
@@ -161,6 +168,8 @@ fn pattern(written: &str) -> Result<croner::Cron, String> {
     let line = written.trim();
     let fields: Vec<&str> = line.split_whitespace().collect();
     let word = line.starts_with('@');
+    // Checked first, because the parser's message for a wrong count does not say which fields there
+    // are.
     if !word && !(5..=6).contains(&fields.len()) {
         let count = match fields.len() {
             1 => "1 field".to_owned(),
@@ -183,11 +192,13 @@ fn pattern(written: &str) -> Result<croner::Cron, String> {
     })
 }
 
-/// The first field that is wrong by itself, with what belongs there.
+/// The first field that is wrong by itself, and what is allowed there.
 fn wrong_field(fields: &[&str]) -> Option<String> {
     let skipped = FIELDS.len() - fields.len();
     let named = FIELDS.iter().enumerate().skip(skipped).zip(fields);
     named.into_iter().find_map(|((at, (name, range)), field)| {
+        // The parser does not say which field is wrong, so each one is tried in a line of
+        // wildcards.
         let mut alone = ["*"; 6];
         alone[at] = field;
         parser().parse(&alone.join(" ")).err().map(|_| {
@@ -196,7 +207,7 @@ fn wrong_field(fields: &[&str]) -> Option<String> {
     })
 }
 
-/// What the parser says, without its own names for things.
+/// The message of the parser, without its own type names.
 fn reason(error: &CronError) -> String {
     match error {
         CronError::InvalidPattern(text)

@@ -1,4 +1,5 @@
-//! The configuration as it holds for one run.
+//! The configuration for one run: defaults filled in, variables expanded, paths resolved.
+//! Everything outside of `config` works with this.
 
 use super::notices::NoticesSpec;
 use super::serve::ServeConfig;
@@ -12,15 +13,15 @@ use std::time::Duration;
 /// The configuration as it holds for one run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file it was read from; `None` when there is none.
+    /// The file, if there is one.
     pub path: Option<PathBuf>,
     /// The database URL, environment variables expanded.
     pub database: String,
     /// The chosen environment.
     pub environment: Option<String>,
-    /// The sources, in their order.
+    /// The sources, in the order of the file.
     pub sources: Vec<Source>,
-    /// The names of sources, the first wins where two enforce.
+    /// Names of sources. If two enforce a field, the first one wins.
     pub order: Vec<Arc<str>>,
     /// The fields that other programs write.
     pub shop: SourceAuthority,
@@ -28,15 +29,15 @@ pub struct Config {
     pub guards: GuardLimits,
     /// The window in which the guards count.
     pub window: Duration,
-    /// Who may approve; everybody with the right to when it is empty.
+    /// Who may approve. If empty, everybody with the right to.
     pub approvers: Vec<String>,
     /// How long an approval lasts.
     pub approval_ttl: Duration,
     /// Where password files are looked for.
     pub secrets: Option<PathBuf>,
-    /// How the daemon is reached.
+    /// How the daemon is reached, and by whom.
     pub serve: ServeConfig,
-    /// Who is told what; addresses and secrets are put in where notices are sent.
+    /// The targets of notices. Addresses and secrets are expanded only where notices are sent.
     pub notices: NoticesSpec,
     /// Where the mirrors of git repositories are kept.
     pub cache: PathBuf,
@@ -47,21 +48,22 @@ pub struct Config {
 }
 
 impl Config {
-    /// The source of a name.
+    /// The source of this name.
     #[must_use]
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.sources.iter().find(|source| *source.name == *name)
     }
 
-    /// That no source has this name, with those that there are.
+    /// A message that no source has this name, with the known ones.
     #[must_use]
     pub fn no_source(&self, name: &str) -> String {
         let known = self.sources.iter().map(|source| &*source.name);
         none_called("source", name, known)
     }
 
-    /// Whether somebody may approve what is held.
+    /// Fails if `approvers` is set and does not contain this name.
     pub fn may_approve(&self, name: &str) -> Result<(), String> {
+        // An empty list does not mean nobody: then the role alone decides.
         if self.approvers.is_empty() || self.approvers.iter().any(|known| known == name) {
             return Ok(());
         }

@@ -1,4 +1,5 @@
-//! Exports as sources: how they are read, and when they are believed.
+//! `export:` sources: how an export is read, and when it is believed. A partial export must not
+//! deactivate customers, so completeness and absence are configured here.
 
 use super::export::{self, MappingReference};
 use crate::feed::mapping::Mapping;
@@ -13,48 +14,49 @@ use std::time::Duration;
 /// An export of another system, as a source.
 #[derive(Clone, Debug)]
 pub struct FeedConfig {
-    /// Where its bytes are.
     pub body: FeedLocation,
-    /// How it becomes resources.
+    /// How its rows become resources.
     pub mapping: Arc<Mapping>,
-    /// When it is taken for whole.
+    /// When it counts as complete.
     pub complete: CompletenessRule,
-    /// How old it may be.
+    /// How old it may be, if limited.
     pub max_age: Option<Duration>,
-    /// After how many accepted exports in a row without it a resource is deactivated; `None`: never.
+    /// After how many consecutive accepted exports without it a resource is deactivated; `None`:
+    /// never.
     pub absence: Option<u32>,
-    /// After how many accepted exports in a row without it a resource is no longer decided by this one.
+    /// After how many consecutive accepted exports without it a resource is no longer decided by
+    /// this one.
     pub released_after: u32,
 }
 
-/// How often an export may leave a resource out before it no longer decides it, where nothing is said.
+/// The default of `released_after`.
 pub const RELEASED_AFTER: u32 = 3;
 
 /// Where the bytes of an export are.
 #[derive(Clone, Debug)]
 pub enum FeedLocation {
-    /// Somewhere else: they are fetched first.
+    /// On a server or in a folder; fetched before each pass.
     Remote(transport::ExportLocation),
-    /// In a file that somebody gives by hand.
+    /// In a file given on the command line.
     File(PathBuf),
-    /// Nowhere: they are sent to the daemon, a part at a time.
+    /// Sent to the daemon in parts.
     Pushed,
 }
 
 impl FeedConfig {
-    /// Whether it is sent, and nothing is fetched.
+    /// Whether records are pushed and nothing is fetched.
     #[must_use]
     pub fn is_pushed(&self) -> bool {
         matches!(self.body, FeedLocation::Pushed)
     }
 }
 
-/// When an export is taken for whole, beside what its trailer says.
+/// When an export counts as complete, in addition to its trailer.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CompletenessRule {
-    /// How many rows it has at least.
+    /// The fewest rows.
     pub min_rows: Option<u64>,
-    /// By how many per cent it may be smaller than usual.
+    /// By how many percent it may be smaller than usual.
     pub shrink: Option<u64>,
 }
 
@@ -87,7 +89,7 @@ enum AbsenceAction {
     Deactivate,
 }
 
-/// What the configuration says of an export.
+/// Reads an export source; returns it with the text that shows it.
 pub(super) fn resolve(
     export: &Value,
     complete: CompletenessSpec,
@@ -100,6 +102,7 @@ pub(super) fn resolve(
     if let Some(open) = open {
         tracing::warn!("{open}");
     }
+    // A push names only some resources, so it can say nothing about the absent ones.
     let judged = complete != CompletenessSpec::default() || max_age.is_some() || absence.is_some();
     if export.place.is_none() && judged {
         return Err("a push names only some resources; `complete:`, `maxAge:` and `absence:` need a complete export".to_owned());
@@ -107,11 +110,14 @@ pub(super) fn resolve(
     let mut mapping = match &export.shape {
         MappingReference::Preset(name) => preset::mapping(name)?,
         MappingReference::Mapping(path) => {
+            // Read with the configuration, so a broken mapping is refused at a reload and does not
+            // fail passes later.
             let text = std::fs::read_to_string(base.join(path))
                 .map_err(|error| format!("export: mapping: {path}: {error}"))?;
             Mapping::parse(&text).map_err(|why| format!("{path}: {why}"))?
         }
     };
+    // The trailer of the source wins over the one of its mapping: a preset cannot know it.
     mapping.trailer = complete.trailer.or(mapping.trailer);
     let shown = match &export.place {
         Some(place) => place.to_string(),
@@ -128,6 +134,7 @@ pub(super) fn resolve(
             shrink,
         },
         max_age: max_age.map(super::values::parse_duration).transpose()?,
+        // At least 1: with 0, a resource would be given up by the export that names it.
         released_after: absence.map_or(RELEASED_AFTER, |absence| absence.after.max(1)),
         absence: absence
             .filter(|absence| absence.action == AbsenceAction::Deactivate)

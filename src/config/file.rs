@@ -1,4 +1,6 @@
-//! The file as written: strict, every key known, environment variables expanded where they may be.
+//! `roster.yaml` as written. It is strict: unknown keys are errors, and variables are expanded only
+//! in the values that allow them. `ConfigFile::parse` reads the text, `resolve` makes a `Config` of
+//! it.
 
 use super::effective::Config;
 use super::feed::{self, AbsenceSpec, CompletenessSpec};
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub(super) const DEFAULT_DATABASE: &str = "sqlite:.roster/roster.db";
 pub(super) const DEFAULT_CACHE: &str = ".roster/cache";
 
-/// `roster.yaml` as written: it may hold secrets, so it is never shown.
+/// `roster.yaml` as written. It may contain secrets, so it has no `Debug`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ConfigFile {
@@ -121,13 +123,15 @@ enum DriftSpec {
 }
 
 impl ConfigFile {
-    /// Reads the text, with an environment laid over the top level.
+    /// Parses the text, with an environment merged over the top level.
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, String> {
-        // The lines around a mistake may hold secrets.
+        // A snippet of the lines around an error may contain secrets.
         let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        // Before the file is parsed: afterwards the number has already replaced the commit.
         super::git_ref::check(text)?;
         let file: Self = serde_saphyr::from_str(text).map_err(told)?;
         let Some(name) = environment else {
+            // Running without a choice could change the wrong database.
             if let Some(first) = file.environments.keys().next() {
                 return Err(format!(
                     "the file has environments; choose one with `-e {first}`"
@@ -142,13 +146,14 @@ impl ConfigFile {
                 known.join(", ")
             ));
         };
+        // Merged as values and parsed again, so that unknown keys in an environment are errors too.
         let mut whole: Value = serde_saphyr::from_str(text).map_err(told)?;
         merge(&mut whole, layer);
         serde_json::from_value(whole).map_err(|error| format!("environment {name}: {error}"))
     }
 
-    /// Without what only the daemon needs and a variable is put into: a job that plans holds none of
-    /// its secrets.
+    /// Drops the secrets that only the daemon needs. A job that plans does not have their
+    /// variables.
     pub(super) fn without_serve_secrets(mut self) -> Self {
         self.serve = self.serve.without_notices();
         for source in &mut self.sources {
@@ -157,7 +162,7 @@ impl ConfigFile {
         self
     }
 
-    /// What the file means for a run, with paths relative to `base`.
+    /// Resolves the file for a run, with paths relative to `base`.
     pub fn resolve(
         self,
         base: &Path,
@@ -171,6 +176,7 @@ impl ConfigFile {
             .map(|source| source.resolve(base))
             .collect::<Result<_, _>>()?;
         for (index, source) in sources.iter().enumerate() {
+            // Claims, leases and state in the database go by the name.
             if sources[..index]
                 .iter()
                 .any(|other| other.name == source.name)
@@ -178,6 +184,7 @@ impl ConfigFile {
                 return Err(format!("two sources are named `{}`", source.name));
             }
         }
+        // The variables of a database that is not used need not be set.
         let database = if database_given {
             String::new()
         } else {
@@ -263,6 +270,7 @@ impl SourceSpec {
         let timing = timing
             .resolve()
             .map_err(|error| format!("source {name}: {error}"))?;
+        // Absent unless this is the daemon, so its variable need not be set elsewhere.
         let secret = self.webhook_secret.as_deref().map(expand_variables);
         let secret = secret.transpose().map_err(wrong)?;
         Ok(Source {
@@ -271,11 +279,14 @@ impl SourceSpec {
             webhook_secret: secret.map(SecretString::from),
             prune: self
                 .prune
+                // An export deactivates only if `absence:` asks for it, because a row can be
+                // missing by accident.
                 .map_or(!export || absent, |prune| prune == PruneSpec::Deactivate),
-            // One bad row never stops the others.
+            // In an export, one bad row does not stop the others.
             hold_errors: self
                 .on_error
                 .map_or(export, |on_error| on_error == OnErrorSpec::Hold),
+            // The daemon then holds and the command line refuses; an export always holds.
             on_error_unset: self.on_error.is_none() && !export,
             report_drift: self.drift == DriftSpec::Report,
             allow_delete: self.allow_delete,
@@ -288,14 +299,14 @@ impl SourceSpec {
     }
 }
 
-/// What is said of an export beside where it is.
+/// The keys that only exports have.
 type FeedSpec = (
     Option<CompletenessSpec>,
     Option<String>,
     Option<AbsenceSpec>,
 );
 
-/// Where a source is read from, and how that is shown.
+/// Where a source is read from, and the text that shows it.
 fn source_location(
     directory: Option<String>,
     git: Option<Value>,
@@ -312,6 +323,7 @@ fn source_location(
             let (feed, shown) = feed::resolve(&export, complete, max_age, absence.as_ref(), base)?;
             Ok((SourceLocation::Export(feed), shown))
         }
+        // Silently ignored, these keys would promise a protection that a directory does not have.
         _ if of_export => Err("`complete:`, `maxAge:` and `absence:` need an `export:`".to_owned()),
         (Some(directory), None, None) => {
             let directory = expand_variables(&directory)?;

@@ -1,4 +1,5 @@
-//! `git:` of a source: where the repository is, which part of it counts, how it lets us in.
+//! `git:` of a source: the repository, the ref and folder to read, and the credentials. Messages
+//! never contain a secret.
 
 use super::network::is_loopback;
 use super::values::{expand_variables, parse_duration};
@@ -8,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// What a url may begin with; what has no scheme is a path, or a host as ssh writes it.
+/// The allowed schemes. A url without one is a path, or a host in ssh notation.
 const SCHEMES: [&str; 5] = ["https", "http", "ssh", "git", "file"];
 
-/// The name that a token goes with: GitHub asks for it, others take any.
+/// The user name for a token. GitHub requires this one, others accept any.
 const TOKEN_USER: &str = "x-access-token";
 
 #[derive(Deserialize)]
@@ -25,7 +26,7 @@ struct GitSpec {
     timeout: Option<String>,
 }
 
-/// Reads it; what is wrong is said without a word of a secret.
+/// Parses the key, without secrets in any message.
 pub(super) fn resolve(value: Value, base: &Path) -> Result<GitLocation, String> {
     let file: GitSpec =
         serde_json::from_value(value).map_err(|error| format!("`git:`: {error}"))?;
@@ -45,10 +46,11 @@ pub(super) fn resolve(value: Value, base: &Path) -> Result<GitLocation, String> 
     })
 }
 
-/// What others can read on its way to the remote.
+/// Warns of credentials that would be sent unencrypted.
 pub(super) fn cleartext_secret(place: &GitLocation) -> Option<String> {
     let rest = place.url.strip_prefix("http://")?;
     let host = rest.split('/').next().unwrap_or_default();
+    // A colon inside of brackets belongs to an IPv6 address and starts no port.
     let host = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => name,
         _ => host,
@@ -64,7 +66,8 @@ pub(super) fn cleartext_secret(place: &GitLocation) -> Option<String> {
 
 fn url(text: &str, base: &Path) -> Result<String, String> {
     let text = text.trim();
-    // `ext::` and the like run programs; `http://[::1]` is an address.
+    // `ext::` and the like run programs; `http://[::1]` is only an address. A leading `-` would be
+    // an option of git.
     let helper = text.split("://").next().unwrap_or(text).contains("::");
     if text.is_empty() || text.starts_with('-') || helper {
         return Err(format!(
@@ -73,6 +76,7 @@ fn url(text: &str, base: &Path) -> Result<String, String> {
         ));
     }
     let Some((scheme, rest)) = text.split_once("://") else {
+        // As git does: a colon before the first slash makes it `host:path`.
         let host = text.find(':').is_some_and(|at| !text[..at].contains('/'));
         if host {
             return Ok(text.to_owned());
@@ -88,6 +92,7 @@ fn url(text: &str, base: &Path) -> Result<String, String> {
     }
     let user = rest.split('/').next().unwrap_or_default();
     let user = user.rsplit_once('@').map(|(user, _)| user);
+    // The url is shown in status, pages and logs. With ssh a user name is usual and no secret.
     if user.is_some_and(|user| scheme.starts_with("http") || user.contains(':')) {
         return Err(
             "`git.url` contains a user or a password, which would be visible; remove it and set `auth: {username: NAME, password: \"${VARIABLE}\"}`"
@@ -98,6 +103,8 @@ fn url(text: &str, base: &Path) -> Result<String, String> {
 }
 
 fn reference(text: String) -> Result<String, String> {
+    // The characters that git forbids in refs, some of which have a meaning in commands. A leading
+    // `-` would be an option.
     let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
     if text.is_empty() || text.starts_with('-') || text.contains("..") || text.contains(odd) {
         return Err(format!(
@@ -111,6 +118,7 @@ fn reference(text: String) -> Result<String, String> {
 fn folder(text: &str) -> Result<String, String> {
     let parts = text.split('/').filter(|part| !matches!(*part, "" | "."));
     let parts: Vec<&str> = parts.collect();
+    // The folder must stay within the reviewed tree.
     if parts.contains(&"..") {
         return Err(format!(
             "`git.path` is `{text}`, which leaves the repository"
@@ -170,7 +178,7 @@ fn password(username: &str, text: &str) -> Result<GitAuth, String> {
 }
 
 fn secret(username: &str, password: String) -> Result<GitAuth, String> {
-    // Git's protocol for credentials is lines.
+    // Git's credential protocol is line-based, so a line break could add a field.
     if password.is_empty() || password.contains(['\n', '\r', '\0']) || username.contains('\n') {
         return Err("the token or password is empty or contains a line break".to_owned());
     }

@@ -1,18 +1,19 @@
-//! `git.ref` as it is written: to YAML, a commit may be a number.
+//! Checks `git.ref` as written. An abbreviated commit such as `1234567` or `12e4567` is a number to
+//! YAML, and would be changed before anybody sees it.
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
-/// What is open: a list, or a mapping with the key whose value is read next.
+/// An open list, or an open mapping with the key whose value comes next.
 enum RefScanFrame {
     List,
     Map(Option<String>),
 }
 
-/// Checks that no `git.ref` reads as a number or a truth value.
+/// Fails if a `git.ref` reads as a number or a truth value.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let mut open: Vec<RefScanFrame> = Vec::new();
     for event in Parser::new_from_str(text) {
-        // Whoever reads the file says what is wrong with it.
+        // The parser of the configuration reports errors in the file itself.
         let Ok((event, span)) = event else { break };
         match event {
             Event::MappingStart(..) => open.push(RefScanFrame::Map(None)),
@@ -53,13 +54,15 @@ fn is_reference(open: &[RefScanFrame]) -> bool {
     matches!(open, [.., outer, inner] if is(outer, "git") && is(inner, "ref"))
 }
 
-/// Whether a plain scalar is a text to YAML, or nothing at all.
+/// Whether a plain scalar is text or empty in YAML.
 fn is_text(scalar: &str) -> bool {
     let digits = scalar.trim_start_matches(['+', '-']).replace('_', "");
+    // Hexadecimal and the like are not numbers to Rust's parser, but they are to YAML.
     let based = ["0x", "0o", "0b"]
         .iter()
         .any(|base| digits.starts_with(base));
     let number = digits.parse::<f64>().is_ok()
+        // Rust also parses `inf` and `nan`, which may be branches.
         && digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     let truth = matches!(scalar.to_ascii_lowercase().as_str(), "true" | "false");
     !(based || number || truth)

@@ -1,4 +1,5 @@
-//! Finds and loads the configuration, and lays over it what the command line says.
+//! Finds and reads the configuration, and applies what the command line overrides. Start at
+//! `Config::load`.
 
 use super::effective::Config;
 use super::file::{self, ConfigFile};
@@ -16,31 +17,27 @@ pub const FILE_NAME: &str = "roster.yaml";
 /// What can be wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file named cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the configuration {path}: {source}")]
     Read {
-        /// Which file.
         path: String,
-        /// Why.
         source: std::io::Error,
     },
-    /// It is not what a configuration looks like.
+    /// The file is invalid.
     #[error("{path}: {message}")]
     Invalid {
-        /// Which file.
         path: String,
         /// What is wrong, with line and column where they are known.
         message: String,
     },
 }
 
-/// What the command line says beside the file.
+/// What the command line overrides.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigOverrides {
     pub config: Option<PathBuf>,
     pub database: Option<String>,
     pub cache: Option<PathBuf>,
-    /// `-e`.
     pub environment: Option<String>,
     pub accepts: Vec<AcceptOverride>,
     pub allow_delete: bool,
@@ -49,8 +46,8 @@ pub struct ConfigOverrides {
 }
 
 impl Config {
-    /// The configuration for a run in `directory`: the file named, or the one found upward to the
-    /// git root, or, with none, the defaults around `path`.
+    /// The configuration for a run in `directory`: the file given, or the one found upwards to the
+    /// git root. Without any, the defaults for `path`.
     pub fn load(
         overrides: &ConfigOverrides,
         directory: &Path,
@@ -86,9 +83,11 @@ impl Config {
             path: shown.clone(),
             source,
         })?;
+        // Paths in the file are relative to it, so that it means the same from every directory.
         let base = path.parent().unwrap_or(Path::new("."));
         ConfigFile::parse(&text, overrides.environment.as_deref())
             .and_then(|file| {
+                // Jobs that only plan run without the daemon's secrets in their environment.
                 let file = if overrides.serves {
                     file
                 } else {
@@ -110,7 +109,7 @@ impl Config {
             })
     }
 
-    /// Without a file there is one path, and the source is called `directory`.
+    /// The defaults without a file: one source, called `directory`.
     fn with_defaults(path: Option<&Path>) -> Self {
         let source = path.map(|path| Source::unnamed("directory", path));
         Self {
@@ -134,13 +133,15 @@ impl Config {
     }
 }
 
-/// The file in `directory` or above it, not further than the root of its git checkout.
+/// Looks for the file in `directory` and above, up to the root of its git checkout, so that a file
+/// outside of the repository never applies to it.
 fn find(directory: &Path) -> Option<PathBuf> {
     for folder in directory.ancestors() {
         let file = folder.join(FILE_NAME);
         if file.is_file() {
             return Some(file);
         }
+        // A worktree has a file of this name and not a folder.
         if folder.join(".git").exists() {
             return None;
         }

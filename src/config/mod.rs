@@ -1,5 +1,7 @@
-//! `roster.yaml`: what the operator decides. Guards, authority and deletes come only from here,
-//! never from the reviewed tree.
+//! `roster.yaml`: what the operator decides. Guards, authority and deletes come only from here and
+//! never from the reviewed tree, so a pull request cannot loosen its own rules. `load` finds and
+//! reads the file, `file` has its keys, and `Config` in `effective` is the result. Each other file
+//! reads one key.
 
 mod cron;
 mod effective;

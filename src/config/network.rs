@@ -1,8 +1,8 @@
-//! An address, or all addresses of a network.
+//! Networks of IP addresses, for proxies that are trusted, and the test for this machine.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// One address or a network, as `10.0.0.0/8`.
+/// An address, or a network such as `10.0.0.0/8`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IpNetwork {
     address: Ipv6Addr,
@@ -26,11 +26,11 @@ impl IpNetwork {
         }
         Ok(Self {
             address: to_ipv6(address),
+            // The length counts in the mapped address, whose first 96 bits are fixed.
             bits: bits + (128 - most),
         })
     }
 
-    /// Whether an address belongs to it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let differ = self.address.to_bits() ^ to_ipv6(address).to_bits();
@@ -38,7 +38,7 @@ impl IpNetwork {
     }
 }
 
-/// An IPv4 address in the form that IPv6 sockets name it.
+/// Maps IPv4 into IPv6, because a socket for both families reports IPv4 clients that way.
 fn to_ipv6(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
@@ -46,7 +46,7 @@ fn to_ipv6(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// Whether a host, as it stands in an address, is this machine.
+/// Whether the host of an address is this machine.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -1,6 +1,6 @@
-//! Who is told what: `serve.notices` and `mail`. What is written is checked when the file is read;
-//! variables are put in, and addresses looked at, only where notices are sent: a job that only plans
-//! holds no webhook.
+//! `serve.notices` and `mail`: who is told what. The keys are checked when the file is read.
+//! Variables are expanded and addresses checked only where notices are sent, because a job that
+//! only plans has no webhooks.
 
 use super::network::is_loopback;
 use super::values::expand_variables;
@@ -14,27 +14,27 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// What happened to a source that somebody may want to know.
+/// An event of a source that a notice can report.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeEvent {
     /// A pass wrote something.
     Applied,
-    /// A pass failed or was refused, in a way it did not before.
+    /// A pass failed or was refused, for a new reason.
     Failed,
     /// Something new waits for a decision.
     Held,
-    /// Somebody else changed what a source declares.
+    /// Something that a source declares was changed outside Roster.
     Drift,
     /// A pass succeeded after one that did not.
     Recovered,
-    /// Nothing: somebody tries whether notices arrive.
+    /// A test of whether notices arrive.
     #[serde(skip_deserializing)]
     Test,
 }
 
 impl NoticeEvent {
-    /// All that can happen.
+    /// Every event of a source.
     pub const ALL: [Self; 5] = [
         Self::Applied,
         Self::Failed,
@@ -42,7 +42,7 @@ impl NoticeEvent {
         Self::Drift,
         Self::Recovered,
     ];
-    /// What is told when nothing is said: what a person has to know.
+    /// The default events: those that need a person.
     const DEFAULT: [Self; 3] = [Self::Failed, Self::Held, Self::Recovered];
 
     /// The word used everywhere.
@@ -59,14 +59,14 @@ impl NoticeEvent {
     }
 }
 
-/// What a webhook is sent.
+/// The format of a webhook.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeFormat {
-    /// The documented document.
+    /// The JSON document of the specification.
     #[default]
     Json,
-    /// A message for Slack and what understands its blocks.
+    /// A message for Slack or services compatible with its blocks.
     Slack,
 }
 
@@ -77,7 +77,7 @@ pub struct NoticesSpec {
     mail: Option<MailSpec>,
 }
 
-/// One of `serve.notices`.
+/// An entry of `serve.notices`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoticeSpec {
@@ -97,7 +97,7 @@ struct MailSpec {
     redirect: Option<String>,
 }
 
-// Addresses of webhooks and mail servers are secrets, also as written.
+// Addresses of webhooks and mail servers are secrets, even as written.
 impl fmt::Debug for NoticeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NoticeSpec").finish_non_exhaustive()
@@ -110,54 +110,51 @@ impl fmt::Debug for MailSpec {
     }
 }
 
-/// One who is told.
+/// A target of notices.
 #[derive(Clone, Debug)]
 pub struct NoticeTarget {
-    /// Its name: given, or the host or first address.
+    /// The name as configured, or else the host or first address.
     pub name: String,
-    /// What it is told.
+    /// The events that it gets.
     pub events: BTreeSet<NoticeEvent>,
-    /// How.
     pub channel: NoticeChannel,
 }
 
-/// How somebody is told.
+/// How notices reach a target.
 #[derive(Clone, Debug)]
 pub enum NoticeChannel {
     /// An HTTP request.
     Webhook {
-        /// The whole address: a secret in itself.
+        /// The whole address, which is a secret in itself.
         url: SecretString,
-        /// Scheme and host of it, to be shown.
+        /// Its scheme and host, which may be shown.
         shown: String,
-        /// What is sent.
         format: NoticeFormat,
         /// The key of the signature.
         secret: Option<SecretString>,
     },
     Mail {
-        /// To whom.
+        /// The recipients.
         to: Vec<String>,
-        /// Through which server.
         server: Arc<MailServer>,
     },
 }
 
-/// The mail server and what it is told.
+/// The mail server and the sender.
 #[derive(Clone, Debug)]
 pub struct MailServer {
-    /// The server with user and password, as the mail library wants it.
+    /// The server with user and password, in the form of the mail library.
     pub url: SecretString,
-    /// Scheme, host and port, to be shown.
+    /// Scheme, host and port, which may be shown.
     pub shown: String,
-    /// The sender.
+    /// The address of the sender.
     pub from: String,
-    /// Who gets everything in place of those it is for.
+    /// An address that gets every mail instead of its recipients.
     pub redirect: Option<String>,
 }
 
 impl NoticeTarget {
-    /// Where it goes, without secrets.
+    /// The address without secrets.
     #[must_use]
     pub fn display_address(&self) -> String {
         match &self.channel {
@@ -168,7 +165,7 @@ impl NoticeTarget {
 }
 
 impl NoticesSpec {
-    /// Reads the two keys.
+    /// Parses both keys, without expanding variables.
     pub(super) fn read(notices: Option<&Value>, mail: Option<&Value>) -> Result<Self, String> {
         let notices: Vec<NoticeSpec> = match notices {
             None | Some(Value::Null) => Vec::new(),
@@ -184,7 +181,7 @@ impl NoticesSpec {
         Ok(file)
     }
 
-    /// Who is told, with all variables put in.
+    /// The targets, with all variables expanded.
     pub fn resolve(&self) -> Result<Vec<NoticeTarget>, String> {
         let mail = self.mail.as_ref().map(MailSpec::resolve);
         let mail = mail.transpose().map_err(|error| format!("mail: {error}"))?;
@@ -194,6 +191,7 @@ impl NoticesSpec {
             let target = notice
                 .resolve(mail.as_ref())
                 .map_err(|error| format!("serve.notices[{at}]: {error}"))?;
+            // A stored notice finds its target by this name.
             if targets.iter().any(|other| other.name == target.name) {
                 return Err(format!(
                     "serve.notices[{at}]: two notices are named `{}`; give each its own `name:`",
@@ -237,12 +235,13 @@ impl NoticeSpec {
 
     fn webhook(&self, written: &str) -> Result<(NoticeChannel, String), String> {
         let text = expand_variables(written)?;
-        // The parser's own words carry no part of what it reads.
+        // The parser's message repeats nothing of its input.
         let url =
             Url::parse(&text).map_err(|error| format!("webhook: not a valid address: {error}"))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         match url.scheme() {
             "https" => {}
+            // To this machine nothing leaves it, as with a local relay.
             "http" if is_loopback(&host) => {}
             "http" => {
                 return Err(format!(
@@ -252,6 +251,7 @@ impl NoticeSpec {
             other => return Err(format!("webhook: use https://; found {other}:")),
         }
         let secret = self.secret.as_deref().map(expand_variables).transpose()?;
+        // An empty key signs what anybody could sign.
         if secret.as_ref().is_some_and(String::is_empty) {
             return Err("secret: is empty; set a value or remove it".to_owned());
         }
@@ -282,16 +282,18 @@ impl MailSpec {
         let known = !url.username().is_empty();
         let secure = url.scheme() == "smtps";
         if url.port().is_none() {
+            // Submission with a password is on 465 or 587; relays without one listen on 25.
             let port = match (secure, known) {
                 (true, _) => 465,
                 (false, true) => 587,
                 (false, false) => 25,
             };
-            // It has a host, so it may have a port.
+            // Cannot fail: a url with a host may have a port.
             let _ = url.set_port(Some(port));
         }
         if !secure {
-            // A password never goes over a network that others can read.
+            // A password must not cross a network unencrypted. Without one, mail is still encrypted
+            // where the server can.
             let required = known && !is_loopback(&host);
             url.set_query(Some(if required {
                 "tls=required"
@@ -315,6 +317,7 @@ impl MailSpec {
             "smtp: use `smtps://user:password@host` or `smtp://host`; encode special characters of the password: `@` as `%40`, `/` as `%2F`, `#` as `%23`".to_owned()
         };
         let url = Url::parse(&expand_variables(&self.smtp)?).map_err(|_| wrong())?;
+        // The query is ours: it decides about TLS.
         let plain = matches!(url.path(), "" | "/") && url.query().is_none();
         let known = ["smtp", "smtps"].contains(&url.scheme());
         if known && plain && url.fragment().is_none() && url.host_str().is_some() {
@@ -325,7 +328,7 @@ impl MailSpec {
     }
 }
 
-/// Reads a part of the file; what is wrong is said without the value found.
+/// Parses a key. The message leaves out the value, which may be secret.
 fn parse_key<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String> {
     T::deserialize(value).map_err(|error| {
         let text = error.to_string();
@@ -347,7 +350,7 @@ fn address(text: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Scheme, host and port: what of an address may be shown.
+/// Scheme, host and port, which may be shown.
 fn shown_address(url: &Url) -> String {
     let port = url
         .port()

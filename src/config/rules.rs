@@ -1,4 +1,5 @@
-//! Guards and authority as written.
+//! `guards:` and `authority:` as written. Names of kinds and fields are checked here, because a
+//! misspelt guard would protect nothing.
 
 use super::values::{DAY, parse_duration};
 use crate::kinds;
@@ -39,6 +40,8 @@ impl AuthoritySpec {
                     .insert((kind.id, field.clone()), mode)
                     .is_some()
                 {
+                    // Two modes for one field contradict each other, and the order in the file must
+                    // not decide.
                     return Err(format!("authority: {}.{field} is named twice", kind.name));
                 }
             }
@@ -68,6 +71,7 @@ fn known_kind(name: &str) -> Result<&'static kinds::Kind, String> {
 
 fn known_field(kind: &kinds::Kind, name: &str) -> Result<(), String> {
     let group = kind.group(name).next().is_some();
+    // Custom fields are declared in manifests, so their names are not known here.
     let custom = kind.applies_to_word.is_some()
         && (name == "customFields" || name.starts_with("customFields."));
     if kind.index(name).is_some() || group || custom {
@@ -77,7 +81,7 @@ fn known_field(kind: &kinds::Kind, name: &str) -> Result<(), String> {
     }
 }
 
-/// `guards:` as written; what is not there keeps its default.
+/// `guards:` as written. Limits that are missing keep their default.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct GuardsSpec {
@@ -133,7 +137,7 @@ impl GuardsSpec {
                 .split_once('.')
                 .ok_or_else(|| format!("guards.change: `{name}` is not a field"))?;
             let kind = known_kind(kind)?;
-            // `User.accounts.level` names an attribute of the links.
+            // `User.accounts.level` names an attribute of links, so only its first part is a field.
             known_field(kind, field.split('.').next().unwrap_or(field))
                 .or_else(|_| known_field(kind, field))?;
             guards.change.insert(name, file.into());

@@ -1,5 +1,5 @@
-//! When a source is looked at, and when what it says may be applied: `interval`, `schedule`,
-//! `timezone` and `windows` of a source.
+//! When passes of a source run, and when they may apply: `interval`, `schedule`, `timezone` and
+//! `windows`. `daemon/schedule` computes times from it.
 
 use super::cron::{self, CronSchedule};
 use super::values::parse_duration;
@@ -8,26 +8,25 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use std::fmt;
 
-/// How often a directory or a git repository is looked at when nothing is said.
+/// The interval if nothing is configured.
 const INTERVAL: TimeDelta = TimeDelta::minutes(5);
-/// Past a year an interval or a window is a slip of the pen.
+/// A longer interval or window is taken for a mistake.
 const LONGEST: TimeDelta = TimeDelta::days(366);
 
-/// When a source is looked at, and when what it says may be applied.
+/// When passes of a source run, and when they may apply.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct SourceTiming {
     /// What starts a pass.
     pub trigger: PassTimer,
-    /// When a pass may apply; always when there are none.
+    /// When a pass may apply. Always, if there are none.
     pub windows: Vec<ApplyWindow>,
 }
 
-/// What starts a pass by itself; with both, whichever comes first.
+/// What starts a pass without a request. With both, whichever comes first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PassTimer {
-    /// So long after the last pass.
+    /// The time since the last pass.
     pub interval: Option<TimeDelta>,
-    /// At these times.
     pub schedule: Option<CronSchedule>,
 }
 
@@ -40,23 +39,22 @@ impl Default for PassTimer {
     }
 }
 
-/// Whether a window lets applies through or keeps them out.
+/// Whether a window allows or denies applying.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WindowEffect {
-    /// Applies only within.
+    /// Applying is allowed only inside of it.
     Allow,
-    /// No applies within.
+    /// Applying is denied inside of it.
     Deny,
 }
 
-/// A stretch of time that comes again and again.
+/// A window of time that repeats.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApplyWindow {
-    /// What it does.
     pub effect: WindowEffect,
-    /// When it begins.
+    /// The times at which it begins.
     pub starts: CronSchedule,
-    /// How long it lasts, in time that really passes: 60 hours also when the clock changes.
+    /// How long it lasts, in elapsed time: 60 hours even if the clock changes.
     pub length: TimeDelta,
     written: String,
 }
@@ -68,7 +66,7 @@ impl fmt::Display for ApplyWindow {
     }
 }
 
-/// The keys of a source that this is read from.
+/// The keys of a source, as written.
 #[derive(Debug, Default)]
 pub(super) struct TimingSpec {
     pub interval: Option<String>,
@@ -89,7 +87,7 @@ pub(super) struct WindowSpec {
 }
 
 impl TimingSpec {
-    /// What it means; a schedule takes the place of the interval that is not written.
+    /// Parses all keys. A schedule replaces the default interval.
     pub fn resolve(&self) -> Result<SourceTiming, String> {
         let zone = zone(self.timezone.as_deref(), Tz::UTC)?;
         let interval = self.interval.as_deref().map(interval).transpose()?;
@@ -98,6 +96,7 @@ impl TimingSpec {
             .map(|line| CronSchedule::parse(line, zone))
             .transpose()
             .map_err(|error| format!("schedule: {error}"))?;
+        // Whoever writes only a schedule does not expect passes in between.
         let trigger = if interval.is_none() && schedule.is_none() {
             PassTimer::default()
         } else {

@@ -1,4 +1,4 @@
-//! `serve:`: where the daemon listens, who may talk to it, and how much of it they get.
+//! `serve:`: where the daemon listens, who may reach it, and how much each client gets.
 
 use super::network::IpNetwork;
 use super::values::{expand_variables, parse_duration};
@@ -24,7 +24,7 @@ pub(super) struct ServeSpec {
     stuck_after: Option<String>,
     #[serde(default)]
     limits: ServeLimitsSpec,
-    /// Read where notices are: `notices.rs`.
+    /// Parsed in `notices.rs`.
     #[serde(default)]
     pub(super) notices: Option<Value>,
 }
@@ -51,24 +51,21 @@ struct ServeLimitsSpec {
     plan: Option<String>,
 }
 
-/// How the daemon is reached.
+/// How the daemon is reached, and its limits.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// The address it listens at.
     pub listen: SocketAddr,
-    /// The file of tokens.
+    /// The file with the tokens.
     pub tokens: Option<PathBuf>,
-    /// Certificate and key.
     pub tls: Option<TlsFiles>,
-    /// Whether somebody said that it may be open to everybody.
+    /// Whether the operator allows it to be open to everybody.
     pub insecure: bool,
-    /// How people reach it, for links; without a slash at the end.
+    /// The public address for links, without a slash at the end.
     pub url: Option<String>,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<IpNetwork>,
-    /// After how long a pass that does not end counts as one that hangs.
+    /// The duration after which a pass counts as stuck.
     pub stuck_after: Duration,
-    /// How much of it one gets.
     pub limits: ServeLimits,
     /// `serve.notices` as written.
     pub notices: Option<Value>,
@@ -83,26 +80,26 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// How much one gets.
+/// Limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeLimits {
     /// Bytes in the body of a request.
     pub body: usize,
     /// Bytes in a tree sent to be planned.
     pub tree: usize,
-    /// How long a request may take.
+    /// The longest time of a request.
     pub timeout: Duration,
     /// Requests a second of one token, or of one address without a token.
     pub rate: u32,
-    /// How many of them may come at once.
+    /// Requests that may come at once, above the rate.
     pub burst: u32,
     /// Connections open at once.
     pub connections: usize,
-    /// Connections of one address that is none of a proxy's.
+    /// Connections of one address, unless it is a proxy.
     pub connections_per_address: usize,
-    /// Requests in work at once.
+    /// Requests that are handled at once.
     pub requests: usize,
-    /// How long a plan that is asked for may take.
+    /// The longest time of a requested plan.
     pub plan: Duration,
 }
 
@@ -139,9 +136,10 @@ impl Default for ServeConfig {
 }
 
 impl ServeConfig {
-    /// Whether it may listen where it is to listen: beyond this machine only with tokens and TLS,
-    /// or when somebody said that it may be open.
+    /// Fails if the daemon would be open to other machines without tokens and TLS, unless the
+    /// operator allowed it.
     pub fn check_exposure(&self) -> Result<(), String> {
+        // Tokens without TLS can be read on the way, and TLS without tokens lets everybody in.
         let guarded = self.tokens.is_some() && self.tls.is_some();
         if self.listen.ip().is_loopback() || guarded || self.insecure {
             return Ok(());
@@ -160,7 +158,7 @@ impl ServeConfig {
         ))
     }
 
-    /// Whether browsers reach it by https, directly or through a proxy.
+    /// Whether browsers reach it by HTTPS, directly or through a proxy.
     pub fn uses_https(&self) -> bool {
         self.tls.is_some()
             || self
@@ -171,8 +169,9 @@ impl ServeConfig {
 }
 
 impl ServeSpec {
-    /// Without what a variable is put into.
+    /// Drops the values that contain variables, for commands that do not serve.
     pub(super) fn without_notices(mut self) -> Self {
+        // Values without variables stay, so that their mistakes are found by `validate` as well.
         let fixed = |text: &String| !text.contains("${");
         self.listen = self.listen.filter(fixed);
         self.tokens = self.tokens.filter(fixed);
@@ -181,7 +180,7 @@ impl ServeSpec {
         self
     }
 
-    /// With paths relative to `base`.
+    /// Resolves the values, with paths relative to `base`.
     pub(super) fn resolve(self, base: &Path) -> Result<ServeConfig, String> {
         let place = |text: &str| Ok::<_, String>(base.join(expand_variables(text)?));
         let tls = match self.tls {
@@ -242,6 +241,7 @@ impl ServeLimitsSpec {
                 .map_or(Ok(default.plan), |text| parse_duration(&text))
                 .map_err(|error| format!("plan: {error}"))?,
         };
+        // With 0 the daemon would answer nothing, which nobody means.
         let none = [
             ("body", limits.body),
             ("tree", limits.tree),
@@ -274,6 +274,8 @@ fn link(text: &str) -> Result<String, String> {
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
     match rest {
+        // Paths are appended to it, which a query would swallow, and it is shown, so it must have
+        // no password.
         Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => {
             Ok(url.trim_end_matches('/').to_owned())
         }
@@ -285,12 +287,14 @@ fn link(text: &str) -> Result<String, String> {
 
 /// `64MiB`, `512KiB`, `1GiB` or a number of bytes.
 fn size(text: &str) -> Result<usize, String> {
+    // The empty unit is last, because every text ends with it.
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("", 0)];
     let found = units.iter().find_map(|(unit, shift)| {
         let number = text.strip_suffix(unit)?.trim_end();
         Some((number.parse::<usize>().ok()?, *shift))
     });
     found
+        // A size that overflows is refused; wrapped, it would be a small limit.
         .and_then(|(number, shift)| number.checked_mul(1 << shift))
         .ok_or_else(|| format!("`{text}` is not a size; use a value such as `512KiB` or `64MiB`"))
 }

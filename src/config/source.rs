@@ -1,4 +1,4 @@
-//! Where manifests and exports come from, and what each source may do.
+//! A source: where its manifests or exports come from, and what it may do.
 
 use super::feed::FeedConfig;
 use super::schedule::SourceTiming;
@@ -8,10 +8,10 @@ use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where manifests are read from.
+/// Where a source is read from.
 #[derive(Clone, Debug)]
 pub enum SourceLocation {
-    /// A directory: its root.
+    /// The root of a directory.
     Directory(PathBuf),
     /// A folder of a commit.
     Git(GitLocation),
@@ -19,17 +19,16 @@ pub enum SourceLocation {
     Export(FeedConfig),
 }
 
-/// A directory or repository of manifests.
+/// A source as configured.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub name: Arc<str>,
-    /// Where it is.
     pub place: SourceLocation,
     /// The root as written, before it was resolved; of a repository its url, without secrets.
     pub written: String,
-    /// What the webhooks of its host are signed with.
+    /// The secret that its webhooks are signed with.
     pub webhook_secret: Option<SecretString>,
-    /// Whether disappearing deactivates.
+    /// Whether a resource that disappears is deactivated.
     pub prune: bool,
     /// Whether errors hold their unit instead of refusing the plan.
     pub hold_errors: bool,
@@ -41,9 +40,9 @@ pub struct Source {
     pub allow_delete: bool,
     /// Whether applies are allowed, or only plans.
     pub apply: bool,
-    /// What it may say.
+    /// Which fields it decides.
     pub authority: SourceAuthority,
-    /// When the daemon looks at it, and when what it says may be applied.
+    /// When passes run, and when they may apply.
     pub timing: SourceTiming,
     /// Whether the source was given as a path, without a configuration: then another path is not
     /// taken for the same source.
@@ -51,7 +50,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The folder it is, if it is one.
+    /// The root, if it is a directory.
     #[must_use]
     pub fn directory(&self) -> Option<&Path> {
         match &self.place {
@@ -60,7 +59,7 @@ impl Source {
         }
     }
 
-    /// The export it is, if it is one.
+    /// The export, if it is one.
     #[must_use]
     pub fn feed(&self) -> Option<&FeedConfig> {
         match &self.place {
@@ -69,7 +68,7 @@ impl Source {
         }
     }
 
-    /// The place in a repository it is, if it is one.
+    /// The place in a repository, if it is one.
     #[must_use]
     pub fn git(&self) -> Option<&GitLocation> {
         match &self.place {
@@ -78,7 +77,7 @@ impl Source {
         }
     }
 
-    /// A path that was given without a configuration.
+    /// A source for a path that was given without a configuration.
     #[must_use]
     pub fn unnamed(name: &str, path: &Path) -> Self {
         Self {

@@ -1,10 +1,10 @@
-//! Values as written: environment variables and durations.
+//! Values that several keys share: environment variables and durations.
 
 use std::time::Duration;
 
 pub(super) const DAY: Duration = Duration::from_hours(24);
 
-/// Puts in environment variables: `${NAME}`.
+/// Expands environment variables: `${NAME}`.
 pub(super) fn expand_variables(text: &str) -> Result<String, String> {
     let mut expanded = String::new();
     let mut unset = Vec::new();
@@ -19,6 +19,7 @@ pub(super) fn expand_variables(text: &str) -> Result<String, String> {
                 expanded.push_str(&rest[..start]);
                 expanded.push_str(&value);
             }
+            // All of them are collected, so that one run names everything that is missing.
             Err(_) => unset.push(format!("`{name}`")),
         }
         rest = &rest[start + length + 1..];
@@ -38,6 +39,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("`{text}` is not a duration; use a value such as `30s`, `15m`, `24h` or `3d`");
     let unit = text.chars().last().ok_or_else(wrong)?;
+    // The last character may be longer than a byte; cutting inside of it would panic.
     let number: u64 = text[..text.len() - unit.len_utf8()]
         .parse()
         .map_err(|_| wrong())?;

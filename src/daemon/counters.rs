@@ -1,4 +1,5 @@
-//! What this replica counts itself: passes, their phases and steps, and requests.
+//! The metrics that this replica counts itself: passes by result, the time of each phase, committed
+//! steps, and HTTP responses. `metrics` adds what is read from the database and renders both.
 
 use super::state::SourceState;
 use crate::http::gate::AnsweredRequest;
@@ -10,7 +11,6 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use serde_json::json;
 
-/// What this replica counts itself.
 #[derive(Clone, Debug)]
 pub struct ReplicaCounters {
     passes: Family<PassLabels, Counter>,
@@ -51,6 +51,8 @@ struct RouteLabels {
 }
 
 fn buckets() -> Histogram {
+    // From 1 ms to about 4 minutes: a request for one row and the apply of a full export both fall
+    // inside.
     Histogram::new(exponential_buckets(0.001, 4.0, 10))
 }
 
@@ -83,10 +85,13 @@ impl ReplicaCounters {
             };
             self.seconds.get_or_create(&labels).observe(*seconds);
         }
+        // Only committed steps are counted. The summary of a pass that was refused or held lists
+        // steps that were never written.
         if state.outcome == PassOutcome::Applied {
             let verbs = state
                 .summary
                 .iter()
+                // The summary also counts held and unchanged resources, which are not steps.
                 .filter(|(verb, _)| crate::plan::StepVerb::by_word(verb).is_some());
             for (verb, count) in verbs {
                 let labels = StepLabels {
@@ -98,7 +103,6 @@ impl ReplicaCounters {
         }
     }
 
-    /// Counts an answer.
     pub fn count_request(&self, answered: &AnsweredRequest<'_>) {
         let route = answered.route.to_owned();
         let labels = RequestLabels {

@@ -1,5 +1,6 @@
-//! What is said of an export: how large, how old, whether it is whole, what was accepted, what it no
-//! longer names; and the report of its faulty rows.
+//! What the state of a source says about its export: size, age, completeness, what was accepted,
+//! and which resources it no longer names. It also keeps the CSV report of the faulty rows, for
+//! `/api/v1/sources/SOURCE/report`. Start at `feed_state`.
 
 use crate::config::Source;
 use crate::document::{ExportRejection, FeedState, MissingResources};
@@ -13,13 +14,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Cursor;
 
-/// How many resources that are missing are named.
+/// How many missing resources are named for each count of missed exports; the rest are only
+/// counted.
 const MAX_NAMED_RESOURCES: usize = 20;
-/// How large a report may be that is kept.
+/// The largest report that is kept in the database.
 const MAX_REPORT_BYTES: usize = 16 << 20;
 
-/// What is to be said of the export that a pass has read; `None` when there is none, or it could not
-/// be read.
+/// Describes the export that a pass has read. `None` if the source is no export or it could not be
+/// read.
 pub(super) async fn feed_state(
     reading: &SourceReading,
     store: &Store,
@@ -47,8 +49,10 @@ pub(super) async fn feed_state(
         columns: facts.columns.clone(),
         complete: facts.complete,
         doubt,
+        // Times that a server or a file system claims may be out of range; then there is none.
         written_at: facts.modified_at.and_then(DateTime::from_timestamp_millis),
         same: same.map(str::to_owned),
+        // An export that was ever accepted counts as begun, even without an approval of its own.
         begun: judged.is_started || counted.count > 0,
         accepted: counted.count,
         accepted_at: counted.last.and_then(DateTime::from_timestamp_millis),
@@ -60,7 +64,8 @@ pub(super) async fn feed_state(
 fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<MissingResources> {
     let of = source.feed().and_then(|feed| feed.absence);
     let mut by_count: BTreeMap<u32, MissingResources> = BTreeMap::new();
-    // What has no status is never deactivated: nobody has to know.
+    // A resource without a status is never deactivated for being absent, so nobody needs to hear
+    // about it.
     let told = missed
         .iter()
         .filter(|(key, missed)| **missed > 0 && kinds::get(key.kind).has_status);
@@ -75,7 +80,8 @@ fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Mi
     by_count.into_values().collect()
 }
 
-/// Keeps what is wrong with the rows of the export that a pass has read; whether there is anything.
+/// Stores the report of the faulty rows of the export that was read. Returns whether it has any
+/// rows.
 pub(super) async fn store_report(
     reading: &SourceReading,
     plan: &Plan,
@@ -86,10 +92,14 @@ pub(super) async fn store_report(
         return Ok(false);
     };
     let name = &reading.source.name;
+    // The first line is the header; the report has rows only if something follows it.
     let any = report
         .split(|byte| *byte == b'\n')
         .nth(1)
         .is_some_and(|row| !row.is_empty());
+    // The report may be 16 MiB, and most passes find the same one, so it is written only when it
+    // changed. An empty one is written only over an older one, so that rows which are fixed
+    // disappear.
     let before = store.report(name).await?;
     if before.as_ref() != Some(&report) && (any || before.is_some()) {
         store.keep_report(name, &report).await?;
@@ -102,6 +112,7 @@ fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -
     let mut text = Vec::new();
     let (mapping, found) = (&feed.mapping, &plan.diagnostics);
     let written = if feed.is_pushed() {
+        // A pushed source has no file. Its report is about the last body of this pass.
         let sent = pushed?.bodies.last()?;
         report::write(
             Cursor::new(&*sent.bytes),
@@ -115,6 +126,7 @@ fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -
         let name = fetched.as_ref()?.name.as_str().into();
         report::write(File::open(path).ok()?, &name, mapping, found, &mut text)
     };
+    // The report is a service. Failing the pass for it would delay changes that are fine.
     if let Err(error) = written {
         tracing::warn!(
             "source {}: cannot store the report: {error}",
@@ -123,7 +135,7 @@ fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -
         return None;
     }
     if text.len() > MAX_REPORT_BYTES {
-        // Whole lines of it.
+        // Cut at a line end, so that the file stays valid CSV.
         let end = text[..MAX_REPORT_BYTES]
             .iter()
             .rposition(|byte| *byte == b'\n')?;

@@ -1,4 +1,6 @@
-//! What the API, the page and the metrics reach of the running daemon.
+//! What requests can reach of the running daemon: the database, the current setup, the counters and
+//! the queue of passes. Handlers of the API, the page and the metrics get a `DaemonHandle` and ask
+//! through `query`, which keeps their work off the async threads.
 
 use super::blocking::run_blocking;
 use super::counters::ReplicaCounters;
@@ -27,15 +29,18 @@ pub(super) struct DaemonParts {
 }
 
 impl DaemonParts {
-    /// Whether a delivery of a webhook was not seen before.
+    /// Records a webhook delivery. Returns false if it was seen before.
     pub(super) fn remember_delivery(&self, source: &str, push: &WebhookPush) -> bool {
         let seen = self.seen_deliveries.lock();
+        // A set of names is valid whatever a panicking holder did, so a poisoned lock is no reason
+        // to refuse every webhook from then on.
         let mut seen = seen.unwrap_or_else(PoisonError::into_inner);
         seen.insert_push(source, push)
     }
 }
 
-/// The daemon, as handlers are handed it; none where only the table of routes is wanted.
+/// The daemon as handlers get it. Empty where only the table of routes is needed, for example to
+/// write the OpenAPI document.
 #[derive(Clone, Default)]
 pub struct DaemonHandle(Option<Arc<DaemonParts>>);
 
@@ -44,13 +49,12 @@ impl DaemonHandle {
         Self(Some(Arc::new(parts)))
     }
 
-    /// The daemon.
     pub(super) fn daemon(&self) -> Result<&Arc<DaemonParts>, HttpProblem> {
         let open = self.0.as_ref();
         open.ok_or_else(|| HttpProblem::new(problem::UNAVAILABLE, "no daemon is running here"))
     }
 
-    /// Asks the daemon something that reads the database, on a thread of its own.
+    /// Runs a question that reads the database, on a blocking thread.
     pub(super) async fn query<T, F, E>(
         &self,
         question: impl FnOnce(Arc<DaemonParts>) -> F + Send + 'static,
@@ -67,7 +71,7 @@ impl DaemonHandle {
         answer.map_err(|error| error.into().0)
     }
 
-    /// Asks the database something, on a thread of its own.
+    /// Like `query`, for questions that need only the database.
     pub(super) async fn query_store<T, F, E>(
         &self,
         question: impl FnOnce(Store) -> F + Send + 'static,
@@ -81,7 +85,7 @@ impl DaemonHandle {
             .await
     }
 
-    /// The configuration that holds now.
+    /// The configuration in force.
     pub(super) fn setup(&self) -> Result<Arc<DaemonSetup>, HttpProblem> {
         Ok(self.daemon()?.current.get())
     }
@@ -90,6 +94,8 @@ impl DaemonHandle {
 impl ReadinessCheck for DaemonHandle {
     async fn ready(&self) -> Result<(), String> {
         let asked = self.query(async |daemon| {
+            // A source that a reload removed never has another pass that could clear its mark, so
+            // only configured sources count.
             let setup = daemon.current.get();
             let is_configured = |source: &str| setup.workers.contains_key(source);
             Ok::<_, HttpProblem>(daemon.readiness.check(is_configured).await)
@@ -98,11 +104,13 @@ impl ReadinessCheck for DaemonHandle {
     }
 }
 
-/// Why a question has no answer.
+/// Turns the errors of a question into a problem for the client.
 pub(super) struct HandlerError(HttpProblem);
 
 impl From<StoreError> for HandlerError {
     fn from(error: StoreError) -> Self {
+        // The cause is in the log too: whoever runs the daemon may not be the one who gets the
+        // response.
         let why = chain(&error);
         tracing::warn!("{why}");
         Self(HttpProblem::new(problem::UNAVAILABLE, why))

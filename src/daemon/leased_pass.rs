@@ -1,4 +1,5 @@
-//! A pass under the lease of its source: of what is read, or of what was pushed.
+//! Takes the lease of a source, makes the pass, and releases the lease. Only one replica at a time
+//! works on a source. Pushed sources go to `push::make_passes`, all others to `pass::make_pass`.
 
 use super::pass::{self, PassRunner};
 use super::pass_progress::PassEnd;
@@ -12,7 +13,7 @@ use crate::store::LeaseError;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Makes a pass of a source.
+/// Makes a pass of a source, or says which replica is making one.
 pub(super) async fn run(
     runner: &PassRunner,
     setup: &DaemonSetup,
@@ -23,6 +24,8 @@ pub(super) async fn run(
     match run_under_lease(runner, setup, source, triggers, found).await {
         Ok(ended) => ended,
         Err(error) => {
+            // Errors that end the pass before its state can be saved must still reach `/readyz`: a
+            // full disk already keeps the lease from being taken.
             runner.unwritable.record_pass_end(source, Some(&error));
             PassEnd::Failed(chain(&error))
         }
@@ -37,6 +40,8 @@ async fn run_under_lease(
     found: PassFetches,
 ) -> Result<PassEnd, PassError> {
     let store = &runner.store;
+    // No wait for the lease. The worker comes back soon, and a blocked pass would keep its turn
+    // from the other sources.
     let lease = match LeaseGuard::take(store, source, Duration::ZERO).await {
         Ok(lease) => lease,
         Err(PassError::Lease(error @ LeaseError::Timeout(_))) => {
@@ -45,6 +50,7 @@ async fn run_under_lease(
         Err(error) => return Err(error),
     };
     let ended = dispatch_pass(runner, setup, source, triggers, found, &lease).await;
+    // Released after failures too. Otherwise the other replicas would wait until the lease expires.
     lease.release(store).await;
     ended
 }

@@ -1,5 +1,5 @@
-//! `/metrics`: what Prometheus asks for, read from the state that is kept and from what this replica
-//! counted itself.
+//! `/metrics` for Prometheus. Gauges of the sources are read from the database when asked, so every
+//! replica reports the same; counters are those of this replica (`counters`).
 
 use super::handle::DaemonHandle;
 use crate::document::{DaemonStatus, PassOutcome, SourceView};
@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 use std::sync::atomic::AtomicU64;
 
-/// How many errors of a source are named.
+/// How many errors of a source become metrics. Each one is a time series of its own.
 const MAX_NAMED_ERRORS: usize = 5;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -32,7 +32,7 @@ struct ErrorLabels {
     place: String,
 }
 
-/// Where the first errors of each source are: an alert can name file and line.
+/// Where the first errors of each source are, so that an alert can name file and line.
 fn errors(status: &DaemonStatus, registry: &mut Registry) {
     let family = Family::<ErrorLabels, Gauge>::default();
     for source in &status.sources {
@@ -50,14 +50,14 @@ fn errors(status: &DaemonStatus, registry: &mut Registry) {
     registry.register("source_error", "The first errors of a source", family);
 }
 
-/// A gauge of each source: its name, what it says, and its value at a moment, if there is one.
+/// A gauge of a source: its name, its help text, and its value at a time, if it has one.
 type SourceGauge = (
     &'static str,
     &'static str,
     fn(&SourceView, DateTime<Utc>) -> Option<f64>,
 );
 
-/// Those of the state that is kept.
+/// The gauges of the stored state.
 const GAUGES: &[SourceGauge] = &[
     (
         "source_failed",
@@ -116,7 +116,7 @@ const GAUGES: &[SourceGauge] = &[
     ),
 ];
 
-/// Those of the last export of a source.
+/// The gauges of the last export of a source.
 const FEEDS: &[SourceGauge] = &[
     ("feed_rows", "Rows of the last export", |source, _| {
         let rows = source.state.feed.as_ref()?.rows;
@@ -167,7 +167,7 @@ fn count(value: usize) -> f64 {
     value as f64
 }
 
-/// Gauges of the state that is kept.
+/// Registers the gauges of the sources.
 fn state(status: &DaemonStatus, registry: &mut Registry) {
     for (name, help, value) in GAUGES.iter().chain(FEEDS) {
         let family = Family::<SourceLabels, Gauge<f64, AtomicU64>>::default();
@@ -183,7 +183,7 @@ fn state(status: &DaemonStatus, registry: &mut Registry) {
     }
 }
 
-/// The metrics in the text form of OpenMetrics.
+/// The metrics in OpenMetrics text.
 #[derive(Debug)]
 struct MetricsText(String);
 
@@ -221,6 +221,7 @@ async fn metrics(State(door): State<DaemonHandle>) -> Result<MetricsText, HttpPr
         .await?;
     let refused = Gauge::<i64>::default();
     refused.set(i64::from(status.reload_error.is_some()));
+    // Built for each request, so that a source which a reload removed leaves no gauge behind.
     let mut registry = Registry::with_prefix("roster");
     counted.register(&mut registry);
     state(&status, &mut registry);

@@ -1,8 +1,10 @@
 //! The daemon: `roster serve` keeps the database equal to its sources.
 //!
-//! Each source has a worker that waits for a trigger and makes a pass (`pass`), the same as
-//! `roster apply`; triggers carry nothing, are coalesced and never lost. What a pass came to is
-//! kept in the database (`state`), so that every replica and every restart knows it.
+//! Each source has a worker (`worker`) that waits for a trigger and makes a pass (`pass`), the same
+//! as `roster apply`. A trigger has a name but no content: the pass reads the source itself, so
+//! triggers can be merged and repeated without harm, and none is lost. The result of a pass is kept
+//! in the database (`state_document`), so every replica and every restart knows it. `api` and
+//! `page` show it and accept decisions. Start reading at `serve`, then `worker` and `pass`.
 
 pub mod api;
 mod blocking;

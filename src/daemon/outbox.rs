@@ -1,4 +1,7 @@
-//! Who is told what after a pass, and that it reaches them.
+//! Notices about passes: `notices` decides which ones a pass causes, and `Notifier` stores them in
+//! the database and delivers them. They are stored before they are sent, so a restart or an
+//! unreachable receiver loses none. A notice may arrive twice; it is given up only after a day of
+//! retries or when nobody can send it any more.
 
 use super::notice::{self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeSender};
 use super::outcome_text;
@@ -12,15 +15,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// How many things a notice lists.
+/// How many errors or held changes a notice lists.
 const LISTED: usize = 20;
-/// How long between two looks for what is due.
+/// How often the outbox is checked. Retries, and notices of replicas that died, come without a
+/// wakeup.
 const LOOK: Duration = Duration::from_secs(5);
-/// For how long a notice under way is nobody else's, in milliseconds.
+/// How long a notice that is being sent is reserved, in milliseconds. If the sender dies, another
+/// replica takes it after that.
 const SEND_CLAIM_MILLIS: i64 = 60_000;
 
 impl SourceState {
-    /// How the source stands as far as anybody is told.
+    /// The part of the state that decides which notices are due.
     pub(super) fn notice_state(&self, plan: Option<&Plan>) -> notice::NoticeState {
         let failed = match (self.outcome, plan) {
             (PassOutcome::Failed, _) => Some(self.reason.clone()),
@@ -42,7 +47,7 @@ impl SourceState {
     }
 }
 
-/// What is told of a state that came after another one, which was kept at `kept`.
+/// The notices for the change between two states. `kept` is when the earlier one was saved.
 pub(super) fn notices(
     config: &Config,
     source: &str,
@@ -62,6 +67,9 @@ pub(super) fn notices(
             .last_attempted
             .as_ref()
             .map(|mark| mark.revision.clone()),
+        // The key depends on the previous pass and not on this moment. If this pass dies before its
+        // state is saved, the next one makes the same key, and the receiver can drop the
+        // repetition.
         state: state_key(event, after, kept.unwrap_or(now)),
         summary: summary(event, state),
         details: plan.map_or_else(Vec::new, |plan| details(event, plan)),
@@ -73,6 +81,7 @@ pub(super) fn notices(
             .collect(),
         since: now,
         url: url.map(|url| format!("{url}/sources/{source}")),
+        // Only the first command: it is an example for the reader, and the page lists all of them.
         command: (event == NoticeEvent::Held)
             .then(|| state.waiting().next()?.commands.first().cloned())
             .flatten(),
@@ -80,8 +89,8 @@ pub(super) fn notices(
     made.collect()
 }
 
-/// What makes it this state and no other, after the one that was kept then: what happens again is
-/// another one, also when it leads to the same.
+/// Identifies an occurrence. The same problem after a recovery is a new occurrence, so the time of
+/// the previous state is part of the key.
 fn state_key(event: NoticeEvent, after: &notice::NoticeState, kept: DateTime<Utc>) -> String {
     let what = match event {
         NoticeEvent::Failed => after.failed.clone().unwrap_or_default(),
@@ -93,7 +102,7 @@ fn state_key(event: NoticeEvent, after: &notice::NoticeState, kept: DateTime<Utc
     format!("{what} after {}", kept.to_rfc3339())
 }
 
-/// One sentence, without values of customers.
+/// One sentence. It leaves the building by mail or chat, so it has no values of customers.
 fn summary(event: NoticeEvent, state: &SourceState) -> String {
     match event {
         NoticeEvent::Failed if state.outcome == PassOutcome::Failed => state.reason.clone(),
@@ -133,10 +142,10 @@ fn details(event: NoticeEvent, plan: &Plan) -> Vec<NoticeDetail> {
     }
 }
 
-/// Puts notices out and sends them.
+/// Stores notices and delivers them.
 pub(super) struct Notifier {
     store: Store,
-    /// Rings when a notice is put out.
+    /// Wakes the delivery when a notice was stored.
     enqueued: Notify,
 }
 
@@ -148,7 +157,7 @@ impl Notifier {
         }
     }
 
-    /// Puts notices out for everybody who wants to know.
+    /// Stores each notice once per target that wants its event.
     pub(super) async fn enqueue(
         &self,
         targets: &[NoticeTarget],
@@ -157,6 +166,8 @@ impl Notifier {
         for notice in notices {
             let wanted = targets.iter();
             for target in wanted.filter(|target| target.events.contains(&notice.event)) {
+                // The id is derived from the state and the target, so storing the same notice again
+                // changes nothing.
                 let delivery = notice.delivery(target);
                 let document = serde_json::to_string(notice).unwrap_or_default();
                 self.store.post(&delivery, &target.name, &document).await?;
@@ -168,7 +179,7 @@ impl Notifier {
         Ok(())
     }
 
-    /// Sends what is put out, until `stop`.
+    /// Delivers stored notices until `stop`.
     pub(super) async fn deliver(&self, targets: &[NoticeTarget], stop: &CancellationToken) {
         if targets.is_empty() {
             return;
@@ -180,9 +191,12 @@ impl Notifier {
                     if let Err(error) = self.send(&sender, targets, &outgoing).await {
                         tracing::warn!("notice failed: {}", chain(&error));
                     }
+                    // Without a pause: a backlog after an outage drains at full speed.
                     continue;
                 }
                 Ok(None) => {}
+                // The passes report an unreachable database loudly enough. This loop would repeat
+                // it every five seconds.
                 Err(error) => tracing::debug!("{}", chain(&error)),
             }
             tokio::select! {
@@ -202,6 +216,8 @@ impl Notifier {
         let store = &self.store;
         let target = targets.iter().find(|target| target.name == outgoing.target);
         let notice = serde_json::from_str::<Notice>(&outgoing.notice);
+        // The target may have been removed by a reload, or the notice written by another release.
+        // Nobody can send it any more, and it would be taken again forever.
         let (Some(target), Ok(notice)) = (target, notice) else {
             tracing::warn!(
                 "dropped a notice for `{}`, which is no longer configured",
@@ -227,6 +243,8 @@ async fn record_failure(
     error: &DeliveryError,
 ) -> Result<(), StoreError> {
     let now = Utc::now();
+    // Counted from when the notice was made, so that the retries end however often the daemon
+    // restarts.
     let again = notice::next_attempt_at(notice.since, outgoing.attempts + 1, now, error, 0.5);
     let Some(again) = again else {
         tracing::error!("notice to {} failed: {error}; gave up", outgoing.target);
@@ -261,7 +279,7 @@ mod tests {
         let first = state_key(NoticeEvent::Recovered, &well, at("2026-05-01T12:00:00.1Z"));
         let again = state_key(NoticeEvent::Recovered, &well, at("2026-05-01T12:00:00.2Z"));
         assert_ne!(first, again);
-        // Made again, since nobody knows whether it was put out.
+        // The same notice again, because nobody knows whether it was stored.
         let same = state_key(NoticeEvent::Recovered, &well, at("2026-05-01T12:00:00.1Z"));
         assert_eq!(first, same);
     }

@@ -1,11 +1,11 @@
-//! What a pass came to, in a sentence.
+//! The sentence that says what a pass came to, as status, page and notices show it.
 
 use crate::diagnostic::codes;
 use crate::document::{PassOutcome, SourceState};
 use crate::plan::{Plan, StepVerb};
 
 impl SourceState {
-    /// Says that a plan was applied, with the run that did so if there was anything to do.
+    /// Describes an applied plan, with its run if there was anything to do.
     pub(super) fn set_applied(&mut self, plan: &Plan, run: Option<i64>) {
         let waiting = match self.waiting().count() {
             0 => String::new(),
@@ -15,6 +15,8 @@ impl SourceState {
         let mut found = plan.diagnostics.iter();
         let kept = found.find(|found| found.code == codes::REMOVALS_OFF);
         let kept_words = kept.map_or_else(String::new, |kept| format!("; {}", kept.message));
+        // The order matters: "matches the source" may only be said when nothing drifted, failed, or
+        // was held back.
         let (outcome, what) = match run {
             Some(run) => (
                 PassOutcome::Applied,
@@ -31,7 +33,7 @@ impl SourceState {
         self.reason = what + &self.error_clause() + &kept_words + &waiting;
     }
 
-    /// Says that nothing of the source can be read, so that what was applied stays.
+    /// Describes a source of which nothing could be read; what was applied stays.
     pub(super) fn unreadable(&mut self) {
         self.failures += 1;
         let first = self.findings.first();
@@ -39,7 +41,7 @@ impl SourceState {
         self.reason = format!("{first}; nothing was applied");
     }
 
-    /// What errors hold back, of a source that goes on all the same.
+    /// What errors hold back in a source that is applied otherwise.
     fn error_clause(&self) -> String {
         match (self.errors, self.findings.first()) {
             (1, Some(first)) => format!("; 1 error, the affected resources were skipped: {first}"),
@@ -53,7 +55,7 @@ impl SourceState {
     }
 }
 
-/// That so many resources differ, and stay as they are.
+/// Describes drift that is only reported.
 fn drift_sentence(drift: usize) -> String {
     match drift {
         1 => "1 resource was changed outside Roster; with `drift: report` Roster only reports it"
@@ -64,15 +66,15 @@ fn drift_sentence(drift: usize) -> String {
     }
 }
 
-/// What a plan has done, as `updated 3, deactivated 1`.
+/// The committed steps, as `updated 3, deactivated 1`.
 fn done_sentence(plan: &Plan) -> String {
     let entries = plan.summary.entries().into_iter();
     let steps = entries.filter(|(verb, count)| *count > 0 && StepVerb::by_word(verb).is_some());
+    // Every verb takes a regular past tense once its final e is gone.
     let done = steps.map(|(verb, count)| format!("{}ed {count}", verb.trim_end_matches('e')));
     done.collect::<Vec<_>>().join(", ")
 }
 
-/// So many errors.
 pub(super) fn error_count(count: usize) -> String {
     match count {
         1 => "1 error".to_owned(),

@@ -1,4 +1,6 @@
-//! One pass of one source: what `roster apply` does, with a reason for every nothing.
+//! One pass of one source, under its lease: read, plan, decide, apply, and save what came of it. It
+//! does what `roster apply` does, and when it does nothing it records the reason. Start at
+//! `make_pass`; `pass_decision` holds the decision, `pass_progress` the state in between.
 
 use super::counters::ReplicaCounters;
 use super::feed;
@@ -28,10 +30,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How often somebody may write between a plan and its apply before the pass counts as failed.
+/// How many plans a pass makes when others keep writing between its plan and its apply.
 const MAX_TRIES: usize = 5;
 
-/// What makes the passes of this replica.
+/// What the passes of this replica share.
 pub(super) struct PassRunner {
     pub(super) store: Store,
     pub(super) replica: Arc<str>,
@@ -45,8 +47,7 @@ pub(super) struct PassRunner {
 }
 
 impl PassRunner {
-    /// What a pass leaves to the others: those that waited for what it changed get a pass, and the
-    /// next one has what it read.
+    /// Wakes the sources that waited for this one, and leaves what was read to the next pass.
     fn finish_pass(
         &self,
         setup: &DaemonSetup,
@@ -60,13 +61,15 @@ impl PassRunner {
             self.current
                 .request_pass(&waiting, &format!("source {source}"));
         }
+        // Only for a pass that is already waiting: the readings may be large, and would be stale
+        // for a later one.
         if let Some(seen) = seen.filter(|_| self.turns.others_wait()) {
             setup.readings_cache.put(pass.readings, seen);
         }
     }
 }
 
-/// Makes one pass, under the lease.
+/// Makes one pass. The caller holds the lease of the source.
 pub(super) async fn make_pass(
     runner: &PassRunner,
     setup: &DaemonSetup,
@@ -76,6 +79,8 @@ pub(super) async fn make_pass(
     lease: &LeaseGuard,
     push: Option<PushInput>,
 ) -> Result<PassEnd, PassError> {
+    // Read again under the lease: another replica may have made passes since this one was
+    // triggered.
     let (memory, last) = load(&runner.store, source).await?;
     let before = memory.state.clone();
     let begun = Utc::now();
@@ -89,12 +94,14 @@ pub(super) async fn make_pass(
     };
     let seen =
         schedule::recent_pass_elsewhere(&before, &setup.config.sources[index], triggers, begun);
+    // A push is never skipped, because its sender waits for the answer.
     if let Some(at) = seen.filter(|_| push.is_none()) {
         return Ok(PassEnd::MadeByOtherReplica(at));
     }
     let mut fetches = found.fetches;
     if last != found.last_pass && !fetches.is_empty() {
-        // Another replica made a pass meanwhile, maybe of a later commit than the one found before.
+        // Another replica made a pass since the fetch, maybe of a later commit. Applying the older
+        // one would undo it.
         fetches = reconcile::fetch(&setup.config, Some(source));
     }
     let mut made = PassInProgress::new(
@@ -105,6 +112,8 @@ pub(super) async fn make_pass(
         push,
         begun,
     );
+    // The lease and the state could be read and written, so an earlier failure to write is over
+    // until this pass finds another one.
     runner.unwritable.record_pass_end(source, None);
     let mut tries = 1;
     while let Err(error) = made.plan_and_apply(runner, setup, index, lease).await {
@@ -114,10 +123,13 @@ pub(super) async fn make_pass(
             made.fail(&error);
             break;
         }
-        // Somebody wrote in between: the next plan sees it.
+        // Somebody wrote between plan and apply, and the apply was refused. The next plan sees the
+        // change.
         tracing::info!("source {source}: {}; planning again", chain(&error));
         tries += 1;
     }
+    // After the apply: what was fetched earlier is still applied when the remote is unreachable,
+    // and the pass then fails with both facts in its reason.
     made.record_fetches(fetches);
     if made.state.outcome != PassOutcome::Failed {
         made.state.failures = 0;
@@ -126,6 +138,7 @@ pub(super) async fn make_pass(
     if made.state.outcome != before.outcome || made.state.reason != before.reason {
         made.state.since = Some(begun);
     }
+    // `save` consumes the pass.
     let again = made.retry;
     made.save(runner, setup, source, &before, lease).await?;
     Ok(PassEnd::Completed { retry: again })
@@ -147,6 +160,7 @@ impl PassInProgress {
         let (mut pass, seen) =
             read_settled(&setup.config, &setup.readings_cache, request, store).await?;
         schedule::note_closed(&mut pass.readings, index, Utc::now());
+        // An atomic push is refused as a whole if one record is bad.
         if self.push.as_ref().is_some_and(PushInput::atomic) {
             pass.readings[index].source.hold_errors = false;
         }
@@ -161,6 +175,7 @@ impl PassInProgress {
         let (report, phase) = (consent.report, consent.phase);
         let PassResult { plan, done } = made;
         let done = done?;
+        // Nothing was decided on an outdated commit, so nothing of it may be recorded either.
         if self.behind {
             return Ok(());
         }
@@ -169,12 +184,15 @@ impl PassInProgress {
             self.record_seconds("apply", phase);
             let run = done.run(&plan);
             self.state.last_applied = Some(RevisionMark::from_plan(&plan, Utc::now(), run));
+            // An apply without steps has no run; the last one stays the current one.
             self.state.run = run.or(self.state.run);
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
                 self.refresh_holds(setup, index, store).await?;
             }
             self.state.set_applied(&plan, run);
         } else {
+            // An apply ends its imports in its own transaction. Without one, they end here;
+            // otherwise their senders would wait until they are given up.
             store.end_imports(&pass.request.push_endings).await?;
         }
         let told = feed::feed_state(
@@ -186,13 +204,15 @@ impl PassInProgress {
             feed.report = report;
             self.state.feed = Some(feed);
         }
+        // The readings of a pushed pass contain its records, which no other pass may reuse.
         let seen = seen.filter(|_| self.push.is_none());
         runner.finish_pass(setup, (pass, index), &plan, applied, seen);
         self.plan = Some(plan);
         Ok(())
     }
 
-    /// What is left of a hold is another hold: nobody may decide on the old one.
+    /// Records what is left of partly approved holds. The rest is a new hold with a new id, so
+    /// nobody can decide on the old one.
     async fn refresh_holds(
         &mut self,
         setup: &DaemonSetup,
@@ -228,11 +248,14 @@ impl PassInProgress {
             plan,
         );
         let state = self.state;
+        // Only passes with a new result are listed. Every interval would otherwise add one that
+        // says nothing.
         let pass = state.is_noteworthy(before).then(|| to_json(&state));
         let (reason, ended) = (state.reason.clone(), Some(Utc::now()));
         let memory = to_json(&SourceStateDocument { state, told, ended });
         let plan = plan.map(plan_document);
-        // Before the state is kept: told twice is better than never.
+        // Before the state is saved: if the daemon dies in between, the notice repeats, which is
+        // better than losing it.
         runner.notifier.enqueue(&setup.targets, &notices).await?;
         let kept = store.save_source_state(
             source,
@@ -240,12 +263,14 @@ impl PassInProgress {
             plan.as_deref(),
             pass.as_deref(),
             &runner.replica,
+            // The lease is checked in the same transaction. A daemon that was paused must not
+            // overwrite the state of its successor.
             lease.lease(),
         );
         if !kept.await? {
             tracing::warn!("source {source}: another replica took over");
         } else if pass.is_some() {
-            // Only now: whoever reads it here finds it so there.
+            // Logged after the state is saved, so whoever reacts to the line finds the state there.
             tracing::info!("source {source}: {reason}");
         }
         Ok(())

@@ -1,5 +1,6 @@
-//! The daemon's decision on a plan: what its source and the windows of the configuration allow, with
-//! the reason for whoever asks later. It is the daemon's [`PlanConsent`] to [`reconcile::run`].
+//! The daemon's decision on a plan. It applies what the source and the windows of the configuration
+//! allow, and records why it does not apply the rest. It is the daemon's [`PlanConsent`] for
+//! [`reconcile::run`].
 //!
 //! [`reconcile::run`]: crate::reconcile::run
 
@@ -17,7 +18,7 @@ use crate::store::Store;
 use chrono::{SecondsFormat, Utc};
 use std::time::Instant;
 
-/// Nothing is written; the reason is in the state of the source.
+/// Leaves the plan. The reason is in the state of the source, so the decision carries none.
 fn leave(outcome: PassOutcome) -> PlanDecision {
     PlanDecision::Leave {
         outcome,
@@ -25,14 +26,14 @@ fn leave(outcome: PassOutcome) -> PlanDecision {
     }
 }
 
-/// The configuration decides: its windows, and what is still to come from elsewhere.
+/// Decides for the daemon, and records the plan in the pass.
 pub(super) struct DaemonConsent<'a> {
     pub(super) made: &'a mut PassInProgress,
     pub(super) config: &'a Config,
     pub(super) store: &'a Store,
-    /// When the phase that goes on began.
+    /// When the current phase began.
     pub(super) phase: Instant,
-    /// Whether there is a report of the faulty rows of an export.
+    /// Whether the export has a report of faulty rows.
     pub(super) report: bool,
 }
 
@@ -54,11 +55,15 @@ impl PlanConsent for DaemonConsent<'_> {
         let made = &mut *self.made;
         made.record_seconds("plan", self.phase);
         let before = made.state.last_attempted.as_ref();
+        // The mirror may lie behind what another replica applied. While the remote is unreachable
+        // nobody can tell which commit is newer, and applying the older one would undo changes. The
+        // state keeps what the last good pass said.
         made.behind = made.remote_unreachable
             && before.is_some_and(|mark| *mark.revision != *plan.source.revision);
         if made.behind {
             return Ok(leave(PassOutcome::Failed));
         }
+        // Remembered for the reason that `record_fetches` gives.
         made.unreadable = pass.readings[index].is_unreadable();
         let source = &self.config.sources[index];
         let scrub = pass.request.scrub;
@@ -67,7 +72,11 @@ impl PlanConsent for DaemonConsent<'_> {
         let decided = made.decide(plan, allowed);
         let reading = &pass.readings[index];
         let pushed = made.push.as_ref().map(|push| &*push.pushed);
+        // After the decision and before the apply, because rows of a refused export are the ones
+        // that somebody has to fix.
         self.report = feed::store_report(reading, plan, pushed, self.store).await?;
+        // Set before the apply, so that the imports end in its transaction: an answer exists
+        // exactly if its changes do.
         if let Some(push) = &made.push {
             let outcome = match &decided {
                 PlanDecision::Apply => PassOutcome::Applied,
@@ -81,7 +90,8 @@ impl PlanConsent for DaemonConsent<'_> {
 }
 
 impl PassInProgress {
-    /// Keeps what a plan says of its source, before anything is done with it.
+    /// Records what a plan says, before anything is done with it. If the apply fails, the state
+    /// still shows the plan.
     async fn record_plan(
         &mut self,
         config: &Config,
@@ -96,7 +106,8 @@ impl PassInProgress {
         self.state.commits = commits(config, source, &self.state, &plan.source.revision);
         let mut attempted = RevisionMark::from_plan(plan, now, None);
         if attempted.revision.is_empty() {
-            // A commit that could not be read was looked at all the same.
+            // A commit that could not be read was attempted all the same. Without it the source
+            // would look as if the old one was tried.
             attempted.revision.clone_from(&self.fetched_revision);
         }
         self.state.last_attempted = Some(attempted);
@@ -106,9 +117,11 @@ impl PassInProgress {
         Ok(())
     }
 
-    /// What is to be done with a plan, with the reason for whoever asks later.
+    /// Decides about a plan and records the reason if it is not applied.
     fn decide(&mut self, plan: &Plan, allowed: PlanDecision) -> PlanDecision {
         let (outcome, why) = match allowed {
+            // First: of an unreadable source nothing can be decided, and its empty plan must not
+            // count as a success.
             _ if self.unreadable => {
                 self.retry = true;
                 self.state.unreadable();
@@ -137,11 +150,12 @@ impl PassInProgress {
         leave(outcome)
     }
 
-    /// Why no window lets a plan be applied now.
+    /// The reason, if a window forbids to apply the plan now.
     fn why_closed(&self, plan: &Plan) -> Option<String> {
         let schedule::WindowState::Closed { by, until } = &self.window else {
             return None;
         };
+        // Without steps there is nothing to delay, and the source is shown as matching.
         if self.overruled || plan.steps.is_empty() {
             return None;
         }

@@ -1,4 +1,6 @@
-//! What is known of a pass while it is made, and how it ends.
+//! The state of a pass while it is made (`PassInProgress`), and how it ends (`PassEnd`). `new`
+//! starts from the saved state of the source and the result of the fetch; `record_fetches` and
+//! `fail` record what went wrong.
 
 use super::notice;
 use super::push::PushInput;
@@ -15,54 +17,54 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// The trigger of a pass that applies whatever the windows say.
+/// The trigger of a pass that applies even if no window is open.
 pub(super) const OVERRULE_TRIGGER: &str = "overrule";
 
 /// How a pass ended.
 pub(super) enum PassEnd {
-    /// It was made; whether it has to be tried again soon.
+    /// The pass was made.
     Completed {
-        /// Whether to try again.
+        /// Whether to try again soon.
         retry: bool,
     },
-    /// Another replica is at it.
+    /// Another replica holds the lease.
     LeaseHeld(String),
-    /// Another replica has just made it.
+    /// Another replica made the pass, at this time.
     MadeByOtherReplica(DateTime<Utc>),
-    /// Somebody suspended the source.
+    /// The source is suspended.
     Suspended(Suspension),
-    /// The database cannot be asked.
+    /// The pass broke off, mostly because the database is unreachable.
     Failed(String),
 }
 
-/// A pass being made.
+/// A pass that is being made.
 pub(super) struct PassInProgress {
     /// Whether a window lets it apply.
     pub(super) window: schedule::WindowState,
-    /// Whether somebody said to apply all the same.
+    /// Whether a person asked to apply outside the windows.
     pub(super) overruled: bool,
     pub(super) state: SourceState,
     pub(super) notice_state: notice::NoticeState,
-    /// When the pass before ended.
+    /// When the previous pass ended.
     pub(super) last_ended: Option<DateTime<Utc>>,
     pub(super) plan: Option<Plan>,
     pub(super) retry: bool,
-    /// Whether the remote could not be asked.
+    /// Whether a fetch failed.
     pub(super) remote_unreachable: bool,
     /// The commit that was fetched.
     pub(super) fetched_revision: String,
-    /// Whether what is here is not what a pass saw before: another replica knows a later commit.
+    /// Whether the local mirror may be older than what another pass applied.
     pub(super) behind: bool,
-    /// Whether nothing of the source can be read.
+    /// Whether nothing of the source could be read.
     pub(super) unreadable: bool,
-    /// Why the export that was fetched is none that is new.
+    /// Why the fetched export is not a new one.
     pub(super) unchanged_because: Option<String>,
-    /// What was sent, of a source that is pushed to.
+    /// What was pushed, for a pushed source.
     pub(super) push: Option<PushInput>,
 }
 
 impl PassInProgress {
-    /// A pass that begins now, after what came of going to the network.
+    /// A pass that begins now, from the saved state and the result of the fetch.
     pub(super) fn new(
         memory: SourceStateDocument,
         source: &Source,
@@ -73,6 +75,7 @@ impl PassInProgress {
     ) -> Self {
         let mut state = memory.state;
         state.triggers.clone_from(triggers);
+        // A phase that this pass does not reach must not show the time of an earlier one.
         state.seconds.clear();
         let fetched = || {
             fetches
@@ -98,7 +101,7 @@ impl PassInProgress {
         }
     }
 
-    /// What the pass is asked for.
+    /// The request for reading this source.
     pub(super) fn request(&self, source: &Source) -> PassRequest {
         PassRequest {
             source: Some(source.name.to_string()),
@@ -107,7 +110,6 @@ impl PassInProgress {
         }
     }
 
-    /// Keeps how long a phase took.
     pub(super) fn record_seconds(&mut self, phase: &str, begun: Instant) {
         let seconds = begun.elapsed().as_secs_f64();
         self.state.seconds.insert(phase.to_owned(), seconds);
@@ -120,15 +122,18 @@ impl PassInProgress {
         tracing::warn!("{}", self.state.reason);
     }
 
-    /// Takes over what came of going to the network. What could not be fetched stays as it was
-    /// fetched last, and is repaired as that.
+    /// Records the result of the fetches. If one failed, the version fetched last stays in use, and
+    /// drift from it is still repaired.
     pub(super) fn record_fetches(&mut self, fetches: FetchResults) {
         for (_, fetched) in fetches {
             match fetched.map(|fetched| fetched.movement) {
+                // Stays in the state until the branch moves again, because a rewound branch may
+                // mean lost commits.
                 Ok(CommitMovement::Rewound { from }) => self.state.rewound = Some(from),
                 Ok(CommitMovement::Same) => {}
                 Ok(_) => self.state.rewound = None,
                 Err(error) => {
+                    // A pass that failed by itself has already counted this failure.
                     if self.state.outcome != PassOutcome::Failed || self.behind {
                         self.state.failures += 1;
                     }

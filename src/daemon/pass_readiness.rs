@@ -1,4 +1,5 @@
-//! Before a pass: whether there is to be one, and what was fetched for it.
+//! What happens before a pass gets its turn: the check for a suspension, and the fetch from the
+//! network. `prepare` runs for several sources at once, unlike passes.
 
 use super::pass_progress::PassEnd;
 use super::state_document::{PassStamp, load, suspension};
@@ -7,23 +8,24 @@ use crate::diagnostic::chain;
 use crate::reconcile::{self, FetchResults};
 use crate::store::Store;
 
-/// What there is to know before a pass has its turn.
+/// Whether there will be a pass.
 pub(super) enum PassReadiness {
-    /// Nothing keeps it from being made.
+    /// The pass can be made.
     Ready(PassFetches),
-    /// There is none.
+    /// There is no pass.
     Skip(PassEnd),
 }
 
-/// What came of going to the network.
+/// The result of the fetch.
 pub(super) struct PassFetches {
     pub fetches: FetchResults,
-    /// The pass that was the last one before.
+    /// The last pass before the fetch. If it is not the last one any more under the lease, the
+    /// fetch is repeated.
     pub last_pass: Option<PassStamp>,
 }
 
 impl PassFetches {
-    /// Nothing: there was no need to go anywhere.
+    /// No fetch was needed.
     pub(super) fn empty() -> Self {
         Self {
             fetches: FetchResults::new(),
@@ -32,14 +34,15 @@ impl PassFetches {
     }
 }
 
-/// Looks whether there is to be a pass, and goes to the network for it: a remote that does not
-/// answer keeps no other source waiting.
+/// Checks for a suspension and fetches. It runs before the turn, so a remote that does not answer
+/// delays no other source.
 pub(super) async fn prepare(store: &Store, config: &Config, source: &str) -> PassReadiness {
     match suspension(store, source).await {
         Ok(None) => {}
         Ok(Some(suspension)) => return PassReadiness::Skip(PassEnd::Suspended(suspension)),
         Err(error) => return PassReadiness::Skip(PassEnd::Failed(chain(&error))),
     }
+    // Before the fetch: a pass that another replica finishes during it must count as later.
     match load(store, source).await {
         Ok((_, after)) => PassReadiness::Ready(PassFetches {
             fetches: reconcile::fetch(config, Some(source)),

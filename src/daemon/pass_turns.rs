@@ -1,13 +1,14 @@
-//! One pass at a time: each may use the whole machine.
+//! One pass at a time on this replica, because each may use the whole machine. Requests that plan
+//! take their turn here too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
-/// Whose turn it is to use the machine.
+/// The queue of passes.
 pub(super) struct PassTurns {
     permit: Semaphore,
-    /// How many passes wait for their turn.
+    /// How many passes are waiting.
     waiting: AtomicUsize,
 }
 
@@ -21,8 +22,10 @@ impl Default for PassTurns {
 }
 
 impl PassTurns {
-    /// Waits for the turn of a pass; `None` when `stop` comes first.
+    /// Waits for the turn of a pass. `None` if `stop` comes first.
     pub async fn wait(&self, stop: &CancellationToken) -> Option<SemaphorePermit<'_>> {
+        // The count decides only whether readings are kept for the next pass, so no ordering is
+        // needed.
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let turn = tokio::select! {
             turn = self.permit.acquire() => turn.ok(),
@@ -32,12 +35,12 @@ impl PassTurns {
         turn
     }
 
-    /// A turn for something that is no pass.
+    /// A turn for something else, such as a requested plan. It does not count as waiting, because
+    /// it reuses no readings.
     pub async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.permit.acquire().await
     }
 
-    /// Whether a pass waits for its turn.
     pub fn others_wait(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }

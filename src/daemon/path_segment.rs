@@ -1,23 +1,23 @@
-//! An external id as a part of a path.
+//! External ids as path segments.
 //!
-//! Browsers and libraries take `.` and `..` out of a path, however they are escaped, so ids that are
-//! just that stand behind a tilde: `~.` and `~..`. So that every id can still be written, the ids
-//! that look like these get one tilde more.
+//! Browsers and libraries remove `.` and `..` from a path, however they are escaped, so these two
+//! ids get a tilde in front: `~.` and `~..`. Ids that already look like that get one more tilde, so
+//! that every id can be written.
 
 use serde::{Deserialize, Deserializer};
 
-/// Whether a text is `.` or `..` behind any number of tildes.
+/// Whether a text is `.` or `..` after any number of tildes.
 fn is_dots(text: &str) -> bool {
     matches!(text.trim_start_matches('~'), "." | "..")
 }
 
-/// The id, escaped, as a part of a path.
+/// Encodes an id as a path segment.
 pub(super) fn encode_id(id: &str) -> String {
     let tilde = if is_dots(id) { "~" } else { "" };
     format!("{tilde}{}", percent_encode(id))
 }
 
-/// Any text as a part of a path or of a query.
+/// Encodes any text for a path or a query.
 pub(super) fn percent_encode(text: &str) -> String {
     let bytes = text.bytes().map(|byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -29,7 +29,7 @@ pub(super) fn percent_encode(text: &str) -> String {
     bytes.collect()
 }
 
-/// The id that a part of a path stands for.
+/// Decodes the id from a path segment.
 pub(super) fn decode_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let mut part = String::deserialize(deserializer)?;
     if part.starts_with('~') && is_dots(&part) {

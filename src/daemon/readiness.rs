@@ -1,4 +1,6 @@
-//! Whether this replica can do its work: read the database, and write what its passes come to.
+//! Whether this replica can do its work: read the database, and write the results of its passes.
+//! `/readyz` answers from it, so that a load balancer or an orchestrator notices a full disk or a
+//! read-only database.
 
 use crate::diagnostic::chain;
 use crate::http::tally::LogTallies;
@@ -12,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct UnwritableSources(Mutex<BTreeMap<String, &'static str>>);
 
 impl UnwritableSources {
-    /// Takes over how a pass ended: what it could not write, or that nothing kept it from writing.
+    /// Records how a pass ended. Only errors that mean the database is not writable count.
     pub fn record_pass_end(&self, source: &str, error: Option<&PassError>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match error.and_then(PassError::cannot_write) {
@@ -32,7 +34,7 @@ impl UnwritableSources {
     }
 }
 
-/// Answers whether this replica can work.
+/// Answers `/readyz`.
 pub(super) struct ReadinessProbe {
     store: Store,
     unwritable: Arc<UnwritableSources>,
@@ -48,15 +50,16 @@ impl ReadinessProbe {
         }
     }
 
-    /// Whether it can work; else why not, in words for anybody.
+    /// Fails with a reason that is fit for the public, because `/readyz` needs no token.
     pub async fn check(&self, is_configured: impl Fn(&str) -> bool) -> Result<(), String> {
         if let Err(error) = self.store.identity().await {
-            // Anybody may ask as often as they like.
+            // Anybody may ask as often as they like, and must not fill the log by it.
             if self.tallies.is_first("not ready", None) {
                 tracing::warn!("not ready: {}", chain(&error));
             }
             return Err("the database cannot be read; see the log of the daemon".to_owned());
         }
+        // Taken from the passes, which write anyway, so that a public request never causes a write.
         match self.unwritable.first(is_configured) {
             Some((_, why)) => Err(format!("a pass could not write to the database: {why}")),
             None => Ok(()),

@@ -1,6 +1,6 @@
-//! When the next pass is due, whether it may apply now, and how long to wait after a failure.
-//!
-//! Nothing here looks at a clock or rolls dice: the time and the jitter (from −1 to 1) are arguments.
+//! When the next pass is due, whether it may apply now, and how long to wait after a failure. All
+//! functions are pure: the time and the jitter (from −1 to 1) are arguments, so tests can use any
+//! clock. Start at `next_due` and `ApplyWindow::state`.
 
 use super::state;
 use crate::config::{ApplyWindow, PassTimer, Source, WindowEffect};
@@ -12,18 +12,19 @@ use std::collections::BTreeSet;
 
 /// How far ahead of ours the clock of another replica may be before it counts as a jump.
 const SKEW: TimeDelta = TimeDelta::minutes(1);
-/// Further ahead nobody wants to know.
+/// How far ahead the end of a window is looked for.
 const HORIZON: TimeDelta = TimeDelta::days(366);
-/// Windows that open and close more often than this within the horizon are not followed to its end.
+/// The most openings and closings that are followed. A window of every second would otherwise take
+/// millions of steps.
 const MOST_EDGES: usize = 5_000;
 
-/// When the next pass is due; not after `now` when it is due at once.
+/// When the next pass is due. Not after `now` if it is due at once.
 ///
-/// A source that was never looked at is due at once. The interval counts from the start of the last
-/// pass, a tenth shorter or longer by `jitter`, so that many sources do not come all together; a
-/// schedule is kept to the second. What was missed while nothing ran, or because the clock was put
-/// forward, comes once. When the clock was put back (the last pass lies in the future), one pass is
-/// due at once and from then on all is as usual.
+/// A source without any pass is due at once. The interval counts from the last pass and is up to a
+/// tenth shorter or longer by `jitter`, so that sources do not all run together; a schedule is kept
+/// to the second. Passes that were missed, because nothing ran or the clock was set forward, are
+/// made up for once. If the clock was set back (the last pass lies in the future), one pass is due
+/// at once.
 #[must_use]
 pub fn next_due(
     trigger: &PassTimer,
@@ -31,6 +32,7 @@ pub fn next_due(
     now: DateTime<Utc>,
     jitter: f64,
 ) -> DateTime<Utc> {
+    // A last pass in the future would otherwise stop the source until the clock gets there.
     let Some(last) = last.filter(|last| *last <= now + SKEW) else {
         return now;
     };
@@ -43,8 +45,8 @@ pub fn next_due(
     earlier.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// A jitter that stays the same as long as the source and its last pass do, so that asking again
-/// does not move the answer: replicas and restarts agree on it.
+/// A jitter that depends only on the source and its last pass. Asking again does not move the
+/// answer, and replicas and restarts agree on it.
 #[must_use]
 pub fn jitter(source: &str, last: Option<DateTime<Utc>>) -> f64 {
     let last = last.map_or(0, |last| last.timestamp_millis());
@@ -59,21 +61,21 @@ pub fn jitter(source: &str, last: Option<DateTime<Utc>>) -> f64 {
 /// Whether a pass may apply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WindowState {
-    /// It may.
+    /// It may apply.
     Open {
-        /// Until then; `None` when no end is in sight.
+        /// When this ends; `None` if no end is in sight.
         until: Option<DateTime<Utc>>,
     },
-    /// It may not.
+    /// It may not apply.
     Closed {
-        /// The window that forbids it, as written, or those outside of which this moment lies.
+        /// The window that denies it, as written, or the ones that would allow it.
         by: String,
-        /// Until then; `None` when no end is in sight.
+        /// When this ends; `None` if no end is in sight.
         until: Option<DateTime<Utc>>,
     },
 }
 
-/// Notes of every other source whose window is closed that it writes nothing now.
+/// Marks every other source whose window is closed as one that writes nothing now, with the reason.
 pub(super) fn note_closed(readings: &mut [SourceReading], index: usize, now: DateTime<Utc>) {
     for (at, reading) in readings.iter_mut().enumerate() {
         let state = ApplyWindow::state(&reading.source.timing.windows, now);
@@ -99,9 +101,10 @@ impl WindowState {
 }
 
 impl ApplyWindow {
-    /// What the windows say together: `deny` wins over `allow`; with any `allow`, all outside of
-    /// them is closed; without windows everything is open. A window begins with its first moment
-    /// and ends before its last; windows that overlap or touch are one as far as `until` goes.
+    /// The combined state of the windows. `deny` wins over `allow`. If there is any `allow`,
+    /// everything outside of all of them is closed; without windows everything is open. The start
+    /// of a window belongs to it, its end does not. For `until`, windows that overlap or touch
+    /// count as one.
     #[must_use]
     pub fn state(windows: &[Self], now: DateTime<Utc>) -> WindowState {
         let here = WindowVerdict::at(windows, now);
@@ -119,7 +122,8 @@ impl ApplyWindow {
         }
     }
 
-    /// The end of what of it covers `at`; of those that overlap the last to begin ends last.
+    /// The end of the occurrence that covers `at`. All occurrences have the same length, so of
+    /// overlapping ones the last to begin ends last.
     fn covered_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let end = self
             .starts
@@ -129,7 +133,7 @@ impl ApplyWindow {
     }
 }
 
-/// What the windows say at one moment, and the next moment at which that could be otherwise.
+/// The verdict of the windows at one moment, and the next moment at which it can change.
 enum WindowVerdict<'a> {
     Open {
         look: Option<DateTime<Utc>>,
@@ -153,7 +157,7 @@ impl<'a> WindowVerdict<'a> {
                 .filter_map(|window| window.starts.next_after(at))
                 .min()
         };
-        // Of two that forbid it the one that does so longest; of two equals the first written.
+        // If several windows deny, the one that ends last is named; on a tie, the first written.
         let denied = covering(WindowEffect::Deny).reduce(|a, b| if b.0 > a.0 { b } else { a });
         if let Some((look, by)) = denied {
             return Self::Denied { by, look };
@@ -163,6 +167,7 @@ impl<'a> WindowVerdict<'a> {
             let look = starting(WindowEffect::Allow);
             return Self::Outside { look };
         }
+        // An open window ends when it runs out or when a `deny` begins, whichever is first.
         let look = starting(WindowEffect::Deny)
             .into_iter()
             .chain(allowed)
@@ -182,7 +187,7 @@ impl<'a> WindowVerdict<'a> {
     }
 }
 
-/// The next moment at which it is no longer so.
+/// When the state changes next, across windows that overlap or touch.
 fn end_of_state(windows: &[ApplyWindow], now: DateTime<Utc>, open: bool) -> Option<DateTime<Utc>> {
     let mut at = now;
     for _ in 0..MOST_EDGES {
@@ -205,7 +210,7 @@ fn outside(windows: &[ApplyWindow]) -> String {
     format!("outside of {}", allows.join("; "))
 }
 
-/// How long to wait after failures: from 5 seconds, twice as long each time, at most 5 minutes.
+/// The wait after failures: from 5 seconds, doubled each time, at most 5 minutes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PassBackoff {
     failures: u32,
@@ -214,36 +219,36 @@ pub struct PassBackoff {
 impl PassBackoff {
     /// The first wait.
     const FIRST: TimeDelta = TimeDelta::seconds(5);
-    /// The longest, before jitter lengthens it to five minutes at most.
+    /// The longest wait. Jitter adds up to a fifth, which makes five minutes.
     const LONGEST: TimeDelta = TimeDelta::seconds(250);
 
-    /// One more failure.
     pub fn failed(&mut self) {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// A success: the next failure is a first one again.
+    /// The next failure counts as the first one again.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// How many failures in a row.
+    /// The number of consecutive failures.
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// How long to wait now, up to a fifth longer by `jitter`; nothing without a failure.
+    /// The wait after the last failure, up to a fifth longer by `jitter`. Zero without a failure.
     #[must_use]
     pub fn delay(&self, jitter: f64) -> TimeDelta {
         let Some(doublings) = self.failures.checked_sub(1) else {
             return TimeDelta::zero();
         };
+        // 6 doublings exceed the longest wait; more would overflow the shift.
         let base = (Self::FIRST * (1 << doublings.min(6))).min(Self::LONGEST);
         base + scaled(base, 0.1 * (jitter.clamp(-1.0, 1.0) + 1.0))
     }
 
-    /// When to try again after a failure at `at`; at once when the clock was put back since.
+    /// When to try again after a failure at `at`. At once if the clock was set back since then.
     #[must_use]
     pub fn retry_at(&self, at: DateTime<Utc>, now: DateTime<Utc>, jitter: f64) -> DateTime<Utc> {
         if at > now + SKEW {
@@ -253,13 +258,13 @@ impl PassBackoff {
     }
 }
 
-/// A part of it; whole milliseconds are fine enough.
+/// Multiplies, to whole milliseconds.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 fn scaled(delta: TimeDelta, factor: f64) -> TimeDelta {
     TimeDelta::milliseconds((delta.num_milliseconds() as f64 * factor) as i64)
 }
 
-/// When another replica made the pass that is only due because time went by.
+/// The time of a recent pass by another replica, if this one is due only because time went by.
 pub(super) fn recent_pass_elsewhere(
     state: &state::SourceState,
     source: &Source,
@@ -269,6 +274,8 @@ pub(super) fn recent_pass_elsewhere(
     let timed = ["interval", "retry"];
     let timed = triggers.iter().all(|trigger| timed.contains(&&**trigger));
     let at = state.last_attempted.as_ref()?.at;
+    // Counted with the shortest interval that any jitter gives, so that a pass which may be due is
+    // never skipped.
     let due = next_due(&source.timing.trigger, Some(at), now, -1.0);
     (timed && state.failures == 0 && due > now).then_some(at)
 }

@@ -1,4 +1,4 @@
-//! What is due when, and what windows say, against a look at every minute.
+//! Tests of due times and windows, compared with a search of every minute.
 
 use super::*;
 use crate::config::CronSchedule;

@@ -1,4 +1,7 @@
-//! The process: opens the database, employs a worker a source, and ends in order.
+//! The process of the daemon: `serve` opens the database, starts the HTTP server and one worker per
+//! source, and ends them in order. On SIGHUP the workers stop, the configuration is read again, and
+//! new workers start; the server and the database connection stay. If the new configuration is
+//! invalid, the old one goes on.
 
 use super::api;
 use super::counters::ReplicaCounters;
@@ -27,9 +30,9 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long a pass under way may take to end once the process is asked to.
+/// How long a running pass may take to end when the process is asked to stop.
 const GRACE: Duration = Duration::from_mins(1);
-/// How long between two tries to open the database, or to begin again.
+/// The pause between attempts to open the database, and before failed workers are restarted.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What can keep the daemon from starting.
@@ -41,22 +44,24 @@ pub enum ServeError {
     /// The server cannot be opened.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// Nobody knows who may.
+    /// The tokens cannot be read.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// Nobody can be told.
+    /// A notice has no valid target.
     #[error("{0}")]
     Notices(String),
     /// The database is not one that this release and configuration can write to.
     #[error(transparent)]
     Database(#[from] PassError),
-    /// Something of the system.
+    /// The operating system refused something.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-/// Runs until the process is asked to end. `load` reads the configuration, again on SIGHUP.
+/// Runs until the process is asked to stop. `load` reads the configuration, again on SIGHUP.
 pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), ServeError> {
+    // First, because the default action of SIGHUP and SIGTERM would kill the process while it waits
+    // for the database.
     let mut signals = SignalListener::new()?;
     let config = load()?;
     let Some(store) = open(&config, &mut signals).await? else {
@@ -65,14 +70,19 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
     let setup = DaemonSetup::new(config).map_err(ServeError::Notices)?;
     let (runner, parts) = assemble(store, setup);
     let server = start_http_server(parts)?;
+    // Only now can requests be answered. Systemd starts the units that depend on this one.
     systemd::ready();
     let watchdog = systemd::watchdog(Arc::clone(&runner.current), server.serving.abort_handle());
     let watchdog = tokio::spawn(watchdog);
     loop {
         let mut team = WorkerTasks::spawn(&runner);
+        // Every source is checked after a start or a reload: its rules may be new, and what
+        // happened while nobody ran is unknown.
         runner.current.request_all_passes("start");
         let mut asked = tokio::select! {
             asked = signals.next() => asked,
+            // A panic in a worker restarts all of them from a fresh configuration; the state is in
+            // the database.
             () = team.wait_for_failure() => ControlSignal::Reload,
         };
         systemd::notify_signal(asked);
@@ -80,7 +90,7 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         while asked == ControlSignal::Reload {
             tokio::select! {
                 () = &mut dismissed => break,
-                // Whoever has to wait for a reload may still want the end.
+                // A reload may wait a minute for a pass. A stop that comes meanwhile must win.
                 then = signals.next() => {
                     asked = then;
                     systemd::notify_signal(asked);
@@ -95,12 +105,14 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
         systemd::ready();
     }
     watchdog.abort();
+    // The server ends after the workers, so that status and `/readyz` answer while the last pass
+    // ends, and before the database, which its requests use.
     server.close().await;
     runner.store.close().await;
     Ok(())
 }
 
-/// What makes the passes, and what requests use; they share the parts that both need.
+/// Builds what passes and what requests need. Both share most parts.
 fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) {
     let replica: Arc<str> = replica().into();
     let current = Arc::new(CurrentSetup::new(setup));
@@ -136,7 +148,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
     (Arc::new(runner), parts)
 }
 
-/// The HTTP server at work.
+/// The running HTTP server.
 struct HttpServerTask {
     stop: CancellationToken,
     serving: JoinHandle<Result<(), ServerError>>,
@@ -159,6 +171,7 @@ fn start_http_server(parts: DaemonParts) -> Result<HttpServerTask, ServeError> {
     let gate = RequestGate::new(&setup.config.serve)?;
     let gate = gate.with_observer(move |answered| counted.count_request(answered));
     let gate = Arc::new(gate.with_page(page::problem));
+    // After the gate: a server without valid tokens must not listen at all.
     let server = HttpServer::bind(&setup.config.serve)?;
     let scheme = if setup.config.serve.tls.is_some() {
         "https"
@@ -174,7 +187,7 @@ fn start_http_server(parts: DaemonParts) -> Result<HttpServerTask, ServeError> {
     Ok(HttpServerTask { stop, serving })
 }
 
-/// Opens the database, and goes on trying while it cannot be reached; `None` when asked to end.
+/// Opens the database and retries while it is unreachable. `None` if the process is asked to stop.
 async fn open(config: &Config, signals: &mut SignalListener) -> Result<Option<Store>, ServeError> {
     loop {
         let opened = tokio::select! {
@@ -193,8 +206,11 @@ async fn open(config: &Config, signals: &mut SignalListener) -> Result<Option<St
             }
             Err(PassError::Store(error)) if is_unreachable(&error) => {
                 tracing::warn!("{}; retrying", chain(&error));
+                // Waiting is not hanging. Without this, systemd would end the start after its
+                // timeout.
                 systemd::starting();
             }
+            // Other errors, such as a schema of a newer release, do not pass by waiting.
             Err(error) => return Err(error.into()),
         }
         tokio::select! {
@@ -204,7 +220,7 @@ async fn open(config: &Config, signals: &mut SignalListener) -> Result<Option<St
     }
 }
 
-/// Whether a later try may find the database.
+/// Whether a later attempt may find the database.
 fn is_unreachable(error: &StoreError) -> bool {
     matches!(error, StoreError::Open { .. } | StoreError::Sql { .. })
 }
@@ -214,11 +230,15 @@ fn reload(current: &CurrentSetup, load: &impl Fn() -> Result<Config, ConfigError
     let read = read.and_then(|config| DaemonSetup::new(config).map_err(ServeError::Notices));
     match read {
         Ok(setup) => {
+            // The store is shared with the server and with notices, so it is not replaced while the
+            // process runs.
             if setup.config.database != current.get().config.database {
                 tracing::warn!(
                     "the database changed in the configuration; restart the daemon to use it"
                 );
             }
+            // Replaced before the triggers move: a request in between reaches the new worker, and
+            // none can be left behind in the old one afterwards.
             let before = current.replace(setup);
             hand_over_triggers(&before, &current.get());
             current.set_reload_error(None);
@@ -234,7 +254,7 @@ fn reload(current: &CurrentSetup, load: &impl Fn() -> Result<Config, ConfigError
     }
 }
 
-/// What was asked for and not begun yet is asked for again.
+/// Asks the new workers for the passes that were requested and not begun.
 fn hand_over_triggers(before: &DaemonSetup, after: &DaemonSetup) {
     for (source, worker) in &before.workers {
         let Some(next) = after.workers.get(source) else {
@@ -245,7 +265,7 @@ fn hand_over_triggers(before: &DaemonSetup, after: &DaemonSetup) {
     }
 }
 
-/// The workers at work under one configuration.
+/// The workers under one configuration.
 struct WorkerTasks {
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -256,6 +276,8 @@ impl WorkerTasks {
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let setup = runner.current.get();
         for worker in setup.workers.values() {
+            // Each gets the setup it was started with. A reload in the middle of a pass must not
+            // change its rules.
             let at_work = worker::run_worker(
                 Arc::clone(runner),
                 Arc::clone(&setup),
@@ -271,19 +293,21 @@ impl WorkerTasks {
         Self { stop, tasks }
     }
 
-    /// Waits until one of them comes to an end that nobody asked for.
+    /// Waits until a worker ends by a panic.
     async fn wait_for_failure(&mut self) {
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!("a worker failed, restarting all workers: {error}");
+                // A worker that fails at once would otherwise restart without pause.
                 tokio::time::sleep(OPEN_RETRY_INTERVAL).await;
                 return;
             }
         }
+        // All tasks may end by themselves, as without sources or notices. That is no failure.
         std::future::pending::<()>().await;
     }
 
-    /// Lets passes under way come to their end, or rolls them back.
+    /// Lets running passes end, or rolls them back after a minute.
     async fn shut_down(mut self) {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
@@ -294,7 +318,7 @@ impl WorkerTasks {
     }
 }
 
-/// Host and process, as status shows a replica.
+/// The host and process id, which identify this replica.
 fn replica() -> String {
     let holder = reconcile::this_process();
     format!("{}:{}", holder.host, holder.pid)

@@ -1,4 +1,5 @@
-//! The configuration that holds now, with a worker for each source.
+//! The configuration in force, with a worker for each source. `CurrentSetup` holds it for passes
+//! and requests; a reload replaces it as a whole, so nobody sees half of a new configuration.
 
 use super::source_worker::SourceWorker;
 use super::stable_read::ReadingsCache;
@@ -7,20 +8,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// The configuration as it holds now, and a worker a source.
+/// A configuration and what was derived from it.
 pub struct DaemonSetup {
-    /// The configuration.
     pub config: Config,
-    /// Who is told what.
+    /// The targets of notices.
     pub targets: Arc<[NoticeTarget]>,
-    /// By name.
+    /// The workers by the name of their source.
     pub workers: BTreeMap<String, Arc<SourceWorker>>,
-    /// What the last pass has read.
+    /// What the last pass read, for the next one.
     pub(super) readings_cache: ReadingsCache,
 }
 
 impl DaemonSetup {
-    /// Fails if a notice has nowhere to go.
+    /// Fails if a target of notices is invalid.
     pub(super) fn new(config: Config) -> Result<Self, String> {
         let targets = config.notices.resolve()?;
         let sources = config.sources.iter();
@@ -41,7 +41,7 @@ impl DaemonSetup {
     }
 }
 
-/// The setup that holds now; a reload puts another one in its place.
+/// The setup in force, which a reload replaces.
 pub struct CurrentSetup {
     setup: watch::Sender<Arc<DaemonSetup>>,
     /// Why the last reload of the configuration failed, if it did.
@@ -56,17 +56,18 @@ impl CurrentSetup {
         }
     }
 
-    /// What holds now.
+    /// The setup in force. Callers keep it for a whole request, so that it does not change below
+    /// them.
     pub fn get(&self) -> Arc<DaemonSetup> {
         Arc::clone(&self.setup.borrow())
     }
 
-    /// Puts another setup in force and returns the one before.
+    /// Puts another setup in force and returns the previous one.
     pub(super) fn replace(&self, setup: DaemonSetup) -> Arc<DaemonSetup> {
         self.setup.send_replace(Arc::new(setup))
     }
 
-    /// Why the configuration was not read again when it should have been; the one before is used.
+    /// Why the last reload failed. The previous configuration is in force.
     pub fn reload_error(&self) -> Option<String> {
         let refused = self.last_reload_error.lock();
         refused.unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,17 +1,17 @@
-//! The signals that ask the process for something.
+//! SIGTERM and SIGINT end the process in order, SIGHUP reloads its configuration.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What the process is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ControlSignal {
-    /// To end in order.
+    /// End in order.
     End,
-    /// To read its configuration again.
+    /// Read the configuration again.
     Reload,
 }
 
-/// The signals that ask for something.
+/// Receives the signals.
 pub(super) struct SignalListener {
     terminate: Signal,
     interrupt: Signal,

@@ -1,6 +1,7 @@
-//! Which sources wait for which: who keeps what it no longer declares until another source is read
-//! or accepted looks again as soon as that one stands otherwise, and who has errors that another
-//! source may end looks again as soon as another one has changed anything.
+//! Which sources wait for which. A source that keeps resources until another source is read or
+//! accepted gets a pass when that one's relations change. A source with errors that another source
+//! may fix gets a pass when any other source has changed something. `finish_pass` is called after
+//! each pass and returns the sources to wake.
 
 use crate::diagnostic::Severity;
 use crate::model::Digest;
@@ -9,25 +10,25 @@ use crate::reconcile::Pass;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// How the last pass of each source here left it.
+/// The result of the last pass of each source on this replica.
 #[derive(Debug, Default)]
 pub(super) struct SourceWaits(Mutex<BTreeMap<String, SourceWaitState>>);
 
-/// How a pass left its source.
+/// What a pass left behind.
 #[derive(Debug)]
 struct SourceWaitState {
     /// The sources that its removals wait for.
     waits_for: BTreeSet<String>,
-    /// Whether it has errors that its own files do not decide alone.
+    /// Whether it has errors that its own files alone do not explain.
     in_error: bool,
-    /// How it stands to the others.
+    /// A digest of what other sources can depend on.
     relations_digest: Digest,
     /// Whether the pass wrote anything.
     wrote: bool,
 }
 
 impl SourceWaits {
-    /// Takes over what a pass left; returns the sources that waited for what it changed.
+    /// Records a pass and returns the sources that waited for what it changed.
     pub(super) fn finish_pass(
         &self,
         pass: &Pass<'_>,
@@ -39,15 +40,18 @@ impl SourceWaits {
         self.record_pass(&pass.readings[index].source.name, left)
     }
 
-    /// Two that wait for each other come to rest so.
+    /// Returns the sources to wake. A wakeup needs a change, so two sources that wait for each
+    /// other come to rest.
     fn record_pass(&self, source: &str, left: SourceWaitState) -> Vec<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (stands, wrote) = (left.relations_digest, left.wrote);
         let before = all.insert(source.to_owned(), left);
+        // After a start nothing is known of the source, and others may have waited since before.
         let moved = before.is_none_or(|before| before.relations_digest != stands);
         let waiting = all.iter().filter(|(name, left)| {
             let waits = moved && left.waits_for.contains(source);
             let errs = (moved || wrote) && left.in_error;
+            // A source never wakes itself: its pass would follow its pass forever.
             (waits || errs) && **name != source
         });
         waiting.map(|(name, _)| name.clone()).collect()
@@ -57,6 +61,8 @@ impl SourceWaits {
 impl SourceWaitState {
     /// How a pass leaves the source that it planned.
     fn after_pass(pass: &Pass<'_>, index: usize, plan: &Plan, applied: bool) -> Self {
+        // Errors found while reading depend only on the files. The rest, such as references to
+        // missing resources, may be fixed by another source.
         let read = &pass.readings[index].diagnostics;
         let in_files = read.iter().filter(|found| found.is_error()).count();
         Self {

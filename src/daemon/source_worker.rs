@@ -1,4 +1,5 @@
-//! What asks a source for a pass, and what its worker does now.
+//! The shared side of a worker: triggers come in here, and its current activity is shown from here.
+//! `worker` has the loop that consumes them.
 
 use crate::document::WorkerActivity;
 use chrono::Utc;
@@ -7,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
-/// The worker of one source.
+/// The triggers and the activity of the worker of one source.
 pub struct SourceWorker {
     pub source: Arc<str>,
     triggers: Mutex<BTreeSet<String>>,
     wakeup: Notify,
     activity: watch::Sender<WorkerActivity>,
-    /// Since when it makes a pass, by a clock that does not jump.
+    /// When its running pass began, by a clock that does not jump: the watchdog must not restart
+    /// the daemon because the time was set.
     pass_started: Mutex<Option<Instant>>,
 }
 
@@ -29,19 +31,19 @@ impl SourceWorker {
         }
     }
 
-    /// Asks for a pass. Knocks while one is under way lead to one more after it.
+    /// Asks for a pass. Any number of requests during a pass lead to one more after it.
     pub fn request_pass(&self, trigger: &str) {
         let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.insert(trigger.to_owned());
+        // Stores a permit if nobody waits, so a request between two waits is not lost.
         self.wakeup.notify_one();
     }
 
-    /// What it does now.
     pub fn activity(&self) -> WorkerActivity {
         self.activity.borrow().clone()
     }
 
-    /// For how long it has made its pass, if it makes one.
+    /// How long its running pass has taken.
     pub(super) fn pass_duration(&self) -> Option<Duration> {
         let since = self
             .pass_started
@@ -50,7 +52,7 @@ impl SourceWorker {
         since.map(|since| since.elapsed())
     }
 
-    /// Says what it does now.
+    /// Sets the activity.
     pub(super) fn set_activity(&self, activity: WorkerActivity) {
         let works = matches!(activity, WorkerActivity::Working { .. });
         let mut since = self
@@ -61,18 +63,19 @@ impl SourceWorker {
         self.activity.send_replace(activity);
     }
 
-    /// Keeps triggers for the next pass, without asking for it now.
+    /// Puts triggers back without asking for a pass now. If the lease is held, the worker comes
+    /// back by its own timer.
     pub(super) fn restore_triggers(&self, triggers: BTreeSet<String>) {
         let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.extend(triggers);
     }
 
-    /// Waits until a pass is asked for.
+    /// Waits until a pass is requested.
     pub(super) async fn woken(&self) {
         self.wakeup.notified().await;
     }
 
-    /// What was asked for and not begun yet.
+    /// Takes the triggers that no pass has begun for.
     pub(super) fn take_triggers(&self) -> BTreeSet<String> {
         let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut knocks)

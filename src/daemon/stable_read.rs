@@ -1,6 +1,6 @@
-//! A directory is read only when nobody is writing it: never a half-written tree. What a pass has
-//! read is left to the next one that waits for its turn: many sources that begin at once do not
-//! each read all of them.
+//! Reads a directory only while nobody is writing it, so that a pass never sees a half-written
+//! tree. It also passes what one pass has read to the next one that waits, so that many sources
+//! that start at once do not each read all of them. Start at `read_settled`.
 
 use crate::config::Config;
 use crate::manifest::Tree;
@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long nothing may have changed.
+/// How long a directory must be unchanged.
 const QUIET: Duration = Duration::from_millis(400);
-/// How long a directory that is written without end is waited for.
+/// How long a directory that keeps changing is waited for.
 const MAX_SETTLE_WAIT: Duration = Duration::from_secs(20);
-/// How long the directories of the other sources count as they were seen.
+/// How long the last look at the other directories is trusted.
 const STAMP_MAX_AGE: Duration = Duration::from_millis(300);
 
-/// How often the files of a directory may change under a pass before it goes on all the same.
+/// How often the files may change during a read before the pass uses what it has.
 const TRIES: usize = 5;
 
-/// What a pass has read, and how the directories were when it did.
+/// What a pass read, with the state of the directories at that time.
 struct CachedReadings {
     readings: Vec<SourceReading>,
     stamp: DirectoryStamp,
     stamped_at: Instant,
 }
 
-/// What the last pass has read, while others wait for their turn.
+/// What the last pass read, if another one waits.
 #[derive(Default)]
 pub(super) struct ReadingsCache(Mutex<Option<CachedReadings>>);
 
@@ -37,7 +37,7 @@ impl ReadingsCache {
         left.take()
     }
 
-    /// Leaves what was read to the next pass.
+    /// Keeps what was read for the next pass.
     pub(super) fn put(&self, readings: Vec<SourceReading>, seen: (DirectoryStamp, Instant)) {
         let (stamp, at) = seen;
         let left = CachedReadings {
@@ -49,14 +49,15 @@ impl ReadingsCache {
     }
 }
 
-/// Reads the sources, again when a directory was written meanwhile. With how the directories were,
-/// and when, unless they were written without end.
+/// Reads the sources, and again if a directory changed meanwhile. Returns the state of the
+/// directories as well, unless they kept changing.
 pub(super) async fn read_settled<'a>(
     config: &'a Config,
     cache: &ReadingsCache,
     request: PassRequest,
     store: &Store,
 ) -> Result<(Pass<'a>, Option<(DirectoryStamp, Instant)>), PassError> {
+    // Taken, not borrowed: readings that turn out stale must not be offered again.
     if let Some(left) = cache.take()
         && let Some((pass, seen)) = read_beside(config, &request, store, left).await?
     {
@@ -67,15 +68,19 @@ pub(super) async fn read_settled<'a>(
         let before = wait_until_settled(&roots).await;
         let at = Instant::now();
         let pass = Pass::read(config, request.clone(), store).await?;
+        // Looked at before and after: a file that was written during the read may have been read in
+        // half.
         if DirectoryStamp::scan(&roots) == before {
             return Ok((pass, Some((before, at))));
         }
         tracing::info!("files changed while they were read; reading again");
     }
+    // A directory that always changes must not keep the daemon from ever planning. Without a stamp
+    // nothing of this reading is reused.
     Ok((Pass::read(config, request, store).await?, None))
 }
 
-/// Reads one source beside what was read of the others, if they are still so.
+/// Reads one source and reuses the readings of the others, if their directories are unchanged.
 async fn read_beside<'a>(
     config: &'a Config,
     request: &PassRequest,
@@ -90,7 +95,10 @@ async fn read_beside<'a>(
     let source = request.source.as_deref();
     let own = source.and_then(|source| config.source(source)?.directory());
     let own: Vec<PathBuf> = own.map(Path::to_owned).into_iter().collect();
+    // The own directory is always read again; it is what the pass is about.
     let before = wait_until_settled(&own).await;
+    // Listing all directories for each of many sources would take longer than the passes
+    // themselves.
     if at.elapsed() > STAMP_MAX_AGE {
         at = Instant::now();
         if DirectoryStamp::scan(&roots(config)) != stamp {
@@ -98,6 +106,7 @@ async fn read_beside<'a>(
         }
     }
     let pass = Pass::reread(config, request.clone(), store, readings).await?;
+    // If the files changed during the read, the caller reads everything in full.
     let pass = pass.filter(|_| DirectoryStamp::scan(&own) == before);
     Ok(pass.map(|pass| (pass, (stamp, at))))
 }
@@ -107,7 +116,7 @@ async fn read_beside<'a>(
 pub(super) struct DirectoryStamp(Vec<(PathBuf, u64, Option<SystemTime>)>);
 
 impl DirectoryStamp {
-    /// As the directories are now.
+    /// The current state of the directories.
     pub(super) fn scan(roots: &[PathBuf]) -> Self {
         let mut files = Vec::new();
         for root in roots {
@@ -124,10 +133,11 @@ impl DirectoryStamp {
     }
 }
 
-/// Waits until nothing in the directories has changed for a while, and says how they are then.
+/// Waits until the directories are unchanged for a while, and returns their state.
 pub(super) async fn wait_until_settled(roots: &[PathBuf]) -> DirectoryStamp {
     let begin = tokio::time::Instant::now();
     let mut stamp = DirectoryStamp::scan(roots);
+    // The common case costs no wait: the youngest file is older than the quiet time.
     if stamp.is_settled() && !is_git_writing(roots) {
         return stamp;
     }
@@ -144,27 +154,30 @@ pub(super) async fn wait_until_settled(roots: &[PathBuf]) -> DirectoryStamp {
 }
 
 impl DirectoryStamp {
-    /// Whether the youngest file has been there for a while.
+    /// Whether the youngest file is older than the quiet time.
     fn is_settled(&self) -> bool {
         let times = self.0.iter().filter_map(|(_, _, time)| *time);
         let age = times.max().map(|time| time.elapsed().unwrap_or_default());
+        // A time in the future has no age and counts as new; without any files there is nothing to
+        // wait for.
         age.is_none_or(|age| age > QUIET)
     }
 }
 
-/// Whether git is just writing one of the directories.
+/// Whether git is writing one of the directories. A large checkout can pause for longer than the
+/// quiet time between two files.
 fn is_git_writing(roots: &[PathBuf]) -> bool {
     let mut locks = roots.iter().filter_map(|root| git_index_lock(root));
     locks.any(|lock| lock.exists())
 }
 
-/// Where git says that it is writing the checkout that a directory lies in.
+/// The lock that git holds while it writes the checkout that contains a directory.
 fn git_index_lock(root: &Path) -> Option<PathBuf> {
     let mut folders = root.ancestors().map(|folder| folder.join(".git"));
     Some(folders.find(|git| git.is_dir())?.join("index.lock"))
 }
 
-/// The directories among the sources.
+/// The roots of all directory sources.
 pub(super) fn roots(config: &Config) -> Vec<PathBuf> {
     let sources = config.sources.iter();
     sources

@@ -1,4 +1,6 @@
-//! What a pass records in the state of its source.
+//! What a pass records in the state of its source: counts, holds, findings, drift and lag. The
+//! state itself is a document in `document`, because the API shows it; `state_document` saves and
+//! loads it.
 
 use crate::diagnostic::{Diagnostic, Severity, codes, group};
 use crate::document::{CommitSummary, DiagnosticState, HoldState};
@@ -12,9 +14,9 @@ use std::fmt;
 
 pub use crate::document::{RevisionMark, SourceState};
 
-/// How many findings, and resources of a hold, the state lists; the plan has them all.
+/// How many findings, and resources of a hold, the state lists. The plan has all of them.
 const MAX_LISTED: usize = 100;
-/// How long until every column is compared again, whatever the versions say.
+/// How often every column is compared, instead of only rows whose version changed.
 const SCRUB_INTERVAL: TimeDelta = TimeDelta::days(1);
 
 impl RevisionMark {
@@ -29,7 +31,7 @@ impl RevisionMark {
 }
 
 impl SourceState {
-    /// Takes over what a plan says.
+    /// Records a plan.
     pub fn record_plan(&mut self, plan: &Plan, now: DateTime<Utc>) {
         let entries = plan.summary.entries().into_iter();
         self.summary = entries
@@ -44,20 +46,23 @@ impl SourceState {
             .iter()
             .filter(|step| step.reason == StepReason::Drift);
         let mut drifted: BTreeSet<_> = drift.map(|step| &step.key).collect();
-        // With `drift: report` there is no step.
+        // With `drift: report` there is no step, only a diagnostic. A resource with both counts
+        // once.
         let reported = plan.diagnostics.iter();
         let reported = reported.filter(|found| found.code == codes::DRIFT);
         drifted.extend(reported.filter_map(|found| found.key.as_ref()));
         self.drift = drifted.len();
     }
 
-    /// Takes over what a plan holds.
+    /// Records the holds of a plan.
     pub(super) fn record_holds(&mut self, plan: &Plan, now: DateTime<Utc>) {
         self.held = hold_states(plan, &self.held, now);
     }
 
-    /// Whether a pass that ended so is worth telling of after one that ended in `before`.
+    /// Whether a pass has a new result compared to `before`, and belongs in the list of passes.
     pub(super) fn is_noteworthy(&self, before: &Self) -> bool {
+        // New commits count even if they changed nothing here, because the list shows who pushed
+        // what.
         let seen = |state: &Self| Some(state.last_attempted.as_ref()?.revision.clone());
         self.outcome != before.outcome
             || self.reason != before.reason
@@ -65,7 +70,8 @@ impl SourceState {
             || self.commits.is_some() && seen(self) != seen(before)
     }
 
-    /// Notes since when the database has not been what the source says: over passes that differ in why.
+    /// Records since when the database has not matched the source. The time survives passes that
+    /// fail for different reasons.
     pub(super) fn note_lag(&mut self, before: &Self, begun: DateTime<Utc>) {
         let since = before.behind_since.unwrap_or(begun);
         self.behind_since = self.is_behind().then_some(since);
@@ -80,14 +86,14 @@ impl SourceState {
         }
     }
 
-    /// Whether it is time to compare every column again.
+    /// Whether every column must be compared again.
     pub(super) fn scrub_due(&self, now: DateTime<Utc>) -> bool {
-        // A clock that was set back must not put it off.
+        // A clock that was set back must not postpone it.
         self.scrubbed
             .is_none_or(|last| (now - last).abs() > SCRUB_INTERVAL)
     }
 
-    /// What waits for a decision of a person.
+    /// The holds that wait for a person.
     pub fn waiting(&self) -> impl Iterator<Item = &HoldState> {
         self.held
             .iter()
@@ -95,13 +101,15 @@ impl SourceState {
     }
 }
 
-/// The holds of a plan; those that were there before keep their beginning.
+/// The holds of a plan. Those that existed before keep their start.
 fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState> {
     let holds = holds::holds(plan);
     let shown = holds.iter().map(|hold| {
         let first = hold.first();
         let id = first.is_approvable().then(|| first.hold.clone());
         let message = hold.message().unwrap_or_else(|| first.message.clone());
+        // Holds that can be approved have an id. The others are recognized by their text, so an
+        // unchanged error keeps its start.
         let same = |old: &&HoldState| match (&id, &old.hold) {
             (Some(id), Some(old)) => id == old,
             (None, None) => old.code == first.code.name() && old.message == message,
@@ -120,7 +128,8 @@ fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<Hol
             accounts: Vec::new(),
             standing: hold.is_standing(),
             since: before.iter().find(same).map_or(now, |old| old.since),
-            // An override is of one run of the command line, which this is not.
+            // Only the approval. The `--accept` override applies to one run of the command line,
+            // and the daemon has none.
             commands: hold.commands().into_iter().take(1).collect(),
             otherwise: hold.required_action().map(str::to_owned),
             hold: id,
@@ -132,6 +141,7 @@ fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<Hol
 
 fn diagnostic_states(found: &[Diagnostic]) -> Vec<DiagnosticState> {
     let mut found: Vec<&Diagnostic> = found.iter().collect();
+    // Errors first, so that warnings never push them out of the list.
     found.sort_by_key(|found| found.severity);
     let grouped = group(found).into_iter().take(MAX_LISTED);
     grouped.map(|one| DiagnosticState::of(&one.found)).collect()

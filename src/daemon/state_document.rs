@@ -1,4 +1,6 @@
-//! What is kept of a source between passes, for every replica and every restart.
+//! What the database keeps of a source between passes, for every replica and every restart: its
+//! state, the notices sent, its last plan, and its commits. `load` and `load_all` read it; `pass`
+//! writes it.
 
 use super::notice;
 use crate::config::{Config, Source};
@@ -12,25 +14,25 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How large a plan may be that is kept to be looked at.
+/// The largest plan that is stored whole.
 const MAX_PLAN_BYTES: usize = 8 << 20;
-/// How many steps of a larger one are kept.
+/// How many steps of a larger plan are stored.
 const STEPS: usize = 2000;
-/// Of how many resources of a hold the customers are looked up.
+/// For how many resources of a hold the accounts are looked up. Each takes a query.
 const MAX_LOOKUPS: usize = 20;
 
 /// How many commits of a pass are listed.
 const COMMITS: usize = 100;
 
-/// A pass that is kept: by which replica, and when.
+/// Identifies a stored pass: the replica and the time.
 pub(super) type PassStamp = (String, i64);
 
-/// What is kept of a source.
+/// The document that is stored for a source.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct SourceStateDocument {
     pub(super) state: SourceState,
-    /// What of it was told.
+    /// The state as of the last notices.
     pub(super) told: notice::NoticeState,
     /// When the last pass ended.
     pub(super) ended: Option<DateTime<Utc>>,
@@ -38,12 +40,13 @@ pub(super) struct SourceStateDocument {
 
 impl SourceStateDocument {
     fn read(document: &str) -> Self {
-        // What another release kept and this one cannot read is begun anew.
+        // A document of another release may be unreadable. The state starts anew: it only explains,
+        // and the next pass fills it.
         serde_json::from_str(document).unwrap_or_default()
     }
 }
 
-/// What is kept of a source, and of which pass.
+/// Loads the document of a source and the pass that wrote it.
 pub(super) async fn load(
     store: &Store,
     source: &str,
@@ -56,7 +59,7 @@ pub(super) async fn load(
     }))
 }
 
-/// What is kept of every source, and which replica wrote it, by name.
+/// Loads the documents of all sources, with the replica that wrote each.
 pub(super) async fn load_all(
     store: &Store,
 ) -> Result<BTreeMap<String, (String, SourceStateDocument)>, StoreError> {
@@ -68,13 +71,14 @@ pub(super) async fn load_all(
     Ok(kept.collect())
 }
 
-/// As the database keeps it.
+/// Serializes a document for the database.
 pub(super) fn to_json(of: &impl Serialize) -> String {
-    // What is kept has no keys that JSON cannot have.
+    // Cannot fail: the documents have only text as keys.
     serde_json::to_string(of).unwrap_or_default()
 }
 
-/// Finds the customers that the waiting holds concern.
+/// Fills in the accounts that the waiting holds concern, so that a person sees which customers to
+/// think of.
 pub(super) async fn find_hold_accounts(
     store: &Store,
     state: &mut SourceState,
@@ -96,7 +100,7 @@ pub(super) async fn find_hold_accounts(
     Ok(())
 }
 
-/// The commits of a source between the one that was applied last and `revision`.
+/// The commits of a source from the last applied one to `revision`.
 pub(super) fn commits(
     config: &Config,
     source: &Source,
@@ -114,7 +118,8 @@ pub(super) fn commits(
             listed: listed.into_iter().map(CommitSummary::from).collect(),
         }),
         Err(error) => {
-            // What is read is the tree of the commit; its history only tells whose it is.
+            // The pass reads the tree of the commit. Its history only names authors, so failing to
+            // list it is no reason to stop.
             tracing::warn!("source {}: {error}", source.name);
             None
         }
@@ -135,24 +140,25 @@ fn accounts_of(row: &Row) -> Vec<String> {
     ids.collect()
 }
 
-/// The plan as it is kept to be looked at; of a large one the first steps.
+/// The plan as a document; of a large one only the first steps.
 pub(super) fn plan_document(plan: &Plan) -> Vec<u8> {
     let mut bytes = Vec::new();
     let written = document::write_plan(plan, &mut bytes);
     if written.is_ok() && bytes.len() <= MAX_PLAN_BYTES {
         return bytes;
     }
+    // The summary is left whole, so the counts stay right.
     let mut part = plan.clone();
     part.steps.truncate(STEPS);
     part.held.truncate(STEPS);
     part.orphans.truncate(STEPS);
     bytes.clear();
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = document::write_plan(&part, &mut bytes);
     bytes
 }
 
-/// Who suspended a source, alone or with all others.
+/// The suspension of a source, by its own name or together with all others.
 pub(super) async fn suspension(
     store: &Store,
     source: &str,

@@ -1,4 +1,5 @@
-//! What systemd is told: when the daemon is ready, reloads and ends, and that it lives.
+//! What systemd is told through its notify socket: that the daemon is starting, ready, reloading or
+//! stopping, and, with `WatchdogSec=`, that it is alive.
 
 use super::setup::{CurrentSetup, DaemonSetup};
 use super::signals::ControlSignal;
@@ -7,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
-/// How long a start may go on from here: the database is not there yet.
+/// How much more time a start asks for while the database is unreachable. Asked again with each
+/// attempt.
 const STARTING: Duration = Duration::from_mins(2);
 
-/// That the daemon waits for its database: that is no reason to end it.
+/// Reports that the start waits for the database, so that systemd does not end it.
 pub(super) fn starting() {
     let more = u32::try_from(STARTING.as_micros()).unwrap_or(u32::MAX);
     notify_systemd(&[
@@ -19,31 +21,33 @@ pub(super) fn starting() {
     ]);
 }
 
-/// That it is at work, under the configuration that it read last.
+/// Reports that the daemon is ready, at the start and after each reload.
 pub(super) fn ready() {
     notify_systemd(&[NotifyState::Ready, NotifyState::Status("at work")]);
 }
 
-/// What it was asked to do.
+/// Reports a stop or a reload.
 pub(super) fn notify_signal(asked: ControlSignal) {
     let now = NotifyState::monotonic_usec_now().ok();
     match asked {
         ControlSignal::End => notify_systemd(&[NotifyState::Stopping]),
         ControlSignal::Reload => {
+            // With `Type=notify-reload` systemd ignores a reload message without the time.
             let states: Vec<_> = [NotifyState::Reloading].into_iter().chain(now).collect();
             notify_systemd(&states);
         }
     }
 }
 
-/// Says that the daemon lives, as often as systemd wants to hear it, while its doors are open and no
-/// pass hangs: who is not heard of is started anew.
+/// Reports that the daemon is alive, while the server runs and no pass hangs. Otherwise it stops
+/// reporting, and systemd restarts the daemon.
 pub(super) async fn watchdog(current: Arc<CurrentSetup>, doors: AbortHandle) {
     let Some(every) = sd_notify::watchdog_enabled() else {
         return;
     };
     let mut hung = None;
     loop {
+        // Twice in each period, so that one late wakeup does not end the process.
         tokio::time::sleep(every / 2).await;
         let hangs = if doors.is_finished() {
             Some("no longer serving".to_owned())
@@ -52,6 +56,7 @@ pub(super) async fn watchdog(current: Arc<CurrentSetup>, doors: AbortHandle) {
         };
         match &hangs {
             None => notify_systemd(&[NotifyState::Watchdog]),
+            // Logged once for each cause, not twice a period until systemd acts.
             Some(what) if hangs != hung => {
                 tracing::error!("{what}; no longer reporting to systemd");
             }
@@ -61,7 +66,7 @@ pub(super) async fn watchdog(current: Arc<CurrentSetup>, doors: AbortHandle) {
     }
 }
 
-/// The first source whose pass does not end.
+/// The first source whose pass exceeds `serve.stuckAfter`.
 fn stuck_source(setup: &DaemonSetup) -> Option<String> {
     let most = setup.config.serve.stuck_after;
     let mut workers = setup.workers.values();
@@ -74,6 +79,6 @@ fn stuck_source(setup: &DaemonSetup) -> Option<String> {
 }
 
 fn notify_systemd(states: &[NotifyState<'_>]) {
-    // Without systemd there is nobody to tell.
+    // Fails where there is no systemd, which is normal.
     let _ = sd_notify::notify(states);
 }

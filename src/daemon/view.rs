@@ -1,4 +1,6 @@
-//! What the daemon shows: the API and the page are two forms of it.
+//! What the daemon shows: the status of the sources, the holds and the recent acts. It combines the
+//! configuration, the state in the database and what this replica's workers are doing. The API and
+//! the page both render it.
 
 use super::schedule;
 use super::setup::CurrentSetup;
@@ -13,16 +15,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How the sources of the configuration stand, by the state that is kept in the database.
+/// Reads the state of the daemon for the API and the page.
 pub struct StatusBoard {
-    /// Which replica answers: host and process.
+    /// This replica: host and process.
     pub replica: Arc<str>,
     pub(super) store: Store,
     pub(super) current: Arc<CurrentSetup>,
 }
 
 impl StatusBoard {
-    /// How everything stands; of the sources those that `sees` says yes to.
+    /// The state of everything, of sources only those for which `sees` returns true.
     pub async fn status(&self, sees: impl Fn(&str) -> bool) -> Result<DaemonStatus, StoreError> {
         let setup = self.current.get();
         let (notices, notice_error) = self.store.waiting_notices().await?;
@@ -35,9 +37,12 @@ impl StatusBoard {
         let suspensions: BTreeMap<_, _> = self.store.suspensions().await?.into_iter().collect();
         let now = Utc::now();
         let sources = shown.map(|source| {
+            // The suspension by name comes first, because resuming all sources does not end it.
             let own = suspensions.get(&*source.name).map(|one| (one, false));
             let all = suspensions.get(ALL_SOURCES).map(|one| (one, true));
             let (replica, memory) = kept.remove(&*source.name).unzip();
+            // Only this replica's worker. What others do now is not in the database; their results
+            // are.
             let worker = setup.workers.get(&*source.name);
             let activity = worker.map_or(
                 WorkerActivity::Waiting {
@@ -67,12 +72,12 @@ impl StatusBoard {
         })
     }
 
-    /// Who suspended a source, alone or with all others.
+    /// The suspension of a source, by its own name or together with all others.
     pub async fn suspension(&self, source: &str) -> Result<Option<Suspension>, StoreError> {
         state_document::suspension(&self.store, source).await
     }
 
-    /// Every hold, those that wait for somebody first.
+    /// Every hold, those that need a decision first.
     pub async fn holds(&self, sees: impl Fn(&str) -> bool) -> Result<Vec<HoldView>, StoreError> {
         let setup = self.current.get();
         let approvals = self.store.approvals().await?;
@@ -80,6 +85,8 @@ impl StatusBoard {
         let now = Utc::now();
         let mut holds = Vec::new();
         for (source, (_, memory)) in state_document::load_all(&self.store).await? {
+            // The state of a source that was removed from the configuration stays in the database,
+            // but no pass would ever act on an approval.
             let configured = setup
                 .config
                 .sources
@@ -93,6 +100,7 @@ impl StatusBoard {
                     .iter()
                     .filter(|approval| Some(&approval.hold) == hold.hold.as_ref());
                 let approval = ApprovalView::from_approvals(&given.collect::<Vec<_>>(), ttl)
+                    // An approval that has lapsed counts for nothing, so it is not shown as one.
                     .filter(|it| it.lapses > now);
                 holds.push(HoldView {
                     source: source.clone(),
@@ -111,7 +119,7 @@ impl StatusBoard {
         Ok(holds)
     }
 
-    /// What persons did last, newest first.
+    /// The latest acts of persons, newest first.
     pub async fn acts(&self, limit: u32) -> Result<Vec<ActView>, StoreError> {
         let acts = self.store.acts(limit).await?;
         Ok(acts.into_iter().map(ActView::from).collect())
@@ -137,6 +145,8 @@ fn view(
         schedule::WindowState::Open { .. } => None,
         schedule::WindowState::Closed { by, until } => Some(ClosedWindow { by, until }),
     };
+    // One sentence has to answer why nothing happens. A suspension explains more than a wait, and a
+    // wait more than the last pass.
     let why = match (&suspended, &activity) {
         (Some(suspended), _) => format!("suspended by {}: {}", suspended.by, suspended.reason),
         (None, WorkerActivity::Waiting { why: Some(why), .. }) => why.clone(),
@@ -156,7 +166,7 @@ fn view(
     }
 }
 
-/// Why a source stands as it does by its last pass.
+/// The sentence about the last pass.
 fn status_sentence(source: &Source, state: &SourceState) -> String {
     let feed = state.feed.as_ref();
     match (state.outcome, feed.and_then(|feed| feed.same.as_deref())) {
@@ -169,8 +179,9 @@ fn status_sentence(source: &Source, state: &SourceState) -> String {
 }
 
 impl ApprovalView {
-    /// The approvals of one hold: of all of it, or of some resources.
+    /// Combines the approvals of one hold, which cover all of it or some resources.
     fn from_approvals(given: &[&crate::store::Approval], ttl: TimeDelta) -> Option<Self> {
+        // The oldest, because it lapses first.
         let first = given.iter().min_by_key(|approval| approval.at)?;
         let whole = given.iter().any(|approval| approval.resource.is_empty());
         let at = from_millis(first.at);
@@ -203,7 +214,7 @@ impl From<ActRecord> for ActView {
     }
 }
 
-/// A moment of the database's, in milliseconds since 1970.
+/// A time as the database stores it, in milliseconds since 1970.
 fn from_millis(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! Events of the file system: hints that a directory has changed. What they miss the interval finds.
+//! Watches the directories of sources and requests a pass when a file changes. Events are only
+//! hints: they may be lost or repeated, and the interval finds what they miss. Start at `watch`.
 
 use super::setup::DaemonSetup;
 use super::source_worker::SourceWorker;
@@ -11,22 +12,24 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// How long events are gathered.
+/// How long events are collected, because one save or checkout causes many.
 const DEBOUNCE: Duration = Duration::from_millis(300);
-/// How often it is looked whether a directory is still the one that is watched.
+/// How often a directory is checked for having been replaced. A watch follows the directory itself
+/// and not its name.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 struct WatchedDirectory {
-    /// As configured.
+    /// The path as configured.
     written: PathBuf,
     worker: Arc<SourceWorker>,
-    /// What is watched now: another directory may have taken its place, or it is there only now.
+    /// The directory that is watched now. It may have been replaced, or may not exist yet.
     current: Option<DirectoryIdentity>,
-    /// Whether it was said that it is not watched.
+    /// Whether a warning was logged that it is not watched.
     warned: bool,
 }
 
-/// A directory as the file system knows it.
+/// The identity of a directory. A symbolic link that is switched to a new release changes it while
+/// the name stays.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct DirectoryIdentity {
     path: PathBuf,
@@ -34,24 +37,26 @@ struct DirectoryIdentity {
     inode: u64,
 }
 
-/// What the file system says, gathered for those whom it is for.
+/// Events of the file system, collected for the workers concerned.
 #[derive(Default)]
 struct FileEvents {
-    /// Every event is looked up here, those of our own reading too: it takes no longer with many
-    /// sources.
+    /// Workers by watched directory. Every event is looked up here, including those of our own
+    /// reading, so the cost must not grow with the number of sources.
     roots: Mutex<HashMap<PathBuf, Vec<Arc<SourceWorker>>>>,
-    /// Whom something was heard for, by source.
+    /// The workers with events, by source.
     workers: Mutex<BTreeMap<Arc<str>, Arc<SourceWorker>>>,
     bell: Notify,
 }
 
-/// Knocks at the worker of a directory when something in it changes, until `stop`.
+/// Requests a pass when something in the directory of a source changes, until `stop`.
 pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
     let mut watched = directories(&setup);
     let heard = Arc::new(FileEvents::default());
     let hears = Arc::clone(&heard);
     let made = notify::recommended_watcher(move |event| hears.record_event(event));
     let events = made.inspect_err(|error| tracing::warn!("cannot watch files: {error}"));
+    // Without a watcher, for example when the system has no more watches to give, the intervals
+    // still find every change.
     let (Ok(mut events), false) = (events, watched.is_empty()) else {
         return;
     };
@@ -67,9 +72,13 @@ pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
         loop {
             for one in &mut watched {
                 let now = DirectoryIdentity::of(&one.written);
+                // In the first round every directory gets its watch, without a pass: the start
+                // requests one anyway.
                 if !first && now == one.current {
                     continue;
                 }
+                // Watched before the pass is requested, so that a change during the pass is not
+                // missed.
                 one.watch_directory(now, &mut events, &heard);
                 if !first {
                     one.worker.request_pass("files");
@@ -100,8 +109,8 @@ fn directories(setup: &DaemonSetup) -> Vec<WatchedDirectory> {
 }
 
 impl WatchedDirectory {
-    /// Watches the directory that is there now; one that cannot be watched is said and left to the
-    /// interval.
+    /// Watches the current directory. If that fails, it logs a warning once and leaves the source
+    /// to its interval.
     fn watch_directory(
         &mut self,
         now: Option<DirectoryIdentity>,
@@ -109,9 +118,10 @@ impl WatchedDirectory {
         heard: &FileEvents,
     ) {
         if let Some(before) = self.current.take() {
-            // It may be gone.
+            // Fails if the directory is gone, which is fine.
             let _ = events.unwatch(&before.path);
         }
+        // Routed before it is watched: the first event may come during the call.
         self.route_events(heard, now.as_ref());
         let source = &self.worker.source;
         let why = match &now {
@@ -135,10 +145,12 @@ impl WatchedDirectory {
         self.current = now;
     }
 
-    /// Events below this place are for its worker from now on.
+    /// Sends events below this directory to its worker from now on.
     fn route_events(&self, heard: &FileEvents, now: Option<&DirectoryIdentity>) {
         let mut roots = heard.roots.lock().unwrap_or_else(PoisonError::into_inner);
         for workers in roots.values_mut() {
+            // Removed from every directory, because the path may have changed. Several sources may
+            // share one directory, so the others stay.
             workers.retain(|worker| !Arc::ptr_eq(worker, &self.worker));
         }
         if let Some(place) = now {
@@ -161,13 +173,13 @@ impl DirectoryIdentity {
 }
 
 impl FileEvents {
-    /// Takes over an event for the workers that it concerns.
+    /// Records an event for the workers that it concerns.
     fn record_event(&self, event: notify::Result<Event>) {
         let lost = event.as_ref().map_or(true, Event::need_rescan);
         let event = match event {
-            // Events were lost: whatever they were, the pass finds it.
+            // Events were lost, so every source may have changed.
             _ if lost => None,
-            // Reading is no change.
+            // Reading is no change. Every pass would otherwise request the next one.
             Ok(event) if event.kind.is_access() => return,
             event => event.ok(),
         };
@@ -175,6 +187,7 @@ impl FileEvents {
         let concerned: Vec<_> = match &event {
             None => roots.values().flatten().collect(),
             Some(event) => {
+                // An event concerns a source if it lies anywhere below its directory.
                 let folders = event.paths.iter().flat_map(|path| path.ancestors());
                 let concerned = folders.filter_map(|folder| roots.get(folder));
                 concerned.flatten().collect()
@@ -189,7 +202,7 @@ impl FileEvents {
         }
     }
 
-    /// Knocks at the workers that something was heard for.
+    /// Requests a pass of every worker with events.
     fn trigger_workers(&self) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *workers)

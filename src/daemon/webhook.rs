@@ -1,8 +1,8 @@
-//! Webhooks of git hosts: who sent one, and which push it tells of.
+//! Webhooks of git hosts: checks who sent one and reads which push it reports. Start at `verify`.
 //!
-//! What a webhook says is only a hint that makes a pass come sooner: the pass fetches and reads what
-//! the repository itself holds. A forged or replayed one could at most make a pass come for nothing;
-//! it is refused all the same, so that nobody can keep a daemon busy.
+//! A webhook is only a hint that makes a pass come sooner: the pass fetches and reads the
+//! repository itself. A forged or replayed webhook could at most cause a needless pass. It is
+//! refused all the same, so that nobody can keep a daemon busy.
 
 use super::hmac_digest::hmac_digest;
 use axum::http::HeaderMap;
@@ -14,68 +14,68 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeSet, VecDeque};
 use subtle::ConstantTimeEq;
 
-/// How old a signed time may be, and how far ahead.
+/// How far a signed time may be from ours, in either direction.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// A git host, known by its headers.
+/// A git host, recognized by its headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum GitHost {
     /// GitHub: `X-GitHub-Event`, `X-Hub-Signature-256`.
     GitHub,
-    /// GitLab: `X-Gitlab-Event`; `X-Gitlab-Token`, or a signature as of Standard Webhooks.
+    /// GitLab: `X-Gitlab-Event`; `X-Gitlab-Token`, or a signature of Standard Webhooks.
     GitLab,
-    /// Gitea, Forgejo, Gogs' heirs: `X-Gitea-Event`, `X-Gitea-Signature`.
+    /// Gitea and Forgejo: `X-Gitea-Event`, `X-Gitea-Signature`.
     Gitea,
 }
 
 /// Why a webhook is refused. None of them repeats what was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// No header of a host that is known.
+    /// No event header of a known host.
     #[error("not a webhook of GitHub, GitLab, Gitea or Forgejo: their event header is missing")]
     UnknownHost,
     /// Neither a signature nor a token.
     #[error("the webhook is not signed; set the secret of the configuration at the host")]
     Unsigned,
-    /// A signature or a token, and not the right one.
+    /// A wrong signature or token.
     #[error("wrong signature: the secret at the host differs from the one in the configuration")]
     Signature,
-    /// Signed too long ago, or ahead of time.
+    /// Signed too long ago, or in the future.
     #[error("the signature is too old, or a clock is wrong by more than 5 minutes")]
     Stale,
-    /// Rightly signed, and not what such a host sends.
+    /// Signed correctly, but not the body of a push.
     #[error("the body is not a push event; send JSON (content type application/json)")]
     Body,
 }
 
-/// What a webhook that was rightly signed tells.
+/// What a correctly signed webhook says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WebhookEvent {
-    /// Somebody tries whether webhooks arrive.
+    /// A test of the connection.
     Ping,
     Push(WebhookPush),
-    /// Anything else, by its name: nothing to do.
+    /// Any other event, by its name. Nothing to do.
     Other(String),
 }
 
 /// A push to a repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WebhookPush {
-    /// The name of the delivery, the same when it is sent again.
+    /// The id of the delivery, the same if it is sent again.
     pub delivery: Option<String>,
-    /// The digest of what was signed: whoever sends it again cannot give it another one.
+    /// The digest of the signed body. A replay cannot change it.
     body_digest: String,
-    /// What was pushed: `refs/heads/main`.
+    /// The pushed ref: `refs/heads/main`.
     pub reference: String,
-    /// The commit it is at now; `None` when it was deleted.
+    /// The commit it points to now; `None` if it was deleted.
     pub commit: Option<String>,
     /// The addresses of the repository, as the host knows them.
     pub urls: Vec<String>,
 }
 
 impl WebhookPush {
-    /// Whether a source that follows `wanted` (a branch, a tag, or a full ref) has something to
-    /// look at. A commit never moves, so that no push matters to it.
+    /// Whether the push concerns a source that follows `wanted`, a branch, a tag or a full ref. If
+    /// `wanted` is a commit, no push does, because a commit never moves.
     #[must_use]
     pub fn concerns_ref(&self, wanted: &str) -> bool {
         let short = ["refs/heads/", "refs/tags/"];
@@ -86,8 +86,8 @@ impl WebhookPush {
     }
 }
 
-/// Checks a webhook against the secret of the configuration and reads it. The body is what arrived,
-/// byte for byte; how long it may be is the caller's to say.
+/// Checks a webhook against the secret of the configuration and parses it. The body must be what
+/// arrived, byte for byte. The caller limits its length.
 pub fn verify(
     headers: &HeaderMap,
     body: &[u8],
@@ -95,7 +95,7 @@ pub fn verify(
     now: DateTime<Utc>,
 ) -> Result<WebhookEvent, WebhookError> {
     let host = detect_host(headers).ok_or(WebhookError::UnknownHost)?;
-    // An empty secret would let through what anybody signs.
+    // With an empty secret anybody could sign.
     if secret.is_empty() {
         return Err(WebhookError::Signature);
     }
@@ -111,10 +111,12 @@ pub fn verify(
         }
         GitHost::GitLab => verify_gitlab(headers, body, secret, now)?,
     }
+    // Last: unsigned bodies never reach the parser.
     parse_event(host, headers, body)
 }
 
-/// Whose webhook it is. Gitea sends GitHub's headers beside its own, so its own are looked for first.
+/// The host that sent the webhook. Gitea also sends the headers of GitHub, so its own are checked
+/// first.
 #[must_use]
 fn detect_host(headers: &HeaderMap) -> Option<GitHost> {
     let by_header = [
@@ -136,8 +138,8 @@ fn verify_hex(given: &str, secret: &str, body: &[u8]) -> Result<(), WebhookError
     verify_digest(&given, &hmac_digest(secret.as_bytes(), &[body]))
 }
 
-/// A token as it is, or, where GitLab has a signing token, a signature. A secret that is a signing
-/// token is never accepted as a plain one.
+/// GitLab sends the plain token, or a signature if it has a signing token. A signing token is never
+/// accepted as a plain one.
 fn verify_gitlab(
     headers: &HeaderMap,
     body: &[u8],
@@ -149,13 +151,14 @@ fn verify_gitlab(
         return verify_standard(headers, body, &key, now);
     }
     let given = text(headers, "x-gitlab-token").ok_or(WebhookError::Unsigned)?;
-    // Digests are compared, so that not even the length of the secret shows in the time it takes.
+    // Digests are compared, so that the time it takes does not reveal even the length of the
+    // secret.
     let of = |token: &str| hmac_digest(b"token", &[token.as_bytes()]);
     verify_digest(&of(given), &of(secret))
 }
 
-/// Standard Webhooks: `webhook-signature` has one or more `v1,BASE64`, of HMAC-SHA256 over the id, the
-/// time and the body with dots between.
+/// Standard Webhooks: `webhook-signature` has one or more `v1,BASE64`, each an HMAC-SHA256 of the
+/// id, the time and the body, joined by dots.
 fn verify_standard(
     headers: &HeaderMap,
     body: &[u8],
@@ -171,11 +174,13 @@ fn verify_standard(
         .split(' ')
         .filter_map(|one| one.strip_prefix("v1,"));
     let decoded = given.filter_map(|one| STANDARD.decode(one).ok());
+    // Several signatures come while a key is being replaced. All are checked, so that the time does
+    // not show which one was right.
     let any = decoded.fold(false, |any, one| any | verify_digest(&one, &right).is_ok());
     if !any {
         return Err(WebhookError::Signature);
     }
-    // Only now is the time what the host wrote.
+    // Only after the signature is checked can the time be trusted.
     let signed = time.parse().ok();
     let signed = signed.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     let age = (now - signed.ok_or(WebhookError::Stale)?).abs();
@@ -211,7 +216,7 @@ fn parse_event(
     let (event, delivery) = match host {
         GitHost::GitHub => ("x-github-event", "x-github-delivery"),
         GitHost::Gitea => ("x-gitea-event", "x-gitea-delivery"),
-        // The event's own id is of the cause; the key is the same on every attempt.
+        // The event id names the cause. Only the key is the same on every attempt.
         GitHost::GitLab => ("x-gitlab-event", "idempotency-key"),
     };
     let event = text(headers, event).unwrap_or_default();
@@ -221,6 +226,7 @@ fn parse_event(
             let delivery = text(headers, delivery).map(str::to_owned);
             parse_push(event, delivery, body)
         }
+        // Cut short, because the header may be as long as the server allows.
         other => Ok(WebhookEvent::Other(other.chars().take(64).collect())),
     }
 }
@@ -231,12 +237,13 @@ fn parse_push(
     signed: &[u8],
 ) -> Result<WebhookEvent, WebhookError> {
     let body: ForgePush = serde_json::from_slice(signed).map_err(|_| WebhookError::Body)?;
-    // GitLab's system hooks tell of everything under one header.
+    // GitLab's system hooks send every event under one header.
     let kind = body.object_kind.as_deref();
     if event == "System Hook" && !matches!(kind, Some("push" | "tag_push")) {
         return Ok(WebhookEvent::Other(event.to_owned()));
     }
     let urls = body.urls();
+    // A deleted branch is reported as a commit of zeros, whose length depends on the hash.
     let gone = |commit: &String| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
     Ok(WebhookEvent::Push(WebhookPush {
         delivery,
@@ -247,7 +254,7 @@ fn parse_push(
     }))
 }
 
-/// What forges say of a push, each in its words.
+/// The fields of a push that the hosts send, each under its own names.
 #[derive(Deserialize)]
 struct ForgePush {
     object_kind: Option<String>,
@@ -259,7 +266,7 @@ struct ForgePush {
 }
 
 impl ForgePush {
-    /// Every address under which the host knows the repository, each once.
+    /// Every address of the repository that the host names, each once.
     fn urls(&self) -> Vec<String> {
         const NAMES: [&str; 10] = [
             "clone_url",
@@ -281,7 +288,7 @@ impl ForgePush {
     }
 }
 
-/// The deliveries seen last: one that comes again is answered as the first time and starts nothing.
+/// The latest deliveries. One that comes again is answered as the first time and starts nothing.
 #[derive(Clone, Debug)]
 pub struct SeenDeliveries {
     capacity: usize,
@@ -296,7 +303,7 @@ impl Default for SeenDeliveries {
 }
 
 impl SeenDeliveries {
-    /// One that remembers so many.
+    /// Remembers up to `most` names.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -306,10 +313,12 @@ impl SeenDeliveries {
         }
     }
 
-    /// Whether a push of a source is new: neither its delivery nor its body was seen. From now on
-    /// it is not. The name of a delivery is signed by no host, so the body counts too. Call it only
-    /// with what [`verify`] let through, or strangers could fill it.
+    /// Records a push. Returns false if its delivery or its body was seen before. No host signs the
+    /// id of the delivery, so the body counts too. Call it only with what [`verify`] accepted, or
+    /// strangers could fill it.
     pub fn insert_push(&mut self, source: &str, push: &WebhookPush) -> bool {
+        // Both are inserted before either is judged, so that a replay with one part changed is
+        // known next time too.
         let body = self.insert_delivery(&format!("{source} body {}", push.body_digest));
         let delivery = push.delivery.as_ref();
         let delivery =
@@ -317,9 +326,10 @@ impl SeenDeliveries {
         body && delivery
     }
 
-    /// The oldest is forgotten for it when there are too many.
+    /// Records a name. The oldest one is forgotten if there are too many.
     fn insert_delivery(&mut self, delivery: &str) -> bool {
-        // Names are short; a long one is kept as its digest.
+        // A long name is stored as its digest, so that senders cannot decide how much memory this
+        // takes.
         let name = if delivery.len() > 64 {
             blake3::hash(delivery.as_bytes()).to_hex().to_string()
         } else {

@@ -249,7 +249,7 @@ fn gitlab_signs_with_a_signing_token() {
         judged(&with("v2,g0hM", "1614265330"), now()),
         Err(WebhookError::Signature)
     );
-    // Who knows the key could send it as a token, which GitLab would never do.
+    // With the key at hand one could send it as a token, which GitLab never does.
     let token = headers(&[("X-Gitlab-Event", "Push Hook"), ("X-Gitlab-Token", KEY)]);
     assert_eq!(judged(&token, now()), Err(WebhookError::Unsigned));
 }

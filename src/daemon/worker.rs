@@ -1,4 +1,6 @@
-//! The work on one source: wait for a trigger, make a pass, say what is being done.
+//! The loop of one source: wait for a trigger or the timer, make a pass, and decide when the next
+//! one is due. `run_worker` is the loop, `PassTimetable` the timer. Triggers of a pass that could
+//! not be made are kept for the next one.
 
 use super::blocking::run_blocking;
 use super::leased_pass;
@@ -17,12 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The longest sleep at once: a clock that jumps is noticed after it.
+/// The longest sleep. A clock that jumps is noticed after it.
 const MAX_SLEEP: Duration = Duration::from_secs(15);
-/// How long after another replica was found at it.
+/// The wait after another replica was found to hold the lease.
 const LEASE_HELD_DELAY: Duration = Duration::from_millis(700);
 
-/// Works until `stop`.
+/// Makes passes until `stop`.
 pub(super) async fn run_worker(
     runner: Arc<PassRunner>,
     setup: Arc<DaemonSetup>,
@@ -40,16 +42,18 @@ pub(super) async fn run_worker(
             return;
         }
         let triggers = worker.take_triggers();
+        // A long wait is slept in pieces, and a request may already have been served.
         if triggers.is_empty() {
             continue;
         }
         let since = Utc::now();
         worker.set_activity(WorkerActivity::Working { since });
         let Some(ended) = pass(&runner, &setup, &worker.source, &triggers, &stop).await else {
-            // Whoever works under the next configuration makes it.
+            // The worker under the next configuration makes the pass.
             worker.restore_triggers(triggers);
             return;
         };
+        // The other replica may have read the source before these triggers came.
         if matches!(ended, PassEnd::LeaseHeld(_)) {
             worker.restore_triggers(triggers);
         }
@@ -60,7 +64,7 @@ pub(super) async fn run_worker(
     }
 }
 
-/// Makes a pass, when its turn comes; `None` when the work is over before.
+/// Makes a pass when its turn comes. `None` if `stop` comes first.
 async fn pass(
     runner: &Arc<PassRunner>,
     setup: &Arc<DaemonSetup>,
@@ -73,7 +77,8 @@ async fn pass(
     let begin = run_blocking(move || async move {
         pass_readiness::prepare(&of.store, &with.config, &name).await
     });
-    // A remote that does not answer keeps nobody from leaving: what git fetches changes nothing yet.
+    // A fetch changes nothing that counts, so a remote that does not answer must not delay a stop.
+    // From the turn on, the pass is left to end.
     let begun = tokio::select! {
         begun = begin => begun,
         () = stop.cancelled() => return None,
@@ -90,15 +95,17 @@ async fn pass(
     Some(run_blocking(run).await.unwrap_or_else(PassEnd::Failed))
 }
 
-/// Waits for a knock or the time; `false` when the work is over.
+/// Waits for a request or the timer. Returns false on `stop`.
 async fn wait_for_trigger(
     worker: &SourceWorker,
     next: DateTime<Utc>,
     trigger: &str,
     stop: &CancellationToken,
 ) -> bool {
+    // A time that has passed gives no wait at all.
     let left = (next - Utc::now()).to_std().unwrap_or_default();
     tokio::select! {
+        // A stop comes before requests, or a busy source could go on making passes.
         biased;
         () = stop.cancelled() => return false,
         () = worker.woken() => {}
@@ -112,7 +119,7 @@ async fn wait_for_trigger(
 struct PassTimetable {
     last: Option<DateTime<Utc>>,
     backoff: PassBackoff,
-    /// Another replica is at it: what was asked for is asked again after it.
+    /// Another replica holds the lease. The triggers are tried again soon.
     lease_held: bool,
     why: Option<String>,
 }
@@ -136,6 +143,7 @@ impl PassTimetable {
         } else {
             (self.backoff.failures() > 0).then(|| self.backoff.retry_at(last, now, jitter))
         };
+        // A retry never delays the regular pass.
         match again.filter(|again| *again < regular) {
             Some(again) => (again, "retry"),
             None => (regular, "interval"),
@@ -149,12 +157,14 @@ impl PassTimetable {
         match ended {
             PassEnd::Completed { retry: false, .. } => self.backoff.succeeded(),
             PassEnd::Completed { retry: true, .. } => self.backoff.failed(),
+            // Not a failure: backing off would leave the source alone for minutes if the other
+            // replica died.
             PassEnd::LeaseHeld(why) => {
                 self.lease_held = true;
                 self.why = Some(why);
             }
             PassEnd::MadeByOtherReplica(at) => {
-                // What failed here has succeeded there.
+                // What failed here has succeeded there, and the interval counts from that pass.
                 self.backoff.succeeded();
                 self.last = Some(at);
             }

@@ -1,4 +1,4 @@
-//! Exports that are objects of S3, or of a server that speaks as it does.
+//! `s3:` of an export: an object in S3 or a compatible server.
 
 use super::{ExportKeyReader, secret, web};
 use crate::transport::{HttpAuth, HttpLocation, S3Key, percent_encode};
@@ -9,9 +9,11 @@ impl ExportKeyReader<'_> {
         let text = self.text("s3")?.unwrap_or_default();
         let named = text.strip_prefix("s3://").ok_or(FORM)?;
         let (bucket, object) = named.split_once('/').ok_or(FORM)?;
+        // Bucket and region become parts of a host name, where other characters would name another
+        // server.
         let odd = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_');
         let mut parts = object.split('/');
-        // An address with such parts is another one.
+        // Such parts would be removed from the address, which then names another object.
         let is_dots = parts.any(|part| matches!(part, "." | ".."));
         if bucket.is_empty() || bucket.contains(odd) || object.is_empty() || is_dots {
             return Err(FORM.to_owned());
@@ -24,10 +26,12 @@ impl ExportKeyReader<'_> {
         }
         let object = percent_encode(object, true);
         let address = match self.text("endpoint")? {
+            // Compatible servers often have no host name for each bucket, so the bucket goes into
+            // the path.
             Some(endpoint) => {
                 format!("{}/{bucket}/{object}", endpoint.trim_end_matches('/'))
             }
-            // A certificate is for names without further dots.
+            // The wildcard certificate does not cover a bucket with dots in its name.
             None if bucket.contains('.') => {
                 format!("https://s3.{region}.amazonaws.com/{bucket}/{object}")
             }

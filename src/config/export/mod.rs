@@ -1,5 +1,6 @@
-//! `export:` of a source: where the export of another system is, how one is let in there, and how
-//! what is in it is read.
+//! `export:` of a source: where the export of another system is, the credentials for it, and how it
+//! is read. `export` is the entry; the keys of each transport are in a file of their own. Messages
+//! never contain a secret.
 
 mod bucket;
 mod server;
@@ -22,7 +23,7 @@ use std::time::Duration;
 /// Where an export is, and how it is read.
 #[derive(Clone, Debug)]
 pub struct ExportConfig {
-    /// Where it is; `None`: it is sent, and there is nothing to fetch.
+    /// Where it is; `None` if it is pushed.
     pub place: Option<ExportLocation>,
     /// How it is read.
     pub shape: MappingReference,
@@ -31,13 +32,13 @@ pub struct ExportConfig {
 /// How an export is read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MappingReference {
-    /// As one that comes with Roster, by its name.
+    /// With a built-in mapping of this name.
     Preset(String),
-    /// As a mapping says: its file, as it is written.
+    /// With the mapping in this file.
     Mapping(String),
 }
 
-/// The ways, and what may be said of each beside `timeout`, `limit`, `preset` and `mapping`.
+/// The transports, and the keys that each one allows beside the common ones.
 const TRANSPORT_KEYS: [(&str, &[&str]); 7] = [
     ("url", &["auth", "headers", "next", "items", "ca"]),
     ("file", &["done"]),
@@ -48,16 +49,16 @@ const TRANSPORT_KEYS: [(&str, &[&str]); 7] = [
     (PUSH, &[]),
 ];
 const COMMON_KEYS: [&str; 4] = ["preset", "mapping", "timeout", "limit"];
-/// What is sent is bounded by the server that it is sent to.
+/// A push has no `timeout` or `limit`: `serve.limits` bounds it.
 const PUSH: &str = "push";
 
-/// What is read out one key after the other.
+/// Takes the keys of a mapping one after the other.
 struct ExportKeyReader<'k> {
     remaining: Map<String, Value>,
     base: &'k Path,
 }
 
-/// Reads it; paths are relative to `base`. What is wrong is said without a word of a secret.
+/// Parses the key, with paths relative to `base` and without secrets in any message.
 pub fn export(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     read(value, base).map_err(|why| format!("`export:`: {why}"))
 }
@@ -105,7 +106,7 @@ fn read(value: &Value, base: &Path) -> Result<ExportConfig, String> {
     })
 }
 
-/// Which way it is; nothing is said that would not be heard.
+/// The transport. A key that it would ignore is an error.
 fn find_transport(object: &Map<String, Value>) -> Result<&'static str, String> {
     let named = TRANSPORT_KEYS
         .iter()
@@ -121,6 +122,8 @@ fn find_transport(object: &Map<String, Value>) -> Result<&'static str, String> {
         let always = &COMMON_KEYS[..if *way == PUSH { 2 } else { COMMON_KEYS.len() }];
         if key != *way && !keys.contains(&key) && !always.contains(&key) {
             let known = [keys, always].concat();
+            // Suggestions come only from the keys of this transport, so that following one leads to
+            // no second error.
             let near = crate::diagnostic::did_you_mean(key, known.iter().copied());
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             return Err(format!("`{key}` has no meaning with `{way}`{near}"));
@@ -129,7 +132,7 @@ fn find_transport(object: &Map<String, Value>) -> Result<&'static str, String> {
     Ok(way)
 }
 
-/// What others can read on its way, and anybody should know of.
+/// Warns of credentials that would be sent unencrypted.
 #[must_use]
 pub fn readable(place: &ExportLocation) -> Option<String> {
     let LocationKind::Http(http) = &place.kind else {
@@ -139,20 +142,22 @@ pub fn readable(place: &ExportLocation) -> Option<String> {
         let host = url.host_str().unwrap_or_default();
         url.scheme() == "http" && !is_loopback(host)
     };
+    // Headers count as credentials, because API keys are sent in them.
     let secret = !matches!(http.auth, HttpAuth::None) || !http.headers.is_empty();
+    // The client secret goes to the token server, whatever the address of the export.
     let asked = matches!(&http.auth, HttpAuth::ClientCredentials(grant) if open(&grant.url));
     (asked || (secret && open(&http.url)))
         .then(|| format!("the credentials for {place} would be sent unencrypted; use https://"))
 }
 
 impl ExportKeyReader<'_> {
-    /// A text, with what stands for the environment put in.
+    /// A text with its variables expanded.
     fn text(&mut self, name: &str) -> Result<Option<String>, String> {
         match self.remaining.remove(name) {
             None => Ok(None),
             Some(Value::String(text)) => {
                 let text = expand_variables(&text)?;
-                // It would end a line that it is put into.
+                // A line break could end the header or command line that the text becomes part of.
                 if text.contains(char::is_control) {
                     return Err(format!(
                         "`{name}` contains a line break or another control character"
@@ -180,7 +185,7 @@ impl ExportKeyReader<'_> {
         }
     }
 
-    /// The keys of a mapping below this one, with what is known of them.
+    /// A reader for the mapping below `name`, which allows only the known keys.
     fn below(
         &self,
         name: &str,
@@ -208,6 +213,7 @@ impl ExportKeyReader<'_> {
 
     fn done(&mut self) -> Result<Option<String>, String> {
         let done = self.text("done")?;
+        // It is appended to the name of the export, so a slash could lead to another folder.
         let wrong = |done: &String| !done.starts_with('.') || done.len() < 2 || done.contains('/');
         match done.as_ref().filter(|done| wrong(done)) {
             Some(done) => Err(format!("`done` is `{done}`; use an ending such as `.done`")),
@@ -233,6 +239,7 @@ impl ExportKeyReader<'_> {
         pattern: Option<String>,
     ) -> Result<DropLocation, String> {
         let pattern = pattern.unwrap_or_else(|| "*".to_owned());
+        // A slash could lead out of the drop folder.
         if pattern.is_empty() || pattern.contains('/') {
             return Err(format!(
                 "`pattern` is `{pattern}`; use a file name such as `customers-*.csv`"
@@ -255,6 +262,7 @@ fn secret(name: &str, text: String) -> Result<SecretString, String> {
     if text.is_empty() {
         return Err(format!("`{name}` is empty"));
     }
+    // Checked now, because the HTTP client would fail in the middle of a pass.
     if HeaderValue::try_from(&*text).is_err() {
         return Err(format!("`{name}` contains characters that cannot be sent"));
     }
@@ -280,9 +288,11 @@ fn bytes(value: &Value) -> Result<u64, String> {
             let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
             let (unit, factor) = unit.copied().unwrap_or(("", 1));
             let number = text[..text.len() - unit.len()].trim().parse::<u64>().ok();
+            // A number that overflows is refused; wrapped, it would be a small limit.
             number.and_then(|number| number.checked_mul(factor))
         }
         _ => None,
     };
+    // With 0 no export could ever be read.
     bytes.filter(|bytes| *bytes > 0).ok_or_else(wrong)
 }

@@ -1,4 +1,4 @@
-//! Exports of servers of files: `sftp:`, `ftp:` and what may stand beside them.
+//! `sftp:` and `ftp:` of an export, and the keys that go with them.
 
 use super::{ExportKeyReader, secret};
 use crate::transport::{FtpLocation, FtpSecurity, SftpLocation, SshKey};
@@ -9,6 +9,7 @@ impl ExportKeyReader<'_> {
     pub(super) fn sftp(&mut self) -> Result<SftpLocation, String> {
         let text = self.text("sftp")?.unwrap_or_default();
         let (user, host, port, path) = parse_address("sftp", &text)?;
+        // A host such as `-oProxyCommand=…` would be an option of ssh and run a program.
         let odd = |text: &str| text.starts_with('-') || text.contains(char::is_whitespace);
         if odd(&host) || user.as_deref().is_some_and(odd) {
             return Err("`sftp` names no host".to_owned());
@@ -41,11 +42,14 @@ impl ExportKeyReader<'_> {
             Some(Value::Bool(plain)) => plain,
             Some(_) => return Err("`plain` must be true or false".to_owned()),
         };
+        // Port 990 expects TLS from the first byte, so plain commands would only wait for an
+        // answer.
         let implicit = text.starts_with("ftps://") || port == Some(990);
         let security = match (plain, implicit) {
             (true, true) => return Err("`ftps://` cannot be `plain`".to_owned()),
             (true, false) => FtpSecurity::Plain,
             (false, true) => FtpSecurity::Implicit,
+            // Encryption is the default. Sending a password openly must be asked for with `plain`.
             (false, false) => FtpSecurity::Explicit,
         };
         let (username, password) = self.ftp_auth(user)?;
@@ -98,12 +102,14 @@ fn parse_address(name: &str, text: &str) -> Result<ServerAddress, String> {
         Some((user, host)) => (Some(user.to_owned()), host),
         None => (None, place),
     };
+    // The address is shown in status and logs.
     if user.as_deref().is_some_and(|user| user.contains(':')) {
         return Err(format!(
             "`{name}` contains a password, which would be visible; move it to `auth`"
         ));
     }
     let (host, port) = match host.rsplit_once(':') {
+        // In ssh notation the colon begins the path. In brackets it belongs to an IPv6 address.
         Some((host, port)) if has_port && !port.ends_with(']') => {
             (host, Some(port.parse().map_err(|_| wrong())?))
         }
@@ -116,10 +122,10 @@ fn parse_address(name: &str, text: &str) -> Result<ServerAddress, String> {
     Ok((user, host.to_owned(), port, path))
 }
 
-/// The path of a file; `/~/` is where one is let in.
+/// The path of a file. `/~/` is the home directory.
 fn remote_path(name: &str, path: &str) -> Result<String, String> {
     let path = path.strip_prefix("/~/").unwrap_or(path);
-    // With FTP it begins where one is let in; one more slash says otherwise.
+    // FTP paths start at the home directory; a second slash makes them absolute.
     let below = path.strip_prefix('/').filter(|_| name == "ftp");
     let path = below.unwrap_or(path);
     let last = path.rsplit('/').next().unwrap_or_default();

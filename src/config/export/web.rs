@@ -1,4 +1,4 @@
-//! Exports of web servers: `url:` and what may stand beside it.
+//! `url:` of an export, and the keys that go with it.
 
 use super::super::values::expand_variables;
 use super::{ExportKeyReader, secret};
@@ -20,6 +20,7 @@ impl ExportKeyReader<'_> {
             ca: self.path("ca")?,
             url,
         };
+        // Refused and not ignored: without pages the key would have no effect.
         if http.items.is_some() && http.next.is_none() {
             return Err("`items` names the list within a page; it needs `next`".to_owned());
         }
@@ -56,6 +57,7 @@ impl ExportKeyReader<'_> {
             take("tokenUrl")?,
             take("scope")?,
         ];
+        // Exactly one form: of two credentials nobody could say which one is used.
         match (token, (user, word), (id, proof, url), scope) {
             (Some(token), (None, None), (None, None, None), None) => {
                 Ok(HttpAuth::Bearer(secret("token", token)?))
@@ -83,10 +85,12 @@ impl ExportKeyReader<'_> {
                 return Err(format!("the header `{name}` is not text"));
             };
             let value = expand_variables(&value)?;
+            // These would break the request or bypass `auth:`, which is handled as a secret.
             let own = ["authorization", "host", "content-length", "accept-encoding"];
             if own.contains(&name.to_lowercase().as_str()) {
                 return Err(format!("the header `{name}` is set by Roster; use `auth`"));
             }
+            // Checked now, so that a line break in a variable cannot add a header.
             if HeaderName::try_from(&*name).is_err() || HeaderValue::try_from(&*value).is_err() {
                 return Err(format!("the header `{name}` cannot be sent"));
             }
@@ -115,7 +119,7 @@ impl ExportKeyReader<'_> {
     }
 }
 
-/// An address of the web, without a password in it.
+/// Parses a web address. A password in it is refused, because addresses are shown.
 pub(super) fn parse_web_url(name: &str, text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

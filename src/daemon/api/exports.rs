@@ -1,4 +1,4 @@
-//! Exports: who lets one begin, and the report of its faulty rows.
+//! The first approval of an export, and the report of its faulty rows.
 
 use super::{MAX_REASON_LENGTH, NOT_BLANK, require_reason, require_visible_source};
 use crate::daemon::handle::DaemonHandle;
@@ -30,7 +30,7 @@ struct ExportApproval {
     reason: String,
 }
 
-/// What is wrong with the rows of an export, each as it stood there.
+/// The report of the faulty rows, as CSV.
 #[derive(Debug)]
 struct ExportReport {
     source: String,
@@ -66,7 +66,7 @@ async fn approve(
     Ok(NoContentResponse)
 }
 
-/// Lets an export begin, in the name of the caller.
+/// Approves an export in the name of the caller.
 pub(in crate::daemon) async fn approve_export(
     door: &DaemonHandle,
     caller: &Caller,
@@ -77,6 +77,8 @@ pub(in crate::daemon) async fn approve_export(
     let setup = door.setup()?;
     require_visible_source(&setup.config, caller, source)?;
     let why = require_reason(why)?.to_owned();
+    // `approvers` of the configuration narrows the role: a token with the right to approve is not
+    // enough.
     if let Err(refused) = setup.config.may_approve(&caller.name) {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
@@ -88,6 +90,8 @@ pub(in crate::daemon) async fn approve_export(
     let (name, of) = (caller.name.to_string(), source.to_owned());
     let begun = door
         .query_store(move |store| async move {
+            // An export that was accepted before needs no approval, and asking for one would
+            // suggest that it waited.
             let begun = store.source_approved(&of).await?
                 || !store.accepted_exports(&of, 1).await?.is_empty();
             if !begun {
@@ -100,6 +104,7 @@ pub(in crate::daemon) async fn approve_export(
         let why = "the source is already approved";
         return Err(HttpProblem::new(problem::ALREADY_DECIDED, why));
     }
+    // After the record is committed: the pass must find it.
     daemon.current.request_pass(source, "approved");
     Ok(())
 }
@@ -120,6 +125,7 @@ async fn report(
 
 impl IntoResponse for ExportReport {
     fn into_response(self) -> Response {
+        // The name goes into a header, where quotes and line breaks would do harm.
         let name: String = self
             .source
             .chars()

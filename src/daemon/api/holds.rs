@@ -1,4 +1,4 @@
-//! Holds: what waits for a person, and the decision.
+//! Holds: what waits for a person, and the approval. The page calls `approve_hold` too.
 
 use super::{MAX_REASON_LENGTH, NOT_BLANK, require_reason};
 use crate::daemon::handle::DaemonHandle;
@@ -39,7 +39,7 @@ struct HoldApproval {
     only: Vec<String>,
 }
 
-/// A resource of some kind.
+/// The pattern of a resource, for the OpenAPI document.
 fn resource_pattern() -> String {
     let kinds: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
     format!("^({})/.", kinds.join("|"))
@@ -88,7 +88,7 @@ async fn approve(
     Ok(NoContentResponse)
 }
 
-/// Lets a hold through, in the name of the caller.
+/// Approves a hold in the name of the caller.
 pub(in crate::daemon) async fn approve_hold(
     door: &DaemonHandle,
     caller: Caller,
@@ -98,10 +98,14 @@ pub(in crate::daemon) async fn approve_hold(
 ) -> Result<(), HttpProblem> {
     let daemon = door.daemon()?;
     let why = require_reason(why)?.to_owned();
+    // `approvers` of the configuration narrows the role: a token with the right to approve is not
+    // enough.
     if let Err(refused) = daemon.current.get().config.may_approve(&caller.name) {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
     let only = keys(only)?;
+    // Looked up among the holds that the caller may see, so that an id of another source looks like
+    // one that does not exist.
     let (seen, id) = (caller.clone(), hold.clone());
     let all = door
         .query(move |daemon| async move {
@@ -114,6 +118,8 @@ pub(in crate::daemon) async fn approve_hold(
     let found = all
         .into_iter()
         .find(|view| view.hold.hold.as_deref() == Some(&*id));
+    // The id covers the exact steps and values. If they change, the hold has another id, and nobody
+    // approves what they did not see.
     let Some(view) = found else {
         return Err(HttpProblem::not_found(format!(
             "no hold `{id}`; it may have changed since"
@@ -122,6 +128,7 @@ pub(in crate::daemon) async fn approve_hold(
     if view
         .approval
         .as_ref()
+        // An approval of some resources may still be extended to others.
         .is_some_and(|approval| approval.only.is_none())
     {
         return Err(HttpProblem::new(
@@ -130,6 +137,7 @@ pub(in crate::daemon) async fn approve_hold(
         ));
     }
     let (all, listed) = (view.hold.count, &view.hold.resources);
+    // Only a complete list can show that a resource does not belong. The state lists at most 100.
     let stranger = only.iter().find(|key| !listed.contains(&key.to_string()));
     if let Some(key) = stranger.filter(|_| all <= listed.len()) {
         let message = format!("{key} is not part of hold `{hold}`");
@@ -146,6 +154,7 @@ pub(in crate::daemon) async fn approve_hold(
         Ok(())
     })
     .await?;
+    // After the record is committed: the pass must find it.
     daemon.current.request_pass(&view.source, "approved");
     Ok(())
 }

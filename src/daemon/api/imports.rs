@@ -1,4 +1,6 @@
-//! Pushes: an ERP or a connector sends records, and is answered record by record.
+//! Pushes: an ERP or a connector sends records and is answered for each of them. `import` stores
+//! the body first, so that it survives a restart, and requests a pass, which takes it from there
+//! (`push`). The answer is waited for, or fetched later by its id, from any replica.
 
 use super::push_messages::{
     ImportView, PushBody, PushReply, PushResponse, import_view, stored_report,
@@ -25,18 +27,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// More records than this are answered later.
+/// The most records that are answered at once.
 const MAX_SYNC_RECORDS: u64 = 1_000;
-/// How often it is looked whether another replica has answered.
+/// How often the database is checked for an answer that another replica gave.
 const ANSWER_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What is wrong with the form of all of it, so that no record can be told apart.
+/// Errors in the form of a body, which leave no records to tell apart.
 const FORM_PROBLEMS: &[(Code, &problem::ProblemKind)] = &[
     (codes::JSON_NOT_LIST, problem::NOT_A_LIST),
     (codes::FEED_NOT_DATA, problem::NOT_DATA),
     (codes::FEED_TRUNCATED, problem::TRUNCATED),
 ];
-/// What is wrong with all of it although it can be read.
+/// Errors that concern a whole body although it can be read.
 const CONTENT_PROBLEMS: &[(Code, &problem::ProblemKind)] = &[
     (codes::HEADER_BLANK, problem::UNREADABLE),
     (codes::HEADER_DUPLICATE, problem::UNREADABLE),
@@ -121,6 +123,8 @@ async fn import(
     let suspended = door
         .query(move |daemon| async move { daemon.board.suspension(&of).await })
         .await?;
+    // Refused before it is stored: a push that waits for the end of a suspension would look
+    // accepted.
     if let Some(suspension) = suspended {
         let why = format!("suspended by {}: {}", suspension.actor, suspension.reason);
         return Err(HttpProblem::new(problem::SUSPENDED, why));
@@ -134,7 +138,10 @@ async fn import(
     let source = source.clone();
     let ((id, again), many) = door
         .query_store(move |store| async move {
+            // A body that cannot be read is refused now, while its sender listens.
             let records = count_records(&source, &sent)?;
+            // `atomic` is part of what was asked, so the same key with another value is a different
+            // request.
             let path = format!("{}?{atomic}", source.name);
             let digest = idempotency::digest("POST", &path, &sent.bytes);
             let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -154,6 +161,8 @@ async fn import(
         .await?;
     daemon
         .current
+        // Also for a repetition: the first one may have been stored by a replica that died before
+        // its pass.
         .request_pass(&name, &format!("pushed by {}", caller.name));
     if later || many {
         let view = import_view(&find_import(&door, id).await?);
@@ -164,7 +173,7 @@ async fn import(
     Ok(PushResponse(told, again))
 }
 
-/// The source that is meant: one that is pushed to, and whose mapping has such records.
+/// The source that is meant: a pushed one whose mapping has such records.
 fn select_source<'c>(
     config: &'c Config,
     caller: &Caller,
@@ -179,6 +188,7 @@ fn select_source<'c>(
             kind.is_some_and(|kind| sections.any(|section| section.kind.id == kind.id))
         })
     };
+    // Sources that the caller may not see do not make a push ambiguous, and no message names them.
     let seen = config
         .sources
         .iter()
@@ -209,7 +219,7 @@ fn select_source<'c>(
     }
 }
 
-/// How many records there are, unless what was sent is none at all.
+/// Counts the records. Fails if the body as a whole cannot be used.
 fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
     let Some(feed) = source.feed() else {
         return Err(HttpProblem::not_found(""));
@@ -223,12 +233,14 @@ fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
             .help("send a list of objects: `[{…}]`");
         return Err(diagnostic_problem(problem::NOT_A_LIST, &why));
     }
+    // Form before content: of a truncated body any other error may be only a consequence.
     for (code, kind) in FORM_PROBLEMS.iter().chain(CONTENT_PROBLEMS) {
         let mut found = read.diagnostics.iter();
         if let Some(found) = found.find(|found| found.key.is_none() && found.code == *code) {
             return Err(diagnostic_problem(kind, found));
         }
     }
+    // Half a body must not be taken for a small one.
     if !read.complete {
         let why = format!("the body ends after {} records", read.records);
         return Err(HttpProblem::new(problem::TRUNCATED, why));
@@ -236,7 +248,7 @@ fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
     Ok(read.records)
 }
 
-/// That nothing of it could be read, where and why.
+/// A problem with the place of the error.
 fn diagnostic_problem(kind: &'static problem::ProblemKind, found: &Diagnostic) -> HttpProblem {
     let at = found.origin.as_ref().map(|origin| origin.at);
     let at = at.filter(|at| at.line > 0);
@@ -254,7 +266,7 @@ fn diagnostic_problem(kind: &'static problem::ProblemKind, found: &Diagnostic) -
     problem
 }
 
-/// Its id, and whether it was sent before.
+/// The id, and whether the same push came before.
 fn import_id(taken: ImportReceipt) -> Result<(String, bool), HttpProblem> {
     match taken {
         ImportReceipt::New(id) => Ok((id, false)),
@@ -273,7 +285,7 @@ fn import_id(taken: ImportReceipt) -> Result<(String, bool), HttpProblem> {
     }
 }
 
-/// The answer, if it is there in time.
+/// The answer, or where it will be if it takes too long.
 async fn wait_for_reply(
     door: &DaemonHandle,
     replies: &ImportReplies,
@@ -282,6 +294,8 @@ async fn wait_for_reply(
 ) -> Result<PushReply, HttpProblem> {
     let mut answers = replies.subscribe();
     loop {
+        // Before the look into the database: an answer that comes between the look and the wait
+        // then ends the wait.
         answers.mark_unchanged();
         let import = find_import(door, id.clone()).await?;
         if import.state.is_over() {
@@ -291,7 +305,7 @@ async fn wait_for_reply(
             return Ok(PushReply::Later(Box::new(import_view(&import))));
         }
         let look = until.min(Instant::now() + ANSWER_POLL_INTERVAL);
-        // Whether this replica answered it or another one: it is looked up.
+        // Woken or not, the database is asked, because another replica may have answered.
         let _ = timeout_at(look, answers.changed()).await;
     }
 }
@@ -308,6 +322,7 @@ fn finished_reply(import: &StoredImport) -> Result<PushReply, HttpProblem> {
         let why = format!("import {}: {}", import.id, import.answer);
         return Err(HttpProblem::new(problem::UNAVAILABLE, why));
     };
+    // A refused push is an error to its sender, with the reasons for each record.
     if answer.outcome == PassOutcome::Refused {
         let why = answer.why.clone().unwrap_or_default();
         let members = [

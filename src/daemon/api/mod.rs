@@ -1,4 +1,6 @@
-//! `/api/v1`: the daemon as programs see it.
+//! `/api/v1`: the daemon for programs. Each file has the routes of one subject and their handlers;
+//! `request` has the checks that they share. The page calls the same functions for decisions, so
+//! both have the same rules.
 
 pub(super) mod exports;
 pub(super) mod holds;
@@ -33,6 +35,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         metrics::routes(),
     ];
     let all = all.into_iter().flatten();
+    // Every handler asks the database, which may be unreachable at any time.
     all.map(|route| route.problems(&[problem::UNAVAILABLE]))
         .collect()
 }

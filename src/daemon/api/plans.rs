@@ -1,5 +1,6 @@
-//! Remote plans: a CI job sends a tree, or names a commit, and gets the plan. It holds no password
-//! of the database.
+//! Remote plans: a CI job sends a tree or names a commit, and gets the plan. It needs a planner's
+//! token and no password of the database. The handler takes its turn between passes and has a
+//! deadline. Start at `RemotePlanner`.
 
 use super::server_paths::ServerPaths;
 use super::{require_max_length, require_visible_source};
@@ -74,7 +75,7 @@ async fn plan(
     Ok(Json(planned))
 }
 
-/// A problem for somebody who may not read: where things are on this machine goes to the log only.
+/// Removes paths of this machine from a problem, for callers who may not read. The log keeps them.
 fn conceal_paths(config: &Config, mut problem: HttpProblem) -> HttpProblem {
     let detail = ServerPaths::from_config(config).conceal(&problem.detail);
     if detail != problem.detail {
@@ -84,7 +85,7 @@ fn conceal_paths(config: &Config, mut problem: HttpProblem) -> HttpProblem {
     problem
 }
 
-/// The source that is meant.
+/// The source that is meant, which need not be named if the caller sees only one.
 fn select_source(
     config: &Config,
     caller: &Caller,
@@ -107,7 +108,7 @@ fn select_source(
     }
 }
 
-/// Plans what is sent, or a commit, against the database.
+/// Plans files or a commit against the database.
 struct RemotePlanner<'a> {
     store: &'a Store,
     turns: &'a PassTurns,
@@ -137,6 +138,8 @@ impl RemotePlanner<'_> {
                 return Err(HttpProblem::new(problem::INVALID, message));
             }
         };
+        // A planner sees its own proposal, but stored personal data and paths of this machine only
+        // with the right to read.
         let plan = if reads {
             plan
         } else {
@@ -153,6 +156,8 @@ impl RemotePlanner<'_> {
     ) -> Result<(Plan, SourceReading), HttpProblem> {
         let mut read = Vec::with_capacity(files.len());
         for (path, content) in files {
+            // Paths come from outside and must stay below the root, although nothing is written to
+            // disk.
             let odd = path.split('/').any(|part| matches!(part, "" | "." | ".."));
             if odd || path.contains(['\\', '\0']) {
                 let message = format!(
@@ -176,6 +181,7 @@ impl RemotePlanner<'_> {
             };
             read.push((path, sent));
         }
+        // The tree is built before the turn, so that decoding a large upload delays no pass.
         let tree = Tree::of_sent(read);
         let _turn = self.patience.acquire_turn(self.turns).await?;
         let stop = self.patience.stop.clone();
@@ -190,6 +196,7 @@ impl RemotePlanner<'_> {
         revision: String,
     ) -> Result<(Plan, SourceReading), HttpProblem> {
         require_max_length(MAX_REVISION_LENGTH, "revision", &revision)?;
+        // The name is passed to git.
         if revision.is_empty() || revision.contains(char::is_control) {
             let message = "`revision` is not the name of a branch, tag or commit";
             return Err(HttpProblem::new(problem::INVALID, message));
@@ -201,7 +208,7 @@ impl RemotePlanner<'_> {
                 "the source is not a git repository",
             ));
         };
-        // A remote that does not answer, and a commit that is too large, keep no source waiting.
+        // Before the turn: a remote that does not answer, or a huge commit, delays no pass.
         let place = place.at(&revision);
         let fetched =
             git::fetch(&place, &self.config.cache).map_err(|error| fetch_problem(&error))?;
@@ -209,18 +216,20 @@ impl RemotePlanner<'_> {
         let request = PassRequest {
             source: Some(source.name.to_string()),
             at_revision: Some((source.name.to_string(), fetched.revision)),
+            // Password files belong to the daemon; a proposal must not be able to use them.
             ignores_passwords: true,
             stop: self.patience.stop.clone(),
             ..PassRequest::default()
         };
         let refused = |error| self.patience.pass_problem(error);
+        // Read in full, because what was remembered of the source belongs to another commit.
         let mut pass = Pass::read_in_full(self.config, request).map_err(refused)?;
         let plan = pass.plan(at, self.store, &[]).await.map_err(refused)?;
         Ok((plan, pass.readings.swap_remove(at)))
     }
 }
 
-/// How long a plan may take, the wait for its turn included.
+/// The deadline of a plan, which includes the wait for its turn.
 struct PlanDeadline {
     limit: Duration,
     until: Instant,
@@ -232,6 +241,8 @@ impl PlanDeadline {
     fn new(limit: Duration) -> Self {
         let (until, stop) = (Instant::now() + limit, StopFlag::default());
         let ending = stop.clone();
+        // Planning computes without a pause, so a dropped future would not end it. The flag is
+        // checked inside.
         let timer = tokio::spawn(async move {
             tokio::time::sleep_until(until).await;
             ending.set();
@@ -244,7 +255,8 @@ impl PlanDeadline {
         }
     }
 
-    /// A large tree takes the whole machine for a while: one at a time, beside no pass.
+    /// Waits for a turn. A large tree takes the whole machine, so no other plan or pass runs beside
+    /// it.
     async fn acquire_turn<'d>(
         &self,
         turns: &'d PassTurns,
@@ -275,11 +287,12 @@ impl PlanDeadline {
 
 impl Drop for PlanDeadline {
     fn drop(&mut self) {
+        // Otherwise each request would leave a timer for as long as its limit.
         self.timer.abort();
     }
 }
 
-/// Whose fault it is that a commit is not there.
+/// Tells a wrong request from a remote that does not work.
 fn fetch_problem(error: &GitError) -> HttpProblem {
     let kind = match error {
         GitError::Reference { .. } => problem::NOT_FOUND,

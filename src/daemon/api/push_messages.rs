@@ -1,4 +1,5 @@
-//! What is sent to a source that is pushed to, and what is answered, as HTTP has it.
+//! The bodies of pushes and their answers in HTTP: media types, status codes, headers, and the
+//! OpenAPI description.
 
 use crate::daemon::push::report::PushReport;
 use crate::feed::format::ExportFormat;
@@ -15,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-/// The media types that are taken, the format each is and the ending of its name.
+/// The accepted media types, each with its format and file extension.
 const MEDIA: [(&str, ExportFormat, &str); 3] = [
     ("application/json", ExportFormat::Json, "json"),
     ("text/csv", ExportFormat::Csv, "csv"),
@@ -26,7 +27,7 @@ const MEDIA: [(&str, ExportFormat, &str); 3] = [
     ),
 ];
 
-/// What was sent: a list of objects in JSON, rows of CSV with a header, or a workbook.
+/// A pushed body: a list of objects in JSON, rows of CSV with a header, or a workbook.
 #[derive(Debug)]
 pub struct PushBody {
     pub(super) format: ExportFormat,
@@ -63,20 +64,20 @@ pub struct ImportView {
     held: Vec<String>,
 }
 
-/// What is answered to a push; whether it was sent before.
+/// The response to a push, and whether the push was a repetition.
 #[derive(Debug)]
 pub struct PushResponse(pub(super) PushReply, pub(super) bool);
 
 /// The answer, or where it will be.
 #[derive(Debug)]
 pub(super) enum PushReply {
-    /// It was dealt with.
+    /// The push was processed.
     Now(Box<PushReport>),
-    /// It is going to be.
+    /// The push will be processed.
     Later(Box<ImportView>),
 }
 
-/// The answer as it was given.
+/// The stored answer of a finished import.
 pub(super) fn stored_report(import: &StoredImport) -> Option<PushReport> {
     if import.state != ImportStanding::Done {
         return None;
@@ -117,6 +118,8 @@ impl<S: Send + Sync> FromRequest<S> for PushBody {
         let known = MEDIA
             .iter()
             .find(|(known, ..)| media.eq_ignore_ascii_case(known));
+        // Checked before the body is read, so that a large file of the wrong kind is refused at
+        // once.
         let Some((_, format, ending)) = known else {
             let all: Vec<&str> = MEDIA.iter().map(|(media, ..)| *media).collect();
             let why = format!("expected one of {}", all.join(", "));

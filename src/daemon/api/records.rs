@@ -1,4 +1,5 @@
-//! What is stored and what happened to it: resources, history, runs, changes, acts.
+//! Stored resources and their past: history, runs, changes and acts. Every list is read a page at a
+//! time. The page shares `search_resources`.
 
 use super::require_max_length;
 use crate::daemon::handle::DaemonHandle;
@@ -15,9 +16,9 @@ use axum::extract::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How long the words of a search may be.
+/// The most characters of a search.
 const MAX_SEARCH_LENGTH: usize = 200;
-/// How long an external id is at most.
+/// The most characters of an external id.
 const MAX_ID_LENGTH: usize = 255;
 
 /// A kind by name.
@@ -146,7 +147,7 @@ struct ChangePage {
 }
 
 impl ChangeCursor {
-    /// After which change, and how many.
+    /// The start and the size of the page.
     fn bounds(&self) -> Result<(i64, u32), HttpProblem> {
         if self.after < 0 {
             return Err(HttpProblem::new(
@@ -161,6 +162,7 @@ impl ChangeCursor {
 impl ChangePage {
     fn from_records(changes: Vec<ChangeRecord>, after: i64) -> Self {
         Self {
+            // An empty page repeats the cursor, so a client can go on asking with `next`.
             next: changes.last().map_or(after, |last| last.seq),
             items: changes.into_iter().map(Into::into).collect(),
         }
@@ -211,7 +213,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     ]
 }
 
-/// The kind of this name.
+/// The kind of this name, in any of its spellings.
 pub(in crate::daemon) fn find_kind(name: &str) -> Result<&'static Kind, HttpProblem> {
     kinds::by_loose_name(name).ok_or_else(|| HttpProblem::not_found(format!("no kind `{name}`")))
 }
@@ -241,7 +243,7 @@ async fn resources(
     }))
 }
 
-/// A page of what is looked for, and where the next one begins.
+/// A page of the search, and where the next one starts.
 pub(in crate::daemon) async fn search_resources(
     door: &DaemonHandle,
     kind: KindId,
@@ -258,9 +260,12 @@ pub(in crate::daemon) async fn search_resources(
             limit,
         };
         let ids = store.search(kind, &wanted).await?;
+        // A full page may be the last one; then the next is empty. Counting all matches would cost
+        // more.
         let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
         let mut records = Vec::new();
         for id in &ids {
+            // A resource that was deleted since the search is left out.
             records.extend(store.record(&Key::new(kind, id)).await?);
         }
         Ok::<_, StoreError>((records, next.flatten()))

@@ -1,18 +1,19 @@
-//! What every request must keep to: the sources that its caller sees, and the length of its texts.
+//! Checks that all requests share: which sources a caller sees, and how long texts may be.
 
 use crate::config::Config;
 use crate::diagnostic::none_called;
 use crate::http::Caller;
 use crate::http::problem::{self, HttpProblem};
 
-/// A source that is configured and that the caller may see.
+/// Fails unless the source is configured and the caller may see it.
 pub(in crate::daemon) fn require_visible_source(
     config: &Config,
     caller: &Caller,
     source: &str,
 ) -> Result<(), HttpProblem> {
     let sources = config.sources.iter();
-    // Whoever may not see a source does not learn its name.
+    // A source that the caller may not see must look like one that does not exist, and suggestions
+    // must not name it.
     let seen = sources.map(|known| &*known.name);
     let seen: Vec<&str> = seen.filter(|name| caller.may_access_source(name)).collect();
     if seen.contains(&source) {
@@ -22,12 +23,12 @@ pub(in crate::daemon) fn require_visible_source(
     Err(HttpProblem::not_found(why))
 }
 
-/// How long a reason may be.
+/// The most characters of a reason.
 pub(super) const MAX_REASON_LENGTH: usize = 2000;
-/// That a reason says something; what a pattern takes for a space is not all that is one.
+/// A pattern for a reason that is not blank. `trim` also removes U+0085, which `\s` does not match.
 pub(super) const NOT_BLANK: &str = r"[^\s\u0085]";
 
-/// The reason of an act: it must say something.
+/// Checks the reason of an act, which must not be blank.
 pub(super) fn require_reason(given: &str) -> Result<&str, HttpProblem> {
     let given = require_max_length(MAX_REASON_LENGTH, "reason", given)?.trim();
     if given.is_empty() {
@@ -39,7 +40,7 @@ pub(super) fn require_reason(given: &str) -> Result<&str, HttpProblem> {
     Ok(given)
 }
 
-/// A text that is not longer than the document says.
+/// Fails if a text is longer than the OpenAPI document allows.
 pub(super) fn require_max_length<'t>(
     most: usize,
     name: &str,

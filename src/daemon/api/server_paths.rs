@@ -1,16 +1,17 @@
-//! Where things are on this machine is nobody's business who may only have plans made.
+//! Removes paths of this machine from messages for callers who may only plan. They are told what is
+//! wrong with their tree, not how the server is set up.
 
 use crate::config::{Config, SourceLocation};
 use std::path::{Path, PathBuf};
 
-/// What stands in place of a path.
+/// What replaces a path.
 const HIDDEN: &str = "…";
 
-/// The places of this machine that messages may name.
+/// The paths that messages may contain.
 pub(super) struct ServerPaths(Vec<String>);
 
 impl ServerPaths {
-    /// Those of a configuration.
+    /// The paths of a configuration.
     pub fn from_config(config: &Config) -> Self {
         let mut paths: Vec<PathBuf> = vec![config.cache.clone()];
         paths.extend(std::env::current_dir());
@@ -37,19 +38,22 @@ impl ServerPaths {
     }
 
     fn from_paths(paths: Vec<PathBuf>) -> Self {
+        // Messages may name a path as configured or with its links resolved.
         let real = paths.iter().filter_map(|path| path.canonicalize().ok());
         let real: Vec<PathBuf> = real.collect();
         let all = paths.into_iter().chain(real);
+        // The root would turn every slash into a mark, and relative paths may be words of the
+        // message.
         let absolute = all.filter(|path| path.is_absolute() && path.components().count() > 1);
         let texts = absolute.map(|path| path.to_string_lossy().trim_end_matches('/').to_owned());
         let mut texts: Vec<String> = texts.collect();
-        // What lies in another place goes first, so that nothing of it stays.
+        // Longer paths first: replacing a folder would leave the rest of a path below it.
         texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
         texts.dedup();
         Self(texts)
     }
 
-    /// A text without them.
+    /// Replaces the paths in a text.
     pub fn conceal(&self, text: &str) -> String {
         let places = self.0.iter();
         places.fold(text.to_owned(), |text, place| text.replace(place, HIDDEN))

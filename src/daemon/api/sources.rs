@@ -1,4 +1,5 @@
-//! Sources: how they stand, and what a person does with them.
+//! Sources: their state, and what a person can do with them: request a pass, suspend, resume. Every
+//! act is recorded with a name and a reason. The page calls the same functions.
 
 use super::records::LimitQuery;
 use super::{
@@ -204,7 +205,7 @@ async fn reconcile(
     }))
 }
 
-/// Asks for a pass of a source in the name of the caller, also while no window is open.
+/// Requests a pass in the name of the caller, with `overrule` also outside the windows.
 pub(in crate::daemon) async fn ask_for_pass(
     door: &DaemonHandle,
     caller: &Caller,
@@ -214,6 +215,8 @@ pub(in crate::daemon) async fn ask_for_pass(
 ) -> Result<(), HttpProblem> {
     let daemon = door.daemon()?;
     require_visible_source(&daemon.current.get().config, caller, source)?;
+    // Applying outside a window breaks a rule of the operator, so it needs a reason. A plain
+    // request does not.
     if overrule {
         require_reason(why)?;
     } else {
@@ -227,6 +230,7 @@ pub(in crate::daemon) async fn ask_for_pass(
     let suspended = door
         .query_store(move |store| async move {
             let suspended = suspension(&store, &of).await?;
+            // Recorded before the pass is requested, and not at all if there will be none.
             if suspended.is_none() {
                 let act = if overrule {
                     "overrule window"
@@ -250,8 +254,8 @@ pub(in crate::daemon) async fn ask_for_pass(
     Ok(())
 }
 
-/// Of every source that the caller sees and that is not suspended. The record comes first: no pass is
-/// made that nobody is known to have asked for.
+/// Requests a pass of every visible source that is not suspended. The act is recorded first, so
+/// that no pass is made without a record of who asked.
 async fn reconcile_all(
     State(door): State<DaemonHandle>,
     caller: Caller,
@@ -309,7 +313,7 @@ async fn suspend_all(
     record_suspension(&door, &caller, ALL_SOURCES.to_owned(), &why.reason).await
 }
 
-/// Suspends a source that the caller sees.
+/// Suspends a source that the caller may see.
 pub(in crate::daemon) async fn suspend_one(
     door: &DaemonHandle,
     caller: &Caller,
@@ -320,7 +324,7 @@ pub(in crate::daemon) async fn suspend_one(
     record_suspension(door, caller, source, why).await
 }
 
-/// Suspends a source, or every one, in the name of the caller.
+/// Records the suspension of a source, or of all, in the name of the caller.
 pub(in crate::daemon) async fn record_suspension(
     door: &DaemonHandle,
     caller: &Caller,
@@ -350,7 +354,7 @@ async fn resume_all(
     record_resumption(&door, &caller, ALL_SOURCES.to_owned(), &why.reason).await
 }
 
-/// Resumes a source that the caller sees.
+/// Resumes a source that the caller may see.
 pub(in crate::daemon) async fn resume_one(
     door: &DaemonHandle,
     caller: &Caller,
@@ -361,7 +365,7 @@ pub(in crate::daemon) async fn resume_one(
     record_resumption(door, caller, source, why).await
 }
 
-/// Resumes a source, or takes the suspension of every one back, in the name of the caller.
+/// Ends the suspension of a source, or of all, in the name of the caller.
 pub(in crate::daemon) async fn record_resumption(
     door: &DaemonHandle,
     caller: &Caller,
@@ -380,6 +384,7 @@ pub(in crate::daemon) async fn record_resumption(
         ));
     }
     let daemon = door.daemon()?;
+    // The name that stands for all sources is none of a worker.
     if !daemon.current.request_pass(&source, "resumed") {
         daemon.current.request_all_passes("resumed");
     }

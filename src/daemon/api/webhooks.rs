@@ -1,4 +1,5 @@
-//! Webhooks of git hosts: a push makes the pass come sooner.
+//! The route for webhooks of git hosts, which make a pass come sooner. It needs no token; the
+//! signature is the authentication.
 
 use crate::config::Source;
 use crate::daemon::handle::DaemonHandle;
@@ -47,12 +48,13 @@ async fn receive_webhook(
     let daemon = door.daemon()?;
     let setup = daemon.current.get();
     let known = setup.config.source(&source);
-    // Without a right signature the answer does not show which sources exist.
+    // Without a correct signature the answer must not reveal which sources exist.
     let secret = known.and_then(|known| known.webhook_secret.as_ref());
     let Some((known, secret)) = known.zip(secret) else {
         return Err(HttpProblem::new(problem::UNAUTHORIZED, "no such webhook"));
     };
     let told = webhook::verify(&headers, &body, secret.expose_secret(), Utc::now());
+    // A wrong body has a correct signature, so its sender may learn what is wrong.
     let told = told.map_err(|error| match error {
         WebhookError::Body => HttpProblem::new(problem::INVALID, error.to_string()),
         _ => HttpProblem::new(problem::UNAUTHORIZED, error.to_string()),
@@ -62,6 +64,8 @@ async fn receive_webhook(
         WebhookEvent::Other(_) => "ignored",
         WebhookEvent::Push(push) if !concerns_source(known, &push) => "ignored",
         WebhookEvent::Push(push) => {
+            // Remembered only after the ref was found to matter, so that pushes to other branches
+            // do not displace it.
             if daemon.remember_delivery(&source, &push) {
                 daemon.current.request_pass(&source, "webhook");
                 "reconcile"
@@ -73,8 +77,8 @@ async fn receive_webhook(
     Ok(AcceptedResponse(WebhookReply { result }))
 }
 
-/// Whether a push brings something to look at. Of the branch that the remote points at nobody here
-/// knows the name.
+/// Whether a push concerns the source. If the source follows the default branch of the remote,
+/// every push does, because its name is not known here.
 fn concerns_source(source: &Source, push: &WebhookPush) -> bool {
     let reference = source.git().and_then(|place| place.reference.as_deref());
     reference.is_none_or(|reference| push.concerns_ref(reference))
