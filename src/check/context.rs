@@ -1,11 +1,12 @@
-//! The world with what several rules need of it, worked out once.
+//! What several rules need of a planned state, worked out once. [`CheckContext::new`] is called at
+//! the start of a run of the rules; every rule then reads from it.
 
 use super::unread::UnreadUsers;
 use super::{CustomFieldDefinitions, PlannedState};
 use crate::kinds;
 use crate::model::{CompactText, Key, Value};
 
-/// A world that rules look at.
+/// A planned state with the settings and definitions that rules ask for.
 pub struct CheckContext<'w, 'a> {
     pub world: &'w PlannedState<'a>,
     groups: Option<Value>,
@@ -15,7 +16,6 @@ pub struct CheckContext<'w, 'a> {
 }
 
 impl<'w, 'a> CheckContext<'w, 'a> {
-    /// The scene of a world.
     pub fn new(world: &'w PlannedState<'a>) -> Self {
         Self {
             world,
@@ -42,12 +42,13 @@ impl<'w, 'a> CheckContext<'w, 'a> {
         optional.into_iter().any(|member| *member == name)
     }
 
-    /// The custom fields as they would be.
+    /// The custom fields as they would be after the plan.
     pub fn definitions(&self) -> &CustomFieldDefinitions {
         &self.definitions
     }
 
-    /// What could not be read and may be a user of an account.
+    /// A resource that could not be read and may be a user of the account. While there is one,
+    /// nobody can say that the account has lost its last user.
     pub fn unread_user(&self, account: &Key) -> Option<String> {
         self.unread_users.of_account(account)
     }

@@ -1,4 +1,7 @@
-//! The state that a rule looks at: everything as it would be after the effects that are not held.
+//! The state that rules look at: the database as it would be after the effects that are not held.
+//! Nothing is copied: a [`ResourceView`] reads a row through its effect. Look-ups are reported to
+//! the snapshot, so that a partial one learns what it lacks. Start reading at
+//! [`PlannedState::after`].
 
 use super::referrers::ReferrerIndex;
 use crate::diagnostic::Origin;
@@ -9,27 +12,21 @@ use crate::model::{
 };
 use std::sync::Arc;
 
-/// What would happen to one resource.
 #[derive(Clone, Debug)]
 pub struct ResourceEffect {
-    /// Which resource.
     pub key: Key,
     pub outcome: EffectOutcome,
 }
 
-/// What would become of a resource.
 #[derive(Clone, Debug)]
 pub enum EffectOutcome {
-    /// It would be created.
     Create {
-        /// From what was declared.
         declared: Arc<DeclaredResource>,
-        /// And values that are not declared, `after` only, sorted by field.
+        /// Values that are not declared, with `after` only, sorted by field.
         derived: Vec<FieldChange>,
     },
-    /// Its row would change so; sorted by field, lists whole. Empty: only its claim changes.
+    /// The row changes. Sorted by field, with whole lists; when empty, only the claim changes.
     Change(Vec<FieldChange>),
-    /// Its row would go.
     Delete,
 }
 
@@ -39,32 +36,29 @@ impl HasKey for ResourceEffect {
     }
 }
 
-/// Everything before and after.
+/// The state before and after the effects.
 pub struct PlannedState<'a> {
-    /// The database as it was read.
     pub stored: &'a Snapshot,
-    /// What the source says; for origins.
+    /// What the source declares, for origins.
     pub desired: &'a Desired,
-    /// What would happen.
     pub effects: &'a KeyedList<ResourceEffect>,
-    /// Without it, each question about references scans everything.
+    /// Without it, each question about references scans all rows.
     pub(super) index: Option<ReferrerIndex<'a>>,
 }
 
-/// One resource as it is before or would be after.
+/// One resource before or after the effects.
 #[derive(Clone, Copy)]
 pub struct ResourceView<'a> {
-    /// Which resource.
     pub key: &'a Key,
     row: Option<&'a Row>,
     outcome: Option<&'a EffectOutcome>,
 }
 
-/// How long a number can be that zeros stand before.
+/// The longest number for which ids with leading zeros are looked up.
 pub(super) const LONGEST_NUMBER: usize = 20;
 
 impl<'a> PlannedState<'a> {
-    /// The world after some effects, for callers that ask few questions about references.
+    /// The state after some effects, for callers that ask few questions about references.
     pub fn new(
         stored: &'a Snapshot,
         desired: &'a Desired,
@@ -78,21 +72,20 @@ impl<'a> PlannedState<'a> {
         }
     }
 
-    /// The world after some effects, for the rules, which ask many questions about references.
+    /// The state after some effects, for the rules, which ask many questions about references.
     pub fn indexed(
         stored: &'a Snapshot,
         desired: &'a Desired,
         effects: &'a KeyedList<ResourceEffect>,
     ) -> Self {
         let mut world = Self::new(stored, desired, effects);
-        // Without effects there is nothing to ask about.
+        // Without effects there are no subjects and thus no questions; the scan would be wasted.
         if !effects.is_empty() {
             world.index = Some(ReferrerIndex::of(&world));
         }
         world
     }
 
-    /// The stored resource, as it was read.
     pub fn before(&self, key: &Key) -> Option<ResourceView<'a>> {
         let row = self.stored.rows.get(key)?;
         Some(ResourceView {
@@ -102,7 +95,7 @@ impl<'a> PlannedState<'a> {
         })
     }
 
-    /// The resource as it would be; `None` when there would be none.
+    /// The resource after the effects; `None` when it does not exist then.
     pub fn after(&self, key: &Key) -> Option<ResourceView<'a>> {
         let row = self.stored.rows.get(key);
         let effect = self.effects.get(key);
@@ -122,13 +115,13 @@ impl<'a> PlannedState<'a> {
         }
     }
 
-    /// Every resource of a kind as it would be, in no particular order.
+    /// Every resource of a kind after the effects, in no particular order.
     pub fn all_after(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
         self.ask_all(kind);
         self.read_after(kind)
     }
 
-    /// Those of them that were read: all, unless only part of the database was.
+    /// Those of them that were read, which are all unless the snapshot is partial.
     pub fn read_after(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
         let stored = self.stored.rows.iter().map(|row| &row.key);
         let stored = stored
@@ -139,7 +132,7 @@ impl<'a> PlannedState<'a> {
                 && matches!(effect.outcome, EffectOutcome::Create { .. })
                 && !self.stored.rows.contains(&effect.key)
         });
-        // Not looked up by key again: a first plan creates everything.
+        // Not looked up by key again, since a first plan creates everything.
         stored.chain(created.map(|effect| ResourceView {
             key: &effect.key,
             row: None,
@@ -153,7 +146,7 @@ impl<'a> PlannedState<'a> {
         self.read_before(kind)
     }
 
-    /// What the plan creates or changes of a kind.
+    /// The resources of a kind that the plan creates or changes.
     pub(super) fn affected(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
         let effects = self.effects.iter().filter(move |it| it.key.kind == kind);
         effects.filter_map(|effect| match effect.outcome {
@@ -176,17 +169,16 @@ impl<'a> PlannedState<'a> {
             })
     }
 
-    /// Custom fields are always read, all of them.
+    /// Notes that all of a kind are needed. Custom fields are always read in full.
     fn ask_all(&self, kind: KindId) {
         if kind != kinds::CUSTOM_FIELD {
             self.stored.rows.note_lookup(|| SnapshotLookup::Everything);
         }
     }
 
-    /// Says that somebody is about to look, among all of a kind, for those whose text or id is
-    /// this one in whatever case.
+    /// Notes that a rule is about to look for a text or id in any letter case.
     pub fn note_case_lookup(&self, kind: KindId, field: Option<usize>, text: &str) {
-        // Databases fold ASCII alike, the rest each in its own way.
+        // Databases agree on folding ASCII only; beyond it, everything has to be read.
         let alike = || SnapshotLookup::IgnoringCase(kind, field, text.to_ascii_lowercase().into());
         let ascii = text.is_ascii();
         self.stored.rows.note_lookup(|| {
@@ -198,10 +190,11 @@ impl<'a> PlannedState<'a> {
         });
     }
 
-    /// Says that somebody is about to look for rows whose id is this one with zeros before it.
+    /// Notes that a rule is about to look for this id with leading zeros.
     pub fn note_zero_lookups(&self, key: &Key) {
         let rows = &self.stored.rows;
         rows.note_lookups(|| {
+            // Only a new id can be a stored one that lost its zeros.
             let is_new = !key.id.starts_with('0') && !rows.contains(key);
             let most = LONGEST_NUMBER.saturating_sub(key.id.len());
             let zeros = 1..=if is_new { most } else { 0 };
@@ -212,11 +205,11 @@ impl<'a> PlannedState<'a> {
         });
     }
 
-    /// What the source says of a resource.
     pub fn declared(&self, key: &Key) -> Option<&'a Arc<DeclaredResource>> {
         let declared = self.desired.resources.get(key);
         if declared.is_none() {
-            // Claimed, so declared in a file that was not read again, or no longer declared.
+            // Claimed, so it is declared in a file that was not read again, or no longer declared
+            // at all.
             let claim = || self.stored.claim(&self.desired.source, key);
             let rows = &self.stored.rows;
             rows.note_lookups(|| claim().map(|_| SnapshotLookup::Everything));
@@ -224,7 +217,6 @@ impl<'a> PlannedState<'a> {
         declared
     }
 
-    /// Where the source declares a resource.
     pub fn origin(&self, key: &Key) -> Option<Origin> {
         let declared = self.declared(key)?;
         Some(Origin {
@@ -233,7 +225,7 @@ impl<'a> PlannedState<'a> {
         })
     }
 
-    /// Where the source states a field, or else declares the resource.
+    /// The place of a field, or of the resource if the field is not stated.
     pub fn field_origin(&self, key: &Key, field: &FieldRef) -> Option<Origin> {
         let declared = self.declared(key)?;
         Some(Origin {
@@ -244,21 +236,22 @@ impl<'a> PlannedState<'a> {
         })
     }
 
-    /// A value of the settings as they would be, or their default.
+    /// A setting after the effects, or its default.
     pub fn setting(&self, name: &str) -> Option<Value> {
         let kind = kinds::get(kinds::SETTINGS);
         let index = kind.expect_index(name);
         let field = &kind.fields[index];
         let settings = self.after(&kinds::settings_key());
         let said = settings.and_then(|view| match view.value(index) {
-            // A stored list without members has none: the default is for who says nothing.
+            // A stored list without members is an empty list; the default is for settings that say
+            // nothing.
             None if field.ty.is_list() && !view.is_created() => Some(Value::List([].into())),
             value => value.cloned(),
         });
         said.or_else(|| field.default.value())
     }
 
-    /// A value of the settings as they are stored, or their default.
+    /// A setting as stored, or its default.
     pub fn setting_before(&self, name: &str) -> Option<Value> {
         let kind = kinds::get(kinds::SETTINGS);
         let index = kind.expect_index(name);
@@ -270,12 +263,11 @@ impl<'a> PlannedState<'a> {
         }
     }
 
-    /// Whether the plan changes what a setting amounts to.
+    /// Whether the plan changes the value of a setting, defaults included.
     pub fn changes_setting(&self, name: &str) -> bool {
         self.setting(name) != self.setting_before(name)
     }
 
-    /// Whether a setting is the boolean true.
     pub fn is_setting_true(&self, name: &str) -> bool {
         self.setting(name)
             .and_then(|value| value.as_bool())
@@ -297,17 +289,15 @@ impl<'a> ResourceView<'a> {
         kinds::get(self.key.kind)
     }
 
-    /// Whether it is not stored yet.
     pub fn is_created(&self) -> bool {
         self.row.is_none()
     }
 
-    /// What would happen to it, if anything.
     pub fn outcome(&self) -> Option<&'a EffectOutcome> {
         self.outcome
     }
 
-    /// What it would be created from, if it would be.
+    /// The declaration that it would be created from, if any.
     pub fn created_from(&self) -> Option<&'a Arc<DeclaredResource>> {
         match self.outcome {
             Some(EffectOutcome::Create { declared, .. }) => Some(declared),
@@ -315,7 +305,7 @@ impl<'a> ResourceView<'a> {
         }
     }
 
-    /// The changes of its row, of a create those that are not declared.
+    /// The changes of its row; of a create, only the values that are not declared.
     pub fn changes(&self) -> &'a [FieldChange] {
         match self.outcome {
             Some(EffectOutcome::Create { derived, .. }) => derived,
@@ -324,7 +314,7 @@ impl<'a> ResourceView<'a> {
         }
     }
 
-    /// Whether one of the kind's own fields would change; of a create, every one does.
+    /// Whether one of the kind's own fields would change. In a create, all of them do.
     pub fn changes_field(&self, index: usize) -> bool {
         self.created_from().is_some()
             || change_of(self.changes(), &kinds::own_field(index)).is_some()
@@ -335,7 +325,6 @@ impl<'a> ResourceView<'a> {
         self.value(index).is_some_and(|value| refers_to(value, id))
     }
 
-    /// The value of a field.
     pub fn get(&self, field: &FieldRef) -> Option<&'a Value> {
         match self.outcome {
             Some(EffectOutcome::Create { declared, derived }) => declared
@@ -350,17 +339,15 @@ impl<'a> ResourceView<'a> {
         }
     }
 
-    /// The value of one of the kind's own fields, by index.
     pub fn value(&self, index: usize) -> Option<&'a Value> {
         self.get(&kinds::own_field(index))
     }
 
-    /// The text of one of the kind's own fields.
     pub fn text(&self, index: usize) -> Option<&'a str> {
         self.value(index)?.as_text()
     }
 
-    /// What a reference field points to: no, one or many external ids.
+    /// The external ids that a reference field points to.
     pub fn targets(&self, index: usize) -> impl Iterator<Item = &'a CompactText> + use<'a> {
         let value = self.value(index);
         let one = match value {
@@ -371,7 +358,7 @@ impl<'a> ResourceView<'a> {
             .chain(value.into_iter().flat_map(Value::members))
     }
 
-    /// Custom values by the external id of their custom field, sorted.
+    /// Custom values by the external id of their field, sorted.
     pub fn custom(&self) -> Vec<(&'a CompactText, &'a Value)> {
         let mut values: std::collections::BTreeMap<&CompactText, &Value> = self
             .row
@@ -395,7 +382,7 @@ impl<'a> ResourceView<'a> {
         values.into_iter().collect()
     }
 
-    /// `active`, `inactive`; kinds without status are always active.
+    /// `active` or `inactive`; kinds without a status are always active.
     pub fn status(&self) -> &'a str {
         let kind = self.kind();
         if kind.has_status {
@@ -405,12 +392,11 @@ impl<'a> ResourceView<'a> {
         }
     }
 
-    /// Whether it counts: status active or, for kinds without status, stored.
     pub fn is_live(&self) -> bool {
         self.status() == "active"
     }
 
-    /// Whether the plan brings it into use: it is live after the plan and was not before.
+    /// Whether it is live after the plan and was not before.
     pub fn becomes_live(&self) -> bool {
         let was_live = |row: &'a Row| {
             let before = ResourceView {
@@ -423,7 +409,7 @@ impl<'a> ResourceView<'a> {
         self.is_live() && !self.row.is_some_and(was_live)
     }
 
-    /// A runtime fact of the stored row.
+    /// A fact that only the shop writes, from the stored row.
     pub fn fact(&self, name: &str) -> Option<&'a str> {
         self.row?.facts.get(name).map(CompactText::as_str)
     }
@@ -436,7 +422,7 @@ fn change_of<'c>(changes: &'c [FieldChange], field: &FieldRef) -> Option<&'c Fie
         .map(|index| &changes[index])
 }
 
-/// Whether a reference value names `id`; members are sorted.
+/// Whether a reference value names `id`. Members are sorted, so a binary search suffices.
 pub(super) fn refers_to(value: &Value, id: &str) -> bool {
     match value {
         Value::Text(text) => text == id,

@@ -1,5 +1,6 @@
-//! An index of references, sorted by the digest of their target: one scan builds it, and each question
-//! is a binary search.
+//! An index of references, sorted by the digest of their target. One scan builds it, and each
+//! question is a binary search: without it, checking a first load would compare every resource with
+//! every other. Start reading at [`PlannedState::referrers`].
 
 use super::field_index::user;
 use super::planned_state::refers_to;
@@ -13,16 +14,16 @@ use std::hash::BuildHasher;
 /// The references before and after a plan.
 pub(super) struct ReferrerIndex<'a> {
     stored: References<'a>,
-    /// The references of what the plan creates or changes.
+    /// The references of the resources that the plan creates or changes.
     planned: References<'a>,
     /// The users whose documents name an account.
     declared_users: ReferenceList<'a>,
 }
 
-/// By the kind and index of the reference field.
+/// The references by kind and index of the reference field.
 type References<'a> = BTreeMap<(KindId, usize), ReferenceList<'a>>;
 
-/// Digest of the target's id, and who refers to it; sorted by the digest.
+/// The digest of the target's id, and the referrer; sorted by digest.
 type ReferenceList<'a> = Vec<(u64, &'a Key)>;
 
 impl<'a> ReferrerIndex<'a> {
@@ -36,6 +37,7 @@ impl<'a> ReferrerIndex<'a> {
                 accounts.map(|account| (digest(account), &declared.key))
             }))
         };
+        // The three scans are independent, so they run in parallel.
         let (stored, (planned, declared_users)) = rayon::join(
             || references(|kind| world.read_before(kind)),
             || rayon::join(|| references(|kind| world.affected(kind)), users),
@@ -47,8 +49,8 @@ impl<'a> ReferrerIndex<'a> {
         }
     }
 
-    /// The resources that may refer to an id by a field of a kind, before the plan. Two ids may have
-    /// one digest, so the caller compares the value.
+    /// The resources that may refer to an id by a field of a kind, before the plan. Two ids may
+    /// share a digest, so the caller compares the value.
     fn candidates_before<'s>(
         &'s self,
         kind: KindId,
@@ -59,7 +61,7 @@ impl<'a> ReferrerIndex<'a> {
         stored.into_iter().flat_map(move |list| matching(list, id))
     }
 
-    /// Those after the plan, some of them twice. Some no longer refer to the id.
+    /// The same after the plan. Some come twice, and some no longer refer to the id.
     fn candidates_after<'s>(
         &'s self,
         kind: KindId,
@@ -71,14 +73,13 @@ impl<'a> ReferrerIndex<'a> {
         self.candidates_before(kind, field, id).chain(planned)
     }
 
-    /// The users whose documents may name an account.
     fn candidate_users<'s>(&'s self, account: &str) -> impl Iterator<Item = &'a Key> + use<'a, 's> {
         matching(&self.declared_users, account)
     }
 }
 
 impl<'a> PlannedState<'a> {
-    /// Who would refer to `key` by the field at `field` of resources of `kind`, sorted.
+    /// The resources of a kind that would refer to `key` by a field, sorted.
     pub fn referrers(&self, kind: KindId, field: usize, key: &Key) -> Vec<&'a Key> {
         self.ask_referrers(kind, field, key);
         let links = |view: &ResourceView<'a>| view.links_to(field, &key.id);
@@ -99,7 +100,7 @@ impl<'a> PlannedState<'a> {
         found
     }
 
-    /// Who refers to `key` by that field as stored, sorted.
+    /// The same as stored, sorted.
     pub fn referrers_before(&self, kind: KindId, field: usize, key: &Key) -> Vec<&'a Key> {
         self.ask_referrers(kind, field, key);
         let links = |view: &ResourceView<'a>| view.links_to(field, &key.id);
@@ -119,8 +120,8 @@ impl<'a> PlannedState<'a> {
         found
     }
 
-    /// The users whose documents name an account, sorted, whether or not they are in the world: they
-    /// would be there if they were not held.
+    /// The users whose documents name an account, sorted, including held ones: without the hold,
+    /// the account would have them.
     pub fn declared_users(&self, account: &Key) -> Vec<&'a Key> {
         let declared = |key: &&Key| {
             let declared = self.desired.resources.get(key);
@@ -144,7 +145,7 @@ impl<'a> PlannedState<'a> {
         rows.note_lookup(|| SnapshotLookup::Referrers(kind, field, key.clone()));
     }
 
-    /// Everybody who would refer to `key`, by whatever field: (referrer, its field).
+    /// All resources that would refer to `key`, each with the index of its field.
     pub fn all_referrers(&self, key: &Key) -> Vec<(&'a Key, usize)> {
         let mut found = Vec::new();
         for kind in kinds::ALL {

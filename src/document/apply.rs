@@ -1,4 +1,4 @@
-//! What an apply came to.
+//! The result of an apply.
 
 use super::list::one_line;
 use super::{DiagnosticDocument, DocumentList, FORMAT_VERSION, HoldDocument, PlanDocument};

@@ -1,4 +1,6 @@
-//! Changes of fields: values before and after, members that come, go and change, no secrets.
+//! Changes of fields: values before and after, and the members that are added, removed and changed.
+//! Secrets are left out by the type of their field. Start reading at the conversion from a plan's
+//! change.
 
 use crate::kinds::{BOOL, LinkAttribute};
 use crate::model::{KindId, Link, Value};
@@ -60,6 +62,7 @@ impl<'a> FieldChangeDocument<'a> {
     }
 
     fn of(kind: KindId, created: bool, change: BorrowedChange<'a>) -> Self {
+        // A created resource had no values before, so `before` is left out instead of being null.
         let before = |value| (!created).then_some(value);
         let named = Self {
             field: field_name(kind, change.field),
@@ -67,6 +70,8 @@ impl<'a> FieldChangeDocument<'a> {
         };
         match FieldDelta::of(kind, change) {
             FieldDelta::Redacted => Self {
+                // A secret is redacted on both sides: even an empty side would tell whether there
+                // was one.
                 before: before(ValueDocument::REDACTED),
                 after: Some(ValueDocument::REDACTED),
                 ..named
@@ -177,6 +182,8 @@ impl<'a> From<Option<&'a Value>> for ValueDocument<'a> {
 /// A number that keeps its spelling; none where JSON readers would spell it otherwise.
 fn number(text: &str) -> Option<Number> {
     match (text.parse::<i64>(), text.parse::<f64>()) {
+        // Only a number that is written the same way again; otherwise the text is kept, so that
+        // reading the document back gives the same value.
         (Ok(whole), _) if whole.to_string() == text => Some(whole.into()),
         (_, Ok(number)) if number.to_string() == text && reads_back_exactly(number) => {
             Number::from_f64(number)

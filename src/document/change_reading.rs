@@ -1,4 +1,5 @@
-//! Changes read back from a document, by the table of kinds.
+//! Reads changes back from a document, using the table of kinds. Anything that does not fit the
+//! table is refused.
 
 use super::{
     AttributeDocument, ChangedLinkDocument, FieldChangeDocument, LinkAttributes, MemberDocument,
@@ -25,7 +26,7 @@ fn change(kind: &'static Kind, read: FieldChangeDocument<'_>) -> Result<FieldCha
     let reference = kind.field_ref(&read.field).ok_or("no such field")?;
     let field = kind.field(&reference);
     let (before, after) = match (field.map(|field| &field.ty), read.added) {
-        // Of a create nothing is removed, and a list without members is one that was declared so.
+        // A create removes nothing, and its list without members was declared so.
         (Some(FieldType::Set(_)), Some(added)) => {
             let added = ids(added)?;
             match read.removed {
@@ -34,6 +35,7 @@ fn change(kind: &'static Kind, read: FieldChangeDocument<'_>) -> Result<FieldCha
             }
         }
         (Some(FieldType::Links { .. }), Some(added)) => match read.removed {
+            // Without `removed`, it is a create, whose links have no earlier state.
             Some(removed) => links(field, added, removed, read.changed.unwrap_or_default())?,
             None => (None, Some(Value::links(created(field, added)?))),
         },
@@ -79,6 +81,8 @@ fn links(
         .into_iter()
         .map(|target| Link {
             target: target.into(),
+            // Removed links are written by their target alone, so their attributes do not come
+            // back.
             attributes: [None; 2],
         })
         .collect();
@@ -116,6 +120,7 @@ fn link(field: Option<&Field>, target: &str, read: &LinkAttributes<'_>) -> Resul
                 AttributeDocument::Flag(value) => value.to_string(),
                 AttributeDocument::Word(word) => format!("{word:?}"),
             };
+            // A file that somebody edited must not be applied with a word dropped silently.
             return Err(format!("a link has no `{name}: {value}`"));
         };
         attributes[at] = Some(choice);
@@ -143,8 +148,10 @@ fn scalar(
 ) -> Result<Option<Value>, String> {
     let value = match read {
         None | Some(ValueDocument::Nothing) => return Ok(None),
+        // The value of a secret is never in a plan; it is read from its place at the apply.
         Some(ValueDocument::REDACTED) if field.is_some_and(Field::is_secret) => Value::text(""),
         Some(_) if field.is_some_and(Field::is_secret) => {
+            // A plain secret in a plan file was written there by hand.
             return Err("a secret in a plan must be `{\"redacted\": true}`".into());
         }
         Some(ValueDocument::Redacted(_)) => return Err("not a valid value".into()),

@@ -1,4 +1,4 @@
-//! Diagnostics, the same in every output that has them.
+//! Diagnostics, in the same form in every output.
 
 use super::OriginDocument;
 use crate::diagnostic::{Code, Diagnostic, OmittedDiagnostics, Origin, Severity};

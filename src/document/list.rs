@@ -1,4 +1,4 @@
-//! Lists that may be too long to hold as documents while they are written.
+//! Lists that are written one entry at a time, because they may be too long to hold as documents.
 
 use rayon::prelude::*;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -10,6 +10,8 @@ use std::fmt;
 use std::ops::Range;
 
 /// How many elements are made into JSON at once, and how many of them by one task at least.
+// A batch bounds the memory; the least per task keeps threads from being busy with handing out
+// work.
 const BATCH_ELEMENTS: usize = 4096;
 const MIN_TASK_ELEMENTS: usize = 64;
 
@@ -84,6 +86,7 @@ impl<D: Serialize + Send + Sync> Serialize for DocumentList<'_, D> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let count = self.len();
         let mut list = to.serialize_seq(Some(count))?;
+        // In batches: the lines of each are made in parallel and written in order.
         for start in (0..count).step_by(BATCH_ELEMENTS) {
             let batch = start..count.min(start + BATCH_ELEMENTS);
             for line in self.lines(batch).map_err(S::Error::custom)? {

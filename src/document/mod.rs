@@ -1,6 +1,7 @@
-//! Everything that leaves the program as JSON, as serde types. What writes a document and what reads
-//! it back share its type: `--output json`, saved plans, the API and its OpenAPI document, the page,
-//! and the commands that talk to a daemon.
+//! Everything that leaves the program as JSON, as serde types. Writing and reading a document use
+//! the same type: `--output json`, saved plans, the API and its OpenAPI document, the page, and the
+//! commands that talk to a daemon. Doc comments on these types are shown in the OpenAPI document.
+//! Start reading at `plan.rs`.
 
 mod apply;
 mod change;

@@ -1,5 +1,6 @@
-//! The plan, which is also the saved plan: the same bytes for the same plan, a line a step, and only
-//! the steps of one batch in memory while it is written.
+//! The plan document, which is also the saved plan. The same plan gives the same bytes. It is
+//! written a step a line, with only one batch of steps in memory, since a first plan has as many
+//! steps as resources.
 
 use super::list::one_line;
 use super::{
@@ -122,6 +123,8 @@ impl<'a> PlanDocument<'a> {
             let of = plan.budget_bases.get(name).copied().unwrap_or_default();
             (name.clone(), BudgetDocument { count: *count, of })
         });
+        // Without origins: moving a document to another line does not change what is applied, and
+        // must not change the id.
         let step = |step: &'a Step| StepDocument {
             origin: None,
             ..StepDocument::from(step)
@@ -133,6 +136,7 @@ impl<'a> PlanDocument<'a> {
         Self {
             format_version: Cow::Borrowed(FORMAT_VERSION),
             id: None,
+            // Without the database, the same plan has the same id wherever it is made.
             source: (&plan.source).into(),
             database: None,
             environment: plan.environment.as_deref().map(Cow::Borrowed),
@@ -149,6 +153,7 @@ impl<'a> PlanDocument<'a> {
             budgets: budgets.collect(),
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),
+            // Diagnostics are for readers; their wording must not make another plan.
             diagnostics: None,
             errored: plan.errored,
         }

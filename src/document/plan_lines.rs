@@ -1,4 +1,5 @@
-//! The plan as lines of JSON, one a step, hold and so on, for a reader that takes them as they come.
+//! The plan as lines of JSON, one for each step or hold, for readers that process them one at a
+//! time.
 
 use super::{
     DiagnosticDocument, FORMAT_VERSION, HoldDocument, KeyDocument, SourceRefDocument, StepDocument,

@@ -1,4 +1,4 @@
-//! A plan in any of its formats.
+//! Writes a plan in any of its formats.
 
 use super::{write_lines, write_plan};
 use crate::plan::Plan;

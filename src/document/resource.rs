@@ -1,4 +1,5 @@
-//! Stored resources: their manifest form, what the database knows beside it, and who set what.
+//! Stored resources: their manifest form, what else the database knows of them, and who set each
+//! field.
 
 use super::OriginDocument;
 use super::history::change_origin;

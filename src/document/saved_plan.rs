@@ -1,7 +1,7 @@
-//! Reading a saved plan back. What was written is read exactly; anything else is refused.
+//! Reads a saved plan back. What was written is read exactly, and anything else is refused.
 //!
-//! Two things are not in a saved plan and so do not come back: what a created resource declares
-//! field by field as cells (its changes do), and secrets, whose values read back as empty text.
+//! Two things are not in a saved plan and do not come back: the cells that a created resource
+//! declares (its changes are there), and secrets, whose values read back as empty text.
 
 use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
 use crate::diagnostic::Diagnostic;
@@ -44,17 +44,19 @@ pub fn parse_plan(text: &str) -> Result<(Plan, String), SavedPlanError> {
     let document = serde_json::from_str::<SavedPlanDocument>(text);
     let version = match &document {
         Ok(document) => Some(document.format_version.to_string()),
-        // Of a newer format only the version can be expected to read.
+        // Of a newer format, only the version can be expected to be readable.
         Err(_) => serde_json::from_str::<FormatVersion>(text)
             .ok()
             .map(|version| version.format_version),
     };
+    // The version first: a newer format should be named as such, and not as a broken file.
     if let Some(version) = version.filter(|version| !version.starts_with("1.")) {
         return Err(SavedPlanError::Version(version));
     }
     let mut document = document?;
     let said = document.id.take().unwrap_or_default().into_owned();
     let plan = into_plan(document).map_err(serde_json::Error::custom)?;
+    // The id is computed anew from what was read, so a value edited after the review is found out.
     let found = plan_id(&plan);
     if said == found {
         Ok((plan, said))

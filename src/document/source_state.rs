@@ -1,5 +1,5 @@
-//! The state of one source, as the database keeps it and the API, the page, the metrics and
-//! `roster status` show it.
+//! The state of one source: kept in the database, and shown by the API, the page, the metrics and
+//! `roster status`.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;

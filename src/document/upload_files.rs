@@ -1,4 +1,4 @@
-//! The files of a tree that is sent: no more of them than a source may have.
+//! The files of a tree that is sent, limited to the number that a source may have.
 
 use super::UploadContent;
 use crate::manifest::TreeSize;
@@ -41,6 +41,8 @@ impl<'de> Visitor<'de> for UploadFilesVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut files, mut extent) = (UploadFiles::new(), TreeSize::default());
         while let Some((path, content)) = map.next_entry::<String, UploadContent>()? {
+            // Checked while reading: a daemon must not hold a tree in memory only to find it too
+            // large.
             extent.add(path.as_bytes()).map_err(A::Error::custom)?;
             files.insert(path, content);
         }

@@ -1,5 +1,5 @@
-//! The words of closed lists: what a document calls a kind, a verb or a code. A word that is in no
-//! list is refused where it is read.
+//! The words by which documents name kinds, verbs and codes. A word that is in no list is refused
+//! when it is read.
 
 use crate::diagnostic::{Code, Severity};
 use crate::kinds;

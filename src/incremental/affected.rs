@@ -1,4 +1,6 @@
-//! What the changed files of a source declare otherwise than before, and the rows that this affects.
+//! What the changed files of a source declare differently than before, and the rows that this
+//! affects. Start reading at [`AffectedResources::read`], which gives up with a reason as soon as a
+//! file that was not read could matter.
 
 use super::files::{IncrementalRead, ReadFiles};
 use super::partial_snapshot::PartialSnapshot;
@@ -13,21 +15,21 @@ use crate::store::{ClaimSummary, ReadTransaction, SnapshotQuery, StoreError};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What has to be planned of a source of which only the changed files were read.
+/// What has to be planned when only the changed files of a source were read.
 pub struct AffectedResources {
-    /// What is declared otherwise than it was applied.
+    /// The resources that are declared differently than they were applied.
     pub changed: Arc<Desired>,
-    /// How many resources these files declare that they did not declare before.
+    /// How many resources the files declare that they did not declare before.
     pub new: u64,
-    /// What they declared before, and others too.
+    /// The resources that they declared before, and that other files declare too.
     pub repeated: BTreeSet<Key>,
-    /// The rows of what changed.
+    /// The rows of the changed resources.
     pub partial: PartialSnapshot,
 }
 
 impl AffectedResources {
-    /// Reads what is stored of all that the changed files declare, or says why everything has to be
-    /// read: they no longer declare something, or something that is declared elsewhere too.
+    /// Reads what is stored of the resources in the changed files, or says why everything has to be
+    /// read: a resource is no longer declared there, or is declared somewhere else too.
     pub async fn read(
         moment: &mut ReadTransaction,
         query: &SnapshotQuery<'_>,
@@ -39,6 +41,8 @@ impl AffectedResources {
         let paths = files.digests.iter().map(|(path, _)| &**path);
         let paths = paths.chain(unread.gone.iter().map(CompactText::as_str));
         let before = moment.declared_in(source, paths).await?;
+        // A resource may have moved to another file or to another source. Only a full pass can tell
+        // a move from a removal.
         if before.keys().any(|key| !desired.resources.contains(key)) {
             return Ok(Err("a resource is no longer declared"));
         }
@@ -47,9 +51,12 @@ impl AffectedResources {
         let claims = moment.claims_on(keys).await?;
         let elsewhere =
             |claim: &ClaimSummary| claim.source != *source || !before.contains_key(&claim.key);
+        // Another source's claim decides some of the fields, and its files were not read.
         if claims.iter().any(elsewhere) {
             return Ok(Err("a resource is declared in several places"));
         }
+        // Types need the custom field definitions, so the base snapshot is read before the digests
+        // are compared.
         let rules = rules(partial.stored());
         let Some(resources) = changed_resources(desired, partial.stored(), &claims, &rules) else {
             return Ok(Err("a custom value does not fit its field"));
@@ -73,9 +80,9 @@ impl AffectedResources {
     }
 }
 
-/// What is declared otherwise than it was when the source was applied, and passwords, which may
-/// change while their reference stays; `None` when something is wrong with a custom value, whether
-/// or not what is left of its resource is as it was.
+/// The resources whose digest differs from the applied one, and those with a password, which may
+/// change behind the same reference. `None` when a custom value does not fit its field: the fault
+/// has to be reported, even when the rest of its resource is unchanged.
 fn changed_resources(
     desired: &Arc<Desired>,
     stored: &Snapshot,
@@ -97,7 +104,8 @@ fn changed_resources(
     let differ = pairs.filter(|(declared, typed)| {
         let known = known.get(&declared.key);
         let status = kinds::get(declared.key.kind).status_index();
-        // Without a status, what it says of an inactive row depends on the other sources.
+        // Without a status of its own, whether an inactive row stays so depends on the other
+        // sources.
         let undecided = known.is_some_and(|it| it.row_inactive) && declared.cell(status).is_none();
         let same = known.is_some_and(|it| it.digest == plan::current_digest(typed, rules));
         !same || undecided || secrets::has_password(declared)

@@ -1,4 +1,7 @@
-//! What an apply leaves for the next pass to compare with.
+//! What an apply leaves for the next pass to compare with: a digest of each file, the keys it
+//! declares, and a fingerprint of the configuration. [`checkpoint`] makes it from the plan and what
+//! was read. A file whose digest is left out is read again next time; that is how anything still
+//! open comes back.
 
 use super::files::{IncrementalRead, ReadFiles};
 use crate::config::{Config, Source};
@@ -8,16 +11,16 @@ use crate::plan::{Plan, StepVerb};
 use crate::store::{CheckpointUpdate, FileCheckpoint, IncrementalUpdate, PackedKeys};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an incremental plan takes over from the checkpoint before it.
+/// What an incremental plan takes over from the previous checkpoint.
 #[derive(Clone, Debug, Default)]
 pub struct CheckpointBasis {
     /// How many resources the source declares, those of the files that were read included.
     pub resources: u64,
-    /// How many it claimed before.
+    /// How many resources it claimed before this plan.
     pub claimed: u64,
-    /// What it claims without declaring it, of kinds of which nothing is ever removed.
+    /// The resources it claims without declaring them, of kinds that are never removed.
     pub orphans: Vec<Key>,
-    /// What the files that were read declared before, and others too.
+    /// The resources that the files read now declared before, and that other files declare too.
     pub repeated: BTreeSet<Key>,
 }
 
@@ -28,16 +31,17 @@ pub struct PassFacts<'a> {
     /// What was planned, with the passwords that it names.
     pub desired: &'a Desired,
     pub files: &'a ReadFiles,
-    /// If only what changed was read.
+    /// Set when only the changed files were read.
     pub incremental: Option<(&'a IncrementalRead, &'a CheckpointBasis)>,
 }
 
-/// What an apply of a whole source leaves to be remembered.
+/// The checkpoint of a source that was applied whole.
 pub fn checkpoint(pass: &PassFacts<'_>, plan: &Plan) -> CheckpointUpdate {
     let unread = pass.incremental;
     let desired = unread.map_or(pass.desired, |(unread, _)| &unread.declared);
     let mut files = read_files(pass.files, desired, unread.map(|(_, basis)| basis));
-    // What is deleted is not there next time; a password may change while its reference stays.
+    // A deleted row is gone next time, and its file has to be read to see that it is declared anew.
+    // A password may change behind the same reference.
     let deleted = plan
         .steps
         .iter()
@@ -49,12 +53,14 @@ pub fn checkpoint(pass: &PassFacts<'_>, plan: &Plan) -> CheckpointUpdate {
             file.digest = None;
         }
     }
-    // What is held without being declared is in no file: it has to be looked for.
+    // A hold on something that no file declares would be forgotten if its files were skipped, so no
+    // file is remembered and the next pass reads everything.
     let undeclared = plan
         .held
         .iter()
         .any(|held| !desired.resources.contains(&held.key));
     let open = undeclared || !plan.waits_for.is_empty();
+    // With removals off, something is missing that a later pass must judge: it must not be skipped.
     if open || !desired.removals_off.is_empty() {
         files.clear();
     } else {
@@ -81,7 +87,7 @@ pub fn checkpoint(pass: &PassFacts<'_>, plan: &Plan) -> CheckpointUpdate {
     }
 }
 
-/// The files that were read, with what each declares.
+/// The files that were read, with the keys that each declares.
 fn read_files(
     read: &ReadFiles,
     desired: &Desired,
@@ -96,6 +102,8 @@ fn read_files(
         };
         files.insert(CompactText::new(path), file);
     }
+    // Every place is recorded, not only the one that won: when that one goes, the others still
+    // declare the key.
     let again = read.repeated.iter();
     let again = again.flat_map(|(key, paths)| paths.iter().map(move |path| (key, path)));
     for (key, path) in again {
@@ -114,7 +122,7 @@ fn read_files(
     files
 }
 
-/// What stays as it was remembered beside the files that were read again.
+/// The parts of the checkpoint that an incremental pass changes; the rest stays.
 fn incremental_update(
     unread: &IncrementalRead,
     basis: &CheckpointBasis,
@@ -131,9 +139,10 @@ fn incremental_update(
     }
 }
 
-/// Whatever decides, besides the files, what a source comes to: the table of kinds, the release
-/// and the configuration.
+/// A digest of everything besides the files that decides what a source declares: the kinds, the
+/// release and the configuration. After a change of any, unchanged files may mean something else.
 pub fn fingerprint(config: &Config, source: &Source) -> Digest {
+    // The authority of the other sources too: it decides which fields this source may write.
     let peers: Vec<_> = config
         .sources
         .iter()

@@ -1,4 +1,5 @@
-//! Which files of a source changed since it was applied.
+//! Which files of a source changed since it was last applied. [`why_not_incremental`] asks whether
+//! comparing is worthwhile at all, [`FileChanges`] compares.
 
 use super::checkpoint::fingerprint;
 use crate::config::{Config, Source};
@@ -11,36 +12,35 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Stands before the path of a file that a manifest names where paths of manifests stand too.
+/// Marks the path of a file that a manifest names, in the map that also holds the paths of
+/// manifests.
 pub const CONTENT_PREFIX: &str = "=";
 
-/// The files of a source that were read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadFiles {
-    /// Their digests.
     pub digests: Vec<(Arc<str>, Digest)>,
-    /// Those of them that have to be read again though they are the same.
+    /// The files that have to be read again even when they are unchanged.
     pub reread_always: BTreeSet<Arc<str>>,
-    /// The files that manifests name, with their digests; `=` stands before the path.
+    /// The files that manifests name, with their digests; the paths begin with `=`.
     pub contents: Vec<(Arc<str>, Digest)>,
-    /// What is written out in several places, and the files of these.
+    /// The keys that are declared in several places, with the files of these.
     pub repeated: RepeatedKeys,
-    /// The files without a document, and empty folders in their place.
+    /// The files without a document, and empty folders in place of files.
     pub blank: Vec<Arc<str>>,
 }
 
-/// What of a source was not read, because it is as it was when the source was last applied.
+/// What an incremental pass knows of the files that it did not read.
 #[derive(Clone, Debug, Default)]
 pub struct IncrementalRead {
-    /// The files that are gone since.
+    /// The files that are gone since the last apply.
     pub gone: Vec<CompactText>,
     /// The revision that was applied.
     pub since: String,
-    /// What all of the files that were read declare.
+    /// Everything that the files read now declare.
     pub declared: Arc<Desired>,
 }
 
-/// How the files of a source differ from those that were applied last.
+/// How the files of a source differ from those last applied.
 pub struct FileChanges {
     changed: BTreeMap<Arc<str>, Digest>,
     /// How many files there are.
@@ -50,7 +50,7 @@ pub struct FileChanges {
     pub revision: Arc<str>,
 }
 
-/// Why all files of a source have to be read, before one is looked at.
+/// Why all files have to be read, as far as the configuration and the checkpoint show it.
 pub fn why_not_incremental(
     config: &Config,
     source: &Source,
@@ -62,6 +62,7 @@ pub fn why_not_incremental(
             source.authority.mode(kind, &kinds::own_field(field)) == AuthorityMode::Enforce
         })
     };
+    // Two directories may hold files of the same names with other customers in them.
     if source.unnamed && applied.path != source.written {
         return Some("it was applied from another path");
     }
@@ -69,12 +70,14 @@ pub fn why_not_incremental(
         return Some("its last apply left something open that no file declares");
     }
     let same_rules = applied.fingerprint == fingerprint(config, source);
+    // Rule kinds decide what every other resource means, and a field that is only a seed may have
+    // been changed elsewhere without counting as drift: neither shows in a file's digest.
     (!same_rules || !kinds::RULE_KINDS.into_iter().all(enforced))
         .then_some("the release or the configuration changed")
 }
 
 impl FileChanges {
-    /// Compares the files of a tree with those that were applied, or says why all have to be read.
+    /// Compares the files of a tree with those last applied, or says why all have to be read.
     pub fn between(tree: &Tree, applied: &SourceCheckpoint) -> Result<Self, &'static str> {
         if !tree.diagnostics.is_empty() || !same_contents(tree, &applied.files) {
             return Err("its folder, or a file that it names, changed");
@@ -86,7 +89,8 @@ impl FileChanges {
             .filter(|(path, digest)| differs(path, *digest))
             .cloned()
             .collect();
-        // Reading a third again is no shorter than reading everything.
+        // With a third of the files to read, an incremental pass is no faster than a full one. Up
+        // to three files are always few.
         if changed.len() > 3 && changed.len() * 3 > digests.len() {
             return Err("many files changed");
         }
@@ -96,6 +100,7 @@ impl FileChanges {
         let all = digests.iter().map(|(path, digest)| (&**path, *digest));
         Ok(Self {
             gone: gone.cloned().collect(),
+            // A commit names the whole tree; without one, all digests together do.
             revision: match &tree.revision {
                 Some(commit) => Arc::clone(commit),
                 None => manifest::revision(all).to_string().into(),
@@ -105,7 +110,6 @@ impl FileChanges {
         })
     }
 
-    /// How many files changed.
     pub fn count(&self) -> usize {
         self.changed.len()
     }
@@ -121,7 +125,6 @@ impl FileChanges {
     }
 }
 
-/// The path of a file that a manifest names is remembered with this before it.
 fn is_content(path: &str) -> bool {
     path.starts_with(CONTENT_PREFIX)
 }
@@ -132,6 +135,7 @@ fn same_contents(tree: &Tree, known: &BTreeMap<CompactText, Option<Digest>>) -> 
         let (path, Some(digest)) = (&path[CONTENT_PREFIX.len()..], digest) else {
             return false;
         };
+        // Git knows the digest without reading the file; a directory has to be read.
         match tree.digest(path) {
             Some(now) => now == *digest,
             None => tree

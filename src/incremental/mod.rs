@@ -1,11 +1,12 @@
-//! What did not change since the last apply is not read again.
+//! Incremental passes: files that did not change since the last apply are not read again.
 //!
-//! The files of a source are compared with the checkpoint of its last apply (`files`). What the
-//! changed ones declare is planned on the rows that it affects (`affected`), by the same planner as
-//! everything. Whatever the planner looks up beyond these rows is read too, and the plan made again
-//! (`partial_snapshot`). What only everything can answer is left to a pass over everything: removals,
-//! holds, errors, and what is declared or changed in several places. Every function here takes values
-//! and returns values; [`crate::reconcile`] reads the sources and calls the planner.
+//! The files of a source are compared with the checkpoint of its last apply (`files`,
+//! `checkpoint`). What the changed files declare is planned on the rows that it affects
+//! (`affected`), by the same planner as always; when the planner looks up other rows, these are
+//! read and the plan is made again (`partial_snapshot`). Removals, holds, errors, and resources
+//! declared in several places need a pass over everything, and `partial_plan` recognises them. All
+//! functions here take values and return values; [`crate::reconcile`] reads the sources and calls
+//! the planner.
 
 mod affected;
 mod checkpoint;
@@ -21,7 +22,7 @@ pub use partial_snapshot::PartialSnapshot;
 
 use crate::config::Source;
 
-/// Logs why everything is read, as every pass that does so must.
+/// Logs why everything is read, and returns the `None` that makes the caller do so.
 pub fn read_everything_because<T>(source: &Source, why: &str) -> Option<T> {
     tracing::info!("source {}: reading everything: {why}", source.name);
     None

@@ -1,4 +1,5 @@
-//! Whether a plan on a part of the database is the plan on all of it, and what it says of the rest.
+//! Decides whether a plan made on a part of the database equals the plan on all of it, and fills in
+//! the totals that the part cannot know. Start reading at [`why_not_usable`].
 
 use super::checkpoint::CheckpointBasis;
 use super::files::{IncrementalRead, ReadFiles};
@@ -10,13 +11,13 @@ use crate::store::{ReadTransaction, StoreError};
 /// How many resources a source declares and claims, as of its last apply.
 pub struct ClaimTotals {
     pub basis: CheckpointBasis,
-    /// How many live rows nobody claims.
+    /// How many live rows no source claims.
     unclaimed: u64,
 }
 
 impl ClaimTotals {
-    /// Reads them, unless another apply came between or somebody else changed a row that the source
-    /// claims.
+    /// Reads the totals. `None` when another apply came in between, or a row that the source claims
+    /// was changed by something else than Roster.
     pub async fn read(
         moment: &mut ReadTransaction,
         source: &str,
@@ -27,6 +28,7 @@ impl ClaimTotals {
         };
         let counts = moment.claim_counts(source).await?;
         tracing::debug!(source, ?counts, "compared claims and rows");
+        // All three have to agree: another apply, or another writer, may have come in between.
         let same = applied.revision == unread.since
             && applied.claimed == counts.claimed
             && counts.foreign == 0;
@@ -41,13 +43,16 @@ impl ClaimTotals {
         }))
     }
 
-    /// The plan of a source that is as it was applied, after the plans of others.
+    /// The plan of a source that is unchanged since its last apply, when the plans in `earlier`
+    /// come first.
     pub fn unchanged_plan(
         &self,
         desired: &Desired,
         moment: &ReadTransaction,
         earlier: &[Plan],
     ) -> Plan {
+        // What the earlier plans of this pass adopt is claimed by the time that this one is
+        // applied.
         let adopted: u64 = earlier.iter().map(|plan| plan.summary.adopt).sum();
         Plan {
             source: SourceRef {
@@ -66,7 +71,7 @@ impl ClaimTotals {
         }
     }
 
-    /// Adds to a plan of the changed files what it does not say of the unchanged ones.
+    /// Adds to a plan of the changed files the totals of the unchanged ones.
     pub fn complete(&self, plan: &mut Plan, desired: &Desired, stored: &Snapshot) {
         plan.summary.unchanged = self.basis.resources - plan.steps.len() as u64;
         plan.orphans.clone_from(&self.basis.orphans);
@@ -74,7 +79,7 @@ impl ClaimTotals {
     }
 }
 
-/// How many live rows nobody claims once those that are declared were adopted.
+/// How many live rows no source claims once the declared ones are adopted.
 pub fn unclaimed_after(before: u64, desired: &Desired, stored: &Snapshot) -> u64 {
     let new = |key: &Key| stored.rows.has_read(key) && !stored.claims.contains_key(key);
     let declared = desired.resources.iter();
@@ -82,7 +87,7 @@ pub fn unclaimed_after(before: u64, desired: &Desired, stored: &Snapshot) -> u64
     before.saturating_sub(adopted)
 }
 
-/// Why a plan of the changed files is not the one of all of them.
+/// Why a plan of the changed files may differ from the plan of all files.
 pub fn why_not_usable(
     plan: &Plan,
     files: &ReadFiles,
@@ -91,16 +96,18 @@ pub fn why_not_usable(
     let repeated = |key: &Key| files.repeated.contains_key(key) || basis.repeated.contains(key);
     let steps = plan.steps.iter().map(|step| &step.key);
     let mut touched = steps.chain(plan.claim_updates.iter().map(|agreed| &agreed.key));
+    // The other place may be a file that was not read and that says something else.
     if touched.any(repeated) {
         return Some("a changed resource is also declared elsewhere");
     }
     (!needs_no_decision(plan)).then_some("the change needs a decision")
 }
 
-/// Whether a plan changes what is declared, and nobody has to decide.
-///
-/// What guards are a share of is counted in the database, so they are those of the whole.
+/// Whether nobody has to decide anything about the plan. Holds and releases depend on resources
+/// that were not read. The bases of the guards are counted in the database, so those are exact here
+/// too.
 fn needs_no_decision(plan: &Plan) -> bool {
+    // A step on a rule kind changes what the files that were not read mean.
     let judges = |step: &Step| kinds::RULE_KINDS.contains(&step.key.kind);
     !plan.errored
         && plan.held.is_empty()

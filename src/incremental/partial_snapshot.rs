@@ -1,4 +1,5 @@
-//! A snapshot that holds some rows, and grows by what the planner looks up beyond them.
+//! A snapshot that holds some rows of the database and grows by whatever the planner looks up
+//! beyond them. Start reading at `plan_until_complete`.
 
 use crate::kinds;
 use crate::model::{Key, LookupRecorder, Snapshot, SnapshotLookup};
@@ -6,10 +7,12 @@ use crate::store::{ReadTransaction, SnapshotQuery, StoreError};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often a plan is made on a partial snapshot before everything is read instead.
+/// How many times a plan is made on a partial snapshot before everything is read instead. Each
+/// round follows the references one step further.
 const ROUNDS: usize = 24;
 
-/// What was looked up beyond a partial snapshot. Rules look things up in parallel.
+/// The look-ups that a partial snapshot could not answer. Behind a lock, since rules run in
+/// parallel.
 #[derive(Debug, Default)]
 struct LookupLog(Mutex<BTreeSet<SnapshotLookup>>);
 
@@ -54,7 +57,7 @@ impl PartialSnapshot {
         &self.stored
     }
 
-    /// Reads what answers more look-ups; whether that is little enough to be worth it.
+    /// Reads what answers more look-ups. Returns whether they were few enough to be worth it.
     pub async fn extend(
         &mut self,
         moment: &mut ReadTransaction,
@@ -65,8 +68,8 @@ impl PartialSnapshot {
         Ok(few)
     }
 
-    /// Makes the plan, reads what the planner looked up beyond the snapshot, and makes it again until
-    /// nothing is missing; `None` when that takes everything.
+    /// Makes the plan, reads what it looked up beyond the snapshot, and repeats until nothing is
+    /// missing. `None` when that would take the whole database.
     pub async fn plan_until_complete<P>(
         mut self,
         moment: &mut ReadTransaction,
@@ -76,11 +79,14 @@ impl PartialSnapshot {
             self.log.take();
             let made = plan(&self.stored);
             let mut missing = self.log.take();
+            // A row that was asked for and does not exist stays missing; without this the loop
+            // never ends.
             missing.retain(|lookup| !self.answered.contains(lookup));
             if missing.is_empty() {
                 return Ok(Some((made, self.stored)));
             }
-            // What is missing may be all that is wrong, and nobody asks for everything once it is there.
+            // A rule may have asked for everything only because a row was missing. The single rows
+            // come first; if that was not the reason, it asks again.
             if missing.len() > 1 {
                 missing.remove(&SnapshotLookup::Everything);
             }

@@ -1,19 +1,21 @@
-//! When a resource that a source does not name counts as gone, and the notes when it does not.
+//! Decides when a resource that a source does not name counts as gone, and writes the notes for
+//! when it does not.
 //!
-//! A tree that people write names everything, so what it leaves out is gone at once. An export may forget
-//! somebody once: it has to leave a resource out of several files in a row. `removal.rs` is the caller.
+//! A tree that people write names everything, so what it leaves out is gone at once. An export may
+//! forget a customer once, so it has to leave a resource out of several exports in a row. The
+//! caller is `removal.rs`.
 
 use super::context::PlanContext;
 use crate::diagnostic::{Diagnostic, agreed, codes};
 use crate::model::Key;
 
-/// How many reasons are named.
+/// How many reasons a note lists before it only counts the rest.
 const NAMED: usize = 5;
 
-/// Whether a source that may forget somebody once has not named a resource often enough.
+/// Whether the source has left the resource out often enough for it to count as gone.
 pub(super) fn counts_as_absent(context: &PlanContext<'_>, key: &Key) -> bool {
     let Some(times) = context.rules.absent_after else {
-        // An export takes nobody away unless it is said when.
+        // Exports do not remove anything unless `absence.after` says when.
         return !context.desired.partial;
     };
     let missed = context
@@ -22,10 +24,11 @@ pub(super) fn counts_as_absent(context: &PlanContext<'_>, key: &Key) -> bool {
         .get(key)
         .copied()
         .unwrap_or_default();
+    // Planning the same export again is no further absence.
     missed + u32::from(context.rules.is_new_export) >= times
 }
 
-/// That what is missing may stand in a row whose id cannot be read.
+/// Says that missing resources stay, because they may be in a row whose id cannot be read.
 pub(super) fn hidden_keys(context: &PlanContext<'_>, missing: usize) -> Diagnostic {
     let whys: Vec<&str> = context
         .desired
@@ -50,7 +53,7 @@ fn resources_stay(missing: usize, what: &str) -> String {
     agreed(missing, (&one, &several), ("stays", "stay"))
 }
 
-/// That nothing is removed, and why.
+/// Says that nothing is removed, and why.
 pub(super) fn removals_off(context: &PlanContext<'_>, missing: usize) -> Diagnostic {
     let all = &context.desired.removals_off;
     let mut reasons = all[..all.len().min(NAMED)].join("; ");
@@ -66,7 +69,8 @@ pub(super) fn removals_off(context: &PlanContext<'_>, missing: usize) -> Diagnos
         .help("Fix the errors above. Removals resume on the next pass.")
 }
 
-/// That what is missing here may be declared by another source of which not everything is known.
+/// Says that missing resources stay, because another source that cannot be read whole may declare
+/// them.
 pub(super) fn hidden_elsewhere(
     context: &PlanContext<'_>,
     peer: &str,

@@ -1,7 +1,6 @@
-//! The database as it will be once a plan is applied, in memory.
-//!
-//! The next source is planned on it, as if the plan of the one before had been applied. [`advance`] does to
-//! a snapshot what the store does to its tables.
+//! Applies a plan to a snapshot in memory. The next source of a pass is planned on the result, as
+//! if the plan before it had been applied. [`advance`] does to a snapshot what the store does to
+//! its tables; the two have to agree, or the second plan is stale when it is applied.
 
 use super::types::{ClaimAction, Plan, Step, StepReason, StepVerb};
 use crate::kinds::{self, Kind};
@@ -10,7 +9,6 @@ use crate::model::{
     Value,
 };
 
-/// Applies `plan` to `stored`, in memory, as the store would.
 pub fn advance(stored: &mut Snapshot, plan: &Plan) {
     let mut gone = Vec::new();
     for step in &plan.steps {
@@ -21,13 +19,17 @@ pub fn advance(stored: &mut Snapshot, plan: &Plan) {
         }
         claim(stored, plan, step);
     }
+    // After the loop, in one sweep: removing rows one by one would move the others each time.
     if !gone.is_empty() {
         stored.rows.retain(|row| !gone.contains(&row.key));
         for key in gone {
             stored.claims.remove(&key);
+            // The id can never be used again, also not by the next source of this pass.
             stored.retired.insert(key);
         }
     }
+    // A new record replaces the old one of the same step; otherwise the same step would be held
+    // twice.
     let forgets = |old: &HeldStep| {
         let mut records = plan.forgotten_steps.iter().chain(&plan.remembered_steps);
         records.any(|record| record.is_same_step(old))
@@ -45,7 +47,7 @@ pub fn advance(stored: &mut Snapshot, plan: &Plan) {
     }
 }
 
-/// The version that follows another: positive, counting, never the same.
+/// The version that follows another: always positive, and never the same one.
 pub fn next_version(version: i64) -> i64 {
     if version > 0 {
         version + 1
@@ -54,7 +56,7 @@ pub fn next_version(version: i64) -> i64 {
     }
 }
 
-/// A row with the defaults of its kind and nothing else.
+/// A row with only the defaults of its kind.
 pub fn default_row(key: &Key) -> Row {
     let kind = kinds::get(key.kind);
     Row {
@@ -77,7 +79,7 @@ pub fn default_row(key: &Key) -> Row {
 fn create(stored: &mut Snapshot, step: &Step) {
     let mut row = default_row(&step.key);
     let changes = step.changes();
-    // A list that is stated takes the place of its default.
+    // Cleared first: a stated list replaces its default instead of being merged into it.
     for change in changes.iter().filter(|change| change.after.is_some()) {
         row.set(&change.field, None);
     }
@@ -91,6 +93,8 @@ fn change(stored: &mut Snapshot, step: &Step) {
         return;
     };
     let changes = step.changes();
+    // A step without changes only claims. A new version would make every other claim on the row
+    // look outdated.
     if changes.is_empty() {
         return;
     }
@@ -108,6 +112,7 @@ fn register(stored: &mut Snapshot, row: &Row) {
     }
     let index = kinds::get(kinds::ACCOUNT).expect_index("customerNumber");
     if let Some(number) = row.values[index].as_ref().and_then(Value::as_text) {
+        // The first account keeps a number for ever, even after its row has another one.
         stored
             .customer_numbers
             .entry(CompactText::new(number))
@@ -126,7 +131,7 @@ fn set(row: &mut Row, changes: &[FieldChange]) {
     }
 }
 
-/// The list after a change that names only the members that differ.
+/// The list after a change, which names only the members that differ.
 fn merged(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
     let went: Vec<&CompactText> = change.before.iter().flat_map(Value::members).collect();
     let links = matches!(
@@ -154,7 +159,8 @@ fn merged(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
     (!all.is_empty()).then(|| Value::set(all))
 }
 
-/// Other sources' claims that were current stay so when their fields were left alone.
+/// Moves the claims of other sources to the new version, if they were current and do not concern
+/// the changed fields. Otherwise those sources would compare the whole row in the next pass.
 fn move_claims(
     stored: &mut Snapshot,
     kind: &Kind,
@@ -176,6 +182,7 @@ fn move_claims(
 
 fn claim(stored: &mut Snapshot, plan: &Plan, step: &Step) {
     let seen = stored.rows.get(&step.key).map_or(0, |row| row.version);
+    // Before the claim below: a removal has none, and its mark must see the new version.
     if step.reason == StepReason::Removed {
         mark_gone(stored, &plan.source.name, &step.key);
     }

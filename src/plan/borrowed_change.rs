@@ -1,6 +1,5 @@
-//! The values that a step gives its fields, borrowed from the plan. `Step::changes` copies them;
-//! for a first load those copies would cost more than inserting the rows.
-//! cost more than its row, and more than its line in a document.
+//! The values that a step gives its fields, borrowed from the plan. [`Step::changes`] copies them;
+//! for a first load, those copies would cost more than inserting the rows.
 
 use super::types::{Step, StepBody};
 use crate::kinds;
@@ -25,6 +24,8 @@ impl Step {
                 let cells = declared.cells.iter();
                 all.extend(cells.filter_map(|stated| created(self, stated)));
                 all.extend(derived.iter().map(BorrowedChange::from));
+                // Declared cells and derived fields are each sorted already; most creates have
+                // nothing derived.
                 if !all.is_sorted_by(|a, b| a.field <= b.field) {
                     all.sort_by(|a, b| a.field.cmp(b.field));
                 }

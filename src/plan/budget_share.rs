@@ -1,7 +1,6 @@
-//! What each effect of a plan counts against, and which accounts a user leaves by it.
-//!
-//! Guards add the shares up, a budget at a time (`guard.rs`), and compare them with what there is
-//! (`guard_base.rs`).
+//! What each effect of a plan counts against, and which accounts a user leaves by it. Guards add up
+//! these shares per budget (`guard.rs`) and compare the sums with their bases (`guard_base.rs`).
+//! Start reading at [`undecided`].
 
 use super::context::PlanContext;
 use super::effects::{self, change_of, takes_out_of_use};
@@ -12,8 +11,8 @@ use crate::kinds::{self, Kind};
 use crate::model::{FieldChange, FieldRef, Key, Row, Value};
 use std::collections::BTreeSet;
 
-/// What a step counts against: `User.deactivate`, `Account.website.clear`, `User.email.change`,
-/// `User.deactivate@acme`.
+/// The name of a budget: `User.deactivate`, `Account.website.clear`, `User.email.change`, or
+/// `User.deactivate@acme` for one account.
 pub(super) type BudgetName = String;
 
 /// One effect's share of a budget.
@@ -24,8 +23,8 @@ pub(super) struct BudgetShare {
     pub change: Option<FieldChange>,
 }
 
-/// What an effect counts against, without the part that an approval decided about and without the fields
-/// that an export has lost: those are a hold of their own.
+/// The shares of an effect, without what an approval already decided and without the fields that an
+/// export has lost, which are held separately.
 pub(super) fn undecided<'a>(
     context: &'a PlanContext<'_>,
     left: &'a PlanRemainder,
@@ -41,13 +40,14 @@ pub(super) fn undecided<'a>(
                 && change_of(effect, field).is_some()
     };
     let shares = shares(context, world, effect).into_iter();
+    // A share without a field is the status of the resource.
     shares.filter(move |share| {
         let field = share.change.as_ref().map(|change| &change.field);
         !is_decided(field.unwrap_or(&status))
     })
 }
 
-/// What one effect counts against.
+/// All shares of one effect.
 fn shares(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
@@ -61,6 +61,7 @@ fn shares(
     };
     let mut shares = Vec::new();
     match &effect.outcome {
+        // A create takes nothing away, so no budget limits it.
         EffectOutcome::Create { .. } => return shares,
         EffectOutcome::Delete => shares.push(whole("delete")),
         EffectOutcome::Change(changes) => {
@@ -71,6 +72,8 @@ fn shares(
                 .and_then(|change| change.after.as_ref())
                 .and_then(Value::as_text)
             {
+                // Counted by what happens, not by the verb: an adopt that activates gives access
+                // back too.
                 Some("inactive") => shares.push(whole("deactivate")),
                 Some(_) => shares.push(whole("reactivate")),
                 None => {}
@@ -86,6 +89,7 @@ fn shares(
 
 fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) -> Vec<BudgetShare> {
     let mut shares = Vec::new();
+    // Filling an empty field takes nothing from anybody.
     if change.field.own() == Some(kind.status_index()) || change.before.is_none() {
         return shares;
     }
@@ -101,6 +105,7 @@ fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) ->
     };
     let list = matches!(change.before, Some(Value::List(_) | Value::Links(_)));
     if list {
+        // One per resource, not per link: a user who leaves two groups is one user.
         count(".unlink", u64::from(!removed_members(change).is_empty()));
     } else if change.after.is_none() {
         count(".clear", 1);
@@ -121,7 +126,7 @@ fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) ->
     shares
 }
 
-/// The members that a change takes out of a list.
+/// The members that a change removes from a list.
 fn removed_members(change: &FieldChange) -> Vec<&str> {
     let after: BTreeSet<&str> = members(change.after.as_ref()).into_iter().collect();
     let mut before = members(change.before.as_ref());
@@ -129,13 +134,12 @@ fn removed_members(change: &FieldChange) -> Vec<&str> {
     before
 }
 
-/// The members of a list.
 fn members(list: Option<&Value>) -> Vec<&str> {
     let all = list.into_iter().flat_map(Value::members);
     all.map(compact_str::CompactString::as_str).collect()
 }
 
-/// Whether a link that stays gets other attributes.
+/// Whether a link that stays gets other attributes, such as another level.
 fn changes_links(change: &FieldChange) -> bool {
     let after = change.after.as_ref().map_or(&[][..], Value::as_links);
     let before = change.before.as_ref().map_or(&[][..], Value::as_links);
@@ -146,7 +150,8 @@ fn changes_links(change: &FieldChange) -> bool {
     })
 }
 
-/// What an account that stays active loses: its users, by deactivation, deletion or unlinking.
+/// The shares of the accounts that lose a user, by deactivation, deletion or unlinking, while they
+/// stay active themselves.
 fn account_shares(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
@@ -159,18 +164,19 @@ fn account_shares(
         .stored
         .rows
         .get(&effect.key)
-        // Who comes back in this plan is there in the next pass.
+        // A user reactivated by this plan is active in the next pass, so leaving counts there too.
         .filter(|row| is_live(row) || effects::verb(context, effect) == StepVerb::Reactivate)
     else {
         return Vec::new();
     };
     let left = accounts_left(row, effect);
+    // An account that goes too loses its users as a consequence; that is judged as one account.
     let stays = |account: &&str| {
         world
             .after(&Key::new(kinds::ACCOUNT, account))
             .is_some_and(|view| view.is_live())
     };
-    // A link that the same plan makes is there in the next pass.
+    // A link that this plan adds exists in the next pass.
     let lost = left.stored.union(&left.linked).copied().filter(stays);
     lost.map(|account| BudgetShare {
         budget: format!("User.deactivate@{account}"),
@@ -180,18 +186,17 @@ fn account_shares(
     .collect()
 }
 
-/// The accounts that a user leaves.
+/// The accounts that a user leaves: all of them when the user is deactivated or deleted, otherwise
+/// those that the user is unlinked from.
 pub(super) struct AccountsLeft<'e> {
-    /// Those of the row.
+    /// Accounts of the stored row.
     pub stored: BTreeSet<&'e str>,
-    /// Those that the same effect links although the user goes out of use.
+    /// Accounts that the same effect links although it deactivates the user.
     linked: BTreeSet<&'e str>,
-    /// The change that unlinks them; `None` when the user goes out of use.
+    /// The change that unlinks them; `None` when the user is deactivated or deleted.
     by: Option<&'e FieldChange>,
 }
 
-/// The accounts that a user leaves: all when the user goes out of use, else those of which it is
-/// unlinked.
 pub(super) fn accounts_left<'e>(row: &'e Row, effect: &'e ResourceEffect) -> AccountsLeft<'e> {
     let accounts = kinds::own_field(kinds::get(kinds::USER).expect_index("accounts"));
     let change = change_of(effect, &accounts);
@@ -211,7 +216,7 @@ pub(super) fn accounts_left<'e>(row: &'e Row, effect: &'e ResourceEffect) -> Acc
     }
 }
 
-/// Whether a row is active or, of a kind without status, there.
+/// Whether a row is active, or exists at all if its kind has no status.
 pub(super) fn is_live(row: &Row) -> bool {
     let kind = kinds::get(row.key.kind);
     !kind.has_status

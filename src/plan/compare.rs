@@ -1,7 +1,6 @@
-//! One field: what is declared against what is stored.
-//!
-//! [`compare`] returns a verdict: keep, write, hold or only report. The cell decides what the field would
-//! become ([`target`]); the authorities of this source and of the others decide who writes it.
+//! Compares one declared field with its stored value. [`compare`] returns a verdict: keep, write,
+//! hold or only report. What the field would become depends on the cell ([`target`]); who may write
+//! it depends on the authority of this source and of the others.
 
 use super::context::PlanContext;
 use super::peer::PeerStatement;
@@ -15,36 +14,35 @@ use crate::model::{
 };
 use std::sync::Arc;
 
-/// What one stated field asks for.
+/// What becomes of one stated field.
 pub(super) enum FieldVerdict {
-    /// Nothing: it says nothing, or the row has it already.
+    /// The field says nothing, or the row has the value already.
     Keep,
-    /// The row differs, and somebody else decides: the row, or another source, which is named
-    /// when it writes nothing now.
+    /// The row differs, and its value or another source takes precedence. That source is named when
+    /// it writes nothing now.
     Yield(FieldRef, Option<Arc<str>>),
-    /// The row differs, and the source may only look.
+    /// The row differs, and the source may only observe it.
     Observed(FieldChange),
-    /// The row differs because somebody else changed it, and that is only reported.
+    /// The row was changed outside Roster, and the source only reports drift.
     Reported(FieldChange),
-    /// Another source enforces another value, and nothing says who wins.
+    /// Another source enforces another value, and no order is declared.
     Conflict(FieldChange, Vec<Arc<str>>),
-    /// The row gets this; `drift` when what is declared did not change.
+    /// The value is written.
     Set {
         change: FieldChange,
-        /// Whether what is declared is what the last apply saw.
+        /// Whether the declared value is the one that the last apply saw.
         drift: bool,
     },
-    /// Part of it would give back access that somebody took elsewhere.
+    /// Part of the change would give back access that was taken away outside Roster.
     Regain {
         whole: FieldChange,
-        /// What may be done at once, if anything.
+        /// The part that may be written at once, if any.
         rest: Option<FieldChange>,
         /// What the claim records of the field from now on: see [`ResourceDraft`](super::draft::ResourceDraft).
         recorded: Vec<CompactText>,
     },
 }
 
-/// Compares one stated field of `row`.
 pub(super) fn compare(
     context: &PlanContext<'_>,
     kind: &'static Kind,
@@ -54,6 +52,8 @@ pub(super) fn compare(
     claim: Option<&Claim>,
 ) -> FieldVerdict {
     let field = kind.field(&stated.field);
+    // Members that an export no longer names must be among those to remove before the target is
+    // computed.
     let cell = super::dropped_members::with_dropped(context, kind, key, stated, claim);
     let Some(after) = target(field, &cell, row.value(&stated.field)) else {
         return FieldVerdict::Keep;
@@ -67,6 +67,7 @@ pub(super) fn compare(
         before,
         after,
     };
+    // Two sources that write one phone number differently would overwrite each other in every pass.
     let same = same_value(field, change.before.as_ref(), change.after.as_ref());
     if same && is_shared(context, kind, key, &change) {
         return FieldVerdict::Keep;
@@ -82,6 +83,7 @@ fn judge(
     change: FieldChange,
     claim: Option<&Claim>,
 ) -> FieldVerdict {
+    // Our own authority comes first: a source that may only observe cannot be in conflict.
     match context.mode(kind, &stated.field) {
         AuthorityMode::Observe => return FieldVerdict::Observed(change),
         AuthorityMode::Seed if change.before.is_some() => {
@@ -91,6 +93,8 @@ fn judge(
     }
     let name = kind.field_name(&stated.field);
     let said = digest::short_digest(&stated.cell);
+    // Other sources come before drift and regained access: what another source decides is neither
+    // drift nor a loss of access.
     match rivals(context, kind, key, &change) {
         RivalSources::None => {}
         RivalSources::Win(idle) => return FieldVerdict::Yield(change.field, idle),
@@ -104,6 +108,7 @@ fn judge(
     {
         return verdict;
     }
+    // The declared value did not change since the last apply, so the row did.
     let drift = claim.is_some_and(|claim| claim.fields.get(&name) == Some(said));
     if drift && context.rules.report_drift {
         return FieldVerdict::Reported(change);
@@ -111,7 +116,7 @@ fn judge(
     FieldVerdict::Set { change, drift }
 }
 
-/// What the cell table says the field becomes: `None`, it keeps; `Some(None)`, it becomes none.
+/// What the cell makes of the field: `None` leaves it alone, `Some(None)` empties it.
 #[allow(clippy::option_option)]
 pub(super) fn target(
     field: Option<&Field>,
@@ -122,19 +127,19 @@ pub(super) fn target(
         (Cell::Value(Value::Links(links)), _) => Some(stored(Some(&merged(links, before)))),
         (Cell::Value(value), _) => Some(stored(Some(value))),
         (Cell::Amend(amend), _) => Some(stored(Some(&amended(amend, before)))),
-        // A blank custom cell clears; a blank standard cell says nothing.
+        // A blank custom cell clears the field; a blank standard cell says nothing.
         (Cell::Blank, Some(_)) => None,
         (Cell::Clear | Cell::Blank, None) => Some(None),
         (Cell::Clear, Some(field)) => Some(stored(field.default.value().as_ref())),
     }
 }
 
-/// The stored form: an empty list is none.
+/// The stored form, in which an empty list is no value.
 pub(super) fn stored(value: Option<&Value>) -> Option<Value> {
     value.filter(|value| !value.is_empty_list()).cloned()
 }
 
-/// Attributes that were not said stay as they are.
+/// Link attributes that are not stated keep their stored value.
 fn merged(links: &[Link], before: Option<&Value>) -> Value {
     let old = before.map_or(&[][..], Value::as_links);
     Value::links(links.iter().map(|link| {
@@ -148,7 +153,7 @@ fn merged(links: &[Link], before: Option<&Value>) -> Value {
     }))
 }
 
-/// A list with what comes and without what goes.
+/// The stored list, with the added and without the removed members.
 fn amended(amend: &ListAmendment, before: Option<&Value>) -> Value {
     let stays = |member: &CompactText| !amend.remove.contains(member);
     match &amend.add {
@@ -169,7 +174,7 @@ fn amended(amend: &ListAmendment, before: Option<&Value>) -> Value {
 
 enum RivalSources {
     None,
-    /// Another source decides; it is named when it writes nothing now.
+    /// Another source takes precedence; it is named when it writes nothing now.
     Win(Option<Arc<str>>),
     Conflict(Vec<Arc<str>>),
 }
@@ -190,6 +195,7 @@ fn rivals(
         }
         let theirs = context.statement(peer, key, &change.field, &name);
         if theirs.is_none_or(|theirs| says_the_same(kind, change, &theirs)) {
+            // A seed never contradicts a source that enforces the field, whatever the order.
             continue;
         }
         let first = if seeds {
@@ -197,6 +203,8 @@ fn rivals(
         } else {
             context.comes_before(&peer.name)
         };
+        // The first source in the order that wins ends the search; those after it cannot change
+        // that.
         match first {
             Some(true) => {}
             Some(false) => return RivalSources::Win(peer.idle.as_ref().map(|_| peer.name.clone())),
@@ -210,8 +218,8 @@ fn rivals(
     }
 }
 
-/// Whether another source that enforces the field, and does not come after this one, says the same
-/// in another form: then the form that is stored stays.
+/// Whether another source of the same or a higher rank enforces the same value in another form. The
+/// stored form then stays.
 fn is_shared(
     context: &PlanContext<'_>,
     kind: &'static Kind,
@@ -228,7 +236,7 @@ fn is_shared(
     })
 }
 
-/// Whether what another source says makes the field what this one makes it.
+/// Whether another source's statement leads to the same value.
 fn says_the_same(kind: &Kind, change: &FieldChange, theirs: &PeerStatement<'_>) -> bool {
     let field = kind.field(&change.field);
     let before = change.before.as_ref();
@@ -237,7 +245,7 @@ fn says_the_same(kind: &Kind, change: &FieldChange, theirs: &PeerStatement<'_>) 
             let after = target(field, cell, before);
             after.is_some_and(|after| same_value(field, after.as_ref(), change.after.as_ref()))
         }
-        // A claim is a digest: its value is known when it is the stored one, or this one.
+        // A claim only has a digest, so its value is known if it equals the stored or the new one.
         PeerStatement::Claim(digest) => {
             let is = |value: Option<&Value>| match value {
                 Some(value) => digest::short_digest(&Cell::Value(value.clone())) == *digest,
@@ -251,7 +259,7 @@ fn says_the_same(kind: &Kind, change: &FieldChange, theirs: &PeerStatement<'_>) 
     }
 }
 
-/// The source that comes first, declares another value of a field, and writes nothing now.
+/// The source that takes precedence at this field, declares another value, and writes nothing now.
 pub(super) fn preceding_idle_peer(
     context: &PlanContext<'_>,
     kind: &'static Kind,
@@ -273,7 +281,7 @@ pub(super) fn preceding_idle_peer(
     waits.map(|peer| peer.name.clone())
 }
 
-/// Whether a cell states anything: a blank standard cell does not.
+/// Whether a cell states anything; a blank standard cell does not.
 pub(super) fn says_something(field: &FieldRef, cell: &Cell) -> bool {
     !matches!((field.own(), cell), (Some(_), Cell::Blank))
 }

@@ -1,4 +1,5 @@
-//! What every stage of planning looks at: both sides, and the rules.
+//! The input that every stage of planning reads: what is declared, what is stored, and the rules.
+//! [`PlanContext`] also answers questions of authority.
 
 use super::rules::{AuthorityMode, PlanRules};
 use crate::check::CustomFieldDefinitions;
@@ -6,18 +7,19 @@ use crate::diagnostic::Origin;
 use crate::kinds::Kind;
 use crate::model::{Desired, Digest, FieldRef, Key, Snapshot};
 
-/// What a plan is made from.
+/// Everything that a plan is made from.
 pub(super) struct PlanContext<'a> {
     pub desired: &'a Desired,
     pub stored: &'a Snapshot,
     pub rules: &'a PlanRules,
     pub definitions: &'a CustomFieldDefinitions,
-    /// Of what the operator decided about who writes what.
+    /// The digest of the configuration that says who writes what.
     pub fingerprint: Digest,
 }
 
 impl PlanContext<'_> {
-    /// Who decides a field: the source's own authority, and `shop` fields are seeds at most.
+    /// The authority of this source over a field. `shop` fields are seeds at most, since the shop
+    /// may change them.
     pub fn mode(&self, kind: &Kind, field: &FieldRef) -> AuthorityMode {
         match self.rules.authority.mode(kind, field) {
             AuthorityMode::Enforce => self.rules.shop.mode(kind, field),
@@ -25,13 +27,14 @@ impl PlanContext<'_> {
         }
     }
 
-    /// Whether this source comes before the other in the declared order, if both are in it.
+    /// Whether this source comes before the other in the declared order; `None` when one is not in
+    /// it.
     pub fn comes_before(&self, other: &str) -> Option<bool> {
         let place = |name: &str| self.rules.order.iter().position(|named| &**named == name);
         Some(place(&self.desired.source)? < place(other)?)
     }
 
-    /// Where a resource is declared, or, by this source's claim, was.
+    /// The place where a resource is declared or, by this source's claim, used to be.
     pub fn origin(&self, key: &Key) -> Option<Origin> {
         if let Some(declared) = self.desired.resources.get(key) {
             return Some(Origin::of_resource(declared));

@@ -1,6 +1,5 @@
-//! A declared resource that is not stored: created, or held because somebody removed it.
-//!
-//! [`draft_unstored`] is the counterpart of the comparison with a row in `draft.rs`.
+//! Drafts a declared resource that is not stored: it is created, or held because somebody removed
+//! it. [`draft_unstored`] is the counterpart of the comparison with a row in `draft.rs`.
 
 use super::context::PlanContext;
 use super::draft::{ResourceDraft, written_status};
@@ -17,7 +16,7 @@ use crate::model::{
 };
 use std::sync::Arc;
 
-/// What becomes of a declared resource that is not stored.
+/// Drafts a declared resource that is not stored.
 pub(super) fn draft_unstored(
     context: &PlanContext<'_>,
     declared: &Arc<DeclaredResource>,
@@ -26,6 +25,7 @@ pub(super) fn draft_unstored(
     let key = &declared.key;
     let draft = ResourceDraft::new(StepReason::Declared);
     let origin = || Origin::of_resource(declared);
+    // A flag row has no other values: a customer created from it would be empty.
     if context.desired.partial && is_flag(declared) {
         let message = format!("{key} does not exist: nothing to deactivate or delete");
         return draft.note(
@@ -42,6 +42,8 @@ pub(super) fn draft_unstored(
                 .at(origin()),
         );
     }
+    // Before the question of authority: an id that was deleted is never reused, whoever declares
+    // it.
     if context.stored.retired.contains(key) {
         return draft_retired(context, declared, claim, draft);
     }
@@ -58,12 +60,14 @@ pub(super) fn draft_unstored(
         outcome: Some(outcome),
         ..draft
     };
-    // Whoever declared it had it stored.
+    // An active claim means that the row existed and something else than Roster removed it, perhaps
+    // to take access away.
     let claims = context.stored.claims.get(key).into_iter().flatten();
     let mut others = claims.filter(|claim| claim.state == ClaimState::Active);
     if let Some(claim) = claim.or_else(|| others.next()) {
         draft.reason = StepReason::Drift;
         let index = kinds::get(key.kind).status_index();
+        // A status declared anew is a decision to have the resource back; an unchanged one is not.
         let said = declared.cell(index).map(digest::short_digest);
         if said.is_none() || claim.fields.get("status") == said {
             let message = format!(
@@ -75,7 +79,7 @@ pub(super) fn draft_unstored(
     draft
 }
 
-/// Whether a row of an export only takes a resource out of use.
+/// Whether a row of an export only deactivates or deletes its resource.
 fn is_flag(declared: &DeclaredResource) -> bool {
     let kind = kinds::get(declared.key.kind);
     let says = |stated: &StatedField| {
@@ -96,6 +100,7 @@ fn draft_retired(
     let message = format!("{key} was deleted; a deleted id can never be used again");
     let help = "Give it a new externalId, or remove the document";
     let origin = Origin::of_resource(declared);
+    // Deleted by an act while its document stayed: the person who did that already decided.
     if claim.is_some_and(|claim| claim.state == ClaimState::Active) {
         let warning = Diagnostic::new(
             codes::RETIRED_ID,
@@ -112,7 +117,7 @@ fn draft_retired(
     hold_create(context, key, draft, codes::RETIRED_ID, message)
 }
 
-/// The same draft, held with every value that it would create.
+/// The draft, held with every value that it would create.
 fn hold_create(
     context: &PlanContext<'_>,
     key: &Key,
@@ -132,8 +137,8 @@ fn hold_create(
     )
 }
 
-/// A create: what is declared, without what the source may only observe and passwords that are
-/// not at hand, and what follows from it.
+/// A create of what is declared, with derived values, but without fields that the source only
+/// observes and without passwords that are not available.
 fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> EffectOutcome {
     let kind = kinds::get(declared.key.kind);
     let secret = context.desired.secrets.get(&declared.key);
@@ -143,6 +148,7 @@ fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> Effect
         unset || context.mode(kind, field) == AuthorityMode::Observe
     };
     let mut declared = declared.clone();
+    // The declaration is shared between all stages, so it is copied only if something has to go.
     if declared.cells.iter().any(|stated| skip(&stated.field)) {
         Arc::make_mut(&mut declared)
             .cells
@@ -168,7 +174,8 @@ fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> Effect
     EffectOutcome::Create { declared, derived }
 }
 
-/// What follows from a list of one: fields that the table infers and the source does not state.
+/// Fields that follow from a list with one member and are not stated themselves, such as the main
+/// organisation.
 pub(super) fn inferred(
     kind: &'static Kind,
     declared: &DeclaredResource,
@@ -190,6 +197,7 @@ pub(super) fn inferred(
         let after = match (members.next(), members.next()) {
             (Some(only), None) => Some(Value::text(only)),
             (None, _) => None,
+            // With several members nobody can tell which one is meant, so the stored one stays.
             (Some(_), Some(_)) => before.clone(),
         };
         if before != after {

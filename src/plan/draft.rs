@@ -1,8 +1,8 @@
-//! One declared resource: what would happen to it, before any rule or guard.
+//! Drafts what would happen to one declared resource, before any rule or guard.
 //!
-//! [`draft`] compares it with its row, field by field (`compare.rs`), or makes a create of it (`create.rs`).
-//! Out comes a [`ResourceDraft`]: the change with its reason, the parts that wait for somebody, and what the
-//! claim says afterwards.
+//! [`draft`] compares it with its row field by field (`compare.rs`), or makes a create of it
+//! (`create.rs`). The result is a [`ResourceDraft`]: the change with its reason, the parts that
+//! wait for a decision, and what the claim says afterwards.
 
 use super::compare::{self, FieldVerdict};
 use super::context::PlanContext;
@@ -22,31 +22,30 @@ use crate::model::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What would happen to one declared resource.
 #[derive(Debug)]
 pub(super) struct ResourceDraft {
     pub reason: StepReason,
-    /// `None`: nothing changes and nothing new is claimed.
+    /// `None` when nothing changes and nothing new is claimed.
     pub outcome: Option<EffectOutcome>,
-    /// Whether the claim has to be written though nothing changes.
+    /// Whether the claim has to be written although nothing changes.
     pub refresh_claim: bool,
-    /// Fields that keep what the claim said of them: they were held or only reported.
+    /// Fields whose claim stays as it is, because they were held or only reported.
     pub open_fields: BTreeSet<FieldRef>,
-    /// Of open fields, what the claim records all the same: the members of a list, or, as an empty
-    /// text, the value. The row has it, or had it until somebody took it away.
+    /// What the claim records of open fields nevertheless: the members of a list or, as an empty
+    /// text, the value. The row has it, or had it until it was taken away outside Roster.
     pub recorded: Vec<(FieldRef, CompactText)>,
-    /// What of it is held, with what approval of it would add: see [`DraftPart`].
+    /// The held parts, with what approving each would add.
     pub parts: Vec<DraftPart>,
     pub notes: Vec<Diagnostic>,
-    /// Fields that another source decides which writes nothing now.
+    /// Fields left to another source that writes nothing now.
     pub waiting: Vec<WaitingField>,
 }
 
-/// A part of a draft that is held unless approved: then `full` takes the place of the field.
+/// A held part of a draft; when it is approved, `full` replaces the change of its field.
 #[derive(Clone, Debug)]
 pub(super) struct DraftPart {
     pub hold: Hold,
-    /// The change to make when it is approved; `None` when the whole draft is held.
+    /// The change to make on approval; `None` when the whole draft is held.
     pub full: Option<FieldChange>,
 }
 
@@ -69,7 +68,7 @@ impl ResourceDraft {
         self
     }
 
-    /// Notes that a source which writes nothing now comes first at a field.
+    /// Notes that a source which writes nothing now takes precedence at a field.
     fn note_waiting(&mut self, key: &Key, peer: Option<Arc<str>>, field: &FieldRef, written: bool) {
         let field = kinds::get(key.kind).field_name(field);
         self.waiting.extend(peer.map(|peer| WaitingField {
@@ -79,7 +78,7 @@ impl ResourceDraft {
         }));
     }
 
-    /// The same, all of it held.
+    /// The draft, held as a whole.
     pub fn held(mut self, code: Code, message: String, member: HoldMember) -> Self {
         let hold = Hold::single(
             code,
@@ -94,7 +93,8 @@ impl ResourceDraft {
     }
 }
 
-/// Drafts what would happen to a declared resource; `None`: nothing, and the claim is current.
+/// Drafts what would happen to a declared resource; `None` when nothing does and the claim is
+/// current.
 pub(super) fn draft(
     context: &PlanContext<'_>,
     declared: &Arc<DeclaredResource>,
@@ -105,6 +105,8 @@ pub(super) fn draft(
         return Some(create::draft_unstored(context, declared, claim));
     };
     let secret = context.desired.secrets.get(key) == Some(&SecretState::Changed);
+    // The cheap test that makes a pass over 100,000 equal resources fast: same declaration and same
+    // row version as last time.
     let current = claim.is_some_and(|claim| {
         claim.state == ClaimState::Active
             && claim.seen_version == row.version
@@ -115,12 +117,12 @@ pub(super) fn draft(
         return None;
     }
     let draft = draft_stored(context, declared, row, claim);
-    // Nothing came of it, and the claim says so already.
+    // The claim already says what the comparison found.
     let nothing = draft.refresh_claim && draft.parts.is_empty() && draft.notes.is_empty();
     (!(known && nothing)).then_some(draft)
 }
 
-/// The status a manifest writes out, if it does.
+/// The status that a manifest writes out, if any.
 pub(super) fn written_status(declared: &DeclaredResource) -> Option<&str> {
     declared
         .value(kinds::get(declared.key.kind).status_index())?
@@ -138,6 +140,7 @@ fn draft_stored(
     if written_status(declared) == Some("deleted") {
         return deletion(context, declared, row, claim);
     }
+    // A claim that is marked gone has nothing to say about drift: the resource was removed since.
     let active = claim.filter(|claim| claim.state == ClaimState::Active);
     let returned = active.is_none() && was_removed(context, key);
     let mut draft = ResourceDraft::new(match (active, returned) {
@@ -149,6 +152,7 @@ fn draft_stored(
     let (mut declared_anew, mut drifted) = (false, false);
     for stated in &declared.cells {
         if kind
+            // Passwords are compared by keyed digest, in `password` below.
             .field(&stated.field)
             .is_some_and(kinds::Field::is_secret)
         {
@@ -162,18 +166,21 @@ fn draft_stored(
         );
         add_verdict(context, declared, verdict, &mut draft, &mut changes);
     }
-    // What could not be read was said all the same: what it was before stands.
+    // A cell that could not be read was stated nevertheless: its claim stands, so it is not
+    // released.
     draft
         .open_fields
         .extend(context.desired.faulty_of(key).cloned());
     changes.extend(create::inferred(kind, declared, Some(row)));
     changes.extend(password(context, kind, declared, row));
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
-    // What an export leaves blank says nothing.
+    // A blank cell of an export says nothing, so it releases nothing.
     if !context.desired.partial {
         note_released_fields(context, declared, row, active, &mut draft);
     }
     changes.sort_by(|a, b| a.field.cmp(&b.field));
+    // One field declared anew makes the whole step the source's own doing; it is drift only if all
+    // of it is.
     if draft.reason == StepReason::Declared && drifted && !declared_anew {
         draft.reason = StepReason::Drift;
     }
@@ -182,12 +189,13 @@ fn draft_stored(
     if adopts || !changes.is_empty() || draft.parts.iter().any(|part| part.full.is_some()) {
         draft.outcome = Some(EffectOutcome::Change(changes));
     }
+    // Last, because it holds all the changes collected above.
     hold_rejected_account(context, key, row, &mut draft);
     draft
 }
 
-/// A delete; of a protected row that the manifest also releases, the release, and the delete waits
-/// for the next pass.
+/// A delete. If the row is protected and the manifest also writes `protect: false`, only that is
+/// written now and the delete waits for the next pass.
 fn deletion(
     context: &PlanContext<'_>,
     declared: &DeclaredResource,
@@ -207,6 +215,7 @@ fn deletion(
     if !releases || row.values[kind.protect_index()] != on {
         return draft;
     }
+    // Only `protect` is written now, so the claim must not take the other fields for applied.
     let others = declared.cells.iter().map(|stated| &stated.field);
     draft.open_fields = others.filter(|field| **field != protect).cloned().collect();
     let message = forbid::released_message(&row.key);
@@ -223,13 +232,13 @@ fn deletion(
     draft
 }
 
-/// Whether some source declared the resource until it was removed.
+/// Whether some source declared the resource before it was removed.
 fn was_removed(context: &PlanContext<'_>, key: &Key) -> bool {
     let claims = context.stored.claims.get(key);
     claims.is_some_and(|claims| claims.iter().any(|claim| claim.state == ClaimState::Gone))
 }
 
-/// Takes one field's verdict into the draft.
+/// Adds the verdict on one field to the draft.
 fn add_verdict(
     context: &PlanContext<'_>,
     declared: &DeclaredResource,
@@ -300,7 +309,8 @@ fn add_verdict(
             draft.recorded.extend(recorded);
             let mut part = part(codes::REACTIVATION, &whole, message);
             if let Some(rest) = &rest {
-                // What goes on at once is not held: the next pass finds it done.
+                // The part written at once is not in the hold, so its id is the same in the next
+                // pass, which finds that part done.
                 part.hold.members[0].changes[0]
                     .before
                     .clone_from(&rest.after);
@@ -311,7 +321,7 @@ fn add_verdict(
     }
 }
 
-/// A new password: its content differs from the one last applied.
+/// A new password, when its content differs from the one last applied.
 fn password(
     context: &PlanContext<'_>,
     kind: &'static Kind,
@@ -332,8 +342,7 @@ fn password(
     })
 }
 
-/// Fields that the source declared and no longer declares: they keep their value. One note says
-/// which they are.
+/// Notes the fields that the source no longer declares and that keep their value, all in one note.
 fn note_released_fields(
     context: &PlanContext<'_>,
     declared: &DeclaredResource,
@@ -351,12 +360,13 @@ fn note_released_fields(
             .value(&field)
             .is_some_and(|value| !value.is_empty_list());
         let implied = field.own() == Some(kind.status_index());
-        // What is wrong with the value is said already.
+        // A faulty value already has its own diagnostic.
         let of_field = (declared.key.clone(), field.clone());
         let faulty = context.desired.faulty_fields.contains(&of_field);
         if !kept || implied || faulty || declared.stated(&field).is_some() {
             continue;
         }
+        // Required fields and passwords cannot be cleared, so the help does not offer it.
         let fixed = kind
             .field(&field)
             .is_some_and(|field| field.required || field.is_secret());
@@ -385,7 +395,7 @@ fn note_released_fields(
     draft.notes.push(note);
 }
 
-/// A rejected account is still declared: nothing of it is written until a person decides.
+/// Holds everything of a rejected account that is still declared, until a person decides.
 fn hold_rejected_account(
     context: &PlanContext<'_>,
     key: &Key,
@@ -413,6 +423,7 @@ fn hold_rejected_account(
             ..held
         },
     );
+    // The claim stays as it was, so that the change is found again once the account is accepted.
     draft.refresh_claim = false;
     draft.parts.push(DraftPart { hold, full: None });
 }

@@ -1,9 +1,6 @@
-//! What reading both sides came to: what would happen to each resource and why, before any rule or
-//! guard.
-//!
-//! [`draft_all`] puts together what is declared, one resource at a time (`draft.rs`), and what is no
-//! longer declared (`removal.rs`). Nothing changes a [`Drafts`] afterwards: the rules judge it
-//! (`judge.rs`), and what is left of it after holds is a
+//! Collects the drafts of all resources, before any rule or guard. [`draft_all`] puts together what
+//! is declared (`draft.rs`) and what is no longer declared (`removal.rs`). The rules judge the
+//! resulting [`Drafts`] (`judge.rs`), which no longer changes; what is left after holds is a
 //! [`PlanRemainder`](super::remainder::PlanRemainder).
 
 use super::context::PlanContext;
@@ -19,38 +16,38 @@ use crate::model::{CompactText, FieldRef, Key, KeyedList};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-/// What would happen to each resource.
+/// The drafts of all resources of a plan.
 #[derive(Default)]
 pub(super) struct Drafts {
     /// What would happen, without the parts that are held unless approved.
     pub effects: KeyedList<ResourceEffect>,
-    /// Why, where it is not simply declared.
+    /// The reasons other than `declared`.
     pub reasons: HashMap<Key, StepReason>,
     /// Parts that are held unless approved.
     pub parts: Vec<DraftPart>,
     pub claims: ClaimDrafts,
     pub removals: RemovalDrafts,
-    /// Who comes here and has not gone yet under an old id in another source.
+    /// Resources that arrive here while another source still holds them under an old id.
     pub peer_renames: Vec<RenamePair>,
     pub notes: Vec<Diagnostic>,
 }
 
-/// What the claims on declared resources say afterwards, where it is not simply what is declared.
+/// What the claims on declared resources say afterwards, where that differs from the declaration.
 #[derive(Default)]
 pub(super) struct ClaimDrafts {
-    /// Fields of which the claim keeps what it said.
+    /// Fields whose claim stays as it is.
     pub open_fields: HashMap<Key, BTreeSet<FieldRef>>,
-    /// Of open fields, what the claim records all the same.
+    /// What the claims record of open fields nevertheless.
     pub recorded: HashMap<Key, Vec<(FieldRef, CompactText)>>,
-    /// What was found equal: its claim moves though nothing else changes.
+    /// Resources found equal: only their claim moves.
     pub refreshed: BTreeSet<Key>,
 }
 
-/// Compares both sides.
+/// Compares everything declared with everything stored.
 pub(super) fn draft_all(context: &PlanContext<'_>) -> Drafts {
     let mut drafts = Drafts::default();
     let declared = &context.desired.resources;
-    // A first plan has an effect for each resource. Later most are stored and equal, and need no room.
+    // A first plan has an effect for each resource. In later ones most are equal and need no room.
     let room = declared.len().saturating_sub(context.stored.rows.len());
     drafts.effects.reserve(room);
     let mut waiting = WaitingFields::default();
@@ -64,6 +61,7 @@ pub(super) fn draft_all(context: &PlanContext<'_>) -> Drafts {
         }
     }
     drafts.notes.extend(waiting.notes(context));
+    // After the declared resources: a removal is a rename if its successor is among them.
     drafts.add_removals(removal::removals(context));
     drafts.peer_renames = rename::renames_from_peers(context, &drafts.effects);
     drafts
@@ -105,8 +103,8 @@ impl Drafts {
         let _ = self.effects.insert(effect);
     }
 
-    /// The effects with every part in its place, for what is declared is judged whole: that a part of it
-    /// waits for somebody is no fault of the source.
+    /// The effects with every held part included. What is declared is judged whole: that a part
+    /// waits for a decision is no fault of the source.
     pub fn effects_with_parts(&self) -> Cow<'_, KeyedList<ResourceEffect>> {
         let mut effects = Cow::Borrowed(&self.effects);
         for part in &self.parts {
@@ -120,7 +118,7 @@ impl Drafts {
         effects
     }
 
-    /// The effects without those that parts hold whole; `None` when there are no parts.
+    /// The effects without those that are held whole; `None` when no part is held.
     pub fn effects_without_waiting(&self) -> Option<KeyedList<ResourceEffect>> {
         if self.parts.is_empty() {
             return None;

@@ -1,7 +1,6 @@
-//! What an export declared of a list before and no longer does.
-//!
-//! Only that is taken out of the stored list: whatever else is in it was put there by somebody else. The
-//! claim has a digest for each member, which tells what the export declared.
+//! Finds the list members that an export declared before and no longer names. Only these are
+//! removed from the stored list; the others were added by somebody else. The claim holds a digest
+//! of each member, which tells what the export declared.
 
 use super::context::PlanContext;
 use crate::kinds::{Field, FieldType, Kind};
@@ -11,7 +10,7 @@ use crate::model::{
 };
 use std::borrow::Cow;
 
-/// The cell, with the members that the source declared before and now leaves out among those that go.
+/// The cell, with the members that the source no longer names among those to remove.
 pub(super) fn with_dropped<'s>(
     context: &PlanContext<'_>,
     kind: &'static Kind,
@@ -24,11 +23,13 @@ pub(super) fn with_dropped<'s>(
     else {
         return Cow::Borrowed(&stated.cell);
     };
+    // A partial list does not name all its members, so a missing one means nothing.
     if amend.partial || only_grows(field) {
         return Cow::Borrowed(&stated.cell);
     }
     let says = |member: &str| amend.add.members().any(|said| said == member);
     let earlier = claim.fields.members(field.name);
+    // Another source that still declares the member would put it back in its next pass.
     let gone = earlier.filter(|member| {
         !says(member) && !others_declare(context, key, &stated.field, field.name, member)
     });
@@ -42,12 +43,12 @@ pub(super) fn with_dropped<'s>(
     })))
 }
 
-/// Addresses are taken off an account only where an export says so.
+/// Whether members are removed only on request. Addresses are: an export often names just one.
 fn only_grows(field: &Field) -> bool {
     matches!(field.ty, FieldType::Links { inline: true, .. })
 }
 
-/// Whether another source declares the member: by what it says now or, unread, by its claim.
+/// Whether another source declares the member: by its tree, or by its claim if it was not read.
 fn others_declare(
     context: &PlanContext<'_>,
     key: &Key,
@@ -64,6 +65,7 @@ fn others_declare(
     if said_now.any(|said| said == member) {
         return true;
     }
+    // The tree of a source that was read is newer than its claim.
     let is_read = |source: &str| {
         let mut read = peers.iter().filter(|peer| peer.desired.is_some());
         read.any(|peer| *peer.name == *source)
@@ -77,7 +79,7 @@ fn others_declare(
     claims.any(|claim| claim.fields.member(name, member).is_some())
 }
 
-/// Whether an export has a column for a field and says nothing of it here.
+/// Whether an export has a column for a field but leaves it blank here.
 pub(super) fn is_left_blank(
     desired: &Desired,
     declared: &DeclaredResource,
@@ -87,9 +89,9 @@ pub(super) fn is_left_blank(
     declared.stated(field).is_none() && desired.mapped.contains(&of_kind)
 }
 
-/// What a claim of an export goes on recording: the members of lists that it says nothing of today, or
-/// only a part of, and what it said of a field that it leaves blank. Without them it would never know
-/// that they were its own.
+/// The digests that a claim of an export keeps: members of lists that are blank or partial this
+/// time, and fields that are left blank. Without them the export would forget that they were its
+/// own and never remove them.
 pub(super) fn carried_digests(
     desired: &Desired,
     declared: &DeclaredResource,

@@ -1,7 +1,6 @@
-//! What an effect does: its verb, its changes, and the change of one field.
-//!
-//! An effect is what would happen to one resource, as the rules judge it; a step is what is left of it
-//! in the plan. Everything here looks at one effect and knows nothing of holds.
+//! Questions about one effect: its verb, its changes, and the change of one field. An effect is
+//! what would happen to one resource, as the rules judge it; a step is what is left of it in the
+//! plan. Nothing here knows of holds.
 
 use super::context::PlanContext;
 use super::types::{Step, StepBody, StepReason, StepVerb};
@@ -9,7 +8,7 @@ use crate::check::{EffectOutcome, ResourceEffect};
 use crate::kinds;
 use crate::model::{FieldChange, FieldRef, Value};
 
-/// The word for what would happen: the first that fits.
+/// The verb of an effect: the first that fits.
 pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVerb {
     let changes = match &effect.outcome {
         EffectOutcome::Delete => return StepVerb::Delete,
@@ -27,6 +26,8 @@ pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVe
         .stored
         .claim(&context.desired.source, &effect.key)
         .is_none();
+    // Deactivation comes first: a resource that is adopted and deactivated at once loses access,
+    // and guards and readers must see that.
     match (becomes, adopts) {
         (Some("inactive"), _) => StepVerb::Deactivate,
         (_, true) => StepVerb::Adopt,
@@ -35,7 +36,6 @@ pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVe
     }
 }
 
-/// The changes of an effect, field by field.
 pub(super) fn changes(effect: &ResourceEffect) -> Vec<FieldChange> {
     match &effect.outcome {
         EffectOutcome::Change(changes) => changes.clone(),
@@ -44,7 +44,7 @@ pub(super) fn changes(effect: &ResourceEffect) -> Vec<FieldChange> {
     }
 }
 
-/// The step that creates, without its claim.
+/// The create step of an effect, without its claim.
 pub(super) fn created(effect: &ResourceEffect) -> Step {
     let body = match &effect.outcome {
         EffectOutcome::Create { declared, derived } => StepBody::Create {
@@ -64,7 +64,6 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
     }
 }
 
-/// The change of one field.
 pub(super) fn change_of<'e>(
     effect: &'e ResourceEffect,
     field: &FieldRef,
@@ -75,7 +74,7 @@ pub(super) fn change_of<'e>(
     }
 }
 
-/// Whether an effect takes its resource out of use.
+/// Whether an effect deactivates or deletes its resource.
 pub(super) fn takes_out_of_use(effect: &ResourceEffect) -> bool {
     let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
     let becomes = change_of(effect, &status).and_then(|change| change.after.as_ref());
@@ -83,7 +82,7 @@ pub(super) fn takes_out_of_use(effect: &ResourceEffect) -> bool {
         || becomes.and_then(Value::as_text) == Some("inactive")
 }
 
-/// Puts a change into an effect, in the place of another one of the same field.
+/// Puts a change into an effect, replacing that of the same field.
 pub(super) fn put_change(effect: &mut ResourceEffect, full: FieldChange) {
     if let EffectOutcome::Change(changes) = &mut effect.outcome {
         changes.retain(|change| change.field != full.field);

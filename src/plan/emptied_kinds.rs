@@ -1,7 +1,6 @@
-//! A source of which a whole kind, or everything, is gone: held as one decision.
-//!
-//! Goes in: what would be deactivated because it is no longer declared. Comes out: one hold for each
-//! kind of which nothing is left, or one for all, and the keys that guards then leave alone.
+//! Holds the removal of a whole kind, or of everything that a source claims, as one decision. In
+//! goes what would be deactivated because it is no longer declared; out comes one hold for each
+//! emptied kind, or one for all, and the keys that the guards then leave alone.
 
 use super::context::PlanContext;
 use super::guard_base;
@@ -17,7 +16,7 @@ use crate::kinds;
 use crate::model::{Key, KindId};
 use std::collections::BTreeMap;
 
-/// The keys of what would be deactivated because it is no longer declared.
+/// The resources that would be deactivated because they are no longer declared.
 pub(super) fn removed_keys(left: &PlanRemainder) -> Vec<Key> {
     let absent = |effect: &&ResourceEffect| left.reason(&effect.key) == StepReason::Removed;
     left.effects
@@ -27,8 +26,8 @@ pub(super) fn removed_keys(left: &PlanRemainder) -> Vec<Key> {
         .collect()
 }
 
-/// Holds what would go when the source no longer declares anything of a kind, or anything at all. What
-/// goes under a new id is a decision of its own, made before.
+/// Holds what would go when the source no longer declares anything of a kind, or anything at all.
+/// Renames are decided before and are not part of it.
 pub(super) fn hold_emptied_kinds(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let renamed = left.ledger.covered();
     let (moved, gone): (Vec<Key>, Vec<Key>) = removed_keys(left)
@@ -37,6 +36,8 @@ pub(super) fn hold_emptied_kinds(context: &PlanContext<'_>, left: &PlanRemainder
     if gone.is_empty() {
         return RuleOutcome::default();
     }
+    // Renamed resources are not in the base either: ten of which nine are renamed would otherwise
+    // never count as emptied.
     let mut live = guard_base::live(context);
     for key in &moved {
         if let Some(count) = live.get_mut(&key.kind) {
@@ -45,6 +46,7 @@ pub(super) fn hold_emptied_kinds(context: &PlanContext<'_>, left: &PlanRemainder
     }
     let total: u64 = live.values().sum();
     let nothing_left = context.desired.resources.is_empty();
+    // One resource that goes is an everyday removal, unless the source is empty altogether.
     if nothing_left || (gone.len() >= 2 && gone.len() as u64 >= total) {
         let over = "empty=all";
         let mut outcome = RuleOutcome::default();
@@ -55,6 +57,7 @@ pub(super) fn hold_emptied_kinds(context: &PlanContext<'_>, left: &PlanRemainder
     for key in gone {
         by_kind.entry(key.kind).or_default().push(key);
     }
+    // What was held before comes first; a resource belongs to one hold only.
     let mut outcome = hold_emptied_before(context, left, &by_kind);
     for (kind, mut keys) in by_kind {
         let of = live.get(&kind).copied().unwrap_or_default();
@@ -68,8 +71,8 @@ pub(super) fn hold_emptied_kinds(context: &PlanContext<'_>, left: &PlanRemainder
     outcome
 }
 
-/// Holds again what an earlier pass held because a kind, or all that the source claimed, was gone: that
-/// the source declares others now is no decision about those.
+/// Holds again what an earlier pass held for this reason. That the source declares other resources
+/// now is no decision about the held ones.
 fn hold_emptied_before(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -105,7 +108,7 @@ fn what_is_gone(name: &str) -> String {
     }
 }
 
-/// Adds the hold of one group to the outcome, or the override that lets it through.
+/// Adds the hold of one group to the outcome, or the override that allows it.
 fn hold_emptied(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -139,5 +142,6 @@ fn hold_emptied(
         let hold = remembered_steps::remembered(context, hold, over);
         outcome.holds.push(hold);
     }
+    // Covered either way, so that one decision does not have to be made again for the guard.
     outcome.covered.extend(keys);
 }

@@ -1,26 +1,26 @@
-//! The limits that a plan is over, in words: the messages and options of the holds of guards.
+//! The wording of exceeded limits: messages and override options for the holds of guards.
 
 use super::context::PlanContext;
 use super::rules::{AcceptOverride, GuardLimit};
 
-/// A limit that a plan is over, in words.
+/// The wording of one exceeded limit.
 #[derive(Clone, Debug)]
 pub(super) struct ExceededLimit {
-    /// What is more than which limit.
+    /// By how much which limit is exceeded.
     excess: String,
-    /// The override.
+    /// The option that allows it.
     pub accept_option: String,
-    /// That an override was given, with another number.
+    /// A note about an override given with another number.
     wrong_accept: String,
 }
 
-/// The options that let all of it through.
+/// The options that allow all of it.
 pub(super) fn overrides(all: &[ExceededLimit]) -> String {
     let all: Vec<&str> = all.iter().map(|limited| &*limited.accept_option).collect();
     all.join(" ")
 }
 
-/// What trips, and the way out.
+/// What exceeds a limit, and the way out.
 pub(super) fn message(all: &[ExceededLimit]) -> String {
     let said: Vec<&str> = all.iter().map(|limited| &*limited.excess).collect();
     let wrong: String = all.iter().map(|limited| &*limited.wrong_accept).collect();
@@ -28,26 +28,26 @@ pub(super) fn message(all: &[ExceededLimit]) -> String {
     format!("{said}; if this is intended, pass `{over}`{wrong}")
 }
 
-/// The numbers by which a guard holds.
+/// The numbers behind a guard's hold.
 pub(super) struct GuardNumbers {
-    /// How many steps are held.
     pub count: u64,
-    /// How many the source had applied within the window before.
+    /// How many the source applied before, within the window.
     pub earlier: u64,
-    /// Of how many.
+    /// The base that the count is a share of.
     pub total: u64,
     pub limit: GuardLimit,
-    /// Its key in the configuration.
+    /// The key of the limit in the configuration.
     pub config: String,
 }
 
-/// What a budget is over, in words.
+/// The wording for a budget that is exceeded.
 pub(super) fn exceeded_limit(
     context: &PlanContext<'_>,
     budget: &str,
     numbers: &GuardNumbers,
 ) -> ExceededLimit {
     let name = budget.split('@').next().unwrap_or_default();
+    // Somebody who passed the number of an earlier plan should learn why it had no effect.
     let mut accepts = context.rules.accepts.iter();
     let wrong = accepts.find_map(|accept| match accept {
         AcceptOverride::Budget(given, n) if given == budget || given == name => {
@@ -62,10 +62,10 @@ pub(super) fn exceeded_limit(
     }
 }
 
-/// Of how many so many are more than which limit.
+/// The count, its base and the limit in one sentence.
 pub(super) fn describe_excess(budget: &str, numbers: &GuardNumbers) -> String {
     let GuardNumbers { count, total, .. } = *numbers;
-    // What comes back was not among those that are there.
+    // Reactivated rows are not part of their base, so "of" would be wrong.
     let share = if budget.ends_with(".reactivate") {
         format!("{count} beside {total} active now")
     } else {
@@ -74,7 +74,7 @@ pub(super) fn describe_excess(budget: &str, numbers: &GuardNumbers) -> String {
     format!("{budget}: {share}{}", describe_limit(numbers))
 }
 
-/// Why these steps are held: by their number now, or by the number they were part of.
+/// The limit, or that the steps stay held because of the number that they were part of before.
 fn describe_limit(numbers: &GuardNumbers) -> String {
     let GuardNumbers {
         count,

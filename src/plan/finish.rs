@@ -1,6 +1,5 @@
-//! What planning came to, made into the plan: steps in order, holds and diagnostics sorted.
-//!
-//! The last stage: it decides nothing any more.
+//! The last stage: turns the settled result into a plan, with steps in order and with holds and
+//! diagnostics sorted. It decides nothing any more. Start reading at [`finish`].
 
 use super::context::PlanContext;
 use super::hold_ledger::HoldLedger;
@@ -13,7 +12,7 @@ use crate::diagnostic::{self, Diagnostic};
 use crate::model::{Claim, ClaimState, HeldStep, Key};
 use std::collections::BTreeSet;
 
-/// Errors refuse the plan: nothing but the findings is left.
+/// A plan that is refused because of errors and only carries the diagnostics.
 pub(super) fn refused(context: &PlanContext<'_>, judged: JudgedDrafts) -> Plan {
     Plan {
         errored: true,
@@ -22,7 +21,7 @@ pub(super) fn refused(context: &PlanContext<'_>, judged: JudgedDrafts) -> Plan {
     }
 }
 
-/// The findings alone.
+/// A plan with the diagnostics alone.
 pub(super) fn diagnostics_only(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
     Plan {
         diagnostics: sorted(settled.diagnostics),
@@ -43,6 +42,8 @@ fn header(context: &PlanContext<'_>) -> Plan {
 }
 
 pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
+    // Effects that holds emptied count against no budget, so they go before the budgets are added
+    // up.
     let left = settled.left.without_empty_effects(context);
     let diagnostics = sorted(settled.diagnostics);
     let spent = guard::budget_use(context, &left);
@@ -60,6 +61,7 @@ pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
     claim_updates.extend(removals.claim_updates);
     claim_updates.sort_by(|a, b| a.key.cmp(&b.key));
     let (held, accepted, remembered) = sorted_ledger(ledger);
+    // The next pass must read these again, even when their file does not change.
     let mut unsettled: BTreeSet<Key> = claims.open_fields.into_keys().collect();
     unsettled.extend(held.iter().map(|held| held.key.clone()));
     unsettled.extend(diagnostics.iter().filter_map(|found| found.key.clone()));
@@ -91,7 +93,7 @@ fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// What is held, the consents that were used and the steps to remember, each in order.
+/// The holds, used consents and steps to remember, each sorted.
 fn sorted_ledger(ledger: HoldLedger) -> (Vec<HoldEntry>, Vec<String>, Vec<HeldStep>) {
     let HoldLedger {
         mut held,
@@ -99,7 +101,7 @@ fn sorted_ledger(ledger: HoldLedger) -> (Vec<HoldEntry>, Vec<String>, Vec<HeldSt
         mut remembered,
         ..
     } = ledger;
-    // Not by the id alone, which differs from database to database.
+    // By key first: hold ids differ from database to database, and tests and reviews compare plans.
     let place = |held: &HoldEntry| held.changes.first().map(|change| change.field.clone());
     held.sort_by(|a, b| {
         (&a.key, a.code, place(a), &a.hold).cmp(&(&b.key, b.code, place(b), &b.hold))
@@ -111,11 +113,12 @@ fn sorted_ledger(ledger: HoldLedger) -> (Vec<HoldEntry>, Vec<String>, Vec<HeldSt
     (held, consents, remembered)
 }
 
-/// The claims on what was found equal move with it.
+/// The new claims on resources that were found equal.
 fn claims_of_equal(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<ClaimUpdate> {
     let updates = left.claims.refreshed.iter().filter_map(|key| {
         let declared = context.desired.resources.get(key);
         let (declared, row) = declared.zip(context.stored.rows.get(key))?;
+        // A blocked resource keeps its old claim, or its held change would look applied.
         if left.ledger.is_blocked(key) || left.effects.contains(key) {
             return None;
         }

@@ -1,7 +1,6 @@
-//! What a plan may not do without a decision, whatever its number: removing what is protected,
-//! deleting, changing what login names are built on, following an export that is doubted.
-//!
-//! Each rule looks at what is left of the plan and returns what it holds.
+//! What a plan may not do without a decision, whatever the number: removing protected resources,
+//! deleting, changing what login names are built on, and following an export in doubt. Each rule
+//! looks at what is left of the plan and returns what it holds.
 
 use super::context::PlanContext;
 use super::effects::{self, change_of};
@@ -15,7 +14,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity, codes, plural};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldChange, Key, KeyedList, Value};
 
-/// Holds all of a plan when something is wrong with the whole of what the source sent.
+/// Holds the whole plan when the export as a whole is in doubt.
 pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let Some((code, message)) = &context.rules.doubt else {
         return RuleOutcome::default();
@@ -24,6 +23,8 @@ pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainde
     let mut members: Vec<HoldMember> = effects
         .map(|effect| effect_member(context, effect, effects::verb(context, effect)))
         .collect();
+    // An export without effects still moves its counts of missed exports when it is accepted, so
+    // there is something to decide.
     if members.is_empty() && context.rules.doubt_holds {
         members = members_if_accepted(context);
     }
@@ -41,8 +42,7 @@ pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainde
     }
 }
 
-/// The diagnostics with what is doubted of an export though nothing of it can be held: it would change
-/// nothing.
+/// Adds the doubts about an export that would change nothing, so that nothing can be held.
 pub(super) fn with_doubts(
     context: &PlanContext<'_>,
     effects: &KeyedList<ResourceEffect>,
@@ -65,8 +65,8 @@ pub(super) fn with_doubts(
     diagnostics
 }
 
-/// What an export that would write nothing stands for once it is accepted: what it does not name
-/// counts as missing, or what it names as seen.
+/// What accepting an export without effects decides about: what it does not name counts as missing,
+/// or else what it names as seen.
 fn members_if_accepted(context: &PlanContext<'_>) -> Vec<HoldMember> {
     let desired = context.desired;
     let mine = |claims: &[Claim]| {
@@ -92,8 +92,8 @@ fn members_if_accepted(context: &PlanContext<'_>) -> Vec<HoldMember> {
         .collect()
 }
 
-/// Says that nothing is believed of what would change nothing. What holds no data at all is an error: it
-/// would be the same as an export that was read and is fine.
+/// Says that an export is in doubt though it would change nothing. One without any data is an
+/// error, or it would look like an export that is fine.
 fn note_disbelief(diagnostics: &mut Vec<Diagnostic>, code: Code, message: &str) {
     let whole = |found: &&mut Diagnostic| found.code == code && found.key.is_none();
     let no_data = code == codes::FEED_NOT_DATA;
@@ -110,7 +110,7 @@ fn note_disbelief(diagnostics: &mut Vec<Diagnostic>, code: Code, message: &str) 
     diagnostics.push(Diagnostic::new(code, message.to_owned()).severity(severity));
 }
 
-/// Holds what fields would change that an export has suddenly lost.
+/// Holds the changes to fields that have suddenly lost their values.
 pub(super) fn hold_doubtful_fields(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let fields = context.rules.doubtful_fields.iter();
     let holds = fields.map(|doubtful| Hold {
@@ -138,7 +138,7 @@ fn doubtful_members(
     members.collect()
 }
 
-/// Holds what waits for somebody since it was drafted, unless it is approved.
+/// Holds the parts that are waiting since they were drafted, unless approved.
 pub(super) fn hold_draft_parts(_: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     RuleOutcome {
         parts: left.parts.clone(),
@@ -146,7 +146,7 @@ pub(super) fn hold_draft_parts(_: &PlanContext<'_>, left: &PlanRemainder) -> Rul
     }
 }
 
-/// Holds the removal of rows that refuse it, and deletes that the configuration does not allow.
+/// Holds the removal of protected rows, and deletes that the configuration does not allow.
 pub(super) fn hold_forbidden_removals(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -163,6 +163,7 @@ pub(super) fn hold_forbidden_removals(
         let held = |code, message: String| {
             Hold::single(code, message, effect_member(context, effect, verb))
         };
+        // Protection first: `--allow-delete` must not be enough to delete a protected row.
         let protect = kinds::get(effect.key.kind).protect_index();
         if row.values[protect] == Some(Value::Bool(true)) {
             holds.push(removal_hold(context, left, effect, verb));
@@ -177,8 +178,8 @@ pub(super) fn hold_forbidden_removals(
     holds.into()
 }
 
-/// Only what removes is held: the rest of a declared resource goes on, so that a manifest that
-/// releases it and removes it gets its way in the next pass.
+/// Holds only the removal itself. The other changes go on, so that a manifest that writes `protect:
+/// false` and removes the resource succeeds in the next pass.
 fn removal_hold(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -205,13 +206,13 @@ fn removal_hold(
     Hold::single(codes::PROTECTED, message, member)
 }
 
-/// Why a removal waits though its manifest releases the resource.
+/// Says why a removal waits although its manifest releases the resource.
 pub(super) fn released_message(key: &Key) -> String {
     format!("{key} is protected; this plan applies `protect: false`, and the next one removes it")
 }
 
-/// Holds new numbers of accounts that have logins: login names are built on them, so that everybody of
-/// the account would log in otherwise.
+/// Holds new customer numbers of accounts with logins. Login names contain the number, so every
+/// user of the account would have to log in with another name.
 pub(super) fn hold_login_changes(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let number = kinds::own_field(kinds::get(kinds::ACCOUNT).expect_index("customerNumber"));
     let effects = left.effects.iter();

@@ -1,8 +1,8 @@
 //! Guards: how much one plan may take away or overturn.
 //!
 //! [`BudgetGuards::of`] counts the steps of the plan under each budget, together with what earlier
-//! passes held. [`BudgetGuards::judge`] then looks at one budget, by what was decided before it, and
-//! returns what it holds.
+//! passes held. [`BudgetGuards::judge`] then looks at one budget, given what was decided before,
+//! and returns what it holds.
 
 use super::budget_share::{BudgetName, undecided};
 use super::context::PlanContext;
@@ -23,18 +23,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One step under a budget.
 struct CountedStep {
     key: Key,
-    /// How much it counts; nothing when only its record says that it is held.
+    /// How much it counts; 0 when it is only here because an earlier pass held it.
     n: u64,
     /// The change that counts, or `None` when the whole effect does.
     change: Option<FieldChange>,
-    /// The record of an earlier pass that held it.
+    /// The record of the earlier pass that held it.
     record: Option<HeldStep>,
 }
 
-/// The steps under each budget.
 type BudgetSteps = BTreeMap<BudgetName, Vec<CountedStep>>;
 
-/// The guards of one plan.
 pub(super) struct BudgetGuards {
     bases: BudgetBases,
     totals: BTreeMap<BudgetName, BTreeSet<u64>>,
@@ -42,7 +40,7 @@ pub(super) struct BudgetGuards {
 }
 
 impl BudgetGuards {
-    /// Counts the steps of the plan that no other rule has decided about.
+    /// Counts the steps of the plan that no other rule has decided.
     pub fn of(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
         let mut budgets = count_steps(context, left);
         add_records(context, left, &mut budgets);
@@ -53,8 +51,8 @@ impl BudgetGuards {
         }
     }
 
-    /// The budgets in the order in which they are judged: what is decided of a whole kind covers its
-    /// accounts, so kinds come first.
+    /// The budgets in the order of judging. A decision about a whole kind covers its accounts, so
+    /// kinds come first.
     pub fn budgets(&self) -> impl Iterator<Item = &str> {
         let is_account = |budget: &&str| budget.contains('@');
         let all = || self.budgets.keys().map(String::as_str);
@@ -62,7 +60,7 @@ impl BudgetGuards {
         kinds.chain(all().filter(is_account))
     }
 
-    /// Holds the steps of a budget that trip its limit, and those that an earlier pass held.
+    /// Holds the steps of a budget that exceed its limit, and those that an earlier pass held.
     pub fn judge(
         &self,
         context: &PlanContext<'_>,
@@ -78,6 +76,8 @@ impl BudgetGuards {
             let whole = step.change.is_none() && left.ledger.approved_fields(&step.key).is_some();
             whole || left.ledger.is_blocked(&step.key)
         };
+        // One hold is enough: if every step is decided already, the account's guard has nothing to
+        // add.
         if budget.contains('@') && all.iter().all(is_decided) {
             return outcome;
         }
@@ -87,7 +87,11 @@ impl BudgetGuards {
         let earlier = spent.get(budget).copied().unwrap_or_default();
         let own = steps.iter().map(|step| &step.key);
         let total = self.bases.base_for_budget(context, left, budget, own);
+        // The whole budget is held, not only what exceeds the limit: nobody could say which of the
+        // customers are the wrong ones.
         let trips = count > 0 && limit.is_exceeded_by(count, earlier, total);
+        // A step that was held stays held, although the share may have become small: rows added
+        // since are no decision about it.
         let is_held = |step: &&CountedStep| trips || step.record.is_some();
         let held: Vec<&CountedStep> = steps.into_iter().filter(is_held).collect();
         if held.is_empty() {
@@ -101,6 +105,8 @@ impl BudgetGuards {
         let records = || held.iter().filter_map(|step| step.record.as_ref());
         let numbers = GuardNumbers {
             count: held.len() as u64,
+            // Held by its record, a step shows the numbers that tripped then; today's would not
+            // explain the hold.
             earlier: records()
                 .map(|record| record.earlier)
                 .filter(|_| !trips)
@@ -117,7 +123,7 @@ impl BudgetGuards {
         outcome
     }
 
-    /// The override that covers a budget; then nothing counts against it.
+    /// The override that covers a budget, after which nothing counts against it.
     fn override_of(
         &self,
         context: &PlanContext<'_>,
@@ -125,6 +131,7 @@ impl BudgetGuards {
         counts: [u64; 2],
     ) -> Option<String> {
         let name = name_of(budget);
+        // Only an exact number counts: an override for 104 is no permission for 105.
         let whole = |n: &u64| self.totals.get(name).is_some_and(|all| all.contains(n));
         let mut accepts = context.rules.accepts.iter();
         accepts.find_map(|accept| match accept {
@@ -139,7 +146,7 @@ impl BudgetGuards {
     }
 }
 
-/// What the effects count against.
+/// The shares of all effects, by budget.
 fn count_steps(context: &PlanContext<'_>, left: &PlanRemainder) -> BudgetSteps {
     let mut budgets = BudgetSteps::new();
     let world = PlannedState::new(context.stored, context.desired, &left.effects);
@@ -157,11 +164,11 @@ fn count_steps(context: &PlanContext<'_>, left: &PlanRemainder) -> BudgetSteps {
     budgets
 }
 
-/// Adds the records of earlier passes to the steps that they are about.
+/// Adds the records of earlier passes to the steps that they concern.
 fn add_records(context: &PlanContext<'_>, left: &PlanRemainder, budgets: &mut BudgetSteps) {
     let records = remembered_steps::guard_records(context);
     for record in records.filter(|record| !left.ledger.is_beyond_guards(&record.key)) {
-        // Under another limit of the configuration it may not be held at all.
+        // The operator may have raised the limit since; then the record no longer holds anything.
         let trips = |(limit, _): (GuardLimit, String)| {
             limit.is_exceeded_by(record.count, record.earlier, record.total)
         };
@@ -184,8 +191,8 @@ fn add_records(context: &PlanContext<'_>, left: &PlanRemainder, budgets: &mut Bu
     }
 }
 
-/// Of every kind's budget, the numbers by which an override can name it: its own steps, and those of
-/// its accounts with them.
+/// For the budget of each kind, the numbers by which an override can name it: its own steps, and
+/// its steps together with those of its accounts.
 fn totals(budgets: &BudgetSteps) -> BTreeMap<BudgetName, BTreeSet<u64>> {
     let mut keys: BTreeMap<BudgetName, BTreeSet<&Key>> = BTreeMap::new();
     let mut totals: BTreeMap<BudgetName, BTreeSet<u64>> = BTreeMap::new();
@@ -204,13 +211,13 @@ fn totals(budgets: &BudgetSteps) -> BTreeMap<BudgetName, BTreeSet<u64>> {
     totals
 }
 
-/// The budget of the kind, of one of its accounts too.
+/// The budget of the kind, also for the budget of one of its accounts.
 fn name_of(budget: &str) -> &str {
     budget.split('@').next().unwrap_or_default()
 }
 
-/// The steps without those that a person approved under the hold of an earlier pass: more of the same
-/// kind beside them is another hold, and the approval stays what it was.
+/// The steps without those approved under an earlier hold. More steps of the same kind make another
+/// hold; the approval of these stays valid.
 fn without_approved<'s>(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -225,6 +232,7 @@ fn without_approved<'s>(
             let given = [record.hold.clone(), part].into_iter();
             let given = given.into_iter().find(|given| approved.contains(given))?;
             let member = held_member(context, left, counted)?;
+            // An approval covers the values that were seen. A step with other values is undecided.
             (member.digest() == record.step).then_some((given, member))
         });
         match approval {
@@ -238,7 +246,7 @@ fn without_approved<'s>(
     undecided
 }
 
-/// What to remember of the steps, for later passes.
+/// What to remember of the held steps for later passes.
 fn records(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -251,7 +259,7 @@ fn records(
         let member = held_member(context, left, counted)?;
         let field = counted.change.as_ref().map(|change| &change.field);
         let step = remembered_steps::step(context, budget, &member, field);
-        // A step that stays held keeps the numbers by which it was held first.
+        // A step that stays held keeps the numbers by which it was first held.
         let (count, earlier, total) = match (&counted.record, trips) {
             (Some(record), false) => (record.count, record.earlier, record.total),
             _ => (numbers.count, numbers.earlier, numbers.total),
@@ -321,7 +329,7 @@ pub(super) fn budget_use(
     spent
 }
 
-/// What a plan that was made earlier would be over now, by what its source has `spent` since.
+/// What an earlier plan would exceed now, given what its source has `spent` since.
 #[must_use]
 pub fn over_budget(
     plan: &Plan,
@@ -343,7 +351,7 @@ pub fn over_budget(
     over.collect()
 }
 
-/// The limit of a budget and its key in the configuration.
+/// The limit of a budget, and its key in the configuration.
 fn limit_of(guards: &GuardLimits, budget: &str) -> Option<(GuardLimit, String)> {
     if budget.contains('@') {
         return Some((guards.per_account, "guards.perAccount".into()));

@@ -1,8 +1,9 @@
-//! Of how many the count of a guard is a share.
+//! The bases of guards: of how many a count is a share.
 //!
-//! The base of a budget is what there is before the plan, without what the plan takes away for another
-//! reason, held or not. Otherwise the base would shrink once a part of the plan is applied, and the next
-//! pass of the same tree would hold more. Start with [`BudgetBases::base_for_budget`].
+//! The base of a budget is what exists before the plan, without what the plan takes away for
+//! another reason, held or not. Otherwise the base would shrink once a part of the plan is applied,
+//! and the next pass of the same tree would hold more. Start reading at
+//! [`BudgetBases::base_for_budget`].
 
 use super::budget_share::{BudgetName, accounts_left, is_live};
 use super::context::PlanContext;
@@ -16,21 +17,21 @@ use crate::model::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What guards count a share of, and who leaves it through the plan.
+/// The bases of all budgets of a plan.
 pub(super) struct BudgetBases {
-    /// How many live rows of each kind the source claims, before the plan.
+    /// The live rows of each kind that the source claims, before the plan.
     live: BTreeMap<KindId, u64>,
     leaving: DepartingRows,
 }
 
-/// Who leaves a base through the plan, held or not.
+/// The rows that the plan takes out of a base, held or not.
 #[derive(Default)]
 struct DepartingRows {
-    /// Live rows of the source, which are not live afterwards or not its own.
+    /// Live rows of the source that are no longer live, or no longer its own, afterwards.
     live: HashSet<Key>,
-    /// Rows of the source, which are not its own afterwards.
+    /// Rows of the source that are no longer its own afterwards.
     claimed: BTreeSet<Key>,
-    /// The users of each account.
+    /// The users that leave, by account.
     users: HashMap<CompactText, HashSet<Key>>,
 }
 
@@ -41,8 +42,8 @@ impl BudgetBases {
             leaving: DepartingRows::of(context, left),
         }
     }
-
-    /// Of how many a budget's count is a share: of those that are there before the plan and that nothing
+    /// The base of a budget: what exists before the plan and is taken away by nothing but this budget.
+    /// `own` are the members of the budget.
     /// but this budget takes away; `own` are the members of the budget.
     pub fn base_for_budget<'k>(
         &self,
@@ -59,6 +60,7 @@ impl BudgetBases {
 }
 
 impl DepartingRows {
+    // Released rows go on living, but are not the source's to count next time.
     fn of(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
         let mut leaving = Self::default();
         let released = left
@@ -76,6 +78,8 @@ impl DepartingRows {
             let (live, goes) = (is_live(row), takes_out_of_use(effect));
             if goes && live && is_ours(context, &row.key) {
                 leaving.live.insert(row.key.clone());
+                // A declared resource that is deactivated stays claimed; a removed or deleted one does
+                // not.
             }
             let declared = context.desired.resources.contains(&row.key);
             if goes && (!declared || matches!(effect.outcome, EffectOutcome::Delete)) {
@@ -133,7 +137,7 @@ impl DepartingRows {
         }
     }
 }
-
+/// What a budget counts a share of.
 /// What a budget counts a share of.
 enum BudgetBaseKind<'b> {
     /// The live users of an account.
@@ -153,6 +157,7 @@ impl<'b> BudgetBaseKind<'b> {
         let kind = kinds::by_name(kind)?;
         let Some((field, _)) = rest.rsplit_once('.') else {
             return Some(Self::Live(kind.id));
+            // The rest is `email` or, for an attribute of a link, `accounts.level`.
         };
         let field = kind
             .field_ref(field)
@@ -167,13 +172,12 @@ fn released(agreed: &[ClaimUpdate]) -> impl Iterator<Item = &Key> {
     agreed.iter().filter(released).map(|agreed| &agreed.key)
 }
 
-/// Whether an effect leaves a field without a value.
 fn leaves_field_empty(effect: &ResourceEffect, field: &FieldRef) -> bool {
     change_of(effect, field)
         .is_some_and(|change| change.after.as_ref().is_none_or(Value::is_empty_list))
 }
-
-/// How many live rows of each kind the source claims, before the plan. What the plan itself creates,
+/// The live rows of each kind that the source claims before the plan. Rows that the plan creates,
+/// adopts or reactivates are not among them.
 /// adopts or reactivates is not among them.
 pub(super) fn live(context: &PlanContext<'_>) -> BTreeMap<KindId, u64> {
     let mut live = BTreeMap::new();
@@ -191,11 +195,12 @@ fn is_ours(context: &PlanContext<'_>, key: &Key) -> bool {
         .claim(&context.desired.source, key)
         .is_some_and(|claim| claim.state == ClaimState::Active)
 }
-
+/// The bases of some budgets, before the plan.
 /// Of how many each of some budgets is a share, before the plan.
 pub(super) fn bases<'b>(
     context: &PlanContext<'_>,
     budgets: impl Iterator<Item = &'b BudgetName>,
+    // Counting takes a look at every row, so it is done at most once and only if asked for.
 ) -> BTreeMap<BudgetName, u64> {
     let mut live = None;
     let base = |budget: &'b BudgetName| {
@@ -204,7 +209,7 @@ pub(super) fn bases<'b>(
     };
     budgets.map(base).collect()
 }
-
+/// The base of one budget, before the plan.
 /// Of how many a budget's count is a share, before the plan.
 fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
     let (stored, source) = (context.stored, CompactText::new(&context.desired.source));
@@ -222,6 +227,7 @@ fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -
             let of = GuardBase::Filled(source, kind, index.into());
             stored.guard_base(of, || filled(context, kind, &FieldRef::Own(index)))
         }
+        // The database cannot count values of custom fields, so a partial snapshot has to give way.
         Some(BudgetBaseKind::Filled(kind, custom)) => {
             stored.rows.note_lookup(|| SnapshotLookup::Everything);
             filled(context, kind, &custom)
@@ -239,8 +245,8 @@ fn users_of(context: &PlanContext<'_>, account: &str) -> u64 {
     });
     of_account.count() as u64
 }
-
-/// How many of a kind the source claims that have a value in a field. Links too are counted by the
+/// How many rows of a kind that the source claims have a value in a field. Links count once for the
+/// resource that holds them.
 /// resource that holds them.
 fn filled(context: &PlanContext<'_>, kind: KindId, field: &FieldRef) -> u64 {
     let rows = context.stored.rows.iter();

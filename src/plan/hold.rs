@@ -1,7 +1,6 @@
-//! A hold: its members, its id, and how it reads in a plan.
-//!
-//! A rule that holds something returns [`Hold`]s and changes nothing. What becomes of them, approvals
-//! included, is up to the [`HoldLedger`](super::hold_ledger::HoldLedger).
+//! A hold: its members, its id, and its entries in a plan. A rule that holds something returns
+//! [`Hold`]s and changes nothing; approvals and all that follows are up to the
+//! [`HoldLedger`](super::hold_ledger::HoldLedger).
 
 use super::context::PlanContext;
 use super::effects;
@@ -13,12 +12,12 @@ use crate::kinds::{self, Kind};
 use crate::model::{Cell, Digest, FieldChange, HeldStep, Key, Value, digest};
 use std::collections::BTreeSet;
 
-/// A group of effects, or parts of them, that is held until somebody decides.
+/// A group of effects, or parts of them, held until somebody decides.
 #[derive(Clone, Debug)]
 pub(super) struct Hold {
     pub code: Code,
-    /// The rule at the root of what is held because of an error or of another hold: no approval lets it
-    /// through.
+    /// The rule at the root, when this is held because of an error or another hold. No approval
+    /// lets such a hold through.
     pub root: Option<Code>,
     pub message: String,
     pub count: Option<u64>,
@@ -26,9 +25,9 @@ pub(super) struct Hold {
     pub limit: Option<u64>,
     pub accept_option: Option<String>,
     pub members: Vec<HoldMember>,
-    /// The limits of guards that it is over.
+    /// The limits of guards that it exceeds.
     pub limits: Vec<ExceededLimit>,
-    /// What to remember of its members as long as they are held. Their hold id is not known yet.
+    /// What to remember of its members while they are held; the id of the hold is filled in later.
     pub records: Vec<HeldStep>,
 }
 
@@ -38,16 +37,14 @@ pub(super) struct HoldMember {
     pub key: Key,
     pub verb: StepVerb,
     pub origin: Option<Origin>,
-    /// What is held, field by field.
     pub changes: Vec<FieldChange>,
     /// Whether the whole effect is held, not only these fields.
     pub whole: bool,
-    /// Of what seems to be renamed: the resource that comes in its place.
+    /// For a presumed rename: the resource that replaces this one.
     pub becomes: Option<Key>,
 }
 
 impl Hold {
-    /// A hold of one member, without numbers.
     pub fn single(code: Code, message: impl Into<String>, member: HoldMember) -> Self {
         Self {
             members: vec![member],
@@ -55,7 +52,6 @@ impl Hold {
         }
     }
 
-    /// A hold without members yet.
     pub fn without_members(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -71,11 +67,14 @@ impl Hold {
         }
     }
 
-    /// The id that an approval names: another value anywhere in it is another id.
+    /// The id that an approval names. Any other value in the hold gives another id, so an approval
+    /// never covers values that nobody saw.
     pub fn id(&self, source: &str, salt: &str) -> String {
         let mut members: Vec<&HoldMember> = self.members.iter().collect();
+        // Sorted, so that the id does not depend on the order in which the rules found the members.
         members.sort_by(|a, b| (&a.key, a.verb).cmp(&(&b.key, b.verb)));
         let mut hasher = blake3::Hasher::new();
+        // The salt is the identity of the database: an approval is valid there only.
         for part in [salt, source, self.code.name()] {
             feed_text(&mut hasher, part);
         }
@@ -85,7 +84,8 @@ impl Hold {
         Digest::from_hasher(&hasher).to_string()[..16].to_owned()
     }
 
-    /// Drops the members that are approved; `None` when all of it is. Says which approvals were used.
+    /// Drops the members that are approved and notes the approvals used; `None` when nothing is
+    /// left.
     pub fn without_approved(
         mut self,
         id: &str,
@@ -107,17 +107,16 @@ impl Hold {
         (!self.members.is_empty()).then_some(self)
     }
 
-    /// The rule that holds the members in the end.
+    /// The rule that is the cause of the hold.
     pub fn root_code(&self) -> Code {
         self.root.unwrap_or(self.code)
     }
 
-    /// Whether an approval would let it through.
     pub fn is_approvable(&self) -> bool {
         self.root.is_none() && self.code.is_approvable()
     }
 
-    /// The hold as it stands in a plan, one entry a member.
+    /// The entries of the hold in a plan, one per member.
     pub fn entries(&self, id: &str) -> impl Iterator<Item = HoldEntry> {
         self.members.iter().map(move |member| HoldEntry {
             verb: member.verb,
@@ -138,7 +137,6 @@ impl Hold {
 }
 
 impl HoldMember {
-    /// The changes, lists reduced to what differs.
     fn reduced(&self) -> impl Iterator<Item = FieldChange> {
         let kind = kinds::get(self.key.kind);
         self.changes
@@ -147,14 +145,14 @@ impl HoldMember {
             .map(move |change| reduced(kind, change))
     }
 
-    /// The digest of the held step, its values included.
     pub fn digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
         self.feed(&mut hasher);
         Digest::from_hasher(&hasher)
     }
 
-    /// Nothing that the same pass writes is fed, so that the id stays what it was when it was printed.
+    /// Feeds nothing that the same pass writes, such as claims or versions: the id that was printed
+    /// must still be the id after the rest of the plan is applied.
     fn feed(&self, hasher: &mut blake3::Hasher) {
         hasher.update(&[self.key.kind.0]);
         feed_text(hasher, &self.key.id);
@@ -170,7 +168,7 @@ impl HoldMember {
     }
 }
 
-/// One resource's part in a hold.
+/// A member of a hold.
 pub(super) fn member(
     context: &PlanContext<'_>,
     key: &Key,
@@ -187,8 +185,8 @@ pub(super) fn member(
     }
 }
 
-/// One field's part in a hold. Its verb is that of the field alone: what else the pass does to the
-/// resource is done once, and the hold stays.
+/// One field as a member of a hold. The verb is that of the field alone: the other changes of the
+/// resource are applied now, and the hold must keep its id afterwards.
 pub(super) fn field_member(
     context: &PlanContext<'_>,
     key: &Key,
@@ -203,7 +201,7 @@ pub(super) fn field_member(
     member(context, key, verb, vec![change])
 }
 
-/// An effect as a member of a hold, all of it.
+/// A whole effect as a member of a hold.
 pub(super) fn effect_member(
     context: &PlanContext<'_>,
     effect: &ResourceEffect,
@@ -215,7 +213,7 @@ pub(super) fn effect_member(
     }
 }
 
-/// A change with the members that stay left out of sets; lists that keep an order stay whole.
+/// A change of a set, reduced to the members that differ. Ordered lists stay whole.
 pub(super) fn reduced(kind: &Kind, change: FieldChange) -> FieldChange {
     match kind.field(&change.field) {
         Some(field) if field.ty.has_link_table() => change.reduced(),
@@ -224,6 +222,7 @@ pub(super) fn reduced(kind: &Kind, change: FieldChange) -> FieldChange {
 }
 
 fn feed_text(hasher: &mut blake3::Hasher, text: &str) {
+    // With the length first, so that "ab", "c" and "a", "bc" give different ids.
     hasher.update(&(text.len() as u64).to_le_bytes());
     hasher.update(text.as_bytes());
 }

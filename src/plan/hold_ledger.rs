@@ -1,8 +1,7 @@
-//! What the rules hold so far, and what people let through.
-//!
-//! A rule returns what it holds as a [`RuleOutcome`]; the ledger looks up the approvals, keeps the rest
-//! as entries of the plan and remembers which effects and fields are blocked. Rules read it to leave
-//! alone what is decided. Only [`PlanRemainder`](super::remainder::PlanRemainder) writes to it.
+//! Keeps what the rules have held so far and what people let through. A rule returns a
+//! [`RuleOutcome`]; the ledger looks up approvals, keeps the rest as entries of the plan, and
+//! remembers which effects and fields are blocked. Rules read it to leave decided things alone;
+//! only [`PlanRemainder`](super::remainder::PlanRemainder) writes to it.
 
 use super::budget_share::BudgetName;
 use super::context::PlanContext;
@@ -15,19 +14,18 @@ use crate::model::{FieldChange, FieldRef, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
-/// What one rule holds, and what overrides or approvals let through of what it would hold.
+/// What one rule holds, and what overrides or approvals let through.
 #[derive(Default)]
 pub(super) struct RuleOutcome {
     pub holds: Vec<Hold>,
-    /// Parts of drafts, each with the change to make when it is approved.
+    /// Held parts of drafts, each with the change to make on approval.
     pub parts: Vec<DraftPart>,
-    /// The overrides and approvals that it used.
+    /// The overrides and approvals used.
     pub consents: Vec<String>,
-    /// What an approval of an earlier pass lets through.
+    /// Members that an approval of an earlier pass lets through.
     pub approved: Vec<HoldMember>,
-    /// What is decided as a whole, held or not: guards leave it alone.
+    /// Resources decided as a whole, held or not; guards leave them alone.
     pub covered: BTreeSet<Key>,
-    /// A budget that an override lets through.
     pub exempt_budget: Option<BudgetName>,
     /// Whether its hold is of all that the source sent: then no claim moves.
     pub is_whole_source: bool,
@@ -42,24 +40,23 @@ impl From<Vec<Hold>> for RuleOutcome {
     }
 }
 
-/// What is held and what was let through.
+/// What is held, and what was let through.
 #[derive(Default)]
 pub(super) struct HoldLedger {
-    /// What is held so far, in the order of the rules.
     pub held: Vec<HoldEntry>,
-    /// What guards held, for later passes.
+    /// Steps held by guards, to be remembered for later passes.
     pub remembered: Vec<HeldStep>,
-    /// Overrides and approvals that were used.
+    /// The overrides and approvals used.
     pub used_consents: Vec<String>,
     /// Whether any rule held anything, approved or not.
     pub has_holds: bool,
-    /// The effects that are held whole, with the rule that held them first.
+    /// Effects held as a whole, with the first rule that held them.
     blocked: BTreeMap<Key, Code>,
-    /// The fields that are still to be taken out of the effects.
+    /// Fields that are still to be taken out of their effects.
     blocked_fields: BTreeMap<Key, BTreeSet<FieldRef>>,
-    /// The resources of which fields are held, with the rule that held them first.
+    /// Resources with held fields, with the first rule that held them.
     partly_held: BTreeMap<Key, Code>,
-    /// The holds of guards by their id, with where they stand in `held`.
+    /// Holds of guards by id, with their place in `held`.
     guard_holds: BTreeMap<String, (Range<usize>, Vec<ExceededLimit>)>,
     exemptions: BudgetExemptions,
 }
@@ -69,76 +66,74 @@ pub(super) struct HoldLedger {
 struct BudgetExemptions {
     /// Budgets that an override lets through.
     budgets: BTreeSet<BudgetName>,
-    /// What other rules decided as a whole.
+    /// Resources that other rules decided as a whole.
     covered: BTreeSet<Key>,
-    /// What is held so that nobody can decide about it now.
+    /// Resources under a standing hold, which nobody can decide now.
     undecidable: BTreeSet<Key>,
     /// Approved deletes.
     deletes: BTreeSet<Key>,
-    /// Of each resource, the fields about which an approval decided.
+    /// The approved fields of each resource.
     fields: BTreeMap<Key, BTreeSet<FieldRef>>,
 }
 
 impl HoldLedger {
-    /// Whether an effect is held whole.
     pub fn is_blocked(&self, key: &Key) -> bool {
         self.blocked.contains_key(key)
     }
 
-    /// Whether a field is held already and not taken out yet.
+    /// Whether a field is held and not yet taken out.
     pub fn holds_field(&self, key: &Key, field: &FieldRef) -> bool {
         let fields = self.blocked_fields.get(key);
         fields.is_some_and(|fields| fields.contains(field))
     }
 
-    /// The rule that holds a resource or some of its fields.
     pub fn holding_rule(&self, key: &Key) -> Option<Code> {
         let whole = self.blocked.get(key);
         whole.or_else(|| self.partly_held.get(key)).copied()
     }
 
-    /// The fields of a resource about which an approval decided; `None` without an approval.
+    /// The approved fields of a resource; `None` without an approval.
     pub fn approved_fields(&self, key: &Key) -> Option<&BTreeSet<FieldRef>> {
         self.exemptions.fields.get(key)
     }
 
-    /// What rules decided as a whole.
+    /// Resources that rules decided as a whole.
     pub fn covered(&self) -> &BTreeSet<Key> {
         &self.exemptions.covered
     }
 
-    /// Whether guards leave a resource alone: another rule decided about it, or nobody can now.
+    /// Whether guards leave a resource alone, because another rule decided about it or nobody can
+    /// now.
     pub fn is_beyond_guards(&self, key: &Key) -> bool {
         self.exemptions.covered.contains(key) || self.exemptions.undecidable.contains(key)
     }
 
-    /// Whether what is left of a resource counts against no budget.
+    /// Whether the rest of a resource counts against no budget.
     pub fn is_uncounted(&self, key: &Key) -> bool {
         self.is_beyond_guards(key) || self.exemptions.deletes.contains(key)
     }
 
-    /// Whether an override lets a budget through.
     pub fn is_exempt(&self, budget: &str) -> bool {
         self.exemptions.budgets.contains(budget)
     }
 
-    /// Takes the fields that are to be taken out: nobody does it twice.
+    /// Takes the fields that are to be taken out, so that it happens once.
     pub fn take_blocked_fields(&mut self) -> BTreeMap<Key, BTreeSet<FieldRef>> {
         std::mem::take(&mut self.blocked_fields)
     }
 
-    /// Adds a hold, without what approvals let through. Returns whether anything is held.
+    /// Adds what approvals leave of a hold. Returns whether anything is held.
     pub fn add_hold(&mut self, context: &PlanContext<'_>, hold: Hold) -> bool {
         self.add(context, hold, true)
     }
 
-    /// Adds the hold of a part of a draft. Its change is not in the effect, so that no field has to be
-    /// taken out.
+    /// Adds the hold of a draft part. Its change is not in the effect, so no field has to be taken
+    /// out.
     pub fn add_part(&mut self, context: &PlanContext<'_>, hold: Hold) -> bool {
         self.add(context, hold, false)
     }
 
-    /// Notes what a rule let through without a hold.
+    /// Records what a rule let through.
     pub fn add_consents(&mut self, outcome: RuleOutcome) {
         self.used_consents.extend(outcome.consents);
         self.exemptions.covered.extend(outcome.covered);
@@ -152,6 +147,7 @@ impl HoldLedger {
         self.has_holds = true;
         let limits = std::mem::take(&mut hold.limits);
         let id = (!limits.is_empty()).then(|| hold_id(context, &hold));
+        // The same steps are held by another guard already: the limits are added to that hold.
         if let Some(entries) = id.as_ref().and_then(|id| self.add_limits(id, &limits)) {
             self.remember(entries, hold.records);
             return false;
@@ -166,15 +162,16 @@ impl HoldLedger {
         }
         let entries = before..self.held.len();
         let is_held = !entries.is_empty();
+        // Noted even when approved: a second guard over the same steps must find them decided.
         if let Some(id) = id {
             self.guard_holds.insert(id, (entries, limits));
         }
         is_held
     }
 
-    /// One step may trip several limits, a group that is exchanged both `change` and `unlink`: what is
-    /// held is the same, so it is one hold that says all of them. Returns where it stands if it is held
-    /// already.
+    /// Adds limits to a hold that exists. One step can exceed several limits, since replacing a
+    /// group is both a change and an unlink; a person should decide about it once. Returns the
+    /// place of the hold, if there is one.
     fn add_limits(&mut self, id: &str, limits: &[ExceededLimit]) -> Option<Range<usize>> {
         let (entries, all) = self.guard_holds.get_mut(id)?;
         all.extend_from_slice(limits);
@@ -185,7 +182,7 @@ impl HoldLedger {
         Some(entries.clone())
     }
 
-    /// What is left of a hold, with its id; the rest is let through.
+    /// What approvals leave of a hold, with its id; the rest is let through.
     fn without_approved(
         &mut self,
         context: &PlanContext<'_>,
@@ -198,8 +195,8 @@ impl HoldLedger {
         let all = hold.members.clone();
         let approved = &context.stored.approved_holds;
         let mut left = Some(hold);
-        // What is left of a hold of which a part was approved is a hold of its own, with an id of its
-        // own.
+        // After a part was approved, the rest is a hold with an id of its own, which may be
+        // approved too. Hence the loop.
         while let Some(hold) = left.take() {
             let count = hold.members.len();
             left = hold.without_approved(&id, approved, &mut self.used_consents);
@@ -219,7 +216,7 @@ impl HoldLedger {
         Some((id, left?))
     }
 
-    /// Lets a part of a hold through that a person approved.
+    /// Lets an approved member through.
     fn let_through(&mut self, member: HoldMember) {
         if member.verb == StepVerb::Delete {
             self.exemptions.deletes.insert(member.key.clone());
@@ -229,7 +226,7 @@ impl HoldLedger {
         approved.extend(fields);
     }
 
-    /// Notes what is to be taken out.
+    /// Blocks a held member.
     fn block(&mut self, hold: &Hold, member: &HoldMember, is_in_effect: bool) {
         let (key, root) = (&member.key, hold.root_code());
         if hold.code.is_standing() {
@@ -248,7 +245,7 @@ impl HoldLedger {
         }
     }
 
-    /// Keeps the records of the steps that are held, with the id of their hold.
+    /// Keeps the records of held steps, with the id of their hold.
     fn remember(&mut self, entries: Range<usize>, records: Vec<HeldStep>) {
         let entries = self.held[entries].iter();
         let ids: BTreeMap<&Key, &str> = entries.map(|held| (&held.key, &*held.hold)).collect();

@@ -1,9 +1,6 @@
-//! What the rules say of the drafts as a whole, before anything is held.
-//!
-//! [`judge`] runs the rules on everything that would happen. Out comes the drafts with a verdict: which
-//! resources are faulty, and whether that refuses the plan. If it does not, `settle.rs` holds what is
-//! faulty.
-
+//! Runs the rules on the drafts as a whole, before anything is held. [`judge`] returns the drafts
+//! with a verdict: which resources are faulty, and whether that refuses the plan. If it does not,
+//! `settle.rs` holds the faulty ones.
 use super::context::PlanContext;
 use super::drafts::Drafts;
 use super::rename;
@@ -13,41 +10,42 @@ use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::model::Key;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Drafts, and what the rules say of them.
 pub(super) struct JudgedDrafts {
     pub drafts: Drafts,
     pub verdict: RuleVerdict,
-    /// Everything found so far, but for [`RuleVerdict::non_errors`].
+    /// Everything found so far, except [`RuleVerdict::non_errors`].
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What the rules say of the whole plan, before anything is held.
+/// The verdict of the rules on the whole plan.
 pub(super) struct RuleVerdict {
     pub refused: bool,
-    /// The resources with errors, and the rule each broke first.
+    /// The resources with errors, and the first rule each broke.
     pub faulty: BTreeMap<Key, Code>,
-    /// What the rules said, whoever's doing it is.
+    /// The errors by rule and resource, whoever caused them.
     pub error_signatures: BTreeSet<RuleSignature>,
-    /// What they warned of that nobody wants who has a successor in the same plan.
+    /// Warnings about a resource that loses its last user or approver, although the plan has a
+    /// successor.
     pub warned: BTreeSet<RuleSignature>,
-    /// What they said beside errors, true as long as the effects are the same.
+    /// Other findings, valid as long as the effects stay the same.
     pub non_errors: Vec<Diagnostic>,
 }
 
-/// Runs the rules on everything that would happen, parts that are held unless approved included.
+/// Runs the rules on all drafts, including the parts that are held unless approved.
 pub(super) fn judge(
     context: &PlanContext<'_>,
     found: &[Diagnostic],
     drafts: Drafts,
 ) -> JudgedDrafts {
     let mut findings = rule_diagnostics(context, &drafts.effects_with_parts());
-    // Whose e-mail another source still has to give up is held, and that is no fault of this one.
+    // An e-mail that another source still has to give up is held as a rename, and no fault of this
+    // source.
     findings.retain(|finding| !finding_waits(context, &drafts, finding));
     let (mut findings, waiting) = split_if_approved(context, &drafts, findings);
     let mut diagnostics = found.to_vec();
     diagnostics.extend_from_slice(&drafts.notes);
     diagnostics.extend(waiting);
-    // What a partial plan is not about is shown and refuses nothing.
+    // With `--target`, faults elsewhere are shown, but do not refuse what was asked for.
     if let Some(only) = &context.rules.only {
         let of_findings = findings.iter_mut().map(|finding| &mut finding.diagnostic);
         for found in diagnostics.iter_mut().chain(of_findings) {
@@ -76,6 +74,8 @@ pub(super) fn judge(
         warned: warned.map(signature).collect(),
         non_errors: Vec::new(),
     };
+    // A refused plan shows everything at once. Otherwise the warnings wait: they may no longer be
+    // true once the faulty resources are held.
     if refused {
         diagnostics.extend(check::fold_unread(findings, context.desired));
     } else {
@@ -92,8 +92,8 @@ pub(super) fn judge(
     }
 }
 
-/// Splits off the errors that only what is held anyway would make, were it approved, as warnings:
-/// somebody else changed the row, which is no reason to refuse the source.
+/// Turns errors that only an approval of held parts would cause into warnings. Somebody else
+/// changed the row, which is no reason to refuse the source.
 fn split_if_approved(
     context: &PlanContext<'_>,
     drafts: &Drafts,
@@ -103,6 +103,7 @@ fn split_if_approved(
     let Some(without) = errors.next().and_then(|_| drafts.effects_without_waiting()) else {
         return (findings, Vec::new());
     };
+    // Run again without the held parts: an error that is still there is the source's own.
     let left = rule_diagnostics(context, &without);
     let left = left.iter().filter(|found| found.diagnostic.is_error());
     let left: BTreeSet<RuleSignature> = left.map(signature).collect();
@@ -114,7 +115,7 @@ fn split_if_approved(
     (kept, warnings.collect())
 }
 
-/// Whether a diagnostic is about an e-mail that goes in another source while it comes here.
+/// Whether a finding is about an e-mail that moves here from a resource of another source.
 fn finding_waits(context: &PlanContext<'_>, drafts: &Drafts, finding: &RuleDiagnostic) -> bool {
     let about =
         |key: &Key| finding.diagnostic.key.as_ref() == Some(key) || finding.involves.contains(key);

@@ -1,6 +1,5 @@
-//! Masks a plan for somebody who may not read the directory: stored personal values are left out.
-//!
-//! What the sender of a tree wrote stays; only values that come from the database are masked.
+//! Masks a plan for readers who may not see the directory, such as the sender of a tree: stored
+//! personal values are left out. What the sender wrote stays.
 
 use super::types::{Plan, StepBody};
 use crate::kinds;
@@ -27,7 +26,7 @@ impl Plan {
                 .iter_mut()
                 .for_each(|change| mask(kind, change));
         }
-        // Even the names of stored fields tell something about a person.
+        // Even the names of filled fields tell something about a person.
         self.undeclared.clear();
         self
     }
@@ -48,8 +47,7 @@ impl Plan {
 }
 
 fn mask(kind: KindId, change: &mut FieldChange) {
-    // The table knows which of its fields are personal. Of a custom field nobody knows, so all are
-    // masked.
+    // Whether a custom field is personal is not known, so all of them are masked.
     let personal = match &change.field {
         FieldRef::Own(_) => kinds::get(kind)
             .field(&change.field)

@@ -1,8 +1,9 @@
-//! The plan: what makes the database equal what is declared, what is held, and why.
+//! Planning: what makes the database equal to what is declared, what is held, and why.
 //!
-//! Start with `planner.rs`: it names the stages, each a type of its own. `types.rs` has what comes out,
-//! `rules.rs` what goes in beside the two states, and [`render`] writes a plan for people and programs.
-//! Pure: no clock, no random number, no log, no I/O.
+//! In go the declared and the stored state and the rules of the operator (`rules.rs`), out comes a
+//! plan (`types.rs`), which [`render`] writes for people and programs. Start reading at
+//! `planner.rs`, which names the stages. Everything here is pure: no clock, no random numbers, no
+//! logging, no I/O.
 
 mod absence;
 mod advance;

@@ -1,7 +1,6 @@
-//! Steps from effects, in an order in which no prefix breaks a reference.
-//!
-//! [`steps`] makes a step of each effect that is left, with what the source claims afterwards; [`sort`]
-//! puts parents before children and removals last.
+//! Makes steps of the effects, in an order in which no prefix breaks a reference. [`steps`] makes
+//! one step of each effect, with what the source claims afterwards; [`sort`] puts parents before
+//! children and removals last.
 
 use super::context::PlanContext;
 use super::dropped_members;
@@ -17,9 +16,8 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The steps of all effects that are left.
 pub(super) fn steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<Step> {
-    // In parallel: of a first plan there are as many as resources.
+    // In parallel, since a first plan has as many steps as resources.
     let effects: Vec<&ResourceEffect> = left.effects.iter().collect();
     effects
         .par_iter()
@@ -41,6 +39,7 @@ fn step(context: &PlanContext<'_>, left: &PlanRemainder, effect: &ResourceEffect
                 .collect(),
         ),
     };
+    // The claim on a removed resource is marked gone, not rewritten; a deleted one has none.
     let claimed = reason != StepReason::Removed && verb != StepVerb::Delete;
     Step {
         verb,
@@ -57,8 +56,8 @@ fn step(context: &PlanContext<'_>, left: &PlanRemainder, effect: &ResourceEffect
     }
 }
 
-/// What the source claims after the step. Fields that stay open keep what the claim said of them,
-/// and the digest is none, so that the next pass compares again.
+/// What the source claims after the step. Open fields keep what the claim said of them, and the
+/// digest is left empty so that the next pass compares again.
 pub(super) fn claim(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -102,6 +101,8 @@ pub(super) fn claim(
             fields,
         }));
     };
+    // The declared value of an open field was not written. If the claim had it, the next pass would
+    // take the stored value for drift.
     for name in open.iter().map(|field| kind.field_name(field)) {
         let member = format!("{name}=");
         let of_field = |entry: &str| entry == name || entry.starts_with(&member);
@@ -119,7 +120,8 @@ pub(super) fn claim(
     }))
 }
 
-/// By kind, parents before children; removals last and in reverse.
+/// Sorts by kind with parents before children. Removals come last and in reverse, so that children
+/// go before what they refer to.
 pub(super) fn sort(context: &PlanContext<'_>, left: &PlanRemainder, steps: &mut [Step]) {
     let world = PlannedState::new(context.stored, context.desired, &left.effects);
     let depths: HashMap<Key, usize> = steps
@@ -136,7 +138,7 @@ pub(super) fn sort(context: &PlanContext<'_>, left: &PlanRemainder, steps: &mut 
     });
 }
 
-/// How many resources of its own kind a resource is below, by the references of the table.
+/// The depth of a resource below others of its own kind.
 fn depth(world: &PlannedState<'_>, key: &Key) -> Option<usize> {
     let kind = kinds::get(key.kind);
     let (parent, _) = kind.references().find(|(_, target)| *target == key.kind)?;
@@ -149,7 +151,7 @@ fn depth(world: &PlannedState<'_>, key: &Key) -> Option<usize> {
         };
         depth += 1;
         at = Key::new(key.kind, above);
-        // A cycle is an error of its own; here it only must not hang.
+        // A cycle has a diagnostic of its own; it must only not hang here.
         if depth > 1_000 {
             return Some(depth);
         }

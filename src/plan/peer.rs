@@ -1,7 +1,6 @@
-//! What the other sources say of a resource or a field.
-//!
-//! The tree of a source counts if its last pass accepted it. What a tree does not tell, because it is an
-//! export, was not read or is held, its claim tells.
+//! What other sources say of a resource or a field. The tree of a source counts if its last pass
+//! accepted it. Where the tree does not tell, because the source is an export, was not read or is
+//! held, its claim does.
 
 use super::compare::says_something;
 use super::context::PlanContext;
@@ -11,28 +10,27 @@ use crate::kinds::Kind;
 use crate::model::{Cell, ClaimState, Desired, FieldRef, Key};
 use std::sync::Arc;
 
-/// What another source says of a field.
 pub(super) enum PeerStatement<'a> {
     /// By its tree.
     Cell(&'a Cell),
-    /// By its claim: the digest of the cell.
+    /// By its claim, as the digest of the cell.
     Claim(u64),
 }
 
-/// How another source stands to a resource that is no longer declared here.
+/// The relation of another source to a resource that is no longer declared here.
 pub(super) enum PeerStanding<'a> {
-    /// It declares or claims it.
+    /// It declares or claims the resource.
     Declared,
-    /// It declares it, but its pass does not accept that.
+    /// It declares the resource, but its pass does not accept that.
     Unaccepted,
-    /// Nobody knows, for this reason.
+    /// It is not known, for this reason.
     Unknown(&'a str),
-    /// It does not declare it, or does not decide whether it exists.
+    /// It does not declare the resource, or does not decide about existence.
     Absent,
 }
 
 impl PeerSource {
-    /// Whether it declares a resource and, if it does, whether its pass accepts that.
+    /// Whether the source declares a resource and, if so, whether its pass accepts that.
     pub fn declares(&self, key: &Key) -> Option<bool> {
         let names = |desired: &Arc<Desired>| desired.resources.contains(key);
         if self.desired.as_ref().is_some_and(names) {
@@ -43,7 +41,7 @@ impl PeerSource {
 }
 
 impl PlanContext<'_> {
-    /// Who decides a field of another source: its own authority, and `shop` fields are seeds at most.
+    /// The authority of another source over a field. `shop` fields are seeds at most.
     pub fn mode_of(&self, peer: &PeerSource, kind: &Kind, field: &FieldRef) -> AuthorityMode {
         match peer.authority.mode(kind, field) {
             AuthorityMode::Enforce => self.rules.shop.mode(kind, field),
@@ -51,7 +49,6 @@ impl PlanContext<'_> {
         }
     }
 
-    /// What another source says of a field.
     pub fn statement<'p>(
         &self,
         peer: &'p PeerSource,
@@ -71,7 +68,7 @@ impl PlanContext<'_> {
         }
     }
 
-    /// How another source stands to a resource that is no longer declared here.
+    /// The relation of another source to a resource that is no longer declared here.
     pub fn standing_of<'p>(&self, peer: &'p PeerSource, key: &Key) -> PeerStanding<'p> {
         if !peer.authority.decides_existence(key.kind) {
             return PeerStanding::Absent;
@@ -79,6 +76,7 @@ impl PlanContext<'_> {
         let claim = self.stored.claim(&peer.name, key);
         let claimed = claim.is_some_and(|claim| claim.state == ClaimState::Active);
         let declares = peer.declares(key);
+        // A claim is enough: an export that did not name a customer once still has it.
         if declares == Some(true) || claimed && !peer.absent_keys.contains(key) {
             return PeerStanding::Declared;
         }
@@ -92,11 +90,10 @@ impl PlanContext<'_> {
     }
 }
 
-/// What an accepted tree says of a field.
 enum TreeStatement<'a> {
     Stated(&'a Cell),
     Nothing,
-    /// It does not tell: the claim stands.
+    /// Not known from the tree: the claim decides.
     ByClaim,
 }
 
@@ -108,7 +105,7 @@ fn by_tree<'p>(peer: &'p PeerSource, key: &Key, field: &FieldRef) -> TreeStateme
         return TreeStatement::ByClaim;
     }
     let Some(declared) = desired.resources.get(key) else {
-        // What an export does not name once, it still decides.
+        // An export that leaves a resource out once does not give up its fields.
         let hidden = desired.partial || !desired.removals_off.is_empty();
         return if hidden || desired.shielded_keys.contains(key) {
             TreeStatement::ByClaim
@@ -124,7 +121,7 @@ fn by_tree<'p>(peer: &'p PeerSource, key: &Key, field: &FieldRef) -> TreeStateme
         Some(stated) if says_something(&stated.field, &stated.cell) => {
             TreeStatement::Stated(&stated.cell)
         }
-        // A cell that an export leaves blank keeps what is stored, and who decides it.
+        // A blank cell of an export keeps the stored value, and the authority over it.
         None if is_left_blank(desired, declared, field) => TreeStatement::ByClaim,
         _ => TreeStatement::Nothing,
     }

@@ -1,9 +1,9 @@
-//! Compares what is desired with what is stored, and says what makes both equal.
+//! The planner: compares what is declared with what is stored and returns the plan that makes both
+//! equal.
 //!
-//! Planning goes through stages, each a value of its own: both sides become
-//! [`Drafts`](super::drafts::Drafts), the rules make them [`JudgedDrafts`](super::judge::JudgedDrafts),
-//! what is left after holds is a [`SettledPlan`], and that is finished into the [`Plan`]. Pure: no
-//! clock, no files, no database.
+//! It goes through stages, each with a type of its own: [`Drafts`](super::drafts::Drafts) of all
+//! changes, [`JudgedDrafts`](super::judge::JudgedDrafts) after the rules, a [`SettledPlan`] after
+//! holds, and the finished [`Plan`]. It is pure: no clock, no files, no database.
 
 use super::context::PlanContext;
 use super::finish::{diagnostics_only, finish, refused};
@@ -17,13 +17,13 @@ use crate::model::{Desired, Snapshot};
 
 /// Plans what makes `stored` equal to `desired`.
 ///
-/// `found` is what reading the source came upon: an error of it refuses the plan or, with
-/// `hold_errors`, holds its resource.
+/// `found` are the diagnostics from reading the source. An error among them refuses the plan or,
+/// with `hold_errors`, holds its resource.
 pub fn plan(desired: &Desired, stored: &Snapshot, rules: &PlanRules, found: &[Diagnostic]) -> Plan {
     plan_with(desired, stored, rules, found, finish)
 }
 
-/// What a plan would say is wrong, without making its steps.
+/// The diagnostics of a plan, without making its steps.
 pub fn diagnostics(
     desired: &Desired,
     stored: &Snapshot,
@@ -48,6 +48,8 @@ fn plan_with(
         definitions: &definitions,
         fingerprint: rules.fingerprint(),
     };
+    // The order matters: rules judge the whole plan before anything is held, or a fault could hide
+    // behind a hold.
     let drafts = drafts::draft_all(&context);
     let judged = judge::judge(&context, found, drafts);
     if judged.verdict.refused {

@@ -1,6 +1,6 @@
-//! A record of an export is applied whole or not at all: an account and the addresses in its rows.
-//!
-//! When one of them has errors, [`mates`] names the others, which are held with it.
+//! A record of an export, an account with the addresses in its rows, is applied as a whole or not
+//! at all. When one resource of it has errors, [`mates`] returns the others, which are held with
+//! it.
 
 use super::context::PlanContext;
 use crate::diagnostic::Code;
@@ -8,17 +8,17 @@ use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{Cell, Key, Value};
 use std::collections::BTreeMap;
 
-/// A resource that is held because another one of its record has errors.
+/// A resource held because another one of its record has errors.
 pub(super) struct RecordMate {
     pub key: Key,
-    /// The resource that has the errors.
+    /// The resource with the errors.
     pub faulty_key: Key,
-    /// What is wrong with that one.
+    /// The rule that it broke.
     pub code: Code,
 }
 
-/// What is in one record with something faulty, beside that itself. In a tree that people write, an
-/// address and its account are separate resources: there are no mates.
+/// The other resources in the records of the faulty ones. In a tree that people write, account and
+/// address are separate documents and there are no mates.
 pub(super) fn mates(context: &PlanContext<'_>, faulty: &BTreeMap<Key, Code>) -> Vec<RecordMate> {
     let concerns = |key: &Key| [ACCOUNT, ADDRESS].contains(&key.kind);
     if !context.desired.partial || !faulty.keys().any(concerns) {
@@ -33,13 +33,14 @@ pub(super) fn mates(context: &PlanContext<'_>, faulty: &BTreeMap<Key, Code>) -> 
         }
     }
     let mut mates: BTreeMap<&Key, (&Key, Code)> = BTreeMap::new();
+    // All addresses of the account: without them it would be created with a part of its addresses.
     for (account, cause) in &accounts {
         mates.insert(*account, *cause);
         for address in &records[*account] {
             mates.entry(address).or_insert(*cause);
         }
     }
-    // An address that a record without errors declares too is as that one says.
+    // A record without errors declares the address too, and that one may be applied.
     for (_, addresses) in records
         .iter()
         .filter(|(account, _)| !accounts.contains_key(account))
@@ -59,7 +60,6 @@ pub(super) fn mates(context: &PlanContext<'_>, faulty: &BTreeMap<Key, Code>) -> 
         .collect()
 }
 
-/// Each account that the export declares, with the addresses in its rows.
 fn records(context: &PlanContext<'_>) -> BTreeMap<Key, Vec<Key>> {
     let addresses = kinds::get(ACCOUNT).expect_index("addresses");
     let accounts = context.desired.resources.iter();

@@ -1,6 +1,6 @@
-//! Access that somebody took since a source declared it.
-//!
-//! A claim only says what a row has had: what a claim says and the row lacks, somebody else changed. What is
+//! Finds access that was taken away outside Roster since a source declared it. A claim tells what
+//! the row had: what the claim says and the row lacks was changed by somebody else. An unchanged
+//! declaration of it is then held, and the claim keeps recording it.
 //! declared as before is held then. The claim goes on recording it, whoever declares it from now on.
 
 use super::compare::{FieldVerdict, stored};
@@ -11,19 +11,19 @@ use crate::model::{
     Cell, Claim, ClaimState, CompactText, FieldChange, Key, Link, Row, StatedField, Value, digest,
 };
 
-/// The claims that tell what a row has had of a field.
+/// The claims that tell what a row has had in a field.
 pub(super) struct FieldWitnesses<'c> {
     name: &'c str,
-    /// What the source itself said of the field last.
+    /// The claim of the source itself, if it says something of the field.
     own: Option<&'c Claim>,
-    /// All that count: its own, or, while it has said nothing of the field, those of every source.
+    /// The claims that count: its own or, while it has said nothing of the field, all of them.
     claims: Vec<&'c Claim>,
     /// Whether the source is an export.
     export: bool,
 }
 
 impl<'c> FieldWitnesses<'c> {
-    /// The witnesses of a field of a resource, of which the source has this active claim.
+    /// The witnesses of a field; `own` is the active claim of this source.
     pub fn of(
         context: &'c PlanContext<'_>,
         key: &Key,
@@ -39,6 +39,8 @@ impl<'c> FieldWitnesses<'c> {
                 export,
             };
         }
+        // A source that declares the field for the first time must not undo what was taken from
+        // another one, so the claims of all sources are asked.
         let all = context.stored.claims.get(key).into_iter().flatten();
         Self {
             name,
@@ -48,7 +50,7 @@ impl<'c> FieldWitnesses<'c> {
         }
     }
 
-    /// Splits off what would give back access that somebody took.
+    /// Splits off the part of a change that would give back access somebody took away.
     pub fn split_regained_access(
         &self,
         change: &FieldChange,
@@ -61,6 +63,8 @@ impl<'c> FieldWitnesses<'c> {
                     let mut old = before.into_iter().flat_map(Value::members);
                     old.any(|old| old == member)
                 };
+                // Member by member: one group that was taken away does not keep new ones from being
+                // added.
                 let (gone, rest): (Vec<CompactText>, Vec<CompactText>) = after
                     .iter()
                     .cloned()
@@ -98,16 +102,16 @@ impl<'c> FieldWitnesses<'c> {
         claims.any(|claim| claim.fields.member(self.name, member).is_some())
     }
 
-    /// Whether somebody else deactivated what is declared active.
+    /// Whether a resource that is declared active was deactivated outside Roster.
     fn deactivated(&self, stated: &StatedField) -> bool {
         let said = digest::short_digest(&stated.cell);
         if let Some(own) = self.own.and_then(|own| own.fields.get(self.name)) {
-            // Only what an export itself took out of use it brings back.
+            // An export only reactivates what it deactivated itself.
             return own == said || self.export && own != inactive();
         }
         let mut claims = self.claims.iter();
         if self.export {
-            // It comes back after it was away so long that it was deactivated for that.
+            // Gone means that it was deactivated for its absence, so its return may reactivate it.
             return !claims.any(|claim| claim.state == ClaimState::Gone);
         }
         claims.any(|claim| {
@@ -115,11 +119,11 @@ impl<'c> FieldWitnesses<'c> {
         })
     }
 
-    /// The link as far as it gives nothing back: as declared, as stored, or not at all.
+    /// The part of a link that gives nothing back: as declared, as stored, or none.
     fn safe_part_of_link(&self, link: &Link, cell: &Cell, old: &[Link]) -> Option<Link> {
         let mut declared = cell.value().map_or(&[][..], Value::as_links).iter();
         let Some(declared) = declared.find(|said| said.target == link.target) else {
-            // It is stored, and nothing is said of it.
+            // Stored, and not mentioned by the declaration.
             return Some(link.clone());
         };
         let said = digest::short_digest(&Cell::Value(Value::Links([declared.clone()].into())));
@@ -128,6 +132,7 @@ impl<'c> FieldWitnesses<'c> {
             return Some(link.clone());
         }
         let stored = old.iter().find(|stored| stored.target == link.target)?;
+        // A level above the stored one was lowered by somebody; the stored one stays.
         Some(if link.attributes > stored.attributes {
             stored.clone()
         } else {
@@ -136,8 +141,8 @@ impl<'c> FieldWitnesses<'c> {
     }
 }
 
-/// Whether a claim says what a row lacks, and another source declares the same without a claim that
-/// says so. The fields are those that give access.
+/// Whether this claim is the only one that knows of access the row lost, while another source
+/// declares the same. Released, that source would give the access back.
 pub(super) fn is_only_witness(
     context: &PlanContext<'_>,
     row: &Row,
@@ -165,7 +170,7 @@ pub(super) fn is_only_witness(
     })
 }
 
-/// Whether a value lacks something that a claim says of it.
+/// Whether a value lacks something that a claim records.
 fn lacks_claimed_value(stored: Option<&Value>, claim: &Claim, name: &str) -> bool {
     let as_stored = |value: Value| digest::short_digest(&Cell::Value(value));
     if let Some(Value::Text(_)) = stored {
@@ -178,7 +183,7 @@ fn lacks_claimed_value(stored: Option<&Value>, claim: &Claim, name: &str) -> boo
         let said = claim.fields.member(name, member);
         let link = links.iter().find(|link| *link.target == *member);
         let is_said = |link: &Link| {
-            // Not every attribute that is stored was said.
+            // A claim digests only the attributes that were stated, so every combination is tried.
             let mut forms =
                 [(false, false), (false, true), (true, false), (true, true)].into_iter();
             forms.any(|(first, second)| {
@@ -195,12 +200,10 @@ fn lacks_claimed_value(stored: Option<&Value>, claim: &Claim, name: &str) -> boo
     })
 }
 
-/// Whether a claim says anything of a field.
 fn speaks_of(claim: &Claim, name: &str) -> bool {
     claim.fields.get(name).is_some() || claim.fields.members(name).next().is_some()
 }
 
-/// The digest of `status: inactive`.
 pub(super) fn inactive() -> u64 {
     digest::short_digest(&Cell::Value(Value::text("inactive")))
 }

@@ -1,10 +1,7 @@
-//! What is left of the drafts after holds.
-//!
-//! Rules look at a [`PlanRemainder`] and return what they hold. [`PlanRemainder::decide`] takes note of
-//! that, and [`PlanRemainder::subtract`] is the only place where what is held leaves the effects; both
-//! give the next value. Between the two, rules see the whole plan: a guard counts a step that another
-//! rule holds, too.
-
+//! What holds leave of the drafts. Rules look at a [`PlanRemainder`] and return what they hold;
+//! [`PlanRemainder::decide`] records it, and [`PlanRemainder::subtract`] is the only place where
+//! held changes leave the effects. Between the two, rules still see the whole plan: a guard also
+//! counts a step that another rule holds.
 use super::context::PlanContext;
 use super::draft::DraftPart;
 use super::drafts::{ClaimDrafts, Drafts};
@@ -17,7 +14,6 @@ use crate::check::{EffectOutcome, ResourceEffect};
 use crate::model::{Key, KeyedList};
 use std::collections::HashMap;
 
-/// What is left of the drafts, and what is held of them.
 pub(super) struct PlanRemainder {
     pub effects: KeyedList<ResourceEffect>,
     pub claims: ClaimDrafts,
@@ -29,7 +25,6 @@ pub(super) struct PlanRemainder {
 }
 
 impl PlanRemainder {
-    /// All of the drafts, nothing held.
     pub fn of(drafts: Drafts) -> Self {
         Self {
             effects: drafts.effects,
@@ -42,14 +37,13 @@ impl PlanRemainder {
         }
     }
 
-    /// Why something would happen to a resource.
     pub fn reason(&self, key: &Key) -> StepReason {
         let reason = self.reasons.get(key).copied();
         reason.unwrap_or(StepReason::Declared)
     }
 
-    /// Takes note of what a rule holds. The effects stay as they are, but for parts of drafts that are
-    /// approved.
+    /// Records what a rule holds. The effects stay, apart from approved parts of drafts, which are
+    /// put in.
     #[must_use]
     pub fn decide(mut self, context: &PlanContext<'_>, mut outcome: RuleOutcome) -> Self {
         let mut is_held = false;
@@ -60,7 +54,7 @@ impl PlanRemainder {
             self = self.decide_part(context, part);
         }
         if outcome.is_whole_source && is_held {
-            // Nothing of it is accepted, so no claim moves.
+            // Nothing of the export is accepted, so no claim moves.
             self.removals.claim_updates.clear();
             self.removals.released.clear();
             self.claims.refreshed.clear();
@@ -69,13 +63,14 @@ impl PlanRemainder {
         self
     }
 
-    /// A part of a draft is held or, approved, put into its effect.
+    /// Holds a part of a draft or, when it is approved, puts it into its effect.
     fn decide_part(mut self, context: &PlanContext<'_>, part: DraftPart) -> Self {
         let key = part.hold.members[0].key.clone();
         if self.ledger.add_part(context, part.hold) {
             return self;
         }
         let Some(full) = part.full else { return self };
+        // Approved and about to be written: the claim may record the new value.
         if let Some(open) = self.claims.open_fields.get_mut(&key) {
             open.remove(&full.field);
         }
@@ -85,7 +80,7 @@ impl PlanRemainder {
         self
     }
 
-    /// Takes what is held out of the effects. The claim keeps what it said of the held fields.
+    /// Takes what is held out of the effects. The claims keep what they said of the held fields.
     #[must_use]
     pub fn subtract(mut self) -> Self {
         for (key, fields) in self.ledger.take_blocked_fields() {
@@ -103,7 +98,8 @@ impl PlanRemainder {
         self
     }
 
-    /// Leaves out the effects of which nothing is left, unless they adopt.
+    /// Drops the effects of which nothing is left, unless they adopt a row: claiming it is a
+    /// change.
     #[must_use]
     pub fn without_empty_effects(mut self, context: &PlanContext<'_>) -> Self {
         let source = &context.desired.source;

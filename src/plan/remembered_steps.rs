@@ -1,10 +1,7 @@
-//! What guards held in earlier passes: which of these steps are planned again, and which records have
-//! come to their end.
-//!
-//! A hold does not dissolve because the rest of its plan was applied and there is more of the kind now:
-//! an apply records what a guard held and by which numbers, and the planner holds it again until
-//! somebody decides or the source declares something else. Start with [`planned_again`] and
-//! [`forgotten`].
+//! Remembers what guards held in earlier passes. A hold must not dissolve because the rest of its
+//! plan was applied and the base has grown: an apply records what was held and by which numbers,
+//! and the planner holds it again until somebody decides or the declaration changes. Start reading
+//! at [`planned_again`] and [`forgotten`].
 
 use super::budget_share::is_live;
 use super::compare;
@@ -20,12 +17,12 @@ use crate::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The start of the budgets of a source that was emptied.
+/// The prefix of the budgets of emptied sources.
 pub(super) const EMPTY: &str = "empty=";
-/// The budget of what seems to be renamed.
+/// The budget of presumed renames.
 pub(super) const RENAME: &str = "rename";
 
-/// The records of the source whose plan this is.
+/// The records of the source of this plan.
 pub(super) fn source_records<'a>(
     context: &PlanContext<'a>,
 ) -> impl Iterator<Item = &'a HeldStep> + use<'a> {
@@ -33,15 +30,15 @@ pub(super) fn source_records<'a>(
     held.iter().filter(move |record| record.source == *source)
 }
 
-/// Those of them that a guard's limit made.
+/// Those made by the limit of a guard; their budgets contain a dot.
 pub(super) fn guard_records<'a>(
     context: &PlanContext<'a>,
 ) -> impl Iterator<Item = &'a HeldStep> + use<'a> {
     source_records(context).filter(|record| record.budget.contains('.'))
 }
 
-/// Whether this plan has the same step by the same declaration, undecided: its field, or `None` when
-/// it is the whole of it.
+/// The change of a recorded step, if this plan has the step again by the same declaration and
+/// undecided; `Some(None)` when the whole step is meant.
 #[allow(clippy::option_option)]
 pub(super) fn planned_again(
     context: &PlanContext<'_>,
@@ -62,7 +59,7 @@ pub(super) fn planned_again(
     change_of(effect, &field).map(|change| Some(change.clone()))
 }
 
-/// The same hold, with the records of its members, which it holds whole.
+/// The hold with records of its members, which are held as a whole.
 pub(super) fn remembered(context: &PlanContext<'_>, mut hold: Hold, budget: &str) -> Hold {
     let (count, total) = (hold.members.len() as u64, hold.total.unwrap_or_default());
     let records = hold.members.iter().map(|member| HeldStep {
@@ -74,7 +71,7 @@ pub(super) fn remembered(context: &PlanContext<'_>, mut hold: Hold, budget: &str
     hold
 }
 
-/// A record of a held step, without the numbers and the id of its hold.
+/// The record of a held step, without numbers and without the id of its hold.
 pub(super) fn step(
     context: &PlanContext<'_>,
     budget: &str,
@@ -98,8 +95,8 @@ pub(super) fn step(
     }
 }
 
-/// The records that have come to their end: the step is done, or the source declares something else.
-/// A pass that could not show a step leaves its record.
+/// The records that have ended: the step is applied, or the declaration changed. A pass that could
+/// not show a step leaves its record.
 pub(super) fn forgotten(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<HeldStep> {
     let again = |record: &&HeldStep| {
         let mut held = left.ledger.remembered.iter();
@@ -110,8 +107,8 @@ pub(super) fn forgotten(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<
     ended.cloned().collect()
 }
 
-/// The steps of a plan made earlier that a later pass `held`, and that nobody had decided about when
-/// the plan was made.
+/// The steps of an earlier plan that a later pass `held` and that were undecided when the plan was
+/// made. Applied all the same, they would go around the hold.
 #[must_use]
 pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
     let does = |step: &Step, record: &HeldStep| {
@@ -137,6 +134,7 @@ pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
         steps.insert(format!("{} {}", record.verb, record.key));
     }
     let since = since.into_iter().map(|(hold, steps)| {
+        // Three steps are enough to recognise the hold; its id leads to the others.
         let shown: Vec<_> = steps.iter().take(3).cloned().collect();
         let more = match steps.len().saturating_sub(3) {
             0 => String::new(),
@@ -158,10 +156,12 @@ fn has_ended(context: &PlanContext<'_>, left: &PlanRemainder, record: &HeldStep)
         } else {
             change_of(effect, &field).is_some()
         };
+        // Planned and not held again, so it was approved or no longer exceeds a limit.
         if done {
             return true;
         }
     }
+    // Outside of `--target` nothing was planned, so nothing is known of the step.
     let only = &context.rules.only;
     if only
         .as_ref()
@@ -175,7 +175,7 @@ fn has_ended(context: &PlanContext<'_>, left: &PlanRemainder, record: &HeldStep)
     }
 }
 
-/// Whether the source was read so that what it does not declare is known to be absent.
+/// Whether the source was read completely enough to know that something is not declared.
 fn is_read(context: &PlanContext<'_>, key: &Key) -> bool {
     let desired = context.desired;
     !context.rules.keeps_undeclared
@@ -198,6 +198,7 @@ fn is_declared_otherwise(
     said: &DeclaredResource,
     field: &FieldRef,
 ) -> bool {
+    // A faulty value says nothing, and must not end a hold.
     if context
         .desired
         .faulty_fields
@@ -223,7 +224,6 @@ fn is_declared_otherwise(
     }
 }
 
-/// Whether a row has what is declared of a field.
 fn row_has_declared(said: &DeclaredResource, row: &Row, field: &FieldRef) -> bool {
     let kind = kinds::get(row.key.kind);
     let stored = row.value(field);
@@ -233,7 +233,7 @@ fn row_has_declared(said: &DeclaredResource, row: &Row, field: &FieldRef) -> boo
     })
 }
 
-/// The field that a record is about: the status, when the whole step was held.
+/// The field of a record: the status, when the whole step was held.
 fn field_of(record: &HeldStep) -> FieldRef {
     let kind = kinds::get(record.key.kind);
     let named = kind.field_ref(&record.field);
@@ -244,7 +244,8 @@ fn status_of(kind: &Kind) -> FieldRef {
     kinds::own_field(kind.status_index())
 }
 
-/// What an effect does to its resource, whatever else it changes.
+/// What an effect does to its resource. Only the status counts, so that the record does not depend
+/// on other changes of the pass.
 fn verb(effect: &ResourceEffect) -> &'static str {
     let kind = kinds::get(effect.key.kind);
     match &effect.outcome {
@@ -271,7 +272,7 @@ fn access(status: &FieldChange) -> &'static str {
     }
 }
 
-/// The digest of what the source declares of a field.
+/// The digest of the declared value of a field.
 fn declared(context: &PlanContext<'_>, key: &Key, field: &FieldRef) -> Digest {
     match context.desired.resources.get(key) {
         None => absence_digest(),
@@ -282,7 +283,7 @@ fn declared(context: &PlanContext<'_>, key: &Key, field: &FieldRef) -> Digest {
     }
 }
 
-/// That a resource is no longer declared.
+/// Stands for a resource that is no longer declared.
 fn absence_digest() -> Digest {
     Digest::of(b"absent")
 }

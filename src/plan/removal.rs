@@ -1,8 +1,6 @@
-//! What the source claims and no longer declares: deactivated, released to another source, an orphan, or
-//! kept.
-//!
-//! [`removals`] goes through the claims of the source and asks of each missing resource what becomes of
-//! it, by what the other sources say. Whether so many may go at once is up to the guards and to
+//! Decides what becomes of resources that a source claims and no longer declares: deactivated,
+//! released to another source, orphaned, or kept. [`removals`] goes through the claims and asks
+//! what the other sources say. Whether so many may go at once is up to the guards and to
 //! `emptied_kinds.rs`.
 
 use super::absence::{counts_as_absent, hidden_elsewhere, hidden_keys, removals_off};
@@ -17,25 +15,23 @@ use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldChange, Key, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What becomes of the resources that the source no longer declares.
 #[derive(Default)]
 pub(super) struct RemovalDrafts {
-    /// The deactivations.
     pub effects: Vec<ResourceEffect>,
     pub claim_updates: Vec<ClaimUpdate>,
     /// Claims given up because another source declares the resource.
     pub released: Vec<Key>,
-    /// Resources of kinds without status: nothing can be done about them.
+    /// Resources of kinds without a status, which cannot be deactivated.
     pub orphans: Vec<Key>,
-    /// The sources that have to be read or accepted before it is decided what becomes of some.
+    /// Sources that have to be read or accepted before the rest can be decided.
     pub waits_for: BTreeSet<String>,
     pub notes: Vec<Diagnostic>,
 }
 
-/// Drafts what becomes of every resource that is claimed and no longer declared.
+/// Drafts what becomes of every claimed resource that is no longer declared.
 pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
     let mut drafts = RemovalDrafts::default();
-    // A part is planned only of files that still declare all they declared.
+    // An incremental plan only covers files that still declare everything they did.
     if context.rules.keeps_undeclared {
         return drafts;
     }
@@ -53,10 +49,12 @@ pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
         .filter(|(key, _)| !context.desired.shielded_keys.contains(key))
         .filter_map(|(key, claims)| Some((key, mine(claims)?)))
         .collect();
+    // Sorted, because the order of a hash map would change notes from run to run.
     missing.sort_by(|a, b| a.0.cmp(b.0));
     if missing.is_empty() {
         return drafts;
     }
+    // Before any single removal: a file that could not be read may declare every one of these.
     if !context.desired.removals_off.is_empty() && context.rules.only.is_none() {
         drafts.notes.push(removals_off(context, missing.len()));
         return drafts;
@@ -69,6 +67,7 @@ pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
         drafts.notes.push(hidden);
     }
     let mut unknown: BTreeMap<UncertainPeer<'_>, usize> = BTreeMap::new();
+    // Resource by resource from here: a kind with unreadable keys does not protect the other kinds.
     for (key, claim) in missing {
         let meant = context
             .rules
@@ -90,10 +89,10 @@ pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
     drafts
 }
 
-/// The source that may declare a resource without anybody knowing, and why.
+/// A source that may declare a resource without Roster knowing, and the reason.
 type UncertainPeer<'p> = (&'p str, &'p str);
 
-/// Removes one resource, unless another source declares it; returns the source of which that is not
+/// Removes one resource unless another source declares it; returns the source of which that is not
 /// known.
 fn remove<'p>(
     context: &PlanContext<'p>,
@@ -103,13 +102,16 @@ fn remove<'p>(
 ) -> Option<UncertainPeer<'p>> {
     let kind = kinds::get(key.kind);
     let Some(row) = context.stored.rows.get(key) else {
-        // Without the claim nobody would know that somebody removed what another source declares.
+        // Without the claim, nobody would know that the row was removed while another source
+        // declares it.
         let mut peers = context.rules.peers.iter();
         if !peers.any(|peer| peer.declares(key).is_some()) {
             drafts.give_up_claim(key);
         }
         return None;
     };
+    // All sources are asked before anything is concluded: one that declares the resource outweighs
+    // one of which nothing is known.
     let mut unknown = None;
     let mut unaccepted = None;
     for peer in &context.rules.peers {
@@ -123,6 +125,7 @@ fn remove<'p>(
             PeerStanding::Absent => {}
         }
     }
+    // Held or not approved there: it neither goes nor changes hands until that source is accepted.
     if let Some(peer) = unaccepted {
         drafts.keep_claim(key, claim, peer);
         return None;
@@ -134,12 +137,13 @@ fn remove<'p>(
     if !context.rules.prune || !context.rules.authority.decides_existence(key.kind) {
         return None;
     }
+    // A wrong deactivation locks customers out; waiting for the other source costs a pass.
     if unknown.is_some() {
         return unknown;
     }
     if status_of(row) == "inactive" {
-        // Somebody deactivated it already. The claim is given up, so that a return adopts an
-        // inactive row and is held, instead of undoing what was not this source's doing.
+        // Somebody deactivated it before. Without the claim, a return adopts an inactive row and is
+        // held, instead of undoing what this source did not do.
         drafts.give_up_claim(key);
         return None;
     }
@@ -151,8 +155,8 @@ fn remove<'p>(
 }
 
 impl RemovalDrafts {
-    /// Gives the claim up on what another source declares, unless it is the only one that knows of
-    /// access that somebody took: then it stays until the other source has looked at it.
+    /// Releases the claim on a resource that another source declares, unless only this claim knows
+    /// of access that was taken away. Then it stays until the other source has a claim of its own.
     fn release_claim(
         &mut self,
         context: &PlanContext<'_>,
@@ -172,7 +176,7 @@ impl RemovalDrafts {
         self.note_handover(key, claim, message);
     }
 
-    /// Keeps the claim on what another source declares but cannot take over yet.
+    /// Keeps the claim on a resource that another source declares but cannot take over yet.
     fn keep_claim(&mut self, key: &Key, claim: &Claim, peer: &PeerSource) {
         self.waits_for.insert(peer.name.to_string());
         let why = peer

@@ -1,8 +1,7 @@
-//! What goes under one id and comes under another: external ids cannot change, so both are held.
-//!
-//! Two resources seem to be the same when they share a VAT or registration number or an e-mail.
-//! [`renames_from_peers`] runs while drafting, for what comes here and goes in another source;
-//! [`hold_renames`] is the rule.
+//! Finds resources that go under one id and come under another. External ids cannot change, so both
+//! halves are held. Two resources seem to be the same if they share a VAT or registration number or
+//! an e-mail. [`renames_from_peers`] runs while drafting, for resources that come here and go in
+//! another source; [`hold_renames`] is the rule.
 
 use super::budget_share::is_live;
 use super::context::PlanContext;
@@ -22,36 +21,37 @@ use crate::model::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Fields by which a company or person is recognised under another id; whether only one that a
-/// single stored row has tells who somebody is.
+/// The fields by which a company or person is recognised, and whether only a value that a single
+/// stored row has counts. Several accounts of one company may share a VAT number.
 const STRONG: &[(KindId, &str, bool)] = &[
     (kinds::ACCOUNT, "vatNumber", true),
     (kinds::ACCOUNT, "businessRegistrationNumber", true),
     (kinds::USER, "email", false),
 ];
 
-/// More renames than this are one hold: they come from a new scheme of ids, a prefix or another ERP, and
-/// that is one decision. A few are decided one by one.
+/// More renames than this are one hold. So many come from a new scheme of ids, such as a prefix or
+/// another ERP, and that is a single decision; a few are decided one by one.
 const MANY_RENAMES: u64 = 5;
 
-/// Somebody who goes under one id and comes under another.
+/// A resource that goes under one id and comes under another.
 #[derive(Clone)]
 pub(super) struct RenamePair {
     pub old: Key,
     pub new: Key,
-    /// The other source of the two, when one of the halves is its doing.
+    /// The other source, when one half is its doing.
     peer: Option<RenamePeer>,
 }
 
-/// The other source of a rename, and which half is its doing.
+/// The other source of a rename, and its half.
 #[derive(Clone)]
 enum RenamePeer {
     Removes(Arc<str>),
     Declares(Arc<str>),
 }
 
-/// What comes here while another source no longer declares it under its old id. Looked for before the
-/// rules are run: until the other source has removed it, its e-mail is taken.
+/// Resources that come here while another source no longer declares them under their old id. Found
+/// before the rules run, because until the other source has removed the old one, its e-mail is
+/// taken.
 pub(super) fn renames_from_peers(
     context: &PlanContext<'_>,
     effects: &KeyedList<ResourceEffect>,
@@ -93,9 +93,10 @@ pub(super) fn renames_from_peers(
     found.into_values().collect()
 }
 
-/// In a part of the database, whoever has the same is read too.
+/// Tells a partial snapshot to read every row with the same value.
 fn ask_alike(context: &PlanContext<'_>, kind: KindId, index: usize, text: &str) {
     let rows = &context.stored.rows;
+    // Databases fold the case of ASCII letters only.
     if text.is_ascii() {
         rows.note_lookup(|| SnapshotLookup::IgnoringCase(kind, Some(index), text.into()));
     } else {
@@ -103,7 +104,7 @@ fn ask_alike(context: &PlanContext<'_>, kind: KindId, index: usize, text: &str) 
     }
 }
 
-/// The source that claims a live row and no longer declares it, when nobody else does.
+/// The source that claims a live row and no longer declares it, if no other source does.
 fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
     let key = &row.key;
     if !is_live(row) || context.desired.resources.contains(key) {
@@ -123,7 +124,7 @@ fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
         .iter()
         .find(|peer| peer.name == claim.source)?;
     match &peer.desired {
-        // A part of it does not say what it no longer declares.
+        // From a part of its files nobody knows what it no longer declares.
         None => {
             context
                 .stored
@@ -132,6 +133,8 @@ fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
             None
         }
         Some(desired) => {
+            // The other source must be about to remove the row: where it only ignores it, both rows
+            // stay.
             let removes = context.rules.pruning_peers.contains(&peer.name)
                 && !desired.partial
                 && peer.authority.decides_existence(key.kind)
@@ -144,8 +147,7 @@ fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
     }
 }
 
-/// Holds both when one goes and another comes with the same strong key, unless an override lets them
-/// through.
+/// Holds both halves of each rename, unless an override lets them through.
 pub(super) fn hold_renames(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let mut pairs = renames_of_removed(context, left);
     pairs.extend_from_slice(&left.peer_renames);
@@ -155,6 +157,7 @@ pub(super) fn hold_renames(context: &PlanContext<'_>, left: &PlanRemainder) -> R
         return outcome;
     }
     let accepts = &context.rules.accepts;
+    // The exact number only, as with guards.
     if accepts.contains(&AcceptOverride::Renames(count)) {
         outcome.consents.push(format!("rename={count}"));
     } else if count > MANY_RENAMES {
@@ -184,12 +187,12 @@ pub(super) fn hold_renames(context: &PlanContext<'_>, left: &PlanRemainder) -> R
     let holds = outcome.holds.into_iter();
     let holds = holds.map(|it| remembered_steps::remembered(context, it, remembered_steps::RENAME));
     outcome.holds = holds.collect();
+    // Decided here, so neither the guards nor the emptied kinds count them again.
     let both = pairs.into_iter().flat_map(|pair| [pair.old, pair.new]);
     outcome.covered.extend(both);
     outcome
 }
 
-/// Whether an override lets a rename through.
 pub(super) fn is_accepted(context: &PlanContext<'_>, old: &Key) -> bool {
     let accepts = &context.rules.accepts;
     accepts.iter().any(|accept| match accept {
@@ -221,7 +224,7 @@ fn rename_hold(context: &PlanContext<'_>, left: &PlanRemainder, pair: &RenamePai
     }
 }
 
-/// What goes and what comes in this plan, as members of a hold.
+/// The halves of a rename in this plan, as members of a hold.
 fn members(context: &PlanContext<'_>, left: &PlanRemainder, pair: &RenamePair) -> Vec<HoldMember> {
     let member = |key: &Key, becomes: Option<&Key>| {
         let effect = left.effects.get(key)?;
@@ -234,7 +237,7 @@ fn members(context: &PlanContext<'_>, left: &PlanRemainder, pair: &RenamePair) -
     members.into_iter().flatten().collect()
 }
 
-/// Whoever goes in this plan and comes in it too, or in another source.
+/// Resources that go in this plan and come in it too, or in another source.
 fn renames_of_removed(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<RenamePair> {
     let gone = removed_keys(left);
     let mut pairs: BTreeMap<Key, RenamePair> = BTreeMap::new();
@@ -247,6 +250,7 @@ fn renames_of_removed(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<Re
         });
         let mut old: BTreeMap<String, &Key> = old.collect();
         if single {
+            // A value that several accounts share does not tell which of them comes back.
             let rows = holders(context, kind, index, |text| old.contains_key(text));
             let one = |text: &String, key: &Key| {
                 rows.get(text).is_some_and(|rows| rows.len() == 1) || is_remembered(context, key)
@@ -331,7 +335,7 @@ fn created(
     })
 }
 
-/// The stored rows that have one of some values.
+/// The stored rows with one of the wanted values.
 fn holders<'s>(
     context: &'s PlanContext<'_>,
     kind: KindId,

@@ -1,8 +1,6 @@
-//! Holds of what cannot stand without something else that is held: a field, a resource, or an account
-//! with all that only stands with it.
-//!
-//! Each of these holds names the rule at its root, and no approval lets it through: it goes once its
-//! cause is gone. What is held already is not held again.
+//! Holds what cannot stand without something else that is held: a field, a resource, or an account
+//! with everything that depends on it alone. Each hold names the rule at its root and cannot be
+//! approved; it goes away with its cause. What is held already is not held again.
 
 use super::context::PlanContext;
 use super::effects;
@@ -14,7 +12,6 @@ use crate::kinds;
 use crate::model::{FieldChange, Key};
 use std::collections::BTreeSet;
 
-/// Why something is held.
 #[derive(Clone, Copy)]
 pub(super) struct HoldCause<'m> {
     pub code: Code,
@@ -24,7 +21,7 @@ pub(super) struct HoldCause<'m> {
 }
 
 impl<'m> HoldCause<'m> {
-    /// Something else that is held by the rule `root`.
+    /// Something else is held, by the rule `root`.
     pub fn dependency(root: Code, message: &'m str) -> Self {
         Self {
             code: codes::HELD_DEPENDENCY,
@@ -34,7 +31,6 @@ impl<'m> HoldCause<'m> {
     }
 }
 
-/// Holds one field of a resource.
 pub(super) fn field_hold(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -52,7 +48,6 @@ pub(super) fn field_hold(
     })
 }
 
-/// Holds one resource.
 pub(super) fn resource_hold(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -70,7 +65,7 @@ pub(super) fn resource_hold(
     })
 }
 
-/// Holds a resource; of an account also its organisations, policies and the users whose only
+/// Holds a resource. With an account go its organisations, its policies, and the users whose only
 /// account it is.
 pub(super) fn unit_holds(
     context: &PlanContext<'_>,
@@ -92,11 +87,12 @@ pub(super) fn unit_holds(
     holds
 }
 
-/// What only stands with an account, without that itself.
+/// The resources that depend on an account alone, without the account itself.
 fn account_unit(context: &PlanContext<'_>, left: &PlanRemainder, key: &Key) -> Vec<Key> {
     let world = PlannedState::new(context.stored, context.desired, &left.effects);
     let mut unit: Vec<Key> = Vec::new();
     for (referrer, field) in world.all_referrers(key) {
+        // A user of two accounts can still work for the other one.
         let only = world
             .after(referrer)
             .is_some_and(|view| view.targets(field).count() == 1);
@@ -104,7 +100,7 @@ fn account_unit(context: &PlanContext<'_>, left: &PlanRemainder, key: &Key) -> V
             unit.push(referrer.clone());
         }
     }
-    // An address that nobody else has would be left behind.
+    // A new address that no other account has would be left without an owner.
     let addresses = kinds::get(kinds::ACCOUNT).expect_index("addresses");
     let targets = world.after(key).into_iter().flat_map(|view| {
         let targets = view
@@ -117,7 +113,7 @@ fn account_unit(context: &PlanContext<'_>, left: &PlanRemainder, key: &Key) -> V
         created && world.referrers(kinds::ACCOUNT, addresses, address) == [key]
     };
     unit.extend(targets.filter(alone));
-    // A resource may refer to the account by several fields.
+    // A resource may refer to the account in several fields.
     let mut named = BTreeSet::new();
     unit.retain(|member| named.insert(member.clone()) && member != key);
     unit

@@ -1,8 +1,6 @@
-//! Runs the rules on a state after effects, and puts their diagnostics in terms of this source and the
-//! others.
-//!
-//! Goes in: effects. Comes out: what `check` finds in the state after them, with faults that were stored
-//! before lowered to warnings, and with the other source named that declares what is missing.
+//! Runs the rules of `check` on the state after some effects. Faults that were stored before are
+//! lowered to warnings, and where another source declares what is missing, its name is added. In go
+//! effects, out come diagnostics.
 
 use super::context::PlanContext;
 use super::rules::PeerSource;
@@ -12,7 +10,7 @@ use crate::kinds;
 use crate::model::{Key, KeyedList};
 use std::collections::BTreeSet;
 
-/// What makes two diagnostics the same in two states: where they are, not what they say.
+/// Tells whether two diagnostics in two states are the same: by their place, not by their wording.
 pub(super) type RuleSignature = (Code, Option<Key>, Option<String>);
 
 pub(super) fn signature(finding: &RuleDiagnostic) -> RuleSignature {
@@ -24,8 +22,8 @@ pub(super) fn signature(finding: &RuleDiagnostic) -> RuleSignature {
     )
 }
 
-/// Whether a warning says that the last user, administrator or approver goes. By itself that is no error,
-/// but nobody wants it when only a hold keeps the successor away.
+/// Whether a warning says that the last user, administrator or approver goes. By itself that is no
+/// error, but it becomes one when only a hold keeps the successor away.
 pub(super) fn leaves_nobody(finding: &RuleDiagnostic) -> bool {
     let code = finding.diagnostic.code;
     finding.diagnostic.severity == Severity::Warning
@@ -37,8 +35,8 @@ pub(super) fn leaves_nobody(finding: &RuleDiagnostic) -> bool {
         .contains(&code)
 }
 
-/// What the rules find in the state after the effects that are left. A fault that was stored
-/// already, and that the plan neither makes nor worsens, is a warning.
+/// The findings of the rules in the state after the effects. A fault that was already stored, and
+/// that the plan neither causes nor worsens, is a warning.
 pub(super) fn rule_diagnostics(
     context: &PlanContext<'_>,
     effects: &KeyedList<ResourceEffect>,
@@ -48,19 +46,21 @@ pub(super) fn rule_diagnostics(
     let mut findings = check::run(&world, &subjects);
     name_declarers(context, &mut findings);
     name_setters(context, &world, &mut findings);
+    // Most plans have no errors, so the second run on the old state is spared.
     if !findings.iter().any(|finding| finding.diagnostic.is_error()) {
         return findings;
     }
     let nothing = KeyedList::default();
     let before = PlannedState::new(context.stored, context.desired, &nothing);
-    // What was a warning before and is an error now, the plan makes.
+    // A warning that becomes an error is the doing of this plan.
     let stored = check::run(&before, &subjects);
     let stored = stored.iter().filter(|found| found.diagnostic.is_error());
     let stored: BTreeSet<_> = stored.map(RuleDiagnostic::identity).collect();
     for finding in &mut findings {
         let subject = finding.diagnostic.key.as_ref();
         let comes = subject.and_then(|key| world.after(key));
-        // Whatever comes into use is judged as if it were created.
+        // A resource that becomes active is judged like a new one, whatever was wrong with it while
+        // it was inactive.
         let comes = comes.is_some_and(|view| view.becomes_live());
         if finding.diagnostic.is_error() && !comes && stored.contains(&finding.identity()) {
             finding.diagnostic.severity = Severity::Warning;
@@ -69,12 +69,12 @@ pub(super) fn rule_diagnostics(
     findings
 }
 
-/// The other sources, by whom what is missing may be declared.
+/// The other sources that may declare what is missing.
 fn other_sources<'c>(context: &'c PlanContext<'_>) -> impl Iterator<Item = &'c PeerSource> {
     context.rules.peers.iter().chain(&context.rules.witnesses)
 }
 
-/// Of a fault by a setting: names the other source that is going to set it otherwise.
+/// For a fault caused by a setting: names the other source that will change it.
 fn name_setters(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
@@ -102,7 +102,7 @@ fn name_setters(
     }
 }
 
-/// Of a reference that leads nowhere: names the other source that declares what is meant.
+/// For a dangling reference: names the other source that declares the target.
 fn name_declarers(context: &PlanContext<'_>, findings: &mut [RuleDiagnostic]) {
     let dangling = |finding: &&mut RuleDiagnostic| finding.diagnostic.code == codes::REFERENCE;
     for finding in findings.iter_mut().filter(dangling) {
@@ -111,11 +111,11 @@ fn name_declarers(context: &PlanContext<'_>, findings: &mut [RuleDiagnostic]) {
         };
         let peers = other_sources(context);
         let declarers = peers.filter_map(|peer| Some((&peer.name, peer.declares(target)?)));
-        // A source that could write it now comes first.
+        // A source that can be applied now comes before one that holds the target.
         let Some((name, accepted)) = declarers.min_by_key(|(_, accepted)| !accepted) else {
             continue;
         };
-        // Without a database nobody knows what is stored.
+        // Only without a database are there witnesses, and then it is unknown what is stored.
         finding.diagnostic.message = if context.rules.witnesses.is_empty() {
             format!("{target} does not exist yet")
         } else {

@@ -1,7 +1,6 @@
-//! What the operator decided: the inputs of a plan beside the two states.
-//!
-//! [`PlanRules`] comes from the configuration, the command line and the other sources. It has the
-//! authorities, the limits of the guards, and the overrides given for this plan.
+//! The inputs of a plan beside the two states. [`PlanRules`] is made from the configuration, the
+//! command line and the other sources: authorities, limits of guards, and the overrides given for
+//! this plan.
 
 use crate::diagnostic::Code;
 use crate::kinds::{self, Kind};

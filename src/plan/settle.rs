@@ -1,8 +1,9 @@
-//! Takes out of the judged drafts what is held, until what is left passes every rule.
+//! Takes what is held out of the judged drafts, until the rest passes every rule.
 //!
-//! [`settle`] starts from all drafts. First come the rules that hold by themselves ([`HOLD_RULES`], then
-//! the guards), all on the whole plan. Then faulty resources go, and whatever is only valid with
-//! something held: the rules of `check` judge again what is left until nothing more is held. Every rule
+//! [`settle`] first runs the rules that hold by themselves ([`HOLD_RULES`], then the guards) on the
+//! whole plan. Then faulty resources go, and whatever is only valid together with something held:
+//! the rules of `check` judge the rest again until nothing more is held. Every rule gets a
+//! [`PlanRemainder`] and returns holds.
 //! gets a [`PlanRemainder`] and returns holds; the next value is made from both.
 
 use super::context::PlanContext;
@@ -21,13 +22,13 @@ use crate::kinds;
 use crate::model::{FieldChange, Key};
 use std::collections::BTreeSet;
 
-/// What is left after all holds, with everything found.
+/// What is left after all holds, with all diagnostics.
 pub(super) struct SettledPlan {
     pub left: PlanRemainder,
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Holds something by itself, whatever the rules of `check` say.
+/// A rule that holds something by itself, whatever the rules of `check` say.
 type HoldRule = fn(&PlanContext<'_>, &PlanRemainder) -> RuleOutcome;
 
 /// The rules that hold by themselves. Each sees the whole plan, held or not, so that its counts and the
@@ -46,7 +47,6 @@ const HOLD_RULES: &[HoldRule] = &[
     emptied_kinds::hold_emptied_kinds,
 ];
 
-/// Holds what may not be applied.
 pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> SettledPlan {
     let JudgedDrafts {
         drafts,
@@ -59,12 +59,15 @@ pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> Settled
         let outcome = rule(context, &left);
         left = left.decide(context, outcome);
     }
+    // Subtracted once, after all of these: a rule that saw less of the plan than the others would
+    // count less and give its hold another id in the next pass.
     left = hold_over_budget(context, left).subtract();
     if verdict.faulty.is_empty()
         && !left.ledger.has_holds
         && successors::held_elsewhere(context).is_empty()
     {
-        // Nothing was held, here or by another source, so the rules would say the same again.
+        // Nothing is held, here or in another source, so the rules would only repeat what they
+        // said.
         diagnostics.extend(verdict.non_errors);
         return SettledPlan { left, diagnostics };
     }
@@ -74,8 +77,8 @@ pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> Settled
     SettledPlan { left, diagnostics }
 }
 
-/// Judges one budget after the other, kinds before accounts: an account of which all steps are decided by
-/// then is not held a second time.
+/// Judges the budgets one after the other, kinds before accounts, so that an account whose steps
+/// are all decided is not held a second time.
 fn hold_over_budget(context: &PlanContext<'_>, mut left: PlanRemainder) -> PlanRemainder {
     let guards = BudgetGuards::of(context, &left);
     for budget in guards.budgets() {
@@ -85,7 +88,7 @@ fn hold_over_budget(context: &PlanContext<'_>, mut left: PlanRemainder) -> PlanR
     left
 }
 
-/// Holds the resources with errors, and what is in one record with them.
+/// Holds the resources with errors, and the others in their records.
 fn hold_faulty(
     context: &PlanContext<'_>,
     mut left: PlanRemainder,
@@ -113,9 +116,9 @@ fn hold_faulty(
     left
 }
 
-/// Holds what is only valid with something that is held, round by round, until a round holds nothing. A
-/// round takes at least one effect or field away, so there is a last one. Returns what the rules say of
-/// the rest, which is no error.
+/// Holds what is only valid together with something held, round by round, until a round holds
+/// nothing. Each round takes away at least one effect or field, so it ends. Returns the findings on
+/// the rest, none of which is an error.
 fn hold_dependents(
     context: &PlanContext<'_>,
     mut left: PlanRemainder,
@@ -131,11 +134,12 @@ fn hold_dependents(
         let wrong = findings
             .iter()
             .filter(|finding| finding.diagnostic.is_error() || is_new(finding));
-        // One by one: what is held for one diagnostic may be the cause of the next.
+        // One by one, since a hold for one finding may already resolve the next.
         for finding in wrong.collect::<Vec<_>>() {
             let holds = dependent_holds(context, &left, finding, verdict);
             left = left.decide(context, holds.into());
         }
+        // After the findings: a successor may only have been held in this round.
         let holds = successors::predecessor_holds(context, &left, &verdict.faulty);
         left = left.decide(context, holds.into()).subtract();
         if left.ledger.held.len() == held_before {
@@ -147,13 +151,13 @@ fn hold_dependents(
     (left, Vec::new())
 }
 
-/// Whether a diagnostic comes of taking back what somebody else gave.
+/// Whether a finding comes from taking back what somebody else gave.
 fn is_drift(left: &PlanRemainder, finding: &RuleDiagnostic) -> bool {
     let mut keys = finding.involves.iter().chain(&finding.diagnostic.key);
     keys.any(|key| left.effects.contains(key) && left.reason(key) == StepReason::Drift)
 }
 
-/// Holds what a diagnostic says cannot stand without something that is held.
+/// Holds what a finding says cannot stand without something held.
 fn dependent_holds(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -170,6 +174,8 @@ fn dependent_holds(
         .find_map(|key| Some((key, left.ledger.holding_rule(key)?)));
     let message;
     let cause = match held {
+        // An error that was there before anything was held is a fault of its own and not the
+        // consequence of a hold.
         Some((held, root)) if !verdict.error_signatures.contains(&signature(finding)) => {
             message = format!(
                 "{subject} needs {held}, which is held ({root}): {}",
@@ -193,13 +199,14 @@ fn dependent_holds(
     if left.effects.contains(subject) && !left.ledger.is_blocked(subject) {
         return unit_holds(context, left, subject, cause);
     }
+    // The subject itself does not change, so what it involves is what breaks the rule.
     let mut named = BTreeSet::new();
     let involved = finding.involves.iter().filter(|key| named.insert(*key));
     let holds = involved.filter_map(|key| resource_hold(context, left, key, cause));
     holds.collect()
 }
 
-/// The one field that a diagnostic is about, of a resource of which more changes: the rest goes on.
+/// The field of a finding, if more than that changes; the other fields go on.
 fn dependent_change(left: &PlanRemainder, finding: &RuleDiagnostic) -> Option<FieldChange> {
     let (key, field) = (
         finding.diagnostic.key.as_ref()?,

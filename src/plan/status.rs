@@ -1,7 +1,6 @@
-//! What a manifest without a status means: active, unless somebody decided otherwise.
-//!
-//! An inactive row of such a manifest is activated only when this source took it out of use. Otherwise that
-//! is held until somebody decides.
+//! What a manifest without a status means: active, unless somebody decided otherwise. An inactive
+//! row is activated only if this source deactivated it; anything else is held until somebody
+//! decides.
 
 use super::context::PlanContext;
 use super::draft::{DraftPart, ResourceDraft};
@@ -13,7 +12,7 @@ use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{Claim, ClaimState, DeclaredResource, FieldChange, Key, Row, Value};
 
-/// Whether a manifest writes no status and the row is inactive: what that means depends on the
+/// Whether the manifest gives no status and the row is inactive. What that means depends on the
 /// other sources, of which the claim knows nothing.
 pub(super) fn is_undecided(
     context: &PlanContext<'_>,
@@ -22,14 +21,14 @@ pub(super) fn is_undecided(
 ) -> bool {
     let kind = kinds::get(declared.key.kind);
     let index = kind.status_index();
-    // What an export does not say, it keeps.
+    // What an export leaves out stays as it is.
     !context.desired.partial
         && kind.has_status
         && declared.cell(index).is_none()
         && row.values[index].as_ref().and_then(Value::as_text) == Some("inactive")
 }
 
-/// A manifest without a status means active: what that asks of an inactive row.
+/// Adds what a missing status asks of an inactive row: an activation, or a hold.
 pub(super) fn unwritten_status(
     context: &PlanContext<'_>,
     declared: &DeclaredResource,
@@ -44,6 +43,7 @@ pub(super) fn unwritten_status(
     let key = &declared.key;
     let index = kinds::get(key.kind).status_index();
     let before = row.values[index].clone();
+    // Another source gives a status, so the absence of one here says nothing.
     if context
         .rules
         .peers
@@ -57,7 +57,7 @@ pub(super) fn unwritten_status(
         before,
         after: Some(Value::text("active")),
     };
-    // It was this source that took it out of use.
+    // This source deactivated it itself, so it may take that back.
     let taken_back =
         active.is_some_and(|claim| claim.fields.get("status") == Some(regained::inactive()));
     if draft.reason == StepReason::Returned || taken_back {
@@ -69,7 +69,7 @@ pub(super) fn unwritten_status(
         let message = format!(
             "{key} is stored as inactive, and the manifest gives no status; write `status: inactive` or `status: active`"
         );
-        // All of the adoption waits, and an approval covers all of its values.
+        // The whole adoption waits, so that an approval covers all of its values.
         let mut all = changes.clone();
         all.push(change.clone());
         all.sort_by(|a, b| a.field.cmp(&b.field));
@@ -97,8 +97,8 @@ pub(super) fn unwritten_status(
     }
 }
 
-/// Whether another source writes a status for the resource, or did in its last pass: what it takes
-/// back counts once a pass of its own has taken it back.
+/// Whether another source gives the resource a status, or did in its last pass. A status that it
+/// withdraws counts until its own pass has withdrawn it.
 fn decides_status(context: &PlanContext<'_>, peer: &PeerSource, key: &Key) -> bool {
     let field = kinds::own_field(kinds::get(key.kind).status_index());
     let claim = context.stored.claim(&peer.name, key);

@@ -1,6 +1,5 @@
-//! What a source claims of a resource: the digests of what it declares.
-//!
-//! The digest of the whole tells whether anything is new; those of the fields tell who declared what.
+//! What a source claims of a resource: digests of what it declares. The digest of the whole tells
+//! whether anything is new, those of the fields who declared what.
 
 use super::compare;
 use super::context::PlanContext;
@@ -10,25 +9,21 @@ use crate::model::{DeclaredResource, Digest, FieldDigests};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What a source claims of the resource of a step.
 #[derive(Clone, Debug)]
 pub enum StepClaim {
-    /// All that it declares. The digests are taken when they are asked for: in a first plan those
-    /// of every field would cost more than all the rest of it.
+    /// Everything it declares. The digests are taken on demand, since in a first plan those of
+    /// every field would cost more than all the rest.
     Declared {
         declared: Arc<DeclaredResource>,
-        /// Of what the operator decided about who writes what.
+        /// The digest of the configuration that says who writes what.
         fingerprint: Digest,
     },
-    /// These digests.
     Digests(ClaimDigests),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ClaimDigests {
-    /// The digest of what was declared.
     pub digest: Digest,
-    /// The declared fields.
     pub fields: FieldDigests,
 }
 
@@ -48,12 +43,12 @@ impl StepClaim {
     }
 }
 
-/// The digest of what is declared and of who decides: the cheap test for "nothing new".
+/// The digest of a declaration and of the authority over it: the cheap test for "nothing new".
 pub(super) fn digest_of(context: &PlanContext<'_>, declared: &DeclaredResource) -> Digest {
     digest(declared, context.fingerprint)
 }
 
-/// The digest that the claim on a declared resource has as long as nothing new is declared.
+/// The digest in the claim on a declared resource while nothing new is declared.
 #[must_use]
 pub fn current_digest(declared: &DeclaredResource, rules: &PlanRules) -> Digest {
     digest(declared, rules.fingerprint())
@@ -63,7 +58,7 @@ fn digest(declared: &DeclaredResource, fingerprint: Digest) -> Digest {
     declared.digest(kinds::fingerprint(), &[fingerprint])
 }
 
-/// The entry of a field in a claim, or of a member of a list.
+/// The entry in a claim of a field, or of a member of a list.
 pub(super) fn entry(field: &str, member: &str) -> String {
     if member.is_empty() {
         field.to_owned()
@@ -72,7 +67,7 @@ pub(super) fn entry(field: &str, member: &str) -> String {
     }
 }
 
-/// What is claimed of a declared resource: the fields that say something.
+/// The claimed fields of a declared resource: those that say something.
 pub(super) fn fields(declared: &DeclaredResource) -> FieldDigests {
     let kind = kinds::get(declared.key.kind);
     let said = declared.cells.iter();

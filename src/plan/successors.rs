@@ -1,7 +1,6 @@
-//! An administrator stays as long as whoever is to take over is held.
-//!
-//! [`predecessor_holds`] is the rule, asked again after every round of holds. The rest tells the
-//! accounts of which somebody is, becomes or would be administrator, also to passes of other sources.
+//! Keeps an administrator in place while the designated successor is held; otherwise an account
+//! would be without one. [`predecessor_holds`] is the rule, asked again after every round of holds.
+//! The other functions tell who is, becomes or would be administrator of which accounts.
 
 use super::budget_share::is_live;
 use super::context::PlanContext;
@@ -18,15 +17,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The group whose members see all of their accounts, as administrators do.
 const ADMIN_GROUP: &str = "FOC_Admin";
 
-/// Of each account, who is held and would become its administrator, and by which rule.
+/// For each account, the held user who would become administrator, and the rule that holds them.
 #[derive(Default)]
 struct HeldSuccessors {
     by_account: BTreeMap<CompactText, (Key, Code)>,
-    /// Somebody of whom it cannot be read which accounts he would have.
+    /// A user whose future accounts cannot be read.
     unknown_account: Option<(Key, Code)>,
 }
 
-/// Holds what takes an administrator from an account while another one of it is held.
+/// Holds what takes an administrator from an account while a successor of that account is held.
 pub(super) fn predecessor_holds(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -37,7 +36,7 @@ pub(super) fn predecessor_holds(
         return Vec::new();
     }
     let world = PlannedState::new(context.stored, context.desired, &left.effects);
-    // What somebody else gave is taken back whoever is held.
+    // Access that was given outside Roster is taken back, whoever is held.
     let users = left.effects.iter().filter(|it| it.key.kind == kinds::USER);
     let users = users.filter(|it| left.reason(&it.key) != StepReason::Drift);
     let holds = users.flat_map(|effect| {
@@ -62,7 +61,7 @@ pub(super) fn predecessor_holds(
     holds.collect()
 }
 
-/// Holds the fields that make somebody administrator; the rest goes on.
+/// Holds the fields that make a user administrator; the other fields go on.
 fn administrator_holds(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -91,6 +90,7 @@ impl HeldSuccessors {
                 found.by_account.entry(account).or_insert(successor);
             }
         }
+        // A user that cannot be read might be the successor of any account.
         let unread = context.desired.shielded_keys.iter();
         let unread = unread.map(|key| (key, codes::HELD_DEPENDENCY));
         let faulty = faulty.iter().map(|(key, code)| (key, *code));
@@ -109,7 +109,8 @@ impl HeldSuccessors {
     }
 }
 
-/// Of each account, who would become its administrator by what another source declares and holds.
+/// For each account, the user who would become administrator by what another source declares but
+/// holds.
 pub(super) fn held_elsewhere(context: &PlanContext<'_>) -> BTreeMap<CompactText, Key> {
     let mut found = BTreeMap::new();
     for peer in &context.rules.peers {
@@ -141,7 +142,7 @@ pub(super) fn held_elsewhere(context: &PlanContext<'_>) -> BTreeMap<CompactText,
     found
 }
 
-/// The accounts from which a plan takes an administrator.
+/// The accounts that lose an administrator by a plan.
 #[must_use]
 pub fn losing_administrators(plan: &Plan, stored: &Snapshot) -> BTreeSet<CompactText> {
     let steps = plan
@@ -170,7 +171,7 @@ pub fn losing_administrators(plan: &Plan, stored: &Snapshot) -> BTreeSet<Compact
     lost.flatten().collect()
 }
 
-/// Whether a user is declared administrator of one of these accounts.
+/// Whether a user is declared administrator of one of the accounts.
 #[must_use]
 pub fn is_declared_administrator(
     declared: &DeclaredResource,
@@ -188,7 +189,7 @@ pub fn is_declared_administrator(
                 .any(|it| accounts.contains(it)))
 }
 
-/// Whether it cannot be read of which accounts somebody would be administrator.
+/// Whether it cannot be read which accounts a user would administer.
 fn is_unreadable(context: &PlanContext<'_>, key: &Key) -> bool {
     let faulty = |name| {
         context
@@ -199,7 +200,7 @@ fn is_unreadable(context: &PlanContext<'_>, key: &Key) -> bool {
     context.desired.shielded_keys.contains(key) || faulty("accounts") || faulty("groups")
 }
 
-/// The accounts of which a held user would become administrator.
+/// The accounts that a held user would administer once approved.
 fn administered_if_applied(context: &PlanContext<'_>, held: &HoldEntry) -> BTreeSet<CompactText> {
     let row = context.stored.rows.get(&held.key);
     let change = |name| {
@@ -213,6 +214,7 @@ fn administered_if_applied(context: &PlanContext<'_>, held: &HoldEntry) -> BTree
         .filter(|link| is_administrator(link))
         .map(|link| link.target.clone())
         .collect();
+    // Accounts that the user already administers gain nothing.
     for link in links(before("accounts")).filter(|link| is_administrator(link)) {
         accounts.remove(&link.target);
     }
@@ -229,7 +231,7 @@ fn administered_if_applied(context: &PlanContext<'_>, held: &HoldEntry) -> BTree
     accounts
 }
 
-/// The accounts of which a user would no longer be administrator.
+/// The accounts that a user would no longer administer.
 fn no_longer_administered(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
@@ -246,7 +248,7 @@ fn no_longer_administered(
     if after.is_some_and(|view| view.is_live()) {
         lost.retain(|account| !linked.contains(account));
     } else {
-        // A link that the same plan makes is there in the next pass.
+        // A link that this plan adds exists in the next pass.
         lost.extend(linked);
     }
     lost
@@ -256,7 +258,7 @@ fn administered(row: &Row) -> BTreeSet<CompactText> {
     accounts_of(row.value(&field("accounts")), row.value(&field("groups")))
 }
 
-/// The accounts of which somebody is administrator, by level or by group.
+/// The accounts that a user administers, by level or by group.
 fn accounts_of(accounts: Option<&Value>, groups: Option<&Value>) -> BTreeSet<CompactText> {
     let all = is_admin_group(groups);
     let links = links(accounts).filter(|link| all || is_administrator(link));

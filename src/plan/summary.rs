@@ -1,4 +1,4 @@
-//! The counts of a plan, and the stored fields that nobody declares.
+//! The counts of a plan, and the stored fields that no source declares.
 
 use super::context::PlanContext;
 use super::types::{Plan, PlanSummary, StepVerb};
@@ -6,7 +6,7 @@ use crate::kinds;
 use crate::model::{FieldRef, Key};
 use std::collections::HashSet;
 
-/// How many resources each verb concerns, how many are equal and how many nobody claims.
+/// How many resources each verb concerns, how many are equal, and how many no source claims.
 pub(super) fn summary(context: &PlanContext<'_>, plan: &Plan) -> PlanSummary {
     let held: HashSet<&Key, foldhash::fast::FixedState> =
         plan.held.iter().map(|held| &held.key).collect();
@@ -14,6 +14,8 @@ pub(super) fn summary(context: &PlanContext<'_>, plan: &Plan) -> PlanSummary {
         held: held.len() as u64,
         ..PlanSummary::default()
     };
+    // By steps for the verbs, but by resources for what is held, since one resource may be in
+    // several holds.
     for step in &plan.steps {
         *match step.verb {
             StepVerb::Create => &mut summary.create,
@@ -59,6 +61,7 @@ pub(super) fn undeclared(context: &PlanContext<'_>) -> Vec<(Key, String)> {
         let kind = kinds::get(row.key.kind);
         let own = kind.fields.iter().enumerate().filter(|(index, field)| {
             row.values[*index].as_ref().is_some_and(|value| {
+                // A default is not worth listing: nobody wrote it.
                 !value.is_empty_list() && field.default.value().as_ref() != Some(value)
             })
         });

@@ -1,17 +1,17 @@
-//! Partial plans: what a target needs to be valid.
-//!
-//! [`closure`] adds what the targets refer to and what would be left without a user.
+//! Partial plans: adds to the targets what they need to be valid. An account created without its
+//! users would break the rules.
 
 use crate::kinds;
 use crate::model::{Cell, DeclaredResource, Desired, Key, Snapshot, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The targets, with the declared resources that they refer to and that are not stored yet, and,
-/// for an account that would be created, the users that are declared for it.
+/// The targets, the declared resources they refer to that are not stored yet, and for an account to
+/// be created the users declared for it.
 pub fn closure(desired: &Desired, stored: &Snapshot, targets: BTreeSet<Key>) -> BTreeSet<Key> {
     let users = users_by_account(desired, stored);
     let mut closed = BTreeSet::new();
     let mut open: Vec<Key> = targets.into_iter().collect();
+    // A work list instead of recursion: references may form a cycle, and `closed` ends it.
     while let Some(key) = open.pop() {
         if let Some(declared) = desired.resources.get(&key) {
             let needed = references(declared).filter(|target| !stored.rows.contains(target));

@@ -1,7 +1,6 @@
-//! Plan, step, change and hold, as they leave the planner.
-//!
-//! A [`Plan`] is immutable and complete, and has the same bytes for the same input. Nothing filters it
-//! afterwards: whatever is not to be applied is held while it is made.
+//! The types of a finished plan: plan, step, change and hold. A [`Plan`] is immutable and complete,
+//! and the same input gives the same bytes. Nothing filters it afterwards: whatever is not to be
+//! applied was held while it was made.
 
 use super::step_claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};

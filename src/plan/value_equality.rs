@@ -1,13 +1,12 @@
-//! When two sources say the same of a field, in whatever form each writes it.
-//!
-//! Without this, two sources that write a telephone number differently would overwrite each other.
+//! Decides when two sources say the same of a field although they write it differently. Otherwise
+//! two sources with different ways to write a phone number would overwrite each other.
 
 use crate::kinds::{Field, FieldType};
 use crate::model::{CompactText, Value};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// Whether two values of a field are the same in its canonical form: letter case of an e-mail,
-/// Unicode form, separators and prefix of a telephone number.
+/// Whether two values are the same in the canonical form of their field: letter case of an e-mail,
+/// Unicode form, separators and prefix of a phone number.
 pub(super) fn same_value(field: Option<&Field>, a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a == b || canonical(field, a) == canonical(field, b),
@@ -40,7 +39,7 @@ fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// A telephone number as it is dialled: digits, and `+` before an international one.
+/// A phone number as it is dialled: digits, with `+` for an international one.
 fn dialled(text: &str) -> String {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     match (

@@ -1,6 +1,5 @@
-//! The fields that wait for another source: it decides them and writes nothing now.
-//!
-//! Drafting collects them; they come out as one note for each source and kind.
+//! Fields that wait for another source, which decides them but writes nothing now. Drafting
+//! collects them; they become one note for each source and kind.
 
 use super::context::PlanContext;
 use crate::diagnostic::{Diagnostic, codes};
@@ -9,26 +8,23 @@ use crate::model::{Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A field of one resource that a source decides which writes nothing now.
+/// A field left to another source that writes nothing now.
 #[derive(Debug)]
 pub(super) struct WaitingField {
-    /// That source.
     pub peer: Arc<str>,
-    /// The name of the field.
     pub field: String,
-    /// Whether this source's value is written until then; otherwise what is stored stays.
+    /// Whether this source's value is written until then; otherwise the stored one stays.
     pub written: bool,
 }
 
-/// What waits: the fields of a kind, and of which resources.
+/// The waiting fields of each kind, with their resources.
 #[derive(Default)]
 pub(super) struct WaitingFields(BTreeMap<WaitingGroup, (BTreeSet<String>, BTreeSet<Key>)>);
 
-/// The source that is waited for, whether the values of this source are written until then, and a kind.
+/// The other source, whether the values of this source are written until then, and the kind.
 type WaitingGroup = (Arc<str>, bool, KindId);
 
 impl WaitingFields {
-    /// Takes note of the fields of a resource that wait.
     pub fn add(&mut self, key: &Key, fields: Vec<WaitingField>) {
         for WaitingField {
             peer,
@@ -43,7 +39,7 @@ impl WaitingFields {
         }
     }
 
-    /// Says what waits: once for each source and kind.
+    /// One note for each source and kind: a note for each of 10,000 resources would bury the rest.
     pub fn notes(self, context: &PlanContext<'_>) -> Vec<Diagnostic> {
         let mut notes = Vec::new();
         for ((name, written, kind), (fields, keys)) in self.0 {
@@ -74,7 +70,7 @@ fn message(peer: &str, fields: &str, of: &str, written: bool) -> String {
     }
 }
 
-/// So many resources of a kind, by name where it is one.
+/// The resources in words: by name if there is only one, else by number.
 fn resources(kind: KindId, keys: &BTreeSet<Key>) -> String {
     match keys.first() {
         Some(key) if keys.len() == 1 => key.to_string(),

@@ -1,13 +1,15 @@
-//! Who runs a command, for history, approvals and leases.
+//! Who runs a command, as history, approvals and leases record it. [`actor`] is asked once per
+//! process; the answer does not change while a command runs.
 
 use crate::git;
 use std::sync::OnceLock;
 
-/// How long the name may be that is recorded.
+/// The longest name that is recorded; it comes from outside and ends up in every run's row.
 const LONGEST: usize = 200;
 
-/// Who runs the command: `ROSTER_ACTOR`, who started the CI job (`GITHUB_ACTOR`,
-/// `GITLAB_USER_LOGIN`), the user of git, or the user of the system; `None` when nothing says so.
+/// The name of whoever runs the command, or `None` when nothing gives one: `ROSTER_ACTOR`, else the
+/// person who started the CI job (`GITHUB_ACTOR`, `GITLAB_USER_LOGIN`), else the git user, else the
+/// system user.
 #[must_use]
 pub fn actor() -> Option<&'static str> {
     static ACTOR: OnceLock<Option<String>> = OnceLock::new();
@@ -23,12 +25,14 @@ fn first(
         let mut named = names.iter().filter_map(|name| variable(name));
         named.find_map(|name| plain(&name))
     };
+    // The system user comes last: in CI and in containers it is usually `root` or a runner's name,
+    // which tells an auditor nothing.
     any(&["ROSTER_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"])
         .or_else(|| user().and_then(|name| plain(&name)))
         .or_else(|| any(&["USER", "LOGNAME"]))
 }
 
-/// The name on one line; nothing when nothing is left of it.
+/// The name on one line, without control characters, or `None` when it is blank.
 fn plain(name: &str) -> Option<String> {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     let name: String = name.trim().chars().take(LONGEST).collect();

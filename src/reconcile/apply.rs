@@ -1,4 +1,9 @@
-//! Applying a plan: the lease, what the plan needs from outside the database, the transaction.
+//! Applying a plan: the lease of its source, what the plan needs from outside the database
+//! (passwords and the contents of files), and the write itself.
+//!
+//! [`apply`] writes a plan that was just made and remembers what the source looked like;
+//! [`apply_saved`] writes one from a file. Both expect a [`LeaseGuard`] of the source and end in
+//! one call of `Store::apply`, which is one transaction. Start reading at [`apply`].
 
 use super::phase::PhaseTimer;
 use super::{Pass, PassError, drop_folder, feeds};
@@ -18,12 +23,13 @@ use std::time::{Duration, Instant};
 
 pub use crate::store::ApplySummary;
 
-/// How often a lease is renewed while a person looks at the plan.
+/// How often a lease is renewed while a person looks at the plan: a third of its time to live, so
+/// that one missed renewal does not lose it.
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
-/// How long until it is tried again to give a lease up.
+/// The pause between attempts to give a lease up.
 const RELEASE_RETRY: Duration = Duration::from_millis(500);
 
-/// This process, as a lease names it.
+/// This process as the holder of a lease.
 #[must_use]
 pub fn this_process() -> LeaseHolder {
     LeaseHolder {
@@ -33,8 +39,9 @@ pub fn this_process() -> LeaseHolder {
     }
 }
 
-/// The name of the host, and which boot and process namespace of it this is: containers often share
-/// a name, and each has a process 1. Where that is not known, nobody else is on this host.
+/// The host name with a digest of its boot and process namespace. Containers often share a name,
+/// and each has a process 1, so the name alone would take another container's live process for a
+/// dead one here.
 fn host_identity() -> &'static str {
     static HOST: OnceLock<String> = OnceLock::new();
     HOST.get_or_init(|| {
@@ -49,6 +56,8 @@ fn host_identity() -> &'static str {
                 hasher.update(boot);
                 hasher.update(namespace.as_os_str().as_encoded_bytes());
             }
+            // Not Linux, or /proc is hidden: a random identity matches no other process, so no
+            // lease is taken over because its pid looks dead here.
             _ => hasher.update(rand::random::<[u8; 16]>()),
         }
         let digest = hasher.finalize();
@@ -66,7 +75,7 @@ pub struct LeaseGuard {
 }
 
 impl LeaseGuard {
-    /// Takes the lease of a source, waiting so long at most.
+    /// Takes the lease of a source, waiting at most `wait`.
     pub async fn take(store: &Store, source: &str, wait: Duration) -> Result<Self, PassError> {
         let lease = store
             .acquire(&format!("source:{source}"), &this_process(), wait)
@@ -75,7 +84,8 @@ impl LeaseGuard {
         let renewing = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEW_INTERVAL).await;
-                // While the database is away it is tried again: it may come back in time.
+                // A database that cannot be reached is tried again: it may come back before the
+                // lease ends.
                 if let Ok(false) = renewer.renew(&renewed).await {
                     return;
                 }
@@ -84,23 +94,23 @@ impl LeaseGuard {
         Ok(Self { lease, renewing })
     }
 
-    /// The lease itself.
     #[must_use]
     pub fn lease(&self) -> &Lease {
         &self.lease
     }
 
-    /// Gives the lease up.
+    /// Gives the lease up, in the background when the database cannot be reached.
     pub async fn release(self, store: &Store) {
         self.renewing.abort();
         if store.release(&self.lease).await.is_ok() {
             return;
         }
-        // The database is away. Whoever is here still gives it up later: it would keep us out, too.
+        // Without another attempt, the next run of this very process would wait for its own lease.
         let (store, lease) = (store.clone(), self.lease);
         tokio::spawn(async move {
             let begun = Instant::now();
-            // After that it has run out by itself.
+            // After its time to live the lease has expired by itself, and another process may hold
+            // it.
             while begun.elapsed() < TTL && store.release(&lease).await.is_err() {
                 tokio::time::sleep(RELEASE_RETRY).await;
             }
@@ -118,6 +128,8 @@ pub async fn apply(
     actor: &str,
 ) -> Result<ApplySummary, PassError> {
     let reading = &pass.readings[index];
+    // Only a pass over the whole source may be remembered: after `--target` or a PATH, the rest of
+    // the source was not applied, and the next pass must not take it for settled.
     let whole = pass.request.paths.is_empty() && pass.request.targets.is_empty();
     let remember = whole.then(|| {
         let nothing = CheckpointBasis::default();
@@ -151,12 +163,14 @@ pub async fn apply(
         remember.as_ref(),
     )
     .await?;
+    // After the commit: an export moved out of the drop folder before a failed write would be lost.
     drop_folder::settle(reading, plan)?;
     Ok(applied)
 }
 
-/// Applies a saved plan, once, as it is, when the guards still let it through: what its source did
-/// since it was made counts too, and what a later pass held waits.
+/// Applies a saved plan as it is, once. It is stale when the guards no longer let it through,
+/// counting what its source did since the plan was made, or when a later pass held one of its
+/// steps.
 pub async fn apply_saved(
     pass: &Pass<'_>,
     store: &Store,
@@ -170,7 +184,7 @@ pub async fn apply_saved(
         .iter()
         .find(|reading| reading.source.name == plan.source.name);
     let from = reading.map(|reading| (&*reading.desired, &reading.tree));
-    // Nobody else applies plans of this source as long as its lease is held.
+    // The lease is held, so no other apply of this source changes these sums before the write.
     let since = super::millis_before_now(pass.config.window);
     let spent = store.spent(&plan.source.name, since).await?;
     let mut what = crate::plan::over_budget(plan, &pass.config.guards, &spent);
@@ -190,8 +204,8 @@ pub async fn apply_saved(
     write(store, wanted, from, pass, lease, None).await
 }
 
-/// That the database is the one a saved plan was made for, by reading alone: another one is left as
-/// it is, and one that is not there is not made.
+/// Checks that the database is the one a saved plan was made for. It only reads: another database
+/// is left as it is, and a missing one is not created.
 pub async fn check_same_database(store: &Store, plan: &Plan) -> Result<(), PassError> {
     let Some(planned) = &plan.database else {
         return Ok(());
@@ -206,7 +220,8 @@ pub async fn check_same_database(store: &Store, plan: &Plan) -> Result<(), PassE
     )))
 }
 
-/// That it is known where the source of a saved plan is, if anything is read from there again.
+/// Checks that the source of a saved plan can be found, if a file or password is read from it
+/// again.
 pub fn check_source_located(config: &Config, plan: &Plan) -> Result<(), PassError> {
     let source = &plan.source.name;
     let known = config.sources.iter().any(|known| known.name == *source);
@@ -244,6 +259,8 @@ async fn write(
     };
     let nothing = Desired::default();
     let desired = from.map_or(&nothing, |(desired, _)| desired);
+    // Secrets and files are read before the transaction begins: reading them can be slow, and every
+    // other writer waits while the transaction holds the write row.
     let passwords = secrets.hashes(wanted.plan, desired)?;
     let contents = contents(wanted.plan, from.map(|(_, tree)| tree))?;
     let apply = ApplyRequest {
@@ -260,7 +277,7 @@ async fn write(
     Ok(store.apply(&apply).await?)
 }
 
-/// What a plan does not carry: the first file it stores, or password it sets.
+/// The first file or password that a plan refers to without carrying it.
 fn first_external_input(plan: &Plan) -> Option<String> {
     let steps = plan
         .steps
@@ -282,7 +299,7 @@ fn first_external_input(plan: &Plan) -> Option<String> {
     })
 }
 
-/// The files that the plan stores, read again and held against their digests.
+/// The contents of the files that the plan stores, read again and checked against their digests.
 fn contents(plan: &Plan, tree: Option<&Tree>) -> Result<BTreeMap<Key, Vec<u8>>, PassError> {
     let mut contents = BTreeMap::new();
     for step in plan
@@ -320,6 +337,7 @@ fn content(key: &Key, value: &str, tree: Option<&Tree>) -> Result<Vec<u8>, PassE
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
+    // The plan was reviewed with this digest. Other contents were seen by nobody.
     if found == digest {
         Ok(bytes)
     } else {

@@ -1,4 +1,8 @@
-//! The columns of an export against those of the last one that was accepted.
+//! Compares the columns of an export with those of the last accepted one. A column that is gone
+//! puts the whole export in doubt; a column that is suddenly blank only its own field.
+//!
+//! In go the facts of the export and of the last accepted one, out come doubtful fields and
+//! diagnostics. Start reading at [`blank_fields`] and [`lost_columns`].
 
 use super::feeds::ExportFacts;
 use super::source_reading::SourceReading;
@@ -11,7 +15,8 @@ use crate::model::{DeclaredResource, FieldRef, LineColumn, Snapshot};
 use crate::plan::{DoubtfulField, GuardLimit, Plan};
 use crate::store::{AcceptedExport, FieldFillCounts};
 
-/// Of each field that an export fills: how many have a value, of how many that it names.
+/// For each field that the export fills: how many resources have a value, and how many the export
+/// names.
 pub(super) fn filled(read: &crate::feed::ParsedExport) -> FieldFillCounts {
     let mut named = [0; kinds::ALL.len()];
     for declared in &read.desired.resources {
@@ -26,7 +31,7 @@ pub(super) fn filled(read: &crate::feed::ParsedExport) -> FieldFillCounts {
     filled.collect()
 }
 
-/// The fields that have a value for far fewer than in the last accepted export.
+/// The fields that have a value for far fewer resources than in the last accepted export.
 pub(super) fn blank_fields(
     facts: &ExportFacts,
     export: &FeedConfig,
@@ -39,13 +44,15 @@ pub(super) fn blank_fields(
         let kind = kinds::by_name(kind)?;
         let field = kind.field_ref(field)?;
         let columns = export.mapping.columns_of(kind.id, &field);
-        // Of a column that is not there at all it is said otherwise.
+        // A column that is missing altogether is reported by `lost_columns`; once is enough.
         let found = columns
             .iter()
             .find(|names| names.iter().any(|name| present.find(name).is_some()));
         let column = found.and_then(|names| names.first())?;
         let of = named(&facts.filled, kind)?;
         let now = facts.filled.get(name).map_or(0, |(now, _)| *now);
+        // Measured as a share, not as a count: an export with fewer rows has fewer values in every
+        // column, and that is for the completeness rules to judge.
         let count = share(*before, of).checked_sub(now)?;
         if count == 0 || !limit.is_exceeded_by(count, 0, of) {
             return None;
@@ -68,7 +75,7 @@ pub(super) fn blank_fields(
     lost.collect()
 }
 
-/// How many of a kind an export names.
+/// How many resources of a kind the export names.
 fn named(filled: &FieldFillCounts, kind: &Kind) -> Option<u64> {
     let of = filled
         .iter()
@@ -76,13 +83,14 @@ fn named(filled: &FieldFillCounts, kind: &Kind) -> Option<u64> {
     of.map(|(_, (_, of))| *of).max()
 }
 
-/// As large a share of so many.
+/// The same share of another total. In 128 bits, because the product of two counts may overflow.
 fn share((count, of): (u64, u64), now: u64) -> u64 {
     let share = u128::from(count) * u128::from(now) / u128::from(of.max(1));
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 
-/// What an export has no longer that its mapping reads, where all columns stand in a header.
+/// The columns that the mapping reads and the export no longer has. An export without a header does
+/// not name its columns, so nothing can be missed there.
 pub(super) fn lost_columns(
     facts: &ExportFacts,
     export: &FeedConfig,
@@ -90,6 +98,7 @@ pub(super) fn lost_columns(
 ) -> Option<(Code, String)> {
     let present = current_columns(facts);
     let gone = last.columns.iter().filter(|column| {
+        // A column that the mapping ignores may come and go.
         let known = export.mapping.is_mapped_column(column);
         facts.headed && known && present.find(column).is_none()
     });
@@ -103,7 +112,8 @@ pub(super) fn lost_columns(
     })
 }
 
-/// What is remembered of an export that was accepted: of what waits, what was there before.
+/// The fill counts to remember of an accepted export. A field whose blanks are still held keeps its
+/// earlier count: otherwise the next blank export would look normal and clear the values.
 pub(super) fn remembered(
     facts: &ExportFacts,
     last: Option<&FieldFillCounts>,
@@ -126,7 +136,8 @@ pub(super) fn remembered(
     filled
 }
 
-/// The required custom fields that an export creates something without, whatever its rows say.
+/// The required custom fields that no column fills, although the export creates resources which
+/// need them. Said once for the export instead of once per row.
 pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagnostic> {
     let (Some(facts), Some(export)) = (reading.export_facts(), reading.source.feed()) else {
         return Vec::new();
@@ -144,6 +155,7 @@ pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagno
             .map(move |(id, _)| (kind, id))
     });
     let missing = fields.filter(|(kind, id)| {
+        // A column that the mapping names but the export lacks fills nothing either.
         let field = FieldRef::Custom((*id).clone());
         let columns = mapping.columns_of(kind.id, &field);
         let mut names = columns.iter().flatten();
@@ -163,7 +175,8 @@ pub(super) fn unmapped(reading: &SourceReading, stored: &Snapshot) -> Vec<Diagno
         .collect()
 }
 
-/// Whether an export creates resources of a kind.
+/// Whether the export creates resources of a kind: it decides their existence, and names one that
+/// is not stored with at least one required field.
 fn creates(reading: &SourceReading, kind: &Kind, stored: &Snapshot) -> bool {
     let mut declared = reading.as_read.resources.iter();
     let says = |declared: &DeclaredResource| {

@@ -1,4 +1,6 @@
-//! Whether an export is like those before it: neither much smaller, nor without a column, nor old.
+//! Whether an export is like those before it: not much smaller, not without a column, not out of
+//! date. A half export that passed for a whole one would deactivate every customer missing from it.
+//! Start reading at [`why_unlike_earlier`].
 
 use super::columns;
 use super::feeds::ExportFacts;
@@ -7,13 +9,13 @@ use crate::diagnostic::{Code, codes, plural};
 use crate::store::AcceptedExport;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Why an export is not like those before it, if it is not.
 pub(super) fn why_unlike_earlier(
     facts: &ExportFacts,
     export: &FeedConfig,
     accepted: &[AcceptedExport],
 ) -> Option<(Code, String)> {
     let last = accepted.first();
+    // Size first: an export that was cut often lacks columns too, and the row count explains more.
     shrunk(facts, &export.complete, accepted)
         .or_else(|| columns::lost_columns(facts, export, last?))
         .or_else(|| why_stale(facts, export, accepted))
@@ -24,20 +26,25 @@ fn shrunk(
     complete: &CompletenessRule,
     accepted: &[AcceptedExport],
 ) -> Option<(Code, String)> {
+    // A page that was sent twice would otherwise hide that another page is missing.
     let records = facts.records - facts.repeated;
     let rows = match facts.repeated {
         0 => format!("{records} rows"),
         1 => format!("{records} different rows and 1 repeated row"),
         n => format!("{records} different rows and {n} repeated rows"),
     };
+    // `minRows` needs no history, so it also protects the very first export.
     if let Some(least) = complete.min_rows.filter(|least| records < *least) {
         let message = format!("the export has {rows}, but `minRows` is {least}");
         return Some((codes::FEED_SHRUNK, message));
     }
+    // The median, not the last one: a series of exports that each shrink a little would pass a
+    // comparison with the one before.
     let mut counts: Vec<u64> = accepted.iter().map(|accepted| accepted.records).collect();
     counts.sort_unstable();
     let usual = *counts.get(counts.len() / 2)?;
     let shrink = complete.shrink.unwrap_or(SHRINK);
+    // Products are compared, so that no division rounds the share down.
     if u128::from(records) * 100 < u128::from(usual) * u128::from(100 - shrink) {
         let message = format!(
             "the export has {rows}, more than {shrink} % fewer than the median {usual} of the last {} accepted exports",
@@ -48,16 +55,18 @@ fn shrunk(
     None
 }
 
-/// By how many per cent an export may be smaller than usual when nothing is said.
+/// By how many per cent an export may fall below the median where `shrink` is not set.
 const SHRINK: u64 = 10;
 
-/// Why an export is out of date, if it is.
+/// Why the export is out of date, if it is: older than the last accepted one, or than `maxAge`.
 pub(super) fn why_stale(
     facts: &ExportFacts,
     export: &FeedConfig,
     accepted: &[AcceptedExport],
 ) -> Option<(Code, String)> {
     let written = facts.modified_at?;
+    // The same bytes with an older time are the same export, perhaps copied; only other contents
+    // can undo what was applied since.
     if let Some(last) = accepted.first()
         && last.digest != facts.digest
         && let Some(before) = last.modified_at.filter(|before| written < *before)
@@ -72,11 +81,12 @@ pub(super) fn why_stale(
     out_of_time(written, export).map(|message| (codes::FEED_STALE, message))
 }
 
-/// That an export written then is older than it may be, or not written yet, in words.
+/// Says that the export is older than `maxAge`, or dated in the future, if it is.
 pub(super) fn out_of_time(written: i64, export: &FeedConfig) -> Option<String> {
     let most = export.max_age?;
     let now = millis(SystemTime::now())?;
     let (written_at, now_at) = (time(written), time(now));
+    // A date in the future would make the export look fresh for as long as the clock is wrong.
     if written.saturating_sub(now) > AHEAD {
         return Some(format!(
             "the export is dated {written_at}, which is in the future (now: {now_at}), so `maxAge` cannot be checked"
@@ -93,16 +103,15 @@ pub(super) fn out_of_time(written: i64, export: &FeedConfig) -> Option<String> {
     None
 }
 
-/// How far the clock of another machine may be ahead, in milliseconds.
+/// How far another machine's clock may be ahead, in milliseconds: ten minutes.
 const AHEAD: i64 = 10 * 60 * 1000;
 
-/// A time as a person reads it.
 fn time(at: i64) -> String {
     let at = chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A length of time in its largest unit that leaves no more than a fraction away.
+/// A duration in minutes, hours or days, whichever reads well.
 fn span(millis: i64) -> String {
     let minutes = millis / 60_000;
     match minutes {

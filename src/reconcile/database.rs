@@ -1,24 +1,26 @@
-//! The database of a configuration.
+//! Opens the database of a configuration for reading or for writing. A wrong path must not quietly
+//! become a new, empty database, because a plan against that would create every customer anew.
+//! Every function also checks that the database belongs to the configured environment.
 
 use super::PassError;
 use crate::config::Config;
 use crate::store::{MissingDirectory, SchemaState, Store, StoreAccess, StoreError};
 use std::path::Path;
 
-/// A database for a plan, and why there is no directory in it yet: then it is empty.
+/// An open database. A plan may run against one that does not exist yet, which then counts as
+/// empty.
 pub struct OpenedStore {
-    /// The database.
     pub store: Store,
-    /// What is not there yet.
+    /// Why it counts as empty, if it does.
     pub absent: Option<MissingDirectory>,
 }
 
-/// The database, opened for reading.
+/// Opens the database for reading; one without a directory in it is an error.
 pub async fn reader(config: &Config) -> Result<Store, PassError> {
     require_directory(reader_or_none(config).await?)
 }
 
-/// The database, opened for a plan; one that is not there yet is empty.
+/// Opens the database for a plan; one that does not exist yet counts as empty.
 pub async fn reader_or_none(config: &Config) -> Result<OpenedStore, PassError> {
     let store = Store::open(&config.database, StoreAccess::Read).await?;
     let absent = store.missing_directory().await?;
@@ -26,9 +28,9 @@ pub async fn reader_or_none(config: &Config) -> Result<OpenedStore, PassError> {
     Ok(OpenedStore { store, absent })
 }
 
-/// The database, opened for writing.
+/// Opens the database for writing; one without a directory in it is an error.
 pub async fn writer(config: &Config) -> Result<Store, PassError> {
-    // A writer would make the file.
+    // Looked at with a reader first: opening SQLite for writing would create the file.
     let found = Store::open(&config.database, StoreAccess::Read).await?;
     let absent = found.missing_directory().await?;
     found.close().await;
@@ -39,11 +41,14 @@ pub async fn writer(config: &Config) -> Result<Store, PassError> {
     Ok(writer_or_new(config).await?.store)
 }
 
-/// The database, opened for writing; an empty one, or SQLite, gets its schema.
+/// Opens the database for writing. An empty database gets its schema, and an old SQLite file is
+/// migrated.
 pub async fn writer_or_new(config: &Config) -> Result<OpenedStore, PassError> {
     let file = config.database.strip_prefix("sqlite:").map(Path::new);
     let new = match file {
         Some(path) => {
+            // Asked before the file is created, since afterwards nobody can tell that it was
+            // missing.
             ignore_folder(path);
             let found = Store::open(&config.database, StoreAccess::Read).await?;
             let absent = found.missing_directory().await?;
@@ -59,7 +64,7 @@ pub async fn writer_or_new(config: &Config) -> Result<OpenedStore, PassError> {
     };
     let due = match store.schema().await? {
         SchemaState::None => true,
-        // A team decides when; a file has one user.
+        // A shared database is migrated when its team decides to; a file has one user.
         SchemaState::Old { .. } => store.embedded(),
         SchemaState::Current | SchemaState::Newer { .. } => false,
     };
@@ -78,6 +83,7 @@ fn require_directory(opened: OpenedStore) -> Result<Store, PassError> {
 }
 
 async fn check_environment(store: &Store, config: &Config) -> Result<(), PassError> {
+    // Without a schema there is no environment to compare yet; `migrate` writes it.
     if matches!(store.schema().await?, SchemaState::None) {
         return Ok(());
     }
@@ -96,13 +102,13 @@ async fn check_environment(store: &Store, config: &Config) -> Result<(), PassErr
     })
 }
 
-/// A database that is made inside a checkout does not belong into it.
+/// Keeps a database that is created inside a checkout out of git.
 fn ignore_folder(path: &Path) {
     let Some(folder) = path.parent().filter(|folder| folder.ends_with(".roster")) else {
         return;
     };
     if !folder.exists() && std::fs::create_dir_all(folder).is_ok() {
-        // Without it the database would only be seen by git, nothing breaks.
+        // A failure is ignored: without the file, git only shows the database as untracked.
         let _ = std::fs::write(folder.join(".gitignore"), "*\n");
     }
 }

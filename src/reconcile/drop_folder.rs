@@ -1,4 +1,5 @@
-//! Exports that came in a drop folder, once they are dealt with.
+//! Clears away the exports of a drop folder once they were applied or refused, and writes a report
+//! of the faulty rows beside each.
 
 use super::PassError;
 use super::source_reading::SourceReading;
@@ -8,8 +9,8 @@ use crate::transport;
 use std::fs::File;
 use std::sync::Arc;
 
-/// Puts an export out of the way that came in a drop folder and has been dealt with, with what is wrong
-/// with its rows beside it. One that waits for a decision stays.
+/// Moves an export that was dealt with out of its drop folder, with a report of its faulty rows
+/// beside it. An export that waits for a decision stays, so that the approval finds the same bytes.
 pub(super) fn settle(reading: &SourceReading, plan: &Plan) -> Result<(), PassError> {
     let (Some(facts), Some(judged)) = (reading.export_facts(), &reading.judged.export) else {
         return Ok(());
@@ -20,6 +21,7 @@ pub(super) fn settle(reading: &SourceReading, plan: &Plan) -> Result<(), PassErr
     let FeedLocation::Remote(place) = &feed.body else {
         return Ok(());
     };
+    // An approvable doubt without holds left means that somebody let the export through.
     let accepted = match &judged.doubt {
         None => true,
         Some((code, _)) if code.is_approvable() && !plan.held.is_empty() => return Ok(()),

@@ -1,8 +1,8 @@
-//! What can keep a pass from being made.
+//! The errors that keep a pass from being made or applied. Faults in what a source declares are not
+//! among them; those are diagnostics of its plan.
 
 use crate::store::{ApplyError, LeaseError, StoreError};
 
-/// What can keep a pass from being made.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
     /// The request does not fit the configuration.
@@ -11,41 +11,38 @@ pub enum PassError {
     /// The configuration cannot work.
     #[error("{0}")]
     Refused(String),
-    /// Nobody waits for it any longer.
+    /// The pass was cancelled because its time ran out.
     #[error("timed out")]
     Stopped,
-    /// The database is another environment's.
+    /// The database belongs to another environment.
     #[error("environment-mismatch: the database belongs to {database}, and this run is for {run}")]
     Environment {
         database: String,
-        /// Whose it should be.
+        /// The environment of this run.
         run: String,
     },
-    /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Writing.
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    /// The lease of the source.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// A password that was there is gone.
+    /// A password that was available when the plan was made is gone.
     #[error("the plan is stale: {0}")]
     Secret(#[from] crate::secrets::SecretError),
-    /// A file that the plan stores is not as it was planned.
+    /// A file that the plan stores is no longer as it was planned.
     #[error("the plan is stale: {0}")]
     File(String),
-    /// A saved plan is for one database.
+    /// The saved plan was made for another database.
     #[error("the plan is stale: {0}")]
     Elsewhere(String),
-    /// What a saved plan reads again cannot be found.
+    /// A file or password that the saved plan needs cannot be located.
     #[error("the plan cannot be applied here: {0}")]
     Rootless(String),
 }
 
 impl PassError {
-    /// Why the database takes no writes, if that is what stopped the pass.
+    /// Why the database takes no writes, if that stopped the pass.
     #[must_use]
     pub fn cannot_write(&self) -> Option<&'static str> {
         match self {

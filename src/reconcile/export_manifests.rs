@@ -1,4 +1,9 @@
-//! An export as manifests: what of it is whole, beside what is declared already, without a database.
+//! Turns an export into manifests, without a database. Only resources that pass every rule are
+//! written, together with what they depend on; resources that the directory declares already stay
+//! as they are.
+//!
+//! [`manifests`] takes the export and the target directory and returns the files to write, with
+//! lists of what was left out and why. Start reading there.
 
 use super::{Pass, PassError, PassRequest, SourceReading, feeds};
 use crate::config::{Config, Source};
@@ -15,26 +20,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What an export comes to as manifests.
+/// The manifests made of an export, and what was left out of them.
 #[derive(Debug, Default)]
 pub struct ConvertedExport {
     /// The files to write.
     pub export: ManifestExport,
-    /// What stands in them, sorted.
+    /// The resources in the files, sorted.
     pub written: Vec<Key>,
-    /// What is declared already and stays as it is, with where.
+    /// The resources that the directory declares already, each with its place.
     pub declared: Vec<(Key, String)>,
-    /// What is left out because something is wrong with it, or with what it belongs to.
+    /// The resources left out because they, or what they belong to, have errors.
     pub faulty: BTreeSet<Key>,
-    /// What the export says is deleted.
+    /// The resources that the export marks as deleted.
     pub deleted: Vec<Key>,
-    /// What was found.
     pub diagnostics: Vec<Diagnostic>,
-    /// Why nothing of the export is believed.
+    /// Why the export was not converted at all.
     pub doubt: Option<String>,
 }
 
-/// Makes manifests of an export for a directory that may have some already.
+/// Converts an export into manifests for a directory that may already hold some.
 pub fn manifests(
     config: &Config,
     source: &Source,
@@ -47,6 +51,8 @@ pub fn manifests(
     let there = load_directory(dir)?;
     let (reading, doubt) =
         feeds::read_without_database(config, source, feed, &PassRequest::default());
+    // An export that may be half of one must not become manifests: a missing row would look like a
+    // decision once it is in git.
     if doubt.is_some() {
         return Ok(ConvertedExport {
             diagnostics: reading.diagnostics,
@@ -69,13 +75,15 @@ pub fn manifests(
     Ok(converted)
 }
 
-/// What a directory declares now; nothing where there is none.
+/// What a directory declares now; nothing when it does not exist.
 fn load_directory(dir: &Path) -> Result<LoadedManifests, PassError> {
     if !dir.exists() {
         return Ok(LoadedManifests::default());
     }
     let loaded = manifest::load(&Tree::read(dir), &LoadOptions::default());
     match loaded.desired.removals_off.first() {
+        // With a file unread, a resource might be written a second time beside its hidden
+        // declaration.
         None => Ok(loaded),
         Some(why) => Err(PassError::Refused(format!(
             "cannot determine what {} declares: {why}; see `roster validate {0}`",
@@ -84,7 +92,7 @@ fn load_directory(dir: &Path) -> Result<LoadedManifests, PassError> {
     }
 }
 
-/// Resources of an export on their way into manifests.
+/// The resources of an export while they are sorted into what is written and what is not.
 struct ExportConversion {
     new: BTreeMap<Key, Arc<DeclaredResource>>,
     converted: ConvertedExport,
@@ -103,6 +111,7 @@ impl ExportConversion {
             .extend(reading.desired.shielded_keys.iter().cloned());
         for declared in &reading.desired.resources {
             let key = declared.key.clone();
+            // The directory first: what a person wrote there is never replaced by an export.
             if let Some(before) = there.desired.resources.get(&key) {
                 let at = before.position;
                 let place = format!("{}:{}:{}", before.path, at.line, at.column);
@@ -114,18 +123,22 @@ impl ExportConversion {
                 sorting.new.insert(key, Arc::new(plain(declared)));
             }
         }
+        // An address that only a deleted account holds would be left without anyone to hold it.
         let alone = sorting.only_within(&gone);
         sorting.new.retain(|key, _| !alone.contains(key));
         sorting
     }
 
-    /// Takes out what has errors until nothing has any, since what refers to it has one then.
+    /// Takes out the resources with errors, repeatedly, since what refers to one of them then has
+    /// an error too.
     fn remove_faulty(
         &mut self,
         config: &Config,
         reading: &SourceReading,
         there: &LoadedManifests,
     ) -> Vec<Diagnostic> {
+        // The keys are taken before the loop: a resource taken out in one round is still the
+        // export's in the next, and its diagnostics belong in the report.
         let mine: BTreeSet<Key> = self.new.keys().cloned().collect();
         let mut told = Vec::new();
         loop {
@@ -135,6 +148,7 @@ impl ExportConversion {
                 None => true,
             });
             let (mut errors, others): (Vec<_>, Vec<_>) = found.partition(Diagnostic::is_error);
+            // From the second round on, a missing reference is usually caused by the round before.
             if !self.converted.faulty.is_empty() {
                 errors.iter_mut().for_each(explain_missing_reference);
             }
@@ -156,7 +170,7 @@ impl ExportConversion {
         }
     }
 
-    /// What every rule that needs no database says of the old and the new together.
+    /// What the rules that need no database find in the old and new manifests together.
     fn checked(
         &self,
         config: &Config,
@@ -182,7 +196,7 @@ impl ExportConversion {
         (pass.readings.remove(0).desired, found)
     }
 
-    /// What is new and linked to by these, and by nothing else that is new.
+    /// The new resources that only these link to.
     fn only_within(&self, gone: &[&Arc<DeclaredResource>]) -> BTreeSet<Key> {
         let away: BTreeSet<&Key> = gone.iter().map(|declared| &declared.key).collect();
         let stays = self.new.values();
@@ -195,7 +209,7 @@ impl ExportConversion {
             .collect()
     }
 
-    /// Takes over the custom values as their definitions type them.
+    /// Replaces custom values by those that their definitions gave a type.
     fn take_typed(&mut self, desired: &Desired) {
         for (key, declared) in &mut self.new {
             if let Some(typed) = desired.resources.get(key) {
@@ -205,7 +219,7 @@ impl ExportConversion {
     }
 }
 
-/// What a resource may write out within itself, of what it links to.
+/// The resources that another may write inline, by the links it has to them.
 pub(super) fn inline_targets(declared: &DeclaredResource) -> impl Iterator<Item = Key> {
     let list = inline_list(kinds::get(declared.key.kind));
     list.into_iter().flat_map(|(index, kind)| {
@@ -214,14 +228,14 @@ pub(super) fn inline_targets(declared: &DeclaredResource) -> impl Iterator<Item 
     })
 }
 
-/// Something was left out before: that is what a reference misses that it did not miss at first.
+/// Says in the help of a missing reference that its target was left out.
 fn explain_missing_reference(found: &mut Diagnostic) {
     if found.code == codes::REFERENCE {
         found.help = Some("it is missing or has errors of its own; fix those first".into());
     }
 }
 
-/// Each once, in order.
+/// Sorted, each diagnostic once: the rules ran again in every round.
 fn sorted(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostic::sort(&mut found);
     found.dedup();
@@ -233,8 +247,8 @@ pub(super) fn is_deleted(declared: &DeclaredResource) -> bool {
     status.and_then(Value::as_text) == Some("deleted")
 }
 
-/// What a manifest says in place of an export: a list that grows becomes the list, and what is blank
-/// is not said.
+/// A resource as a manifest states it: a list to be extended becomes the list itself, and blank
+/// cells are left out.
 pub(super) fn plain(declared: &DeclaredResource) -> DeclaredResource {
     let cells = declared.cells.iter().filter_map(|stated| {
         let value = stated.cell.value()?;
@@ -249,7 +263,7 @@ pub(super) fn plain(declared: &DeclaredResource) -> DeclaredResource {
     }
 }
 
-/// A resource to be written; that it is active needs no word.
+/// A resource to be written. `status: active` is the default and is left out.
 pub(super) fn item(declared: &DeclaredResource) -> ManifestResource {
     let status = kinds::own_field(kinds::get(declared.key.kind).status_index());
     let said = declared.cells.iter().filter_map(|stated| {
@@ -263,13 +277,13 @@ pub(super) fn item(declared: &DeclaredResource) -> ManifestResource {
     }
 }
 
-/// What is in the directory: files by name, and the folders that are an account's own.
+/// What the directory holds: every file name, and the folders that belong to one account.
 pub(super) fn laid_beside(dir: &Path, folders: BTreeMap<CompactText, String>) -> ExistingFiles {
     let mut beside = ExistingFiles {
         folders,
         ..ExistingFiles::default()
     };
-    // Files that are no manifests, too: what lies in the way is never written over.
+    // Files that are no manifests count too: nothing that lies in the way is overwritten.
     let mut waiting = vec![String::new()];
     while let Some(folder) = waiting.pop() {
         for entry in std::fs::read_dir(dir.join(&folder))
@@ -286,6 +300,7 @@ pub(super) fn laid_beside(dir: &Path, folders: BTreeMap<CompactText, String>) ->
             if entry.file_type().is_ok_and(|ty| ty.is_dir()) && !name.starts_with('.') {
                 waiting.push(path);
             } else {
+                // In lower case, since some file systems do not tell `Acme.yaml` from `acme.yaml`.
                 beside.taken.insert(path.to_lowercase());
             }
         }
@@ -293,7 +308,7 @@ pub(super) fn laid_beside(dir: &Path, folders: BTreeMap<CompactText, String>) ->
     beside
 }
 
-/// The folder of each account that has one for itself.
+/// The folder of each account that shares it with no other account.
 pub(super) fn folders<'d>(
     declared: impl Iterator<Item = &'d Arc<DeclaredResource>>,
 ) -> BTreeMap<CompactText, String> {

@@ -1,4 +1,9 @@
-//! Exports: read like any source, and believed only when they are whole.
+//! Reads exports and judges whether they can be believed. An export passes through three steps:
+//! [`read`] parses the fetched file, [`judge`] compares it with the exports accepted before, and
+//! [`accepted`] says what to remember after the apply.
+//!
+//! In doubt nothing of an export is applied, because a truncated export looks exactly like one from
+//! which customers were removed.
 
 use super::columns;
 use super::completeness::{out_of_time, why_stale, why_unlike_earlier};
@@ -17,10 +22,11 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Against the median of how many accepted exports one is held.
+/// How many accepted exports the median of the row counts is taken from. Odd, so that the median is
+/// one of them.
 const MEDIAN_EXPORTS: u32 = 9;
 
-/// What is wrong with all of an export, not with a row of it.
+/// Faults that concern the whole export rather than one row of it.
 const WHOLE_EXPORT_CODES: &[Code] = &[
     codes::FEED_NOT_DATA,
     codes::JSON_NOT_LIST,
@@ -29,57 +35,60 @@ const WHOLE_EXPORT_CODES: &[Code] = &[
     codes::COLUMN_MISSING,
 ];
 
-/// What an export is as a whole.
+/// Facts about an export as a whole.
 #[derive(Clone, Debug)]
 pub struct ExportFacts {
     /// The digest of its bytes.
     pub digest: Digest,
     /// How many rows it has.
     pub records: u64,
-    /// How many of these repeat an earlier one: a page that was sent twice is no more of the export.
+    /// How many of the rows repeat an earlier one, for example because a page was sent twice.
     pub repeated: u64,
-    /// How many its trailer says there are.
+    /// How many rows its trailer announces.
     pub trailer: Option<u64>,
     /// Whether it was read to its end.
     pub complete: bool,
     /// The names of its columns.
     pub columns: Vec<String>,
-    /// Whether these stand in a header.
+    /// Whether the column names come from a header.
     pub headed: bool,
-    /// Of each field that it fills, how many have a value.
+    /// For each field that it fills, how many resources have a value.
     pub filled: FieldFillCounts,
     /// When it was written, in milliseconds since 1970.
     pub modified_at: Option<i64>,
-    /// Of what was sent: whether it is looked at for the first time.
+    /// For a push: whether it is looked at for the first time.
     pub is_first_look: Option<bool>,
-    /// Where its bytes are, and what was fetched if it was.
+    /// Where its bytes are, and the download they came from.
     pub body: (PathBuf, Option<FetchedExport>),
 }
-
+/// How an export is to be treated.
 /// What is to be thought of an export.
 #[derive(Clone, Debug, Default)]
 pub struct ExportVerdict {
-    /// Whether it is another one than the last accepted one.
+    /// Whether it differs from the last accepted one.
     pub is_new: bool,
-    /// Whether a person let the source begin, or one of it was accepted before.
+    /// Whether the source was approved, or an export of it was accepted before.
     pub is_started: bool,
-    /// Why nothing of it is believed.
+    /// Why nothing of the export is believed.
     pub doubt: Option<(Code, String)>,
-    /// Of which fields nothing is believed.
+    /// The fields of which nothing is believed.
     pub doubtful_fields: Vec<DoubtfulField>,
-    /// Of each field, how many had a value in the last accepted one.
+    /// For each field, how many resources had a value in the last accepted export.
     filled_before: Option<FieldFillCounts>,
-    /// How often each of what the source claims was not named, this time included.
+    /// How many exports in a row did not name each resource that the source claims, this one
+    /// included.
     pub missed_counts: BTreeMap<Key, u32>,
 }
 
 impl SourceReading {
-    /// Why nothing of the source is applied, if nothing is.
+    /// Why the plan of the source is not applied, if it is not.
     #[must_use]
     pub fn why_not_applied(&self) -> Option<String> {
         if !self.source.apply {
             return Some("the source is in mode `plan`, so nothing is applied".to_owned());
         }
+        // A mapping with one wrong column would rewrite the whole directory on its first pass, so a
+        // person looks at the first plan of every export.
         let waits = self
             .judged
             .export
@@ -94,7 +103,7 @@ impl SourceReading {
     }
 }
 
-/// Reads an export as it was fetched last, or as it is here.
+/// Reads the export that was fetched last, or the local file.
 pub(super) fn read(
     config: &Config,
     source: &Source,
@@ -103,6 +112,8 @@ pub(super) fn read(
 ) -> SourceReading {
     let lost = |why: String, help: &str| {
         let name: Arc<str> = source.written.as_str().into();
+        // A source that was not fetched is unreadable in this pass, although an older copy lies in
+        // the cache: the copy may lack what was changed since.
         unreadable(source, &name, &why, help)
     };
     if let Some(why) = request.unreached.get(&source.name) {
@@ -159,7 +170,7 @@ pub(super) fn digest(config: &Config, feed: &FeedConfig) -> Option<Digest> {
     Some(fetched.digest)
 }
 
-/// Whether an export is young enough.
+/// Whether the export that was fetched last is within `maxAge`.
 pub(super) fn is_fresh(config: &Config, feed: &FeedConfig) -> bool {
     let fetched = fetched(config, feed);
     let written = fetched.and_then(|(_, fetched)| Some(fetched.modified?.timestamp_millis()));
@@ -173,12 +184,13 @@ fn fetched(config: &Config, feed: &FeedConfig) -> Option<(PathBuf, FetchedExport
     }
 }
 
-/// An export that is as it was when it was applied last: nothing of it is read.
+/// The reading of an export that is unchanged since it was last applied: no row is parsed.
 pub(super) fn unchanged(
     config: &Config,
     source: &Source,
     feed: &FeedConfig,
     (remembered, last): (SourceCheckpoint, AcceptedExport),
+    // `partial`: no resource is named here, and none of them may count as removed.
 ) -> SourceReading {
     tracing::info!("source {}: the export is already applied", source.name);
     let desired = Desired {
@@ -256,7 +268,7 @@ pub(super) fn reading(
     .with_desired(Arc::new(desired))
 }
 
-/// Judges an export by what was accepted before.
+/// Judges an export by the exports that were accepted before.
 pub(super) async fn judge(
     reading: &SourceReading,
     missed_before: &BTreeMap<Key, u32>,
@@ -267,12 +279,14 @@ pub(super) async fn judge(
 ) -> Result<Option<ExportVerdict>, PassError> {
     let (Some(facts), Some(export)) = (reading.export_facts(), reading.source.feed()) else {
         return Ok(None);
+        // One accepted export is enough: the approval of the first pass was given by then.
     };
     let accepted = store
         .accepted_exports(&reading.source.name, MEDIAN_EXPORTS)
         .await?;
     let may_begin = !accepted.is_empty() || store.source_approved(&reading.source.name).await?;
-    // What is sent is a part: measured against nothing, and of what is not in it nothing is known.
+    // A push holds some records only. Its size means nothing, and of what it does not name nothing
+    // is known.
     if let Some(new) = facts.is_first_look {
         return Ok(Some(ExportVerdict {
             is_new: new,
@@ -281,6 +295,8 @@ pub(super) async fn judge(
             ..ExportVerdict::default()
         }));
     }
+    // A file given by hand as part of an export is not compared either, and does not become what
+    // later exports are compared with.
     let measured = by_hand != ManualExport::Part;
     let new = measured
         && accepted
@@ -300,7 +316,8 @@ pub(super) async fn judge(
     }))
 }
 
-/// Why nothing of an export is believed. One that was accepted before can only have become too old.
+/// Why nothing of an export is believed. The same bytes were accepted before, so they can only have
+/// become too old.
 fn reason_for_doubt(
     reading: &SourceReading,
     facts: &ExportFacts,
@@ -319,13 +336,15 @@ fn reason_for_doubt(
     })
 }
 
-/// Why nothing of an export is believed, by what can be seen of it alone.
+/// Why nothing of an export is believed, judging by the export alone.
 fn why_unbelievable(
     reading: &SourceReading,
     facts: &ExportFacts,
     export: &FeedConfig,
 ) -> Option<(Code, String)> {
     let mut found = reading.diagnostics.iter();
+    // A quote that is never closed or a broken encoding hides all rows after it: with the end
+    // unread, the diagnostic counts for the whole export.
     let cut = facts.complete.then_some(codes::FEED_TRUNCATED);
     let is_whole = |code: Code| WHOLE_EXPORT_CODES.contains(&code) || cut == Some(code);
     let whole = |found: &&Diagnostic| found.key.is_none() && is_whole(found.code);
@@ -334,7 +353,7 @@ fn why_unbelievable(
     broken.or_else(|| why_truncated(reading, facts, export))
 }
 
-/// Reads an export without a database, and why nothing of it is believed if nothing is.
+/// Reads an export without a database, with the reason why it is not believed, if there is one.
 pub(super) fn read_without_database(
     config: &Config,
     source: &Source,
@@ -351,7 +370,7 @@ pub(super) fn read_without_database(
     (reading, why)
 }
 
-/// How often each of what the source claims was not named.
+/// How many exports in a row did not name each claimed resource.
 fn missed_counts(
     reading: &SourceReading,
     before: &BTreeMap<Key, u32>,
@@ -364,6 +383,7 @@ fn missed_counts(
             .iter()
             .any(|claim| *claim.source == *reading.source.name && claim.state == ClaimState::Active)
     };
+    // A row that is there but faulty still names its customer: it is not an absence.
     let named = |key: &Key| {
         desired.resources.contains(key)
             || desired.shielded_keys.contains(key)
@@ -373,13 +393,15 @@ fn missed_counts(
     let missing = claimed.filter(|(key, _)| !named(key));
     missing
         .map(|(key, _)| {
+            // The same export seen again is no further absence; otherwise three passes over one
+            // file would count as three exports.
             let before = before.get(key).copied().unwrap_or_default();
             (key.clone(), before + u32::from(new))
         })
         .collect()
 }
 
-/// Why an export is not whole, if it is not.
+/// Why an export is truncated, if it is.
 fn why_truncated(
     reading: &SourceReading,
     facts: &ExportFacts,
@@ -412,16 +434,17 @@ fn why_truncated(
     }
 }
 
-/// What is kept of an export that was applied: nothing of one that is in doubt, or that was seen before.
+/// What to remember of an applied export: nothing when it is in doubt, or was accepted before.
 pub(super) fn accepted(reading: &SourceReading, plan: &Plan) -> Option<AcceptedExport> {
     let (facts, judged) = (reading.export_facts()?, reading.judged.export.as_ref()?);
     let believed = judged.doubt.as_ref().is_none_or(|(code, _)| {
         let mut held = plan.held.iter();
-        // Somebody let it through.
+        // In doubt, but a person accepted it with this plan.
         !plan.accepted.is_empty() && !held.any(|held| held.code == *code)
     });
     (judged.is_new && believed).then(|| AcceptedExport {
         digest: facts.digest,
+        // Without repeated rows: they would raise the median that later exports must reach.
         records: facts.records - facts.repeated,
         columns: facts.columns.clone(),
         filled: columns::remembered(facts, judged.filled_before.as_ref(), plan),

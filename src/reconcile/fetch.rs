@@ -1,5 +1,6 @@
-//! Bringing the mirrors of repositories and the copies of exports up to date: the only part of a pass
-//! that goes to the network.
+//! Updates the mirrors of repositories and the copies of exports. This is the only part of a pass
+//! that uses the network; everything after it reads what was fetched last. [`fetch`] returns one
+//! result per remote source, and `with_fetch_results` carries the failures into the pass.
 
 use super::PassRequest;
 use crate::config::{Config, FeedConfig, FeedLocation, Source, SourceLocation};
@@ -9,36 +10,32 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-/// What came of fetching each source that is somewhere else, by its name: the commit, or the digest of
-/// an export.
+/// The result of fetching each remote source, by source name.
 pub type FetchResults = Vec<(Arc<str>, Result<FetchedSource, FetchError>)>;
 
-/// What was fetched.
+/// A source that was fetched.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FetchedSource {
     /// The commit, or the digest of an export.
     pub revision: String,
-    /// How it stands to what was fetched before.
+    /// How the revision relates to the one fetched before.
     pub movement: CommitMovement,
-    /// Of an export that is none that is new: why.
+    /// For an export that brought nothing new: why.
     pub unchanged_because: Option<&'static str>,
 }
 
-/// Why a source could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// A repository.
     #[error(transparent)]
     Git(#[from] GitError),
     #[error(transparent)]
     Export(#[from] TransportError),
-    /// The fetch itself ended in the middle.
+    /// The thread that fetched it panicked.
     #[error("the fetch was interrupted")]
     Interrupted,
 }
 
 impl FetchError {
-    /// The way out.
     #[must_use]
     pub fn help(&self) -> String {
         match self {
@@ -49,16 +46,14 @@ impl FetchError {
     }
 }
 
-/// Why a source could not be fetched.
+/// A source that could not be fetched, as the pass reports it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnreachedSource {
-    /// What is wrong.
     pub message: String,
-    /// The way out.
     pub help: String,
 }
-
-/// Fetches the sources that are somewhere else, or only one of them, all at once. A pass reads what was
+/// Fetches all remote sources at once, or only the named one. One slow server does not delay the
+/// others.
 /// fetched last and needs no network.
 #[must_use]
 pub fn fetch(config: &Config, only: Option<&str>) -> FetchResults {
@@ -116,7 +111,7 @@ fn fetch_source(source: &Source, cache: &Path) -> Result<FetchedSource, FetchErr
     }
 }
 
-/// Why an export is none that is new.
+/// Why the fetch brought nothing new.
 fn why_unchanged(way: &LocationKind, untouched: bool) -> &'static str {
     match way {
         LocationKind::Http(_) if untouched => "the server answered that nothing changed (304)",
@@ -125,7 +120,8 @@ fn why_unchanged(way: &LocationKind, untouched: bool) -> &'static str {
     }
 }
 
-/// What somebody should know of whatever comes of the pass.
+/// Logs what somebody should know even when the pass turns out well: a rewound branch may bring
+/// back customers who were removed.
 fn log_fetch(source: &Source, fetched: &Result<FetchedSource, FetchError>) {
     let name = &source.name;
     match fetched {
@@ -150,7 +146,7 @@ fn log_fetch(source: &Source, fetched: &Result<FetchedSource, FetchError>) {
 }
 
 impl PassRequest {
-    /// The same pass, in which a source that could not be fetched counts as unreadable: what it
+    /// The same request, in which a source that could not be fetched counts as unreadable: what it
     /// declared stands by its claims.
     #[must_use]
     pub fn with_fetch_results(mut self, fetches: &FetchResults) -> Self {

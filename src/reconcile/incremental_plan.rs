@@ -1,4 +1,6 @@
-//! Plans a source on the rows that it affects, where that is enough.
+//! Plans a source on only the rows that it affects. [`plan`] returns `None` wherever the rest of
+//! the database could change the result; the caller then plans on everything. The decisions
+//! themselves are in `crate::incremental`.
 
 use super::{Pass, PassError, SourceReading};
 use crate::config::FeedConfig;
@@ -10,20 +12,20 @@ use crate::model::SnapshotLookup;
 use crate::plan::{HoldEntry, Plan};
 use crate::store::Store;
 
-/// Plans a source of which only a part was read; `None` when everything has to be read.
+/// Plans a source that was read in part, or returns `None` when everything has to be read.
 pub(super) async fn plan(
     pass: &mut Pass<'_>,
     index: usize,
     store: &Store,
     earlier: &[Plan],
 ) -> Result<Option<Plan>, PassError> {
+    // A push after another plan of the same pass would have to see that plan's result.
     if is_push(pass, index) && earlier.is_empty() {
         return plan_push(pass, index, store).await;
     }
     plan_changes(pass, index, store, earlier).await
 }
 
-/// Plans what the changed files of a source declare.
 async fn plan_changes(
     pass: &mut Pass<'_>,
     index: usize,
@@ -34,11 +36,15 @@ async fn plan_changes(
     let Some(unread) = reading.incremental() else {
         return Ok(None);
     };
+    // One transaction for all the reads below: rows from different moments would give a plan that
+    // never was right.
     let Some(mut moment) = store.read_transaction().await? else {
         return Ok(None);
     };
     let source = reading.source.clone();
     let Some(mut totals) = ClaimTotals::read(&mut moment, &source.name, unread).await? else {
+        // A foreign change to any claimed row may be drift, and the files that were not read say
+        // what the row should be.
         let why = "a row that it claims was changed outside Roster";
         return Ok(read_everything_because(&source, why));
     };
@@ -68,6 +74,7 @@ async fn plan_changes(
         let why = "the change affects everything";
         return Ok(read_everything_because(&source, why));
     };
+    // Judged after planning: only the plan shows whether something is held or errs.
     if let Some(why) = why_not_usable(&planned.plan, &reading.files, &totals.basis) {
         return Ok(read_everything_because(&source, why));
     }
@@ -76,17 +83,18 @@ async fn plan_changes(
     Ok(Some(pass.keep_desired(planned)))
 }
 
-/// Whether records were pushed to the source, and nothing asks for all of it.
+/// Whether records were pushed to the source and nothing in the request asks for more than these.
 fn is_push(pass: &Pass<'_>, index: usize) -> bool {
     let (reading, request) = (&pass.readings[index], &pass.request);
     let feed = reading.source.feed();
     let pushed = feed.is_some_and(FeedConfig::is_pushed) && reading.export_facts().is_some();
+    // A record that cannot be made out hides a key, and only a full pass knows whose.
     let known = reading.desired.removals_off.is_empty() && reading.desired.hidden_kinds.is_empty();
     let asked = request.exact || request.scrub || !request.targets.is_empty();
     pushed && known && !asked && pass.config.accepts.is_empty()
 }
 
-/// Plans what was pushed on the rows that it touches: a push takes nothing away that it does not name.
+/// Plans a push on the rows that it touches: a push removes nothing that it does not name.
 async fn plan_push(
     pass: &mut Pass<'_>,
     index: usize,
@@ -110,7 +118,8 @@ async fn plan_push(
         let why = "the push affects everything";
         return Ok(read_everything_because(&source, why));
     };
-    // A record with a fault of its own: the rows it touches are enough to see that.
+    // A fault of a pushed record shows on its own rows. Any other hold depends on shares and on
+    // earlier holds of the source, so a full pass decides it.
     let plan = &mut planned.plan;
     if plan.errored || !plan.held.iter().all(HoldEntry::is_error) {
         let why = "a pushed record needs a decision";
@@ -127,10 +136,10 @@ async fn plan_push(
 }
 
 impl SourceReading {
-    /// Whether nothing of it had to be read.
+    /// Whether nothing of the source had to be read.
     pub(super) fn is_unchanged(&self) -> bool {
         if let Some(feed) = self.source.feed() {
-            // Without anything that was sent, it is as it was.
+            // A pushed source without a push is as it was.
             return self.is_incremental() || feed.is_pushed() && self.export_facts().is_none();
         }
         let unread = self.incremental();

@@ -1,4 +1,6 @@
-//! Reads the sources of a pass, of those that were applied before only what changed since.
+//! Reads the sources of a pass; of a source that was applied before, only the files that changed
+//! since. Returns `None` wherever the unchanged files could matter, and the caller reads
+//! everything. Start reading at [`read`].
 
 use super::feeds;
 use super::source_reading::{self, SourceContent, SourceReading};
@@ -10,7 +12,7 @@ use crate::incremental::{
 use crate::store::{AcceptedExport, ReadTransaction, SourceCheckpoint, Store};
 use std::sync::Arc;
 
-/// The sources, of which only what changed was read; `None` when everything has to be read.
+/// The readings of all sources, or `None` when everything has to be read.
 pub(super) async fn read(
     config: &Config,
     request: &PassRequest,
@@ -23,6 +25,7 @@ pub(super) async fn read(
         return Ok(None);
     };
     let known = moment.remembered_sources().await?;
+    // A directory without a checkpoint was never applied whole, so its files are not known.
     let mut directories = config.sources.iter().filter(|it| it.feed().is_none());
     if !directories.all(|source| known.contains(&*source.name)) {
         return Ok(None);
@@ -34,6 +37,8 @@ pub(super) async fn read(
             Err(why) => return Ok(read_everything_because(source, why)),
         }
     }
+    // Two changed sources may give a resource from one to the other. Only a pass that reads both
+    // sees that as one move and not as a removal.
     let mut changed = readings.iter().filter(|reading| !reading.is_unchanged());
     if let (Some(_), Some(second)) = (changed.next(), changed.next()) {
         return Ok(read_everything_because(
@@ -44,8 +49,8 @@ pub(super) async fn read(
     Ok(Some(readings))
 }
 
-/// The sources as another pass has just read them, but for the one that is asked for, which is read
-/// again; `None` when it is not as it was, or everything has to be read for another reason.
+/// The readings of another pass, with only the requested source read again; `None` when that source
+/// changed in between, or everything has to be read.
 pub(super) async fn reread(
     config: &Config,
     request: &PassRequest,
@@ -59,6 +64,8 @@ pub(super) async fn reread(
     };
     let others = || readings.iter().enumerate().filter(|(at, _)| *at != index);
     let source = &config.sources[index];
+    // Readings of both sorts must not be mixed: one that was read in part says nothing of its other
+    // resources, and a full one next to it would take them for undeclared.
     let own = if others().all(|(_, reading)| !reading.is_incremental()) {
         source_reading::read_source(config, source, request)
     } else if others().all(|(_, reading)| reading.is_unchanged()) && !asks_for_all(config, request)
@@ -74,9 +81,11 @@ pub(super) async fn reread(
         return Ok(None);
     };
     if own.as_read.revision != readings[index].as_read.revision {
-        // What it lost may have come to another one, which has to be read as it is now.
+        // What it lost may have moved to another source, which has to be read as it is now too.
         return Ok(None);
     }
+    // Verdicts are relative to the pass that made them: holds and accepted exports may have changed
+    // since.
     let mut readings: Vec<SourceReading> = readings
         .into_iter()
         .map(SourceReading::without_judgement)
@@ -90,7 +99,7 @@ fn asks_for_all(config: &Config, request: &PassRequest) -> bool {
     named || request.exact || request.scrub || !config.accepts.is_empty()
 }
 
-/// One source, of which only what changed was read, or why all of it has to be.
+/// One source, of which only the changed files were read, or why all of it has to be.
 async fn read_source(
     config: &Config,
     request: &PassRequest,
@@ -114,8 +123,8 @@ async fn read_source(
     }))
 }
 
-/// Whether an export is the one that was applied last, and there is nothing more to be said of it. To the
-/// others, it says what it said then even if something about it is still open.
+/// Whether an export is the one that was last applied, with nothing left to say. For the plans of
+/// other sources, the same bytes are enough, whatever is still open about them.
 fn same_export(
     config: &Config,
     request: &PassRequest,
@@ -124,6 +133,7 @@ fn same_export(
 ) -> bool {
     let asked = request.source.as_deref();
     let asked = asked.is_none_or(|name| *name == *source.name);
+    // An open hold or a faulty row must be reported on every pass, so such an export is read again.
     let quiet = remembered.files.values().all(Option::is_some) && !remembered.files.is_empty();
     let export = source
         .feed()
@@ -135,7 +145,7 @@ fn same_export(
         && (!asked || quiet && export.is_some_and(|export| feeds::is_fresh(config, export)))
 }
 
-/// Reads the files of a source that are not as they were applied.
+/// Reads the files of a source that differ from those last applied.
 fn read_changed_files(
     config: &Config,
     request: &PassRequest,
@@ -150,6 +160,7 @@ fn read_changed_files(
     let some = tree.with_only(|path| changes.contains(path));
     let reading = source_reading::read_tree(config, source, some, &request.stop);
     let mut errors = reading.diagnostics.iter().filter(|found| found.is_error());
+    // An error can hide a key. Which of the unchanged files declares it, only a full pass can tell.
     if changes.changed_while_read(&reading.files) || errors.next().is_some() {
         return Err("a changed file has errors");
     }
@@ -159,6 +170,7 @@ fn read_changed_files(
         changes.count(),
         changes.total
     );
+    // The revision covers all the files, not only those read here: the claims store it.
     let mut declared = reading.as_read.clone();
     Arc::make_mut(&mut declared).revision = changes.revision;
     let unread = IncrementalRead {

@@ -1,4 +1,8 @@
-//! One pass: load, read, check, plan, guard, apply, record. Written once; every door only knocks.
+//! One pass: read the sources, check, plan, apply, record. The command line, the daemon and the API
+//! all call this module, so a plan is the same through every door.
+//!
+//! [`Pass::read`] reads the sources, `Pass::plan` plans one of them, and [`apply()`] writes the plan
+//! and remembers what was read. Start reading at [`Pass`].
 
 mod actor;
 mod apply;
@@ -70,7 +74,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct PassRequest {
     /// Only this source.
     pub source: Option<String>,
-    /// Only what these paths hold.
+    /// Only what these paths contain.
     pub paths: Vec<PathBuf>,
     /// Only these resources, and what they need.
     pub targets: Vec<Key>,
@@ -78,47 +82,44 @@ pub struct PassRequest {
     pub exact: bool,
     /// Compare every stored column, whatever the versions say.
     pub scrub: bool,
-    /// The source with this name as it is at another branch, tag or commit of its repository: to be
-    /// planned, not to be applied.
+    /// Reads the source with this name at another branch, tag or commit, to be planned but not
+    /// applied.
     pub at_revision: Option<(String, String)>,
-    /// Looks at no password: whoever sent the tree must not find out what is where.
+    /// Reads no password: whoever sent the tree must not learn what is where.
     pub ignores_passwords: bool,
-    /// The sources that could not be fetched: they count as unreadable.
+    /// The sources that could not be fetched and count as unreadable.
     pub unreached: BTreeMap<Arc<str>, UnreachedSource>,
-    /// What was sent to a source that is pushed to.
+    /// The records that were sent to a pushed source.
     pub pushed: Option<Arc<SourcePushes>>,
-    /// How what was sent comes to its end, if the plan is applied.
+    /// How the imports end if the plan is applied.
     pub push_endings: Vec<ImportEnding>,
-    /// Ends the pass at the next place where it can end.
+    /// Ends the pass at the next possible place.
     pub stop: StopFlag,
 }
 
-/// Whether a person gives an export by hand: then it begins without being let.
+/// Whether a person supplies the export by hand, in which case it needs no approval to begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ManualExport {
-    /// It is fetched.
+    /// The export is fetched.
     #[default]
     NotManual,
-    /// What is given may be a part: it is measured against nothing and counts for nothing.
+    /// It may be a part: it is compared with nothing, and its absences do not count.
     Part,
-    /// What is given is whole, as if it had been fetched.
+    /// It is whole, as if it had been fetched.
     Whole,
 }
 
-/// The sources of a pass as they were read, and what the configuration says of each.
+/// The sources of a pass as they were read, with the configuration.
 pub struct Pass<'a> {
-    /// The configuration.
     pub config: &'a Config,
     /// Every configured source, in order.
     pub readings: Vec<SourceReading>,
-    /// What was asked for.
     pub request: PassRequest,
-    /// Whether a person gives an export by hand.
     pub by_hand: ManualExport,
 }
 
 impl<'a> Pass<'a> {
-    /// Reads every configured source, of those that were applied from the same files only what
+    /// Reads every configured source; of a source that was applied before, only the files that
     /// changed since.
     pub async fn read(
         config: &'a Config,
@@ -142,7 +143,7 @@ impl<'a> Pass<'a> {
         Ok(pass)
     }
 
-    /// Reads the source that is asked for beside what a pass has just read of the others; `None`
+    /// Reads the requested source again and takes over what another pass read of the others; `None`
     /// when everything has to be read.
     pub async fn reread(
         config: &'a Config,
@@ -160,7 +161,8 @@ impl<'a> Pass<'a> {
         }))
     }
 
-    /// Reads every configured source, all of it: removals are judged by all of them.
+    /// Reads every configured source in full, even for a plan of one, because removals are judged
+    /// by all of them.
     pub fn read_in_full(config: &'a Config, request: PassRequest) -> Result<Self, PassError> {
         Self::check_source_exists(config, &request)?;
         Ok(Self {
@@ -189,7 +191,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// The sources that are asked for, in order.
+    /// The indices of the requested sources, in order.
     pub fn selected_sources(&self) -> Result<Vec<usize>, PassError> {
         let by_path = self.by_path()?;
         let wanted = |(index, reading): (usize, &SourceReading)| {
@@ -241,7 +243,7 @@ impl<'a> Pass<'a> {
         Ok(Some(sources))
     }
 
-    /// What reading a source came upon.
+    /// The diagnostics from reading the sources.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.readings
             .iter()
@@ -249,7 +251,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Milliseconds since 1970, so long ago.
+/// The time this long ago, in milliseconds since 1970.
 fn millis_before_now(duration: Duration) -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,7 +1,7 @@
-//! What a source's pass accepts: only that decides anything for the other sources.
-//!
-//! What is refused, held whole, unreadable, cut or not fetched stands by its claims. Whether a
-//! source that is planned later in the same run is refused is found out by planning it.
+//! What the pass of a source accepts; only that decides anything for the other sources. A source
+//! that is refused, held whole, unreadable, truncated or not fetched stands by its claims. Whether
+//! a source that is planned later in the same run will be refused is found out by planning it.
+//! Start reading at [`SourceStanding::peer`].
 
 use super::feeds::{self, ExportVerdict};
 use super::source_reading::SourceReading;
@@ -17,16 +17,15 @@ use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What the plan of a source accepts of it.
+/// What the plan of a source accepts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PassVerdict {
     /// Why the plan is refused, if it is.
     pub refused: Option<String>,
-    /// The resources that it holds whole.
+    /// The resources that it holds as a whole.
     pub held: BTreeSet<Key>,
-    /// The fields that it holds.
     pub held_fields: BTreeSet<(Key, FieldRef)>,
-    /// The kinds of which it lost everything at once, and holds that.
+    /// The kinds that disappeared all at once and are held for that.
     pub emptied: BTreeSet<KindId>,
 }
 
@@ -38,6 +37,8 @@ impl PassVerdict {
             ..Self::default()
         };
         for held in &plan.held {
+            // A held create or adopt leaves nothing of the resource to accept; of a held update,
+            // the other fields count.
             if held.changes.is_empty() || matches!(held.verb, StepVerb::Create | StepVerb::Adopt) {
                 verdict.held.insert(held.key.clone());
             }
@@ -56,7 +57,7 @@ impl PassVerdict {
     }
 }
 
-/// The kinds whose resources a hold of `empty-source` is about.
+/// The kinds that a hold of `empty-source` is about.
 fn emptied(held: &HoldEntry) -> Vec<KindId> {
     if held.accept_option.as_deref() == Some("--accept empty=all") {
         return kinds::ALL.iter().map(|kind| kind.id).collect();
@@ -74,16 +75,18 @@ fn refusal(found: &[Diagnostic]) -> String {
     }
 }
 
-/// How a source stands to the others by what it declares in one plan.
+/// The standing of a source towards the others, by what it declares in one plan.
 pub(super) struct SourceStanding<'a> {
     reading: &'a SourceReading,
     desired: &'a Arc<Desired>,
 }
 
 impl SourceStanding<'_> {
-    /// Why the source's pass accepts nothing of what it declares, if so.
+    /// Why its pass accepts nothing of what it declares, if so.
     fn unaccepted(&self) -> Option<String> {
         let (reading, desired) = (self.reading, self.desired);
+        // Read in part or pushed: its claims stand, and nothing it did not name is concluded from
+        // it.
         if reading.is_incremental() || reading.is_pushed() {
             return None;
         }
@@ -131,7 +134,8 @@ impl SourceStanding<'_> {
             Some(why) => all(&why),
             None if !off.is_empty() => all(&off.join("; ")),
             None => {
-                // What was lost at once may be a folder that was not there: then so is what moved into it.
+                // A kind that disappeared at once may be a folder that was not there, and with it
+                // what moved into it.
                 let verdict = self.reading.judged.plan.iter();
                 let emptied = verdict.flat_map(|verdict| &verdict.emptied);
                 let why = |kind| {
@@ -153,6 +157,8 @@ impl SourceStanding<'_> {
         let is_known = !reading.is_incremental() && !reading.is_pushed();
         let declared = is_known.then(|| self.desired.clone());
         let verdict = reading.judged.plan.clone().unwrap_or_default();
+        // A source that writes nothing now decides no field, but what it declares still keeps
+        // others from removing it.
         let (desired, unaccepted) = if idle.is_some() {
             (None, declared)
         } else {
@@ -173,12 +179,12 @@ impl SourceStanding<'_> {
 }
 
 impl SourceReading {
-    /// How it stands to the other sources as it was planned last.
+    /// Its standing by what it declared when it was last planned.
     pub(super) fn standing(&self) -> SourceStanding<'_> {
         self.standing_with(&self.desired)
     }
 
-    /// How it stands to the other sources if it declares this.
+    /// Its standing if it declares this.
     pub(super) fn standing_with<'a>(&'a self, desired: &'a Arc<Desired>) -> SourceStanding<'a> {
         SourceStanding {
             reading: self,
@@ -186,7 +192,7 @@ impl SourceReading {
         }
     }
 
-    /// Whether all that it declares is known.
+    /// Whether everything it declares is known.
     pub(super) fn is_fully_known(&self) -> bool {
         let desired = &self.desired;
         !self.is_pushed() && desired.removals_off.is_empty() && desired.hidden_kinds.is_empty()
@@ -197,7 +203,7 @@ impl SourceReading {
         feed.is_some_and(crate::config::FeedConfig::is_pushed)
     }
 
-    /// What counts as absent from its exports, with the one that was read if that is accepted.
+    /// The resources that count as absent, including the export read now if that is accepted.
     fn counts_as_absent(&self, before: &BTreeMap<Key, u32>) -> BTreeSet<Key> {
         let export = self.source.feed();
         let after = export.map_or(RELEASED_AFTER, |export| export.released_after);
@@ -211,13 +217,14 @@ impl SourceReading {
 }
 
 impl Pass<'_> {
-    /// How a source that was planned stands to the others: the same digest, the same to them.
+    /// A digest of the standing of a planned source: while it is the same, the other sources need
+    /// no new pass.
     #[must_use]
     pub fn standing_digest(&self, index: usize) -> Digest {
         let peer = self.readings[index].standing().peer();
         let revision = &self.readings[index].desired.revision;
         let hides: Vec<_> = peer.hidden_kinds.keys().collect();
-        // Why is left out: a time in it would make every pass another one.
+        // The reasons are left out: a time in one of them would change the digest with every pass.
         let stands = (
             revision,
             hides,
@@ -228,7 +235,7 @@ impl Pass<'_> {
         Digest::of(format!("{stands:?}").as_bytes())
     }
 
-    /// Judges every export by what was accepted before.
+    /// Judges every export by those accepted before.
     pub(super) async fn judge_exports(
         &mut self,
         index: usize,
@@ -258,8 +265,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Finds out what the passes of other sources accept, where that matters for this one; whether
-    /// that is less than all of what they declare.
+    /// Plans the other sources where their verdict matters for this one. Returns whether any
+    /// accepts less than it declares.
     pub(super) async fn judge_others(
         &mut self,
         index: usize,
@@ -269,12 +276,14 @@ impl Pass<'_> {
         plan: &Plan,
     ) -> Result<bool, PassError> {
         let mut earlier = earlier.to_vec();
+        // A plan that will not be applied must not count as applied for the others.
         if self.readings[index].why_not_applied().is_none() {
             earlier.push(plan.clone());
         }
         let mut less = false;
         for other in self.sources_to_judge(index, stored, plan) {
             let mut stored = self.snapshot(other, store).await?;
+            // In the order in which they will run, each on what the ones before it leave.
             for plan in &earlier {
                 plan::advance(&mut stored, plan);
             }
@@ -288,7 +297,7 @@ impl Pass<'_> {
         Ok(less)
     }
 
-    /// The sources whose rules may refuse something that this one depends on.
+    /// The sources whose plan may refuse something that this one depends on.
     fn sources_to_judge(&self, index: usize, stored: &Snapshot, plan: &Plan) -> Vec<usize> {
         let reading = &self.readings[index];
         let declared = &reading.desired.resources;
@@ -296,6 +305,8 @@ impl Pass<'_> {
             claim.source == reading.source.name && claim.state == ClaimState::Active
         };
         let mut claims = stored.claims.iter();
+        // Only a missing resource or a shared one makes another source matter; planning each of
+        // them otherwise would double the time of every pass.
         let missing =
             claims.any(|(key, claims)| !declared.contains(key) && claims.iter().any(mine));
         let losing = plan::losing_administrators(plan, stored);

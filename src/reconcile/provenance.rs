@@ -1,4 +1,5 @@
-//! Who set each field of a resource, from where, and what that overruled.
+//! Explains who set each field of a resource, from where, and what that overruled. In go a key, the
+//! history and the sources; out comes a [`ResourceProvenance`]. Start reading at [`provenance`].
 
 use super::PassRequest;
 use super::source_reading::{SourceReading, read_sources};
@@ -19,59 +20,54 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Where the stored state of a resource comes from.
+/// The origin of the stored state of a resource.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ResourceProvenance {
-    /// Which resource.
     pub key: Key,
-    /// The version of its row; `None` when it is not stored any more.
+    /// The version of its row; `None` when it is no longer stored.
     pub version: Option<i64>,
-    /// Whether the row is no longer what any run of Roster left.
+    /// Whether the row differs from what any run of Roster left.
     pub changed_elsewhere: bool,
-    /// Every source that has something to do with it.
+    /// Every source that claims or declares it.
     pub sources: Vec<SourceStatement>,
-    /// Its fields, in the order of the table.
+    /// Its fields, in the order of the table of kinds.
     pub fields: Vec<FieldProvenance>,
 }
 
-/// One source: what it was last applied with, and what it says now.
+/// One source: what it last applied, and what it says now.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SourceStatement {
-    /// Its name.
     pub source: Arc<str>,
     /// What its last apply recorded.
     pub claim: Option<Claim>,
-    /// What it declares now, where it is configured and could be read.
+    /// What it declares now, if it is configured and could be read.
     pub declared: Option<Arc<DeclaredResource>>,
 }
 
-/// Where the stored value of one field comes from.
+/// The origin of the stored value of one field.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FieldProvenance {
     /// Its name as in plans.
     pub name: String,
-    /// The stored value.
     pub value: Option<Value>,
-    /// What gave it its value.
     pub set_by: ValueSetter,
-    /// Whether the stored value is not what that change left.
+    /// Whether the stored value differs from what that change left.
     pub changed_elsewhere: bool,
-    /// What each source says of it, in the order of the voices.
+    /// What each source says of it, in the order of `sources`.
     pub statements: Vec<FieldStatement>,
 }
 
-/// What a source says of a field.
 #[derive(Clone, PartialEq, Debug)]
 pub enum FieldStatement {
     Nothing,
     /// The stored value.
     Stored,
-    /// Another value, which is not stored; the value and its place where the source could be read.
+    /// Another value than the stored one, with its place if the source could be read.
     Different(Option<(Value, LineColumn)>),
 }
 
-/// What stands behind a resource; `None` for one that is not stored and never was. Without a
-/// configuration the sources are not read: what they claimed when they were applied is all.
+/// The origin of a resource; `None` for one that is not stored and never was. Without a
+/// configuration no source is read, and only claims are known.
 pub async fn provenance(
     config: Option<&Config>,
     store: &Store,
@@ -89,7 +85,7 @@ pub async fn provenance(
     let read = |config| read_sources(config, &PassRequest::default());
     let mut readings = config.map_or_else(Vec::new, read);
     for reading in &mut readings {
-        // What is wrong with a custom value is for `validate` to tell.
+        // Faulty custom values are for `validate` to report.
         let definitions = check::definitions(&reading.as_read, &stored);
         reading.desired = check::type_custom(&reading.as_read, &definitions, &mut Vec::new());
     }
@@ -169,13 +165,13 @@ fn fields(
     stored.chain(named).chain(declared).collect()
 }
 
-/// A blank clears a custom field and says nothing of any other.
+/// Whether a cell says anything: a blank one only clears custom fields.
 fn says_something(stated: &StatedField) -> bool {
     stated.field.own().is_none() || stated.cell != Cell::Blank
 }
 
 impl SourceStatement {
-    /// What it says of a field: by what it declares now, else by the digests of its claim.
+    /// What the source says of a field: by its declaration, or else by the digests of its claim.
     fn statement_of(
         &self,
         name: &str,
@@ -206,6 +202,7 @@ impl SourceStatement {
         let Some(digest) = claim.and_then(|claim| claim.fields.get(name)) else {
             return FieldStatement::Nothing;
         };
+        // A digest has no value to show, but it can be compared with the stored one.
         let same = match stored {
             Some(value) => digest == short_digest(&Cell::Value(value.clone())),
             None => [Cell::Blank, Cell::Clear]
@@ -219,7 +216,7 @@ impl SourceStatement {
         }
     }
 
-    /// The file that declares the resource, and where in it.
+    /// The place where the resource is declared, or was when it was last applied.
     #[must_use]
     pub fn place(&self) -> Option<(&str, LineColumn)> {
         let now = self.declared.as_ref();
@@ -228,7 +225,7 @@ impl SourceStatement {
         now.or_else(|| then.map(|claim| (&*claim.path, claim.position)))
     }
 
-    /// Whether its last apply has seen the row as it is.
+    /// Whether its last apply saw the row as it is now.
     #[must_use]
     pub fn has_seen(&self, version: Option<i64>) -> bool {
         let claim = self.claim.as_ref();
@@ -249,8 +246,8 @@ impl SourceStatement {
 }
 
 impl FieldProvenance {
-    /// Whether some source says the stored value, so that others who say otherwise are overruled;
-    /// else what they say waits for an apply.
+    /// Whether some source says the stored value. Then the others are overruled; otherwise they
+    /// wait for an apply.
     #[must_use]
     pub fn is_declared(&self) -> bool {
         self.statements.contains(&FieldStatement::Stored)
@@ -294,7 +291,7 @@ impl FieldProvenance {
 }
 
 impl ResourceProvenance {
-    /// Tells it from what is stored, the changes that matter, newest first, and the sources.
+    /// Puts together the stored row, the changes that matter (newest first) and the sources.
     fn of(
         key: &Key,
         record: Option<&StoredResource>,
@@ -320,7 +317,8 @@ impl ResourceProvenance {
                 name,
             }
         });
-        // A run leaves the version that its claim has seen, and moves the claims that agree.
+        // A run of Roster leaves the version that its claim has seen, and moves the claims that
+        // agree.
         let seen = voices.iter().any(|voice| voice.has_seen(version));
         let written = voices.iter().any(|voice| voice.claim.is_some())
             || version.is_some_and(|version| version < 0);
@@ -333,7 +331,7 @@ impl ResourceProvenance {
         }
     }
 
-    /// Keeps only one field, or those of a group; whether there is any.
+    /// Keeps only one field or a group of fields; returns whether there is any.
     pub fn retain_field(&mut self, name: &str) -> bool {
         self.fields.retain(|field| {
             let rest = field.name.strip_prefix(name);

@@ -1,4 +1,4 @@
-//! What was sent to a source that is pushed to: read in place of something to fetch.
+//! Reads the records that were pushed to a source, in place of an export to fetch.
 
 use super::feeds::{self, ExportFacts};
 use super::source_reading::SourceReading;

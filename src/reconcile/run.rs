@@ -1,24 +1,21 @@
 //! One pass of one source, from its plan to its record: plan, decide, apply.
 //!
 //! Everything that applies what a source declares comes through [`run`]: `roster apply`, imports by
-//! hand, the daemon, and pushes to it. They differ in who decides on the plan, a person at a terminal
-//! or the windows of the configuration: that is their [`PlanConsent`].
+//! hand, the daemon, and pushes. They differ in who decides about the plan, a person at a terminal
+//! or the windows of the configuration; that is their [`PlanConsent`].
 
 use super::{ApplySummary, LeaseGuard, Pass, PassError, apply};
 use crate::document::PassOutcome;
 use crate::plan::Plan;
 use crate::store::Store;
 
-/// What is to be done with a plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PlanDecision {
-    /// It is applied.
     Apply,
-    /// Nothing is written.
     Leave {
-        /// What the pass came to instead.
+        /// The outcome of the pass instead.
         outcome: PassOutcome,
-        /// Why, where the plan itself does not say it.
+        /// Why, where the plan does not say so itself.
         why: String,
     },
 }
@@ -42,15 +39,15 @@ impl PlanDecision {
     }
 }
 
-/// Who decides on a plan.
+/// Whoever decides about a plan.
 pub trait PlanConsent: Send {
-    /// What goes wrong for whoever asks.
+    /// The errors of whoever asks.
     type Error: From<PassError>;
 
-    /// Who applies it, for the history.
+    /// Who applies the plan, for the history.
     fn actor(&self) -> String;
 
-    /// Looks at a plan and decides. Where `allowed` leaves it, so does the answer: nobody may apply it.
+    /// Decides about a plan. Where `allowed` leaves it, so must the answer: nobody may apply it.
     fn decide(
         &mut self,
         pass: &mut Pass<'_>,
@@ -60,24 +57,22 @@ pub trait PlanConsent: Send {
     ) -> impl Future<Output = Result<PlanDecision, Self::Error>> + Send;
 }
 
-/// What became of a source whose plan was made.
+/// The result of a pass whose plan was made.
 pub struct PassResult<E> {
     pub plan: Plan,
-    /// What was done with it.
     pub done: Result<PassDone, E>,
 }
 
-/// What was done with a plan.
 #[derive(Debug)]
 pub enum PassDone {
-    /// It was applied, and what was written.
+    /// It was applied, with what was written.
     Applied(ApplySummary),
     /// Nothing was written, and why.
     Left(PassOutcome),
 }
 
 impl PassDone {
-    /// What the pass came to: a plan without steps changes nothing, though it is recorded.
+    /// The outcome of the pass. A plan without steps changes nothing, although it is recorded.
     #[must_use]
     pub fn outcome(&self, plan: &Plan) -> PassOutcome {
         match self {
@@ -87,7 +82,7 @@ impl PassDone {
         }
     }
 
-    /// The run that changed something.
+    /// The run that changed something, if any.
     #[must_use]
     pub fn run(&self, plan: &Plan) -> Option<i64> {
         match self {
@@ -97,8 +92,8 @@ impl PassDone {
     }
 }
 
-/// Plans a source that was read, lets the plan be decided on, and applies it, under the lease of the
-/// source.
+/// Plans a source that was read, has the plan decided, and applies it, all under the lease of the
+/// source: another apply in between would make the plan stale.
 pub async fn run<C: PlanConsent>(
     pass: &mut Pass<'_>,
     index: usize,

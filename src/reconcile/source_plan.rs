@@ -1,4 +1,6 @@
-//! Plans one source: what it declares beside the others, on what the database holds.
+//! Plans one source: what it declares, next to the other sources, against what the database holds.
+//! [`Pass::plan`] tries the incremental plan first and falls back to a plan on everything. Out
+//! comes the plan, and the pass keeps what it was made of.
 
 use super::phase::PhaseTimer;
 use super::{
@@ -14,14 +16,14 @@ use crate::store::{SnapshotQuery, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A plan, and what every source declared for it, its custom values typed.
+/// A plan, with what every source declared for it after custom values were typed.
 pub struct TypedPlan {
     pub plan: Plan,
     pub desired: Vec<Arc<Desired>>,
 }
 
 impl Pass<'_> {
-    /// Plans one source on what the database holds once `earlier` is applied.
+    /// Plans one source on the database as it is after `earlier` is applied.
     pub async fn plan(
         &mut self,
         index: usize,
@@ -33,6 +35,7 @@ impl Pass<'_> {
             None => self.plan_whole(index, store, earlier).await?,
         };
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
+        // Once a run, not once a source.
         if self.selected_sources()?.first() == Some(&index) {
             unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
         }
@@ -45,6 +48,7 @@ impl Pass<'_> {
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
+        // A partial plan did not suffice, so the files that were skipped are read now.
         if self.readings[index].is_incremental() {
             let _phase = PhaseTimer::begin("reading all of the sources");
             self.readings = source_reading::read_again(
@@ -59,11 +63,14 @@ impl Pass<'_> {
             plan::advance(&mut stored, plan);
         }
         let declared = self.declared(index, store).await?;
+        // Before planning: a doubtful export must not count as the absence of anything.
         self.judge_exports(index, &stored, store).await?;
         self.go_on()?;
         let planned = self.plan_declared(index, &declared, &stored, false);
         let mut plan = self.keep_desired(planned);
         self.go_on()?;
+        // The other sources are only planned once it is known that this plan depends on them. If
+        // one accepts less, this one is planned again on that.
         if self
             .judge_others(index, &stored, store, earlier, &plan)
             .await?
@@ -75,7 +82,7 @@ impl Pass<'_> {
         Ok(plan)
     }
 
-    /// Whether somebody still waits for it: what was stopped came to nothing that may be used.
+    /// Fails when the pass was stopped, because a half-made result must not be used.
     pub(super) fn go_on(&self) -> Result<(), PassError> {
         if self.request.stop.is_set() {
             return Err(PassError::Stopped);
@@ -83,7 +90,6 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Reads what the database holds.
     pub(super) async fn snapshot(
         &self,
         index: usize,
@@ -93,7 +99,7 @@ impl Pass<'_> {
         Ok(store.read(&self.query(index)).await?)
     }
 
-    /// What has to be known of a source to plan it.
+    /// What has to be read of the database to plan a source.
     pub(super) fn query(&self, index: usize) -> SnapshotQuery<'_> {
         let reading = &self.readings[index];
         SnapshotQuery {
@@ -109,8 +115,8 @@ impl Pass<'_> {
         }
     }
 
-    /// What a source declares. Without a configuration another path may be another directory: nothing
-    /// is removed then.
+    /// What a source declares. Without a configuration, another path may be another directory with
+    /// other customers, so nothing is removed then.
     async fn declared(&self, index: usize, store: &Store) -> Result<Arc<Desired>, PassError> {
         let reading = &self.readings[index];
         let mut declared = Arc::clone(&reading.as_read);
@@ -129,7 +135,7 @@ impl Pass<'_> {
         Ok(declared)
     }
 
-    /// What every source declares, as it was planned last.
+    /// What every source declared when it was last planned.
     pub(super) fn desired(&self) -> Vec<Arc<Desired>> {
         let readings = self.readings.iter();
         readings.map(|reading| reading.desired.clone()).collect()
@@ -143,12 +149,12 @@ impl Pass<'_> {
         planned.plan
     }
 
-    /// Plans one source on a state.
+    /// Plans one source on a given state.
     pub fn plan_on(&self, index: usize, stored: &Snapshot) -> TypedPlan {
         self.plan_declared(index, &self.readings[index].as_read, stored, false)
     }
 
-    /// Plans what is declared anew in a source on the rows that it affects.
+    /// Plans the changed resources of a source on the rows that they affect.
     pub(super) fn plan_affected(
         &self,
         index: usize,
@@ -218,6 +224,8 @@ impl Pass<'_> {
             doubtful_fields: judged.map_or_else(Vec::new, |judged| judged.doubtful_fields.clone()),
             exact: self.request.exact,
             scrub: self.request.scrub,
+            // Hold ids are salted with the identity of the database, so an approval is valid in one
+            // database only.
             salt: stored.database.clone().unwrap_or_default(),
             stop: self.request.stop.clone(),
         }

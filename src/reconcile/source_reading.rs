@@ -1,4 +1,7 @@
-//! The sources as they are now.
+//! Reads the configured sources as they are now. In goes the configuration, out comes a
+//! [`SourceReading`] for each source, with what it declares and which files it was read from; the
+//! pass adds its judgements later. Nothing here uses the network. Start reading at
+//! [`read_sources`].
 
 use super::PassRequest;
 use super::feeds::{self, ExportFacts, ExportVerdict};
@@ -18,52 +21,47 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// One source as it was read, and what its pass found out about it since.
+/// One source as it was read, with what its pass found out about it since.
 pub struct SourceReading {
-    /// What the configuration says of it.
     pub source: Source,
-    /// Where its files are read from.
     pub tree: Tree,
-    /// What it declares, its custom values as they are written.
+    /// What it declares, with custom values as they are written.
     pub as_read: Arc<Desired>,
-    /// The same with its custom values typed for the plan that was made last.
+    /// The same, with custom values typed for the plan that was made last.
     pub desired: Arc<Desired>,
-    /// What reading it came upon.
     pub diagnostics: Vec<Diagnostic>,
-    /// The files that were read.
     pub files: ReadFiles,
     pub content: SourceContent,
     pub judged: SourceJudgement,
 }
 
-/// What of a source was read.
+/// How much of a source was read.
 pub enum SourceContent {
-    /// All of its manifests.
     Tree,
-    /// The manifests that changed since it was applied, if any did.
+    /// The manifests that changed since the last apply, if any.
     ChangedFiles(IncrementalRead),
-    /// An export, or what was pushed. Without facts, nothing was sent or it cannot be read.
+    /// An export or a push. Without facts, nothing was sent or it cannot be read.
     Export(Option<Box<ExportFacts>>),
-    /// Nothing: the export is the one that was applied last.
+    /// Nothing, because the export is the one last applied.
     UnchangedExport(IncrementalRead, Option<Box<ExportFacts>>),
 }
 
-/// What a pass thinks of a source, once the database was asked.
+/// What a pass decides about a source once the database was asked.
 #[derive(Clone, Debug, Default)]
 pub struct SourceJudgement {
-    /// What is to be thought of its export.
     pub export: Option<ExportVerdict>,
-    /// What its plan accepts, once it was made.
+    /// What its plan accepts, once made.
     pub plan: Option<PassVerdict>,
-    /// Why it writes nothing at this time of day, though its pass would.
+    /// Why it writes nothing at this time of day although its pass would.
     pub closed: Option<IdleReason>,
-    /// What its exports have not named so often that it decides nothing about it any more.
+    /// The resources that its exports left out so often that it decides nothing about them any
+    /// more.
     pub absent: BTreeSet<Key>,
     /// What an incremental plan takes over from the last apply.
     pub basis: Option<CheckpointBasis>,
 }
 
-/// Reads every configured source, a repository as it was fetched last: nothing goes to the network.
+/// Reads every configured source, repositories as they were last fetched.
 pub fn read_sources(config: &Config, request: &PassRequest) -> Vec<SourceReading> {
     let sources = config.sources.iter();
     sources
@@ -87,7 +85,7 @@ pub(super) fn read_source(
     }
 }
 
-/// Reads sources again of which only a part was read: a commit is the same one.
+/// Reads sources in full that were read in part, at the same commit.
 pub(super) fn read_again(
     config: &Config,
     readings: Vec<SourceReading>,
@@ -103,6 +101,8 @@ pub(super) fn read_again(
             SourceLocation::Directory(root) => {
                 of_whole_tree(config, &reading.source, Tree::read(root), stop)
             }
+            // A commit that was fetched meanwhile belongs to the next pass: one pass reads one
+            // state.
             SourceLocation::Git(_) => of_whole_tree(config, &reading.source, reading.tree, stop),
             SourceLocation::Export(feed) => {
                 feeds::read(config, &reading.source, feed, &PassRequest::default())
@@ -113,9 +113,8 @@ pub(super) fn read_again(
     readings.into_iter().map(again).collect()
 }
 
-/// The files of a source as they are now.
 pub(super) fn source_tree(config: &Config, source: &Source, request: &PassRequest) -> Tree {
-    // What cannot be read is at no commit.
+    // What cannot be read has no commit; an older one must not be recorded as applied.
     let lost = |message: String, help: &str| {
         let mut lost = Tree::unreadable_tree(message, help);
         lost.revision = Some("".into());
@@ -141,7 +140,6 @@ pub(super) fn source_tree(config: &Config, source: &Source, request: &PassReques
     tree.unwrap_or_else(|error: GitError| lost(error.to_string(), &error.help()))
 }
 
-/// Reads all of the tree of a source.
 fn of_whole_tree(config: &Config, source: &Source, tree: Tree, stop: &StopFlag) -> SourceReading {
     let mut reading = read_tree(config, source, tree, stop);
     if reading.tree.files.is_empty() && reading.diagnostics.is_empty() {
@@ -150,7 +148,7 @@ fn of_whole_tree(config: &Config, source: &Source, tree: Tree, stop: &StopFlag) 
     reading
 }
 
-/// Reads a tree of a source, or a part of one.
+/// Reads the tree of a source, or a part of one.
 pub(super) fn read_tree(
     config: &Config,
     source: &Source,
@@ -186,7 +184,6 @@ pub(super) fn read_tree(
 }
 
 impl SourceReading {
-    /// Whether nothing of it can be read.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         let mut errors = self.diagnostics.iter().filter(|found| found.is_error());
@@ -194,8 +191,8 @@ impl SourceReading {
         nothing && errors.any(|found| found.code == codes::SOURCE_UNREADABLE)
     }
 
-    /// What was found in it. That there is no manifest is said of a source that claims nothing: what
-    /// another one claims is held, or has gone.
+    /// The diagnostics of reading it. The note that there is no manifest is only for sources that
+    /// claim nothing; otherwise a hold or removals say it better.
     pub(super) fn relevant_diagnostics(&self, stored: &Snapshot) -> Vec<Diagnostic> {
         let mut found = self.diagnostics.clone();
         let own = |claim: &Claim| *claim.source == *self.source.name;
@@ -210,7 +207,7 @@ impl SourceReading {
     }
 }
 
-/// A wrong folder looks like one that declares nothing.
+/// Notes that there is no manifest: a wrong folder looks like an empty one.
 fn no_manifest(source: &Source) -> Diagnostic {
     let message = format!("no manifest in {}", source.written);
     let help = "name the folder with the files that end in `.yaml`, `.yml` or `.json`";
@@ -218,7 +215,8 @@ fn no_manifest(source: &Source) -> Diagnostic {
     note.help(help)
 }
 
-/// The configurations among the manifests, but for the one that is used.
+/// Warns of configurations among the manifests, other than the one in use: whoever may change
+/// manifests must not be able to change guards.
 fn ignored(config: &Config, source: &Source, tree: &Tree) -> Vec<Diagnostic> {
     let real = |path: &Path| path.canonicalize().ok();
     let used = config.path.as_deref().and_then(real);
@@ -240,8 +238,8 @@ fn ignored(config: &Config, source: &Source, tree: &Tree) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// The files about which reading has something to say, or with a password reference: the password
-/// may change while the manifest stays.
+/// The files with diagnostics, and those with a password reference, since the password may change
+/// while the manifest stays.
 fn loud_files(loaded: &LoadedManifests) -> BTreeSet<Arc<str>> {
     let found = loaded.diagnostics.iter();
     let found = found.filter_map(|found| Some(found.origin.as_ref()?.path.clone()));
@@ -251,7 +249,6 @@ fn loud_files(loaded: &LoadedManifests) -> BTreeSet<Arc<str>> {
         .collect()
 }
 
-/// The files that manifests name.
 fn contents(loaded: &LoadedManifests, tree: &Tree) -> Vec<(Arc<str>, Digest)> {
     let files = fields(loaded, |ty| matches!(ty, FieldType::File));
     files
@@ -259,7 +256,7 @@ fn contents(loaded: &LoadedManifests, tree: &Tree) -> Vec<(Arc<str>, Digest)> {
         .collect()
 }
 
-/// What is said of the fields of such a type, of which a kind has at most one.
+/// The stated fields of such a type, of which a kind has at most one.
 fn fields(
     loaded: &LoadedManifests,
     is: fn(&FieldType) -> bool,
@@ -272,7 +269,6 @@ fn fields(
     })
 }
 
-/// The field of such a type that a kind has.
 fn field_of(kind: &Kind, is: fn(&FieldType) -> bool) -> Option<FieldRef> {
     let at = kind.fields.iter().position(|field| is(&field.ty))?;
     Some(kinds::own_field(at))
@@ -282,8 +278,8 @@ fn is_secret(ty: &FieldType) -> bool {
     matches!(ty, FieldType::Secret)
 }
 
-/// The content that a `file:` names, by the digest that is known without reading it, or that in
-/// its value.
+/// The file that a `file:` names, with a digest that is known without reading it, or the one in its
+/// value.
 fn content(stated: &StatedField, tree: &Tree) -> Option<(Arc<str>, Digest)> {
     let (path, sha256) = stated.cell.value()?.as_text()?.split_once(" sha256:")?;
     let digest = match tree.digest(path) {
@@ -294,7 +290,6 @@ fn content(stated: &StatedField, tree: &Tree) -> Option<(Arc<str>, Digest)> {
 }
 
 impl SourceReading {
-    /// The same, declaring this.
     pub(super) fn with_desired(self, as_read: Arc<Desired>) -> Self {
         Self {
             desired: Arc::clone(&as_read),
@@ -303,7 +298,7 @@ impl SourceReading {
         }
     }
 
-    /// As it was read, without what a pass thought of it.
+    /// The reading without what an earlier pass decided about it.
     pub(super) fn without_judgement(self) -> Self {
         Self {
             judged: SourceJudgement {
@@ -315,7 +310,7 @@ impl SourceReading {
         }
     }
 
-    /// What was left out, if only what changed was read.
+    /// What an incremental reading left out; `None` for a full one.
     pub(super) fn incremental(&self) -> Option<&IncrementalRead> {
         match &self.content {
             SourceContent::ChangedFiles(unread) | SourceContent::UnchangedExport(unread, _) => {
@@ -325,13 +320,11 @@ impl SourceReading {
         }
     }
 
-    /// Whether only what changed was read.
     #[must_use]
     pub fn is_incremental(&self) -> bool {
         self.incremental().is_some()
     }
 
-    /// What its export is as a whole.
     #[must_use]
     pub fn export_facts(&self) -> Option<&ExportFacts> {
         match &self.content {
@@ -356,7 +349,7 @@ impl SourceReading {
     }
 }
 
-/// Whether a path below the root is the folder or file, or lies in it.
+/// Whether a path is the folder or file itself, or lies in it.
 pub(super) fn contains_path(folder: &str, path: &str) -> bool {
     folder.is_empty()
         || path == folder
@@ -365,7 +358,7 @@ pub(super) fn contains_path(folder: &str, path: &str) -> bool {
             .is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The path from the root of the file system, without `.` and `..`, links resolved where it is.
+/// The absolute path without `.` and `..`, with links resolved where the path exists.
 fn absolute(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;

@@ -1,5 +1,5 @@
-//! Planning a tree that somebody sends in place of what a source says: a pull request's, say. It
-//! may hold anything, so it finds out no secret and changes nothing.
+//! Plans a tree that somebody sends in place of a source's own, such as that of a pull request. It
+//! may hold anything, so no secret is read for it and nothing is changed.
 
 use super::source_reading::{self, SourceReading};
 use super::{Pass, PassError, PassRequest, feeds};

@@ -1,13 +1,14 @@
-//! That what a request is about is there at all.
+//! Checks that the targets of a request exist: a mistyped one would otherwise give an empty plan
+//! that looks fine.
 
 use super::{Pass, PassError, SourceReading};
 use crate::diagnostic::did_you_mean;
 use crate::model::Key;
 use crate::store::Store;
 
-/// Looks for every target among what is declared and what is stored.
+/// Fails when a target is neither declared nor stored.
 pub(super) async fn check_targets_exist(pass: &Pass<'_>, store: &Store) -> Result<(), PassError> {
-    // What cannot be read may declare it, and is an error of its own.
+    // A source that cannot be read may declare the target, and has an error of its own.
     if pass.readings.iter().any(may_hide_resources) {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Custom values of every source, typed for one plan.
+//! Gives the custom values of every source the types of their fields, for one plan.
 
 use super::Pass;
 use crate::check::{self, RuleDiagnostic};

@@ -1,12 +1,11 @@
-//! Sources that still claim something and are not configured any more.
+//! Finds sources that still claim resources but are no longer configured.
 
 use crate::config::Config;
 use crate::diagnostic::{self, Diagnostic, codes};
 use crate::plan::Plan;
 use crate::store::{Store, StoreError};
 
-/// Says in a plan which sources claim something that no configured source is called like. It
-/// stands in the first plan of a pass only.
+/// Warns of claims by sources that are no longer configured, in the first plan of a pass only.
 pub(super) async fn note_unconfigured(
     config: &Config,
     store: &Store,

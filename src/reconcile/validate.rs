@@ -1,4 +1,4 @@
-//! What can be said of the sources without a database.
+//! Checks the sources without a database. Rules on stored state are left to a plan.
 
 use super::phase::PhaseTimer;
 use super::{Pass, SourceReading};
@@ -10,7 +10,7 @@ use crate::model::{Key, Snapshot};
 use crate::plan::{self, PeerSource, PlanRules};
 use std::collections::{BTreeSet, HashSet};
 
-/// Rules that fire on a create and that an update of a stored resource would not break.
+/// Rules that fail on a create but not on an update of a stored resource.
 pub(super) const CREATE_ONLY: &[Code] = &[
     codes::REQUIRED,
     codes::CUSTOM_FIELD_REQUIRED,
@@ -20,9 +20,10 @@ pub(super) const CREATE_ONLY: &[Code] = &[
 ];
 
 impl Pass<'_> {
-    /// What every rule that needs no database says of a source.
+    /// The diagnostics of all rules that need no database.
     ///
-    /// Where only the database can tell a create from an update, a finding is a warning; where
+    /// Where only the database can tell a create from an update, a diagnostic is a warning; where
+    /// another source may declare what is missing, it is a note.
     /// another source may declare what is missing, it is a note.
     pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
         let _phase = PhaseTimer::begin("checking");
@@ -47,14 +48,14 @@ impl Pass<'_> {
             .filter(|diagnostic| diagnostic.code == codes::REQUIRED)
             .filter_map(|diagnostic| diagnostic.key.clone())
             .collect();
-        // A user who keeps the accounts they have may be the one that an account needs.
+        // A user who keeps their stored accounts may be the one that the account needs.
         let someone_partial = partial.iter().any(|key| key.kind == kinds::USER);
         for diagnostic in diagnostics
             .iter_mut()
             .filter(|diagnostic| diagnostic.is_error())
         {
             if of_reader.contains(&*diagnostic) {
-                // Whatever the reader reports is wrong on a create and on an update.
+                // Faults found while reading are wrong on a create and on an update.
                 continue;
             }
             let create_only = CREATE_ONLY.contains(&diagnostic.code);
@@ -64,6 +65,7 @@ impl Pass<'_> {
                         || diagnostic.code == codes::ACCOUNT_WITHOUT_USER && someone_partial
                 });
             let group = diagnostic.code == codes::ENUM;
+            // An unknown group may be defined by a source that could not be read.
             let elsewhere = several && (create_only || diagnostic.code == codes::REFERENCE)
                 || group && !complete;
             if elsewhere {
@@ -75,7 +77,7 @@ impl Pass<'_> {
         diagnostics
     }
 
-    /// Types the custom values of a source by its own custom fields and those of the others.
+    /// Types the custom values of a source by its own definitions and those of the others.
     fn typed_beside(&mut self, index: usize, stored: &Snapshot) -> Vec<Diagnostic> {
         let complete = self
             .other_readings(index)
@@ -86,7 +88,7 @@ impl Pass<'_> {
         reading.desired = check::type_custom(&reading.as_read, &definitions, &mut findings);
         let told = |finding: RuleDiagnostic| {
             let found = finding.diagnostic;
-            // What cannot be read may define it.
+            // The definition may be in a file that cannot be read.
             if found.code == codes::CUSTOM_FIELD_UNKNOWN && !complete {
                 found.severity(Severity::Note)
             } else {
@@ -96,7 +98,7 @@ impl Pass<'_> {
         findings.into_iter().map(told).collect()
     }
 
-    /// The other sources, with what of theirs has errors.
+    /// The other sources, with the resources of theirs that have errors.
     fn witnesses(&self, index: usize) -> Vec<PeerSource> {
         let others = self.readings.iter().enumerate();
         let others = others.filter(|(at, _)| *at != index);
@@ -110,7 +112,7 @@ impl Pass<'_> {
         others.map(witness).collect()
     }
 
-    /// The other sources of manifests: exports define nothing.
+    /// The other sources of manifests. Exports define no settings or custom fields.
     fn other_readings(&self, index: usize) -> impl Iterator<Item = &SourceReading> {
         let readings = self.readings.iter().enumerate();
         let others = readings.filter(move |(at, _)| *at != index);
@@ -119,7 +121,7 @@ impl Pass<'_> {
             .filter(|reading| reading.source.feed().is_none())
     }
 
-    /// The settings and custom fields that only the other sources declare, as if they were applied.
+    /// The settings and custom fields that only other sources declare, as if they were applied.
     fn rules_of_other_sources(&self, index: usize) -> Snapshot {
         let own = &self.readings[index].as_read.resources;
         let mut stored = Snapshot::default();
@@ -134,7 +136,8 @@ impl Pass<'_> {
                     row.set(&stated.field, Some(value.clone()));
                 }
             }
-            // Of two sources that declare one, either may come first: the first one read stays.
+            // Of two sources that declare the same one, either may come first; the first one read
+            // is taken.
             let _ = stored.rows.insert(row);
         }
         stored

@@ -1,4 +1,4 @@
-//! What gave a stored field its value.
+//! Finds out what gave a stored field its value.
 
 use crate::document::ValueChangeDocument;
 use crate::kinds;

@@ -9,7 +9,7 @@ use crate::plan::BorrowedChange;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-/// A change, by the type of its field.
+/// A change, shown according to the type of its field.
 pub(crate) enum FieldDelta<'a> {
     /// A secret. Only the fact that it changes may be shown.
     Redacted,
@@ -130,7 +130,7 @@ pub(crate) fn words(
         })
 }
 
-/// The name of a field as in plans.
+/// The name of a field as plans show it.
 pub(crate) fn field_name(kind: KindId, field: &FieldRef) -> Cow<'static, str> {
     match kinds::get(kind).field(field) {
         Some(field) => Cow::Borrowed(field.name),

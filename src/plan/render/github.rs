@@ -1,4 +1,5 @@
-//! The plan as annotations of a workflow run: findings and holds at their file and line.
+//! Writes a plan as annotations of a GitHub workflow run: diagnostics and holds at their file and
+//! line.
 
 use super::holds::{HoldGroup, holds};
 use super::{RenderOptions, text};
@@ -6,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Origin, Severity, cap, visible};
 use crate::plan::Plan;
 use std::io::{self, Write};
 
-/// Writes an annotation a finding and one a hold; the last line says what the plan comes to.
+/// Writes an annotation for each diagnostic and each hold, and a last line with the result.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
     write_diagnostics(&plan.diagnostics, options, out)?;
     for hold in holds(plan) {
@@ -15,12 +16,13 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     writeln!(out, "{}", text::last_line(plan))
 }
 
-/// Writes an annotation a finding.
+/// Writes an annotation for each diagnostic.
 pub fn write_diagnostics(
     found: &[Diagnostic],
     options: &RenderOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    // GitHub shows only some annotations of a step, so the rest is counted in one line.
     let (shown, omitted) = cap(found, |one| (*one, 1));
     for found in shown {
         let message = match &found.help {
@@ -93,14 +95,14 @@ impl WorkflowAnnotation<'_> {
     }
 }
 
-/// What stands after the colons: a line break would end the command.
+/// Escapes the text after the colons, where a line break would end the command.
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// What stands between commas.
+/// Escapes a property, which also ends at a comma or colon.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

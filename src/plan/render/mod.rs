@@ -1,5 +1,6 @@
-//! How a plan reads: for people and for pull requests. Pure: the words go to the writer that the caller
-//! gives. Programs read `document::PlanDocument`.
+//! Writes a plan for people: as text, as Markdown for pull requests, and as annotations of a
+//! workflow run. All of it is pure and goes to the writer of the caller. Programs read
+//! `document::PlanDocument` instead.
 
 mod access;
 pub(crate) mod delta;
@@ -14,25 +15,23 @@ mod wording;
 /// How much of a plan is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum PlanDetail {
-    /// How many of each kind, and what is held.
+    /// The counts of each kind, and what is held.
     Summary,
-    /// What changes; of what is created only the ids.
+    /// The changes; of created resources only the ids.
     #[default]
     Changes,
-    /// Everything.
     Full,
 }
 
-/// How a plan is shown.
 #[derive(Clone, Debug, Default)]
 pub struct RenderOptions {
     /// How much of it.
     pub detail: PlanDetail,
     /// Whether text has colours.
     pub color: bool,
-    /// Markdown: at most so many bytes.
+    /// The most bytes of Markdown, since pull request comments are limited.
     pub max_bytes: Option<usize>,
-    /// GitHub: the folder of the source within the repository, before the paths of findings.
+    /// For GitHub: the folder of the source in the repository, put before paths.
     pub root: String,
 }
 

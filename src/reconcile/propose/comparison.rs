@@ -1,4 +1,4 @@
-//! What a source says against what the manifests of a directory say, resource by resource.
+//! Compares what a source says with what the manifests of a directory say, resource by resource.
 
 use super::proposed_cell::{is_proposed, proposed_cell, without_unknown};
 use super::{ProposalScope, UnwrittenItem};
@@ -14,19 +14,19 @@ use crate::reconcile::export_manifests::{is_deleted, plain};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// What is to become of the directory.
+/// The edits and new resources that would make the directory follow the source.
 #[derive(Default)]
 pub(super) struct DirectoryComparison {
     pub edits: Vec<ProposedEdit>,
     pub new: BTreeMap<Key, Arc<DeclaredResource>>,
-    /// To which account a new address belongs.
+    /// The account that each new address belongs to.
     pub account_of: BTreeMap<Key, CompactText>,
     pub unwritten: Vec<UnwrittenItem>,
     pub needs_add: usize,
     pub needs_new: usize,
 }
 
-/// An edit, and where it comes from.
+/// An edit, with the place in the source that it comes from.
 pub(super) struct ProposedEdit {
     pub edit: ManifestEdit,
     pub path: Arc<str>,
@@ -43,6 +43,8 @@ impl DirectoryComparison {
     ) -> Self {
         let mut comparing = Self::default();
         let errors = found.iter().filter(|found| found.is_error());
+        // A fault without a field concerns the whole resource; one of a field only leaves that
+        // field out.
         let whole = errors.filter(|found| found.field.is_none());
         let faulty: HashSet<&Key> = whole.filter_map(|found| found.key.as_ref()).collect();
         for said in &from.desired.resources {

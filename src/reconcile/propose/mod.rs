@@ -1,4 +1,5 @@
-//! What another source knows better than the manifests of a directory, as edits of its files.
+//! Proposes edits of a directory's manifests where another source knows better. Start reading at
+//! [`propose`].
 
 mod comparison;
 mod proposed_cell;
@@ -18,71 +19,67 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What may be proposed beside other values of what the directory says.
+/// What may be proposed besides other values for fields that the directory declares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ProposalScope {
-    /// Fields that the directory says nothing of.
+    /// Fields that the directory does not state.
     pub add: bool,
-    /// Resources that it does not declare.
+    /// Resources that the directory does not declare.
     pub new: bool,
 }
 
-/// A file that would be another one.
+/// A file to be changed or added.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChangedFile {
     /// Its path below the directory.
     pub path: String,
-    /// Its text; `None`: it is new.
+    /// Its text, or `None` for a new file.
     pub before: Option<String>,
     /// Its text with the proposals.
     pub after: String,
 }
 
-/// One value that is proposed, or a resource.
+/// One proposed value or resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProposedItem {
-    /// What it is about: `Account/acme name`.
+    /// Its subject, such as `Account/acme name`.
     pub subject: String,
-    /// Where the source says so: file, line and column.
+    /// The place in the source: file, line and column.
     pub from: String,
 }
 
-/// What could not be written.
+/// A proposal that could not be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnwrittenItem {
-    /// What it is about.
     pub subject: String,
-    /// Where: below the directory, or in the source.
+    /// The file, below the directory or in the source.
     pub path: String,
-    /// Whether the place is in the source, and not in the directory.
+    /// Whether the file is in the source.
     pub in_source: bool,
-    /// Where in that file.
+    /// The place in that file.
     pub position: LineColumn,
     pub why: String,
 }
 
-/// What a source knows better than a directory.
+/// The edits by which a directory would follow a source.
 #[derive(Clone, Debug, Default)]
 pub struct ManifestProposal {
-    /// The directory.
     pub root: PathBuf,
-    /// The same as the configuration writes it.
+    /// The directory as the configuration writes it.
     pub written: String,
     /// The digest of the export, or the revision of the source.
     pub digest: String,
     /// The files to change or to add, by path.
     pub files: Vec<ChangedFile>,
-    /// What is in them.
+    /// The values and resources in these files.
     pub proposed: Vec<ProposedItem>,
-    /// What could not be written.
     pub unwritten: Vec<UnwrittenItem>,
-    /// How many fields more there would be with those that the directory says nothing of.
+    /// How many more fields `add` would propose.
     pub needs_add: usize,
-    /// How many resources more there would be with those that it does not declare.
+    /// How many more resources `new` would propose.
     pub needs_new: usize,
-    /// What was found in the source.
     pub diagnostics: Vec<Diagnostic>,
-    /// Why nothing of the source is believed.
+    /// Why nothing was proposed, if the source is in doubt.
     pub doubt: Option<String>,
 }
 
@@ -122,11 +119,13 @@ pub fn propose(
         doubt: doubt.or_else(|| from.desired.removals_off.first().cloned()),
         ..ManifestProposal::default()
     };
+    // From half an export, half of the directory would be rewritten.
     if proposal.doubt.is_some() {
         return Ok(proposal);
     }
     let tree = source_reading::source_tree(config, into, request);
     let mut there = source_reading::read_tree(config, into, tree, &request.stop);
+    // With a file unread, a resource could be proposed as new beside its hidden declaration.
     if let Some(why) = there.desired.removals_off.first() {
         let why = format!("cannot determine what source {} declares: {why}", into.name);
         return Err(PassError::Refused(why));
@@ -139,11 +138,13 @@ pub fn propose(
     proposal.unwritten.append(&mut found.unwritten);
     found.settle(config, (&from, &there), &beside, &mut proposal.unwritten);
     write(&found, &there, &mut proposal);
+    // Last, on the finished files: an edit that means something else than intended must not be
+    // written.
     verify::verify_proposal(config, &there, &proposal, found.new.keys())?;
     Ok(proposal)
 }
 
-/// What other directories declare, which references may be to.
+/// The resources of other directories, which may be the targets of references.
 fn resources_of_other_directories(
     config: &Config,
     but: [&Source; 2],
@@ -164,7 +165,7 @@ fn resources_of_other_directories(
     declared.flatten().collect()
 }
 
-/// Makes the custom values of both sides comparable.
+/// Gives the custom values of both sides their types, so that they can be compared.
 fn typed(
     found: &mut Vec<Diagnostic>,
     from: &mut SourceReading,
@@ -180,11 +181,11 @@ fn typed(
     let mut wrong = Vec::new();
     from.desired = check::type_custom(&from.as_read, &definitions, &mut wrong);
     found.extend(wrong.into_iter().map(|finding| finding.diagnostic));
-    // What is wrong with what is declared already is for `validate` to tell.
+    // Faults in the directory's own manifests are for `validate` to report.
     there.desired = check::type_custom(&there.as_read, &definitions, &mut Vec::new());
 }
 
-/// Makes the edits in the files, and lays the new resources beside them.
+/// Makes the edits in the files and adds files for new resources.
 fn write(found: &DirectoryComparison, there: &SourceReading, proposal: &mut ManifestProposal) {
     let mut by_file: BTreeMap<&str, Vec<&ProposedEdit>> = BTreeMap::new();
     for making in &found.edits {
@@ -198,6 +199,7 @@ fn write(found: &DirectoryComparison, there: &SourceReading, proposal: &mut Mani
             proposal.unwritten.extend(lost);
             continue;
         };
+        // All edits of a file at once, since each one moves the places of those after it.
         let edits: Vec<ManifestEdit> = makings.iter().map(|making| making.edit.clone()).collect();
         let edited = edit(path, &before, &edits);
         let mut dropped = BTreeSet::new();

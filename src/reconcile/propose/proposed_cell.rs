@@ -1,4 +1,4 @@
-//! What the manifests would say of one field if they went by the source.
+//! What the manifests would say of one field if they followed the source.
 
 use super::ProposalScope;
 use crate::kinds::{FieldType, Kind, SetItem as Members};

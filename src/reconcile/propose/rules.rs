@@ -1,4 +1,4 @@
-//! Proposals that would break a rule, which are none.
+//! Drops proposals that would break a rule.
 
 use super::UnwrittenItem;
 use super::comparison::{DirectoryComparison, ProposedEdit};

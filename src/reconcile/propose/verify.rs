@@ -1,4 +1,5 @@
-//! The files as proposed, read before anybody writes them.
+//! Reads the files as proposed, before anybody writes them, to see that they mean what was
+//! intended.
 
 use super::{ChangedFile, ManifestProposal};
 use crate::config::Config;
