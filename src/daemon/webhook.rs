@@ -244,12 +244,12 @@ fn parse_push(
     }
     let urls = body.urls();
     // A deleted branch is reported as a commit of zeros, whose length depends on the hash.
-    let gone = |commit: &String| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
+    let exists = |commit: &String| !commit.is_empty() && !commit.bytes().all(|byte| byte == b'0');
     Ok(WebhookEvent::Push(WebhookPush {
         delivery,
         body_digest: blake3::hash(signed).to_hex().to_string(),
         reference: body.reference.ok_or(WebhookError::Body)?,
-        commit: body.after.filter(gone),
+        commit: body.after.filter(exists),
         urls,
     }))
 }

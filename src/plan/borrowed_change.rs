@@ -13,8 +13,8 @@ pub struct BorrowedChange<'s> {
     pub after: Option<&'s Value>,
 }
 
-/// The values a step gives its fields, sorted by field; equal to [`Step::changes`].
 impl Step {
+    /// The values the step gives its fields, sorted by field; equal to [`Step::changes`].
     #[must_use]
     pub fn borrowed_changes(&self) -> Vec<BorrowedChange<'_>> {
         match &self.body {
