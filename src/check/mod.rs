@@ -3,7 +3,7 @@
 //! Input is a [`PlannedState`], which is the database with the effects of the plan applied, and the
 //! keys to check. Output is a sorted list of [`RuleDiagnostic`]. Rules are pure: they do not read
 //! the database, and they do not know about holds, because a held effect is not part of the state
-//! they see. Start with [`RULES`], which lists every rule, and [`run`], which runs them.
+//! they see. Start with `RULES`, which lists every rule, and `run`, which runs them.
 //! [`subjects()`] decides which resources a plan makes worth checking.
 
 mod accounts;

@@ -4,9 +4,9 @@
 //! open comes back.
 
 use super::files::{IncrementalRead, ReadFiles};
+use super::fingerprint::fingerprint;
 use crate::config::{Config, Source};
-use crate::kinds;
-use crate::model::{CompactText, Desired, Digest, Key};
+use crate::model::{CompactText, Desired, Key};
 use crate::plan::{Plan, StepVerb};
 use crate::store::{CheckpointUpdate, FileCheckpoint, IncrementalUpdate, PackedKeys};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,31 +137,4 @@ fn incremental_update(
         claimed: basis.claimed + count(&[StepVerb::Create, StepVerb::Adopt])
             - count(&[StepVerb::Delete]),
     }
-}
-
-/// A digest of everything besides the files that decides what a source declares: the kinds, the
-/// release and the configuration. After a change of any, unchanged files may mean something else.
-pub fn fingerprint(config: &Config, source: &Source) -> Digest {
-    // The authority of the other sources too: it decides which fields this source may write.
-    let peers: Vec<_> = config
-        .sources
-        .iter()
-        .map(|peer| (&peer.name, &peer.authority))
-        .collect();
-    let decided = (
-        kinds::fingerprint(),
-        env!("CARGO_PKG_VERSION"),
-        (source.prune, source.report_drift, &source.authority),
-        (&config.order, &config.shop),
-        source.feed().map(|feed| {
-            (
-                feed.mapping.digest,
-                &feed.mapping.trailer,
-                &feed.complete,
-                feed.absence,
-            )
-        }),
-        peers,
-    );
-    Digest::of(format!("{decided:?}").as_bytes())
 }

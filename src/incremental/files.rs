@@ -1,7 +1,7 @@
 //! Which files of a source changed since it was last applied. [`why_not_incremental`] asks whether
 //! comparing is worthwhile at all, [`FileChanges`] compares.
 
-use super::checkpoint::fingerprint;
+use super::fingerprint::fingerprint;
 use crate::config::{Config, Source};
 use crate::kinds;
 use crate::manifest::{self, RepeatedKeys, Tree};

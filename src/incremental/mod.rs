@@ -11,12 +11,14 @@
 mod affected;
 mod checkpoint;
 mod files;
+mod fingerprint;
 mod partial_plan;
 mod partial_snapshot;
 
 pub use affected::AffectedResources;
-pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint, fingerprint};
+pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint};
 pub use files::{CONTENT_PREFIX, FileChanges, IncrementalRead, ReadFiles, why_not_incremental};
+pub use fingerprint::fingerprint;
 pub use partial_plan::{ClaimTotals, unclaimed_after, why_not_usable};
 pub use partial_snapshot::PartialSnapshot;
 

@@ -36,7 +36,7 @@ pub const POLICY: KindId = KindId(9);
 /// One kind of thing.
 #[derive(Debug)]
 pub struct Kind {
-    /// Its place in [`ALL`].
+    /// Its place in `kinds::ALL`.
     pub id: KindId,
     /// As in `kind: Account`.
     pub name: &'static str,

@@ -12,6 +12,9 @@ const ITEMS: &[&str] = &[
     "const", "enum", "fn", "static", "struct", "trait", "type", "union",
 ];
 
+/// No path in the sources has more parts.
+const LONGEST_PATH: usize = 12;
+
 /// The names of one file.
 #[derive(Default)]
 struct ModuleNames {
@@ -190,8 +193,9 @@ impl ModuleTree {
         path: &[String],
         asked: &mut BTreeSet<(ModulePath, Vec<String>)>,
     ) -> Option<ModulePath> {
-        // Imports of everything lead back to each other, so that no question is asked twice.
-        if !asked.insert((from.clone(), path.to_vec())) {
+        // Imports of everything lead back to each other, so no question is asked twice. A name that is
+        // imported from another crate under itself (`use http::http`) would lengthen its path for ever.
+        if path.len() > LONGEST_PATH || !asked.insert((from.clone(), path.to_vec())) {
             return None;
         }
         let (mut module, mut rest) = (from.clone(), path);
