@@ -18,7 +18,7 @@ pub struct Options {
     insecure: bool,
 }
 
-/// Runs until it is told to stop.
+/// Runs the daemon until it receives a signal to stop.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let Some(file) = &global.config else {
         return Err(CommandFailure::usage(

@@ -29,7 +29,7 @@ pub struct Config {
     pub guards: GuardLimits,
     /// The window in which the guards count.
     pub window: Duration,
-    /// Who may approve. If empty, everybody with the right to.
+    /// The people who may approve holds. If empty, everyone with the `approve` right may.
     pub approvers: Vec<String>,
     /// How long an approval lasts.
     pub approval_ttl: Duration,

@@ -1,4 +1,4 @@
-//! `serve.notices` and `mail`: who is told what. The keys are checked when the file is read.
+//! `serve.notices` and `mail`: where notices go, and about which events. The keys are checked when the file is read.
 //! Variables are expanded and addresses checked only where notices are sent, because a job that
 //! only plans has no webhooks.
 

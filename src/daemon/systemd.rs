@@ -1,5 +1,5 @@
-//! What systemd is told through its notify socket: that the daemon is starting, ready, reloading or
-//! stopping, and, with `WatchdogSec=`, that it is alive.
+//! Reports the state of the daemon to systemd through its notify socket: starting, ready, reloading,
+//! stopping and, with `WatchdogSec=`, alive.
 
 use super::setup::{CurrentSetup, DaemonSetup};
 use super::signals::ControlSignal;

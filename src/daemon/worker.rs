@@ -74,16 +74,16 @@ async fn pass(
 ) -> Option<PassEnd> {
     let all = || (Arc::clone(runner), Arc::clone(setup), Arc::clone(source));
     let (of, with, name) = all();
-    let begin = run_blocking(move || async move {
+    let preparing = run_blocking(move || async move {
         pass_readiness::prepare(&of.store, &with.config, &name).await
     });
     // A fetch changes nothing that counts, so a remote that does not answer must not delay a stop.
     // From the turn on, the pass is left to end.
-    let begun = tokio::select! {
-        begun = begin => begun,
+    let prepared = tokio::select! {
+        prepared = preparing => prepared,
         () = stop.cancelled() => return None,
     };
-    let found = match begun {
+    let found = match prepared {
         Ok(PassReadiness::Ready(found)) => found,
         Ok(PassReadiness::Skip(ended)) => return Some(ended),
         Err(why) => return Some(PassEnd::Failed(why)),

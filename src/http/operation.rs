@@ -259,7 +259,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             .map_err(|error| HttpProblem::bad_request(error.body_text()))?;
         serde_json::from_slice(&body).map(Self).map_err(|error| {
             let kind = match error.classify() {
-                // Valid JSON with wrong contents is told apart from text that is no JSON.
+                // Valid JSON with wrong contents gets another code than text that is not JSON.
                 serde_json::error::Category::Data => problem::INVALID,
                 _ => problem::BAD_REQUEST,
             };

@@ -30,7 +30,7 @@ pub struct RouteGuard {
     pub(super) spec: RouteSpec,
 }
 
-/// What the outermost layer needs to know about a request, whether or not it was let through.
+/// The facts about a request that the outermost layer logs, whether or not the request was allowed.
 #[derive(Clone, Debug)]
 pub(super) struct RouteContext {
     pub route: &'static str,

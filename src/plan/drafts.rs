@@ -1,6 +1,6 @@
 //! Collects the drafts of all resources, before any rule or guard. [`draft_all`] puts together what
 //! is declared (`draft.rs`) and what is no longer declared (`removal.rs`). The rules judge the
-//! resulting [`Drafts`] (`judge.rs`), which no longer changes; what is left after holds is a
+//! resulting [`PlanDrafts`] (`judge.rs`), which no longer changes; what is left after holds is a
 //! [`PlanRemainder`](super::remainder::PlanRemainder).
 
 use super::context::PlanContext;
@@ -18,7 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 
 /// The drafts of all resources of a plan.
 #[derive(Default)]
-pub(super) struct Drafts {
+pub(super) struct PlanDrafts {
     /// What would happen, without the parts that are held unless approved.
     pub effects: KeyedList<ResourceEffect>,
     /// The reasons other than `declared`.
@@ -44,8 +44,8 @@ pub(super) struct ClaimDrafts {
 }
 
 /// Compares everything declared with everything stored.
-pub(super) fn draft_all(context: &PlanContext<'_>) -> Drafts {
-    let mut drafts = Drafts::default();
+pub(super) fn draft_all(context: &PlanContext<'_>) -> PlanDrafts {
+    let mut drafts = PlanDrafts::default();
     let declared = &context.desired.resources;
     // A first plan has an effect for each resource. In later ones most are equal and need no room.
     let room = declared.len().saturating_sub(context.stored.rows.len());
@@ -67,7 +67,7 @@ pub(super) fn draft_all(context: &PlanContext<'_>) -> Drafts {
     drafts
 }
 
-impl Drafts {
+impl PlanDrafts {
     fn add(&mut self, key: &Key, draft: ResourceDraft) {
         self.notes.extend(draft.notes);
         self.parts.extend(draft.parts);

@@ -2,7 +2,7 @@
 //! with a verdict: which resources are faulty, and whether that refuses the plan. If it does not,
 //! `settle.rs` holds the faulty ones.
 use super::context::PlanContext;
-use super::drafts::Drafts;
+use super::drafts::PlanDrafts;
 use super::rename;
 use super::rule_diagnostics::{RuleSignature, leaves_nobody, rule_diagnostics, signature};
 use crate::check::{self, RuleDiagnostic};
@@ -11,7 +11,7 @@ use crate::model::Key;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct JudgedDrafts {
-    pub drafts: Drafts,
+    pub drafts: PlanDrafts,
     pub verdict: RuleVerdict,
     /// Everything found so far, except [`RuleVerdict::non_errors`].
     pub diagnostics: Vec<Diagnostic>,
@@ -35,7 +35,7 @@ pub(super) struct RuleVerdict {
 pub(super) fn judge(
     context: &PlanContext<'_>,
     found: &[Diagnostic],
-    drafts: Drafts,
+    drafts: PlanDrafts,
 ) -> JudgedDrafts {
     let mut findings = rule_diagnostics(context, &drafts.effects_with_parts());
     // An e-mail that another source still has to give up is held as a rename, and no fault of this
@@ -96,7 +96,7 @@ pub(super) fn judge(
 /// changed the row, which is no reason to refuse the source.
 fn split_if_approved(
     context: &PlanContext<'_>,
-    drafts: &Drafts,
+    drafts: &PlanDrafts,
     findings: Vec<RuleDiagnostic>,
 ) -> (Vec<RuleDiagnostic>, Vec<Diagnostic>) {
     let mut errors = findings.iter().filter(|found| found.diagnostic.is_error());
@@ -116,7 +116,7 @@ fn split_if_approved(
 }
 
 /// Whether a finding is about an e-mail that moves here from a resource of another source.
-fn finding_waits(context: &PlanContext<'_>, drafts: &Drafts, finding: &RuleDiagnostic) -> bool {
+fn finding_waits(context: &PlanContext<'_>, drafts: &PlanDrafts, finding: &RuleDiagnostic) -> bool {
     let about =
         |key: &Key| finding.diagnostic.key.as_ref() == Some(key) || finding.involves.contains(key);
     finding.diagnostic.code == codes::EMAIL_DUPLICATE

@@ -1,7 +1,7 @@
 //! The planner: compares what is declared with what is stored and returns the plan that makes both
 //! equal.
 //!
-//! It goes through stages, each with a type of its own: [`Drafts`](super::drafts::Drafts) of all
+//! It goes through stages, each with a type of its own: [`PlanDrafts`](super::drafts::PlanDrafts) of all
 //! changes, [`JudgedDrafts`](super::judge::JudgedDrafts) after the rules, a [`SettledPlan`] after
 //! holds, and the finished [`Plan`]. It is pure: no clock, no files, no database.
 

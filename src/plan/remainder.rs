@@ -4,7 +4,7 @@
 //! counts a step that another rule holds.
 use super::context::PlanContext;
 use super::draft::DraftPart;
-use super::drafts::{ClaimDrafts, Drafts};
+use super::drafts::{ClaimDrafts, PlanDrafts};
 use super::effects::put_change;
 use super::hold_ledger::{HoldLedger, RuleOutcome};
 use super::removal::RemovalDrafts;
@@ -25,7 +25,7 @@ pub(super) struct PlanRemainder {
 }
 
 impl PlanRemainder {
-    pub fn of(drafts: Drafts) -> Self {
+    pub fn of(drafts: PlanDrafts) -> Self {
         Self {
             effects: drafts.effects,
             claims: drafts.claims,

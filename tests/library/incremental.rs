@@ -2,6 +2,7 @@
 //! random edits of a directory, on both engines, applied or not, with changes by hand between.
 //! What an apply leaves is what the same plan leaves in memory, and what is declared.
 
+use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
 use roster::document;
@@ -14,23 +15,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-
-/// Numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn once_in(&mut self, times: usize) -> bool {
-        self.roll(times) == 0
-    }
-}
 
 /// A directory: documents by key, each a list of lines, and the file each stands in.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! What is pushed is planned on the rows that it touches, and the plan is that of a pass over
 //! everything, byte for byte: random records, good and bad, on both engines.
 
+use crate::support::dice::Dice;
 use roster::config::{Config, ConfigOverrides};
 use roster::document;
 use roster::plan::Plan;
@@ -11,19 +12,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Numbers that are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
 
 /// How many accounts the manifests declare.
 const ACCOUNTS: usize = 12;

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod daemon_process;
+pub mod dice;
 pub mod directory;
 pub mod git_http;
 pub mod git_remote;

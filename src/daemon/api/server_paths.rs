@@ -1,5 +1,5 @@
-//! Removes paths of this machine from messages for callers who may only plan. They are told what is
-//! wrong with their tree, not how the server is set up.
+//! Removes paths of this machine from messages for callers who may only plan. They see what is wrong
+//! with their tree, but not how the server is set up.
 
 use crate::config::{Config, SourceLocation};
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@
 
 mod trees;
 
+use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
 use roster::diagnostic::Diagnostic;
@@ -18,7 +19,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use trees::{BY_HAND, Dice, Trees};
+use trees::{BY_HAND, Trees};
 
 /// The plan as other programs see it.
 fn json(plan: &Plan) -> serde_json::Value {

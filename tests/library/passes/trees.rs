@@ -1,30 +1,10 @@
 //! Two directories and an export that somebody edits at random, well or badly.
 
+use crate::support::dice::Dice;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-
-/// Numbers that are the same in every run.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    pub fn once_in(&mut self, times: usize) -> bool {
-        self.roll(times) == 0
-    }
-
-    fn one_of<'t>(&mut self, all: &[&'t str]) -> &'t str {
-        all[self.roll(all.len())]
-    }
-}
 
 /// A document: its values by field. Each document is a file.
 type Document = BTreeMap<&'static str, String>;

@@ -2,6 +2,7 @@
 //! into short texts for the tests of each format.
 
 mod csv;
+mod csv_encodings;
 mod json;
 mod properties;
 mod xlsx;
