@@ -104,14 +104,7 @@ pub(super) async fn make_pass(
         // one would undo it.
         fetches = reconcile::fetch(&setup.config, Some(source));
     }
-    let mut made = PassInProgress::new(
-        memory,
-        &setup.config.sources[index],
-        triggers,
-        &fetches,
-        push,
-        begun,
-    );
+    let mut made = PassInProgress::new(memory, triggers, &fetches, push);
     // The lease and the state could be read and written, so an earlier failure to write is over
     // until this pass finds another one.
     runner.unwritable.record_pass_end(source, None);

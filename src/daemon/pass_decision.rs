@@ -8,10 +8,10 @@ use super::feed;
 use super::outcome_text;
 use super::pass_progress::PassInProgress;
 use super::push::PushInput;
-use super::schedule;
+use super::schedule::WindowState;
 use super::state::RevisionMark;
 use super::state_document::{commits, find_hold_accounts};
-use crate::config::{Config, Source};
+use crate::config::{ApplyWindow, Config, Source};
 use crate::plan::Plan;
 use crate::reconcile::{Pass, PassError, PassOutcome, PlanConsent, PlanDecision};
 use crate::store::Store;
@@ -69,7 +69,7 @@ impl PlanConsent for DaemonConsent<'_> {
         let scrub = pass.request.scrub;
         made.record_plan(self.config, source, self.store, plan, scrub)
             .await?;
-        let decided = made.decide(plan, allowed);
+        let decided = made.decide(source, plan, allowed);
         let reading = &pass.readings[index];
         let pushed = made.push.as_ref().map(|push| &*push.pushed);
         // After the decision and before the apply, because rows of a refused export are the ones
@@ -118,7 +118,7 @@ impl PassInProgress {
     }
 
     /// Decides about a plan and records the reason if it is not applied.
-    fn decide(&mut self, plan: &Plan, allowed: PlanDecision) -> PlanDecision {
+    fn decide(&mut self, source: &Source, plan: &Plan, allowed: PlanDecision) -> PlanDecision {
         let (outcome, why) = match allowed {
             // First: of an unreadable source nothing can be decided, and its empty plan must not
             // count as a success.
@@ -141,7 +141,7 @@ impl PassInProgress {
                 )
             }
             PlanDecision::Leave { outcome, why } => (outcome, why),
-            PlanDecision::Apply => match self.why_closed(plan) {
+            PlanDecision::Apply => match self.why_closed(source, plan) {
                 Some(why) => (PassOutcome::WindowClosed, why),
                 None => return PlanDecision::Apply,
             },
@@ -151,14 +151,16 @@ impl PassInProgress {
     }
 
     /// The reason, if a window forbids to apply the plan now.
-    fn why_closed(&self, plan: &Plan) -> Option<String> {
-        let schedule::WindowState::Closed { by, until } = &self.window else {
-            return None;
-        };
+    fn why_closed(&self, source: &Source, plan: &Plan) -> Option<String> {
         // Without steps there is nothing to delay, and the source is shown as matching.
         if self.overruled || plan.steps.is_empty() {
             return None;
         }
+        // Asked now and not when the pass began: reading and planning can outlast the window.
+        let window = ApplyWindow::state(&source.timing.windows, Utc::now());
+        let WindowState::Closed { by, until } = window else {
+            return None;
+        };
         let until = until.map_or(String::new(), |until| {
             format!(
                 " until {}",

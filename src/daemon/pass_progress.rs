@@ -4,10 +4,9 @@
 
 use super::notice;
 use super::push::PushInput;
-use super::schedule;
 use super::state::SourceState;
 use super::state_document::SourceStateDocument;
-use crate::config::{ApplyWindow, Source};
+use crate::config::Source;
 use crate::diagnostic::chain;
 use crate::git::CommitMovement;
 use crate::plan::Plan;
@@ -39,8 +38,6 @@ pub(super) enum PassEnd {
 
 /// A pass that is being made.
 pub(super) struct PassInProgress {
-    /// Whether a window lets it apply.
-    pub(super) window: schedule::WindowState,
     /// Whether a person asked to apply outside the windows.
     pub(super) overruled: bool,
     pub(super) state: SourceState,
@@ -67,11 +64,9 @@ impl PassInProgress {
     /// A pass that begins now, from the saved state and the result of the fetch.
     pub(super) fn new(
         memory: SourceStateDocument,
-        source: &Source,
         triggers: &BTreeSet<String>,
         fetches: &FetchResults,
         push: Option<PushInput>,
-        begun: DateTime<Utc>,
     ) -> Self {
         let mut state = memory.state;
         state.triggers.clone_from(triggers);
@@ -83,7 +78,6 @@ impl PassInProgress {
                 .filter_map(|(_, result)| result.as_ref().ok())
         };
         Self {
-            window: ApplyWindow::state(&source.timing.windows, begun),
             overruled: triggers.contains(OVERRULE_TRIGGER),
             state,
             notice_state: memory.told,
