@@ -5,11 +5,11 @@ use super::remote::{RemoteOptions, encode_segment};
 use super::{CommandFailure, CommandResult, GlobalOptions, session};
 use crate::config::{Config, Source};
 use crate::diagnostic::plural;
+use crate::document::{ExportApproval, HoldApproval};
 use crate::model::Key;
 use crate::reconcile::{self, Pass, PassRequest};
 use crate::store::Store;
 use clap::{Args, Subcommand};
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -66,8 +66,9 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
 }
 
 fn require_reason(reason: &str) -> Result<&str, CommandFailure> {
-    let said = !reason.trim().is_empty();
-    said.then_some(reason)
+    let is_given = !reason.trim().is_empty();
+    is_given
+        .then_some(reason)
         .ok_or_else(|| CommandFailure::usage("`--reason` is empty; say why"))
 }
 
@@ -79,7 +80,9 @@ async fn source(
 ) -> CommandResult {
     if remote.url.is_some() {
         let path = format!("api/v1/sources/{}/approve", encode_segment(name));
-        let body = json!({"reason": reason});
+        let body = ExportApproval {
+            reason: reason.to_owned(),
+        };
         remote.daemon()?.post::<()>(&path, &body).await?;
         anstream::println!("Approved source {name}. The daemon runs a pass.");
         return Ok(0);
@@ -168,7 +171,10 @@ async fn hold(
         )));
     }
     if remote.url.is_some() {
-        let body = json!({"reason": reason, "only": only});
+        let body = HoldApproval {
+            reason: reason.to_owned(),
+            only: only.to_vec(),
+        };
         let path = format!("api/v1/holds/{id}/approve");
         remote.daemon()?.post::<()>(&path, &body).await?;
         anstream::println!("Approved hold {id}. The daemon runs a pass.");
@@ -200,7 +206,7 @@ async fn hold(
     }
     let hours = config.approval_ttl.as_secs() / 3_600;
     anstream::println!(
-        "Approved hold {id} as {actor}. The next plan that contains it applies it. The approval expires in {}.",
+        "Approved hold {id} as {actor}. It is applied with the next plan that contains it. The approval expires in {}.",
         plural(hours, "hour")
     );
     Ok(0)

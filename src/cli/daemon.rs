@@ -7,8 +7,8 @@ use super::{
 };
 use crate::diagnostic::{Severity, plural, visible};
 use crate::document::{
-    ClosedWindow, DaemonStatus, FeedState, PassOutcome, ReconcileReply, SourceState, SourceView,
-    WorkerActivity,
+    ActReason, ClosedWindow, DaemonStatus, FeedState, PassOutcome, ReconcileReply,
+    ReconcileRequest, SourceState, SourceView, WorkerActivity,
 };
 use crate::http::HealthReply;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -99,7 +99,7 @@ pub async fn status(global: &GlobalOptions, options: &StatusOptions) -> CommandR
     Ok(0)
 }
 
-/// Checks whether the daemon is alive.
+/// Prints every source, and what is wrong with the daemon itself.
 fn print_status(status: &DaemonStatus, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = &status.reload_error {
         writeln!(
@@ -111,17 +111,19 @@ fn print_status(status: &DaemonStatus, out: &mut dyn Write) -> io::Result<()> {
     sources.try_for_each(|source| print_source(source, out))?;
     if status.notices > 0 {
         let why = status.notice_error.as_deref().unwrap_or("no attempt yet");
-        writeln!(out, "{} unsent notices: {why}", status.notices)?;
+        let unsent = plural(status.notices, "unsent notice");
+        writeln!(out, "{unsent}: {why}")?;
     }
     Ok(())
 }
 
+/// Checks whether the daemon is alive.
 async fn health(global: &GlobalOptions, remote: &RemoteOptions) -> CommandResult {
     // Without a token: a container's health check should not need one.
     let daemon = remote.anonymous("http://127.0.0.1:8080")?;
-    let asked = tokio::time::timeout(HEALTH_TIMEOUT, daemon.get::<Value>("healthz")).await;
-    // {||The client's own timeout is for planning the largest tree; a container would be killed
+    // The client's own timeout is long enough to plan the largest tree. A container would be killed
     // long before.
+    let asked = tokio::time::timeout(HEALTH_TIMEOUT, daemon.get::<Value>("healthz")).await;
     let late = || {
         format!(
             "no answer from the daemon within {} s",
@@ -176,8 +178,8 @@ fn print_source(source: &SourceView, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "      {}", visible(command))?;
         }
     }
-    let findings = state.findings.iter();
-    for found in findings.filter(|found| found.severity != Severity::Note.word()) {
+    let diagnostics = state.findings.iter();
+    for found in diagnostics.filter(|found| found.severity != Severity::Note.word()) {
         writeln!(
             out,
             "  {}[{}]  {}  {}",
@@ -190,11 +192,11 @@ fn print_source(source: &SourceView, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints what is known about an export, and what it no longer contains.
 fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
+/// Prints what is known about an export, and what it no longer contains.
 fn print_feed(feed: &FeedState, out: &mut dyn Write) -> io::Result<()> {
     let trailer = feed.trailer;
     let trailer = trailer.map_or(String::new(), |rows| format!(" (trailer: {rows})"));
@@ -213,7 +215,7 @@ fn print_feed(feed: &FeedState, out: &mut dyn Write) -> io::Result<()> {
     )?;
     if let Some(doubt) = &feed.doubt {
         let message = visible(&doubt.message);
-        writeln!(out, "  incomplete: {message} ({})", visible(&doubt.code))?;
+        writeln!(out, "  rejected: {message} ({})", visible(&doubt.code))?;
     }
     for missing in &feed.missing {
         let named: Vec<_> = missing.resources.iter().map(|name| visible(name)).collect();
@@ -250,7 +252,9 @@ async fn send_suspension(
     }
     let daemon = options.remote.daemon()?;
     let path = path(options.source.as_deref(), act);
-    let body = json!({"reason": options.reason});
+    let body = ActReason {
+        reason: options.reason.clone(),
+    };
     daemon.post::<()>(&path, &body).await?;
     print_done(
         global,
@@ -266,15 +270,12 @@ async fn send_suspension(
 pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> CommandResult {
     let daemon = options.remote.daemon()?;
     let path = path(options.source.as_deref(), "reconcile");
-    let body = match &options.source {
-        None => json!({}),
-        Some(_) => json!({
-            "reason": options.reason.as_deref().unwrap_or_default(),
-            "overruleWindow": options.overrule_window,
-        }),
+    let body = ReconcileRequest {
+        reason: options.reason.clone().unwrap_or_default(),
+        overrule_window: options.overrule_window,
     };
     // Asked before the request: otherwise a quick pass could end before the first look, and the
-    // wait would go on for ever.
+    // wait would never end.
     let before = match &options.source {
         Some(source) if options.wait => {
             let view: SourceView = daemon.get(&source_path(source)).await?;

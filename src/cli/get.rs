@@ -50,10 +50,10 @@ fn print_resource(
     record: &StoredResource,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let said = stored(&record.row);
-    let said = said.iter().map(|(field, value)| (field, *value));
+    let fields = stored(&record.row);
+    let fields = fields.iter().map(|(field, value)| (field, *value));
     // The output can be used as a manifest as it is; everything else is a comment.
-    out.write_all(write::document(kind, &record.row.key.id, said).as_bytes())?;
+    out.write_all(write::document(kind, &record.row.key.id, fields).as_bytes())?;
     let meta = ResourceMeta::from(record);
     let facts = [
         ("version", Some(meta.version.to_string())),

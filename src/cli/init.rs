@@ -129,8 +129,8 @@ mod tests {
         assert!(!dir.path().join("roster.yaml").exists());
     }
 
-    /// Settings that are not used stand behind `#` without a space; prose has one. Those that are at
-    /// `uncommented` are switched on.
+    /// Uncomments the settings on the lines for which `uncommented` returns true. A commented
+    /// setting has no space after its `#`, and prose has one.
     fn switched_on(uncommented: impl Fn(usize) -> bool) -> String {
         let on = |(at, line): (usize, &str)| {
             let hash = line
@@ -192,7 +192,7 @@ mod tests {
         assert!(all.len() >= 10, "{all:?}");
         for example in all {
             let text = switched_on(|at| example.contains(&at));
-            // A source is read from one place: one example stands for the other.
+            // A source has one location, so the git example replaces the directory.
             let text = if text.contains("\n    git: ") {
                 text.replace("    directory: manifests\n", "")
             } else {

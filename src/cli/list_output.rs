@@ -44,12 +44,13 @@ pub fn write_one(
     Ok(true)
 }
 
-/// Writes rows as columns; the last column is not padded.
+/// Writes one item as one line of JSON.
 pub fn write_line(item: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, item)?;
     writeln!(out)
 }
 
+/// Writes rows as columns; the last column is not padded.
 pub fn write_table<const N: usize>(
     header: [&str; N],
     rows: &[[String; N]],

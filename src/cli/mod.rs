@@ -225,7 +225,7 @@ fn log(global: &GlobalOptions, serving: bool) {
         (false, _) => tracing::Level::DEBUG,
     };
     // Statements contain values, so the database driver stays silent at every level.
-    // A daemon has no other voice than its log, so its events are shown without `-v`.
+    // The log is all that a daemon prints, so its events are shown without `-v`.
     let daemon = level.max(tracing::Level::INFO);
     let filter = format!("roster={level},roster::daemon={daemon},roster::http={daemon}");
     let filter = tracing_subscriber::EnvFilter::new(if serving {

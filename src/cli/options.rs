@@ -1,4 +1,4 @@
-//! The options of every command, and what a command ends with.
+//! The options that commands share, and the result type of commands.
 
 use super::failure::CommandFailure;
 use crate::config::ConfigOverrides;
@@ -6,7 +6,7 @@ use crate::plan::AcceptOverride;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// What a command ends with: its exit code, or why it could not do its work.
+/// The result of a command: its exit code, or why it failed.
 pub type CommandResult = Result<u8, CommandFailure>;
 
 /// Options of every command.
@@ -110,7 +110,7 @@ pub struct PlanScope {
 }
 
 impl GlobalOptions {
-    /// What the command line says beside the configuration file.
+    /// The settings that the command line adds to the configuration file.
     pub fn overrides(&self, scope: Option<&PlanScope>) -> ConfigOverrides {
         ConfigOverrides {
             config: self.config.clone(),

@@ -32,8 +32,7 @@ pub fn patch(root: &Path, files: &[ChangedFile]) -> String {
     out
 }
 
-/// To git only `
-/// ` ends a line; a `\r` is part of it.
+/// Splits a text as git does: only `\n` ends a line, and a `\r` is part of it.
 fn lines(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
 }

@@ -66,7 +66,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         plans.push(plan);
     }
     drop(working);
-    // Not returned at once: the memory is left to the process first.
+    // No `?` here: on an error, freeing the pass and the plans would take long.
     let shown = show(global, options, &plans, &pass.readings);
     session::forget_at_exit((pass, plans));
     shown

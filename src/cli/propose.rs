@@ -59,7 +59,7 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     write_diagnostics(&proposal.diagnostics, |_| None, &mut errors)?;
     // A truncated export would propose values that its missing rows contradict.
     if let Some(why) = &proposal.doubt {
-        let message = format!("source {} was not accepted: {why}", source.name);
+        let message = format!("the export of source {} was rejected: {why}", source.name);
         return Err(CommandFailure::error(message));
     }
     let written = deliver(global, options, source, &proposal)?;

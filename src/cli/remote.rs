@@ -143,7 +143,7 @@ impl DaemonClient {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    /// Reads an answer that was not only to be passed on.
+    /// Parses an answer that was fetched as JSON.
     pub fn read<T: DeserializeOwned>(&self, answer: Value) -> Result<T, CommandFailure> {
         serde_json::from_value(answer).map_err(|error| self.unreadable(&error))
     }
@@ -175,7 +175,7 @@ impl DaemonClient {
         let (status, problem) = (answer.status(), is_problem(&answer));
         let text = answer.text().await.map_err(unreached)?;
         if status.is_success() {
-            // An answer without content says that it is done.
+            // An empty answer means that the request was carried out.
             let text = if text.is_empty() { "null" } else { &text };
             match serde_json::from_str(text) {
                 Ok(answer) => return Ok(answer),
@@ -192,7 +192,7 @@ impl DaemonClient {
 
     fn unreadable(&self, error: &serde_json::Error) -> CommandFailure {
         CommandFailure::error(format!(
-            "cannot read the answer of {}: {error}; use the release of the daemon",
+            "cannot read the answer of {}: {error}; use the same release of Roster as the daemon",
             self.shown_url()
         ))
     }

@@ -28,30 +28,34 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let key = session::key(&options.resource)?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
-    let Some(mut told) = reconcile::provenance(Some(&config), &store, &key).await? else {
+    let Some(mut provenance) = reconcile::provenance(Some(&config), &store, &key).await? else {
         return Err(session::unknown_resource(&store, &key).await?);
     };
     if let Some(field) = &options.field {
-        let known: Vec<String> = told.fields.iter().map(|field| field.name.clone()).collect();
+        let known: Vec<String> = provenance
+            .fields
+            .iter()
+            .map(|field| field.name.clone())
+            .collect();
         // The names are collected first, because a failed selection has dropped them.
-        if !told.retain_field(field) {
-            return Err(unknown_field(&told, field, &known));
+        if !provenance.retain_field(field) {
+            return Err(unknown_field(&provenance, field, &known));
         }
     }
     let mut out = output::stdout();
-    if !list_output::write_one(global, &ProvenanceDocument::from(&told), &mut out)? {
-        text(&told, &mut out)?;
+    if !list_output::write_one(global, &ProvenanceDocument::from(&provenance), &mut out)? {
+        text(&provenance, &mut out)?;
     }
     out.flush()?;
     Ok(0)
 }
 
-fn unknown_field(told: &ResourceProvenance, field: &str, known: &[String]) -> CommandFailure {
-    let kind = crate::kinds::get(told.key.kind);
+fn unknown_field(provenance: &ResourceProvenance, field: &str, known: &[String]) -> CommandFailure {
+    let kind = crate::kinds::get(provenance.key.kind);
     let message = if kind.manifest_keys().contains(&field) || kind.field_ref(field).is_some() {
         format!(
             "{} has no value for `{field}`, and no source declares one",
-            told.key
+            provenance.key
         )
     } else {
         let names = kind.fields.iter().map(|field| field.name);
@@ -64,30 +68,32 @@ fn unknown_field(told: &ResourceProvenance, field: &str, known: &[String]) -> Co
     CommandFailure::error(message)
 }
 
-fn text(told: &ResourceProvenance, out: &mut dyn Write) -> io::Result<()> {
-    match told.version {
-        Some(_) => writeln!(out, "{}", told.key)?,
-        None => writeln!(out, "{} (no longer stored)", told.key)?,
+fn text(provenance: &ResourceProvenance, out: &mut dyn Write) -> io::Result<()> {
+    match provenance.version {
+        Some(_) => writeln!(out, "{}", provenance.key)?,
+        None => writeln!(out, "{} (no longer stored)", provenance.key)?,
     }
-    if told.changed_elsewhere {
+    if provenance.changed_elsewhere {
         writeln!(
             out,
             "  Another program changed the row after Roster wrote it."
         )?;
     }
-    told.sources
+    provenance
+        .sources
         .iter()
-        .try_for_each(|voice| voice_text(told, voice, out))?;
-    if told.version.is_some() && told.sources.is_empty() {
+        .try_for_each(|voice| voice_text(provenance, voice, out))?;
+    if provenance.version.is_some() && provenance.sources.is_empty() {
         writeln!(out, "  No source declares it.")?;
     }
-    told.fields
+    provenance
+        .fields
         .iter()
-        .try_for_each(|field| field_text(told, field, out))
+        .try_for_each(|field| field_text(provenance, field, out))
 }
 
 fn voice_text(
-    told: &ResourceProvenance,
+    provenance: &ResourceProvenance,
     voice: &SourceStatement,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -95,7 +101,7 @@ fn voice_text(
     match &voice.claim {
         None => write!(out, " (not applied yet)")?,
         Some(claim) => {
-            let seen = voice.has_seen(told.version);
+            let seen = voice.has_seen(provenance.version);
             let seen = if seen { "" } else { ", not compared since" };
             write!(out, " ({}{seen})", claim.state.word())?;
         }
@@ -113,19 +119,25 @@ fn voice_text(
 fn claimed_value_text(
     field: &FieldProvenance,
     voice: &SourceStatement,
-    said: &FieldStatement,
+    statement: &FieldStatement,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let what = match said {
+    let declared = match statement {
         FieldStatement::Nothing => return Ok(()),
         FieldStatement::Stored => return writeln!(out, "    declared by {}", voice.source),
-        FieldStatement::Different(what) => what,
+        FieldStatement::Different(declared) => declared,
     };
     write!(out, "    {} declares ", voice.source)?;
-    match (what, voice.place()) {
-        (Some((said, at)), Some((path, _))) => {
+    match (declared, voice.place()) {
+        (Some((declared, at)), Some((path, _))) => {
             let path = visible(path);
-            write!(out, "{} ({path}:{}:{})", value(said), at.line, at.column)?;
+            write!(
+                out,
+                "{} ({path}:{}:{})",
+                value(declared),
+                at.line,
+                at.column
+            )?;
         }
         _ => write!(out, "another value")?,
     }
@@ -154,7 +166,7 @@ fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Resul
 }
 
 fn field_text(
-    told: &ResourceProvenance,
+    provenance: &ResourceProvenance,
     field: &FieldProvenance,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -176,13 +188,13 @@ fn field_text(
     if field.changed_elsewhere {
         writeln!(out, "    changed by another program since then")?;
     }
-    for (voice, said) in told.sources.iter().zip(&field.statements) {
-        claimed_value_text(field, voice, said, out)?;
+    for (voice, statement) in provenance.sources.iter().zip(&field.statements) {
+        claimed_value_text(field, voice, statement, out)?;
     }
     if field
         .statements
         .iter()
-        .all(|said| *said == FieldStatement::Nothing)
+        .all(|statement| *statement == FieldStatement::Nothing)
     {
         writeln!(out, "    declared by no source")?;
     }

@@ -1,15 +1,13 @@
 //! The metrics that this replica counts itself: passes by result, the time of each phase, committed
 //! steps, and HTTP responses. `metrics` adds what is read from the database and renders both.
 
-use super::state::SourceState;
+use crate::document::{PassOutcome, SourceState};
 use crate::http::gate::AnsweredRequest;
-use crate::reconcile::PassOutcome;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use serde_json::json;
 
 #[derive(Clone, Debug)]
 pub struct ReplicaCounters {
@@ -71,11 +69,10 @@ impl Default for ReplicaCounters {
 impl ReplicaCounters {
     pub fn count_pass(&self, source: &str, state: &SourceState) {
         let source = || source.to_owned();
-        let outcome = outcome(state.outcome);
         self.passes
             .get_or_create(&PassLabels {
                 source: source(),
-                outcome,
+                outcome: state.outcome.name().to_owned(),
             })
             .inc();
         for (phase, seconds) in &state.seconds {
@@ -138,9 +135,4 @@ impl ReplicaCounters {
             self.request_seconds.clone(),
         );
     }
-}
-
-pub(super) fn outcome(outcome: PassOutcome) -> String {
-    let word = json!(outcome);
-    word.as_str().unwrap_or_default().to_owned()
 }

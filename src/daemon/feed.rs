@@ -20,8 +20,8 @@ const MAX_NAMED_RESOURCES: usize = 20;
 /// The largest report that is kept in the database.
 const MAX_REPORT_BYTES: usize = 16 << 20;
 
-/// Describes the export that a pass has read. `None` if the source is no export or it could not be
-/// read.
+/// Describes the export that a pass has read. `None` if the source is not an export or the export
+/// could not be read.
 pub(super) async fn feed_state(
     reading: &SourceReading,
     store: &Store,
@@ -66,10 +66,10 @@ fn missing(source: &Source, missed: &BTreeMap<crate::model::Key, u32>) -> Vec<Mi
     let mut by_count: BTreeMap<u32, MissingResources> = BTreeMap::new();
     // A resource without a status is never deactivated for being absent, so nobody needs to hear
     // about it.
-    let told = missed
+    let shown = missed
         .iter()
         .filter(|(key, missed)| **missed > 0 && kinds::get(key.kind).has_status);
-    for (key, missed) in told {
+    for (key, missed) in shown {
         let entry = by_count.entry(*missed).or_default();
         (entry.missed, entry.of) = (*missed, of);
         entry.count += 1;
@@ -129,7 +129,7 @@ fn report(reading: &SourceReading, plan: &Plan, pushed: Option<&SourcePushes>) -
     // The report is a service. Failing the pass for it would delay changes that are fine.
     if let Err(error) = written {
         tracing::warn!(
-            "source {}: cannot store the report: {error}",
+            "source {}: cannot write the report: {error}",
             reading.source.name
         );
         return None;

@@ -77,7 +77,7 @@ const GAUGES: &[SourceGauge] = &[
     ),
     (
         "source_window_closed",
-        "1 while no window is open",
+        "1 while the windows prevent applies",
         |source, _| Some(flag(source.window.is_some())),
     ),
     ("source_errors", "Errors in the source", |source, _| {
@@ -124,7 +124,7 @@ const FEEDS: &[SourceGauge] = &[
     }),
     (
         "feed_whole",
-        "1 while the last export is complete",
+        "1 unless the last export was rejected",
         |source, _| Some(flag(source.state.feed.as_ref()?.doubt.is_none())),
     ),
     (
@@ -211,8 +211,8 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     ]
 }
 
-async fn metrics(State(door): State<DaemonHandle>) -> Result<MetricsText, HttpProblem> {
-    let (status, leases, counted) = door
+async fn metrics(State(handle): State<DaemonHandle>) -> Result<MetricsText, HttpProblem> {
+    let (status, leases, counted) = handle
         .query(async |daemon| {
             let status = daemon.board.status(|_| true).await?;
             let leases = daemon.store.leases().await?.len();

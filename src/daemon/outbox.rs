@@ -1,5 +1,5 @@
-//! Notices about passes: `notices` decides which ones a pass causes, and `Notifier` stores them in
-//! the database and delivers them. They are stored before they are sent, so a restart or an
+//! Notices about passes: `notices` decides which ones a pass causes, and `NoticeOutbox` stores them
+//! in the database and delivers them. They are stored before they are sent, so a restart or an
 //! unreachable receiver loses none. A notice may arrive twice; it is given up only after a day of
 //! retries or when nobody can send it any more.
 
@@ -102,7 +102,7 @@ fn state_key(event: NoticeEvent, after: &notice::NoticeState, kept: DateTime<Utc
     format!("{what} after {}", kept.to_rfc3339())
 }
 
-/// One sentence. It leaves the building by mail or chat, so it has no values of customers.
+/// One sentence. It is sent by mail or chat, so it contains no values of customers.
 fn summary(event: NoticeEvent, state: &SourceState) -> String {
     match event {
         NoticeEvent::Failed if state.outcome == PassOutcome::Failed => state.reason.clone(),
@@ -142,14 +142,14 @@ fn details(event: NoticeEvent, plan: &Plan) -> Vec<NoticeDetail> {
     }
 }
 
-/// Stores notices and delivers them.
-pub(super) struct Notifier {
+/// The notices that wait in the database, and their delivery.
+pub(super) struct NoticeOutbox {
     store: Store,
     /// Wakes the delivery when a notice was stored.
     enqueued: Notify,
 }
 
-impl Notifier {
+impl NoticeOutbox {
     pub(super) fn new(store: Store) -> Self {
         Self {
             store,
@@ -220,7 +220,7 @@ impl Notifier {
         // Nobody can send it any more, and it would be taken again forever.
         let (Some(target), Ok(notice)) = (target, notice) else {
             tracing::warn!(
-                "dropped a notice for `{}`, which is no longer configured",
+                "dropped a notice for `{}`: the target is no longer configured, or another release wrote it",
                 outgoing.target
             );
             return store.drop_notice(&outgoing.id).await;

@@ -1,4 +1,4 @@
-//! The sentence that says what a pass came to, as status, page and notices show it.
+//! The sentence that describes the result of a pass, for status, page and notices.
 
 use crate::diagnostic::codes;
 use crate::document::{PassOutcome, SourceState};
@@ -33,7 +33,7 @@ impl SourceState {
         self.reason = what + &self.error_clause() + &kept_words + &waiting;
     }
 
-    /// Describes a source of which nothing could be read; what was applied stays.
+    /// Describes a source that could not be read at all. What was applied stays.
     pub(super) fn unreadable(&mut self) {
         self.failures += 1;
         let first = self.findings.first();

@@ -1,10 +1,10 @@
-//! One pass of one source, under its lease: read, plan, decide, apply, and save what came of it. It
-//! does what `roster apply` does, and when it does nothing it records the reason. Start at
-//! `make_pass`; `pass_decision` holds the decision, `pass_progress` the state in between.
+//! One pass of one source, under its lease: read, plan, decide, apply, and save the result. It does
+//! what `roster apply` does, and when it does nothing it records the reason. Start at `make_pass`;
+//! `pass_decision` holds the decision, `pass_progress` the state in between.
 
 use super::counters::ReplicaCounters;
 use super::feed;
-use super::outbox::{self, Notifier};
+use super::outbox::{self, NoticeOutbox};
 use super::pass_decision::DaemonConsent;
 use super::pass_progress::{PassEnd, PassInProgress};
 use super::pass_readiness::PassFetches;
@@ -41,7 +41,7 @@ pub(super) struct PassRunner {
     pub(super) counters: ReplicaCounters,
     pub(super) unwritable: Arc<UnwritableSources>,
     pub(super) waits: SourceWaits,
-    pub(super) notifier: Arc<Notifier>,
+    pub(super) outbox: Arc<NoticeOutbox>,
     pub(super) turns: Arc<PassTurns>,
     pub(super) replies: Arc<ImportReplies>,
 }
@@ -122,7 +122,7 @@ pub(super) async fn make_pass(
         tries += 1;
     }
     // After the apply: what was fetched earlier is still applied when the remote is unreachable,
-    // and the pass then fails with both facts in its reason.
+    // and the reason of the pass then names both facts.
     made.record_fetches(fetches);
     if made.state.outcome != PassOutcome::Failed {
         made.state.failures = 0;
@@ -188,12 +188,12 @@ impl PassInProgress {
             // otherwise their senders would wait until they are given up.
             store.end_imports(&pass.request.push_endings).await?;
         }
-        let told = feed::feed_state(
+        let feed = feed::feed_state(
             &pass.readings[index],
             store,
             self.unchanged_because.as_deref(),
         );
-        if let Some(mut feed) = told.await? {
+        if let Some(mut feed) = feed.await? {
             feed.report = report;
             self.state.feed = Some(feed);
         }
@@ -230,8 +230,8 @@ impl PassInProgress {
     ) -> Result<(), PassError> {
         let (store, plan) = (&runner.store, self.plan.as_ref());
         runner.counters.count_pass(source, &self.state);
-        let told = self.state.notice_state(plan);
-        let states = [&self.notice_state, &told];
+        let notified = self.state.notice_state(plan);
+        let states = [&self.notice_state, &notified];
         let notices = outbox::notices(
             &setup.config,
             source,
@@ -245,11 +245,15 @@ impl PassInProgress {
         // says nothing.
         let pass = state.is_noteworthy(before).then(|| to_json(&state));
         let (reason, ended) = (state.reason.clone(), Some(Utc::now()));
-        let memory = to_json(&SourceStateDocument { state, told, ended });
+        let memory = to_json(&SourceStateDocument {
+            state,
+            notified,
+            ended,
+        });
         let plan = plan.map(plan_document);
         // Before the state is saved: if the daemon dies in between, the notice repeats, which is
         // better than losing it.
-        runner.notifier.enqueue(&setup.targets, &notices).await?;
+        runner.outbox.enqueue(&setup.targets, &notices).await?;
         let kept = store.save_source_state(
             source,
             &memory,

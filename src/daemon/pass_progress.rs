@@ -80,7 +80,7 @@ impl PassInProgress {
         Self {
             overruled: triggers.contains(OVERRULE_TRIGGER),
             state,
-            notice_state: memory.told,
+            notice_state: memory.notified,
             last_ended: memory.ended,
             plan: None,
             retry: false,

@@ -6,7 +6,7 @@
 use super::api;
 use super::counters::ReplicaCounters;
 use super::handle::{DaemonHandle, DaemonParts};
-use super::outbox::Notifier;
+use super::outbox::NoticeOutbox;
 use super::page;
 use super::pass::PassRunner;
 use super::pass_turns::PassTurns;
@@ -135,7 +135,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
         store: store.clone(),
     };
     let runner = PassRunner {
-        notifier: Arc::new(Notifier::new(store.clone())),
+        outbox: Arc::new(NoticeOutbox::new(store.clone())),
         store,
         replica,
         current,
@@ -254,14 +254,16 @@ fn reload(current: &CurrentSetup, load: &impl Fn() -> Result<Config, ConfigError
     }
 }
 
-/// Asks the new workers for the passes that were requested and not begun.
+/// Requests from the new workers the passes that were requested but not begun.
 fn hand_over_triggers(before: &DaemonSetup, after: &DaemonSetup) {
     for (source, worker) in &before.workers {
         let Some(next) = after.workers.get(source) else {
             continue;
         };
-        let knocks = worker.take_triggers();
-        knocks.iter().for_each(|trigger| next.request_pass(trigger));
+        let triggers = worker.take_triggers();
+        triggers
+            .iter()
+            .for_each(|trigger| next.request_pass(trigger));
     }
 }
 
@@ -286,9 +288,9 @@ impl WorkerTasks {
             );
             tasks.spawn(at_work);
         }
-        let notifier = Arc::clone(&runner.notifier);
+        let outbox = Arc::clone(&runner.outbox);
         let (targets, ended) = (Arc::clone(&setup.targets), stop.clone());
-        tasks.spawn(async move { notifier.deliver(&targets, &ended).await });
+        tasks.spawn(async move { outbox.deliver(&targets, &ended).await });
         tasks.spawn(watcher::watch(setup, stop.clone()));
         Self { stop, tasks }
     }

@@ -56,7 +56,7 @@ impl CurrentSetup {
         }
     }
 
-    /// The setup in force. Callers keep it for a whole request, so that it does not change below
+    /// The setup in force. Callers keep it for a whole request, so that it does not change under
     /// them.
     pub fn get(&self) -> Arc<DaemonSetup> {
         Arc::clone(&self.setup.borrow())

@@ -33,8 +33,8 @@ impl SourceWorker {
 
     /// Asks for a pass. Any number of requests during a pass lead to one more after it.
     pub fn request_pass(&self, trigger: &str) {
-        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
-        knocks.insert(trigger.to_owned());
+        let mut pending = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.insert(trigger.to_owned());
         // Stores a permit if nobody waits, so a request between two waits is not lost.
         self.wakeup.notify_one();
     }
@@ -52,7 +52,6 @@ impl SourceWorker {
         since.map(|since| since.elapsed())
     }
 
-    /// Sets the activity.
     pub(super) fn set_activity(&self, activity: WorkerActivity) {
         let works = matches!(activity, WorkerActivity::Working { .. });
         let mut since = self
@@ -66,8 +65,8 @@ impl SourceWorker {
     /// Puts triggers back without asking for a pass now. If the lease is held, the worker comes
     /// back by its own timer.
     pub(super) fn restore_triggers(&self, triggers: BTreeSet<String>) {
-        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
-        knocks.extend(triggers);
+        let mut pending = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.extend(triggers);
     }
 
     /// Waits until a pass is requested.
@@ -75,10 +74,10 @@ impl SourceWorker {
         self.wakeup.notified().await;
     }
 
-    /// Takes the triggers that no pass has begun for.
+    /// Takes the triggers that no pass has served yet.
     pub(super) fn take_triggers(&self) -> BTreeSet<String> {
-        let mut knocks = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut knocks)
+        let mut pending = self.triggers.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut pending)
     }
 }
 
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_knock_is_lost() {
+    fn no_trigger_is_lost() {
         let worker = SourceWorker::new("shop");
         worker.request_pass("files");
         let begun = worker.take_triggers();

@@ -1,4 +1,4 @@
-//! What a pass records in the state of its source: counts, holds, findings, drift and lag. The
+//! What a pass records in the state of its source: counts, holds, diagnostics, drift and lag. The
 //! state itself is a document in `document`, because the API shows it; `state_document` saves and
 //! loads it.
 
@@ -14,7 +14,7 @@ use std::fmt;
 
 pub use crate::document::{RevisionMark, SourceState};
 
-/// How many findings, and resources of a hold, the state lists. The plan has all of them.
+/// How many diagnostics, and resources of a hold, the state lists. The plan has all of them.
 const MAX_LISTED: usize = 100;
 /// How often every column is compared, instead of only rows whose version changed.
 const SCRUB_INTERVAL: TimeDelta = TimeDelta::days(1);

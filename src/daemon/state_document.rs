@@ -33,7 +33,9 @@ pub(super) type PassStamp = (String, i64);
 pub(super) struct SourceStateDocument {
     pub(super) state: SourceState,
     /// The state as of the last notices.
-    pub(super) told: notice::NoticeState,
+    // Stored under this name by every release.
+    #[serde(rename = "told")]
+    pub(super) notified: notice::NoticeState,
     /// When the last pass ended.
     pub(super) ended: Option<DateTime<Utc>>,
 }

@@ -23,7 +23,7 @@ pub(super) fn starting() {
 
 /// Reports that the daemon is ready, at the start and after each reload.
 pub(super) fn ready() {
-    notify_systemd(&[NotifyState::Ready, NotifyState::Status("at work")]);
+    notify_systemd(&[NotifyState::Ready, NotifyState::Status("running")]);
 }
 
 /// Reports a stop or a reload.
@@ -41,7 +41,7 @@ pub(super) fn notify_signal(asked: ControlSignal) {
 
 /// Reports that the daemon is alive, while the server runs and no pass hangs. Otherwise it stops
 /// reporting, and systemd restarts the daemon.
-pub(super) async fn watchdog(current: Arc<CurrentSetup>, doors: AbortHandle) {
+pub(super) async fn watchdog(current: Arc<CurrentSetup>, server: AbortHandle) {
     let Some(every) = sd_notify::watchdog_enabled() else {
         return;
     };
@@ -49,7 +49,7 @@ pub(super) async fn watchdog(current: Arc<CurrentSetup>, doors: AbortHandle) {
     loop {
         // Twice in each period, so that one late wakeup does not end the process.
         tokio::time::sleep(every / 2).await;
-        let hangs = if doors.is_finished() {
+        let hangs = if server.is_finished() {
             Some("no longer serving".to_owned())
         } else {
             stuck_source(&current.get())

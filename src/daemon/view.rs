@@ -72,11 +72,6 @@ impl StatusBoard {
         })
     }
 
-    /// The suspension of a source, by its own name or together with all others.
-    pub async fn suspension(&self, source: &str) -> Result<Option<Suspension>, StoreError> {
-        state_document::suspension(&self.store, source).await
-    }
-
     /// Every hold, those that need a decision first.
     pub async fn holds(&self, sees: impl Fn(&str) -> bool) -> Result<Vec<HoldView>, StoreError> {
         let setup = self.current.get();

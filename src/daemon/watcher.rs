@@ -45,29 +45,30 @@ struct FileEvents {
     roots: Mutex<HashMap<PathBuf, Vec<Arc<SourceWorker>>>>,
     /// The workers with events, by source.
     workers: Mutex<BTreeMap<Arc<str>, Arc<SourceWorker>>>,
-    bell: Notify,
+    /// Wakes the task that requests passes.
+    arrived: Notify,
 }
 
 /// Requests a pass when something in the directory of a source changes, until `stop`.
 pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
     let mut watched = directories(&setup);
-    let heard = Arc::new(FileEvents::default());
-    let hears = Arc::clone(&heard);
-    let made = notify::recommended_watcher(move |event| hears.record_event(event));
-    let events = made.inspect_err(|error| tracing::warn!("cannot watch files: {error}"));
+    let events = Arc::new(FileEvents::default());
+    let recorded = Arc::clone(&events);
+    let watcher = notify::recommended_watcher(move |event| recorded.record_event(event));
+    let watcher = watcher.inspect_err(|error| tracing::warn!("cannot watch files: {error}"));
     // Without a watcher, for example when the system has no more watches to give, the intervals
     // still find every change.
-    let (Ok(mut events), false) = (events, watched.is_empty()) else {
+    let (Ok(mut watcher), false) = (watcher, watched.is_empty()) else {
         return;
     };
-    let knocking = async {
+    let requesting = async {
         loop {
-            heard.bell.notified().await;
+            events.arrived.notified().await;
             tokio::time::sleep(DEBOUNCE).await;
-            heard.trigger_workers();
+            events.trigger_workers();
         }
     };
-    let looking = async {
+    let rechecking = async {
         let mut first = true;
         loop {
             for one in &mut watched {
@@ -79,7 +80,7 @@ pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
                 }
                 // Watched before the pass is requested, so that a change during the pass is not
                 // missed.
-                one.watch_directory(now, &mut events, &heard);
+                one.watch_directory(now, &mut watcher, &events);
                 if !first {
                     one.worker.request_pass("files");
                 }
@@ -90,8 +91,8 @@ pub(super) async fn watch(setup: Arc<DaemonSetup>, stop: CancellationToken) {
     };
     tokio::select! {
         () = stop.cancelled() => {}
-        () = knocking => {}
-        () = looking => {}
+        () = requesting => {}
+        () = rechecking => {}
     }
 }
 
@@ -114,20 +115,20 @@ impl WatchedDirectory {
     fn watch_directory(
         &mut self,
         now: Option<DirectoryIdentity>,
-        events: &mut RecommendedWatcher,
-        heard: &FileEvents,
+        watcher: &mut RecommendedWatcher,
+        events: &FileEvents,
     ) {
         if let Some(before) = self.current.take() {
             // Fails if the directory is gone, which is fine.
-            let _ = events.unwatch(&before.path);
+            let _ = watcher.unwatch(&before.path);
         }
         // Routed before it is watched: the first event may come during the call.
-        self.route_events(heard, now.as_ref());
+        self.route_events(events, now.as_ref());
         let source = &self.worker.source;
         let why = match &now {
             None => Some("it does not exist".to_owned()),
             Some(place) => {
-                let begun = events.watch(&place.path, RecursiveMode::Recursive);
+                let begun = watcher.watch(&place.path, RecursiveMode::Recursive);
                 begun.err().map(|error| error.to_string())
             }
         };
@@ -146,8 +147,8 @@ impl WatchedDirectory {
     }
 
     /// Sends events below this directory to its worker from now on.
-    fn route_events(&self, heard: &FileEvents, now: Option<&DirectoryIdentity>) {
-        let mut roots = heard.roots.lock().unwrap_or_else(PoisonError::into_inner);
+    fn route_events(&self, events: &FileEvents, now: Option<&DirectoryIdentity>) {
+        let mut roots = events.roots.lock().unwrap_or_else(PoisonError::into_inner);
         for workers in roots.values_mut() {
             // Removed from every directory, because the path may have changed. Several sources may
             // share one directory, so the others stay.
@@ -198,7 +199,7 @@ impl FileEvents {
             workers.insert(Arc::clone(&worker.source), Arc::clone(worker));
         }
         if !workers.is_empty() {
-            self.bell.notify_one();
+            self.arrived.notify_one();
         }
     }
 

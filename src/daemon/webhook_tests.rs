@@ -42,22 +42,22 @@ fn githubs_own_example_is_right() {
             ("X-Hub-Signature-256", signature),
         ])
     };
-    let told = verify(&headers(signature), b"Hello, World!", secret, now());
-    assert_eq!(told, Ok(WebhookEvent::Other("watch".to_owned())));
+    let result = verify(&headers(signature), b"Hello, World!", secret, now());
+    assert_eq!(result, Ok(WebhookEvent::Other("watch".to_owned())));
     let upper = signature.to_uppercase().replace("SHA256", "sha256");
     assert!(verify(&headers(&upper), b"Hello, World!", secret, now()).is_ok());
 }
 
 #[test]
 fn a_push_names_its_branch_commit_and_repository() {
-    let told = verify(
+    let result = verify(
         &github("push", "s3cret", GITHUB),
         GITHUB.as_bytes(),
         "s3cret",
         now(),
     );
-    let Ok(WebhookEvent::Push(push)) = told else {
-        panic!("{told:?}")
+    let Ok(WebhookEvent::Push(push)) = result else {
+        panic!("{result:?}")
     };
     assert_eq!(
         push.delivery.as_deref(),
@@ -91,13 +91,13 @@ fn a_push_names_its_branch_commit_and_repository() {
 #[test]
 fn a_deleted_branch_has_no_commit_and_a_ping_is_one() {
     let body = GITHUB.replace("59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", &"0".repeat(40));
-    let told = verify(&github("push", "s", &body), body.as_bytes(), "s", now());
+    let result = verify(&github("push", "s", &body), body.as_bytes(), "s", now());
     assert!(matches!(
-        told,
+        result,
         Ok(WebhookEvent::Push(WebhookPush { commit: None, .. }))
     ));
-    let told = verify(&github("ping", "s", "{}"), b"{}", "s", now());
-    assert_eq!(told, Ok(WebhookEvent::Ping));
+    let result = verify(&github("ping", "s", "{}"), b"{}", "s", now());
+    assert_eq!(result, Ok(WebhookEvent::Ping));
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn gitea_signs_in_its_own_header_and_is_not_taken_for_github() {
         ("X-Gitea-Signature", &hex("s", GITHUB)),
     ]);
     assert_eq!(detect_host(&headers), Some(GitHost::Gitea));
-    let told = verify(&headers, GITHUB.as_bytes(), "s", now());
+    let result = verify(&headers, GITHUB.as_bytes(), "s", now());
     assert!(
-        matches!(told, Ok(WebhookEvent::Push(push)) if push.delivery.as_deref() == Some("f6266f16-1bf3-46a5-9ea4-602e06ead473"))
+        matches!(result, Ok(WebhookEvent::Push(push)) if push.delivery.as_deref() == Some("f6266f16-1bf3-46a5-9ea4-602e06ead473"))
     );
     assert_eq!(
         verify(&headers, GITHUB.as_bytes(), "x", now()),
@@ -182,14 +182,14 @@ fn gitlab_sends_its_token_as_it_is() {
             ("Idempotency-Key", "f5e5f430-f57b-4e6e-9fac-d9128cd7232f"),
         ])
     };
-    let told = verify(
+    let result = verify(
         &with("Push Hook", "token"),
         GITLAB.as_bytes(),
         "token",
         now(),
     );
-    let Ok(WebhookEvent::Push(push)) = told else {
-        panic!("{told:?}")
+    let Ok(WebhookEvent::Push(push)) = result else {
+        panic!("{result:?}")
     };
     assert_eq!(
         push.delivery.as_deref(),
@@ -200,18 +200,18 @@ fn gitlab_sends_its_token_as_it_is() {
             .contains(&"https://gitlab.example/acme/customers.git".to_owned())
     );
     for wrong in ["toke", "tokens", "Token", ""] {
-        let told = verify(&with("Push Hook", wrong), GITLAB.as_bytes(), "token", now());
-        assert_eq!(told, Err(WebhookError::Signature));
+        let result = verify(&with("Push Hook", wrong), GITLAB.as_bytes(), "token", now());
+        assert_eq!(result, Err(WebhookError::Signature));
     }
-    let told = verify(
+    let result = verify(
         &with("System Hook", "token"),
         br#"{"object_kind":"note"}"#,
         "token",
         now(),
     );
-    assert_eq!(told, Ok(WebhookEvent::Other("System Hook".to_owned())));
-    let told = verify(&with("Push Hook", "token"), b"not json", "token", now());
-    assert_eq!(told, Err(WebhookError::Body));
+    assert_eq!(result, Ok(WebhookEvent::Other("System Hook".to_owned())));
+    let result = verify(&with("Push Hook", "token"), b"not json", "token", now());
+    assert_eq!(result, Err(WebhookError::Body));
 }
 
 /// The example of the Standard Webhooks specification, which GitLab's signing tokens follow.

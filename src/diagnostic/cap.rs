@@ -86,9 +86,9 @@ mod tests {
         found.push(at("b.yaml", codes::ENUM));
         let (shown, omitted) = cap(&found, |one| (*one, 1));
         assert_eq!(shown.len(), SHOWN + 2);
-        let said: Vec<String> = omitted.iter().map(ToString::to_string).collect();
+        let messages: Vec<String> = omitted.iter().map(ToString::to_string).collect();
         assert_eq!(
-            said,
+            messages,
             ["7 more errors of enum in a.yaml not shown; fix the first 1000"]
         );
     }

@@ -182,7 +182,7 @@ codes! {
     SCHEMA_OLD "schema-old" Error;
     SCHEMA_NEWER "schema-newer" Error;
     ENVIRONMENT_MISMATCH "environment-mismatch" Error;
-    // Rules of Roster's own, which the others imply without a name.
+    // Rules that the ones above imply but do not name.
     OBSERVED "observed" Note;
     DRIFT "drift" Note;
     NO_OP "no-op" Note;

@@ -274,7 +274,7 @@ mod tests {
             .at(Origin { path, at: pos })
     }
 
-    fn said(found: &[Diagnostic]) -> Vec<String> {
+    fn messages(found: &[Diagnostic]) -> Vec<String> {
         let grouped = group(found).into_iter();
         grouped.map(|one| one.found.message.clone()).collect()
     }
@@ -290,7 +290,7 @@ mod tests {
             "7 resources: z is gone (User/u0, User/u1, User/u2, User/u3, User/u4 and 2 more)",
             "User/c: x is gone",
         ];
-        assert_eq!(said(&found), expected);
+        assert_eq!(messages(&found), expected);
     }
 
     #[test]
@@ -301,8 +301,8 @@ mod tests {
             at(n + 1, &format!("u{n}"), &message)
         };
         let found: Vec<Diagnostic> = (0..12).map(missing).collect();
-        let said = said(&found);
-        let [one] = &said[..] else { panic!("{said:?}") };
+        let all = messages(&found);
+        let [one] = &all[..] else { panic!("{all:?}") };
         assert!(
             one.contains("Account/… does not exist: it is neither declared nor stored (Account/a-0, Account/a-1,")
                 && one.contains("12 times"),
@@ -327,8 +327,8 @@ mod tests {
         let grouped = group(&found);
         assert_eq!((grouped.len(), grouped[0].count), (1, 1063));
         let expected = "User civility: there is no Tag/Handwerk: 1,063 times: users.yaml:1, 2, 3, 4, 5 and 1,058 more";
-        assert_eq!(said(&found), [expected]);
-        assert_eq!(said(&found[..4]), [words; 4]);
+        assert_eq!(messages(&found), [expected]);
+        assert_eq!(messages(&found[..4]), [words; 4]);
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
             .map(|n| at(n, &format!("u{n}"), &format!("User/u{n} is declared twice")))
             .collect();
         assert_eq!(
-            said(&own),
+            messages(&own),
             [
                 "User civility: User/… is declared twice: 6 times: users.yaml:1, 2, 3, 4, 5 and 1 more"
             ]
@@ -346,11 +346,11 @@ mod tests {
             .map(|n| at(n, "u", &format!("`m{n}` is not one of MR, MRS")))
             .collect();
         assert_eq!(
-            said(&value),
+            messages(&value),
             [
                 "User civility: `…` is not one of MR, MRS (`m1`, `m2`, `m3`, `m4`, `m5`, …): 10 times: users.yaml:1, 2, 3, 4, 5 and 5 more"
             ]
         );
-        assert_eq!(said(&value[..9]).len(), 9);
+        assert_eq!(messages(&value[..9]).len(), 9);
     }
 }

@@ -201,15 +201,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_name_is_told_with_what_there_is() {
-        for (name, known, told) in [
+    fn an_unknown_name_gets_a_hint() {
+        for (name, known, hint) in [
             ("shpo", &["erp", "shop"][..], "did you mean `shop`?"),
             ("nope", &["erp", "shop"], "use `erp`, `shop`"),
             ("nope", &[], "none exist"),
         ] {
             assert_eq!(
                 none_called("source", name, known.iter().copied()),
-                format!("no source is named `{name}`; {told}")
+                format!("no source is named `{name}`; {hint}")
             );
         }
     }

@@ -272,15 +272,15 @@ fn severity_style(severity: Severity) -> Style {
     .bold()
 }
 
-/// A larger text is not read for the sake of a few underlines.
+/// The largest file that is parsed for the width of underlines.
 const MAX_UNDERLINED_BYTES: usize = 8 << 20;
 
-/// The values of a text that could be read, and how many characters of its first line each has.
+/// For each value of a file, the number of characters on its first line.
 #[derive(Default)]
 struct UnderlineWidths(HashMap<LineColumn, usize>);
 
 impl UnderlineWidths {
-    /// Those of a file; of one that is no YAML, or in which YAML breaks off, those before that.
+    /// Collects the widths of a file: of invalid YAML those before the error, of other files none.
     fn of(path: &str, text: &str) -> Self {
         let mut spans = Self::default();
         let is_yaml = [".yaml", ".yml", ".json"]
@@ -314,7 +314,7 @@ impl UnderlineWidths {
         spans
     }
 
-    /// How many characters the value that begins at a place has.
+    /// Returns the width of the value that begins at a place.
     fn width(&self, at: LineColumn) -> Option<usize> {
         self.0.get(&at).copied()
     }

@@ -5,13 +5,13 @@ use std::fmt;
 /// How much a diagnostic matters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Severity {
-    /// Refuses the source's plan, or holds its unit.
+    /// Refuses the plan of the source, or holds the resource.
     Error,
-    /// Worth a look; passes.
+    /// Holds nothing, but somebody should look at it.
     Warning,
     /// For information.
     Note,
-    /// Something is kept back until somebody decides.
+    /// Holds steps until somebody decides.
     Hold,
 }
 
@@ -25,7 +25,7 @@ impl Severity {
             .find(|severity| severity.word() == word)
     }
 
-    /// The word used everywhere.
+    /// The word in outputs and documents.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

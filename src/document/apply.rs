@@ -5,7 +5,7 @@ use super::{DiagnosticDocument, DocumentList, FORMAT_VERSION, HoldDocument, Plan
 use crate::plan::{Plan, PlanSummary};
 use serde::Serialize;
 
-/// What the apply of one source came to.
+/// The result of applying one source.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplyDocument<'a> {
@@ -15,7 +15,7 @@ pub struct ApplyDocument<'a> {
     pub run: Option<i64>,
     /// The plan that was applied.
     pub plan: PlanDocument<'a>,
-    /// What became of it.
+    /// The result, such as `applied`.
     pub outcome: &'a str,
     /// The counts of the plan.
     #[serde(serialize_with = "one_line")]
@@ -41,7 +41,7 @@ impl<'a> ApplyDocument<'a> {
     }
 }
 
-/// What the apply of several sources came to.
+/// The result of applying several sources.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplyListDocument<'a> {
@@ -53,16 +53,16 @@ pub struct ApplyListDocument<'a> {
     pub results: DocumentList<'a, ApplyResultDocument<'a>>,
 }
 
-/// What became of one of several sources.
+/// The result of one of several sources.
 #[derive(Debug, Serialize)]
 pub struct ApplyResultDocument<'a> {
     /// The name of the source.
     pub source: &'a str,
     /// The run, if anything was recorded.
     pub run: Option<i64>,
-    /// What became of the plan.
+    /// The result, such as `applied`.
     pub outcome: &'a str,
-    /// What went wrong.
+    /// Why the apply failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
 }

@@ -49,7 +49,7 @@ pub struct FieldChangeDocument<'a> {
 }
 
 impl<'a> FieldChangeDocument<'a> {
-    /// The changes of one resource; of a created one there is no before.
+    /// The changes of one resource. A created resource has no values before.
     pub(super) fn all(
         kind: KindId,
         created: bool,
@@ -70,8 +70,8 @@ impl<'a> FieldChangeDocument<'a> {
         };
         match FieldDelta::of(kind, change) {
             FieldDelta::Redacted => Self {
-                // A secret is redacted on both sides: even an empty side would tell whether there
-                // was one.
+                // Redacted on both sides, because an empty side would reveal whether there was a
+                // secret.
                 before: before(ValueDocument::REDACTED),
                 after: Some(ValueDocument::REDACTED),
                 ..named
@@ -144,7 +144,7 @@ pub enum ValueDocument<'a> {
     Redacted(RedactedDocument),
 }
 
-/// Stands for a secret.
+/// The placeholder of a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(!deny_unknown_fields)]
@@ -154,7 +154,7 @@ pub struct RedactedDocument {
 }
 
 impl ValueDocument<'_> {
-    /// What stands for every secret.
+    /// The placeholder of every secret.
     pub const REDACTED: Self = Self::Redacted(RedactedDocument { redacted: true });
 }
 
@@ -179,11 +179,10 @@ impl<'a> From<Option<&'a Value>> for ValueDocument<'a> {
     }
 }
 
-/// A number that keeps its spelling; none where JSON readers would spell it otherwise.
+/// A number that keeps its spelling. `None` if JSON readers would spell it in another way.
 fn number(text: &str) -> Option<Number> {
     match (text.parse::<i64>(), text.parse::<f64>()) {
-        // Only a number that is written the same way again; otherwise the text is kept, so that
-        // reading the document back gives the same value.
+        // Any other number stays text, so that reading the document back gives the same value.
         (Ok(whole), _) if whole.to_string() == text => Some(whole.into()),
         (_, Ok(number)) if number.to_string() == text && reads_back_exactly(number) => {
             Number::from_f64(number)
@@ -192,7 +191,7 @@ fn number(text: &str) -> Option<Number> {
     }
 }
 
-/// Whether a number reads back as it was, which JSON readers do not promise for long ones.
+/// Whether a number is read back unchanged. JSON readers do not promise this for long ones.
 fn reads_back_exactly(number: f64) -> bool {
     let read = serde_json::to_string(&number)
         .ok()
@@ -268,8 +267,8 @@ pub struct LinkAttributes<'a>(pub Vec<(Cow<'a, str>, AttributeDocument<'a>)>);
 
 impl LinkAttributes<'_> {
     fn of(all: &'static [LinkAttribute], link: &Link) -> Self {
-        let said = delta::words(all, link);
-        let said = said.map(|(attribute, word)| {
+        let stated = delta::words(all, link);
+        let stated = stated.map(|(attribute, word)| {
             let value = if attribute.choices == BOOL {
                 AttributeDocument::Flag(word == "true")
             } else {
@@ -277,7 +276,7 @@ impl LinkAttributes<'_> {
             };
             (Cow::Borrowed(attribute.name), value)
         });
-        Self(said.collect())
+        Self(stated.collect())
     }
 }
 

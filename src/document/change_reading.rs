@@ -1,4 +1,4 @@
-//! Reads changes back from a document, using the table of kinds. Anything that does not fit the
+//! Reads changes back from a document, using the table of kinds. Anything that does not match the
 //! table is refused.
 
 use super::{
@@ -17,7 +17,7 @@ pub(super) fn changes(
     let kind = kinds::get(key.kind);
     let changes = read.into_iter().map(|read| {
         let name = read.field.clone();
-        change(kind, read).map_err(|fault| format!("{key}, {name}: {fault}"))
+        change(kind, read).map_err(|error| format!("{key}, {name}: {error}"))
     });
     changes.collect()
 }
@@ -26,7 +26,7 @@ fn change(kind: &'static Kind, read: FieldChangeDocument<'_>) -> Result<FieldCha
     let reference = kind.field_ref(&read.field).ok_or("no such field")?;
     let field = kind.field(&reference);
     let (before, after) = match (field.map(|field| &field.ty), read.added) {
-        // A create removes nothing, and its list without members was declared so.
+        // A create removes nothing. If its list is empty, it was declared empty.
         (Some(FieldType::Set(_)), Some(added)) => {
             let added = ids(added)?;
             match read.removed {
@@ -52,7 +52,7 @@ fn change(kind: &'static Kind, read: FieldChangeDocument<'_>) -> Result<FieldCha
     })
 }
 
-/// A list without members is none.
+/// Returns `None` for a list without members.
 fn list(members: Vec<CompactText>) -> Option<Value> {
     (!members.is_empty()).then(|| Value::List(members.into()))
 }
@@ -81,8 +81,7 @@ fn links(
         .into_iter()
         .map(|target| Link {
             target: target.into(),
-            // Removed links are written by their target alone, so their attributes do not come
-            // back.
+            // A document has only the targets of removed links, so their attributes are lost.
             attributes: [None; 2],
         })
         .collect();
@@ -100,7 +99,7 @@ fn links(
     Ok((links(before), links(after)))
 }
 
-/// Links that come.
+/// The added links.
 fn created(field: Option<&Field>, added: Vec<MemberDocument<'_>>) -> Result<Vec<Link>, String> {
     let added = added.into_iter().map(|member| match member {
         MemberDocument::Link(read) => link(field, &read.member, &read.attributes),
@@ -120,7 +119,7 @@ fn link(field: Option<&Field>, target: &str, read: &LinkAttributes<'_>) -> Resul
                 AttributeDocument::Flag(value) => value.to_string(),
                 AttributeDocument::Word(word) => format!("{word:?}"),
             };
-            // A file that somebody edited must not be applied with a word dropped silently.
+            // An edited file must not be applied with a word silently dropped.
             return Err(format!("a link has no `{name}: {value}`"));
         };
         attributes[at] = Some(choice);
@@ -148,7 +147,8 @@ fn scalar(
 ) -> Result<Option<Value>, String> {
     let value = match read {
         None | Some(ValueDocument::Nothing) => return Ok(None),
-        // The value of a secret is never in a plan; it is read from its place at the apply.
+        // A plan never contains the value of a secret. The apply reads it from its file or
+        // variable.
         Some(ValueDocument::REDACTED) if field.is_some_and(Field::is_secret) => Value::text(""),
         Some(_) if field.is_some_and(Field::is_secret) => {
             // A plain secret in a plan file was written there by hand.

@@ -33,7 +33,7 @@ pub struct DiagnosticDocument<'a> {
     /// Where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<OriginDocument<'a>>,
-    /// Other places that have to do with it.
+    /// Related places.
     pub related: Vec<OriginDocument<'a>>,
     /// The DJUST code of the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,7 +105,7 @@ impl<'a> From<&'a OmittedDiagnostics> for OmittedDocument<'a> {
     }
 }
 
-/// What `roster validate` found.
+/// The result of `roster validate`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidationDocument<'a> {
@@ -115,12 +115,12 @@ pub struct ValidationDocument<'a> {
     pub summary: ValidationCounts,
     /// The diagnostics.
     pub diagnostics: Vec<DiagnosticDocument<'a>>,
-    /// What is left out of the diagnostics.
+    /// How many diagnostics are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub truncated: Vec<OmittedDocument<'a>>,
 }
 
-/// How much `roster validate` read, and how much is wrong with it.
+/// The counts of `roster validate`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ValidationCounts {
     /// The number of declared resources.
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_stand_in_their_order_and_empty_ones_are_left_out() {
+    fn keys_keep_their_order_and_absent_ones_are_left_out() {
         let bare = Diagnostic::new(codes::ENUM, "m").at(at("a.yaml", 3));
         let full = bare
             .clone()

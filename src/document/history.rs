@@ -83,7 +83,7 @@ impl Serialize for FieldHistory {
     }
 }
 
-/// What a change did to a field.
+/// The change of a field.
 #[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum FieldHistoryDocument {
@@ -148,7 +148,7 @@ fn members(value: Value) -> Vec<Value> {
     }
 }
 
-/// Whether the history keeps only the members of a field that came and went.
+/// Whether the history stores only the added and removed members of a field.
 fn is_set(kind: &str, name: &str) -> bool {
     let kind = kinds::by_name(kind);
     let field = kind.and_then(|kind| kind.index(name).map(|index| &kind.fields[index]));

@@ -9,28 +9,28 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// How many elements are made into JSON at once, and how many of them by one task at least.
-// A batch bounds the memory; the least per task keeps threads from being busy with handing out
-// work.
+/// The number of elements that are serialized at once, and the fewest that one task takes.
+// A batch bounds the memory. With fewer elements per task, distributing them would take longer than
+// serializing them.
 const BATCH_ELEMENTS: usize = 4096;
 const MIN_TASK_ELEMENTS: usize = 64;
 
-/// A list of documents: as it was read, or made element by element while it is written. Each element
-/// is written on one line.
+/// A list of documents, as it was read, or built element by element while it is written. Each
+/// element is written on one line.
 pub struct DocumentList<'a, D>(ListElements<'a, D>);
 
 enum ListElements<'a, D> {
     Read(Vec<D>),
-    Made {
+    Lazy {
         count: usize,
         element: Box<dyn Fn(usize) -> D + Send + Sync + 'a>,
     },
 }
 
 impl<'a, D> DocumentList<'a, D> {
-    /// The documents of some values, each made when it is written.
+    /// A list that builds the document of each value when it is written.
     pub fn of<T: Sync>(values: &'a [T], document: impl Fn(&'a T) -> D + Send + Sync + 'a) -> Self {
-        Self(ListElements::Made {
+        Self(ListElements::Lazy {
             count: values.len(),
             element: Box::new(move |at| document(&values[at])),
         })
@@ -40,7 +40,7 @@ impl<'a, D> DocumentList<'a, D> {
     pub fn len(&self) -> usize {
         match &self.0 {
             ListElements::Read(all) => all.len(),
-            ListElements::Made { count, .. } => *count,
+            ListElements::Lazy { count, .. } => *count,
         }
     }
 
@@ -54,7 +54,7 @@ impl<'a, D> DocumentList<'a, D> {
     pub fn into_vec(self) -> Vec<D> {
         match self.0 {
             ListElements::Read(all) => all,
-            ListElements::Made { count, element } => (0..count).map(element).collect(),
+            ListElements::Lazy { count, element } => (0..count).map(element).collect(),
         }
     }
 }
@@ -64,7 +64,7 @@ impl<D: Serialize + Send + Sync> DocumentList<'_, D> {
         let batch = batch.into_par_iter().with_min_len(MIN_TASK_ELEMENTS);
         let lines = batch.map(|at| match &self.0 {
             ListElements::Read(all) => to_raw_value(&all[at]),
-            ListElements::Made { element, .. } => to_raw_value(&element(at)),
+            ListElements::Lazy { element, .. } => to_raw_value(&element(at)),
         });
         lines.collect()
     }

@@ -3,6 +3,7 @@
 //! commands that talk to a daemon. Doc comments on these types are shown in the OpenAPI document.
 //! Start reading at `plan.rs`.
 
+mod act_request;
 mod apply;
 mod change;
 mod change_reading;
@@ -23,6 +24,9 @@ mod step;
 mod upload_files;
 mod word;
 
+pub use act_request::{
+    ActReason, ExportApproval, HoldApproval, MAX_REASON_LENGTH, ReconcileRequest,
+};
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
 pub use change::{
     AttributeDocument, ChangedLinkDocument, FieldChangeDocument, LinkAttributes, LinkDocument,
@@ -63,7 +67,7 @@ pub use step::{
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads a member that is there as such even where it is null.
+/// Reads a member that is present as `Some`, even if it is `null`.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }

@@ -17,26 +17,26 @@ pub struct NoticeDocument<'a> {
     pub environment: Option<&'a str>,
     /// The revision of the source.
     pub revision: Option<&'a str>,
-    /// Since when it is so.
+    /// The start of the state.
     pub since: String,
     /// One sentence, without values of customers.
     pub summary: &'a str,
-    /// How many of what: `errors`, `steps`, `held`.
+    /// Counts by name: `errors`, `steps`, `held`.
     pub counts: &'a BTreeMap<String, u64>,
-    /// The first things that the notice is about.
+    /// The first diagnostics or held steps.
     pub details: Vec<NoticeDetailDocument<'a>>,
-    /// How many more there are.
+    /// The number of details that are left out.
     pub more: usize,
-    /// Where more is shown.
+    /// The page of the source.
     pub url: Option<&'a str>,
     /// The command that approves a hold.
     pub command: Option<&'a str>,
 }
 
-/// One of the things that a notice is about.
+/// A diagnostic or held step of a notice.
 #[derive(Debug, Serialize)]
 pub struct NoticeDetailDocument<'a> {
-    /// What, without values of customers.
+    /// What is wrong or held, without values of customers.
     pub what: &'a str,
     /// The code of the rule.
     pub code: Option<&'a str>,
@@ -46,7 +46,7 @@ pub struct NoticeDetailDocument<'a> {
     pub origin: Option<NoticeOriginDocument<'a>>,
 }
 
-/// A place in a file; the line is 0 if the whole file is meant.
+/// A place in a file. Line 0 stands for the whole file.
 #[derive(Debug, Serialize)]
 pub struct NoticeOriginDocument<'a> {
     pub path: &'a str,

@@ -22,7 +22,7 @@ pub struct OriginDocument<'a> {
 }
 
 impl<'a> OriginDocument<'a> {
-    /// A place of which line and column are zero when the whole file is meant.
+    /// A place in a file. Line 0 stands for the whole file.
     #[must_use]
     pub fn new(path: &'a str, at: LineColumn) -> Self {
         let is_line = at.line > 0;
@@ -33,7 +33,7 @@ impl<'a> OriginDocument<'a> {
         }
     }
 
-    /// The same with a path of its own.
+    /// The same place with an owned path.
     #[must_use]
     pub fn into_owned(self) -> OriginDocument<'static> {
         OriginDocument {

@@ -1,6 +1,6 @@
-//! The plan document, which is also the saved plan. The same plan gives the same bytes. It is
-//! written a step a line, with only one batch of steps in memory, since a first plan has as many
-//! steps as resources.
+//! The plan document, which is also the saved plan. The same plan gives the same bytes. Each step
+//! is one line, and only one batch of steps is in memory, because a first plan has as many steps as
+//! resources.
 
 use super::list::one_line;
 use super::{
@@ -15,10 +15,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
-/// The version of the format; a reader of `1.x` reads every `1.y` that says nothing new.
+/// The version of the format. A program that reads `1.x` can read every `1.y` without new members.
 pub const FORMAT_VERSION: &str = "1.0";
 
-// What its steps and holds are read as is a parameter: a saved plan makes them at once.
+// The types of steps and holds are parameters, because a saved plan converts each one while it is
+// read.
 /// A plan.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -54,7 +55,7 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     pub summary: PlanSummary,
     /// What apply does, in order.
     pub steps: DocumentList<'a, S>,
-    /// What is held.
+    /// The holds.
     pub held: DocumentList<'a, H>,
     /// Stored resources of kinds without status that their source no longer declares.
     pub orphans: DocumentList<'a, KeyDocument<'a>>,
@@ -62,7 +63,7 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     pub released: DocumentList<'a, KeyDocument<'a>>,
     /// The overrides and approvals that were used.
     pub accepted: Vec<Cow<'a, str>>,
-    /// What the steps use of each budget of the guards.
+    /// How much of each budget of the guards the steps use.
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
@@ -104,7 +105,7 @@ impl<'a> From<&'a SourceRef> for SourceRefDocument<'a> {
     }
 }
 
-/// What a plan uses of a budget.
+/// How much of a budget a plan uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(!deny_unknown_fields)]
@@ -116,14 +117,13 @@ pub struct BudgetDocument {
 }
 
 impl<'a> PlanDocument<'a> {
-    /// What the id of a plan is made of: all but where things are, what was found and where it
-    /// applies.
+    /// The part of the document that determines the id of a plan.
     fn identity(plan: &'a Plan) -> Self {
         let budgets = plan.budget_use.iter().map(|(name, count)| {
             let of = plan.budget_bases.get(name).copied().unwrap_or_default();
             (name.clone(), BudgetDocument { count: *count, of })
         });
-        // Without origins: moving a document to another line does not change what is applied, and
+        // Without origins: moving a manifest to another line changes nothing that is applied, and
         // must not change the id.
         let step = |step: &'a Step| StepDocument {
             origin: None,
@@ -153,7 +153,7 @@ impl<'a> PlanDocument<'a> {
             budgets: budgets.collect(),
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),
-            // Diagnostics are for readers; their wording must not make another plan.
+            // Diagnostics are for readers. A new wording must not change the id.
             diagnostics: None,
             errored: plan.errored,
         }
@@ -198,7 +198,7 @@ impl<'a> PlanListDocument<'a> {
     }
 }
 
-/// Writes a document with a line a member; what is an entry of a list is on one line.
+/// Writes a document with one line per member and per entry of a list.
 pub fn write(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     serde_json::to_writer_pretty(&mut out, document)?;
@@ -211,8 +211,8 @@ pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     write(&PlanDocument::from(plan), out)
 }
 
-/// The id of a plan: the SHA-256, in hexadecimal, of its document on one line without id, database,
-/// origins, diagnostics and what is noted of single runs.
+/// The id of a plan: the SHA-256, in hexadecimal, of its document on one line, without `id`,
+/// `database`, `remembered`, `undeclared`, `diagnostics` and every `origin`.
 ///
 /// # Panics
 /// Never: a hasher takes every byte.

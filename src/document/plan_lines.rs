@@ -9,7 +9,7 @@ use crate::plan::{Plan, PlanSummary};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// A line; its `type` says of what.
+/// A line. `type` says what it describes.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum PlanLine<'a> {
@@ -36,8 +36,8 @@ enum PlanLine<'a> {
     },
 }
 
-/// Writes a plan as one line a step, hold, diagnostic and so on, each with its `type`; the first line
-/// says which plan it is and the last one is the summary.
+/// Writes a plan with one line per step, hold, diagnostic and so on, each with its `type`. The
+/// first line identifies the plan, and the last one is the summary.
 pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let first = PlanLine::Plan {
         format_version: FORMAT_VERSION,

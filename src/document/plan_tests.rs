@@ -118,7 +118,7 @@ fn several_plans_are_one_document() {
 }
 
 #[test]
-fn the_id_does_not_depend_on_places_database_or_findings() {
+fn the_id_does_not_depend_on_places_database_or_diagnostics() {
     let plan = samples::full();
     let mut other = plan.clone();
     other.database = None;
@@ -216,7 +216,7 @@ fn a_root_that_decides_the_exit_code_survives() {
 }
 
 #[test]
-fn a_plan_is_as_its_schema_says() {
+fn a_plan_matches_its_schema() {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
     let schema = settings
         .into_generator()
@@ -270,13 +270,13 @@ fn any_change(kind: KindId, index: usize) -> BoxedStrategy<FieldChange> {
             .prop_map(|members| set(&members.iter().map(String::as_str).collect::<Vec<_>>()))
             .boxed(),
         kinds::FieldType::Links { attributes, .. } => {
-            let said = attributes.len();
+            let count = attributes.len();
             prop::collection::btree_map(".{0,8}", any::<[bool; 2]>(), 0..4)
                 .prop_map(move |links| {
                     let links = links.into_iter().map(|(target, choices)| Link {
                         target: target.into(),
                         attributes: std::array::from_fn(|i| {
-                            (i < said).then(|| u8::from(choices[i]))
+                            (i < count).then(|| u8::from(choices[i]))
                         }),
                     });
                     Some(Value::links(links))

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Number, Value, json};
 use std::collections::BTreeMap;
 
-/// How long the name of a branch may be.
+/// The most characters of a revision.
 pub const MAX_REVISION_LENGTH: usize = 255;
 
 /// A request for a plan of a tree or a commit.
@@ -50,7 +50,7 @@ pub struct RemotePlanRequest {
     pub max_bytes: Option<usize>,
 }
 
-/// One of the two, without the other.
+/// The schema of an object with the member `one` and without `other`.
 fn exactly_one_of(one: &str, other: &str) -> Value {
     let (one, other) = (one.to_owned(), other.to_owned());
     json!({
@@ -59,11 +59,11 @@ fn exactly_one_of(one: &str, other: &str) -> Value {
     })
 }
 
-/// Also the bits that stand for nothing are right.
+/// Base64 with padding. The unused bits of the last character must be zero.
 const BASE64: &str =
     "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 
-/// To JSON Schema `65536.0` is an integer too.
+/// Reads an integer. In JSON Schema `65536.0` is one too.
 fn read_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let Some(number) = Option::<Number>::deserialize(deserializer)? else {
         return Ok(None);

@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::plan::render::{RenderOptions, github, markdown, text};
 use std::io::{self, Write};
 
-/// In which form a plan is written.
+/// A format of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PlanFormat {
     /// For a terminal.

@@ -17,7 +17,7 @@ pub struct ResourceDocument {
     /// The manifest form.
     #[serde(flatten)]
     pub manifest: Map<String, Value>,
-    /// What no manifest says.
+    /// Facts that no manifest contains.
     pub meta: ResourceMeta,
 }
 
@@ -30,7 +30,7 @@ impl From<&StoredResource> for ResourceDocument {
     }
 }
 
-/// What the database knows of a resource beside its fields.
+/// What the database knows about a resource besides its fields.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct ResourceMeta {
     /// The version of the row.
@@ -114,7 +114,7 @@ pub struct ProvenanceClaimDocument {
     pub source: String,
     /// `active`, `gone`, or `unapplied` for a source that was not applied yet.
     pub state: Cow<'static, str>,
-    /// Whether its last apply has seen the row as it is.
+    /// Whether its last apply saw the current version of the row.
     pub current: bool,
     /// Where the source declares the resource.
     pub origin: Option<OriginDocument<'static>>,
@@ -146,7 +146,7 @@ pub struct FieldOriginDocument {
     pub waiting: Vec<StatementDocument>,
 }
 
-/// What a source declares of a field.
+/// The value that a source declares for a field.
 #[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
 pub struct StatementDocument {
     /// The name of the source.

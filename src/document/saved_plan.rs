@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 /// Why a text is not a saved plan.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
-    /// It is not JSON, or not of the form of a plan.
+    /// It is not JSON, or not a plan.
     #[error("this is not a plan saved by `roster plan --out`: {0}")]
     Form(#[from] serde_json::Error),
     /// It was saved in a format that this version does not read.
@@ -22,19 +22,19 @@ pub enum SavedPlanError {
         "this plan has format {0}; this version of Roster reads 1.x. Run `roster plan --out` again"
     )]
     Version(String),
-    /// Its content is not what its id was made of.
+    /// Its id does not match its content.
     #[error(
-        "this plan was changed after it was saved: its id is {said}, but its content has {found}"
+        "this plan was changed after it was saved: its id is {saved}, but its content has {computed}"
     )]
     Changed {
-        /// The id that stands in it.
-        said: String,
-        /// The id of what it holds.
-        found: String,
+        /// The id in the file.
+        saved: String,
+        /// The id of its content.
+        computed: String,
     },
 }
 
-/// Reads a saved plan; also says its id.
+/// Reads a saved plan. Also returns its id.
 pub fn parse_plan(text: &str) -> Result<(Plan, String), SavedPlanError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -44,37 +44,36 @@ pub fn parse_plan(text: &str) -> Result<(Plan, String), SavedPlanError> {
     let document = serde_json::from_str::<SavedPlanDocument>(text);
     let version = match &document {
         Ok(document) => Some(document.format_version.to_string()),
-        // Of a newer format, only the version can be expected to be readable.
+        // In a newer format, only the version can be expected to be readable.
         Err(_) => serde_json::from_str::<FormatVersion>(text)
             .ok()
             .map(|version| version.format_version),
     };
-    // The version first: a newer format should be named as such, and not as a broken file.
+    // The version first: a newer format must not be reported as a broken file.
     if let Some(version) = version.filter(|version| !version.starts_with("1.")) {
         return Err(SavedPlanError::Version(version));
     }
     let mut document = document?;
-    let said = document.id.take().unwrap_or_default().into_owned();
+    let saved = document.id.take().unwrap_or_default().into_owned();
     let plan = into_plan(document).map_err(serde_json::Error::custom)?;
-    // The id is computed anew from what was read, so a value edited after the review is found out.
-    let found = plan_id(&plan);
-    if said == found {
-        Ok((plan, said))
+    // Computed from what was read, so that a value edited after the review is detected.
+    let computed = plan_id(&plan);
+    if saved == computed {
+        Ok((plan, saved))
     } else {
-        Err(SavedPlanError::Changed { said, found })
+        Err(SavedPlanError::Changed { saved, computed })
     }
 }
 
-/// A plan whose entries are made while it is read: documents of all of them would take more memory
-/// than the plan.
+/// A plan whose steps and holds are converted while it is read. The documents of all of them would
+/// take more memory than the plan.
 type SavedPlanDocument = PlanDocument<
     'static,
     FromDocument<StepDocument<'static>, Step>,
     FromDocument<HoldDocument<'static>, HoldEntry>,
 >;
 
-/// Something that is read by way of its document, so that what is wrong with it is reported with its
-/// place.
+/// A value that is read through its document, so that errors are reported with their position.
 struct FromDocument<D, T>(T, PhantomData<D>);
 
 impl<'de, D: Deserialize<'de>, T: TryFrom<D, Error = String>> Deserialize<'de>

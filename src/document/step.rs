@@ -73,7 +73,7 @@ impl TryFrom<StepDocument<'_>> for Step {
     }
 }
 
-/// What a source claims of a resource: digests of what it declares.
+/// The claim of a source on a resource: digests of what it declares.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(!deny_unknown_fields)]
@@ -122,11 +122,11 @@ impl<'de> Deserialize<'de> for DigestDocument {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(from)?;
         let digest = Digest::parse(&text);
-        digest.map(Self).ok_or_else(|| no_digest(&text))
+        digest.map(Self).ok_or_else(|| invalid_digest(&text))
     }
 }
 
-fn no_digest<E: serde::de::Error>(text: &str) -> E {
+fn invalid_digest<E: serde::de::Error>(text: &str) -> E {
     E::custom(format!("`{text}` is not a digest"))
 }
 
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for FieldDigestsDocument<'_> {
         let fields = read.into_iter().map(|(name, text)| {
             let hex = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
             let number = u64::from_str_radix(&text, 16).ok().filter(|_| hex);
-            let number = number.ok_or_else(|| no_digest::<D::Error>(&text))?;
+            let number = number.ok_or_else(|| invalid_digest::<D::Error>(&text))?;
             Ok((name, number))
         });
         let fields: FieldDigests = fields.collect::<Result<_, D::Error>>()?;
@@ -330,7 +330,7 @@ impl<'a> From<&'a HeldStep> for RememberedStepDocument<'a> {
 }
 
 impl RememberedStepDocument<'_> {
-    /// The step as it is remembered of `source`.
+    /// The remembered step of `source`.
     pub(super) fn into_step(self, source: &Arc<str>) -> HeldStep {
         HeldStep {
             source: Arc::clone(source),

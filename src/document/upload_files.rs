@@ -1,4 +1,4 @@
-//! The files of a tree that is sent, limited to the number that a source may have.
+//! The files of an uploaded tree, limited to the number that a source may have.
 
 use super::UploadContent;
 use crate::manifest::TreeSize;

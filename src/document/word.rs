@@ -1,5 +1,5 @@
-//! The words by which documents name kinds, verbs and codes. A word that is in no list is refused
-//! when it is read.
+//! The words for kinds, verbs, reasons, severities and codes in documents. Unknown words are
+//! refused.
 
 use crate::diagnostic::{Code, Severity};
 use crate::kinds;

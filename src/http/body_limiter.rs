@@ -69,7 +69,7 @@ impl BodyLimiter {
         who: ClientKey,
         body: Body,
         limit: usize,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Bytes, HttpProblem> {
         let arrival = self.begin(who, Instant::now())?;
         let slow = |detail| HttpProblem::new(problem::TIMEOUT, detail);
@@ -78,7 +78,7 @@ impl BodyLimiter {
             // arrived.
             biased;
             () = arrival.stop.cancelled() => Err(slow("the body arrived too slowly while other requests were waiting")),
-            whole = tokio::time::timeout(patience, arrival.collect(body, limit)) => {
+            whole = tokio::time::timeout(timeout, arrival.collect(body, limit)) => {
                 whole.map_err(|_| slow("the body arrived too slowly"))?
             }
         }

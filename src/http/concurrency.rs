@@ -12,10 +12,9 @@ use std::time::Duration;
 /// When to try again.
 pub(super) const SOON: Duration = Duration::from_secs(1);
 
-/// How many logins, and how many webhooks, are handled at once.
+/// The most logins, and the most webhooks, handled at once.
 const FEW: usize = 64;
-/// How many plans, and how many pushes, are handled at once: each may hold a whole source in
-/// memory.
+/// The most plans, and the most pushes, handled at once. Each may hold a whole source in memory.
 const HEAVY: usize = 4;
 
 /// The class of a request.
@@ -107,9 +106,8 @@ impl ConcurrencyLimiter {
     pub fn take(&self, who: &ClientKey) -> Result<ConcurrencyPermit, HttpProblem> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.get(who).copied().unwrap_or_default();
+        // With a single place, the share is still one. Otherwise nobody could ever take it.
         let share = (self.most - self.most / 4).max(1);
-        // taken.values().sum::<usize>() >= self.most {||With a single place, the share is still
-        // one; otherwise nobody could ever take it.
         if own >= share || taken.values().sum::<usize>() >= self.most {
             return Err(overloaded());
         }

@@ -1,7 +1,6 @@
 //! Limits the open connections. If there are too many, the least useful one is closed: idle ones of
 //! strangers first, busy ones of known callers never. A few more connections are reserved for
-//! health checks, which are answered under any load. Start at
-//! `ConnectionLimiter::admit`.
+//! health checks, which are answered under any load. Start at `ConnectionLimiter::admit`.
 
 use super::concurrency::SOON;
 use super::problem::{self, HttpProblem};
@@ -274,7 +273,8 @@ mod tests {
         assert!(stopped(&own[0]) && ![&own[1], &own[2], &other].into_iter().any(stopped));
         let proxied: Vec<_> = (0..10).map(|port| enter(9, port)).collect();
         assert!(!proxied.iter().any(stopped));
-        // Those at work of somebody known stay: the next ones are for health, and not without end.
+        // Busy connections of known callers stay, so new ones are reserved for health checks, up
+        // to a limit.
         let works = |seat: &ConnectionPermit| {
             seat.connection.mark_known();
             InFlightRequest::on(Arc::clone(&seat.connection))

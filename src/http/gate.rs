@@ -136,7 +136,7 @@ impl RequestGate {
         self.sessions.close(headers)
     }
 
-    /// A valid token is always accepted; for invalid ones the answers are limited.
+    /// Returns the grant of a valid token. Invalid tokens are limited by rate, valid ones never.
     fn authenticate(&self, peer: PeerAddress, token: &str) -> Result<TokenGrant, HttpProblem> {
         if let Some(grant) = self.access.by_token(token) {
             return Ok(grant);

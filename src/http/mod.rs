@@ -66,10 +66,10 @@ pub fn document<S: ReadinessCheck>(routes: Vec<Route<S>>) -> Value {
 pub fn complete<S: ReadinessCheck>(routes: Vec<Route<S>>) -> (Vec<Route<S>>, Value) {
     // The document describes the route that returns it, so it can only be filled in afterwards.
     let kept: Arc<OnceLock<Value>> = Arc::default();
-    let told = Arc::clone(&kept);
+    let shown = Arc::clone(&kept);
     let mut all = health::routes();
     all.push(health::own_document(async move || {
-        Ok::<_, HttpProblem>(Json(told.get().cloned().unwrap_or_default()))
+        Ok::<_, HttpProblem>(Json(shown.get().cloned().unwrap_or_default()))
     }));
     all.extend(routes);
     let document = openapi::document(&all);

@@ -190,12 +190,12 @@ fn security(about: &RouteSpec) -> Value {
 }
 
 fn problem_response(kinds: &[&ProblemKind]) -> Value {
-    let said: Vec<String> = kinds
+    let titles: Vec<String> = kinds
         .iter()
         .map(|kind| format!("`{}`: {}.", kind.code, kind.title))
         .collect();
     json!({
-        "description": said.join(" "),
+        "description": titles.join(" "),
         "content": {MEDIA_TYPE: {"schema": {"$ref": format!("#{SCHEMAS}/Problem")}}},
     })
 }

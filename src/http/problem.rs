@@ -101,7 +101,7 @@ pub struct ProblemDetails {
     /// The id of the request in the daemon's log.
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
     request: Option<String>,
-    /// What more there is to it.
+    /// Additional members, depending on the code.
     #[serde(flatten)]
     extensions: Map<String, Value>,
 }

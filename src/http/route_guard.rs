@@ -101,7 +101,7 @@ impl RouteGuard {
             same_site::require_same_site(&parts, self.gate.url.as_deref())?;
         }
         let body = self.read(&who, &parts, body).await?;
-        // Only now: a request whose body is still arriving keeps no place.
+        // Only now: a request whose body is still arriving takes no place.
         let place = self.acquire_permit(&who)?;
         if let Some(caller) = caller.as_ref().filter(|it| it.csrf.is_some()) {
             check_form(caller, &parts, &body).await?;
@@ -200,16 +200,16 @@ impl RouteGuard {
             BodySizeLimit::Usual => self.gate.limits.body,
             BodySizeLimit::Tree => self.gate.limits.tree,
         };
-        // A body that says itself that it is too large is refused before it is sent.
-        let told = parts.headers.get(header::CONTENT_LENGTH);
-        let told = told.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if told.is_some_and(|length| length > limit) {
+        // A body that is declared too large is refused before it is sent.
+        let length = parts.headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
         let room = RequestClass::of(&self.spec);
-        let patience = room.body_timeout(self.gate.limits.timeout);
+        let timeout = room.body_timeout(self.gate.limits.timeout);
         let arrivals = self.gate.bodies.get(room);
-        arrivals.read(who.clone(), body, limit, patience).await
+        arrivals.read(who.clone(), body, limit, timeout).await
     }
 
     async fn run_with_timeout(

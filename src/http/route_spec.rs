@@ -1,16 +1,17 @@
-//! What the table of routes says of each.
+//! The description of a route: who may use it, what it accepts, and its part of the OpenAPI
+//! document.
 
 use super::operation::OperationBuilder;
 use super::role::Permission;
 use axum::http::Method;
 use serde_json::Value;
 
-/// What one needs to be let through.
+/// What a caller needs to use a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccessRequirement {
     /// Nothing.
     Public,
-    /// To be somebody, whoever it is.
+    /// A valid token or session, with any role.
     Authenticated,
     /// A role with this permission.
     Permission(Permission),
@@ -22,74 +23,73 @@ impl From<Permission> for AccessRequirement {
     }
 }
 
-/// Who reads the answers.
+/// Who reads the responses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteAudience {
-    /// Programs; it stands in the OpenAPI document.
+    /// Programs. The route is part of the OpenAPI document.
     Program,
-    /// People with a browser: without a session they are sent to the login.
+    /// People with a browser. Without a session they are redirected to the login page.
     Person,
 }
 
-/// How much the body of a request may weigh.
+/// The largest body of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BodySizeLimit {
-    /// As `serve.limits.body` has it.
+    /// `serve.limits.body`.
     Usual,
-    /// As `serve.limits.tree` has it; few at once.
+    /// `serve.limits.tree`. Only a few such requests are handled at once.
     Tree,
 }
 
-/// What the table says of a route.
+/// An entry of the table of routes, without its handler.
 #[derive(Clone, Debug)]
 pub struct RouteSpec {
     /// The method; `GET` also answers `HEAD`.
     pub method: Method,
-    /// The path, parameters as `{name}`. `{source}` is held against the sources of the token.
+    /// The path, with parameters as `{name}`. `{source}` is checked against the sources of the
+    /// token.
     pub path: &'static str,
-    /// The name of the operation in the document.
+    /// The id of the operation in the OpenAPI document.
     pub id: &'static str,
     pub needs: AccessRequirement,
-    /// Who reads the answers.
     pub audience: RouteAudience,
-    /// In a few words.
+    /// A few words for the OpenAPI document.
     pub summary: &'static str,
-    /// In whole sentences, Markdown.
+    /// Full sentences for the OpenAPI document, in Markdown.
     pub description: &'static str,
-    /// How much the body may weigh.
     pub weight: BodySizeLimit,
-    /// Whether it answers under load too: health.
+    /// Whether it is answered under any load, like a health check.
     pub exempt_from_limits: bool,
-    /// Whether a token for some sources may come here although the path names none: the handler
-    /// shows it only what is its own.
+    /// Whether a token for certain sources may use it although the path names no source. The
+    /// handler then shows only what belongs to these sources.
     pub filters_by_source: bool,
-    /// Whether the answer takes its time: no time limit.
+    /// Whether it has no time limit.
     pub no_timeout: bool,
-    /// Whether the handler itself sees to it that an act with a key is done once.
+    /// Whether the handler itself makes sure that an act with an idempotency key is done once.
     pub handles_idempotency: bool,
     pub example_body: Option<Value>,
-    /// An example of the answer.
+    /// An example of the response.
     pub example: Option<Value>,
-    /// Codes of problems of its own.
+    /// The problems that only this route can answer with.
     pub problems: Vec<&'static super::problem::ProblemKind>,
     pub(super) describe: fn(&mut OperationBuilder<'_>),
 }
 
 impl RouteSpec {
-    /// Whether it changes something, so that an idempotency key makes sense.
+    /// Whether it changes something, so that it accepts an idempotency key.
     pub fn is_act(&self) -> bool {
         !self.method.is_safe()
             && matches!(self.needs, AccessRequirement::Permission(may) if may.allows_changes())
     }
 }
 
-/// The path of [`HealthReply`].
+/// The path of the health check.
 pub(super) const HEALTH: &str = "/healthz";
 
-/// The path of readiness.
+/// The path of the readiness check.
 pub(super) const READY: &str = "/readyz";
 
-/// Whether a path is answered also when there is room for nothing else.
+/// Whether a path is answered even if every other request is refused.
 pub(super) fn is_vital(path: &str) -> bool {
     matches!(path, HEALTH | READY)
 }

@@ -107,10 +107,10 @@ impl HttpServer {
             }
         });
         let connections = ConnectionLimiter::new(self.limits, &self.proxies);
-        let door = AcceptorLayer {
+        let layer = AcceptorLayer {
             certificate: self.certificate.clone(),
             connections: Arc::clone(&connections),
-            patience: self.header_timeout,
+            first_bytes_timeout: self.header_timeout,
         };
         let listening = axum_server::from_tcp(self.listener).map_err(ServerError::Broken)?;
         let mut listening = listening.handle(handle);
@@ -120,10 +120,10 @@ impl HttpServer {
         let result = if let Some(certificate) = self.certificate {
             let tls =
                 RustlsAcceptor::new(certificate.config).handshake_timeout(self.header_timeout);
-            listening.acceptor(door.wrap(tls)).serve(app).await
+            listening.acceptor(layer.wrap(tls)).serve(app).await
         } else {
             let plain = DefaultAcceptor::new();
-            listening.acceptor(door.wrap(plain)).serve(app).await
+            listening.acceptor(layer.wrap(plain)).serve(app).await
         };
         // If the server failed by itself, the task would wait for a stop that never comes.
         ending.abort();
@@ -133,7 +133,7 @@ impl HttpServer {
 
 fn tune(listening: &mut Listening<SocketAddr>, headers_in: Duration) {
     let builder = listening.http_builder();
-    // A client that sends its headers byte by byte would otherwise keep the connection for ever.
+    // A client that sends its headers byte by byte would otherwise keep the connection open.
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -155,19 +155,19 @@ fn tune(listening: &mut Listening<SocketAddr>, headers_in: Duration) {
 struct AcceptorLayer {
     certificate: Option<ServerCertificate>,
     connections: Arc<ConnectionLimiter>,
-    patience: Duration,
+    first_bytes_timeout: Duration,
 }
 
 impl AcceptorLayer {
     fn wrap<A>(self, inner: A) -> LimitedAcceptor<A> {
-        LimitedAcceptor { door: self, inner }
+        LimitedAcceptor { layer: self, inner }
     }
 }
 
 /// An acceptor behind the connection limit.
 #[derive(Clone)]
 struct LimitedAcceptor<A> {
-    door: AcceptorLayer,
+    layer: AcceptorLayer,
     inner: A,
 }
 
@@ -185,7 +185,7 @@ where
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let peer = stream.peer_addr().ok();
-        let connections = &self.door.connections;
+        let connections = &self.layer.connections;
         let Some(seat) = peer.and_then(|peer| connections.admit(peer)) else {
             let what = "closed a connection: the limit of `serve.limits` is reached";
             let address = peer.map(|peer| peer.ip());
@@ -194,10 +194,10 @@ where
             }
             return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
         };
-        if let Some(certificate) = &self.door.certificate {
+        if let Some(certificate) = &self.layer.certificate {
             certificate.refresh();
         }
-        let patience = self.door.patience;
+        let timeout = self.layer.first_bytes_timeout;
         // Small responses are sent at once.
         let _ = stream.set_nodelay(true);
         let accepted = self.inner.accept(stream, service);
@@ -209,7 +209,7 @@ where
                 () = stop.cancelled() => return Err(io::ErrorKind::ConnectionAborted.into()),
             };
             Ok((
-                TimeoutStream::new(stream, patience, STALL_TIMEOUT, seat),
+                TimeoutStream::new(stream, timeout, STALL_TIMEOUT, seat),
                 service,
             ))
         })

@@ -53,11 +53,11 @@ impl LoginSessions {
         grant: &TokenGrant,
         now: Instant,
     ) -> Result<HeaderValue, String> {
-        let told = |error| format!("the system provides no random numbers: {error}");
-        let id = random_secret().map_err(told)?;
+        let failed = |error| format!("the system provides no random numbers: {error}");
+        let id = random_secret().map_err(failed)?;
         let session = LoginSession {
             token: grant.hash,
-            csrf: random_secret().map_err(told)?.into(),
+            csrf: random_secret().map_err(failed)?.into(),
             since: now,
             used: now,
         };
@@ -180,7 +180,7 @@ mod tests {
         grant: TokenGrant,
     }
 
-    fn scene() -> SessionFixture {
+    fn fixture() -> SessionFixture {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("tokens");
         let (grant, _) = TokenGrant::create("ada", Role::Operator, None, None).expect("a token");
@@ -205,18 +205,18 @@ mod tests {
 
     #[test]
     fn a_session_ends_idle_at_its_time_by_logout_and_with_its_token() {
-        let scene = scene();
+        let fixture = fixture();
         let sessions = LoginSessions::new(true);
         let start = Instant::now();
         let open = || {
             carried(
                 &sessions
-                    .open(&HeaderMap::new(), &scene.grant, start)
+                    .open(&HeaderMap::new(), &fixture.grant, start)
                     .expect("a session"),
             )
         };
         let alive = |headers: &HeaderMap, after: Duration| {
-            let caller = sessions.caller(headers, &scene.access, start + after);
+            let caller = sessions.caller(headers, &fixture.access, start + after);
             caller.is_some()
         };
         let one = open();
@@ -231,16 +231,16 @@ mod tests {
         assert!(gone.to_str().is_ok_and(|text| text.contains("Max-Age=0")));
         assert!(!alive(&three, Duration::ZERO));
         let four = open();
-        std::fs::write(&scene.path, "# nobody\n").expect("the file");
+        std::fs::write(&fixture.path, "# nobody\n").expect("the file");
         assert!(!alive(&four, Duration::ZERO));
     }
 
     #[test]
     fn the_cookie_is_for_this_host_and_no_script() {
-        let scene = scene();
+        let fixture = fixture();
         let cookie = |secure| {
             let cookie =
-                LoginSessions::new(secure).open(&HeaderMap::new(), &scene.grant, Instant::now());
+                LoginSessions::new(secure).open(&HeaderMap::new(), &fixture.grant, Instant::now());
             cookie
                 .expect("a session")
                 .to_str()
@@ -258,14 +258,14 @@ mod tests {
 
     #[test]
     fn a_form_carries_its_own_sessions_token() {
-        let scene = scene();
+        let fixture = fixture();
         let sessions = LoginSessions::new(false);
         let headers = carried(
             &sessions
-                .open(&HeaderMap::new(), &scene.grant, Instant::now())
+                .open(&HeaderMap::new(), &fixture.grant, Instant::now())
                 .expect("a session"),
         );
-        let caller = sessions.caller(&headers, &scene.access, Instant::now());
+        let caller = sessions.caller(&headers, &fixture.access, Instant::now());
         let caller = caller.expect("a caller");
         let csrf = caller.csrf.clone().expect("a token");
         assert!(csrf_matches(&caller, &csrf) && !csrf_matches(&caller, ""));

@@ -19,7 +19,7 @@ pub(super) struct TimeoutStream<T> {
     inner: T,
     /// How much of [`PREFACE`] was read; `None` once the protocol is known.
     preface_read: Option<usize>,
-    patience: Duration,
+    stall_timeout: Duration,
     first_bytes_timer: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -27,11 +27,11 @@ pub(super) struct TimeoutStream<T> {
 }
 
 impl<T> TimeoutStream<T> {
-    pub fn new(inner: T, first: Duration, patience: Duration, seat: ConnectionPermit) -> Self {
+    pub fn new(inner: T, first: Duration, stall_timeout: Duration, seat: ConnectionPermit) -> Self {
         Self {
             inner,
             preface_read: Some(0),
-            patience,
+            stall_timeout,
             first_bytes_timer: Box::pin(sleep(first)),
             stalled: None,
             stop: Box::pin(seat.stop().cancelled_owned()),
@@ -66,7 +66,7 @@ impl<T> TimeoutStream<T> {
         if self.stop.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
         }
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.stall_timeout;
         let stalled = self
             .stalled
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

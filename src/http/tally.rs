@@ -45,7 +45,7 @@ impl LogTallies {
             loop {
                 tokio::time::sleep(MINUTE).await;
                 match all.take(what) {
-                    Some(told) => tracing::info!("{told}"),
+                    Some(summary) => tracing::info!("{summary}"),
                     None => return,
                 }
             }

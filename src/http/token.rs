@@ -32,7 +32,7 @@ impl TokenHash {
     fn parse(text: &str) -> Option<Self> {
         let hex = text.strip_prefix("sha256:")?;
         let mut bytes = [0; 32];
-        // !hex.is_ascii() {||Non-ASCII bytes would make the pairs below invalid UTF-8.
+        // Non-ASCII bytes would make the pairs below invalid UTF-8.
         if hex.len() != 64 || !hex.is_ascii() {
             return None;
         }
@@ -176,9 +176,10 @@ pub fn parse(text: &str) -> Result<Vec<TokenGrant>, (usize, String)> {
             continue;
         }
         let grant = TokenGrant::parse(line).map_err(|error| (number, error))?;
-        // With one token for two people, the audit log would name the wrong one.
+        // If two people share a token, the audit log may name the wrong one.
         if let Some(other) = grants.iter().find(|other| other.hash == grant.hash) {
-            return Err((number, format!("a second token for `{}`", other.name)));
+            let message = format!("`{}` already uses this token; create a new one", other.name);
+            return Err((number, message));
         }
         grants.push(grant);
     }
@@ -271,7 +272,7 @@ mod tests {
             (&format!("ada viewer sha256:{hash} sources="), "names"),
             (
                 &format!("a viewer sha256:{hash}\nb viewer sha256:{hash}"),
-                "a second token for `a`",
+                "`a` already uses this token; create a new one",
             ),
         ];
         for (text, part) in cases {

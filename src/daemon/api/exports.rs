@@ -1,7 +1,8 @@
 //! The first approval of an export, and the report of its faulty rows.
 
-use super::{MAX_REASON_LENGTH, NOT_BLANK, require_reason, require_visible_source};
+use super::{SourceParam, require_reason, require_visible_source};
 use crate::daemon::handle::DaemonHandle;
+use crate::document::ExportApproval;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{
     Caller, JsonBody, NoContentResponse, OperationBuilder, OperationOutput, PathParams, Permission,
@@ -10,25 +11,7 @@ use crate::http::{
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::json;
-
-/// A source by name.
-#[derive(Debug, Deserialize, JsonSchema)]
-struct ExportSourceParam {
-    /// The name of the source in the configuration.
-    source: String,
-}
-
-/// An approval of a source.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ExportApproval {
-    /// The reason, for the audit log.
-    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
-    reason: String,
-}
 
 /// The report of the faulty rows, as CSV.
 #[derive(Debug)]
@@ -57,24 +40,24 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn approve(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
-    PathParams(ExportSourceParam { source }): PathParams<ExportSourceParam>,
-    JsonBody(beginning): JsonBody<ExportApproval>,
+    PathParams(SourceParam { source }): PathParams<SourceParam>,
+    JsonBody(approval): JsonBody<ExportApproval>,
 ) -> Result<NoContentResponse, HttpProblem> {
-    approve_export(&door, &caller, &source, &beginning.reason).await?;
+    approve_export(&handle, &caller, &source, &approval.reason).await?;
     Ok(NoContentResponse)
 }
 
 /// Approves an export in the name of the caller.
 pub(in crate::daemon) async fn approve_export(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: &Caller,
     source: &str,
     why: &str,
 ) -> Result<(), HttpProblem> {
-    let daemon = door.daemon()?;
-    let setup = door.setup()?;
+    let daemon = handle.daemon()?;
+    let setup = handle.setup()?;
     require_visible_source(&setup.config, caller, source)?;
     let why = require_reason(why)?.to_owned();
     // `approvers` of the configuration narrows the role: a token with the right to approve is not
@@ -88,7 +71,7 @@ pub(in crate::daemon) async fn approve_export(
         return Err(HttpProblem::new(problem::WRONG_STATE, why));
     }
     let (name, of) = (caller.name.to_string(), source.to_owned());
-    let begun = door
+    let begun = handle
         .query_store(move |store| async move {
             // An export that was accepted before needs no approval, and asking for one would
             // suggest that it waited.
@@ -110,13 +93,13 @@ pub(in crate::daemon) async fn approve_export(
 }
 
 async fn report(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
-    PathParams(ExportSourceParam { source }): PathParams<ExportSourceParam>,
+    PathParams(SourceParam { source }): PathParams<SourceParam>,
 ) -> Result<ExportReport, HttpProblem> {
-    require_visible_source(&door.setup()?.config, &caller, &source)?;
+    require_visible_source(&handle.setup()?.config, &caller, &source)?;
     let of = source.clone();
-    let kept = door
+    let kept = handle
         .query_store(move |store| async move { store.report(&of).await })
         .await?;
     let csv = kept.ok_or_else(|| HttpProblem::not_found("the last export had no faulty rows"))?;

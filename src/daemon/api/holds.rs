@@ -1,11 +1,10 @@
 //! Holds: what waits for a person, and the approval. The page calls `approve_hold` too.
 
-use super::{MAX_REASON_LENGTH, NOT_BLANK, require_reason};
+use super::require_reason;
 use crate::daemon::handle::DaemonHandle;
-use crate::document::HoldView;
+use crate::document::{HoldApproval, HoldView};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
-use crate::kinds;
 use crate::model::Key;
 use axum::Json;
 use axum::extract::State;
@@ -24,25 +23,6 @@ struct HoldList {
 struct HoldParam {
     /// The id of the hold: 16 hexadecimal digits, as shown in the plan.
     hold: String,
-}
-
-/// An approval of a hold.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct HoldApproval {
-    /// The reason, for the audit log.
-    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
-    reason: String,
-    /// Approve only these resources, such as `User/u-1`. Default: the whole hold.
-    #[serde(default)]
-    #[schemars(inner(regex(pattern = resource_pattern())))]
-    only: Vec<String>,
-}
-
-/// The pattern of a resource, for the OpenAPI document.
-fn resource_pattern() -> String {
-    let kinds: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
-    format!("^({})/.", kinds.join("|"))
 }
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
@@ -64,10 +44,10 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn holds(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
 ) -> Result<Json<HoldList>, HttpProblem> {
-    let items = door
+    let items = handle
         .query(move |daemon| async move {
             daemon
                 .board
@@ -79,24 +59,24 @@ async fn holds(
 }
 
 async fn approve(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(HoldParam { hold }): PathParams<HoldParam>,
     JsonBody(decision): JsonBody<HoldApproval>,
 ) -> Result<NoContentResponse, HttpProblem> {
-    approve_hold(&door, caller, hold, &decision.reason, &decision.only).await?;
+    approve_hold(&handle, caller, hold, &decision.reason, &decision.only).await?;
     Ok(NoContentResponse)
 }
 
 /// Approves a hold in the name of the caller.
 pub(in crate::daemon) async fn approve_hold(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: Caller,
     hold: String,
     why: &str,
     only: &[String],
 ) -> Result<(), HttpProblem> {
-    let daemon = door.daemon()?;
+    let daemon = handle.daemon()?;
     let why = require_reason(why)?.to_owned();
     // `approvers` of the configuration narrows the role: a token with the right to approve is not
     // enough.
@@ -107,7 +87,7 @@ pub(in crate::daemon) async fn approve_hold(
     // Looked up among the holds that the caller may see, so that an id of another source looks like
     // one that does not exist.
     let (seen, id) = (caller.clone(), hold.clone());
-    let all = door
+    let all = handle
         .query(move |daemon| async move {
             daemon
                 .board
@@ -144,16 +124,17 @@ pub(in crate::daemon) async fn approve_hold(
         return Err(HttpProblem::new(problem::INVALID, message));
     }
     let name = caller.name.to_string();
-    door.query_store(move |store| async move {
-        if only.is_empty() {
-            return store.approve_hold(&hold, None, &name, &why).await;
-        }
-        for key in &only {
-            store.approve_hold(&hold, Some(key), &name, &why).await?;
-        }
-        Ok(())
-    })
-    .await?;
+    handle
+        .query_store(move |store| async move {
+            if only.is_empty() {
+                return store.approve_hold(&hold, None, &name, &why).await;
+            }
+            for key in &only {
+                store.approve_hold(&hold, Some(key), &name, &why).await?;
+            }
+            Ok(())
+        })
+        .await?;
     // After the record is committed: the pass must find it.
     daemon.current.request_pass(&view.source, "approved");
     Ok(())

@@ -9,6 +9,7 @@ use super::require_visible_source;
 use crate::config::{Config, Source};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::push::ImportReplies;
+use crate::daemon::state_document::suspension;
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::document::PassOutcome;
 use crate::feed::{self, format::ExportFormat};
@@ -55,7 +56,7 @@ struct ImportKindParam {
     kind: String,
 }
 
-/// How it is taken.
+/// How a push is processed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ImportQuery {
@@ -108,20 +109,20 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn import(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(about): PathParams<ImportKindParam>,
     QueryParams(asked): QueryParams<ImportQuery>,
     headers: HeaderMap,
     sent: PushBody,
 ) -> Result<PushResponse, HttpProblem> {
-    let daemon = Arc::clone(door.daemon()?);
+    let daemon = Arc::clone(handle.daemon()?);
     let setup = daemon.current.get();
     let source = select_source(&setup.config, &caller, &about, &asked)?;
     let name = source.name.to_string();
     let of = name.clone();
-    let suspended = door
-        .query(move |daemon| async move { daemon.board.suspension(&of).await })
+    let suspended = handle
+        .query_store(move |store| async move { suspension(&store, &of).await })
         .await?;
     // Refused before it is stored: a push that waits for the end of a suspension would look
     // accepted.
@@ -136,7 +137,7 @@ async fn import(
         .any(|value| value.to_ascii_lowercase().contains("respond-async"));
     let (by, atomic) = (caller.name.to_string(), asked.atomic);
     let source = source.clone();
-    let ((id, again), many) = door
+    let ((id, again), many) = handle
         .query_store(move |store| async move {
             // A body that cannot be read is refused now, while its sender listens.
             let records = count_records(&source, &sent)?;
@@ -159,18 +160,17 @@ async fn import(
             Ok::<_, crate::daemon::handle::HandlerError>((id, records > MAX_SYNC_RECORDS))
         })
         .await?;
-    daemon
-        .current
-        // Also for a repetition: the first one may have been stored by a replica that died before
-        // its pass.
-        .request_pass(&name, &format!("pushed by {}", caller.name));
+    // Also for a repetition: the first one may have been stored by a replica that died before its
+    // pass.
+    let trigger = format!("pushed by {}", caller.name);
+    daemon.current.request_pass(&name, &trigger);
     if later || many {
-        let view = import_view(&find_import(&door, id).await?);
+        let view = import_view(&find_import(&handle, id).await?);
         return Ok(PushResponse(PushReply::Later(Box::new(view)), again));
     }
-    let patience = setup.config.serve.limits.timeout;
-    let told = wait_for_reply(&door, &daemon.replies, id, Instant::now() + patience).await?;
-    Ok(PushResponse(told, again))
+    let deadline = Instant::now() + setup.config.serve.limits.timeout;
+    let reply = wait_for_reply(&handle, &daemon.replies, id, deadline).await?;
+    Ok(PushResponse(reply, again))
 }
 
 /// The source that is meant: a pushed one whose mapping has such records.
@@ -233,7 +233,7 @@ fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
             .help("send a list of objects: `[{…}]`");
         return Err(diagnostic_problem(problem::NOT_A_LIST, &why));
     }
-    // Form before content: of a truncated body any other error may be only a consequence.
+    // Form before content: if a body is truncated, any other error may be only a consequence.
     for (code, kind) in FORM_PROBLEMS.iter().chain(CONTENT_PROBLEMS) {
         let mut found = read.diagnostics.iter();
         if let Some(found) = found.find(|found| found.key.is_none() && found.code == *code) {
@@ -277,7 +277,7 @@ fn import_id(taken: ImportReceipt) -> Result<(String, bool), HttpProblem> {
         )),
         ImportReceipt::QueueFull(waiting) => {
             let why = format!(
-                "{waiting} imports of this source are queued or held; decide about them first"
+                "{waiting} imports of this source are queued or held; decide on them first"
             );
             let later = Duration::from_mins(1);
             Err(HttpProblem::new(problem::UNAVAILABLE, why).retry_after(later))
@@ -287,7 +287,7 @@ fn import_id(taken: ImportReceipt) -> Result<(String, bool), HttpProblem> {
 
 /// The answer, or where it will be if it takes too long.
 async fn wait_for_reply(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     replies: &ImportReplies,
     id: String,
     until: Instant,
@@ -297,7 +297,7 @@ async fn wait_for_reply(
         // Before the look into the database: an answer that comes between the look and the wait
         // then ends the wait.
         answers.mark_unchanged();
-        let import = find_import(door, id.clone()).await?;
+        let import = find_import(handle, id.clone()).await?;
         if import.state.is_over() {
             return finished_reply(&import);
         }
@@ -310,8 +310,8 @@ async fn wait_for_reply(
     }
 }
 
-async fn find_import(door: &DaemonHandle, id: String) -> Result<StoredImport, HttpProblem> {
-    let import = door
+async fn find_import(handle: &DaemonHandle, id: String) -> Result<StoredImport, HttpProblem> {
+    let import = handle
         .query_store(move |store| async move { store.import(&id).await })
         .await?;
     import.ok_or_else(|| HttpProblem::not_found("no import with this id; it may have expired"))
@@ -339,11 +339,11 @@ fn finished_reply(import: &StoredImport) -> Result<PushReply, HttpProblem> {
 }
 
 async fn show_import(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(ImportParam { id }): PathParams<ImportParam>,
 ) -> Result<Json<ImportView>, HttpProblem> {
-    let import = find_import(&door, id).await?;
+    let import = find_import(&handle, id).await?;
     if !caller.may_access_source(&import.source) {
         return Err(HttpProblem::not_found(""));
     }

@@ -15,7 +15,7 @@ mod webhooks;
 
 pub(super) use request::require_visible_source;
 
-use request::{MAX_REASON_LENGTH, NOT_BLANK, require_max_length, require_reason};
+use request::{SourceParam, require_max_length, require_reason};
 
 use super::handle::DaemonHandle;
 use super::metrics;

@@ -46,13 +46,13 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn plan(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     JsonBody(wanted): JsonBody<RemotePlanRequest>,
 ) -> Result<Json<RemotePlanReply>, HttpProblem> {
-    let source = select_source(&door.setup()?.config, &caller, wanted.source.as_deref())?;
+    let source = select_source(&handle.setup()?.config, &caller, wanted.source.as_deref())?;
     let reads = caller.may(Permission::Read);
-    let planned = door
+    let planned = handle
         .query(move |daemon| async move {
             let setup = daemon.current.get();
             let config = &setup.config;
@@ -60,7 +60,7 @@ async fn plan(
                 store: &daemon.store,
                 turns: &daemon.turns,
                 config,
-                patience: PlanDeadline::new(config.serve.limits.plan),
+                deadline: PlanDeadline::new(config.serve.limits.plan),
             };
             let made = planner.make_plan(&source, wanted, reads).await;
             made.map_err(|problem| {
@@ -113,7 +113,7 @@ struct RemotePlanner<'a> {
     store: &'a Store,
     turns: &'a PassTurns,
     config: &'a Config,
-    patience: PlanDeadline,
+    deadline: PlanDeadline,
 }
 
 impl RemotePlanner<'_> {
@@ -183,11 +183,11 @@ impl RemotePlanner<'_> {
         }
         // The tree is built before the turn, so that decoding a large upload delays no pass.
         let tree = Tree::of_sent(read);
-        let _turn = self.patience.acquire_turn(self.turns).await?;
-        let stop = self.patience.stop.clone();
+        let _turn = self.deadline.acquire_turn(self.turns).await?;
+        let stop = self.deadline.stop.clone();
         reconcile::plan_submitted_tree(self.config, at, tree, stop, self.store)
             .await
-            .map_err(|error| self.patience.pass_problem(error))
+            .map_err(|error| self.deadline.pass_problem(error))
     }
 
     async fn plan_revision(
@@ -212,16 +212,16 @@ impl RemotePlanner<'_> {
         let place = place.at(&revision);
         let fetched =
             git::fetch(&place, &self.config.cache).map_err(|error| fetch_problem(&error))?;
-        let _turn = self.patience.acquire_turn(self.turns).await?;
+        let _turn = self.deadline.acquire_turn(self.turns).await?;
         let request = PassRequest {
             source: Some(source.name.to_string()),
             at_revision: Some((source.name.to_string(), fetched.revision)),
             // Password files belong to the daemon; a proposal must not be able to use them.
             ignores_passwords: true,
-            stop: self.patience.stop.clone(),
+            stop: self.deadline.stop.clone(),
             ..PassRequest::default()
         };
-        let refused = |error| self.patience.pass_problem(error);
+        let refused = |error| self.deadline.pass_problem(error);
         // Read in full, because what was remembered of the source belongs to another commit.
         let mut pass = Pass::read_in_full(self.config, request).map_err(refused)?;
         let plan = pass.plan(at, self.store, &[]).await.map_err(refused)?;

@@ -219,7 +219,7 @@ pub(in crate::daemon) fn find_kind(name: &str) -> Result<&'static Kind, HttpProb
 }
 
 async fn resources(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<KindParam>,
     QueryParams(filter): QueryParams<ResourceFilter>,
 ) -> Result<Json<ResourcePage>, HttpProblem> {
@@ -236,7 +236,7 @@ async fn resources(
         StatusFilter::Inactive => "inactive",
     });
     let (records, next) =
-        search_resources(&door, kind, filter.q, status, filter.after, limit).await?;
+        search_resources(&handle, kind, filter.q, status, filter.after, limit).await?;
     Ok(Json(ResourcePage {
         items: records.iter().map(Into::into).collect(),
         next,
@@ -245,55 +245,56 @@ async fn resources(
 
 /// A page of the search, and where the next one starts.
 pub(in crate::daemon) async fn search_resources(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     kind: KindId,
     words: Option<String>,
     status: Option<&'static str>,
     after: Option<String>,
     limit: u32,
 ) -> Result<(Vec<StoredResource>, Option<String>), HttpProblem> {
-    door.query_store(move |store| async move {
-        let wanted = SearchQuery {
-            words: words.as_deref(),
-            status,
-            after: after.as_deref(),
-            limit,
-        };
-        let ids = store.search(kind, &wanted).await?;
-        // A full page may be the last one; then the next is empty. Counting all matches would cost
-        // more.
-        let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
-        let mut records = Vec::new();
-        for id in &ids {
-            // A resource that was deleted since the search is left out.
-            records.extend(store.record(&Key::new(kind, id)).await?);
-        }
-        Ok::<_, StoreError>((records, next.flatten()))
-    })
-    .await
+    handle
+        .query_store(move |store| async move {
+            let wanted = SearchQuery {
+                words: words.as_deref(),
+                status,
+                after: after.as_deref(),
+                limit,
+            };
+            let ids = store.search(kind, &wanted).await?;
+            // A full page may be the last one; then the next is empty. Counting all matches would
+            // cost more.
+            let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
+            let mut records = Vec::new();
+            for id in &ids {
+                // A resource that was deleted since the search is left out.
+                records.extend(store.record(&Key::new(kind, id)).await?);
+            }
+            Ok::<_, StoreError>((records, next.flatten()))
+        })
+        .await
 }
 
 async fn resource(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
 ) -> Result<Json<ResourceDocument>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist"));
-    let record = door
+    let record = handle
         .query_store(move |store| async move { store.record(&key).await })
         .await?;
     Ok(Json(ResourceDocument::from(&record.ok_or(missing)?)))
 }
 
 async fn history(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
     QueryParams(earlier): QueryParams<HistoryQuery>,
 ) -> Result<Json<HistoryPage>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let before = earlier.before.unwrap_or(i64::MAX);
     let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
-    let changes = door
+    let changes = handle
         .query_store(
             move |store| async move { store.history_before(Some(&key), before, limit).await },
         )
@@ -307,23 +308,23 @@ async fn history(
 }
 
 async fn why(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
 ) -> Result<Json<ProvenanceDocument>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
-    let told = door
+    let provenance = handle
         .query_store(move |store| async move { reconcile::provenance(None, &store, &key).await })
         .await?;
-    Ok(Json(ProvenanceDocument::from(&told.ok_or(missing)?)))
+    Ok(Json(ProvenanceDocument::from(&provenance.ok_or(missing)?)))
 }
 
 async fn runs(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     QueryParams(limit): QueryParams<LimitQuery>,
 ) -> Result<Json<RunList>, HttpProblem> {
     let limit = limit.rows();
-    let runs = door
+    let runs = handle
         .query_store(move |store| async move { store.runs(limit).await })
         .await?;
     let items = runs.into_iter().map(Into::into).collect();
@@ -331,10 +332,10 @@ async fn runs(
 }
 
 async fn run(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<RunParam>,
 ) -> Result<Json<RunDocument>, HttpProblem> {
-    let run = door
+    let run = handle
         .query_store(move |store| async move { store.run(of.run).await })
         .await?;
     let run = run.ok_or_else(|| HttpProblem::not_found(format!("no run {}", of.run)))?;
@@ -342,36 +343,36 @@ async fn run(
 }
 
 async fn run_changes(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<RunParam>,
     QueryParams(cursor): QueryParams<ChangeCursor>,
 ) -> Result<Json<ChangePage>, HttpProblem> {
     let (after, limit) = cursor.bounds()?;
     let run = of.run;
-    let changes = door
+    let changes = handle
         .query_store(move |store| async move { store.changes_of(run, after, limit).await })
         .await?;
     Ok(Json(ChangePage::from_records(changes, after)))
 }
 
 async fn changes(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     QueryParams(cursor): QueryParams<ChangeCursor>,
 ) -> Result<Json<ChangePage>, HttpProblem> {
     let (after, limit) = cursor.bounds()?;
-    let changes = door
+    let changes = handle
         .query_store(move |store| async move { store.changes_after(after, limit).await })
         .await?;
     Ok(Json(ChangePage::from_records(changes, after)))
 }
 
 async fn acts(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     _: Caller,
     QueryParams(limit): QueryParams<LimitQuery>,
 ) -> Result<Json<ActList>, HttpProblem> {
     let limit = limit.rows();
-    let items = door
+    let items = handle
         .query(move |daemon| async move { daemon.board.acts(limit).await })
         .await?;
     Ok(Json(ActList { items }))

@@ -1,9 +1,20 @@
-//! Checks that all requests share: which sources a caller sees, and how long texts may be.
+//! What requests share: the source in their path, which sources a caller sees, and how long texts
+//! may be.
 
 use crate::config::Config;
 use crate::diagnostic::none_called;
+use crate::document::MAX_REASON_LENGTH;
 use crate::http::Caller;
 use crate::http::problem::{self, HttpProblem};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A source by name.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct SourceParam {
+    /// The name of the source in the configuration.
+    pub(super) source: String,
+}
 
 /// Fails unless the source is configured and the caller may see it.
 pub(in crate::daemon) fn require_visible_source(
@@ -22,11 +33,6 @@ pub(in crate::daemon) fn require_visible_source(
     let why = none_called("source", source, seen);
     Err(HttpProblem::not_found(why))
 }
-
-/// The most characters of a reason.
-pub(super) const MAX_REASON_LENGTH: usize = 2000;
-/// A pattern for a reason that is not blank. `trim` also removes U+0085, which `\s` does not match.
-pub(super) const NOT_BLANK: &str = r"[^\s\u0085]";
 
 /// Checks the reason of an act, which must not be blank.
 pub(super) fn require_reason(given: &str) -> Result<&str, HttpProblem> {

@@ -2,13 +2,14 @@
 //! act is recorded with a name and a reason. The page calls the same functions.
 
 use super::records::LimitQuery;
-use super::{
-    MAX_REASON_LENGTH, NOT_BLANK, require_max_length, require_reason, require_visible_source,
-};
+use super::{SourceParam, require_max_length, require_reason, require_visible_source};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::pass_progress::OVERRULE_TRIGGER;
 use crate::daemon::state_document::suspension;
-use crate::document::{DaemonStatus, ReconcileReply, SourceState, SourceView, StoredPlanDocument};
+use crate::document::{
+    ActReason, DaemonStatus, MAX_REASON_LENGTH, ReconcileReply, ReconcileRequest, SourceState,
+    SourceView, StoredPlanDocument,
+};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{
     AcceptedResponse, Caller, JsonBody, NoContentResponse, PathParams, Permission, QueryParams,
@@ -18,38 +19,7 @@ use crate::store::ALL_SOURCES;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// A source by name.
-#[derive(Debug, Deserialize, JsonSchema)]
-struct SourceParam {
-    /// The name of the source in the configuration.
-    source: String,
-}
-
-/// The reason for an act.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ActReason {
-    /// The reason, for the audit log.
-    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
-    reason: String,
-}
-
-/// A request for a pass.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-#[schemars(extend("anyOf" = [
-    {"properties": {"overruleWindow": {"const": false}}},
-    {"properties": {"reason": {"pattern": NOT_BLANK}}, "required": ["reason"]},
-]))]
-struct ReconcileRequest {
-    /// The reason. Required with `overruleWindow`.
-    #[schemars(length(max = MAX_REASON_LENGTH))]
-    reason: String,
-    /// Apply outside the configured windows. The audit log records this.
-    overrule_window: bool,
-}
+use serde::Serialize;
 
 /// Every source, in the order of the configuration.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -114,10 +84,10 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn status(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
 ) -> Result<Json<DaemonStatus>, HttpProblem> {
-    let status = door
+    let status = handle
         .query(move |daemon| async move {
             daemon
                 .board
@@ -129,36 +99,35 @@ async fn status(
 }
 
 async fn sources(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
 ) -> Result<Json<SourceList>, HttpProblem> {
-    let Json(status) = status(State(door), caller).await?;
+    let Json(status) = status(State(handle), caller).await?;
     let items = status.sources;
     Ok(Json(SourceList { items }))
 }
 
 async fn source(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
 ) -> Result<Json<SourceView>, HttpProblem> {
-    require_visible_source(&door.setup()?.config, &caller, &named.source)?;
-    let status =
-        door.query(move |daemon| async move {
-            daemon.board.status(|source| *source == named.source).await
-        })
+    require_visible_source(&handle.setup()?.config, &caller, &named.source)?;
+    let name = named.source;
+    let status = handle
+        .query(move |daemon| async move { daemon.board.status(|source| *source == name).await })
         .await?;
     let found = status.sources.into_iter().next();
     found.map(Json).ok_or_else(|| HttpProblem::not_found(""))
 }
 
 async fn plan(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
 ) -> Result<Json<StoredPlanDocument>, HttpProblem> {
-    require_visible_source(&door.setup()?.config, &caller, &named.source)?;
-    let plan = door
+    require_visible_source(&handle.setup()?.config, &caller, &named.source)?;
+    let plan = handle
         .query_store(move |store| async move { store.last_plan(&named.source).await })
         .await?;
     let plan = plan.ok_or_else(|| HttpProblem::not_found("no plan yet; no pass has run"))?;
@@ -168,14 +137,14 @@ async fn plan(
 }
 
 async fn passes(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
     QueryParams(limit): QueryParams<LimitQuery>,
 ) -> Result<Json<PassList>, HttpProblem> {
-    require_visible_source(&door.setup()?.config, &caller, &named.source)?;
+    require_visible_source(&handle.setup()?.config, &caller, &named.source)?;
     let limit = limit.rows();
-    let passes = door
+    let passes = handle
         .query_store(move |store| async move { store.passes(Some(&named.source), limit).await })
         .await?;
     let read = passes
@@ -187,13 +156,13 @@ async fn passes(
 }
 
 async fn reconcile(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
     JsonBody(asked): JsonBody<ReconcileRequest>,
 ) -> Result<AcceptedResponse<ReconcileReply>, HttpProblem> {
     ask_for_pass(
-        &door,
+        &handle,
         &caller,
         &named.source,
         &asked.reason,
@@ -207,13 +176,13 @@ async fn reconcile(
 
 /// Requests a pass in the name of the caller, with `overrule` also outside the windows.
 pub(in crate::daemon) async fn ask_for_pass(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: &Caller,
     source: &str,
     why: &str,
     overrule: bool,
 ) -> Result<(), HttpProblem> {
-    let daemon = door.daemon()?;
+    let daemon = handle.daemon()?;
     require_visible_source(&daemon.current.get().config, caller, source)?;
     // Applying outside a window breaks a rule of the operator, so it needs a reason. A plain
     // request does not.
@@ -227,7 +196,7 @@ pub(in crate::daemon) async fn ask_for_pass(
         source.to_owned(),
         why.trim().to_owned(),
     );
-    let suspended = door
+    let suspended = handle
         .query_store(move |store| async move {
             let suspended = suspension(&store, &of).await?;
             // Recorded before the pass is requested, and not at all if there will be none.
@@ -257,17 +226,17 @@ pub(in crate::daemon) async fn ask_for_pass(
 /// Requests a pass of every visible source that is not suspended. The act is recorded first, so
 /// that no pass is made without a record of who asked.
 async fn reconcile_all(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
 ) -> Result<AcceptedResponse<ReconcileReply>, HttpProblem> {
-    let setup = door.setup()?;
+    let setup = handle.setup()?;
     let seen = setup
         .workers
         .keys()
         .filter(|source| caller.may_access_source(source));
     let seen: Vec<String> = seen.cloned().collect();
     let name = caller.name.to_string();
-    let sources = door
+    let sources = handle
         .query_store(move |store| async move {
             let mut sources = Vec::new();
             for source in seen {
@@ -297,84 +266,85 @@ async fn reconcile_all(
 }
 
 async fn suspend(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
     JsonBody(why): JsonBody<ActReason>,
 ) -> Result<NoContentResponse, HttpProblem> {
-    suspend_one(&door, &caller, named.source, &why.reason).await
+    suspend_one(&handle, &caller, named.source, &why.reason).await
 }
 
 async fn suspend_all(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     JsonBody(why): JsonBody<ActReason>,
 ) -> Result<NoContentResponse, HttpProblem> {
-    record_suspension(&door, &caller, ALL_SOURCES.to_owned(), &why.reason).await
+    record_suspension(&handle, &caller, ALL_SOURCES.to_owned(), &why.reason).await
 }
 
 /// Suspends a source that the caller may see.
 pub(in crate::daemon) async fn suspend_one(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: &Caller,
     source: String,
     why: &str,
 ) -> Result<NoContentResponse, HttpProblem> {
-    require_visible_source(&door.setup()?.config, caller, &source)?;
-    record_suspension(door, caller, source, why).await
+    require_visible_source(&handle.setup()?.config, caller, &source)?;
+    record_suspension(handle, caller, source, why).await
 }
 
 /// Records the suspension of a source, or of all, in the name of the caller.
 pub(in crate::daemon) async fn record_suspension(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: &Caller,
     source: String,
     why: &str,
 ) -> Result<NoContentResponse, HttpProblem> {
     let (name, why) = (caller.name.to_string(), require_reason(why)?.to_owned());
-    door.query_store(move |store| async move { store.suspend(&source, &name, &why).await })
+    handle
+        .query_store(move |store| async move { store.suspend(&source, &name, &why).await })
         .await?;
     Ok(NoContentResponse)
 }
 
 async fn resume(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(named): PathParams<SourceParam>,
     JsonBody(why): JsonBody<ActReason>,
 ) -> Result<NoContentResponse, HttpProblem> {
-    resume_one(&door, &caller, named.source, &why.reason).await
+    resume_one(&handle, &caller, named.source, &why.reason).await
 }
 
 async fn resume_all(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     JsonBody(why): JsonBody<ActReason>,
 ) -> Result<NoContentResponse, HttpProblem> {
-    record_resumption(&door, &caller, ALL_SOURCES.to_owned(), &why.reason).await
+    record_resumption(&handle, &caller, ALL_SOURCES.to_owned(), &why.reason).await
 }
 
 /// Resumes a source that the caller may see.
 pub(in crate::daemon) async fn resume_one(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: &Caller,
     source: String,
     why: &str,
 ) -> Result<NoContentResponse, HttpProblem> {
-    require_visible_source(&door.setup()?.config, caller, &source)?;
-    record_resumption(door, caller, source, why).await
+    require_visible_source(&handle.setup()?.config, caller, &source)?;
+    record_resumption(handle, caller, source, why).await
 }
 
 /// Ends the suspension of a source, or of all, in the name of the caller.
 pub(in crate::daemon) async fn record_resumption(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: &Caller,
     source: String,
     why: &str,
 ) -> Result<NoContentResponse, HttpProblem> {
     let (name, why) = (caller.name.to_string(), require_reason(why)?.to_owned());
     let of = source.clone();
-    let was = door
+    let was = handle
         .query_store(move |store| async move { store.resume(&of, &name, &why).await })
         .await?;
     if !was {
@@ -383,8 +353,8 @@ pub(in crate::daemon) async fn record_resumption(
             "the source is not suspended",
         ));
     }
-    let daemon = door.daemon()?;
-    // The name that stands for all sources is none of a worker.
+    let daemon = handle.daemon()?;
+    // `ALL_SOURCES` is not the name of a worker.
     if !daemon.current.request_pass(&source, "resumed") {
         daemon.current.request_all_passes("resumed");
     }

@@ -1,6 +1,7 @@
 //! The route for webhooks of git hosts, which make a pass come sooner. It needs no token; the
 //! signature is the authentication.
 
+use super::SourceParam;
 use crate::config::Source;
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::webhook::{self, WebhookError, WebhookEvent, WebhookPush};
@@ -12,14 +13,7 @@ use axum::http::HeaderMap;
 use chrono::Utc;
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
-
-/// A source by name.
-#[derive(Debug, Deserialize, JsonSchema)]
-struct WebhookSourceParam {
-    /// The name of the source in the configuration.
-    source: String,
-}
+use serde::Serialize;
 
 /// The result of a webhook.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -40,12 +34,12 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn receive_webhook(
-    State(door): State<DaemonHandle>,
-    PathParams(WebhookSourceParam { source }): PathParams<WebhookSourceParam>,
+    State(handle): State<DaemonHandle>,
+    PathParams(SourceParam { source }): PathParams<SourceParam>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<AcceptedResponse<WebhookReply>, HttpProblem> {
-    let daemon = door.daemon()?;
+    let daemon = handle.daemon()?;
     let setup = daemon.current.get();
     let known = setup.config.source(&source);
     // Without a correct signature the answer must not reveal which sources exist.
@@ -53,13 +47,13 @@ async fn receive_webhook(
     let Some((known, secret)) = known.zip(secret) else {
         return Err(HttpProblem::new(problem::UNAUTHORIZED, "no such webhook"));
     };
-    let told = webhook::verify(&headers, &body, secret.expose_secret(), Utc::now());
+    let event = webhook::verify(&headers, &body, secret.expose_secret(), Utc::now());
     // A wrong body has a correct signature, so its sender may learn what is wrong.
-    let told = told.map_err(|error| match error {
+    let event = event.map_err(|error| match error {
         WebhookError::Body => HttpProblem::new(problem::INVALID, error.to_string()),
         _ => HttpProblem::new(problem::UNAUTHORIZED, error.to_string()),
     })?;
-    let result = match told {
+    let result = match event {
         WebhookEvent::Ping => "ping",
         WebhookEvent::Other(_) => "ignored",
         WebhookEvent::Push(push) if !concerns_source(known, &push) => "ignored",

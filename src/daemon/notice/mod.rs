@@ -95,13 +95,13 @@ impl std::fmt::Display for NoticeOrigin {
 /// Uses the general summary of the rule, because the message may contain a customer's value and
 /// notices go to chat rooms and mailboxes.
 impl From<&Diagnostic> for NoticeDetail {
-    fn from(finding: &Diagnostic) -> Self {
+    fn from(diagnostic: &Diagnostic) -> Self {
         Self {
-            what: finding.code.summary().to_owned(),
-            code: Some(finding.code.name().to_owned()),
-            resource: finding.key.as_ref().map(ToString::to_string),
-            field: finding.field.clone(),
-            place: finding.origin.as_ref().map(NoticeOrigin::from),
+            what: diagnostic.code.summary().to_owned(),
+            code: Some(diagnostic.code.name().to_owned()),
+            resource: diagnostic.key.as_ref().map(ToString::to_string),
+            field: diagnostic.field.clone(),
+            place: diagnostic.origin.as_ref().map(NoticeOrigin::from),
         }
     }
 }

@@ -119,7 +119,7 @@ pub fn next_attempt_at(
     error: &DeliveryError,
     jitter: f64,
 ) -> Option<DateTime<Utc>> {
-    // 10 s doubled nine times is over an hour already, and more doublings would overflow.
+    // Nine doublings of 10 s exceed the hour already, and more of them would overflow.
     let doublings = attempts.saturating_sub(1).min(9);
     let base = (10_i32 << doublings).min(3_600);
     // All notices that failed in one outage would otherwise be sent again in the same second.
@@ -253,9 +253,9 @@ async fn check_response(
     }
     let after = retry_after(answer.headers(), now);
     // One chunk is enough for a first line. The body may be an endless stream.
-    let said = answer.chunk().await.ok().flatten().unwrap_or_default();
-    let said = String::from_utf8_lossy(&said[..said.len().min(2_048)]).into_owned();
-    let line = first_line(&said, secrets);
+    let chunk = answer.chunk().await.ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&chunk[..chunk.len().min(2_048)]).into_owned();
+    let line = first_line(&text, secrets);
     Err(DeliveryError::Status {
         to,
         status,

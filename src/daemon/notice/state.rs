@@ -36,15 +36,15 @@ pub fn events_between(before: &NoticeState, after: &NoticeState) -> Vec<NoticeEv
     let held = !after.held.is_subset(&before.held);
     let drift = after.drift && !before.drift;
     let applied = after.applied.is_some() && before.applied != after.applied;
-    let told = [
+    let all = [
         (failed, NoticeEvent::Failed),
         (recovered, NoticeEvent::Recovered),
         (held, NoticeEvent::Held),
         (drift, NoticeEvent::Drift),
         (applied, NoticeEvent::Applied),
     ];
-    let told = told.into_iter().filter(|(told, _)| *told);
-    told.map(|(_, event)| event).collect()
+    let happened = all.into_iter().filter(|(happened, _)| *happened);
+    happened.map(|(_, event)| event).collect()
 }
 
 /// Identifies a failure by its diagnostics: codes, resources, fields, files and their number.
@@ -52,16 +52,19 @@ pub fn events_between(before: &NoticeState, after: &NoticeState) -> Vec<NoticeEv
 /// Lines are left out, because every edit above moves them, and so are the messages. Otherwise a
 /// source that is still broken would send a notice after each commit.
 #[must_use]
-pub fn fingerprint<'a>(findings: impl IntoIterator<Item = &'a Diagnostic>) -> String {
+pub fn fingerprint<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> String {
     // Sorted and counted, so that the order of the diagnostics makes no difference.
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-    for finding in findings {
-        let key = finding.key.as_ref().map(ToString::to_string);
-        let path = finding.origin.as_ref().map(|origin| origin.path.as_ref());
+    for diagnostic in diagnostics {
+        let key = diagnostic.key.as_ref().map(ToString::to_string);
+        let path = diagnostic
+            .origin
+            .as_ref()
+            .map(|origin| origin.path.as_ref());
         let one = [
-            finding.code.name(),
+            diagnostic.code.name(),
             key.as_deref().unwrap_or_default(),
-            finding.field.as_deref().unwrap_or_default(),
+            diagnostic.field.as_deref().unwrap_or_default(),
             path.unwrap_or_default(),
         ];
         *seen.entry(one.join("\0")).or_default() += 1;

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-fn finding(line: u32, message: &str) -> Diagnostic {
+fn diagnostic(line: u32, message: &str) -> Diagnostic {
     let origin = Origin {
         path: "users.yaml".into(),
         at: LineColumn { line, column: 7 },
@@ -86,10 +86,10 @@ fn only_a_change_of_state_is_told() {
         ),
         (state(None, &[], true, Some("r2")), well, vec![Applied]),
     ];
-    for (before, after, told) in cases {
+    for (before, after, events) in cases {
         assert_eq!(
             events_between(&before, &after),
-            told,
+            events,
             "{before:?} to {after:?}"
         );
     }
@@ -97,15 +97,18 @@ fn only_a_change_of_state_is_told() {
 
 #[test]
 fn the_same_failure_is_the_same_wherever_it_has_moved_to() {
-    let one = fingerprint([&finding(9, "`12a` is no number")]);
-    assert_eq!(one, fingerprint([&finding(12, "other words")]));
-    assert_ne!(one, fingerprint([&finding(9, "x"), &finding(10, "y")]));
-    assert_ne!(one, fingerprint([&finding(9, "x").field("mobile")]));
+    let one = fingerprint([&diagnostic(9, "`12a` is no number")]);
+    assert_eq!(one, fingerprint([&diagnostic(12, "other words")]));
+    assert_ne!(
+        one,
+        fingerprint([&diagnostic(9, "x"), &diagnostic(10, "y")])
+    );
+    assert_ne!(one, fingerprint([&diagnostic(9, "x").field("mobile")]));
 }
 
 #[test]
-fn a_finding_is_told_without_the_value_it_names() {
-    let detail = NoticeDetail::from(&finding(9, "`+46 70 SENTINEL` is no phone number"));
+fn a_notice_does_not_contain_the_value_that_a_diagnostic_names() {
+    let detail = NoticeDetail::from(&diagnostic(9, "`+46 70 SENTINEL` is no phone number"));
     assert_eq!(detail.place.as_ref().unwrap().to_string(), "users.yaml:9:7");
     let notice = Notice {
         details: vec![detail],

@@ -14,8 +14,8 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![Route::page(Method::GET, "/acts", Permission::Read, acts)]
 }
 
-async fn acts(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
-    let acts = door
+async fn acts(State(handle): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
+    let acts = handle
         .query(async |daemon| daemon.board.acts(SHOWN).await)
         .await?;
     let main = html! {
@@ -40,5 +40,5 @@ async fn acts(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup
             }
         }
     };
-    layout::page(&door, &caller, "/acts", "Audit log", &main)
+    layout::page(&handle, &caller, "/acts", "Audit log", &main)
 }

@@ -1,7 +1,7 @@
 //! Serves the stylesheet and the script.
 //!
-//! Their names contain a digest of their content. So browsers may cache them for ever, and a new
-//! release is never shown with an old style.
+//! Their names contain a digest of their content, so browsers may cache them without a limit, and
+//! a new release is never shown with an old style.
 
 use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::HttpProblem;

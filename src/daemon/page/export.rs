@@ -87,7 +87,7 @@ fn facts(feed: &FeedState) -> Markup {
                 (feed.rows)
                 @if let Some(trailer) = feed.trailer { ", trailer: " (trailer) }
             } }
-            div { dt { "Complete" } dd {
+            div { dt { "Usable" } dd {
                 @match &feed.doubt {
                     Some(doubt) => { span.badge.bad { "no" } " " (doubt.message) " " code { (doubt.code) } },
                     None => "yes",

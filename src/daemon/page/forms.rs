@@ -100,7 +100,7 @@ type FormResult = Result<Redirect, HttpProblem>;
 
 /// Approves a whole hold, or only the ticked resources.
 async fn approve(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(of): PathParams<HoldFormParam>,
     Form(form): Form<FormFields>,
@@ -117,18 +117,18 @@ async fn approve(
         let detail = "choose either everything or only the ticked resources, and tick them";
         return Err(HttpProblem::new(problem::INVALID, detail));
     }
-    holds::approve_hold(&door, caller, of.hold, form.first_value("reason"), &only).await?;
+    holds::approve_hold(&handle, caller, of.hold, form.first_value("reason"), &only).await?;
     Ok(form.redirect_back("approved"))
 }
 
 async fn reconcile(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(of): PathParams<SourceFormParam>,
     Form(form): Form<FormFields>,
 ) -> FormResult {
     sources::ask_for_pass(
-        &door,
+        &handle,
         &caller,
         &of.source,
         form.first_value("reason"),
@@ -139,52 +139,59 @@ async fn reconcile(
 }
 
 async fn begin(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(of): PathParams<SourceFormParam>,
     Form(form): Form<FormFields>,
 ) -> FormResult {
-    exports::approve_export(&door, &caller, &of.source, form.first_value("reason")).await?;
+    exports::approve_export(&handle, &caller, &of.source, form.first_value("reason")).await?;
     Ok(form.redirect_back("begun"))
 }
 
 async fn overrule(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(of): PathParams<SourceFormParam>,
     Form(form): Form<FormFields>,
 ) -> FormResult {
-    sources::ask_for_pass(&door, &caller, &of.source, form.first_value("reason"), true).await?;
+    sources::ask_for_pass(
+        &handle,
+        &caller,
+        &of.source,
+        form.first_value("reason"),
+        true,
+    )
+    .await?;
     Ok(form.redirect_back("overruled"))
 }
 
 async fn suspend(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(of): PathParams<SourceFormParam>,
     Form(form): Form<FormFields>,
 ) -> FormResult {
-    sources::suspend_one(&door, &caller, of.source, form.first_value("reason")).await?;
+    sources::suspend_one(&handle, &caller, of.source, form.first_value("reason")).await?;
     Ok(form.redirect_back("suspended"))
 }
 
 async fn resume(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(of): PathParams<SourceFormParam>,
     Form(form): Form<FormFields>,
 ) -> FormResult {
-    sources::resume_one(&door, &caller, of.source, form.first_value("reason")).await?;
+    sources::resume_one(&handle, &caller, of.source, form.first_value("reason")).await?;
     Ok(form.redirect_back("resumed"))
 }
 
 async fn suspend_all(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     Form(form): Form<FormFields>,
 ) -> FormResult {
     sources::record_suspension(
-        &door,
+        &handle,
         &caller,
         ALL_SOURCES.to_owned(),
         form.first_value("reason"),
@@ -194,12 +201,12 @@ async fn suspend_all(
 }
 
 async fn resume_all(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     Form(form): Form<FormFields>,
 ) -> FormResult {
     sources::record_resumption(
-        &door,
+        &handle,
         &caller,
         ALL_SOURCES.to_owned(),
         form.first_value("reason"),

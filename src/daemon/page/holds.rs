@@ -11,9 +11,9 @@ use maud::{Markup, html};
 
 /// Whether the caller may approve holds, by role and by `approvers` in the configuration. Only
 /// decides whether to show the form; the handler checks again.
-pub(super) fn caller_may_approve(door: &DaemonHandle, caller: &Caller) -> bool {
+pub(super) fn caller_may_approve(handle: &DaemonHandle, caller: &Caller) -> bool {
     let named = || {
-        let daemon = door.daemon().ok();
+        let daemon = handle.daemon().ok();
         daemon.is_some_and(|daemon| {
             daemon
                 .current
@@ -46,12 +46,12 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
     let state = match (awaits_decision(view), &view.approval) {
         (_, Some(approval)) if approval.only.is_none() => "approved",
         (true, _) => "waits",
-        _ => "stands",
+        _ => "held",
     };
     html! {
         article.card.hold {
             h3 {
-                span class={ "badge " (state) } { (match state { "waits" => "needs a decision", "stands" => "held", word => word }) } " "
+                span class={ "badge " (state) } { (if state == "waits" { "needs a decision" } else { state }) } " "
                 (hold.verb) " " (hold.count) " " (if hold.count == 1 { "resource" } else { "resources" })
             }
             p { (value::prose(&hold.message)) }

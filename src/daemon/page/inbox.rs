@@ -14,8 +14,8 @@ use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// The number of diagnostics of a failed source. Its own page has the rest.
-const FINDINGS: usize = 5;
+/// The number of diagnostics shown for a failed source. Its own page has the rest.
+const MAX_DIAGNOSTICS: usize = 5;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -28,14 +28,14 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn inbox(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     QueryParams(asked): QueryParams<InboxQuery>,
 ) -> Result<Markup, HttpProblem> {
     // Filtered while reading, so that counts and texts contain nothing of sources the caller cannot
     // see.
     let seen = caller.clone();
-    let (status, mut all) = door
+    let (status, mut all) = handle
         .query(move |daemon| async move {
             let status = daemon
                 .board
@@ -49,7 +49,7 @@ async fn inbox(
         })
         .await?;
     all.retain(holds::awaits_decision);
-    let approves = holds::caller_may_approve(&door, &caller);
+    let approves = holds::caller_may_approve(&handle, &caller);
     let main = html! {
         h1 { "Inbox" }
         (layout::done_message(asked.done.as_deref()))
@@ -62,14 +62,14 @@ async fn inbox(
         section #sources data-live {
             h2 { "Sources" }
             @for source in &status.sources { (card(source)) }
-            @if status.sources.is_empty() { p { "No source is configured, or your token sees none." } }
+            @if status.sources.is_empty() { p { "No source is configured, or your token covers none." } }
         }
         @if let Some(error) = &status.notice_error {
             p.wrong { (agreed(status.notices, ("notice", "notices"), ("is", "are"))) " unsent. Last error: " (error) }
         }
         @if layout::is_operator(&caller) && caller.sources.is_none() { (all_sources_section(&status, &caller)) }
     };
-    layout::page(&door, &caller, "/", "Inbox", &main)
+    layout::page(&handle, &caller, "/", "Inbox", &main)
 }
 
 fn inbox_section(
@@ -102,7 +102,7 @@ fn inbox_section(
         (failed().count(), "failed source", "failed sources"),
         (suspended().count(), "suspended source", "suspended sources"),
     ];
-    let told: Vec<String> = counts
+    let shown: Vec<String> = counts
         .into_iter()
         .filter(|(count, ..)| *count > 0)
         .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
@@ -110,7 +110,7 @@ fn inbox_section(
     html! {
         section #waiting data-live {
             h2 { "Needs attention" }
-            p role="status" { @if told.is_empty() { "Nothing." } @else { (told.join(", ")) "." } }
+            p role="status" { @if shown.is_empty() { "Nothing." } @else { (shown.join(", ")) "." } }
             // What needs a decision comes before what is broken. What somebody stopped on purpose
             // comes last.
             @for source in beginning() { (export::first_pass_card(source, caller, approves, "/")) }
@@ -127,8 +127,8 @@ fn failed_card(source: &SourceView, caller: &Caller) -> Markup {
         article.card {
             h3 { a href=(link::source(&source.name)) { (source.name) } }
             (source_status::why_line(source))
-            (source_status::findings(state.findings.iter().take(FINDINGS), caller))
-            @if state.errors > FINDINGS {
+            (source_status::diagnostics(state.findings.iter().take(MAX_DIAGNOSTICS), caller))
+            @if state.errors > MAX_DIAGNOSTICS {
                 p.small { a href=(link::source(&source.name)) { "All diagnostics of " (source.name) } }
             }
         }

@@ -36,13 +36,13 @@ const DONE: [(&str, &str); 7] = [
 
 /// Renders a page for a caller.
 pub(super) fn page(
-    door: &DaemonHandle,
+    handle: &DaemonHandle,
     caller: &Caller,
     here: &str,
     title: &str,
     main: &Markup,
 ) -> Result<Markup, HttpProblem> {
-    let daemon = door.daemon()?;
+    let daemon = handle.daemon()?;
     let setup = daemon.current.get();
     let environment = setup.config.environment.as_deref();
     let header = html! {
@@ -113,8 +113,8 @@ pub(super) fn csrf(caller: &Caller) -> Markup {
 
 /// Shows what the previous form did.
 pub(super) fn done_message(word: Option<&str>) -> Markup {
-    let told = word.and_then(|word| DONE.iter().find(|(known, _)| *known == word));
-    html! { @if let Some((_, told)) = told { p.done role="status" { (told) } } }
+    let found = word.and_then(|word| DONE.iter().find(|(known, _)| *known == word));
+    html! { @if let Some((_, message)) = found { p.done role="status" { (message) } } }
 }
 
 /// Whether the caller may reconcile, suspend and resume sources.

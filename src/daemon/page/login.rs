@@ -32,16 +32,16 @@ struct LoginForm {
 
 pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
     // Sessions belong to the gate, which the state of handlers does not contain.
-    let (doorman, porter) = (Arc::clone(gate), Arc::clone(gate));
+    let (login_gate, logout_gate) = (Arc::clone(gate), Arc::clone(gate));
     let login = async move |peer: PeerAddress,
                             caller: Option<Caller>,
                             headers: HeaderMap,
                             Form(given): Form<LoginForm>| {
-        let cookie = doorman.login(peer, &headers, &given.token);
+        let cookie = login_gate.login(peer, &headers, &given.token);
         log_in(cookie, caller.as_ref(), &given)
     };
     let logout = async move |headers: HeaderMap| {
-        let cookie = porter.logout(&headers);
+        let cookie = logout_gate.logout(&headers);
         let to = Redirect::to(&format!("{LOGIN}?done=out"));
         ([(header::SET_COOKIE, cookie)], to).into_response()
     };

@@ -1,6 +1,6 @@
 //! Shows a stored plan as a diff: its steps and what is held, by kind and verb, with a search.
 //!
-//! Input is the plan document as JSON, as it was stored. A plan can have thousands of steps, so
+//! Input is the plan document as it was stored. A plan can have thousands of steps, so
 //! entries are filtered, grouped and cut into pages here on the server. Start with [`section`].
 
 use super::{link, value};
@@ -98,7 +98,7 @@ impl<'p> PlanPageEntry<'p> {
         }
     }
 
-    /// The text of a step that is searched. The message of a hold is not part of it.
+    /// The reason of a step, or the code of a hold.
     fn cause(&self) -> &'static str {
         match self {
             Self::Step(step) => step.reason.word(),
@@ -120,6 +120,7 @@ impl<'p> PlanPageEntry<'p> {
         }
     }
 
+    /// The text in which a search looks. It does not contain the message of a hold.
     fn searched_text(&self) -> String {
         let kind = kinds::get(self.kind()).name;
         let (id, verb, cause) = (self.external_id(), self.verb(), self.cause());
@@ -129,16 +130,12 @@ impl<'p> PlanPageEntry<'p> {
     }
 }
 
-/// Whether it is held, the index of the kind, and the index of the verb.
-type PlanGroupKey = (bool, usize, usize);
+/// Whether it is held, its kind and its verb.
+type PlanGroupKey = (bool, KindId, StepVerb);
 
 /// The group of an entry. Groups are sorted with steps before held ones, then by kind and verb.
-/// `None` for a kind or verb of a later release.
-fn group_key(entry: &PlanPageEntry<'_>) -> Option<PlanGroupKey> {
-    let (kind, verb) = (entry.kind(), entry.verb());
-    let kind = kinds::ALL.iter().position(|known| known.id == kind)?;
-    let verb = StepVerb::ALL.iter().position(|known| *known == verb)?;
-    Some((entry.is_held(), kind, verb))
+fn group_key(entry: &PlanPageEntry<'_>) -> PlanGroupKey {
+    (entry.is_held(), entry.kind(), entry.verb())
 }
 
 /// Shows the plan. `page` is the path of the page it is on.
@@ -158,9 +155,7 @@ pub(super) fn section(
         .iter()
         .filter(|entry| wanted.matches_entry(entry, &words))
     {
-        if let Some(place) = group_key(entry) {
-            found.entry(place).or_default().push(*entry);
-        }
+        found.entry(group_key(entry)).or_default().push(*entry);
     }
     let count: usize = found.values().map(Vec::len).sum();
     // A link to the last page may be older than the plan, which has become shorter.
@@ -175,7 +170,7 @@ pub(super) fn section(
             @if total(&plan.summary) > steps.len() as u64 { " The plan is large. Only its first steps are shown." }
         }
         @for ((held, kind, verb), entries) in page_groups(found, from) {
-            (group(kinds::ALL[kind].name, StepVerb::ALL[verb], held, &entries, count <= MAX_OPEN_ENTRIES, caller))
+            (group(kinds::get(kind).name, verb, held, &entries, count <= MAX_OPEN_ENTRIES, caller))
         }
         (pages(wanted, page, from, count))
     }
@@ -232,14 +227,14 @@ fn total(summary: &PlanSummary) -> u64 {
 
 fn summary(summary: &PlanSummary) -> String {
     let counts = summary.entries().into_iter();
-    let told: Vec<String> = counts
+    let shown: Vec<String> = counts
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
-    if told.is_empty() {
+    if shown.is_empty() {
         "nothing to apply".to_owned()
     } else {
-        told.join(", ")
+        shown.join(", ")
     }
 }
 
@@ -293,7 +288,7 @@ fn sign(verb: StepVerb, held: bool) -> Markup {
 fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
     let (kind, id) = (kinds::get(entry.kind()).name, entry.external_id());
     let target = match verb {
-        // It is not stored yet, or no longer. A search finds it in either case once it is there.
+        // It may not be stored yet, or no longer, so its page may not exist. A search always works.
         StepVerb::Create | StepVerb::Delete => link::search_link(caller, &format!("{kind}/{id}")),
         _ => link::resource(caller, kind, id),
     };

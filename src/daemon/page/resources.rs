@@ -1,4 +1,4 @@
-//! The pages of stored resources: a search within a kind, and one resource with who set which
+//! The pages of stored resources: a search within a kind, and one resource with the source of each
 //! field.
 //!
 //! They are only for callers who see every source, since a resource may belong to several. The
@@ -55,7 +55,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn list(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     QueryParams(wanted): QueryParams<ResourceSearchQuery>,
 ) -> Result<Markup, HttpProblem> {
@@ -72,7 +72,7 @@ async fn list(
     let words = Some(wanted.q.clone()).filter(|words| !words.trim().is_empty());
     let after = Some(wanted.after.clone()).filter(|after| !after.is_empty());
     let (found, next) =
-        records::search_resources(&door, kind.id, words, status, after, LISTED).await?;
+        records::search_resources(&handle, kind.id, words, status, after, LISTED).await?;
     let main = html! {
         h1 { "Resources" }
         (search(&wanted, kind.name))
@@ -91,7 +91,7 @@ async fn list(
             } { "Next" } }
         }
     };
-    layout::page(&door, &caller, "/resources", "Resources", &main)
+    layout::page(&handle, &caller, "/resources", "Resources", &main)
 }
 
 fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
@@ -145,7 +145,7 @@ struct HistoryPageQuery {
 }
 
 async fn resource_page(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(of): PathParams<ResourcePageParam>,
     QueryParams(asked): QueryParams<HistoryPageQuery>,
@@ -155,23 +155,23 @@ async fn resource_page(
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
-    let (record, told, history) = door
+    let (record, provenance, history) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
             // The same function as `roster why`. The daemon reads no manifests for this.
-            let told = reconcile::provenance(None, &store, &key).await?;
+            let provenance = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
-            Ok::<_, StoreError>((record, told, history))
+            Ok::<_, StoreError>((record, provenance, history))
         })
         .await?;
-    let told = told.ok_or(missing)?;
+    let provenance = provenance.ok_or(missing)?;
     let main = html! {
         h1 { (title) }
         @if record.is_none() { p.wrong { "It is no longer stored." } }
-        @if told.changed_elsewhere { p.wrong { "The row was changed outside Roster since the last run." } }
+        @if provenance.changed_elsewhere { p.wrong { "The row was changed outside Roster since the last run." } }
         @if let Some(record) = &record { (facts(record)) }
-        (fields(&told))
-        (claims(&told))
+        (fields(&provenance))
+        (claims(&provenance))
         section #history {
             h2 { "History" }
             @if history.is_empty() { p { "No run changed it." } }
@@ -181,7 +181,7 @@ async fn resource_page(
             }
         }
     };
-    layout::page(&door, &caller, "/resources/", &title, &main)
+    layout::page(&handle, &caller, "/resources/", &title, &main)
 }
 
 fn facts(record: &StoredResource) -> Markup {
@@ -204,14 +204,14 @@ fn facts(record: &StoredResource) -> Markup {
     }
 }
 
-fn fields(told: &ResourceProvenance) -> Markup {
+fn fields(provenance: &ResourceProvenance) -> Markup {
     html! {
         section #fields {
             h2 { "Fields" }
             table {
                 caption { "Stored values, and the source, commit and line that set them." }
                 thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Set by" } } }
-                tbody { @for field in &told.fields { (field_row(field)) } }
+                tbody { @for field in &provenance.fields { (field_row(field)) } }
             }
         }
     }
@@ -245,18 +245,18 @@ fn set_by(change: &ChangeRecord) -> Markup {
     }
 }
 
-fn claims(told: &ResourceProvenance) -> Markup {
+fn claims(provenance: &ResourceProvenance) -> Markup {
     html! {
         section #claims {
             h2 { "Claims" }
-            @if told.sources.is_empty() { p { "No source claims it." } }
+            @if provenance.sources.is_empty() { p { "No source claims it." } }
             @else {
                 table {
                     caption { "Sources that declare or claim it." }
                     thead { tr {
                         th scope="col" { "Source" } th scope="col" { "Claim" } th scope="col" { "Where" } th scope="col" { "Revision" }
                     } }
-                    tbody { @for voice in &told.sources { (claim(voice, told.version)) } }
+                    tbody { @for voice in &provenance.sources { (claim(voice, provenance.version)) } }
                 }
             }
         }

@@ -35,8 +35,8 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     ]
 }
 
-async fn runs(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
-    let mut runs = door
+async fn runs(State(handle): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
+    let mut runs = handle
         .query_store(async |store: Store| store.runs(RUNS).await)
         .await?;
     // The route lets in callers with access to some sources and leaves the filtering to this line.
@@ -64,34 +64,34 @@ async fn runs(State(door): State<DaemonHandle>, caller: Caller) -> Result<Markup
             }
         }
     };
-    layout::page(&door, &caller, "/runs", "Runs", &main)
+    layout::page(&handle, &caller, "/runs", "Runs", &main)
 }
 
 fn counts(run: &RunRecord) -> String {
     let counts = run.counts.as_object().into_iter().flatten();
-    let told = counts.filter(|(_, count)| count.as_u64().is_some_and(|count| count > 0));
-    let told: Vec<String> = told
+    let shown = counts.filter(|(_, count)| count.as_u64().is_some_and(|count| count > 0));
+    let shown: Vec<String> = shown
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
-    told.join(", ")
+    shown.join(", ")
 }
 
 async fn run(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(RunPageParam { run }): PathParams<RunPageParam>,
     QueryParams(RunChangesQuery { after }): QueryParams<RunChangesQuery>,
 ) -> Result<Markup, HttpProblem> {
-    let (found, changes) = door
+    let (found, changes) = handle
         .query_store(move |store| async move {
             let found = store.run(run).await?;
             let changes = store.changes_of(run, after, CHANGES).await?;
             Ok::<_, StoreError>((found, changes))
         })
         .await?;
-    // Not permitted and not existing have one answer, or the ids of runs would tell about other
-    // sources.
     let changes: Vec<ChangeDocument> = changes.into_iter().map(Into::into).collect();
+    // A run that the caller may not see must look like one that does not exist, or its id would
+    // reveal something about another source.
     let found = found.filter(|run| caller.may_access_source(&run.source));
     let found = found.ok_or_else(|| HttpProblem::not_found(format!("no run {run}")))?;
     // Pages start after a sequence number, because an offset gets slower with every page.
@@ -113,7 +113,7 @@ async fn run(
         ul.steps { @for change in &changes { (line(change, &caller)) } }
         @if let Some(next) = next.flatten() { nav.pages aria-label="Pages of the run" { a href={ "/runs/" (run) "?after=" (next) } rel="next" { "More changes" } } }
     };
-    layout::page(&door, &caller, "/runs/", &format!("Run {run}"), &main)
+    layout::page(&handle, &caller, "/runs/", &format!("Run {run}"), &main)
 }
 
 fn line(change: &ChangeDocument, caller: &Caller) -> Markup {

@@ -42,15 +42,15 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 async fn page(
-    State(door): State<DaemonHandle>,
+    State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
     QueryParams(wanted): QueryParams<PlanPageQuery>,
 ) -> Result<Markup, HttpProblem> {
     // Before anything is read: to somebody without access, the source does not exist.
-    api::require_visible_source(&door.setup()?.config, &caller, &name)?;
-    let shown = read(&door, name).await?;
-    let approves = holds::caller_may_approve(&door, &caller);
+    api::require_visible_source(&handle.setup()?.config, &caller, &name)?;
+    let shown = read(&handle, name).await?;
+    let approves = holds::caller_may_approve(&handle, &caller);
     let source = &shown.source;
     let back = link::source(&source.name);
     let main = html! {
@@ -69,7 +69,7 @@ async fn page(
             @if source.state.findings.is_empty() { p { "None." } }
             @else {
                 p { (plural(source.state.errors, "error")) ", " (plural(source.state.warnings, "warning")) "." }
-                (source_status::findings(source.state.findings.iter(), &caller))
+                (source_status::diagnostics(source.state.findings.iter(), &caller))
             }
         }
         section #plan data-live {
@@ -83,29 +83,32 @@ async fn page(
         (passes(&shown.passes))
     };
     let title = format!("Source {}", source.name);
-    layout::page(&door, &caller, "", &title, &main)
+    layout::page(&handle, &caller, "", &title, &main)
 }
 
-async fn read(door: &DaemonHandle, name: String) -> Result<SourcePageData, HttpProblem> {
-    door.query(move |daemon| async move {
-        let status = daemon.board.status(|source| *source == *name).await?;
-        let source = status.sources.into_iter().next();
-        let source = source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
-        let kept = daemon.store.last_plan(&name).await?;
-        let passes = daemon.store.passes(Some(&name), PASSES).await?;
-        // Another release may have written passes and plans in another form. One that cannot be
-        // read is left out, because the rest of the page is still needed.
-        let passes = passes
-            .iter()
-            .filter_map(|pass| serde_json::from_str(pass).ok());
-        Ok::<_, crate::daemon::handle::HandlerError>(SourcePageData {
-            source,
-            holds: daemon.board.holds(|source| *source == *name).await?,
-            plan: kept.map(|plan| serde_json::from_slice(&plan)),
-            passes: passes.collect(),
+async fn read(handle: &DaemonHandle, name: String) -> Result<SourcePageData, HttpProblem> {
+    handle
+        .query(move |daemon| async move {
+            let status = daemon.board.status(|source| *source == *name).await?;
+            let source = status.sources.into_iter().next();
+            let source =
+                source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
+            let kept = daemon.store.last_plan(&name).await?;
+            let passes = daemon.store.passes(Some(&name), PASSES).await?;
+            // Another release may have written passes and plans in another form. A pass that cannot
+            // be read is left out, and a plan is shown as an error. The rest of the page is still
+            // needed.
+            let passes = passes
+                .iter()
+                .filter_map(|pass| serde_json::from_str(pass).ok());
+            Ok::<_, crate::daemon::handle::HandlerError>(SourcePageData {
+                source,
+                holds: daemon.board.holds(|source| *source == *name).await?,
+                plan: kept.map(|plan| serde_json::from_slice(&plan)),
+                passes: passes.collect(),
+            })
         })
-    })
-    .await
+        .await
 }
 
 fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {

@@ -39,20 +39,20 @@ pub(super) fn is_failed(source: &SourceView) -> bool {
 /// Shows the badge, and the reason of the state.
 pub(super) fn why_line(source: &SourceView) -> Markup {
     let (class, word) = badge(source);
-    let said = match source.why.trim() {
+    let why = match source.why.trim() {
         "" => "No pass yet.",
         why => why,
     };
     // Most reasons mention the errors already.
     let errors = match source.state.errors {
         0 => String::new(),
-        _ if said.contains("error") => String::new(),
+        _ if why.contains("error") => String::new(),
         1 => "1 error in the source; ".to_owned(),
         many => format!("{many} errors in the source; "),
     };
     html! { p.why {
         span class={ "badge " (class) } { (word) } " "
-        (errors) (value::prose(said))
+        (errors) (value::prose(why))
     } }
 }
 
@@ -115,7 +115,7 @@ fn activity(activity: &WorkerActivity) -> Markup {
 }
 
 /// Shows diagnostics as a list.
-pub(super) fn findings<'f>(
+pub(super) fn diagnostics<'f>(
     found: impl Iterator<Item = &'f DiagnosticState>,
     caller: &Caller,
 ) -> Markup {

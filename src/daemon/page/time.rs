@@ -44,10 +44,10 @@ mod tests {
 
     #[test]
     fn lengths_are_told_in_their_largest_unit() {
-        let told = |seconds| distance(TimeDelta::seconds(seconds));
-        assert_eq!(told(-59), "59 s ago");
-        assert_eq!(told(90), "in 1 min");
-        assert_eq!(told(-7200), "2 h ago");
-        assert_eq!(told(172_800), "in 2 days");
+        let shown = |seconds| distance(TimeDelta::seconds(seconds));
+        assert_eq!(shown(-59), "59 s ago");
+        assert_eq!(shown(90), "in 1 min");
+        assert_eq!(shown(-7200), "2 h ago");
+        assert_eq!(shown(172_800), "in 2 days");
     }
 }

@@ -1,4 +1,4 @@
-//! Shows values, changes and origins from the JSON of plans and runs.
+//! Shows the values, changes and origins of plans and runs.
 //!
 //! Everything here was written by others, so control and direction characters are made visible with
 //! [`visible`]. A name in them could otherwise read as another one while somebody approves it.
@@ -89,7 +89,7 @@ fn entries(all: impl Iterator<Item = Markup>) -> Markup {
     }
 }
 
-/// Shows the change of a field: before and after, or members added, removed and changed.
+/// Shows the changes of a step by field.
 pub(super) fn plan_changes(all: &[FieldChangeDocument<'_>]) -> Markup {
     let changes = all
         .iter()
@@ -97,6 +97,7 @@ pub(super) fn plan_changes(all: &[FieldChangeDocument<'_>]) -> Markup {
     definitions(changes)
 }
 
+/// Shows the change of a field: before and after, or members added, removed and changed.
 fn plan_change(change: &FieldChangeDocument<'_>) -> Markup {
     html! {
         @if let Some(before) = &change.before { (deletion(&plan_value(before))) " " }
@@ -128,7 +129,7 @@ fn plan_member(member: &MemberDocument<'_>) -> Markup {
     }
 }
 
-/// The attributes of a link, after its target where that is not clear.
+/// Shows the attributes of a link, after its target if `member` names it.
 fn attributes(member: Option<&str>, all: &LinkAttributes<'_>) -> Markup {
     let named = all.0.iter().map(|(name, value)| {
         let value = match value {
@@ -140,7 +141,7 @@ fn attributes(member: Option<&str>, all: &LinkAttributes<'_>) -> Markup {
     entries(member.map(text).into_iter().chain(named))
 }
 
-/// The fields that a committed change concerns.
+/// Shows a committed change by field.
 pub(super) fn committed_changes(all: &FieldHistory) -> Markup {
     let changes = all.0.iter();
     definitions(changes.map(|(name, change)| (&**name, committed_change(change))))
@@ -157,11 +158,11 @@ fn committed_change(change: &FieldHistoryDocument) -> Markup {
         FieldHistoryDocument::Joined { added } => {
             listed(added.as_array().map_or(&[][..], Vec::as_slice))
         }
-        // A change without values is one whose values were erased.
         FieldHistoryDocument::Exchanged { removed, added } => html! {
             @for member in removed { (deletion(&value(member))) " " }
             (listed(added))
         },
+        // A change without values is one whose values were erased.
         FieldHistoryDocument::Other(_) => nothing("erased"),
     }
 }
@@ -175,7 +176,7 @@ fn insertion(is: &Markup) -> Markup {
     html! { ins { span.sign { "+\u{a0}" } (is) } }
 }
 
-/// Shows the changes by field. A plan has them as a list, a run as an object.
+/// Shows changes as a list of fields.
 fn definitions<'n>(named: impl ExactSizeIterator<Item = (&'n str, Markup)>) -> Markup {
     html! {
         @if named.len() > 0 {

@@ -1,4 +1,4 @@
-//! What a pass of a source that is pushed to reads, and how it leaves that.
+//! The pushes that a pass reads, and what becomes of each one after the pass.
 
 use super::report;
 use crate::config::Source;
@@ -12,18 +12,18 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
 
-/// What a pass of such a source reads.
+/// The pushes that a pass of a pushed source reads.
 pub(in crate::daemon) struct PushInput {
-    /// As the pass reads it.
+    /// Their bodies, in the form in which the pass reads them.
     pub(in crate::daemon) pushed: Arc<SourcePushes>,
-    /// What was sent and not looked at yet.
+    /// The push that this pass is for, if there is one.
     new_import: Option<StoredImport>,
-    /// What was sent before, of which something was held back.
+    /// Earlier pushes of which something is held.
     held_imports: Vec<StoredImport>,
 }
 
 impl PushInput {
-    /// What there is to be read; `None` when there is nothing.
+    /// Loads the new push and the held ones. `None` if there is nothing to read.
     pub(in crate::daemon) async fn load(
         store: &Store,
         source: &str,
@@ -63,19 +63,19 @@ impl PushInput {
         }))
     }
 
-    /// In whose name it is applied.
+    /// The name in the history of the apply.
     pub(in crate::daemon) fn actor(&self) -> &str {
         self.new_import
             .as_ref()
             .map_or("roster serve", |import| &import.actor)
     }
 
-    /// Whether one bad record refuses all of it.
+    /// Whether one bad record refuses the whole push.
     pub(in crate::daemon) fn atomic(&self) -> bool {
         self.new_import.as_ref().is_some_and(|import| import.atomic)
     }
 
-    /// How everything that was sent comes to its end by this plan.
+    /// What this plan makes of each push: its answer, and what of it stays held.
     pub(in crate::daemon) fn endings(
         &self,
         source: &Source,
@@ -84,7 +84,7 @@ impl PushInput {
         state: &SourceState,
     ) -> Vec<ImportEnding> {
         let waiting = waiting_keys(source, plan, decided);
-        let came_to = (decided, &*state.reason);
+        let result = (decided, &*state.reason);
         let before = self.held_imports.iter().map(|import| {
             let held = import.held.iter();
             let held = held.filter(|key| waiting.contains(*key)).cloned();
@@ -97,7 +97,7 @@ impl PushInput {
         let new = self
             .new_import
             .iter()
-            .filter_map(|import| self.new_import_ending(import, source, plan, came_to, &waiting));
+            .filter_map(|import| self.new_import_ending(import, source, plan, result, &waiting));
         before.chain(new).collect()
     }
 
@@ -106,14 +106,14 @@ impl PushInput {
         import: &StoredImport,
         source: &Source,
         plan: &Plan,
-        came_to: (PassOutcome, &str),
+        result: (PassOutcome, &str),
         waiting: &BTreeSet<String>,
     ) -> Option<ImportEnding> {
         let sent = self.pushed.bodies.last()?;
         let mapping = &source.feed()?.mapping;
         let bytes = Cursor::new(&*sent.bytes);
         let (_, listed) = feed::read_with_keys(bytes, &sent.name, &source.name, mapping);
-        let answer = report::build_report(&listed, &sent.name, plan, came_to);
+        let answer = report::build_report(&listed, &sent.name, plan, result);
         let keys = listed.iter().flat_map(|record| &record.keys);
         let held: BTreeSet<String> = keys.map(ToString::to_string).collect();
         Some(ImportEnding {
@@ -125,7 +125,7 @@ impl PushInput {
     }
 }
 
-/// What is held back and may still go through.
+/// The resources that are held and may still be applied.
 fn waiting_keys(source: &Source, plan: &Plan, outcome: PassOutcome) -> BTreeSet<String> {
     if !source.apply || outcome == PassOutcome::Refused {
         return BTreeSet::new();

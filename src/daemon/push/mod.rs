@@ -21,7 +21,7 @@ use crate::store::{ImportEnding, Store, StoredImport};
 use std::collections::BTreeSet;
 
 /// The number of attempts for a push. One that crashes the daemon each time would otherwise block
-/// all later pushes of its source for ever.
+/// all later pushes of its source.
 const MAX_TRIES: i64 = 5;
 
 /// Runs a pass for each queued push. If none is queued, runs one pass for what is held.

@@ -1,8 +1,8 @@
-//! Wakes whoever waits for what came of a push.
+//! Wakes the requests that wait for the answer to a push.
 
 use tokio::sync::watch;
 
-/// Changes whenever something that was pushed is answered.
+/// A signal that a push was answered.
 pub(in crate::daemon) struct ImportReplies(watch::Sender<u64>);
 
 impl Default for ImportReplies {

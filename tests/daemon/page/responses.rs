@@ -384,7 +384,7 @@ fn an_export_is_let_begin_from_the_inbox_and_its_page_says_how_it_stands() {
     let page = site.until("/sources/erp", &ada, "same bytes as the last export");
     for words in [
         "<dt>Rows</dt><dd>2",
-        "<dt>Complete</dt><dd>yes",
+        "<dt>Usable</dt><dd>yes",
         "accountExternalId, accountName",
         "/api/v1/sources/erp/report",
     ] {

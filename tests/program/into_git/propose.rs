@@ -237,7 +237,10 @@ fn a_password_and_a_broken_export_are_never_proposed() {
     scene(&ws);
     ws.write("customers.csv", "<!DOCTYPE html><html></html>\n");
     let ran = propose(&ws, &["--write"]).exits(1);
-    assert!(ran.stderr.contains("source erp was not accepted"), "{ran}");
+    assert!(
+        ran.stderr.contains("the export of source erp was rejected"),
+        "{ran}"
+    );
     assert_eq!(text(&ws, "manifests/accounts/acme/account.yaml"), ACME);
     // Of two directories one may know better, too: but for passwords.
     ws.write("roster.yaml", "apiVersion: roster/v1\nsources: [{name: git, directory: manifests}, {name: erp, directory: other}]\n");
