@@ -97,7 +97,7 @@ impl SecretReader {
         // stored one.
         if let Some(lack) = password_weakness(&secret) {
             let message = format!("the password at `{reference}` {lack}");
-            let help = "use 8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
+            let help = "Use 8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
             let diagnostic = told(codes::PASSWORD_WEAK, message).help(help);
             return (key, SecretState::Unavailable, Some(diagnostic));
         }

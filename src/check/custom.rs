@@ -188,8 +188,9 @@ fn removed_options_in_use(
     }
     keys.sort_unstable();
     let options: Vec<String> = gone.iter().map(|option| format!("`{option}`")).collect();
+    let lost = if gone.len() == 1 { "it" } else { "one of them" };
     let message = format!(
-        "custom field `{}` loses {}, but {} it: {}",
+        "custom field `{}` loses {}, but {} {lost}: {}",
         definition.id,
         options.join(", "),
         stored_ones(keys.len(), kind, ("has", "have")),

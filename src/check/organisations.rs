@@ -9,7 +9,7 @@ use super::{
     CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
     unread,
 };
-use crate::diagnostic::{Severity, codes};
+use crate::diagnostic::{Severity, agreed, codes};
 use crate::kinds::{ACCOUNT, ORGANISATION, settings_key};
 use crate::model::{CompactText, Key};
 use std::collections::{HashMap, HashSet};
@@ -203,7 +203,8 @@ fn too_deep<'a>(
         ids.insert(0, "…");
     }
     let message = format!(
-        "organisation at level {depth}; at most {allowed} are allowed: {}",
+        "organisation at level {depth}; at most {} allowed: {}",
+        agreed(allowed, ("level", "levels"), ("is", "are")),
         ids.join(" > ")
     );
     let code = codes::ORGANISATION_DEPTH;

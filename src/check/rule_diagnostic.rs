@@ -1,14 +1,13 @@
 //! The diagnostic of a rule, with what the planner needs to decide whom to hold.
 //!
 //! Rules build a [`RuleDiagnostic`] by chaining: [`RuleDiagnostic::at_own_field`], then `help`,
-//! `member`, `involving` and so on. `plan::fixpoint` reads the parts that are not for people:
+//! `member`, `involving` and so on. `plan` reads the parts that are not for people:
 //! `involves` tells it what depends on what, and [`RuleDiagnostic::identity`] whether the fault was
 //! stored before.
 
 use super::{PlannedState, unread};
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::kinds;
-use crate::kinds::settings_key;
+use crate::kinds::{self, settings_key};
 use crate::model::{CompactText, FieldRef, Key};
 
 /// A diagnostic, and the resources and settings that caused it.

@@ -3,8 +3,8 @@
 //! If the line names hours (`30 2 * * *`, `0 6,18 * * *`), each time of day comes **once a day**. A
 //! time that the clock skips in spring comes at the first moment after it; a time that it shows
 //! twice in autumn comes the first time. If the hour is `*` (or `*/2`, or lists all of them), the
-//! line follows the clock: skipped times are left out and repeated ones come twice, so `*/15 * * *
-//! *` comes every 15 minutes, whatever the clock does.
+//! line follows the clock: skipped times are left out and repeated ones come twice, so
+//! `*/15 * * * *` comes every 15 minutes, whatever the clock does.
 
 use crate::diagnostic::did_you_mean;
 use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};

@@ -1,4 +1,4 @@
-//! Cron lines around the changes of the clock, and what is said of wrong ones.
+//! Cron lines around the changes of the clock, and the messages for wrong ones.
 
 use super::*;
 use proptest::prelude::*;

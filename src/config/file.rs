@@ -155,7 +155,7 @@ impl ConfigFile {
     /// Drops the secrets that only the daemon needs. A job that plans does not have their
     /// variables.
     pub(super) fn without_serve_secrets(mut self) -> Self {
-        self.serve = self.serve.without_notices();
+        self.serve = self.serve.without_variables();
         for source in &mut self.sources {
             source.webhook_secret = None;
         }

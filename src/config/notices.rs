@@ -1,6 +1,6 @@
-//! `serve.notices` and `mail`: where notices go, and about which events. The keys are checked when the file is read.
-//! Variables are expanded and addresses checked only where notices are sent, because a job that
-//! only plans has no webhooks.
+//! `serve.notices` and `mail`: where notices go, and about which events. The keys are checked
+//! when the file is read. Variables are expanded and addresses checked only where notices are sent,
+//! because a job that only plans has no webhooks.
 
 use super::network::is_loopback;
 use super::values::expand_variables;

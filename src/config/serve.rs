@@ -150,7 +150,7 @@ impl ServeConfig {
             (_, _) => "no TLS",
         };
         Err(format!(
-            "serve.listen is {}, which other machines can reach, but there are {lacks}; listen at \
+            "serve.listen is {}, which other machines can reach, but `serve` has {lacks}; listen at \
              a loopback address (127.0.0.1:{}) behind a proxy, set `serve.tokens` and \
              `serve.tls`, or set `serve.insecure: true` (`--insecure`)",
             self.listen,
@@ -170,7 +170,7 @@ impl ServeConfig {
 
 impl ServeSpec {
     /// Drops the values that contain variables, for commands that do not serve.
-    pub(super) fn without_notices(mut self) -> Self {
+    pub(super) fn without_variables(mut self) -> Self {
         // Values without variables stay, so that their mistakes are found by `validate` as well.
         let fixed = |text: &String| !text.contains("${");
         self.listen = self.listen.filter(fixed);

@@ -195,7 +195,7 @@ fn too_large(place: &GitLocation, revision: &str, what: String) -> GitError {
     }
 }
 
-/// Splits at the tabulator.
+/// Splits at the tab.
 fn split_at_tab(line: &[u8]) -> (&[u8], &[u8]) {
     match line.iter().position(|byte| *byte == b'\t') {
         Some(tab) => (&line[..tab], &line[tab + 1..]),

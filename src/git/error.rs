@@ -26,7 +26,7 @@ pub enum GitError {
     #[error("no git repository at {url}: {said}")]
     Repository { url: String, said: String },
     /// The remote has no commits, or none on its default branch.
-    #[error("{url} has no commit on the branch it points at")]
+    #[error("{url} has no commit on its default branch")]
     Empty { url: String },
     /// The branch, tag or commit does not exist.
     #[error("{url} has no branch, tag or commit `{reference}`")]
@@ -71,35 +71,35 @@ impl GitError {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Program(_) => "install git 2.31 or newer and put it on the PATH",
-            Self::Cache { .. } => "set `cache:` in roster.yaml to a writable folder",
+            Self::Program(_) => "Install git 2.31 or newer and put it on the PATH",
+            Self::Cache { .. } => "Set `cache:` in roster.yaml to a writable folder",
             Self::Authentication { .. } => {
-                "check `auth:` of the source: it needs a token that is valid and may read the repository, or `{sshKey: FILE}` with a key without a passphrase"
+                "Check `auth:` of the source: it needs a token that is valid and may read the repository, or `{sshKey: FILE}` with a key without a passphrase"
             }
             Self::HostKey { .. } => {
-                "check the key of the host, write it to a file (`ssh-keyscan HOST`), and set `auth: {sshKey: FILE, knownHosts: FILE}`"
+                "Check the key of the host, write it to a file (`ssh-keyscan HOST`), and set `auth: {sshKey: FILE, knownHosts: FILE}`"
             }
-            Self::Unreachable { .. } => "check the `url:`, the network and the proxy",
+            Self::Unreachable { .. } => "Check the `url:`, the network and the proxy",
             Self::Repository { .. } => {
-                "check the `url:`; without access, a private repository looks like a missing one, so also check `auth:`"
+                "Check the `url:`; without access, a private repository looks like a missing one, so also check `auth:`"
             }
-            Self::Empty { .. } => "push a first commit, or set `ref:` to another branch",
-            Self::Reference { near: Some(near), .. } => return format!("did you mean `{near}`?"),
+            Self::Empty { .. } => "Push a first commit, or set `ref:` to another branch",
+            Self::Reference { near: Some(near), .. } => return format!("Did you mean `{near}`?"),
             Self::Reference { .. } => {
-                "set `ref:` to a branch, a tag, or a commit that one of them contains"
+                "Set `ref:` to a branch, a tag, or a commit that one of them contains"
             }
-            Self::Path { .. } => "set `path:` to a folder of the repository",
+            Self::Path { .. } => "Set `path:` to a folder of the repository",
             Self::Limit { .. } => {
-                "set `path:` to the folder of the manifests, or split the repository into several sources"
+                "Set `path:` to the folder of the manifests, or split the repository into several sources"
             }
             Self::Timeout { .. } => {
-                "check the network, or raise `timeout:` of the source for a large repository"
+                "Check the network, or raise `timeout:` of the source for a large repository"
             }
             Self::Full { .. } => {
-                "free some space, or set `cache:` in roster.yaml to another folder"
+                "Free some space, or set `cache:` in roster.yaml to another folder"
             }
-            Self::Unfetched { .. } => "run `roster plan`, which fetches it first",
-            Self::Failed { .. } => "run again with `-v`, and run `git ls-remote` with the same url",
+            Self::Unfetched { .. } => "Run `roster plan`, which fetches it first",
+            Self::Failed { .. } => "Run again with `-v`, and run `git ls-remote` with the same url",
         }
         .to_owned()
     }

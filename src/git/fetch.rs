@@ -196,7 +196,7 @@ fn fetch_refs(
 ) -> Result<(), GitError> {
     let mut fetch = remote(&mirror.path, place);
     fetch
-        // No tags of their own accord, and no submodules: only what is asked for enters the mirror.
+        // No automatic tags and no submodules: only what is asked for enters the mirror.
         .args(["fetch", "--quiet", "--force", "--prune", "--no-tags"])
         .args(["--no-write-fetch-head", "--no-recurse-submodules"])
         .args(["--no-auto-maintenance", "--"])

@@ -3,7 +3,7 @@
 //!
 //! [`fetch()`] uses the network and records the commit that it found; [`tree()`] reads that commit
 //! from the mirror alone. So what is read does not change while it is read, and a remote that
-//! cannot be reached takes nothing away.
+//! cannot be reached removes nothing.
 
 mod blobs;
 mod branch;

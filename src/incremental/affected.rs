@@ -31,7 +31,7 @@ impl AffectedResources {
     /// Reads what is stored of the resources in the changed files, or says why everything has to be
     /// read: a resource is no longer declared there, or is declared somewhere else too.
     pub async fn read(
-        moment: &mut ReadTransaction,
+        transaction: &mut ReadTransaction,
         query: &SnapshotQuery<'_>,
         files: &ReadFiles,
         unread: &IncrementalRead,
@@ -40,15 +40,15 @@ impl AffectedResources {
         let (source, desired) = (query.source, &unread.declared);
         let paths = files.digests.iter().map(|(path, _)| &**path);
         let paths = paths.chain(unread.gone.iter().map(CompactText::as_str));
-        let before = moment.declared_in(source, paths).await?;
+        let before = transaction.declared_in(source, paths).await?;
         // A resource may have moved to another file or to another source. Only a full pass can tell
         // a move from a removal.
         if before.keys().any(|key| !desired.resources.contains(key)) {
             return Ok(Err("a resource is no longer declared"));
         }
-        let mut partial = PartialSnapshot::read(moment, query).await?;
+        let mut partial = PartialSnapshot::read(transaction, query).await?;
         let keys = desired.resources.iter().map(|declared| &declared.key);
-        let claims = moment.claims_on(keys).await?;
+        let claims = transaction.claims_on(keys).await?;
         let elsewhere =
             |claim: &ClaimSummary| claim.source != *source || !before.contains_key(&claim.key);
         // Another source's claim decides some of the fields, and its files were not read.
@@ -63,7 +63,7 @@ impl AffectedResources {
         };
         let rows = resources.iter();
         let rows = rows.map(|it| SnapshotLookup::Row(it.key.clone()));
-        if !partial.extend(moment, rows.collect()).await? {
+        if !partial.extend(transaction, rows.collect()).await? {
             return Ok(Err("much changed"));
         }
         let new = desired.resources.len() - before.len();

@@ -19,14 +19,14 @@ impl ClaimTotals {
     /// Reads the totals. `None` when another apply came in between, or a row that the source claims
     /// was changed by something else than Roster.
     pub async fn read(
-        moment: &mut ReadTransaction,
+        transaction: &mut ReadTransaction,
         source: &str,
         unread: &IncrementalRead,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(applied) = moment.source_checkpoint(source).await? else {
+        let Some(applied) = transaction.source_checkpoint(source).await? else {
             return Ok(None);
         };
-        let counts = moment.claim_counts(source).await?;
+        let counts = transaction.claim_counts(source).await?;
         tracing::debug!(source, ?counts, "compared claims and rows");
         // All three have to agree: another apply, or another writer, may have come in between.
         let same = applied.revision == unread.since
@@ -48,7 +48,7 @@ impl ClaimTotals {
     pub fn unchanged_plan(
         &self,
         desired: &Desired,
-        moment: &ReadTransaction,
+        transaction: &ReadTransaction,
         earlier: &[Plan],
     ) -> Plan {
         // What the earlier plans of this pass adopt is claimed by the time that this one is
@@ -59,8 +59,8 @@ impl ClaimTotals {
                 name: desired.source.clone(),
                 revision: desired.revision.clone(),
             },
-            database: Some(moment.database().to_owned()),
-            environment: moment.environment().map(ToOwned::to_owned),
+            database: Some(transaction.database().to_owned()),
+            environment: transaction.environment().map(ToOwned::to_owned),
             summary: PlanSummary {
                 unchanged: self.basis.resources,
                 unclaimed: self.unclaimed.saturating_sub(adopted),

@@ -2,7 +2,7 @@
 //! beyond them. Start reading at `plan_until_complete`.
 
 use crate::kinds;
-use crate::model::{Key, LookupRecorder, Snapshot, SnapshotLookup};
+use crate::model::{LookupRecorder, Snapshot, SnapshotLookup};
 use crate::store::{ReadTransaction, SnapshotQuery, StoreError};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,14 +40,14 @@ pub struct PartialSnapshot {
 impl PartialSnapshot {
     /// Reads what every plan needs: the settings and the custom fields.
     pub async fn read(
-        moment: &mut ReadTransaction,
+        transaction: &mut ReadTransaction,
         query: &SnapshotQuery<'_>,
     ) -> Result<Self, StoreError> {
         let log = Arc::<LookupLog>::default();
         let recorder = Arc::clone(&log) as Arc<dyn LookupRecorder>;
-        let settings = Key::new(kinds::SETTINGS, "settings");
+        let settings = kinds::settings_key();
         Ok(Self {
-            stored: moment.base_snapshot(query, recorder).await?,
+            stored: transaction.base_snapshot(query, recorder).await?,
             answered: [SnapshotLookup::Row(settings)].into(),
             log,
         })
@@ -60,10 +60,12 @@ impl PartialSnapshot {
     /// Reads what answers more look-ups. Returns whether they were few enough to be worth it.
     pub async fn extend(
         &mut self,
-        moment: &mut ReadTransaction,
+        transaction: &mut ReadTransaction,
         lookups: BTreeSet<SnapshotLookup>,
     ) -> Result<bool, StoreError> {
-        let few = moment.extend_snapshot(&mut self.stored, &lookups).await?;
+        let few = transaction
+            .extend_snapshot(&mut self.stored, &lookups)
+            .await?;
         self.answered.extend(lookups);
         Ok(few)
     }
@@ -72,7 +74,7 @@ impl PartialSnapshot {
     /// missing. `None` when that would take the whole database.
     pub async fn plan_until_complete<P>(
         mut self,
-        moment: &mut ReadTransaction,
+        transaction: &mut ReadTransaction,
         plan: impl Fn(&Snapshot) -> P,
     ) -> Result<Option<(P, Snapshot)>, StoreError> {
         for _ in 0..ROUNDS {
@@ -90,7 +92,7 @@ impl PartialSnapshot {
             if missing.len() > 1 {
                 missing.remove(&SnapshotLookup::Everything);
             }
-            if !self.extend(moment, missing).await? {
+            if !self.extend(transaction, missing).await? {
                 return Ok(None);
             }
         }

@@ -59,11 +59,12 @@ pub fn get(id: KindId) -> &'static Kind {
     ALL[usize::from(id.0)]
 }
 
-/// Returns the kind for `User`, `user` or `users`.
+/// Returns the key of the one Settings resource.
 pub fn settings_key() -> Key {
     Key::new(SETTINGS, get(SETTINGS).singleton.unwrap_or_default())
 }
 
+/// Returns the kind for `User`, `user` or `users`.
 #[must_use]
 pub fn by_loose_name(name: &str) -> Option<&'static Kind> {
     ALL.into_iter().find(|kind| {

@@ -22,14 +22,16 @@ use std::sync::Arc;
 const API_VERSION: &str = "roster/v1";
 const SHAPES: &str = "Write `kind: User` and its fields, or a collection: `users: [..]`";
 
-/// The state of reading one file.
+/// A resource that was read.
 #[derive(Debug)]
 pub(super) struct ParsedResource {
     pub kind: KindId,
     pub declared: Arc<DeclaredResource>,
+    /// Whether it was written inside another resource, where it may be repeated.
     pub inline: bool,
 }
 
+/// The state of reading one file.
 pub(super) struct ManifestParser<'a, 'f> {
     /// The text of the current document.
     pub text: &'a str,

@@ -424,9 +424,9 @@ impl<'a> NodeReader<'a> {
         if *error.kind() == ErrorKind::RecursionLimitExceeded {
             return DocumentError::limit("nested too deeply", FLATTEN, at);
         }
-        let (text, begin) = (&self.text[self.part.clone()], self.part.start);
+        let (text, part_start) = (&self.text[self.part.clone()], self.part.start);
         let byte = error.marker().byte_offset().unwrap_or_default() + self.bytes_before;
-        let advice = syntax::advise(error, text, byte.saturating_sub(begin));
+        let advice = syntax::advise(error, text, byte.saturating_sub(part_start));
         let place = |byte: usize| {
             let head = &text[..byte.min(text.len())];
             let line = head.rsplit('\n').next().unwrap_or_default();
@@ -456,9 +456,9 @@ fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
     Parser::new_from_str_with_options(text, options)
 }
 
-/// Whether a comment that does not look like one follows the plain value that ends at a byte. A
-/// value that is not there (`blank`) has the place of the sign before it. To YAML, `name: Foo #1` is
-/// `Foo`, and `name: #1` has no value.
+/// Whether the plain value that ends at byte `end` is followed by a comment that was probably meant
+/// as text. To YAML, `name: Foo #1` is `Foo`, and `name: #1` has no value. A missing value
+/// (`blank`) has the position of the `:` or `-` before it.
 fn is_cut_by_comment(text: &str, end: usize, blank: bool) -> bool {
     let bytes = text.as_bytes();
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');

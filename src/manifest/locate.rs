@@ -55,8 +55,8 @@ pub fn locate(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
 fn read(text: &str, lists: &mut MemberPositions) {
     let mut reader = NodeReader::new(text);
     for part in split::split(text) {
-        let found = reader.begin(&part).and_then(|begins| {
-            if begins {
+        let found = reader.begin(&part).and_then(|has_document| {
+            if has_document {
                 document(&mut reader, lists)
             } else {
                 Ok(())

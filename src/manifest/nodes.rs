@@ -50,7 +50,8 @@ impl YamlScalar<'_> {
     }
 }
 
-/// Why a document cannot be read on. Boxed, because the result of every node should be small.
+/// Why the rest of a document cannot be read. Boxed, because the result of every node should be
+/// small.
 #[derive(Debug)]
 pub(super) struct DocumentError(pub Box<DocumentErrorDetail>);
 
@@ -168,16 +169,16 @@ fn custom(tag: &Tag, at: LineColumn) -> DocumentError {
     }))
 }
 
-/// Where the nodes stand that aliases name, by the places of the aliases.
+/// The positions of anchored nodes, by the positions of the aliases that refer to them.
 #[derive(Debug, Default)]
 pub(super) struct AnchorPlaces(pub(super) RefCell<HashMap<LineColumn, LineColumn>>);
 
 impl AnchorPlaces {
-    /// Where what the alias at a place names stands.
+    /// The position of the node that the alias at `alias` refers to.
     pub fn anchor_of(&self, alias: LineColumn) -> Option<LineColumn> {
         self.0.borrow().get(&alias).copied()
     }
 }
 
-/// A key of a mapping and where it stands.
+/// A key of a mapping and its position.
 pub(super) type MappingKey<'a> = (Cow<'a, str>, LineColumn);

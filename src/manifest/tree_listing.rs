@@ -1,4 +1,4 @@
-//! The files of a tree that lies in no directory, and their bytes.
+//! The files of a tree that is not a directory on disk, such as a commit, and their bytes.
 
 use crate::model::Digest;
 use std::collections::BTreeMap;
@@ -7,17 +7,18 @@ use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// How many links may lead to a file, one to the next.
+/// How many links in a row may lead to a file.
 const HOPS: usize = 40;
 
-/// Everything that a commit holds below the root of a source.
+/// All entries below the root of a source.
 #[derive(Debug)]
 pub(super) struct TreeListing {
     pub(super) entries: BTreeMap<Arc<str>, ListingEntry>,
-    /// Where links lead, relative to the folder they stand in.
+    /// The targets of links, relative to the folder of the link.
     pub(super) links: BTreeMap<Arc<str>, String>,
     pub(super) blobs: Arc<dyn BlobSource>,
-    /// Whether the name of a content says what it is, so that it need not be read to be compared.
+    /// Whether the ids of files are digests of their content, so that files can be compared without
+    /// reading them.
     pub(super) named_by_content: bool,
 }
 
@@ -26,12 +27,12 @@ pub(super) struct TreeListing {
 pub(super) enum PathResolveError {
     /// It leaves the root.
     Outside,
-    /// There is nothing.
+    /// It does not exist.
     Missing,
 }
 
 impl TreeListing {
-    /// The content of the file that a path leads to, by name.
+    /// The id of the file that a path leads to.
     pub(super) fn file(&self, path: &str) -> Result<&str, PathResolveError> {
         match self.entries.get(path) {
             Some(ListingEntry::File(id)) => Ok(id),
@@ -89,7 +90,7 @@ impl TreeListing {
         Ok(real.join("/"))
     }
 
-    /// What stands below a folder; nothing when it is none.
+    /// The entries below a folder; none if the path is not a folder.
     pub(super) fn entries_below(
         &self,
         folder: &str,
@@ -101,18 +102,18 @@ impl TreeListing {
     }
 }
 
-/// Bytes by the name of their content: the same name means the same bytes.
+/// Reads the bytes of files by their ids. The same id means the same bytes.
 pub trait BlobSource: Send + Sync + fmt::Debug {
-    /// The bytes called `id`.
+    /// Reads the bytes of one file; more than `limit` are an error.
     fn read(&self, id: &str, limit: u64) -> io::Result<Vec<u8>>;
 }
 
-/// What stands at a path of a listing.
+/// The entry at a path of a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ListingEntry {
-    /// A file, by the name of its content.
+    /// A file, by its id.
     File(Box<str>),
-    /// A symbolic link, by the name of the content that is its target.
+    /// A symbolic link, by the id of the content that is its target.
     Link(Box<str>),
     /// Another repository, whose content is not here.
     Submodule,

@@ -113,7 +113,6 @@ pub enum ClaimState {
     Gone,
 }
 
-/// What the last apply of a source recorded about one resource.
 impl ClaimState {
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -124,6 +123,7 @@ impl ClaimState {
     }
 }
 
+/// What the last apply of a source recorded about one resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
     pub source: Arc<str>,

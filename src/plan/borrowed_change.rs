@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    /// A user about whom every kind of thing is said.
+    /// A user with every kind of cell.
     fn create() -> Step {
         let kind = kinds::get(USER);
         let own = |name: &str| kinds::own_field(kind.expect_index(name));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_borrowed_of_a_step_is_what_the_plan_shows_of_it() {
+    fn borrowed_changes_equal_the_changes_of_a_step() {
         let create = create();
         let changes = create.changes().into_owned();
         let update = Step {

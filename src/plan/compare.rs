@@ -195,9 +195,9 @@ fn rivals(
         }
         let theirs = context.statement(peer, key, &change.field, &name);
         if theirs.is_none_or(|theirs| says_the_same(kind, change, &theirs)) {
-            // A seed never contradicts a source that enforces the field, whatever the order.
             continue;
         }
+        // A seed never contradicts a source that enforces the field, whatever the order.
         let first = if seeds {
             Some(false)
         } else {

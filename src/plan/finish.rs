@@ -1,5 +1,5 @@
 //! The last stage: turns the settled result into a plan, with steps in order and with holds and
-//! diagnostics sorted. It decides nothing any more. Start reading at [`finish`].
+//! diagnostics sorted. It decides nothing. Start reading at [`finish`].
 
 use super::context::PlanContext;
 use super::hold_ledger::HoldLedger;

@@ -92,7 +92,7 @@ fn members_if_accepted(context: &PlanContext<'_>) -> Vec<HoldMember> {
         .collect()
 }
 
-/// Says that an export is in doubt though it would change nothing. One without any data is an
+/// Says that an export is in doubt although it would change nothing. One without any data is an
 /// error, or it would look like an export that is fine.
 fn note_disbelief(diagnostics: &mut Vec<Diagnostic>, code: Code, message: &str) {
     let whole = |found: &&mut Diagnostic| found.code == code && found.key.is_none();
@@ -138,7 +138,7 @@ fn doubtful_members(
     members.collect()
 }
 
-/// Holds the parts that are waiting since they were drafted, unless approved.
+/// Holds the parts that were drafted as held, unless they are approved.
 pub(super) fn hold_draft_parts(_: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     RuleOutcome {
         parts: left.parts.clone(),

@@ -42,9 +42,9 @@ impl BudgetBases {
             leaving: DepartingRows::of(context, left),
         }
     }
-    /// The base of a budget: what exists before the plan and is taken away by nothing but this budget.
-    /// `own` are the members of the budget.
-    /// but this budget takes away; `own` are the members of the budget.
+
+    /// The base of a budget: what exists before the plan and is taken away by nothing but this
+    /// budget. `own` are the members of the budget.
     pub fn base_for_budget<'k>(
         &self,
         context: &PlanContext<'_>,
@@ -60,9 +60,9 @@ impl BudgetBases {
 }
 
 impl DepartingRows {
-    // Released rows go on living, but are not the source's to count next time.
     fn of(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
         let mut leaving = Self::default();
+        // Released rows stay live, but the source no longer counts them in the next pass.
         let released = left
             .removals
             .released
@@ -78,9 +78,9 @@ impl DepartingRows {
             let (live, goes) = (is_live(row), takes_out_of_use(effect));
             if goes && live && is_ours(context, &row.key) {
                 leaving.live.insert(row.key.clone());
-                // A declared resource that is deactivated stays claimed; a removed or deleted one does
-                // not.
             }
+            // A declared resource that is deactivated stays claimed; a removed or deleted one does
+            // not.
             let declared = context.desired.resources.contains(&row.key);
             if goes && (!declared || matches!(effect.outcome, EffectOutcome::Delete)) {
                 leaving.unclaim(context, row);
@@ -137,7 +137,7 @@ impl DepartingRows {
         }
     }
 }
-/// What a budget counts a share of.
+
 /// What a budget counts a share of.
 enum BudgetBaseKind<'b> {
     /// The live users of an account.
@@ -157,8 +157,8 @@ impl<'b> BudgetBaseKind<'b> {
         let kind = kinds::by_name(kind)?;
         let Some((field, _)) = rest.rsplit_once('.') else {
             return Some(Self::Live(kind.id));
-            // The rest is `email` or, for an attribute of a link, `accounts.level`.
         };
+        // `field` is `email` or, for an attribute of a link, `accounts.level`.
         let field = kind
             .field_ref(field)
             .or_else(|| kind.field_ref(field.split('.').next()?))?;
@@ -176,9 +176,9 @@ fn leaves_field_empty(effect: &ResourceEffect, field: &FieldRef) -> bool {
     change_of(effect, field)
         .is_some_and(|change| change.after.as_ref().is_none_or(Value::is_empty_list))
 }
+
 /// The live rows of each kind that the source claims before the plan. Rows that the plan creates,
 /// adopts or reactivates are not among them.
-/// adopts or reactivates is not among them.
 pub(super) fn live(context: &PlanContext<'_>) -> BTreeMap<KindId, u64> {
     let mut live = BTreeMap::new();
     for row in &context.stored.rows {
@@ -195,13 +195,13 @@ fn is_ours(context: &PlanContext<'_>, key: &Key) -> bool {
         .claim(&context.desired.source, key)
         .is_some_and(|claim| claim.state == ClaimState::Active)
 }
+
 /// The bases of some budgets, before the plan.
-/// Of how many each of some budgets is a share, before the plan.
 pub(super) fn bases<'b>(
     context: &PlanContext<'_>,
     budgets: impl Iterator<Item = &'b BudgetName>,
-    // Counting takes a look at every row, so it is done at most once and only if asked for.
 ) -> BTreeMap<BudgetName, u64> {
+    // Counting reads every row, so it is done at most once and only if needed.
     let mut live = None;
     let base = |budget: &'b BudgetName| {
         let live = live.get_or_insert_with(|| self::live(context));
@@ -209,8 +209,8 @@ pub(super) fn bases<'b>(
     };
     budgets.map(base).collect()
 }
+
 /// The base of one budget, before the plan.
-/// Of how many a budget's count is a share, before the plan.
 fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
     let (stored, source) = (context.stored, CompactText::new(&context.desired.source));
     match BudgetBaseKind::budget(budget) {
@@ -245,8 +245,8 @@ fn users_of(context: &PlanContext<'_>, account: &str) -> u64 {
     });
     of_account.count() as u64
 }
+
 /// How many rows of a kind that the source claims have a value in a field. Links count once for the
-/// resource that holds them.
 /// resource that holds them.
 fn filled(context: &PlanContext<'_>, kind: KindId, field: &FieldRef) -> u64 {
     let rows = context.stored.rows.iter();

@@ -27,7 +27,7 @@ pub(super) struct RuleOutcome {
     /// Resources decided as a whole, held or not; guards leave them alone.
     pub covered: BTreeSet<Key>,
     pub exempt_budget: Option<BudgetName>,
-    /// Whether its hold is of all that the source sent: then no claim moves.
+    /// Whether the hold covers everything that the source sent. Then no claim moves.
     pub is_whole_source: bool,
 }
 
@@ -117,7 +117,7 @@ impl HoldLedger {
         self.exemptions.budgets.contains(budget)
     }
 
-    /// Takes the fields that are to be taken out, so that it happens once.
+    /// Takes the fields still to be taken out, so that each is taken out once.
     pub fn take_blocked_fields(&mut self) -> BTreeMap<Key, BTreeSet<FieldRef>> {
         std::mem::take(&mut self.blocked_fields)
     }

@@ -1,6 +1,7 @@
 //! Runs the rules on the drafts as a whole, before anything is held. [`judge`] returns the drafts
 //! with a verdict: which resources are faulty, and whether that refuses the plan. If it does not,
 //! `settle.rs` holds the faulty ones.
+
 use super::context::PlanContext;
 use super::drafts::PlanDrafts;
 use super::rename;

@@ -1,7 +1,7 @@
 //! Finds access that was taken away outside Roster since a source declared it. A claim tells what
 //! the row had: what the claim says and the row lacks was changed by somebody else. An unchanged
-//! declaration of it is then held, and the claim keeps recording it.
-//! declared as before is held then. The claim goes on recording it, whoever declares it from now on.
+//! declaration of it is then held, and the claim keeps recording it, whoever declares it from then
+//! on.
 
 use super::compare::{FieldVerdict, stored};
 use super::context::PlanContext;

@@ -2,6 +2,7 @@
 //! [`PlanRemainder::decide`] records it, and [`PlanRemainder::subtract`] is the only place where
 //! held changes leave the effects. Between the two, rules still see the whole plan: a guard also
 //! counts a step that another rule holds.
+
 use super::context::PlanContext;
 use super::draft::DraftPart;
 use super::drafts::{ClaimDrafts, PlanDrafts};

@@ -20,45 +20,46 @@ pub struct PlanRules {
     pub report_drift: bool,
     /// Whether deletes may be applied.
     pub allow_delete: bool,
-    /// What this source may say.
+    /// The fields that this source may write.
     pub authority: SourceAuthority,
-    /// The fields that others than Roster write: seeds, never drift.
+    /// The fields that the shop writes: seeds at most, and never drift.
     pub shop: SourceAuthority,
     /// The other configured sources.
     pub peers: Vec<PeerSource>,
-    /// Other sources that are asked only who declares what is missing.
+    /// Other sources that are asked only whether they declare what is missing.
     pub witnesses: Vec<PeerSource>,
-    /// Those of them that deactivate what disappears from them.
+    /// The names of the peers that deactivate what disappears from them.
     pub pruning_peers: BTreeSet<Arc<str>>,
-    /// The names of sources, the first wins where two enforce one field.
+    /// The names of sources. Where two enforce one field, the first one wins.
     pub order: Vec<Arc<str>>,
     /// How much may change at once.
     pub guards: GuardLimits,
     /// The overrides given for this plan.
     pub accepts: Vec<AcceptOverride>,
-    /// Only these, when it is a partial plan: nothing else is removed, no other error refuses.
+    /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not
+    /// refuse it.
     pub only: Option<BTreeSet<Key>>,
-    /// Whether what the source claims and does not declare is left alone: only some of what it
-    /// declares was read.
+    /// Whether resources that the source claims but does not declare are left alone, because only
+    /// some of its files were read.
     pub keeps_undeclared: bool,
-    /// After how many accepted feeds in a row without it a resource counts as gone; `None`: of an
-    /// export never, of any other source at once.
+    /// How many accepted exports in a row have to leave a resource out before it counts as gone.
+    /// `None` means never for an export, and at once for any other source.
     pub absent_after: Option<u32>,
-    /// Whether this is a feed that was not seen before, so that what it does not name counts once more.
+    /// Whether this export was not seen before. Then what it leaves out counts once more.
     pub is_new_export: bool,
-    /// Why all of it is held, if something is wrong with the whole of it.
+    /// Why everything is held, if the export as a whole is in doubt.
     pub doubt: Option<(Code, String)>,
-    /// Whether that holds an export which would write nothing, too: accepted, it would count.
+    /// Whether the doubt also holds an export that would write nothing, since accepting it counts.
     pub doubt_holds: bool,
-    /// Fields of which nothing is believed, and why.
+    /// Fields whose values are in doubt, and why.
     pub doubtful_fields: Vec<DoubtfulField>,
     /// Whether to list every stored field that nothing declares.
     pub exact: bool,
     /// Whether to compare every field, whatever digests and versions say.
     pub scrub: bool,
-    /// The key for digests of secret and personal values in hold ids.
+    /// The identity of the database, which goes into the ids of holds.
     pub salt: String,
-    /// Ends the planning before all is settled.
+    /// Stops planning before it is complete.
     pub stop: StopFlag,
 }
 
@@ -78,16 +79,16 @@ impl PlanRules {
     }
 }
 
-/// A field that an export fills for far fewer than before.
+/// A field that an export fills for far fewer resources than before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DoubtfulField {
     pub kind: KindId,
     pub field: FieldRef,
     /// How many have lost their value.
     pub count: u64,
-    /// Of how many.
+    /// How many had one.
     pub total: u64,
-    /// How many may.
+    /// How many may lose it.
     pub limit: u64,
     /// What is wrong, in words.
     pub message: String,
@@ -139,12 +140,12 @@ impl SourceAuthority {
 #[derive(Clone, Debug, Default)]
 pub struct PeerSource {
     pub name: Arc<str>,
-    /// What it declares now, if its pass accepts that; `None`: its claims stand for it.
+    /// What it declares now, if its pass accepts that. With `None`, its claims count instead.
     pub desired: Option<Arc<Desired>>,
-    /// What it may say.
+    /// The fields that it may write.
     pub authority: SourceAuthority,
-    /// What it declares though its pass does not accept it: it decides no field, but nothing that
-    /// it names is removed elsewhere.
+    /// What it declares although its pass does not accept it. It decides no field, but nothing
+    /// that it names is removed elsewhere.
     pub unaccepted: Option<Arc<Desired>>,
     /// Why its pass writes nothing, if it does not.
     pub idle: Option<IdleReason>,
@@ -154,7 +155,7 @@ pub struct PeerSource {
     pub held: BTreeSet<Key>,
     /// The fields that its pass holds: their claims stand.
     pub held_fields: BTreeSet<(Key, FieldRef)>,
-    /// What its exports have not named so often that it decides nothing about it any more.
+    /// The resources that its exports left out so often that it no longer decides about them.
     pub absent_keys: BTreeSet<Key>,
 }
 

@@ -3,8 +3,7 @@
 //! [`settle`] first runs the rules that hold by themselves ([`HOLD_RULES`], then the guards) on the
 //! whole plan. Then faulty resources go, and whatever is only valid together with something held:
 //! the rules of `check` judge the rest again until nothing more is held. Every rule gets a
-//! [`PlanRemainder`] and returns holds.
-//! gets a [`PlanRemainder`] and returns holds; the next value is made from both.
+//! [`PlanRemainder`] and returns holds; the next remainder is made from both.
 
 use super::context::PlanContext;
 use super::guard::BudgetGuards;
@@ -34,6 +33,7 @@ type HoldRule = fn(&PlanContext<'_>, &PlanRemainder) -> RuleOutcome;
 /// The rules that hold by themselves. Each sees the whole plan, held or not, so that its counts and the
 /// ids of its holds do not depend on the other rules. The order decides which rule is named first where
 /// several hold the same resource. Beyond that:
+///
 /// - parts of drafts come before the rules that look at removals: an approved part may remove something;
 /// - renames come before emptied kinds: what goes under a new id does not count as gone;
 /// - guards come after all of these, in [`hold_over_budget`]: they leave alone what is decided already.
@@ -117,8 +117,8 @@ fn hold_faulty(
 }
 
 /// Holds what is only valid together with something held, round by round, until a round holds
-/// nothing. Each round takes away at least one effect or field, so it ends. Returns the findings on
-/// the rest, none of which is an error.
+/// nothing. Each round removes at least one effect or field, so the loop ends. Returns the
+/// diagnostics of the rest, none of which is an error.
 fn hold_dependents(
     context: &PlanContext<'_>,
     mut left: PlanRemainder,
@@ -151,13 +151,13 @@ fn hold_dependents(
     (left, Vec::new())
 }
 
-/// Whether a finding comes from taking back what somebody else gave.
+/// Whether a finding comes from taking back access that was given outside Roster.
 fn is_drift(left: &PlanRemainder, finding: &RuleDiagnostic) -> bool {
     let mut keys = finding.involves.iter().chain(&finding.diagnostic.key);
     keys.any(|key| left.effects.contains(key) && left.reason(key) == StepReason::Drift)
 }
 
-/// Holds what a finding says cannot stand without something held.
+/// Holds what, by a finding, is not valid without something that is held.
 fn dependent_holds(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
@@ -177,10 +177,12 @@ fn dependent_holds(
         // An error that was there before anything was held is a fault of its own and not the
         // consequence of a hold.
         Some((held, root)) if !verdict.error_signatures.contains(&signature(finding)) => {
-            message = format!(
-                "{subject} needs {held}, which is held ({root}): {}",
-                finding.diagnostic.message
-            );
+            let needs = if held == subject {
+                format!("a part of {subject} is held ({root})")
+            } else {
+                format!("{subject} needs {held}, which is held ({root})")
+            };
+            message = format!("{needs}: {}", finding.diagnostic.message);
             HoldCause::dependency(root, &message)
         }
         _ if !finding.diagnostic.is_error() => return Vec::new(),

@@ -36,11 +36,11 @@ pub struct Plan {
     pub released: Vec<Key>,
     /// The overrides and approvals that were used, as given.
     pub accepted: Vec<String>,
-    /// Everything found on the way.
+    /// All diagnostics.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether errors refused the plan: then there are no steps.
     pub errored: bool,
-    /// Claims to write though nothing of the resource changes; not part of a saved plan.
+    /// Claims to write although their resource does not change. Not part of a saved plan.
     pub claim_updates: Vec<ClaimUpdate>,
     /// What the steps use up of each budget of the guards.
     pub budget_use: BTreeMap<String, u64>,
@@ -292,7 +292,8 @@ pub struct Step {
 }
 
 impl Step {
-    /// The change of one field: much less work than looking for it in all changes of a create.
+    /// The change of one field. For a create, this is much cheaper than to search
+    /// [`Self::changes`].
     #[must_use]
     pub fn change(&self, field: &FieldRef) -> Option<Cow<'_, FieldChange>> {
         let find =
@@ -325,8 +326,8 @@ impl Step {
         }
     }
 
-    /// What a stated cell of a create writes. No members is what a new list has anyway, unless it
-    /// has a default.
+    /// What a declared cell of a create writes. An empty list is left out, unless the field has a
+    /// default that it must override.
     fn created(&self, stated: &StatedField) -> Option<FieldChange> {
         let value = stated.cell.value()?;
         (!value.is_empty_list() || self.has_default(&stated.field)).then(|| FieldChange {
@@ -356,25 +357,25 @@ pub struct HoldEntry {
     pub key: Key,
     /// By which rule.
     pub code: Code,
-    /// The rule at the root: of a `held-dependency`, that of the hold it depends on.
+    /// The rule at the root. For a `held-dependency`, that is the rule of the hold it depends on.
     pub root: Code,
     /// Why, in words.
     pub message: String,
     /// The id of the hold: what an approval names. Steps held together share it.
     pub hold: String,
-    /// Of a guard: how many steps this plan has under it.
+    /// For a guard: how many steps it holds.
     pub count: Option<u64>,
-    /// Of a guard: of how many.
+    /// For a guard: the base that the count is a share of.
     pub total: Option<u64>,
-    /// Of a guard: the number that may not be passed.
+    /// For a guard: the largest count that it allows.
     pub limit: Option<u64>,
-    /// The option that lets it through, if there is one.
+    /// The option that allows it, if there is one.
     pub accept_option: Option<String>,
     /// Where it is declared, or, of a removal, was.
     pub origin: Option<Origin>,
     /// What was held, field by field.
     pub changes: Vec<FieldChange>,
-    /// Of what seems to be renamed: the resource that comes in its place.
+    /// For a presumed rename: the resource that replaces this one.
     pub becomes: Option<Key>,
 }
 
@@ -392,7 +393,7 @@ impl HoldEntry {
     }
 }
 
-/// A claim to write though its resource does not change.
+/// A claim to write although its resource does not change.
 #[derive(Clone, Debug)]
 pub struct ClaimUpdate {
     /// Which resource.

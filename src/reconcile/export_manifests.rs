@@ -231,7 +231,7 @@ pub(super) fn inline_targets(declared: &DeclaredResource) -> impl Iterator<Item 
 /// Says in the help of a missing reference that its target was left out.
 fn explain_missing_reference(found: &mut Diagnostic) {
     if found.code == codes::REFERENCE {
-        found.help = Some("it is missing or has errors of its own; fix those first".into());
+        found.help = Some("It is missing or has errors of its own; fix those first".into());
     }
 }
 

@@ -61,8 +61,8 @@ pub struct ExportFacts {
     /// Where its bytes are, and the download they came from.
     pub body: (PathBuf, Option<FetchedExport>),
 }
+
 /// How an export is to be treated.
-/// What is to be thought of an export.
 #[derive(Clone, Debug, Default)]
 pub struct ExportVerdict {
     /// Whether it differs from the last accepted one.
@@ -190,9 +190,9 @@ pub(super) fn unchanged(
     source: &Source,
     feed: &FeedConfig,
     (remembered, last): (SourceCheckpoint, AcceptedExport),
-    // `partial`: no resource is named here, and none of them may count as removed.
 ) -> SourceReading {
     tracing::info!("source {}: the export is already applied", source.name);
+    // `partial`, because no resource is named here and none of them may count as removed.
     let desired = Desired {
         source: source.name.clone(),
         revision: remembered.revision.as_str().into(),
@@ -279,11 +279,11 @@ pub(super) async fn judge(
 ) -> Result<Option<ExportVerdict>, PassError> {
     let (Some(facts), Some(export)) = (reading.export_facts(), reading.source.feed()) else {
         return Ok(None);
-        // One accepted export is enough: the approval of the first pass was given by then.
     };
     let accepted = store
         .accepted_exports(&reading.source.name, MEDIAN_EXPORTS)
         .await?;
+    // One accepted export is enough: the first pass was approved before it.
     let may_begin = !accepted.is_empty() || store.source_approved(&reading.source.name).await?;
     // A push holds some records only. Its size means nothing, and of what it does not name nothing
     // is known.

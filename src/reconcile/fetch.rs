@@ -52,9 +52,9 @@ pub struct UnreachedSource {
     pub message: String,
     pub help: String,
 }
+
 /// Fetches all remote sources at once, or only the named one. One slow server does not delay the
 /// others.
-/// fetched last and needs no network.
 #[must_use]
 pub fn fetch(config: &Config, only: Option<&str>) -> FetchResults {
     let sources = config.sources.iter();

@@ -38,21 +38,21 @@ async fn plan_changes(
     };
     // One transaction for all the reads below: rows from different moments would give a plan that
     // never was right.
-    let Some(mut moment) = store.read_transaction().await? else {
+    let Some(mut transaction) = store.read_transaction().await? else {
         return Ok(None);
     };
     let source = reading.source.clone();
-    let Some(mut totals) = ClaimTotals::read(&mut moment, &source.name, unread).await? else {
+    let Some(mut totals) = ClaimTotals::read(&mut transaction, &source.name, unread).await? else {
         // A foreign change to any claimed row may be drift, and the files that were not read say
         // what the row should be.
-        let why = "a row that it claims was changed outside Roster";
+        let why = "a row that it claims changed, or another apply came in between";
         return Ok(read_everything_because(&source, why));
     };
     if reading.is_unchanged() {
         tracing::info!("source {}: nothing changed", source.name);
         let plan = Plan {
             diagnostics: reading.diagnostics.clone(),
-            ..totals.unchanged_plan(&reading.desired, &moment, earlier)
+            ..totals.unchanged_plan(&reading.desired, &transaction, earlier)
         };
         pass.readings[index].judged.basis = Some(totals.basis);
         return Ok(Some(plan));
@@ -60,7 +60,7 @@ async fn plan_changes(
     let desired = pass.desired();
     let rules = |stored: &_| pass.rules(index, stored, &desired);
     let query = pass.query(index);
-    let affected = AffectedResources::read(&mut moment, &query, &reading.files, unread, rules);
+    let affected = AffectedResources::read(&mut transaction, &query, &reading.files, unread, rules);
     let affected = match affected.await? {
         Ok(affected) => affected,
         Err(why) => return Ok(read_everything_because(&source, why)),
@@ -69,7 +69,7 @@ async fn plan_changes(
     totals.basis.repeated = affected.repeated;
     let changed = affected.changed;
     let plan = |stored: &_| pass.plan_affected(index, &changed, stored);
-    let planned = affected.partial.plan_until_complete(&mut moment, plan);
+    let planned = affected.partial.plan_until_complete(&mut transaction, plan);
     let Some((mut planned, stored)) = planned.await? else {
         let why = "the change affects everything";
         return Ok(read_everything_because(&source, why));
@@ -100,20 +100,20 @@ async fn plan_push(
     index: usize,
     store: &Store,
 ) -> Result<Option<Plan>, PassError> {
-    let Some(mut moment) = store.read_transaction().await? else {
+    let Some(mut transaction) = store.read_transaction().await? else {
         return Ok(None);
     };
     let source = pass.readings[index].source.clone();
-    let mut partial = PartialSnapshot::read(&mut moment, &pass.query(index)).await?;
+    let mut partial = PartialSnapshot::read(&mut transaction, &pass.query(index)).await?;
     pass.judge_exports(index, partial.stored(), store).await?;
     let declared = pass.readings[index].as_read.clone();
     let rows = declared.resources.iter();
     let rows = rows.map(|it| SnapshotLookup::Row(it.key.clone()));
-    if !partial.extend(&mut moment, rows.collect()).await? {
+    if !partial.extend(&mut transaction, rows.collect()).await? {
         return Ok(read_everything_because(&source, "the push is large"));
     }
     let plan = |stored: &_| pass.plan_affected(index, &declared, stored);
-    let planned = partial.plan_until_complete(&mut moment, plan).await?;
+    let planned = partial.plan_until_complete(&mut transaction, plan).await?;
     let Some((mut planned, stored)) = planned else {
         let why = "the push affects everything";
         return Ok(read_everything_because(&source, why));
@@ -125,7 +125,7 @@ async fn plan_push(
         let why = "a pushed record needs a decision";
         return Ok(read_everything_because(&source, why));
     }
-    let counts = moment.claim_counts(&source.name).await?;
+    let counts = transaction.claim_counts(&source.name).await?;
     plan.summary.unclaimed = unclaimed_after(counts.unclaimed, &declared, &stored);
     tracing::info!(
         "source {}: planned the push on the {} affected rows",

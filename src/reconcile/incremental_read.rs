@@ -21,10 +21,10 @@ pub(super) async fn read(
     if asks_for_all(config, request) {
         return Ok(None);
     }
-    let Some(mut moment) = store.read_transaction().await? else {
+    let Some(mut transaction) = store.read_transaction().await? else {
         return Ok(None);
     };
-    let known = moment.remembered_sources().await?;
+    let known = transaction.remembered_sources().await?;
     // A directory without a checkpoint was never applied whole, so its files are not known.
     let mut directories = config.sources.iter().filter(|it| it.feed().is_none());
     if !directories.all(|source| known.contains(&*source.name)) {
@@ -32,7 +32,7 @@ pub(super) async fn read(
     }
     let mut readings = Vec::new();
     for source in &config.sources {
-        match read_source(config, request, source, store, &mut moment).await? {
+        match read_source(config, request, source, store, &mut transaction).await? {
             Ok(reading) => readings.push(reading),
             Err(why) => return Ok(read_everything_because(source, why)),
         }
@@ -70,10 +70,10 @@ pub(super) async fn reread(
         source_reading::read_source(config, source, request)
     } else if others().all(|(_, reading)| reading.is_unchanged()) && !asks_for_all(config, request)
     {
-        let Some(mut moment) = store.read_transaction().await? else {
+        let Some(mut transaction) = store.read_transaction().await? else {
             return Ok(None);
         };
-        match read_source(config, request, source, store, &mut moment).await? {
+        match read_source(config, request, source, store, &mut transaction).await? {
             Ok(reading) => reading,
             Err(why) => return Ok(read_everything_because(source, why)),
         }
@@ -105,13 +105,13 @@ async fn read_source(
     request: &PassRequest,
     source: &Source,
     store: &Store,
-    moment: &mut ReadTransaction,
+    transaction: &mut ReadTransaction,
 ) -> Result<Result<SourceReading, &'static str>, PassError> {
-    let applied = moment.source_checkpoint(&source.name).await?;
+    let applied = transaction.source_checkpoint(&source.name).await?;
     let Some(feed) = source.feed() else {
         return Ok(match &applied {
             Some(applied) => read_changed_files(config, request, source, applied),
-            None => Err("no usable cache of the last pass"),
+            None => Err("it has no checkpoint that still applies"),
         });
     };
     let last = store.accepted_exports(&source.name, 1).await?.pop();

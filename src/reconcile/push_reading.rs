@@ -11,25 +11,26 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What was sent to a source, the earliest first.
+/// The pushes to one source.
 #[derive(Clone, Debug)]
 pub struct SourcePushes {
     pub source: Arc<str>,
-    /// One after the other.
+    /// The pushes, oldest first.
     pub bodies: Vec<PushedBody>,
 }
 
-/// What was sent at once.
+/// One push.
 #[derive(Clone, Debug)]
 pub struct PushedBody {
-    /// What it is called where it is told of.
+    /// Its name in diagnostics.
     pub name: Arc<str>,
     pub bytes: Arc<[u8]>,
-    /// Of one that was looked at before: only what of it was held back. The rest is done with.
+    /// For a push that was processed before: the resources that are still held. The others are
+    /// done.
     pub only_keys: Option<BTreeSet<Key>>,
 }
 
-/// Reads what was sent; without anything the source says nothing, which takes nothing away.
+/// Reads the pushes. Without any, the source declares nothing, which removes nothing.
 pub(super) fn read(source: &Source, feed: &FeedConfig, request: &PassRequest) -> SourceReading {
     let mut desired = Desired {
         source: source.name.clone(),
@@ -68,7 +69,7 @@ pub(super) fn read(source: &Source, feed: &FeedConfig, request: &PassRequest) ->
     feeds::reading(source, desired, found, facts)
 }
 
-/// Of what was sent before only this is still to be done.
+/// Keeps only the resources of an earlier push that are still to be applied.
 fn retain_pending(desired: &mut Desired, found: &mut Vec<Diagnostic>, only: &BTreeSet<Key>) {
     desired
         .resources
@@ -79,7 +80,7 @@ fn retain_pending(desired: &mut Desired, found: &mut Vec<Diagnostic>, only: &BTr
     found.retain(|found| found.key.as_ref().is_some_and(|key| only.contains(key)));
 }
 
-/// Takes over what was sent later: where both say something, that counts.
+/// Adds a later push. Where both state a field, the later one wins.
 fn merge(all: &mut Desired, later: Desired) {
     all.revision = later.revision;
     all.faulty_fields.extend(later.faulty_fields);
@@ -106,7 +107,7 @@ fn merge(all: &mut Desired, later: Desired) {
     all.resources = merged.into_iter().collect::<KeyedList<_>>();
 }
 
-/// What is said of one resource earlier and later.
+/// One resource with the cells of an earlier and a later push.
 fn merge_declared(earlier: &DeclaredResource, later: &DeclaredResource) -> DeclaredResource {
     let mut all = later.clone();
     for stated in &earlier.cells {

@@ -13,15 +13,15 @@ use crate::store::Store;
 pub enum PlanDecision {
     Apply,
     Leave {
-        /// The outcome of the pass instead.
+        /// The outcome of the pass.
         outcome: PassOutcome,
-        /// Why, where the plan does not say so itself.
+        /// Why the plan is not applied. Empty if the plan itself says so.
         why: String,
     },
 }
 
 impl PlanDecision {
-    /// What the plan and its source allow, whoever decides.
+    /// The most that the plan and its source allow.
     fn allowed(pass: &Pass<'_>, index: usize, plan: &Plan) -> Self {
         if plan.errored {
             return Self::Leave {
@@ -39,15 +39,15 @@ impl PlanDecision {
     }
 }
 
-/// Whoever decides about a plan.
+/// The one who decides about a plan: a person at a terminal, or the daemon.
 pub trait PlanConsent: Send {
-    /// The errors of whoever asks.
+    /// The error of a failed decision.
     type Error: From<PassError>;
 
     /// Who applies the plan, for the history.
     fn actor(&self) -> String;
 
-    /// Decides about a plan. Where `allowed` leaves it, so must the answer: nobody may apply it.
+    /// Decides about a plan. If `allowed` is `Leave`, the answer must be too.
     fn decide(
         &mut self,
         pass: &mut Pass<'_>,

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
 
-/// What source `index` would come to if it said this.
+/// The plan of source `index` if this were its tree.
 pub async fn plan_submitted_tree(
     config: &Config,
     index: usize,

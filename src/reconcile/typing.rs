@@ -7,9 +7,10 @@ use crate::model::{Desired, Snapshot};
 use std::sync::Arc;
 
 impl Pass<'_> {
-    /// What every source declares, its custom cells typed by the custom fields that are stored or
-    /// declared by the planned source, which declares `planned`, or itself. What is wrong with another
-    /// source's is for its own plan to say.
+    /// What every source declares, with typed custom cells. The types come from the stored custom
+    /// fields, from the planned source, which declares `planned`, and from the source itself.
+    /// Errors of the planned source are added to `found`; those of the others are left to their
+    /// own plans.
     pub(super) fn type_custom(
         &self,
         index: usize,
@@ -41,7 +42,7 @@ impl Pass<'_> {
         all
     }
 
-    /// What is wrong with a value; of a custom field that another source defines, what to do.
+    /// The diagnostic of a custom value. If another source defines the field, the help says so.
     fn custom_value_diagnostic(
         &self,
         index: usize,
@@ -58,7 +59,7 @@ impl Pass<'_> {
         let mut others = others.filter(|(at, _)| *at != index);
         match others.find(|(_, other)| other.as_read.resources.contains(&definition)) {
             Some((_, other)) => found.help(format!(
-                "source {} defines it; put that source first under `sources:` in roster.yaml, or apply it first",
+                "Source {} defines it. Put that source first under `sources:` in roster.yaml, or apply it first",
                 other.source.name
             )),
             None => found,

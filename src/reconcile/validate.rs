@@ -24,7 +24,6 @@ impl Pass<'_> {
     ///
     /// Where only the database can tell a create from an update, a diagnostic is a warning; where
     /// another source may declare what is missing, it is a note.
-    /// another source may declare what is missing, it is a note.
     pub fn validate(&mut self, index: usize) -> Vec<Diagnostic> {
         let _phase = PhaseTimer::begin("checking");
         let stored = self.rules_of_other_sources(index);

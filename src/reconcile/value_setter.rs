@@ -12,16 +12,16 @@ use serde_json::Value;
 pub enum ValueSetter {
     /// The last change that touched it.
     Change(ChangeRecord),
-    /// The creation, which said nothing of it: it has its default.
+    /// The creation, which did not state the field: it has its default.
     Default(ChangeRecord),
-    /// Nothing that is known: it was there when this change adopted the resource.
+    /// Unknown: the value was there when this change adopted the resource.
     Adopted(ChangeRecord),
-    /// No run.
+    /// No run of Roster.
     Nobody,
 }
 
-/// Whether a change left another plain value than the stored one; of lists it tells only what came
-/// and went.
+/// Whether a change left another plain value than the stored one. A list cannot tell, because its
+/// change records only the members that were added and removed.
 fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool {
     let compound = |value: &Value| value.is_array() || value.is_object();
     let values = change.fields.get(name).and_then(Value::as_array);
@@ -35,7 +35,7 @@ fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool 
 }
 
 impl ValueSetter {
-    /// Told from the changes of the resource, newest first, and the stored row.
+    /// Finds it in the changes of the resource, newest first, and the stored row.
     pub(super) fn of(
         name: &str,
         field: &FieldRef,

@@ -168,7 +168,7 @@ impl Store {
         Ok(suspensions.collect())
     }
 
-    /// Adds an entry to the audit log.
+    /// Runs a query for a source, two texts and a time, ordered by source.
     async fn by_source(&self, doing: &'static str, sql: &str) -> Result<Vec<SqlRow>, StoreError> {
         let Some(mut tx) = self.begin_schema_read(doing).await? else {
             return Ok(Vec::new());
@@ -177,6 +177,7 @@ impl Store {
         tx.fetch(sql, &[], &types).await
     }
 
+    /// Adds an entry to the audit log.
     pub async fn record_act(
         &self,
         actor: &str,

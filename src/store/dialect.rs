@@ -3,18 +3,17 @@
 
 use super::sql_value::SqlType;
 
-/// The SQL of one engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SqlEngine {
     Sqlite,
     Postgres,
 }
 
+/// The SQL of one engine.
 #[derive(Debug)]
 pub(super) struct SqlDialect {
     /// The name of the engine, for messages.
     pub(super) name: &'static str,
-    /// Whether placeholders are numbered, `$1`, and not `?`. Also tells PostgreSQL from SQLite.
     pub(super) engine: SqlEngine,
     /// What follows the column list of a table.
     pub(super) table_options: &'static str,
@@ -118,11 +117,11 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
 };
 
 impl SqlDialect {
-    /// The column type, as in `CREATE TABLE`.
     pub(super) fn is_postgres(&self) -> bool {
         self.engine == SqlEngine::Postgres
     }
 
+    /// The column type, as in `CREATE TABLE`.
     pub(super) fn ty(&self, ty: SqlType) -> &'static str {
         let [sqlite, postgres] = match ty {
             SqlType::Text => ["TEXT", "text"],

@@ -205,7 +205,7 @@ pub enum ApplyError {
     /// The connection was lost during the commit and the database cannot be asked. Either
     /// everything was written or nothing.
     #[error(
-        "the connection was lost while run {run} was committed; check with `roster history` whether it was"
+        "the connection was lost during the commit of run {run}; check with `roster history` whether it was committed"
     )]
     CommitUnknown {
         run: i64,
@@ -252,8 +252,8 @@ impl fmt::Display for MissingDirectory {
                 }
                 match elsewhere.as_slice() {
                     [] => Ok(()),
-                    [one] => write!(f, " (schema {one} has)"),
-                    all => write!(f, " (schemas {} have)", all.join(", ")),
+                    [one] => write!(f, " (schema {one} has them)"),
+                    all => write!(f, " (schemas {} have them)", all.join(", ")),
                 }
             }
         }

@@ -46,8 +46,8 @@ impl Store {
         };
         if !has_table(&mut tx).await? {
             return Ok(false);
-            // A daemon's hold of a pass that applied nothing is only in its state document.
         }
+        // A daemon's hold of a pass that applied nothing is only in its state document.
         let sql = "SELECT 1 FROM held_steps WHERE hold = ? \
                    UNION ALL SELECT 1 FROM watched WHERE state LIKE ?";
         let within = format!("%\"{hold}\"%");

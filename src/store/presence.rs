@@ -151,6 +151,7 @@ impl SchemaVisibility {
             .await?
             .unwrap_or_default();
         row.resize(3, SqlValue::Null);
+        // Both tables, because `meta` alone is a name that another program may use.
         let homes = "SELECT n.nspname::text, has_schema_privilege(n.oid, 'USAGE'), \
                      has_table_privilege(m.oid, 'SELECT'), \
                      n.nspname = ANY (current_schemas(false)) \
@@ -176,7 +177,6 @@ impl SchemaVisibility {
                 "role {role} may not use schema {schema} of {url}: \
                  `GRANT USAGE ON SCHEMA {schema} TO {role}`"
             )
-            // Both tables, because `meta` alone is a name that another program may use.
         };
         let here = |home: &&RosterSchema| Some(&home.schema) == self.schema.as_ref();
         if let Some(home) = self.roster_schemas.iter().find(here) {
@@ -212,7 +212,7 @@ impl SchemaVisibility {
             .find(|home| home.on_search_path)?;
         Some(format!(
             "schema {schema} is first in the search path ({}) of {url} but has no Roster tables; \
-             schema {behind} has. Choose one with `?options=-csearch_path%3D{behind}`",
+             schema {behind} has them. Choose it with `?options=-csearch_path%3D{behind}`",
             self.path,
             behind = behind.schema
         ))

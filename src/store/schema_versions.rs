@@ -1,7 +1,6 @@
 //! The schema versions and what each one added. A new database is created from the table of kinds
 //! and only needs the current version number; an older database is upgraded by what is listed here,
 //! version by version.
-//! here but its version. An old database gets what is listed, version by version.
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};

@@ -1,7 +1,6 @@
-//! SQL values and the column types that both engines share. Also turns timestamps into text without
-//! a calendar library, since only one format is ever written.
+//! SQL values and the column types that both engines share.
 
-use crate::model::CompactText;
+use crate::model::{CompactText, timestamp};
 use std::sync::Arc;
 
 /// The type of a column.
@@ -114,29 +113,7 @@ pub(super) fn now() -> i64 {
 
 /// A timestamp as ISO 8601 text in UTC: `2026-01-31T23:59:59.000Z`.
 pub(super) fn iso(millis: i64) -> String {
-    let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
-    let (year, month, day) = date_from_days(days);
-    let (seconds, millis) = (rest / 1000, rest % 1000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's algorithm).
-fn date_from_days(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    timestamp::format_utc(millis)
 }
 
 /// Text that is known to be UTF-8 unless somebody stored bytes as text.

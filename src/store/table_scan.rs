@@ -1,4 +1,4 @@
-//! Which rows and columns of a table are read at once.
+//! The description of a scan of a whole table.
 
 use super::sql_value::SqlType;
 

@@ -146,49 +146,49 @@ impl TransportError {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Program { .. } => "install the OpenSSH client and put it on the PATH",
-            Self::Cache { .. } => "set `cache:` in roster.yaml to a writable folder",
-            Self::Setting { .. } => "check the file named in `ca:` or `auth:` of the source",
+            Self::Program { .. } => "Install the OpenSSH client and put it on the PATH",
+            Self::Cache { .. } => "Set `cache:` in roster.yaml to a writable folder",
+            Self::Setting { .. } => "Check the file named in `ca:` or `auth:` of the source",
             Self::Missing { .. } => {
-                "check the name and the folder in `export:`, and that the export has run"
+                "Check the name and the folder in `export:`, and that the export has run"
             }
-            Self::Irregular { .. } => "name the file itself, in its own folder",
+            Self::Irregular { .. } => "Name the file itself, in its own folder",
             Self::Unfinished { .. } => {
-                "if an upload is running, do nothing; the next pass reads it. To avoid this, upload under another name and rename, or write a done-file afterwards (`done:`)"
+                "If an upload is running, do nothing; the next pass reads it. To avoid this, upload under another name and rename, or write a done-file afterwards (`done:`)"
             }
             Self::Swapped { .. } => {
-                "the next pass reads it; write the export under another name and rename it"
+                "The next pass reads it; write the export under another name and rename it"
             }
-            Self::Read { .. } => "allow the user of Roster to read it",
+            Self::Read { .. } => "Allow the user of Roster to read it",
             Self::Move { .. } => {
-                "allow the user of Roster to write to the folder and to `accepted/` and `rejected/` in it, on the same file system"
+                "Allow the user of Roster to write to the folder and to `accepted/` and `rejected/` in it, on the same file system"
             }
             Self::Authentication { .. } => {
-                "check `auth:` of the source: it must be valid and may read the export"
+                "Check `auth:` of the source: it must be valid and may read the export"
             }
             Self::HostKey { .. } => {
-                "check the key of the host, write it to a file (`ssh-keyscan HOST`), and set `auth: {sshKey: FILE, knownHosts: FILE}`"
+                "Check the key of the host, write it to a file (`ssh-keyscan HOST`), and set `auth: {sshKey: FILE, knownHosts: FILE}`"
             }
-            Self::Unreachable { .. } => "check the address, the network and the proxy",
+            Self::Unreachable { .. } => "Check the address, the network and the proxy",
             Self::Timeout { .. } | Self::Silent { .. } => {
-                "check the network and the server, or raise `timeout:` of the export"
+                "Check the network and the server, or raise `timeout:` of the export"
             }
-            Self::Status { .. } => "check the address and the log of its server",
-            Self::Busy { .. } => "do nothing if this is temporary; otherwise fetch less often",
-            Self::Redirect { .. } => "use the final address of the export",
+            Self::Status { .. } => "Check the address and the log of its server",
+            Self::Busy { .. } => "Do nothing if this is temporary; otherwise fetch less often",
+            Self::Redirect { .. } => "Use the final address of the export",
             Self::Truncated { .. } => {
-                "nothing was applied; the next pass fetches it again"
+                "Nothing was applied; the next pass fetches it again"
             }
             Self::TooLarge { .. } => {
-                "check the file; if it is correct, raise `limit:` of the export, for example `limit: 4GiB`"
+                "Check the file; if it is correct, raise `limit:` of the export, for example `limit: 4GiB`"
             }
             Self::NotData { .. } => {
-                "open the address with the same credentials; the session may have expired, or the address is that of a page"
+                "Open the address with the same credentials; the session may have expired, or the address is that of a page"
             }
             Self::Page { source, .. } => return source.help(),
-            Self::Full { .. } => "free some space, or set `cache:` in roster.yaml to another folder",
-            Self::Unfetched { .. } => "run `roster plan`, which fetches it first",
-            Self::Failed { .. } => "run again with `-v`",
+            Self::Full { .. } => "Free some space, or set `cache:` in roster.yaml to another folder",
+            Self::Unfetched { .. } => "Run `roster plan`, which fetches it first",
+            Self::Failed { .. } => "Run again with `-v`",
         }
         .to_owned()
     }
@@ -208,7 +208,7 @@ pub(super) fn one_line(said: &str) -> String {
     shown.take(300).collect()
 }
 
-/// What it means that a request did not arrive.
+/// Builds the error for a request that was not sent or not answered.
 pub(super) fn send_error(
     place: &ExportLocation,
     to: &str,
@@ -220,7 +220,7 @@ pub(super) fn send_error(
             after: IDLE,
         };
     }
-    // The address is said already, and with it what stands in it.
+    // Only the causes: the text of the error itself repeats the address, query included.
     let mut why = Vec::new();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! What comes of asking for an export, and how long is waited for it.
+//! The results of fetching an export, and the time limits of the connections.
 
 use crate::model::Digest;
 use chrono::{DateTime, Utc};
@@ -7,54 +7,54 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// How long a file has to stand still before it counts as written.
+/// How long a file must stay unchanged before it counts as completely written.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a server may take to take a call.
+/// How long a server may take to accept a connection.
 pub(super) const CONNECT: Duration = Duration::from_secs(20);
 
-/// How long a server may say nothing in the middle of an answer.
+/// How long a server may send nothing in the middle of an answer.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 
-/// An export as it is kept.
+/// An export in the cache.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FetchedExport {
-    /// The name of the file, as its place calls it.
+    /// The name of the file where it was fetched from.
     pub name: String,
-    /// Of its bytes, unpacked.
+    /// The digest of its unpacked bytes.
     pub digest: Digest,
-    /// How many bytes it has, unpacked.
+    /// Its size in bytes, unpacked.
     pub size: u64,
-    /// When the export itself was last written, where its place says so.
+    /// When the export was last written, if that is known.
     pub modified: Option<DateTime<Utc>>,
-    /// How it stands to the one before.
+    /// How it differs from the one before.
     pub news: ExportChange,
-    /// Whether its place said that nothing is new, so that nothing was read.
+    /// Whether the server said that it has not changed, so that nothing was read.
     pub untouched: bool,
-    /// The file it was read from, to move that one and no other.
+    /// Identifies the file it was read from, so that no other file is moved.
     pub(super) stamp: Option<FileStamp>,
 }
 
-/// How an export stands to the one that was fetched before.
+/// How an export differs from the one that was fetched before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExportChange {
     /// Nothing was fetched before.
     First,
-    /// It is the same: the place says so, or the bytes are.
+    /// It has not changed: the server says so, or the bytes are the same.
     Same,
-    /// It is another one.
+    /// It has changed.
     Changed,
 }
 
-/// What a place answers.
+/// The result of a request for an export.
 pub(super) enum FetchAnswer {
-    /// Nothing new since the export that is kept.
+    /// The cached export is current.
     Same,
-    /// An export, all of which has been taken in.
+    /// A new export, received completely.
     New(ExportMetadata),
 }
 
-/// What a place says of an export beside its bytes.
+/// What is known about an export besides its bytes.
 #[derive(Default)]
 pub(super) struct ExportMetadata {
     pub(super) name: String,
@@ -64,7 +64,7 @@ pub(super) struct ExportMetadata {
     pub(super) stamp: Option<FileStamp>,
 }
 
-/// What tells a file from another one, and from what it was before.
+/// Distinguishes a file from other files and from its own earlier versions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct FileStamp {
     pub(super) device: u64,
@@ -86,7 +86,7 @@ impl FileStamp {
     }
 }
 
-/// When it was last written.
+/// Returns when a file was last written.
 pub(super) fn modified(file: &Metadata) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(file.mtime(), file.mtime_nsec().try_into().ok()?)
 }

@@ -1,6 +1,7 @@
 //! Exports from web servers: requests, redirects, and what an answer means. Credentials go only to
 //! the server in the configuration, and an answer is accepted only if it is complete and looks like
-//! data. Start reading at `fetch`; exports in several pages are in `pages.rs`.
+//! data. Start reading at `HttpSession::get`; `pages.rs` uses it to fetch an export, in
+//! one page or in several.
 
 use super::cache::CacheMetadata;
 use super::error::{TransportError, one_line, send_error};
@@ -150,9 +151,10 @@ impl<'p> HttpSession<'p> {
         }
         // The address may contain a token, which others could read then.
         if from.scheme() == "https" && url.scheme() == "http" {
-            return Err(
-                self.redirect_error(&url_without_secrets(&url), "it would be sent unencrypted")
-            );
+            return Err(self.redirect_error(
+                &url_without_secrets(&url),
+                "the request would be sent unencrypted",
+            ));
         }
         Ok(url)
     }

@@ -3,7 +3,7 @@
 //! `fetch` goes to where the export is and stores its bytes in the cache once all of them have
 //! arrived; `last_fetched` returns what is stored, without using the network. So what is read is
 //! never half an export and does not change while it is read, and a server that cannot be reached
-//! takes nothing away. There is one file per transport; start reading at `fetch`.
+//! removes nothing. There is one file per transport; start reading at `fetch`.
 
 mod cache;
 mod content_check;

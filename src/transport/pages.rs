@@ -180,7 +180,7 @@ impl<'p> ExportPage<'p> {
     /// Reads a page, which is a list or an object with one: at the given path, or the only one.
     fn read(body: &'p [u8], at: Option<&str>) -> Result<Self, String> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let whole: &RawValue = parse(body).ok_or("it is not valid JSON, which pages must be")?;
+        let whole: &RawValue = parse(body).ok_or("it is not valid JSON; pages must be JSON")?;
         if at.is_none()
             && let Some(items) = list(whole)
         {
@@ -255,7 +255,7 @@ fn only_list<'p>(object: &RawObject<'p>) -> Result<Vec<&'p RawValue>, String> {
         .filter(|(_, value)| value.get().starts_with('['));
     let lists: Vec<_> = lists.collect();
     match lists.as_slice() {
-        [(_, value)] => list(value).ok_or_else(|| "its list is not a list".to_owned()),
+        [(_, value)] => list(value).ok_or_else(|| "its list cannot be read".to_owned()),
         [] => Err("it contains no list; set `items:` to the path of the list".to_owned()),
         many => {
             let names: Vec<String> = many.iter().map(|(name, _)| format!("`{name}`")).collect();

@@ -136,7 +136,10 @@ async fn read(
         return Err(refused(url, "the answer contains no token"));
     };
     let kind = read.token_type.as_deref().unwrap_or("bearer");
-    if !kind.eq_ignore_ascii_case("bearer") || !is_token(&read.access_token) {
+    if !kind.eq_ignore_ascii_case("bearer") {
+        return Err(refused(url, "the token is not a bearer token"));
+    }
+    if !is_token(&read.access_token) {
         // A line break in the token would add headers to every request.
         return Err(refused(
             url,

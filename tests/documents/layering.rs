@@ -1,6 +1,5 @@
 //! Imports point down in rank, effects live in one place, and nothing grows out of hand.
 
-#[path = "layering/circles.rs"]
 mod circles;
 
 use std::fmt::Write;

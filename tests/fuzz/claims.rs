@@ -1,4 +1,4 @@
-//! What holds of any bytes: the bodies of the fuzz targets, which `tests/corpora.rs` runs too.
+//! What holds of any bytes: the bodies of the fuzz targets, which `tests/library/corpora.rs` runs too.
 
 use roster::check;
 use roster::diagnostic::render::DiagnosticRenderer;

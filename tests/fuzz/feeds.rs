@@ -1,5 +1,5 @@
 //! What holds of any bytes as an export: the bodies of the fuzz targets of feeds, which
-//! `tests/corpora.rs` runs too.
+//! `tests/library/corpora.rs` runs too.
 
 use roster::diagnostic::{Code, Severity};
 use roster::feed::format::{

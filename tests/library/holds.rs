@@ -1,6 +1,6 @@
 //! What a guard holds stays held until somebody decides; what depends on a hold waits with it.
 
-use crate::support::directory::{Directory, held, read, steps};
+use crate::support::directory::{ACME, Directory, held, read, steps};
 use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
@@ -8,15 +8,9 @@ use roster::plan::{self, AcceptOverride, DoubtfulField, PeerSource, Plan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const HEAD: &str = "
-settings: {firstUser: warn}
-accounts:
-  - externalId: acme
-    name: Acme
-    companyRegistrationName: Acme AB
-    businessRegistrationNumber: 556012-3456
-    addresses: [{externalId: acme-hq, fullName: Acme AB, street: Storgatan 1, city: Malmö, zipCode: 211 20, country: SE}]
-";
+fn head() -> String {
+    format!("\nsettings: {{firstUser: warn}}{ACME}")
+}
 
 fn person(id: &str, more: &str) -> String {
     format!(
@@ -29,7 +23,7 @@ const ADMIN: &str = "groups: [FOC_User], accounts: [{account: acme, level: admin
 
 fn people(numbers: impl Iterator<Item = usize>) -> String {
     let people: String = numbers.map(|n| person(&format!("u-{n}"), USER)).collect();
-    format!("{HEAD}users:\n{people}")
+    format!("{}users:\n{people}", head())
 }
 
 fn ids(plan: &Plan) -> BTreeSet<(String, String)> {
@@ -222,7 +216,8 @@ fn a_column_that_an_export_has_lost_stays_held_beside_a_group_given_back() {
 fn an_administrator_stays_as_long_as_the_successor_is_held() {
     let two = |first: &str, second: &str| {
         format!(
-            "{HEAD}users:\n{}{}",
+            "{}users:\n{}{}",
+            head(),
             person("ann", first),
             person("eva", second)
         )
@@ -244,7 +239,7 @@ fn an_administrator_stays_as_long_as_the_successor_is_held() {
     let faulty = two(USER, &ADMIN.replace("administrator", "adminstrator"));
     let plan = directory.plan(&faulty);
     assert_eq!(steps(&plan), Vec::<String>::new());
-    let created = format!("{HEAD}users:\n{}", person("new", ADMIN))
+    let created = format!("{}users:\n{}", head(), person("new", ADMIN))
         .replace("email: new@acme.example", "email: nonsense");
     let plan = directory.plan(&created);
     assert_eq!(steps(&plan), Vec::<String>::new(), "{:?}", held(&plan));
@@ -285,7 +280,7 @@ fn a_rename_over_two_sources_is_held_in_both() {
 
 #[test]
 fn an_override_of_the_kind_covers_a_guard_of_one_account() {
-    let other = HEAD
+    let other = head()
         .replace("settings: {firstUser: warn}\n", "")
         .replace("accounts:\n", "")
         .replace("acme", "beta")

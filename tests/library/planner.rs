@@ -1,6 +1,6 @@
 //! The planner on manifests and an in-memory directory: what is planned, held, and left alone.
 
-use crate::support::directory::{Directory, found, held, read, steps};
+use crate::support::directory::{ACME, Directory, found, held, read, steps};
 use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Key, Value};
@@ -11,15 +11,6 @@ use std::sync::Arc;
 fn user(id: &str) -> Key {
     Key::new(kinds::USER, id)
 }
-
-const ACME: &str = "
-accounts:
-  - externalId: acme
-    name: Acme
-    companyRegistrationName: Acme AB
-    businessRegistrationNumber: 556012-3456
-    addresses: [{externalId: acme-hq, fullName: Acme AB, street: Storgatan 1, city: Malmö, zipCode: 211 20, country: SE}]
-";
 
 fn person(n: usize) -> String {
     format!(

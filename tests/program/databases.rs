@@ -217,7 +217,7 @@ fn another_search_path_is_no_empty_directory() {
         &ws,
         &[
             "schema postgres is first in the search path",
-            "schema public has",
+            "schema public has them",
         ],
     );
     ws.sql("DROP SCHEMA postgres");
@@ -225,13 +225,13 @@ fn another_search_path_is_no_empty_directory() {
     ws.url = format!("{plain}?options=-csearch_path%3Dtenant");
     fails(
         &ws.run(&["get", "User"]),
-        &["no Roster tables in schema tenant (schema public has)"],
+        &["no Roster tables in schema tenant (schema public has them)"],
     );
     let planned = ws.plan(&[]).exits(0);
     assert!(
         planned
             .stderr
-            .contains("in schema tenant (schema public has) yet"),
+            .contains("in schema tenant (schema public has them) yet"),
         "{planned}"
     );
     ws.url = format!("{plain}?options=-csearch_path%3Dnowhere");

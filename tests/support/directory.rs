@@ -8,6 +8,16 @@ use roster::model::{Desired, Key, Snapshot, Value};
 use roster::plan::{self, Plan, PlanRules};
 use std::sync::Arc;
 
+/// One account with its address.
+pub const ACME: &str = "
+accounts:
+  - externalId: acme
+    name: Acme
+    companyRegistrationName: Acme AB
+    businessRegistrationNumber: 556012-3456
+    addresses: [{externalId: acme-hq, fullName: Acme AB, street: Storgatan 1, city: Malmö, zipCode: 211 20, country: SE}]
+";
+
 /// The stored state, and the rules of the source under test.
 #[derive(Default)]
 pub struct Directory {

@@ -1,4 +1,4 @@
-//! A folder of manifests, a database, and the program as its users run it: `mod workspace;`.
+//! A folder of manifests, a database, and the program as its users run it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

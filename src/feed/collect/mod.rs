@@ -422,7 +422,7 @@ impl<'m> ResourceCollector<'m> {
     }
 }
 
-/// A custom field that a column is by its name.
+/// Returns the custom field that a column is named after.
 fn custom(field: &FieldRef, entry: &RawCell) -> Option<StatedField> {
     let text = trimmed(&entry.text);
     let cell = match &entry.shape {

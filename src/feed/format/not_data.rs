@@ -125,7 +125,7 @@ fn is_page(text: &str) -> bool {
     tags.into_iter().any(starts)
 }
 
-/// A finding that an export is not whole.
+/// Returns the diagnostic for an incomplete export.
 pub(super) fn truncated_export(what: &str) -> Diagnostic {
     Diagnostic::new(codes::FEED_TRUNCATED, what)
 }

@@ -1,49 +1,51 @@
-//! How an export is written, and how much of it may be read.
+//! The format of an export and its options, and the limits on what is read.
 
 use encoding_rs::Encoding;
 
-/// What an export is written in.
+/// The format of an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExportFormat {
-    /// Rows of cells with delimiters between.
+    /// Rows of cells with delimiters between them.
     Csv,
     /// A list of objects.
     Json,
-    /// Objects, each on a line of its own.
+    /// One object per line.
     Jsonl,
     /// A spreadsheet of Excel 2007 or later.
     Xlsx,
 }
 
-/// What is known of an export before it is read.
+/// What is known about an export before it is read.
 #[derive(Clone, Debug)]
 pub struct FormatOptions {
-    /// What it is written in; none: what its bytes look like.
+    /// The format. `None`: detected from the bytes.
     pub format: Option<ExportFormat>,
-    /// What stands between cells, an ASCII character; none: what `sep=` says, or what fits.
+    /// The delimiter between cells, an ASCII character. `None`: the one that `sep=` names, or else
+    /// detected.
     pub delimiter: Option<u8>,
-    /// What stands around cells, an ASCII character; none: nothing does.
+    /// The quote around cells, an ASCII character. `None`: cells are never quoted.
     pub quote: Option<u8>,
-    /// How its characters are written; none: as its mark says, or as it looks. A mark at the start
-    /// of the file is believed more than this.
+    /// The encoding. `None`: the one of the byte order mark, or else detected. A byte order mark
+    /// overrides this.
     pub encoding: Option<&'static Encoding>,
-    /// Whether its first row names the columns.
+    /// Whether the first row names the columns.
     pub header: bool,
-    /// The line, or the row of the sheet, at which the table begins, from 1. What is above is skipped.
+    /// The line, or the row of the sheet, at which the table starts, from 1. The lines above are
+    /// skipped.
     pub first_line: u32,
-    /// The names of the columns by position: of all without a header, and with one of those that
-    /// have none there. A blank one says nothing.
+    /// The names of columns by position: without a header those of all columns, otherwise those of
+    /// columns that the header does not name. A blank one has no effect.
     pub names: Vec<String>,
-    /// How its last line looks, with `{n}` for the number of rows: `#EOF;{n}`. The cells of a
-    /// spreadsheet are joined with `;`.
+    /// The form of the last line, with `{n}` for the number of rows: `#EOF;{n}`. The cells of a
+    /// spreadsheet are joined with `;` to compare them.
     pub trailer: Option<String>,
-    /// The sheet of a spreadsheet; none: the only one with data.
+    /// The sheet of a spreadsheet. `None`: the only one with data.
     pub sheet: Option<SheetSelector>,
     /// The texts that stand for a blank cell.
     pub blanks: Vec<String>,
-    /// Where the list is in JSON: `data.items`; none: it is the whole.
+    /// The path of the list in JSON: `data.items`. `None`: the document itself is the list.
     pub list_path: Option<String>,
-    /// What is too much.
+    /// How much is accepted.
     pub limits: FormatLimits,
 }
 
@@ -51,21 +53,22 @@ pub struct FormatOptions {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SheetSelector {
     Name(String),
-    /// By its place in the workbook, from 1.
+    /// By its position in the workbook, from 1.
     Number(usize),
 }
 
-/// What is too much, in bytes where nothing else is said.
+/// The limits of what is accepted, in bytes unless stated otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FormatLimits {
-    /// Of one row or object.
+    /// The size of one row or object.
     pub record: usize,
+    /// The size of one cell.
     pub cell: usize,
     /// How deep values may be nested.
     pub depth: usize,
     /// How many columns there may be.
     pub columns: usize,
-    /// Of a spreadsheet, unpacked.
+    /// The unpacked size of a spreadsheet.
     pub unpacked: u64,
 }
 
@@ -114,13 +117,13 @@ impl ExportFormat {
         matches!(self, Self::Csv | Self::Xlsx)
     }
 
-    /// What its rows are counted as.
+    /// The word for one of its rows in messages.
     #[must_use]
     pub fn row_word(self) -> &'static str {
         if self == Self::Xlsx { "row" } else { "line" }
     }
 
-    /// The word for it in a mapping.
+    /// Its name in a mapping.
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
@@ -131,7 +134,7 @@ impl ExportFormat {
         }
     }
 
-    /// The word for it.
+    /// Its name in messages.
     #[must_use]
     pub fn display_name(self) -> &'static str {
         match self {

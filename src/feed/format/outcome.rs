@@ -1,4 +1,4 @@
-//! What reading an export came upon.
+//! The result of reading an export, and reports that all formats share.
 
 use super::columns::ExportColumns;
 use super::diagnostics::ExportDiagnostics;
@@ -8,35 +8,35 @@ use super::record::ExportRecord;
 use super::text_reader::{InvalidByte, InvalidByteKind};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::{Digest, LineColumn};
-use std::io::{self};
+use std::io;
 
-/// What came of reading an export.
+/// The result of reading an export.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReadOutcome {
-    /// How many rows or objects it has, faulty ones and those without a cell in them included;
-    /// blank rows and repeated headers are none.
+    /// The number of rows or objects. Faulty and empty ones count; blank rows and repeated headers
+    /// do not.
     pub records: u64,
-    /// How many its trailer counts.
+    /// The number that its trailer states.
     pub trailer: Option<u64>,
-    /// What it was read as.
+    /// The format as which it was read.
     pub format: ExportFormat,
     /// The name of its encoding.
     pub encoding: &'static str,
-    /// What stands between its cells.
+    /// The delimiter between its cells.
     pub delimiter: Option<char>,
-    /// Where in JSON a list is, when the whole is none and nobody said so.
+    /// The path of a list in JSON, if the document itself is not a list and no path was given.
     pub list: Option<String>,
-    /// What was not declared and was found out, to be said.
+    /// What was detected because it was not declared, for messages.
     pub detected: Vec<String>,
-    /// The digest of the bytes that were read: of all of them, if it is complete.
+    /// The digest of the bytes that were read: of the whole export, if it is complete.
     pub digest: Digest,
-    /// What was found.
+    /// The diagnostics.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether it was read to its end, and ends as it should.
+    /// Whether it was read to the end and is not cut off.
     pub complete: bool,
 }
 
-/// What the reader of one format comes to.
+/// The result of the reader of one format.
 #[derive(Default)]
 pub(super) struct BodySummary {
     pub(super) records: u64,
@@ -46,7 +46,7 @@ pub(super) struct BodySummary {
     pub(super) detected: Vec<String>,
 }
 
-/// What the readers of all formats work on.
+/// The input and output that the readers of all formats share.
 pub(super) struct ReadContext<'a> {
     pub(super) options: &'a FormatOptions,
     pub(super) columns: &'a mut ExportColumns,
@@ -82,7 +82,7 @@ pub(super) fn report_unreadable(
     findings.fatal(at, found);
 }
 
-/// Reports a byte that no text has.
+/// Reports a byte that is not valid in a text.
 pub(super) fn report_flaw(
     findings: &mut ExportDiagnostics,
     at: LineColumn,

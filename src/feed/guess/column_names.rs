@@ -1,4 +1,4 @@
-//! Which columns nothing is made of, and which hold secrets, by their names.
+//! Which columns are not used by a mapping, and which hold secrets, judged by their names.
 
 use super::field_names::folded;
 use crate::feed::format::ExportColumns;
@@ -20,12 +20,12 @@ pub(in crate::feed) fn unknown_columns<'c>(
             .filter_map(|section| section.custom_prefix.as_ref());
         all.find(name).is_some() || every.any(|before| name.starts_with(before.as_str()))
     };
-    // Of secrets it is said apart that they are not read.
+    // Another message says that columns of secrets are not read.
     let said = |name: &str| known(name) || holds_secrets(name);
     columns.names().filter(|name| !said(name)).collect()
 }
 
-/// Whether a column of this name holds secrets: what is in it is never shown.
+/// Whether a column of this name holds secrets. Its content is never shown.
 pub(crate) fn holds_secrets(name: &str) -> bool {
     #[rustfmt::skip]
     const SECRETS: &[&str] = &[

@@ -1,19 +1,19 @@
-//! The first lines of a mapping that is drafted.
+//! The draft of a mapping, and its first lines.
 
 use super::ExportProfile;
 use crate::feed::format::SheetSelector;
 use std::fmt::Write;
 
-/// A mapping as text, and where it comes from.
+/// A mapping as text, and the preset it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MappingDraft {
-    /// The YAML, with comments on what is to be looked at.
+    /// The YAML, with comments on what to check.
     pub text: String,
-    /// The preset that it is made of.
+    /// The preset that it is based on.
     pub preset: Option<String>,
 }
 
-/// Where the table begins: the sheet, and the line of the header.
+/// Returns the lines that say where the table starts: the sheet, and the line of the header.
 pub(super) fn table_start(look: &ExportProfile) -> String {
     let mut text = String::new();
     let _ = match &look.sheet {

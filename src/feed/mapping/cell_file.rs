@@ -218,10 +218,10 @@ fn parts(text: &str, names: &mut MappingColumns) -> MappingResult<Vec<TemplatePa
     Ok(parts)
 }
 
-/// What was read, or what is wrong.
+/// What was read, or a message about what is wrong.
 pub(super) type MappingResult<T> = Result<T, String>;
 
-/// One of something, or a list of them.
+/// Reads a value that may also be a list of values.
 pub(super) fn one_or_many<T: for<'de> Deserialize<'de>>(
     name: &str,
     value: Option<Value>,

@@ -1,34 +1,34 @@
-//! The columns of one row.
+//! Access to the columns of one row.
 
 use crate::kinds::read::ValueProblem;
 use crate::model::{CompactText, LineColumn};
 use std::collections::BTreeMap;
 
-/// What cells are made from.
+/// A row, from whose columns the cells of a resource are made.
 pub trait ColumnReader {
-    /// What a column holds.
+    /// The content of a column.
     fn content(&self, column: ColumnIndex) -> Result<CellContent, (ValueProblem, LineColumn)>;
-    /// The name of a column, as the export writes it.
+    /// The name of a column as in the export.
     fn name(&self, column: ColumnIndex) -> &str;
-    /// All columns with what they hold, for expressions.
+    /// The texts of all columns by name, for expressions.
     fn all_texts(&self) -> BTreeMap<String, String>;
-    /// Where the record stands.
+    /// The position of the row.
     fn at(&self) -> LineColumn;
 }
 
-/// A column of the mapping: its place in [`super::Mapping::columns`].
+/// A column of the mapping: its index in [`super::Mapping::columns`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ColumnIndex(pub usize);
 
-/// What a record says.
+/// The content of a column in one row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CellContent {
-    /// Nothing: the column or key is not there.
+    /// The column or key does not exist.
     Absent,
-    /// A blank, and where.
+    /// A blank cell, and its position.
     Blank(LineColumn),
-    /// A text that is not blank, and where.
+    /// A text that is not blank, and its position.
     Text(CompactText, LineColumn),
-    /// Several texts that are written as a list, and where.
+    /// Several texts, written as a list, and their position.
     List(Vec<CompactText>, LineColumn),
 }

@@ -355,7 +355,7 @@ fn fields(
         let attribute = attribute.map(|wanted| {
             let mut attributes = field.ty.attributes().iter();
             let found = attributes.position(|attribute| attribute.name == wanted);
-            found.ok_or_else(|| at(format!("no member `{wanted}`")))
+            found.ok_or_else(|| at(format!("its members have no attribute `{wanted}`")))
         });
         check_pinned(kind, index, &read).map_err(at)?;
         check_allowed(field).map_err(at)?;

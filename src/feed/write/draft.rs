@@ -102,15 +102,15 @@ impl RowDraft {
     }
 }
 
-/// A text that a column may hold.
+/// A text that a column may be given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct CellAlternative {
     pub text: String,
-    /// Whether it may be written in whatever case.
+    /// Whether upper and lower case do not matter.
     pub any_case: bool,
 }
 
-/// Columns, each with the texts of which it has to hold one.
+/// Columns, each with alternative texts, one of which it must have.
 pub(super) type ColumnNeeds = Vec<(ColumnIndex, Vec<CellAlternative>)>;
 
 impl CellAlternative {
@@ -136,7 +136,7 @@ impl CellAlternative {
         self.text == text || self.any_case && self.text.to_lowercase() == text.to_lowercase()
     }
 
-    /// What is both.
+    /// Returns the alternative that satisfies both.
     fn intersect(&self, other: &Self) -> Option<Self> {
         if !self.matches_text(&other.text) && !other.matches_text(&self.text) {
             return None;

@@ -270,12 +270,12 @@ fn condition_columns(section: &MappingSection) -> impl Iterator<Item = ColumnInd
     section.when.iter().chain(blocks).map(|when| when.column)
 }
 
-/// What is written.
+/// The format of an export that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WriteFormat {
     /// Rows of cells.
     Csv {
-        /// Under the labels of the columns, where they have any, instead of their names.
+        /// Whether the header has labels instead of names, for the columns that have one.
         labels: bool,
     },
     /// A list of objects.

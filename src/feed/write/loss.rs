@@ -95,7 +95,7 @@ impl fmt::Display for LossReason {
             Self::Id => f.write_str(
                 "the id comes from other columns of the export, which result in another id",
             ),
-            Self::ReadsAs(what) => write!(f, "reading it again gives {what}"),
+            Self::ReadsAs(what) => write!(f, "it would be read back as {what}"),
             Self::Blank(id) => write!(
                 f,
                 "it lacks the required custom field `{id}`, and a blank cell is an error"

@@ -352,7 +352,7 @@ accounts:
     assert_eq!(text.lines().count(), 1, "{text}");
     assert_eq!(
         lost,
-        ["not written: Account/00a: reading it again gives one with another website"]
+        ["not written: Account/00a: it would be read back as one with another website"]
     );
 }
 

@@ -1,5 +1,5 @@
-//! Countries: ISO 3166-1, other spellings of them, and the shapes of postal codes and VAT numbers.
-//! The tables are in `iso.rs` and `shapes.rs`.
+//! Countries: ISO 3166-1, other spellings of them, and the shapes of VAT numbers. The tables are in
+//! `iso.rs` and `shapes.rs`. The formats of postal codes are in `check/zip.rs`.
 
 mod iso;
 mod shapes;

@@ -224,7 +224,7 @@ fn starts_alike(old: &str, new: &str) -> bool {
 
 /// Whether a text reads back as itself without quotes.
 fn reads_plain(text: &str, flow: bool) -> bool {
-    let begins = text.starts_with(|c: char| c.is_alphanumeric() || c == '+')
+    let safe_start = text.starts_with(|c: char| c.is_alphanumeric() || c == '+')
         || text.starts_with('-') && text[1..].starts_with(|c: char| c.is_ascii_digit());
     let null = write::WORDS[..2]
         .iter()
@@ -232,5 +232,5 @@ fn reads_plain(text: &str, flow: bool) -> bool {
     let breaks = text.contains(": ") || text.contains(" #") || text.ends_with([':', ' ']);
     let in_flow = flow && text.contains([',', '[', ']', '{', '}', ':']);
     let odd = |c: char| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ');
-    begins && !null && !breaks && !in_flow && !text.contains(odd)
+    safe_start && !null && !breaks && !in_flow && !text.contains(odd)
 }

@@ -7,13 +7,13 @@ use granit_parser::ErrorKind;
 /// A JavaScript comment in JSON. To YAML it is a value.
 pub(super) fn comment(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     fault.bracket()?;
-    let begins = |at: usize| {
+    let comment_at = |at: usize| {
         let text = fault.text.get(at..)?;
         let mark = ["//", "/*"].into_iter().find(|mark| text.starts_with(mark));
         Some((at, mark?))
     };
     // Depending on what follows, the comment is the last value read or the point of failure.
-    let (at, mark) = begins(fault.last.start).or_else(|| begins(fault.at))?;
+    let (at, mark) = comment_at(fault.last.start).or_else(|| comment_at(fault.at))?;
     let message = format!("`{mark}` does not start a comment in JSON or YAML");
     let help = "Delete the comment. In a .yaml file, a comment begins with `# `";
     Some(SyntaxAdvice::new(at, message, help).since(line_at(fault.text, at).1))
@@ -67,8 +67,8 @@ fn cut_line(
     if rest.starts_with(' ') || quotes('"') || start + mark < from {
         return None;
     }
-    let begin = head.rfind(['[', '{', ',']).map_or(0, |at| at + 1);
-    let item = line[begin..mark + 2 + close].trim();
+    let item_start = head.rfind(['[', '{', ',']).map_or(0, |at| at + 1);
+    let item = line[item_start..mark + 2 + close].trim();
     let shown = match item.split_once(": ") {
         Some((name, value)) if is_name(name) => quoted(Some(name), value.trim()),
         _ => quoted(None, item),
@@ -182,10 +182,12 @@ pub(super) fn unclosed(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         '}'
     };
     let help = match entry(line) {
-        Some((name, value, begin)) if start + begin == opener && !is_closed(value) => format!(
-            "Close the bracket with `{close}`, or quote the value: `{}`",
-            quoted(Some(name), value)
-        ),
+        Some((name, value, value_start)) if start + value_start == opener && !is_closed(value) => {
+            format!(
+                "Close the bracket with `{close}`, or quote the value: `{}`",
+                quoted(Some(name), value)
+            )
+        }
         _ => format!("Close the bracket with `{close}`"),
     };
     Some(SyntaxAdvice::new(at, message, help).since(start))

@@ -1,4 +1,4 @@
-//! The text around a mistake, and what is advised about it.
+//! The text around a syntax error, and the advice about it.
 
 use granit_parser::{ErrorKind, Event, Parser, StructureStyle};
 use memchr::{memchr2, memrchr2};
@@ -7,13 +7,13 @@ use std::ops::Range;
 /// What is wrong with a text, in words that need no knowledge of the parser.
 #[derive(Debug, Default)]
 pub(in crate::manifest) struct SyntaxAdvice {
-    /// The byte at which it is wrong, when the parser saw it only later.
+    /// The byte of the mistake, if the parser reports a later one.
     pub at: Option<usize>,
-    /// What is wrong, when the parser does not say so plainly.
+    /// What is wrong, if the message of the parser is unclear.
     pub message: Option<String>,
     /// What to write.
     pub help: Option<String>,
-    /// The byte from which on whatever else was found comes of it.
+    /// The byte from which on other diagnostics are only consequences.
     pub since: Option<usize>,
 }
 
@@ -40,19 +40,19 @@ pub(super) struct OpenBracket {
     pub(super) at: usize,
 }
 
-/// Where a document cannot be read on, and what is around that place.
+/// The place at which the parser stopped, and what is around it.
 pub(super) struct SyntaxFault<'t> {
     pub(super) kind: &'t ErrorKind,
     pub(super) text: &'t str,
     pub(super) at: usize,
-    /// Its line, and where that begins.
+    /// The line of `at`, and the byte at which the line starts.
     pub(super) line: &'t str,
     pub(super) start: usize,
-    /// What is open there, the innermost last.
+    /// The lists and mappings that are open there, the innermost last.
     pub(super) open: Vec<OpenBracket>,
-    /// The columns at which lists and mappings of the document begin, with what they are.
+    /// The columns at which block lists and mappings start, with whether each is a list.
     pub(super) columns: Vec<(usize, bool)>,
-    /// What was read last.
+    /// The scalar or bracket that the parser read last.
     pub(super) last: Range<usize>,
 }
 
@@ -74,8 +74,8 @@ impl<'t> SyntaxFault<'t> {
         fault
     }
 
-    /// Reads the document up to the fault once more.
-    pub(super) fn read(&mut self) {
+    /// Reads the document again up to the fault.
+    fn read(&mut self) {
         let mut parser = Parser::new_from_str(self.text);
         while let Some(Ok((event, span))) = parser.next_event() {
             let from = span.start.byte_offset().unwrap_or_default();
@@ -83,7 +83,7 @@ impl<'t> SyntaxFault<'t> {
             if from > self.at {
                 return;
             }
-            let begins = match event {
+            let opened = match event {
                 Event::MappingStart(style, ..) => Some((style, false)),
                 Event::SequenceStart(style, ..) => Some((style, true)),
                 Event::MappingEnd | Event::SequenceEnd => {
@@ -93,7 +93,7 @@ impl<'t> SyntaxFault<'t> {
                 Event::Scalar(..) | Event::Alias(..) => None,
                 _ => continue,
             };
-            if let Some((style, list)) = begins {
+            if let Some((style, list)) = opened {
                 let column = span.start.col();
                 let flow = style == StructureStyle::Flow;
                 if !flow {
@@ -108,8 +108,8 @@ impl<'t> SyntaxFault<'t> {
         }
     }
 
-    /// Finds the brackets that open behind what the parser told of.
-    pub(super) fn read_on(&mut self) {
+    /// Finds the brackets that open after the last event of the parser.
+    fn read_on(&mut self) {
         let mut at = self.last.end;
         let mut before = self.text[..at.min(self.at)].chars().next_back();
         while let Some(c) = self
@@ -117,16 +117,16 @@ impl<'t> SyntaxFault<'t> {
             .get(at..self.at)
             .and_then(|rest| rest.chars().next())
         {
-            let begins = may_precede(before);
+            let may_start = may_precede(before);
             let mut next = at + c.len_utf8();
             match c {
-                '[' | '{' if begins => self.open.push(OpenBracket {
+                '[' | '{' if may_start => self.open.push(OpenBracket {
                     flow: true,
                     list: c == '[',
                     at,
                 }),
                 ']' | '}' if self.bracket().is_some() => drop(self.open.pop()),
-                '"' | '\'' if begins => {
+                '"' | '\'' if may_start => {
                     let rest = &self.text[next..self.at];
                     next += closing(rest, c).unwrap_or(rest.len());
                 }
@@ -137,26 +137,26 @@ impl<'t> SyntaxFault<'t> {
         }
     }
 
-    /// The outermost of the brackets that are open.
+    /// The outermost open bracket.
     pub(super) fn bracket(&self) -> Option<&OpenBracket> {
         self.open.iter().find(|open| open.flow)
     }
 
-    /// The line before the fault's that is neither blank nor a comment, and where it begins.
+    /// The last line above the fault that is neither blank nor a comment, and where it starts.
     pub(super) fn line_above(&self) -> Option<(&'t str, usize)> {
         let mut start = self.start;
         loop {
-            let (line, begin) = line_at(self.text, start.checked_sub(1)?);
-            start = begin;
+            let (line, line_start) = line_at(self.text, start.checked_sub(1)?);
+            start = line_start;
             let content = line.trim();
             if !content.is_empty() && !content.starts_with('#') {
-                return Some((line, begin));
+                return Some((line, line_start));
             }
         }
     }
 }
 
-/// The line of a byte, and where it begins.
+/// The line of a byte, and where it starts.
 pub(super) fn line_at(text: &str, at: usize) -> (&str, usize) {
     let bytes = text.as_bytes();
     let start = memrchr2(b'\n', b'\r', &bytes[..at]).map_or(0, |end| end + 1);
@@ -164,22 +164,22 @@ pub(super) fn line_at(text: &str, at: usize) -> (&str, usize) {
     (text.get(start..end).unwrap_or_default(), start)
 }
 
-/// The value of a line, its key if it has one, and where the value begins.
+/// The key of a line, if it has one, its value, and where the value starts.
 pub(super) fn value_of(line: &str) -> (Option<&str>, &str, usize) {
-    if let Some((name, value, begin)) = entry(line) {
-        return (Some(name), value, begin);
+    if let Some((name, value, value_start)) = entry(line) {
+        return (Some(name), value, value_start);
     }
     let value = line.trim_start_matches([' ', '-']);
     (None, value.trim_end(), line.len() - value.len())
 }
 
-/// The key and the value of a line, and where the value begins in it.
+/// The key and the value of a line, and where the value starts.
 pub(super) fn entry(line: &str) -> Option<(&str, &str, usize)> {
     let from = line.len() - line.trim_start_matches([' ', '-']).len();
     let (name, _) = line[from..].split_once(": ")?;
     let value = &line[from + name.len() + 1..];
-    let begin = line.len() - value.trim_start().len();
-    is_name(name).then(|| (name, value.trim(), begin))
+    let value_start = line.len() - value.trim_start().len();
+    is_name(name).then(|| (name, value.trim(), value_start))
 }
 
 pub(super) fn is_name(name: &str) -> bool {
@@ -187,10 +187,10 @@ pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(plain)
 }
 
-/// The longest value that is shown.
+/// How many characters of a value are shown.
 pub(super) const LONGEST: usize = 60;
 
-/// A value, cut where it is long.
+/// A value, cut off if it is long.
 pub(super) fn short(value: &str) -> String {
     let mut shown: String = value.chars().take(LONGEST).collect();
     if value.chars().nth(LONGEST).is_some() {
@@ -199,7 +199,7 @@ pub(super) fn short(value: &str) -> String {
     shown
 }
 
-/// `name: "Foo: Bar"`: in the quotes that leave most of it as it is.
+/// `name: "Foo: Bar"`: a value in the quotes that need the fewest escapes.
 pub(super) fn quoted(name: Option<&str>, value: &str) -> String {
     let value = value.trim_matches(['“', '”', '„', '»', '«']);
     let shown = match (value.contains(['"', '\\']), value.contains('\'')) {
@@ -216,12 +216,12 @@ pub(super) fn quoted(name: Option<&str>, value: &str) -> String {
     }
 }
 
-/// Whether a value can begin behind a character.
+/// Whether a value can start after a character.
 pub(super) fn may_precede(before: Option<char>) -> bool {
     before.is_none_or(|c| c.is_whitespace() || matches!(c, '[' | '{' | ',' | ':' | '-'))
 }
 
-/// How many bytes there are to the end of a quoted text, its closing quote included.
+/// The number of bytes up to and including the closing quote.
 pub(super) fn closing(text: &str, quote: char) -> Option<usize> {
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {

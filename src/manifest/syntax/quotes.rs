@@ -74,14 +74,14 @@ pub(super) fn escape(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
         _ => return None,
     };
     let text = &fault.text[fault.at..];
-    let begin = text.find('"')?;
+    let quote_at = text.find('"')?;
     let is_bad = |mark: char| !ESCAPES.contains(mark) || digits && "xuU".contains(mark);
     let mut marks = text.match_indices('\\').filter_map(|(at, _)| {
         let mark = text[at + 1..].chars().next()?;
         Some((at, mark))
     });
     let (at, mark) = marks.find(|(_, mark)| is_bad(*mark))?;
-    let inner = &text[begin + 1..];
+    let inner = &text[quote_at + 1..];
     let inner = &inner[..closing(inner, '"').map_or(inner.len(), |length| length - 1)];
     let inner = inner.lines().next().unwrap_or_default();
     let doubled = format!("\"{}\"", short(&inner.replace('\\', "\\\\")));

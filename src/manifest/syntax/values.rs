@@ -3,7 +3,7 @@
 use super::{SyntaxAdvice, SyntaxFault, entry, quoted, value_of};
 use granit_parser::ErrorKind;
 
-/// Characters that a value without quotes cannot begin with.
+/// Characters that a value without quotes cannot start with.
 const MARKS: &str = "@`%*&!}],";
 
 /// The opening and closing marks of common template languages.
@@ -23,7 +23,7 @@ pub(super) fn template(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     let mark = rest.find(end).map_or(rest, |found| &rest[..found + 2]);
     let message = unfilled(mark);
     let help = match entry(line) {
-        Some((name, value, begin)) if begin <= at => fill(name, value),
+        Some((name, value, value_start)) if value_start <= at => fill(name, value),
         _ => format!("{FILL}, or delete the line"),
     };
     let at = fault.start + at;
@@ -49,20 +49,20 @@ pub(super) fn block_header(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     if *fault.kind != ErrorKind::InvalidBlockScalarHeader {
         return None;
     }
-    let (name, value, begin) = value_of(fault.line);
+    let (name, value, value_start) = value_of(fault.line);
     let mark = value.chars().next()?;
     let message =
         format!("`{mark}` starts a text on the lines below; nothing may follow it on this line");
     let help = quote_it(name, value);
-    Some(SyntaxAdvice::new(fault.start + begin, message, help))
+    Some(SyntaxAdvice::new(fault.start + value_start, message, help))
 }
 
 /// `name: [VIP] customers`: text after the closing bracket.
 pub(super) fn after_bracket(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
-    let (name, value, begin) = entry(fault.line)?;
+    let (name, value, value_start) = entry(fault.line)?;
     let flow = value.starts_with(['[', '{']) && fault.bracket().is_none();
     // The same error at the start of the line is about its indentation.
-    let behind = fault.at > fault.start + begin;
+    let behind = fault.at > fault.start + value_start;
     if *fault.kind != ErrorKind::ExpectedBlockMappingKey || !flow || !behind {
         return None;
     }
@@ -80,8 +80,9 @@ pub(super) fn value(fault: &SyntaxFault<'_>) -> Option<SyntaxAdvice> {
     // `&anchor value` and `!tag value` are valid; something else is wrong with the line.
     let anchored = value.starts_with(['&', '!']) && value.contains(' ');
     let marked = value.starts_with(|c| MARKS.contains(c)) && !anchored;
-    let begins = value.starts_with("- ") || value == "-" || value.starts_with("? ");
-    let odd = marked || name.is_some() && (value.contains(": ") || value.ends_with(':') || begins);
+    let looks_like_block = value.starts_with("- ") || value == "-" || value.starts_with("? ");
+    let odd = marked
+        || name.is_some() && (value.contains(": ") || value.ends_with(':') || looks_like_block);
     let first = value.chars().next().filter(|_| marked);
     // `*name` with an unknown anchor: the parser's message about the anchor is better.
     let first = first.filter(|_| *fault.kind != ErrorKind::UnknownAnchor);

@@ -34,13 +34,13 @@ pub(super) fn without_unknown(
     *cell = Cell::Value(left);
 }
 
-/// Whether a field is anybody's to propose: no password is, and no file of another place.
+/// Whether a field may be proposed. Passwords and files may not: they exist only in their source.
 pub(super) fn is_proposed(kind: &'static Kind, field: &FieldRef) -> bool {
     let ty = kind.field(field).map(|field| &field.ty);
     !matches!(ty, Some(FieldType::Secret | FieldType::File))
 }
 
-/// What the directory would say of a field if it went by the source; `None`: what it says.
+/// The cell that the directory would have if it followed the source; `None` when it stays as it is.
 pub(super) fn proposed_cell(
     kind: &'static Kind,
     stated: &StatedField,
@@ -52,7 +52,7 @@ pub(super) fn proposed_cell(
         Cell::Value(Value::Links(links)) => Cell::Value(filled(ty, links, old)),
         Cell::Value(value) => Cell::Value(value.clone()),
         Cell::Amend(amend) => Cell::Value(amended(ty, &amend.add, &amend.remove, old)),
-        // A blank custom cell clears what the directory says.
+        // A blank custom cell clears the value in the directory.
         Cell::Blank if stated.field.own().is_none() && old.is_some() => Cell::Blank,
         Cell::Blank | Cell::Clear => return None,
     };
@@ -83,7 +83,7 @@ fn amended(
     }
 }
 
-/// Links with what the source says nothing of as it is, or as absence means.
+/// Links whose unstated attributes keep the value in the directory, or else get the default.
 fn filled(ty: Option<&FieldType>, links: &[Link], old: Option<&Value>) -> Value {
     let old = old.map_or(&[][..], Value::as_links);
     Value::links(links.iter().map(|link| {

@@ -72,7 +72,7 @@ impl DirectoryComparison {
                 let Some(declared) = self.new.remove(&key) else {
                     continue;
                 };
-                // Of what the source deletes nobody misses anything.
+                // Nothing is missing from a resource that the source deletes.
                 if is_deleted(owner) {
                     continue;
                 }
@@ -113,7 +113,7 @@ impl DirectoryComparison {
 }
 
 impl UnwrittenItem {
-    /// That something new is not written.
+    /// A new resource that is not written.
     fn new_one(declared: &DeclaredResource, why: String) -> Self {
         Self {
             subject: declared.key.to_string(),
@@ -125,7 +125,7 @@ impl UnwrittenItem {
     }
 }
 
-/// The errors of a directory with some edits and resources more.
+/// The errors of a directory after some edits, with some new resources.
 fn errors(
     config: &Config,
     there: &SourceReading,
@@ -164,7 +164,7 @@ fn errors(
         by_hand: crate::reconcile::ManualExport::Part,
     };
     let mut found = pass.validate(0);
-    // What is new has to be whole: nothing that is stored makes up for what it lacks.
+    // A new resource has to be complete, because there is no stored row to fill in what it lacks.
     let lacking = |found: &Diagnostic| {
         let new = |key| with.new.contains_key(key);
         CREATE_ONLY.contains(&found.code) && found.key.as_ref().is_some_and(new)

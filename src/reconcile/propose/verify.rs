@@ -10,7 +10,8 @@ use crate::reconcile::{PassError, SourceReading, source_reading};
 use crate::stop_flag::StopFlag;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// That the files say what is proposed, and nothing that is wrong and was not before.
+/// Fails if the files do not declare what is proposed, or have an error that they did not have
+/// before.
 pub(super) fn verify_proposal<'k>(
     config: &Config,
     there: &SourceReading,
@@ -58,7 +59,7 @@ fn fault(found: &Diagnostic) -> (&'static str, Option<Key>, Option<String>, Stri
     )
 }
 
-/// The manifests as they are, and what tells which files are none.
+/// The current manifests, with the `.rosterignore` files that exclude others.
 fn files(there: &SourceReading, changed: &[ChangedFile]) -> BTreeMap<String, Vec<u8>> {
     let tree = &there.tree;
     let mut paths: BTreeSet<String> = tree

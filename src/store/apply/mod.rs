@@ -21,7 +21,7 @@ use super::connection::SqlTransaction;
 use super::error::{ApplyError, StoreError};
 use super::held_steps;
 use super::imports;
-use super::source::{self};
+use super::source;
 use super::sql_value::{self, SqlType};
 use super::{Store, migrate};
 use crate::diagnostic::chain;

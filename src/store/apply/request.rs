@@ -1,7 +1,7 @@
-//! What is applied.
+//! The request for one apply.
 
 use crate::model::Key;
-use crate::plan::{Plan, Step, StepVerb};
+use crate::plan::{Plan, Step, StepVerb, next_version};
 use crate::store::lease::Lease;
 use crate::store::source::CheckpointUpdate;
 use crate::store::sql_value::SqlValue;
@@ -51,13 +51,4 @@ pub(super) fn changes_row(verb: StepVerb) -> bool {
 /// Rows of one external id each, for a batch.
 pub(super) fn ids<'i>(keys: impl Iterator<Item = &'i Key>) -> impl Iterator<Item = Vec<SqlValue>> {
     keys.map(|key| vec![SqlValue::from(&key.id)])
-}
-
-/// The version that Roster writes over an old one: never the same, always positive.
-pub(in crate::store) fn next_version(old: i64) -> i64 {
-    if old > 0 {
-        old + 1
-    } else {
-        1 + old.abs() % (1 << 52)
-    }
 }

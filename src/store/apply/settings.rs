@@ -4,7 +4,7 @@
 use super::super::connection::SqlTransaction;
 use super::super::error::StoreError;
 use super::super::read;
-use crate::kinds::{self};
+use crate::kinds;
 use crate::model::Value;
 use crate::plan::Plan;
 

@@ -2,9 +2,8 @@
 
 mod files;
 mod ftp;
+mod pages;
 mod scene;
 mod server;
 mod sftp;
 mod web;
-#[path = "pages.rs"]
-mod web_pages;

@@ -116,7 +116,7 @@ fn pages_stay_at_their_server_and_come_to_an_end() {
     for (path, said) in [
         ("/away", "which would receive the credentials"),
         ("/round", "`next` leads back to an earlier page"),
-        ("/csv", "it is not valid JSON, which pages must be"),
+        ("/csv", "it is not valid JSON; pages must be JSON"),
         ("/large", "bytes"),
     ] {
         let place = scene.place(json!({

@@ -334,7 +334,7 @@ fn certificates_are_checked_and_tls_is_not_left() {
     let down = scene.place(json!({"url": format!("{base}/down"), "ca": "ca.pem"}));
     let message = scene.fails(&down);
     assert!(
-        message.ends_with("it would be sent unencrypted"),
+        message.ends_with("the request would be sent unencrypted"),
         "{message}"
     );
     assert!(plain.asked().is_empty());

@@ -80,7 +80,7 @@ fn a_value_of_a_field_that_a_later_source_defines_is_an_error_until_then() {
             ws.engine
         );
         assert!(
-            first.stdout.contains("source b defines it"),
+            first.stdout.contains("Source b defines it"),
             "{}: {first}",
             ws.engine
         );

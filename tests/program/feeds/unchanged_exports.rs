@@ -48,7 +48,7 @@ fn an_export_that_was_applied_is_not_read_again() {
         assert_eq!(ran.steps(), Vec::<String>::new());
         let log = &ran.stderr;
         assert!(
-            log.contains(same) && log.contains("source erp: the export is already applied"),
+            log.contains(same) && log.contains("source erp: nothing changed"),
             "{log}"
         );
         // Of the others only what changed is read beside it.

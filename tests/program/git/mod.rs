@@ -142,7 +142,7 @@ fn a_branch_a_tag_and_a_commit_are_found() {
     configure(&place, &remote.url(), ", ref: feature/y");
     let wrong = plan(&place).exits(1);
     assert!(
-        wrong.stdout.contains("did you mean `feature/x`?"),
+        wrong.stdout.contains("Did you mean `feature/x`?"),
         "{wrong}"
     );
     assert!(
@@ -302,7 +302,7 @@ fn a_token_opens_http_and_stands_in_no_output() {
         let ran = with(auth).exits(1);
         assert!(!said(&ran).contains(TOKEN), "{ran}");
         assert!(ran.stdout.contains("denied access"), "{ran}");
-        assert!(ran.stdout.contains("check `auth:`"), "{ran}");
+        assert!(ran.stdout.contains("Check `auth:`"), "{ran}");
     }
     configure(
         &place,

@@ -11,7 +11,7 @@ use super::table::TableParser;
 use super::text::is_suspicious;
 use super::text_reader::{TextReader, advance};
 use super::{BodySummary, ReadContext, not_data};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::{is_blank, quoted};
 use crate::model::LineColumn;
 use scan::{CellSpan, CsvDialect, CsvRow, QuoteError, QuoteErrorKind, ScanResult};
@@ -33,8 +33,8 @@ pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) ->
         target.options.first_line,
         target.options.limits.record,
     ) {
-        let (begins, lines) = (target.options.first_line, source.pos.line);
-        let what = format!("shorter than its header line {begins}: it has {lines}");
+        let (header, lines) = (target.options.first_line, plural(source.pos.line, "line"));
+        let what = format!("too short for its header on line {header}: it has {lines}");
         let found = not_data::not_data(&what, "correct `header:` of the mapping");
         target.findings.fatal(source.pos, found);
         return BodySummary::default();
@@ -212,7 +212,7 @@ impl CsvReader<'_, '_> {
         // held.
         let kept = before.unwrap_or(self.row.cells.len());
         loop {
-            // `scan_plain` appends cells, and this loop may run it again with more text.
+            // `scan_from` appends cells, and this loop may run it again with more text.
             self.row.cells.truncate(kept);
             let (text, from) = (source.rest(), (misquote.start, misquote.at));
             let ended = source.ended();

@@ -81,7 +81,7 @@ impl CsvDialect {
         self.scan_from(text, ended, (0, pos), row)
     }
 
-    /// Scans the rest of a row from a cell on, with quotes as plain text.
+    /// Returns the dialect with quotes as plain text.
     pub fn without_quotes(self) -> Self {
         Self {
             quote: None,

@@ -59,7 +59,7 @@ pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) ->
     })
 }
 
-/// Reads objects that stand on a line each.
+/// Reads objects, one per line.
 pub(super) fn read_lines(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) -> BodySummary {
     read_with(source, target, "line", |reader, objects, each| {
         reader.read_object_lines(objects, each)

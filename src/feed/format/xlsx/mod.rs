@@ -303,7 +303,7 @@ fn joined(line: &SheetRow) -> String {
     texts.join(";")
 }
 
-/// More of them than anybody could correct.
+/// How many formulas without a value are collected. Nobody could correct more.
 const MAX_FORMULAS: usize = 1_000_000;
 
 /// The cells of a sheet that have a formula and no value, by row and column.
@@ -311,7 +311,7 @@ const MAX_FORMULAS: usize = 1_000_000;
 struct UncalculatedFormulas(Vec<(u32, u32)>);
 
 impl UncalculatedFormulas {
-    /// Finds those of a sheet.
+    /// Finds the uncalculated formulas of a sheet.
     fn find<I: Read + Seek>(book: &mut Xlsx<I>, name: &str) -> Result<Self, XlsxError> {
         let mut cells = book.worksheet_cells_reader(name)?;
         let mut found = Vec::new();
@@ -327,13 +327,13 @@ impl UncalculatedFormulas {
         Ok(Self(found))
     }
 
-    /// Whether a cell is one of them.
+    /// Returns whether a cell has an uncalculated formula.
     fn contains(&self, row: u32, column: u32) -> bool {
         self.0.binary_search(&(row, column)).is_ok()
     }
 }
 
-/// What a cell holds whose formula was never calculated: the value is not in the file.
+/// Returns the shape of a cell whose formula was never calculated, so that the file has no value.
 fn uncalculated_cell() -> CellShape {
     let fault = ValueProblem::new(
         codes::SPREADSHEET_ERROR,
