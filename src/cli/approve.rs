@@ -1,8 +1,8 @@
 //! `roster approve`: approves exactly what was held, for the next plan that contains it, or the
-//! first apply of an export source.
+//! first apply of an export source. Accounts are approved by the act of that name.
 
 use super::remote::{RemoteOptions, encode_segment};
-use super::{CommandFailure, CommandResult, GlobalOptions, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, acts, session};
 use crate::config::{Config, Source};
 use crate::diagnostic::plural;
 use crate::document::{ExportApproval, HoldApproval};
@@ -35,6 +35,8 @@ enum ApproveCommand {
         #[command(flatten)]
         remote: RemoteOptions,
     },
+    /// Approve accounts that wait for an approval or were rejected.
+    Account(acts::IdOptions),
     /// Approve an export source. Until then its passes only plan.
     Source {
         /// The name of the source.
@@ -51,6 +53,7 @@ enum ApproveCommand {
 /// Records the approval.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.what {
+        ApproveCommand::Account(of) => acts::by_id(global, "approve", of).await,
         ApproveCommand::Hold {
             id,
             only,

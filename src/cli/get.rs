@@ -1,9 +1,9 @@
 //! `roster get`: prints what is stored.
 
-use super::{CommandResult, GlobalOptions, list_output, output, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::visible;
 use crate::document::{ResourceDocument, ResourceMeta};
-use crate::kinds::{self, Kind};
+use crate::kinds::{self, ACCOUNT, Kind};
 use crate::manifest::write;
 use crate::model::{FieldRef, Row, Value};
 use crate::store::StoredResource;
@@ -19,11 +19,19 @@ pub struct Options {
     /// The externalId of one resource. Default: all resources of the kind.
     #[arg(value_name = "ID")]
     id: Option<String>,
+    /// Only accounts that wait for an approval.
+    #[arg(long, conflicts_with = "id")]
+    pending: bool,
 }
 
 /// Prints one resource, or all of a kind.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let (kind, key) = session::parse_resource(&options.kind, options.id.as_deref())?;
+    if options.pending && (kind.id != ACCOUNT || key.is_some()) {
+        return Err(CommandFailure::usage(
+            "only accounts wait for an approval; use `roster get Account --pending`",
+        ));
+    }
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     let mut out = output::stdout();
@@ -35,9 +43,15 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
             print_resource(kind, &record, &mut out)?;
         }
     } else {
-        let records = store.records(kind.id).await?;
+        let mut records = store.records(kind.id).await?;
+        if options.pending {
+            records.retain(|record| {
+                let approval = record.row.facts.get("approval");
+                approval.is_some_and(|approval| approval == "pending")
+            });
+        }
         if !list_output::write(global, records.iter().map(ResourceDocument::from), &mut out)? {
-            print_table(kind, &records, &mut out)?;
+            print_table(kind, options.pending, &records, &mut out)?;
         }
     }
     out.flush()?;
@@ -61,6 +75,11 @@ fn print_resource(
         ("approval", meta.approval),
         ("block", meta.block),
         ("access", meta.access),
+        ("contactStatus", meta.contact_status.map(str::to_owned)),
+        (
+            "actions",
+            (!meta.actions.is_empty()).then(|| meta.actions.join(", ")),
+        ),
         ("login", meta.login.map(|names| names.join(", "))),
     ];
     writeln!(out, "# meta")?;
@@ -92,10 +111,14 @@ fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
 
 fn print_table(
     kind: &'static Kind,
+    pending: bool,
     records: &[StoredResource],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let rows: Vec<[String; 3]> = records.iter().map(|record| line(kind, record)).collect();
+    if rows.is_empty() && pending {
+        return writeln!(out, "No account waits for an approval.");
+    }
     if rows.is_empty() {
         return writeln!(out, "No {} in the database.", kind.name);
     }

@@ -145,15 +145,23 @@ fn write_change(change: &ChangeDocument, out: &mut dyn Write) -> io::Result<()> 
         let (line, column) = (origin.line.unwrap_or(0), origin.column.unwrap_or(0));
         format!("  {}:{line}:{column}", visible(&origin.path))
     });
+    // An act has no source; a person did it.
+    let by = if change.source.is_empty() {
+        format!("by {}", visible(&change.actor))
+    } else {
+        format!(
+            "{}@{}",
+            visible(&change.source),
+            visible(short(&change.revision))
+        )
+    };
     writeln!(
         out,
-        "run {}  {}  {} ({})  {}@{}{}",
+        "run {}  {}  {} ({})  {by}{}",
         change.run,
         change.at,
         change.verb,
-        change.reason,
-        visible(&change.source),
-        visible(short(&change.revision)),
+        visible(&change.reason),
         origin.unwrap_or_default()
     )?;
     let mut fields = change.fields.0.iter();

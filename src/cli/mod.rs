@@ -2,6 +2,7 @@
 //! exit code or a failure. Results go to stdout, everything else to stderr. Start at [`main`];
 //! `session` holds what most commands begin with.
 
+mod acts;
 mod adopt;
 mod apply;
 mod approve;
@@ -103,8 +104,16 @@ pub enum CliCommand {
     Changes(changes::Options),
     /// Format manifests without changing their meaning.
     Fmt(format::Options),
-    /// Approve a hold, or the first apply of an export source.
+    /// Approve a hold, the first apply of an export source, or new accounts.
     Approve(approve::Options),
+    /// Reject new accounts.
+    Reject(acts::RejectOptions),
+    /// Block resources until they are unblocked, whatever the sources declare.
+    Block(acts::BlockOptions),
+    /// Remove the block of resources.
+    Unblock(acts::BlockOptions),
+    /// Change who can log in.
+    User(acts::UserOptions),
     /// Rename or forget a source that is no longer configured.
     Source(source::Options),
     /// Hand over claims from one source to another that declares the same resources.
@@ -192,6 +201,10 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Changes(options) => changes::run(global, &options).await,
             CliCommand::Fmt(options) => format::run(global, &options),
             CliCommand::Approve(options) => approve::run(global, &options).await,
+            CliCommand::Reject(options) => acts::reject(global, &options).await,
+            CliCommand::Block(options) => acts::block(global, "block", &options).await,
+            CliCommand::Unblock(options) => acts::block(global, "unblock", &options).await,
+            CliCommand::User(options) => acts::user(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,
             CliCommand::Propose(options) => propose::run(global, &options),

@@ -143,6 +143,15 @@ impl DaemonClient {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// Posts a body. A refusal of the daemon is not a failure: the caller shows it.
+    pub async fn try_post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Result<T, ProblemDetails>, CommandFailure> {
+        self.request(Method::POST, path, Some(body)).await
+    }
+
     /// Parses an answer that was fetched as JSON.
     pub fn read<T: DeserializeOwned>(&self, answer: Value) -> Result<T, CommandFailure> {
         serde_json::from_value(answer).map_err(|error| self.unreadable(&error))
@@ -154,6 +163,21 @@ impl DaemonClient {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, CommandFailure> {
+        let answer = self.request(method, path, body).await?;
+        answer.map_err(|problem| self.refused(&problem))
+    }
+
+    /// The failure that a refusal of the daemon is.
+    pub fn refused(&self, problem: &ProblemDetails) -> CommandFailure {
+        problem_failure(self.shown_url(), problem)
+    }
+
+    async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Result<T, ProblemDetails>, CommandFailure> {
         let url = self
             .url
             .join(path)
@@ -178,12 +202,12 @@ impl DaemonClient {
             // An empty answer means that the request was carried out.
             let text = if text.is_empty() { "null" } else { &text };
             match serde_json::from_str(text) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok(Ok(answer)),
                 Err(error) if error.is_data() => return Err(self.unreadable(&error)),
                 Err(_) => {}
             }
         } else if let (true, Ok(problem)) = (problem, serde_json::from_str(&text)) {
-            return Err(problem_failure(shown, &problem));
+            return Ok(Err(problem));
         }
         Err(CommandFailure::error(format!(
             "{shown} answered {status}; it is not a Roster daemon"

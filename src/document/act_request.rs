@@ -1,6 +1,7 @@
-//! The bodies of requests for acts: reconcile, suspend, resume and approve.
+//! The bodies of requests for acts of people, on sources, holds and stored resources, and the reply.
 
 use crate::kinds;
+use crate::store::ActReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,4 +60,67 @@ pub struct HoldApproval {
 fn resource_pattern() -> String {
     let kinds: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
     format!("^({})/.", kinds.join("|"))
+}
+
+/// A request to perform an act on stored resources.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceActRequest {
+    /// The kind of the resources, such as `User`. May be left out where the act is for one kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = kind_pattern()))]
+    pub kind: Option<String>,
+    /// The external ids: all of them or none.
+    #[schemars(length(min = 1, max = MAX_ACT_IDS), inner(length(min = 1)))]
+    pub ids: Vec<String>,
+    /// The reason, for the history and the audit log.
+    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
+    pub reason: String,
+}
+
+/// The most resources of one act.
+pub const MAX_ACT_IDS: usize = 1000;
+
+/// The pattern of a kind, for the OpenAPI document.
+fn kind_pattern() -> String {
+    let kinds: Vec<&str> = kinds::ALL.iter().map(|kind| kind.name).collect();
+    format!("^({})$", kinds.join("|"))
+}
+
+/// What an act did.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceActReply {
+    /// The resources, by external id.
+    pub items: Vec<ActedResourceDocument>,
+    /// The run that recorded it in the history.
+    pub run: i64,
+}
+
+/// A resource before and after an act.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActedResourceDocument {
+    /// The kind of the resource.
+    pub kind: String,
+    /// The external id of the resource.
+    pub external_id: String,
+    /// The state before the act, such as `pending`.
+    pub before: String,
+    /// The state after the act.
+    pub after: String,
+}
+
+impl ResourceActReply {
+    pub fn new(kind: &kinds::Kind, report: ActReport) -> Self {
+        let items = report.items.into_iter().map(|item| ActedResourceDocument {
+            kind: kind.name.to_owned(),
+            external_id: item.external_id,
+            before: item.before,
+            after: item.after,
+        });
+        Self {
+            items: items.collect(),
+            run: report.run,
+        }
+    }
 }

@@ -19,17 +19,19 @@ pub struct ChangeDocument {
     pub run: i64,
     /// When the run committed it.
     pub at: String,
-    /// The source of the run.
+    /// The source of the run. Empty for an act of a person.
     pub source: String,
     /// The revision of the source.
     pub revision: String,
+    /// Who applied the plan or performed the act.
+    pub actor: String,
     /// The kind of the resource.
     pub kind: String,
     /// The external id of the resource. `null` after an erasure.
     pub external_id: Option<String>,
-    /// What happened.
+    /// What happened: the verb of a step, or the name of an act.
     pub verb: String,
-    /// Why it happened.
+    /// Why it happened. For an act, the reason that the person gave.
     pub reason: String,
     /// The changed fields by name.
     #[schemars(with = "BTreeMap<String, FieldHistoryDocument>")]
@@ -52,6 +54,7 @@ impl From<ChangeRecord> for ChangeDocument {
             at: timestamp::format_utc(change.at),
             source: change.source,
             revision: change.revision,
+            actor: change.actor,
             external_id: change.external_id,
             verb: change.verb,
             reason: change.reason,

@@ -3,7 +3,7 @@
 
 use super::OriginDocument;
 use super::history::change_origin;
-use crate::kinds;
+use crate::kinds::{self, act};
 use crate::model::{Claim, KindId, timestamp};
 use crate::store::{ChangeRecord, StoredResource};
 use schemars::JsonSchema;
@@ -43,6 +43,11 @@ pub struct ResourceMeta {
     pub block: Option<String>,
     /// The access of a user.
     pub access: Option<String>,
+    /// The access of a user in the words of a print shop: `Unregistered`, `Inactive` or `Active`.
+    #[serde(rename = "contactStatus")]
+    pub contact_status: Option<&'static str>,
+    /// The acts that are possible now. `block` and `unblock` are not listed.
+    pub actions: Vec<&'static str>,
     /// The names that a user can log in with.
     pub login: Option<Vec<String>>,
     /// The claims of sources.
@@ -51,13 +56,15 @@ pub struct ResourceMeta {
 
 impl From<&StoredResource> for ResourceMeta {
     fn from(record: &StoredResource) -> Self {
-        let fact = |name| record.row.facts.get(name).map(ToString::to_string);
+        let fact = |name: &str| record.row.facts.get(name).map(ToString::to_string);
         let login = record.login.as_ref();
         Self {
             version: record.row.version,
             usable: record.usable,
             approval: fact("approval"),
             block: fact("blocked"),
+            contact_status: fact("access").as_deref().map(act::contact_status),
+            actions: act::possible_on(record.row.key.kind, fact),
             access: fact("access"),
             login: login.map(|names| names.iter().map(ToString::to_string).collect()),
             claims: record.claims.iter().map(Into::into).collect(),

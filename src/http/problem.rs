@@ -160,7 +160,7 @@ impl HttpProblem {
         Self::new(kind, "")
     }
 
-    pub(super) fn to_details(&self, request: Option<&str>) -> ProblemDetails {
+    pub fn to_details(&self, request: Option<&str>) -> ProblemDetails {
         ProblemDetails {
             kind: format!("urn:roster:problem:{}", self.kind.code),
             code: self.kind.code.into(),

@@ -14,9 +14,9 @@ pub enum Permission {
     Plan,
     /// Read the directory, its history, plans, holds and runs.
     Read,
-    /// Suspend, resume and reconcile sources.
+    /// Suspend, resume and reconcile sources, and perform acts on resources.
     Operate,
-    /// Approve holds and export sources.
+    /// Approve holds, export sources and accounts.
     Approve,
     /// Everything else.
     Administer,

@@ -4,6 +4,7 @@
 //! `user.rs`.
 
 mod account;
+pub mod act;
 mod address;
 pub mod country;
 mod custom_field;

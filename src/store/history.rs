@@ -2,6 +2,7 @@
 //! head covers. `Store::verify` recomputes everything in parts, so that a history of any length
 //! fits in memory.
 
+use super::acts::ACT_REASON;
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
@@ -20,8 +21,9 @@ pub struct ChangeRecord {
     pub kind: String,
     /// The external id; `None` after erasure.
     pub external_id: Option<String>,
-    /// The verb of the step.
+    /// The verb of the step, or the name of the act.
     pub verb: String,
+    /// Why: the reason of the step, or what the person said who performed the act.
     pub reason: String,
     /// For each changed field an array: the new value, or the old and the new one. After erasure,
     /// personal fields are missing.
@@ -30,13 +32,17 @@ pub struct ChangeRecord {
     pub origin: Option<(String, i64, i64)>,
     /// When its run committed, in milliseconds since 1970.
     pub at: i64,
+    /// The source of the run; empty for an act.
     pub source: String,
     pub revision: String,
+    /// Who applied the plan or performed the act.
+    pub actor: String,
 }
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct RunRecord {
     pub id: i64,
+    /// Empty for an act.
     pub source: String,
     pub revision: String,
     pub plan_id: String,
@@ -71,10 +77,10 @@ pub enum HistoryVerification {
 
 pub(super) const SELECT: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
     c.fields, c.personal_digest, c.path, c.line, c.col, v.salt, v.fields, \
-    r.finished_at, r.source, r.revision \
+    r.finished_at, r.source, r.revision, r.actor \
     FROM changes AS c LEFT JOIN change_values AS v ON v.seq = c.seq \
     LEFT JOIN runs AS r ON r.id = c.run";
-pub(super) const TYPES: [SqlType; 17] = [
+pub(super) const TYPES: [SqlType; 18] = [
     SqlType::Int,
     SqlType::Int,
     SqlType::Id,
@@ -90,6 +96,7 @@ pub(super) const TYPES: [SqlType; 17] = [
     SqlType::Bytes,
     SqlType::Text,
     SqlType::Int,
+    SqlType::Text,
     SqlType::Text,
     SqlType::Text,
 ];
@@ -387,7 +394,14 @@ pub(super) fn run_record(cells: &[SqlValue]) -> RunRecord {
 
 pub(super) fn record(mut cells: SqlRow) -> ChangeRecord {
     let mut fields = object(cells[7].as_text());
-    fields.extend(object(cells[13].as_text()));
+    let mut personal = object(cells[13].as_text());
+    let mut reason: String = cells[6].take_text().into();
+    if reason == ACT_REASON
+        && let Some(Json::String(given)) = personal.remove("reason")
+    {
+        reason = given;
+    }
+    fields.extend(personal);
     let (line, column) = (cells[10].int(), cells[11].int());
     let path = cells[9].take_optional_text();
     ChangeRecord {
@@ -396,12 +410,13 @@ pub(super) fn record(mut cells: SqlRow) -> ChangeRecord {
         kind: cells[2].take_text().into(),
         external_id: cells[3].take_optional_text().map(Into::into),
         verb: cells[5].take_text().into(),
-        reason: cells[6].take_text().into(),
+        reason,
         fields,
         origin: path.map(|path| (path.into(), line, column)),
         at: cells[14].int(),
         source: cells[15].take_text().into(),
         revision: cells[16].take_text().into(),
+        actor: cells[17].take_text().into(),
     }
 }
 

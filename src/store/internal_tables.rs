@@ -376,6 +376,19 @@ pub(super) const HOLDS: &[InternalTable] = &[
     },
 ];
 
+/// The answers of acts that were sent with an idempotency key.
+pub(super) const ACTS: &[InternalTable] = &[InternalTable {
+    name: "act_keys",
+    columns: &[
+        ("actor", SqlType::Id, "NOT NULL"),
+        ("idem", SqlType::Id, "NOT NULL"),
+        ("digest", SqlType::Bytes, "NOT NULL"),
+        ("answer", SqlType::Text, "NOT NULL"),
+        ("at", SqlType::Int, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (actor, idem)",
+}];
+
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     // Other sources' claims on one resource are looked up in every pass; the primary key starts

@@ -1,6 +1,7 @@
 //! Of a resource's history, the few changes that explain its present values.
 
 use super::Store;
+use super::acts::ACT_REASON;
 use super::error::StoreError;
 use super::history::{ChangeRecord, SELECT, TYPES, record};
 use super::sql_value::SqlValue;
@@ -23,7 +24,7 @@ impl Store {
             "SELECT max(c.seq) AS seq FROM changes AS c, {open}c.fields{close} WHERE {of} GROUP BY j.key \
              UNION SELECT max(c.seq) FROM changes AS c JOIN change_values AS v ON v.seq = c.seq, \
              {open}v.fields{close} WHERE {of} GROUP BY j.key \
-             UNION SELECT min(c.seq) FROM changes AS c WHERE {of}"
+             UNION SELECT min(c.seq) FROM changes AS c WHERE {of} AND c.reason <> '{ACT_REASON}'"
         );
         let sql = format!("{SELECT} WHERE c.seq IN ({last}) ORDER BY c.seq DESC");
         let name = kinds::get(key.kind).name;

@@ -17,6 +17,7 @@
 
 mod accepted_exports;
 mod access;
+mod acts;
 mod apply;
 mod approval;
 mod claim;
@@ -29,6 +30,7 @@ mod error;
 mod hash_chain;
 mod held_steps;
 mod history;
+mod history_writer;
 mod imports;
 mod internal_tables;
 mod last_changes;
@@ -36,6 +38,7 @@ mod lease;
 mod migrate;
 mod open;
 mod outbox;
+mod pending_accounts;
 mod postgres_binary;
 mod postgres_copy;
 mod postgres_servers;
@@ -59,6 +62,9 @@ mod triggers;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;
+pub use acts::{
+    ActError, ActRefusal, ActReport, ActRequest, ActedResource, IdempotentRequest, RefusedResource,
+};
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
 pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
@@ -72,6 +78,7 @@ pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
 pub use outbox::OutboxNotice;
+pub use pending_accounts::PendingAccount;
 pub use read::SnapshotQuery;
 pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use search::SearchQuery;

@@ -32,6 +32,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::DAEMON),
     own_tables(internal_tables::FEEDS),
     own_tables(internal_tables::HOLDS),
+    own_tables(internal_tables::ACTS),
 ];
 
 /// The version of this release.

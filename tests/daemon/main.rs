@@ -14,6 +14,7 @@ mod page;
 mod pushes;
 mod remotes;
 mod replicas;
+mod resource_acts;
 mod sent_notices;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]

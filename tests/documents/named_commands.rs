@@ -49,7 +49,7 @@ fn what_does_not_exist_is_found() {
             .count()
     };
     assert_eq!(found("see `roster user invite u-1`"), 1);
-    assert_eq!(found("$ roster approve account acme"), 1);
+    assert_eq!(found("$ roster approve accounts acme"), 1);
     assert_eq!(found("$ x=$(roster plan --outt f) && roster apply f"), 1);
     assert_eq!(found("$ roster plan --out f --source NAME | tail -n 1"), 0);
     assert_eq!(

@@ -1154,11 +1154,10 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         let mut draft = Draft::new(&read(&store).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
         draft.apply(&store).await.expect("applied");
-        foreign(&url, "DROP TABLE held_steps").await;
-        foreign(&url, "DROP TABLE used_approvals").await;
-        foreign(&url, "UPDATE meta SET schema_version = 3").await;
+        foreign(&url, "DROP TABLE act_keys").await;
+        foreign(&url, "UPDATE meta SET schema_version = 4").await;
 
-        let old = SchemaState::Old { found: 3 };
+        let old = SchemaState::Old { found: 4 };
         assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
         assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
         let known = store.knows_hold("0123456789abcdef").await;

@@ -1,6 +1,7 @@
 //! The program as its users meet it: commands, manifests, exports, databases and repositories, each run by the
 //! built binary on both engines.
 
+mod acts;
 mod adversarial;
 mod commands;
 mod confirmation;

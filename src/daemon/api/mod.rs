@@ -2,6 +2,7 @@
 //! `request` has the checks that they share. The page calls the same functions for decisions, so
 //! both have the same rules.
 
+pub mod acts;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
@@ -28,6 +29,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         sources::routes(),
         exports::routes(),
         holds::routes(),
+        acts::routes(),
         records::routes(),
         plans::routes(),
         webhooks::routes(),

@@ -8,6 +8,7 @@ use super::super::error::StoreError;
 use super::super::hash_chain::{
     ChainedChange, HashChain, RunHeader, SaltedDigest, id_digest, personal_digest,
 };
+use super::super::history_writer::{CHANGES, HistoryTip, VALUES, append_run};
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{self, SqlType, SqlValue, SqlValueRef};
 use super::ApplyTransaction;
@@ -19,36 +20,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 use std::ops::Range;
 
-const CHANGES: [(&str, SqlType); 12] = [
-    ("seq", SqlType::Int),
-    ("run", SqlType::Int),
-    ("kind", SqlType::Id),
-    ("external_id", SqlType::Id),
-    ("id_digest", SqlType::Bytes),
-    ("verb", SqlType::Text),
-    ("reason", SqlType::Text),
-    ("fields", SqlType::Text),
-    ("personal_digest", SqlType::Bytes),
-    ("path", SqlType::Text),
-    ("line", SqlType::Int),
-    ("col", SqlType::Int),
-];
-
-const VALUES: [(&str, SqlType); 3] = [
-    ("seq", SqlType::Int),
-    ("salt", SqlType::Bytes),
-    ("fields", SqlType::Text),
-];
-
 /// How many steps are turned into rows at a time; bounds the memory of a large run.
 const PART: usize = 4000;
-
-/// The end of the history before this run.
-struct HistoryTip {
-    seq: i64,
-    run: i64,
-    head: Vec<u8>,
-}
 
 impl ApplyTransaction<'_> {
     /// Appends the run, its changes and its use of the guards' budgets. A plan without steps leaves
@@ -57,29 +30,13 @@ impl ApplyTransaction<'_> {
         if self.apply.plan.steps.is_empty() {
             return Ok(None);
         }
-        // Safe to read and increment: `start` locked this row, so no other apply can take the same
-        // numbers.
-        let sql = "SELECT last_seq, last_run, head FROM write WHERE id = 1";
-        let types = [SqlType::Int, SqlType::Int, SqlType::Bytes];
-        let Some(mut cells) = self.tx.first(sql, &[], &types).await? else {
-            return Err(self.tx.corrupt("the table `write` is empty"));
-        };
-        let end = HistoryTip {
-            seq: cells[0].int(),
-            run: cells[1].int() + 1,
-            head: cells[2].take_bytes(),
-        };
+        let end = HistoryTip::read(&mut self.tx).await?;
         let header = self.header(&end);
         let mut chain = HashChain::start(&end.head, &header);
         let last = self.record_changes(&end, &mut chain).await?;
         let head = chain.head().to_vec();
-        self.record_run(&header, &end, &head).await?;
+        append_run(&mut self.tx, &header, &end, last, &head).await?;
         self.record_budgets(&end).await?;
-        // The head also stands here, outside `runs`, so that `verify` notices when the last runs
-        // are cut off.
-        let sql = "UPDATE write SET last_seq = ?, last_run = ?, head = ? WHERE id = 1";
-        let params = [last.into(), end.run.into(), SqlValue::Bytes(head)];
-        self.tx.run(sql, &params).await?;
         Ok(Some(end.run))
     }
 
@@ -140,32 +97,6 @@ impl ApplyTransaction<'_> {
             }
         }
         Ok(seq)
-    }
-
-    async fn record_run(
-        &mut self,
-        header: &RunHeader,
-        end: &HistoryTip,
-        head: &[u8],
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO runs (id, source, revision, plan_id, actor, started_at, \
-                   finished_at, counts, outcome, head_before, head) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let params = [
-            header.id.into(),
-            header.source.as_str().into(),
-            header.revision.as_str().into(),
-            header.plan_id.as_str().into(),
-            header.actor.as_str().into(),
-            header.started_at.into(),
-            header.finished_at.into(),
-            header.counts.as_str().into(),
-            header.outcome.as_str().into(),
-            SqlValue::Bytes(end.head.clone()),
-            SqlValue::Bytes(head.to_vec()),
-        ];
-        self.tx.run(sql, &params).await?;
-        Ok(())
     }
 
     async fn record_budgets(&mut self, end: &HistoryTip) -> Result<(), StoreError> {

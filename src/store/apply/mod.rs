@@ -20,9 +20,10 @@ mod versions;
 use super::connection::SqlTransaction;
 use super::error::{ApplyError, StoreError};
 use super::held_steps;
+use super::history_writer::lock_write_row;
 use super::imports;
 use super::source;
-use super::sql_value::{self, SqlType};
+use super::sql_value;
 use super::{Store, migrate};
 use crate::diagnostic::chain;
 use crate::kinds;
@@ -56,7 +57,13 @@ const MANY: usize = 10_000;
 const IDLE: usize = 30_000;
 
 /// How often a serialization failure or a deadlock is retried.
-const TRIES: u32 = 6;
+pub(super) const TRIES: u32 = 6;
+
+/// A growing random pause: two writers that deadlocked once must not meet again in step.
+pub(super) async fn pause_before_retry(tries: u32) {
+    let millis = rand::rng().random_range(5..(20 << tries));
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
 
 impl Store {
     /// Applies a plan completely, or does nothing.
@@ -68,10 +75,7 @@ impl Store {
         loop {
             match self.try_apply(apply).await {
                 Err(ApplyError::Store(error)) if error.transient() && tries < TRIES => {
-                    // A growing random pause: two writers that deadlocked once must not meet again
-                    // in step.
-                    let millis = rand::rng().random_range(5..(20 << tries));
-                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    pause_before_retry(tries).await;
                     tries += 1;
                 }
                 other => return other,
@@ -108,7 +112,12 @@ impl Store {
 
     /// Whether a run whose commit got no answer was committed after all. It is looked up and never
     /// applied again blindly.
-    async fn has_run(&self, run: i64, plan: &str, started: i64) -> Result<bool, ApplyError> {
+    pub(super) async fn has_run(
+        &self,
+        run: i64,
+        plan: &str,
+        started: i64,
+    ) -> Result<bool, ApplyError> {
         let begin = Instant::now();
         loop {
             match self.try_has_run(run, plan, started).await {
@@ -126,8 +135,7 @@ impl Store {
         let mut tx = self.begin_write("look the run up").await?;
         // A commit still under way holds this row: without waiting for it, the answer would be a
         // premature no.
-        let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
-        tx.fetch(&lock, &[], &[SqlType::Int]).await?;
+        lock_write_row(&mut tx).await?;
         let sql = "SELECT 1 FROM runs WHERE id = ? AND plan_id = ? AND started_at = ?";
         tx.has_rows(sql, &[run.into(), plan.into(), started.into()])
             .await
@@ -153,8 +161,7 @@ impl<'a> ApplyTransaction<'a> {
         let meta = migrate::meta(&mut tx).await?.ok_or(StoreError::Missing)?;
         // The one lock that serialises every apply on PostgreSQL; `BEGIN IMMEDIATE` does the same
         // on SQLite. Everything below is true until the commit only because of it.
-        let lock = format!("SELECT id FROM write{}", tx.dialect().for_update);
-        tx.fetch(&lock, &[], &[SqlType::Int]).await?;
+        lock_write_row(&mut tx).await?;
         // Read again under the lock: somebody may have migrated while this transaction waited.
         let meta_now = migrate::require_current(&mut tx).await?;
         if let Some(lease) = apply.lease {

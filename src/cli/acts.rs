@@ -1,0 +1,179 @@
+//! Acts of people on stored resources: `roster approve account`, `reject`, `block`, `unblock` and
+//! `user`. Each is an entry of the table of acts, performed here or by a daemon.
+
+use super::remote::RemoteOptions;
+use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
+use crate::daemon::api::acts::{CheckedAct, done_sentence};
+use crate::document::{ResourceActReply, ResourceActRequest};
+use crate::http::problem::ProblemDetails;
+use crate::kinds::act::Act;
+use crate::model::Key;
+use crate::store::ActError;
+use clap::{Args, Subcommand};
+use std::io::Write;
+
+/// Why, and who performs the act.
+#[derive(Debug, Args)]
+pub struct ActOptions {
+    /// The reason, for the history and the audit log.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    remote: RemoteOptions,
+}
+
+/// Options of `roster reject`.
+#[derive(Debug, Args)]
+pub struct RejectOptions {
+    #[command(subcommand)]
+    what: RejectCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RejectCommand {
+    /// Reject accounts that wait for an approval.
+    Account(IdOptions),
+}
+
+/// Options of an act whose kind is known.
+#[derive(Debug, Args)]
+pub struct IdOptions {
+    /// The externalIds.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    act: ActOptions,
+}
+
+/// Options of `roster block` and `roster unblock`.
+#[derive(Debug, Args)]
+pub struct BlockOptions {
+    /// The resources, all of one kind: `Account/acme`.
+    #[arg(required = true, value_name = "KIND/ID")]
+    resources: Vec<String>,
+    #[command(flatten)]
+    act: ActOptions,
+}
+
+/// Options of `roster user`.
+#[derive(Debug, Args)]
+pub struct UserOptions {
+    #[command(subcommand)]
+    what: UserCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Let users log in who were deactivated, or who registered themselves.
+    Activate(IdOptions),
+    /// Keep users from logging in. `activate` takes it back.
+    Deactivate(IdOptions),
+    /// Delete the login identities of users. The users stay, and need a new invitation.
+    DeleteIdentities(IdOptions),
+}
+
+pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
+    match &options.what {
+        RejectCommand::Account(of) => by_id(global, "reject", of).await,
+    }
+}
+
+pub async fn user(global: &GlobalOptions, options: &UserOptions) -> CommandResult {
+    match &options.what {
+        UserCommand::Activate(of) => by_id(global, "activate", of).await,
+        UserCommand::Deactivate(of) => by_id(global, "deactivate", of).await,
+        UserCommand::DeleteIdentities(of) => by_id(global, "delete-identities", of).await,
+    }
+}
+
+/// Blocks or unblocks, by the name of the act.
+pub async fn block(global: &GlobalOptions, name: &str, options: &BlockOptions) -> CommandResult {
+    let keys = options.resources.iter().map(|text| session::key(text));
+    let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
+    let kind = keys.first().map(|key| key.kind);
+    if let Some(other) = keys.iter().find(|key| Some(key.kind) != kind) {
+        return Err(CommandFailure::usage(format!(
+            "{other} is of another kind than {}; {name} them with two commands",
+            options.resources[0]
+        )));
+    }
+    let request = ResourceActRequest {
+        kind: kind.map(|kind| crate::kinds::get(kind).name.to_owned()),
+        ids: keys.iter().map(|key| key.id.to_string()).collect(),
+        reason: options.act.reason.clone(),
+    };
+    perform(global, name, request, &options.act.remote).await
+}
+
+/// Performs an act on resources of its own kind.
+pub async fn by_id(global: &GlobalOptions, name: &str, options: &IdOptions) -> CommandResult {
+    let request = ResourceActRequest {
+        kind: None,
+        ids: options.ids.clone(),
+        reason: options.act.reason.clone(),
+    };
+    perform(global, name, request, &options.act.remote).await
+}
+
+async fn perform(
+    global: &GlobalOptions,
+    name: &str,
+    request: ResourceActRequest,
+    remote: &RemoteOptions,
+) -> CommandResult {
+    let act = Act::by_name(name)
+        .ok_or_else(|| CommandFailure::usage(format!("there is no act `{name}`")))?;
+    let checked =
+        CheckedAct::new(act, &request).map_err(|problem| CommandFailure::usage(problem.detail))?;
+    let reply = if remote.url.is_some() {
+        let daemon = remote.daemon()?;
+        let path = act.path.trim_start_matches('/');
+        match daemon.try_post(path, &request).await? {
+            Ok(reply) => reply,
+            Err(problem) => {
+                print_problem(global, &problem)?;
+                return Err(daemon.refused(&problem));
+            }
+        }
+    } else {
+        perform_here(global, &checked).await?
+    };
+    let mut out = output::stdout();
+    if !list_output::write_one(global, &reply, &mut out)? {
+        writeln!(out, "{}", done_sentence(act, &reply))?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+/// Performs an act on the configured database.
+async fn perform_here(
+    global: &GlobalOptions,
+    checked: &CheckedAct,
+) -> Result<ResourceActReply, CommandFailure> {
+    let config = session::config(global, None)?;
+    let actor = session::actor();
+    if checked.act.is_decision {
+        config.may_approve(&actor).map_err(CommandFailure::error)?;
+    }
+    let store = session::writer(&config).await?;
+    match checked.perform(&store, &actor, None).await {
+        Ok(reply) => Ok(reply),
+        Err(ActError::Refused(refused)) => {
+            let problem = checked.refusal(&refused);
+            print_problem(global, &problem.to_details(None))?;
+            let (code, detail) = (problem.kind.code, problem.detail);
+            Err(CommandFailure::error(format!("{detail} ({code})")))
+        }
+        Err(ActError::Store(error)) => Err(error.into()),
+        Err(ActError::Unknown(error)) => Err(error.into()),
+    }
+}
+
+/// Prints the problem for programs; people read it in the error message.
+fn print_problem(global: &GlobalOptions, problem: &ProblemDetails) -> Result<(), CommandFailure> {
+    let mut out = output::stdout();
+    list_output::write_one(global, problem, &mut out)?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Acts on stored resources: one route per act of the table. The page calls `perform` too. The
+//! command line checks, performs and refuses by the same [`CheckedAct`].
+
+use super::{require_max_length, require_reason};
+use crate::daemon::handle::{DaemonHandle, HandlerError};
+use crate::diagnostic::{none_called, plural};
+use crate::document::{MAX_ACT_IDS, ResourceActReply, ResourceActRequest};
+use crate::http::problem::{self, HttpProblem};
+use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
+use crate::kinds::act::{self, ACTS, Act};
+use crate::kinds::{self, Kind};
+use crate::store::{ActError, ActRefusal, ActRequest, IdempotentRequest, RefusedResource, Store};
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use std::collections::BTreeSet;
+
+/// The longest external id.
+const MAX_ID_LENGTH: usize = 128;
+
+/// The permission that an act needs.
+pub(in crate::daemon) fn permission(act: &Act) -> Permission {
+    if act.is_decision {
+        Permission::Approve
+    } else {
+        Permission::Operate
+    }
+}
+
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
+    ACTS.iter().map(route).collect()
+}
+
+fn route(act: &'static Act) -> Route<DaemonHandle> {
+    let handler = move |State(handle): State<DaemonHandle>,
+                        caller: Caller,
+                        headers: HeaderMap,
+                        JsonBody(request): JsonBody<ResourceActRequest>| async move {
+        let key = idempotency::key(&headers)?;
+        let reply = perform(&handle, &caller, act, request, key).await?;
+        Ok::<_, HttpProblem>(Json(reply))
+    };
+    Route::post(act.path, act.operation, permission(act), handler)
+        .with_docs(
+            act.doc,
+            "All ids or none. Recorded in the history and in the audit log.",
+        )
+        .problems(&[
+            problem::NOT_FOUND,
+            problem::WRONG_STATE,
+            problem::ALREADY_DECIDED,
+            problem::NO_PERMISSION,
+        ])
+}
+
+/// Performs an act in the name of the caller.
+pub(in crate::daemon) async fn perform(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    act: &'static Act,
+    request: ResourceActRequest,
+    key: Option<String>,
+) -> Result<ResourceActReply, HttpProblem> {
+    let checked = CheckedAct::new(act, &request)?;
+    if act.is_decision
+        && let Err(refused) = handle.setup()?.config.may_approve(&caller.name)
+    {
+        return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
+    }
+    let idempotency = key.map(|key| IdempotentRequest {
+        key,
+        digest: checked.digest(),
+    });
+    let actor = caller.name.to_string();
+    handle
+        .query_store(move |store| async move {
+            let done = checked.perform(&store, &actor, idempotency.as_ref()).await;
+            done.map_err(|error| match error {
+                ActError::Refused(refused) => checked.refusal(&refused).into(),
+                ActError::Store(error) => HandlerError::from(error),
+                ActError::Unknown(error) => HttpProblem::internal(error).into(),
+            })
+        })
+        .await
+}
+
+/// An act whose request is well formed: its kind exists, and it names resources and a reason.
+pub struct CheckedAct {
+    pub act: &'static Act,
+    kind: &'static Kind,
+    ids: BTreeSet<String>,
+    reason: String,
+}
+
+impl CheckedAct {
+    pub fn new(act: &'static Act, request: &ResourceActRequest) -> Result<Self, HttpProblem> {
+        Ok(Self {
+            act,
+            reason: require_reason(&request.reason)?.to_owned(),
+            kind: act_kind(act, request.kind.as_deref())?,
+            ids: act_ids(&request.ids)?,
+        })
+    }
+
+    /// Identifies the request, whatever the order of its ids.
+    fn digest(&self) -> [u8; 32] {
+        let parts = serde_json::json!([self.kind.name, self.ids, self.reason]).to_string();
+        idempotency::digest("POST", self.act.path, parts.as_bytes())
+    }
+
+    pub async fn perform(
+        &self,
+        store: &Store,
+        actor: &str,
+        idempotency: Option<&IdempotentRequest>,
+    ) -> Result<ResourceActReply, ActError> {
+        let request = ActRequest {
+            act: self.act,
+            kind: self.kind,
+            ids: &self.ids,
+            actor,
+            reason: &self.reason,
+            idempotency,
+        };
+        let report = store.act(&request).await?;
+        Ok(ResourceActReply::new(self.kind, report))
+    }
+
+    /// Why it was refused, as a problem.
+    pub fn refusal(&self, refused: &ActRefusal) -> HttpProblem {
+        match refused {
+            ActRefusal::KeyReused => {
+                HttpProblem::new(problem::KEY_REUSED, "use a new key for each request")
+            }
+            ActRefusal::NotFound(ids) => {
+                let names = ids.iter().map(|id| format!("{}/{id}", self.kind.name));
+                let names: Vec<String> = names.collect();
+                let verb = if ids.len() == 1 { "is" } else { "are" };
+                let names = names.join(", ");
+                HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
+                    .with("ids", ids.clone())
+            }
+            ActRefusal::WrongState(resources) => wrong_state(self.act, self.kind, resources),
+        }
+    }
+}
+
+/// The kind that a request is for.
+fn act_kind(act: &Act, name: Option<&str>) -> Result<&'static Kind, HttpProblem> {
+    let invalid = |detail: String| HttpProblem::new(problem::INVALID, detail);
+    let kind = match (name, act.kind) {
+        (None, Some(only)) => kinds::get(only),
+        (None, None) => return Err(invalid("`kind` is missing".to_owned())),
+        (Some(name), _) => kinds::by_name(name).ok_or_else(|| {
+            let names = kinds::ALL.iter().map(|kind| kind.name);
+            invalid(none_called("kind", name, names))
+        })?,
+    };
+    if act.is_for(kind) {
+        return Ok(kind);
+    }
+    Err(invalid(format!(
+        "`{}` is not possible for the kind {}",
+        act.name, kind.name
+    )))
+}
+
+fn act_ids(ids: &[String]) -> Result<BTreeSet<String>, HttpProblem> {
+    let invalid = |detail: String| HttpProblem::new(problem::INVALID, detail);
+    if ids.is_empty() {
+        return Err(invalid("`ids` is empty; name the resources".to_owned()));
+    }
+    if ids.len() > MAX_ACT_IDS {
+        return Err(invalid(format!(
+            "`ids` has more than {MAX_ACT_IDS} members"
+        )));
+    }
+    for id in ids {
+        require_max_length(MAX_ID_LENGTH, "ids", id)?;
+    }
+    Ok(ids.iter().cloned().collect())
+}
+
+fn wrong_state(act: &Act, kind: &Kind, resources: &[RefusedResource]) -> HttpProblem {
+    let code = if act.is_decision {
+        problem::ALREADY_DECIDED
+    } else {
+        problem::WRONG_STATE
+    };
+    let states: Vec<&str> = resources.iter().map(|refused| &*refused.state).collect();
+    let possible = act::possible(act.fact, &states);
+    let named = resources
+        .iter()
+        .map(|refused| format!("{}/{} is {}", kind.name, refused.external_id, refused.state));
+    let named: Vec<String> = named.collect();
+    let way = match possible.as_slice() {
+        [] if resources.len() > 1 => "no act is possible for all of them".to_owned(),
+        // An approved account cannot be rejected any more, but it can be stopped.
+        [] if act.is_decision => "`block` stops it".to_owned(),
+        [] => "no act is possible now".to_owned(),
+        acts => format!("possible now: {}", acts.join(", ")),
+    };
+    let detail = format!("{}; nothing was changed; {way}", named.join(", "));
+    HttpProblem::new(code, detail).with("possible", possible)
+}
+
+/// What an act did, in a sentence.
+pub fn done_sentence(act: &Act, reply: &ResourceActReply) -> String {
+    let names = reply.items.iter();
+    let names: Vec<String> = names
+        .map(|item| format!("{}/{}", item.kind, item.external_id))
+        .collect();
+    match names.as_slice() {
+        [one] => format!("{} {one}.", act.done),
+        many => format!(
+            "{} {}: {}.",
+            act.done,
+            plural(many.len(), "resource"),
+            many.join(", ")
+        ),
+    }
+}

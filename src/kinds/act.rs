@@ -1,0 +1,240 @@
+//! The table of acts: what people decide about stored resources at run time, such as approving an
+//! account or blocking a user. An act changes one runtime fact; the table says from which states to
+//! which. The command line, the API and the page are derived from it, and the store executes it.
+//! No manifest states these facts, so no pass undoes an act.
+
+use super::{ACCOUNT, BLOCKED, Kind, USER};
+use crate::model::KindId;
+
+/// An act of a person on stored resources.
+#[derive(Debug)]
+pub struct Act {
+    /// As in `roster user deactivate`.
+    pub name: &'static str,
+    /// The path of its route in the API.
+    pub path: &'static str,
+    /// The path of its form on the page.
+    pub form: &'static str,
+    /// The name of its operation in the OpenAPI document.
+    pub operation: &'static str,
+    /// As in "Deactivated 2 users".
+    pub done: &'static str,
+    /// The kind it is for; `None` for every kind with a status.
+    pub kind: Option<KindId>,
+    /// The column of the runtime fact that it changes.
+    pub fact: &'static str,
+    /// The states in which it is possible.
+    pub from: &'static [&'static str],
+    /// The state afterwards.
+    pub to: &'static str,
+    /// Further columns that it empties.
+    pub clears: &'static [&'static str],
+    /// Whether it decides about something that waits, so that it needs the permission to approve,
+    /// and a repetition is `already-decided` instead of `wrong-state`.
+    pub is_decision: bool,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+}
+
+/// The states of the fact `blocked`, whose value is the reason of the block.
+pub const IS_BLOCKED: &str = "blocked";
+pub const NOT_BLOCKED: &str = "unblocked";
+
+const APPROVAL: &str = "approval";
+const ACCESS: &str = "access";
+
+/// Every act, in the order in which they are listed.
+pub const ACTS: &[Act] = &[
+    Act {
+        name: "approve",
+        path: "/api/v1/acts/approve",
+        form: "/acts/approve",
+        operation: "approveAccounts",
+        done: "Approved",
+        kind: Some(ACCOUNT),
+        fact: APPROVAL,
+        // A rejection can be taken back by an approval.
+        from: &["pending", "rejected"],
+        to: "approved",
+        clears: &[],
+        is_decision: true,
+        doc: "Approve accounts that wait for an approval or were rejected.",
+    },
+    Act {
+        name: "reject",
+        path: "/api/v1/acts/reject",
+        form: "/acts/reject",
+        operation: "rejectAccounts",
+        done: "Rejected",
+        kind: Some(ACCOUNT),
+        fact: APPROVAL,
+        // An approved account is in use: blocking it is the way to stop it.
+        from: &["pending"],
+        to: "rejected",
+        clears: &[],
+        is_decision: true,
+        doc: "Reject accounts that wait for an approval.",
+    },
+    Act {
+        name: "block",
+        path: "/api/v1/acts/block",
+        form: "/acts/block",
+        operation: "blockResources",
+        done: "Blocked",
+        kind: None,
+        fact: BLOCKED.column,
+        from: &[NOT_BLOCKED],
+        to: IS_BLOCKED,
+        clears: &[],
+        is_decision: false,
+        doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare.",
+    },
+    Act {
+        name: "unblock",
+        path: "/api/v1/acts/unblock",
+        form: "/acts/unblock",
+        operation: "unblockResources",
+        done: "Unblocked",
+        kind: None,
+        fact: BLOCKED.column,
+        from: &[IS_BLOCKED],
+        to: NOT_BLOCKED,
+        clears: &[],
+        is_decision: false,
+        doc: "Remove the block of resources.",
+    },
+    Act {
+        name: "activate",
+        path: "/api/v1/acts/activate",
+        form: "/acts/activate",
+        operation: "activateUsers",
+        done: "Activated",
+        kind: Some(USER),
+        fact: ACCESS,
+        from: &["pending", "disabled"],
+        to: "enabled",
+        clears: &[],
+        is_decision: false,
+        doc: "Let users log in who were deactivated, or who registered themselves.",
+    },
+    Act {
+        name: "deactivate",
+        path: "/api/v1/acts/deactivate",
+        form: "/acts/deactivate",
+        operation: "deactivateUsers",
+        done: "Deactivated",
+        kind: Some(USER),
+        fact: ACCESS,
+        from: &["enabled"],
+        to: "disabled",
+        clears: &[],
+        is_decision: false,
+        doc: "Keep users from logging in. `activate` takes it back.",
+    },
+    Act {
+        name: "delete-identities",
+        path: "/api/v1/acts/delete-identities",
+        form: "/acts/delete-identities",
+        operation: "deleteIdentities",
+        done: "Deleted the identities of",
+        kind: Some(USER),
+        fact: ACCESS,
+        from: &["enabled"],
+        to: "unregistered",
+        clears: &["password_hash", "password_temporary", "invited_at"],
+        is_decision: false,
+        doc: "Delete the login identities of users. The users stay, and need a new invitation.",
+    },
+];
+
+impl Act {
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        ACTS.iter().find(|act| act.name == name)
+    }
+
+    /// Whether the act is for resources of this kind.
+    pub fn is_for(&self, kind: &Kind) -> bool {
+        match self.kind {
+            Some(only) => kind.id == only,
+            None => kind.has_status,
+        }
+    }
+
+    /// The state of the act's fact, from the value of its column.
+    pub fn state<'v>(&self, value: Option<&'v str>) -> &'v str {
+        if self.fact == BLOCKED.column {
+            return match value {
+                Some(_) => IS_BLOCKED,
+                None => NOT_BLOCKED,
+            };
+        }
+        // A row of another program may leave the column empty.
+        value.unwrap_or(match self.fact {
+            ACCESS => "unregistered",
+            _ => "approved",
+        })
+    }
+
+    /// The value of the column after the act. The value of a block is its reason.
+    pub fn value_after<'v>(&self, reason: &'v str) -> Option<&'v str>
+    where
+        'static: 'v,
+    {
+        match (self.fact == BLOCKED.column, self.to) {
+            (true, IS_BLOCKED) => Some(reason),
+            (true, _) => None,
+            (false, state) => Some(state),
+        }
+    }
+}
+
+/// The acts on one fact that are possible in each of these states.
+pub fn possible(fact: &str, states: &[&str]) -> Vec<&'static str> {
+    let acts = ACTS.iter().filter(|act| act.fact == fact);
+    let acts = acts.filter(|act| states.iter().all(|state| act.from.contains(state)));
+    acts.map(|act| act.name).collect()
+}
+
+/// The acts, block and unblock apart, that are possible on a resource with these facts.
+pub fn possible_on(kind: KindId, fact: impl Fn(&str) -> Option<String>) -> Vec<&'static str> {
+    let acts = ACTS.iter().filter(|act| act.kind == Some(kind));
+    let acts = acts.filter(|act| act.from.contains(&act.state(fact(act.fact).as_deref())));
+    acts.map(|act| act.name).collect()
+}
+
+/// The access of a user in the words of a print shop: a user who was only invited has not
+/// registered yet, and one who has registered is active or not.
+pub fn contact_status(access: &str) -> &'static str {
+    match access {
+        "enabled" => "Active",
+        "pending" | "disabled" => "Inactive",
+        _ => "Unregistered",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds;
+
+    #[test]
+    fn every_act_changes_a_fact_that_its_kinds_have() {
+        for act in ACTS {
+            let kinds = kinds::ALL.into_iter().filter(|kind| act.is_for(kind));
+            let mut count = 0;
+            for kind in kinds {
+                count += 1;
+                for column in std::iter::once(&act.fact).chain(act.clears) {
+                    assert!(
+                        kind.facts.iter().any(|fact| fact.column == *column),
+                        "{} of {} has no column {column}",
+                        act.name,
+                        kind.name
+                    );
+                }
+            }
+            assert!(count > 0, "{} is for no kind", act.name);
+            assert!(!act.from.contains(&act.to), "{} changes nothing", act.name);
+        }
+    }
+}

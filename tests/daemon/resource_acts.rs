@@ -1,0 +1,128 @@
+//! Acts on stored resources by the API: who may, what a repetition is answered, and what is refused.
+
+use super::api::{Answer, Api, serve, token};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, account, each, user};
+use serde_json::{Value, json};
+
+fn started(ws: &Workspace) -> (DaemonProcess, Api) {
+    let settings = "settings: [{externalId: settings, accountApproval: true}]\n---\n";
+    ws.tree(settings.to_owned() + &account("acme", "") + &user("u-1", "acme", ""));
+    let token = token(ws, "eva", "administrator", &[]);
+    let config = format!(
+        "apiVersion: roster/v1\nsources:\n  - {{name: shop, directory: manifests}}\n{}",
+        serve("")
+    );
+    ws.write("roster.yaml", config);
+    let mut served = DaemonProcess::on(ws, &[]);
+    let api = Api::new(&served.address(), &token);
+    served.says(&["as run 1"]);
+    (served, api)
+}
+
+fn with_key(api: &Api, act: &str, key: &str, body: &Value) -> Answer {
+    let headers = [("Idempotency-Key", key.to_owned())];
+    api.ask(
+        "POST",
+        &format!("/api/v1/acts/{act}"),
+        &headers,
+        &body.to_string(),
+    )
+}
+
+#[test]
+fn a_repeated_act_gets_its_first_answer_also_after_a_restart() {
+    for ws in each("repeated") {
+        let (served, api) = started(&ws);
+        let body = json!({"ids": ["acme"], "reason": "checked"});
+        let (status, first) = with_key(&api, "approve", "k-1", &body);
+        assert_eq!(status, 200, "{first}");
+        let item = json!({"kind": "Account", "externalId": "acme", "before": "pending", "after": "approved"});
+        assert_eq!(first["items"], json!([item]));
+        assert_eq!(
+            with_key(&api, "approve", "k-1", &body),
+            (200, first.clone())
+        );
+        // Without the key it is another request.
+        let (status, refused) = api.post("/api/v1/acts/approve", &body);
+        assert_eq!((status, &refused["code"]), (409, &json!("already-decided")));
+        assert_eq!(refused["possible"], json!([]));
+        served.ends();
+
+        let mut served = DaemonProcess::on(&ws, &[]);
+        let api = Api {
+            address: served.address(),
+            ..api
+        };
+        assert_eq!(with_key(&api, "approve", "k-1", &body), (200, first));
+        let other = json!({"ids": ["acme"], "reason": "another"});
+        let (status, refused) = with_key(&api, "approve", "k-1", &other);
+        assert_eq!(
+            (status, &refused["code"]),
+            (422, &json!("idempotency-key-reused"))
+        );
+        let history = api.document("/api/v1/changes");
+        let approvals = history["items"].as_array().expect("changes").iter();
+        let approvals = approvals.filter(|change| change["verb"] == "approve");
+        assert_eq!(approvals.count(), 1, "{history}");
+        served.ends();
+    }
+}
+
+#[test]
+fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
+    for ws in each("permission") {
+        let (served, api) = started(&ws);
+        let as_role = |role: &str| {
+            let token = token(&ws, role, role, &[]);
+            Api::new(&api.address, &token)
+        };
+        let decision = json!({"ids": ["acme"], "reason": "x"});
+        let block = json!({"kind": "User", "ids": ["u-1"], "reason": "x"});
+        let roles = [
+            ("viewer", 403, 403),
+            ("operator", 403, 200),
+            ("approver", 409, 403),
+        ];
+        let (status, _) = api.post("/api/v1/acts/reject", &decision);
+        assert_eq!(status, 200);
+        for (role, decides, blocks) in roles {
+            let api = as_role(role);
+            let got = api.post("/api/v1/acts/reject", &decision);
+            assert_eq!(got.0, decides, "{role}: {}", got.1);
+            let got = api.post("/api/v1/acts/block", &block);
+            assert_eq!(got.0, blocks, "{role}: {}", got.1);
+        }
+        let (status, refused) = api.post("/api/v1/acts/block", &block);
+        assert_eq!((status, &refused["code"]), (409, &json!("wrong-state")));
+        assert_eq!(refused["possible"], json!(["unblock"]));
+        for wrong in [
+            json!({"ids": ["u-1"], "reason": "x"}),
+            json!({"kind": "Person", "ids": ["u-1"], "reason": "x"}),
+            json!({"kind": "Settings", "ids": ["settings"], "reason": "x"}),
+            json!({"kind": "User", "ids": [], "reason": "x"}),
+            json!({"kind": "User", "ids": ["u-1"], "reason": " "}),
+            json!({"kind": "User", "ids": ["u-1"]}),
+        ] {
+            let (status, answer) = api.post("/api/v1/acts/block", &wrong);
+            assert_eq!(status, 422, "{wrong}: {answer}");
+        }
+        let unknown = json!({"kind": "User", "ids": ["u-1", "u-8", "u-9"], "reason": "x"});
+        let (status, refused) = api.post("/api/v1/acts/unblock", &unknown);
+        assert_eq!((status, &refused["ids"]), (404, &json!(["u-8", "u-9"])));
+
+        // The command line asks the same daemon and says the same.
+        let remote = format!("http://{}", api.address);
+        let mut command = ws.command(&[
+            "unblock", "User/u-1", "--reason", "found", "--remote", &remote, "--output", "json",
+        ]);
+        command.env("ROSTER_TOKEN", api.token.as_deref().expect("a token"));
+        let ran = crate::support::workspace::run(&mut command).exits(0);
+        let answer: Value = serde_json::from_str(&ran.stdout).expect("a document");
+        assert_eq!(answer["items"][0]["after"], "unblocked");
+        let ran = crate::support::workspace::run(&mut command).exits(1);
+        let answer: Value = serde_json::from_str(&ran.stdout).expect("a document");
+        assert_eq!(answer["code"], "wrong-state");
+        served.ends();
+    }
+}
