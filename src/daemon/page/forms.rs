@@ -29,20 +29,20 @@ struct SourceFormParam {
 /// The fields of a form. Ticked boxes send the same name several times, so this is not a map.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct FormFields(Vec<(String, String)>);
+pub(super) struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
-    fn all_values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+    pub(super) fn all_values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         let fields = self.0.iter().filter(move |(known, _)| known == name);
         fields.map(|(_, value)| &**value)
     }
 
-    fn first_value<'f>(&'f self, name: &'f str) -> &'f str {
+    pub(super) fn first_value<'f>(&'f self, name: &'f str) -> &'f str {
         self.all_values(name).next().unwrap_or_default()
     }
 
     /// Redirects to the page with the form, which then shows what was done.
-    fn redirect_back(&self, done: &str) -> Redirect {
+    pub(super) fn redirect_back(&self, done: &str) -> Redirect {
         // `back` comes from the browser. Whoever made it up must not send people to another site.
         let path = link::local_path(self.first_value("back"));
         let path = path.split(['?', '#']).next().unwrap_or("/");
@@ -96,7 +96,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     ]
 }
 
-type FormResult = Result<Redirect, HttpProblem>;
+pub(super) type FormResult = Result<Redirect, HttpProblem>;
 
 /// Approves a whole hold, or only the ticked resources.
 async fn approve(

@@ -3,16 +3,20 @@
 //! An operator should be able to decide here without opening another page, so cards contain the
 //! forms. Start with [`inbox`]; the cards come from `holds.rs`, `export.rs` and `source_status.rs`.
 
-use super::{export, holds, layout, link, source_status, time};
+use super::{export, holds, layout, link, resource_acts, source_status, time};
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::agreed;
 use crate::document::{DaemonStatus, HoldView, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, Permission, QueryParams, Route};
+use crate::store::PendingAccount;
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
+
+/// The number of pending accounts shown. `roster get Account --pending` lists all.
+const MAX_PENDING: u32 = 20;
 
 /// The number of diagnostics shown for a failed source. Its own page has the rest.
 const MAX_DIAGNOSTICS: usize = 5;
@@ -35,7 +39,7 @@ async fn inbox(
     // Filtered while reading, so that counts and texts contain nothing of sources the caller cannot
     // see.
     let seen = caller.clone();
-    let (status, mut all) = handle
+    let (status, mut all, pending) = handle
         .query(move |daemon| async move {
             let status = daemon
                 .board
@@ -45,7 +49,12 @@ async fn inbox(
                 .board
                 .holds(|source| seen.may_access_source(source))
                 .await?;
-            Ok::<_, crate::store::StoreError>((status, holds))
+            // Accounts may come from any source, so only callers who see all of them see accounts.
+            let pending = match seen.sources {
+                None => daemon.store.pending_accounts(MAX_PENDING).await?,
+                Some(_) => (0, Vec::new()),
+            };
+            Ok::<_, crate::store::StoreError>((status, holds, pending))
         })
         .await?;
     all.retain(holds::awaits_decision);
@@ -58,7 +67,7 @@ async fn inbox(
                 "The configuration could not be reloaded; the previous one is in use: " (error)
             }
         }
-        (inbox_section(&status, &all, &caller, approves))
+        (inbox_section(&status, &all, &pending, &caller, approves))
         section #sources data-live {
             h2 { "Sources" }
             @for source in &status.sources { (card(source)) }
@@ -75,6 +84,7 @@ async fn inbox(
 fn inbox_section(
     status: &DaemonStatus,
     waiting: &[HoldView],
+    (pending_count, pending): &(u64, Vec<PendingAccount>),
     caller: &Caller,
     approves: bool,
 ) -> Markup {
@@ -96,9 +106,11 @@ fn inbox_section(
             .iter()
             .filter(|source| export::awaits_first_approval(source))
     };
+    let pending_number = usize::try_from(*pending_count).unwrap_or(usize::MAX);
     let counts = [
         (waiting.len(), "hold", "holds"),
         (beginning().count(), "first approval", "first approvals"),
+        (pending_number, "pending account", "pending accounts"),
         (failed().count(), "failed source", "failed sources"),
         (suspended().count(), "suspended source", "suspended sources"),
     ];
@@ -115,6 +127,10 @@ fn inbox_section(
             // comes last.
             @for source in beginning() { (export::first_pass_card(source, caller, approves, "/")) }
             @for view in waiting { (holds::card(view, caller, approves, "/")) }
+            @for account in pending { (resource_acts::pending_card(account, caller, approves)) }
+            @if pending_number > pending.len() {
+                p { "More pending accounts: " code { "roster get Account --pending" } }
+            }
             @for source in failed() { (failed_card(source, caller)) }
             @for source in suspended() { (suspended_card(source, caller)) }
         }

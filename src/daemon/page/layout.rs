@@ -21,7 +21,8 @@ const PARTS: [(&str, &str, bool); 4] = [
 
 /// The messages after a form, by the word in `?done=`. Only these: a link with a text of its own
 /// could otherwise make the page say anything.
-const DONE: [(&str, &str); 7] = [
+const DONE: [(&str, &str); 8] = [
+    ("acted", "Done. The history and the audit log show it."),
     ("begun", "Approved. A pass was requested."),
     ("approved", "Approved. A pass was requested."),
     ("asked", "A pass was requested."),

@@ -15,6 +15,7 @@ mod layout;
 mod link;
 mod login;
 mod plan;
+mod resource_acts;
 mod resources;
 mod runs;
 mod source;
@@ -36,6 +37,7 @@ pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
         resources::routes(),
         acts::routes(),
         forms::routes(),
+        resource_acts::routes(),
         login::routes(gate),
         assets::routes(),
     ];

@@ -4,7 +4,7 @@
 //! They are only for callers who see every source, since a resource may belong to several. The
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
-use super::{layout, link, time, value};
+use super::{layout, link, resource_acts, time, value};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
@@ -142,6 +142,8 @@ fn row(record: &StoredResource, caller: &Caller) -> Markup {
 #[serde(default)]
 struct HistoryPageQuery {
     before: Option<i64>,
+    /// What a form did.
+    done: Option<String>,
 }
 
 async fn resource_page(
@@ -151,7 +153,8 @@ async fn resource_page(
     QueryParams(asked): QueryParams<HistoryPageQuery>,
 ) -> Result<Markup, HttpProblem> {
     let before = asked.before.unwrap_or(i64::MAX);
-    let key = Key::new(records::find_kind(&of.kind)?.id, &of.id);
+    let kind = records::find_kind(&of.kind)?;
+    let key = Key::new(kind.id, &of.id);
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
@@ -167,9 +170,13 @@ async fn resource_page(
     let provenance = provenance.ok_or(missing)?;
     let main = html! {
         h1 { (title) }
+        (layout::done_message(asked.done.as_deref()))
         @if record.is_none() { p.wrong { "It is no longer stored." } }
         @if provenance.changed_elsewhere { p.wrong { "The row was changed outside Roster since the last run." } }
-        @if let Some(record) = &record { (facts(record)) }
+        @if let Some(record) = &record {
+            (facts(record))
+            (resource_acts::section(&handle, &caller, kind, record))
+        }
         (fields(&provenance))
         (claims(&provenance))
         section #history {
@@ -192,6 +199,7 @@ fn facts(record: &StoredResource) -> Markup {
         ("approval", text(meta.approval)),
         ("block", text(meta.block)),
         ("access", text(meta.access)),
+        ("contactStatus", meta.contact_status.map(Value::from)),
         ("login", meta.login.map(Value::from)),
         ("version", Some(meta.version.into())),
     ];
@@ -239,7 +247,7 @@ fn field_row(field: &FieldProvenance) -> Markup {
 
 fn set_by(change: &ChangeRecord) -> Markup {
     html! {
-        (change.source) " " (link::revision(&change.revision)) " "
+        @if change.source.is_empty() { (change.actor) " " } @else { (change.source) " " (link::revision(&change.revision)) " " }
         @if let Some(origin) = ValueChangeDocument::from(change).origin { (value::place(&origin)) " " }
         (link::run(change.run)) " " (time::milliseconds(change.at))
     }

@@ -54,7 +54,7 @@ async fn runs(State(handle): State<DaemonHandle>, caller: Caller) -> Result<Mark
                     tr {
                         td data-label="Run" { (link::run(run.id)) }
                         td data-label="When" { (time::milliseconds(run.finished_at)) }
-                        td data-label="Source" { (run.source) }
+                        td data-label="Source" { @if run.source.is_empty() { span.nothing { "an act" } } @else { (run.source) } }
                         td data-label="Revision" { (link::revision(&run.revision)) }
                         td data-label="What" { (counts(run)) }
                         td data-label="Who" { (run.actor) }
@@ -99,7 +99,7 @@ async fn run(
     let main = html! {
         h1 { "Run " (run) }
         dl.facts {
-            div { dt { "Source" } dd { (found.source) } }
+            div { dt { "Source" } dd { @if found.source.is_empty() { "an act" } @else { (found.source) } } }
             div { dt { "Revision" } dd { (link::revision(&found.revision)) } }
             div { dt { "When" } dd { (time::milliseconds(found.finished_at)) } }
             div { dt { "Took" } dd { (found.finished_at - found.started_at) " ms" } }

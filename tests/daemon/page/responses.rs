@@ -447,3 +447,69 @@ fn a_planted_file_name_is_visible_and_equal_errors_are_one_line() {
         );
     }
 }
+
+#[test]
+fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
+    let site = Site::with("", |ws| {
+        let settings = "settings: [{externalId: settings, accountApproval: true}]\n";
+        ws.write("manifests/settings.yaml", settings);
+    });
+    let cookie = site.login("ada");
+    let inbox = site.until("/", &cookie, "awaiting approval");
+    assert!(inbox.text.contains("1 pending account"), "{}", inbox.text);
+    for words in ["Account/acme", "User/u-1", "customers", "all.yaml:1"] {
+        assert!(inbox.text.contains(words), "{words}: {}", inbox.text);
+    }
+    let csrf = inbox.csrf();
+    let fields = |kind: &'static str, id: &'static str, reason: &'static str| {
+        [
+            ("csrf", csrf.clone()),
+            ("kind", kind.into()),
+            ("ids", id.into()),
+            ("reason", reason.into()),
+            ("back", "/".into()),
+        ]
+    };
+    let send = |act: &str, kind, id, reason| {
+        let fields = fields(kind, id, reason);
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (*name, &**value))
+            .collect();
+        site.post(&format!("/acts/{act}"), &cookie, &fields)
+    };
+    assert_eq!(send("approve", "Account", "acme", " ").status, 422);
+    let done = send("approve", "Account", "acme", "VAT checked");
+    assert_eq!(
+        (done.status, done.place.as_deref()),
+        (303, Some("/?done=acted"))
+    );
+    assert_eq!(send("approve", "Account", "acme", "again").status, 409);
+    let inbox = site.get("/?done=acted", &cookie);
+    assert!(
+        inbox
+            .text
+            .contains("Done. The history and the audit log show it.")
+    );
+    assert!(!inbox.text.contains("awaiting approval"), "{}", inbox.text);
+
+    let page = site.get("/resources/User/u-1", &cookie);
+    assert!(
+        page.text.contains("action=\"/acts/block\""),
+        "{}",
+        page.text
+    );
+    assert_eq!(send("block", "User", "u-1", "stolen card").status, 303);
+    let page = site.get("/resources/User/u-1", &cookie);
+    assert!(
+        page.text.contains("action=\"/acts/unblock\""),
+        "{}",
+        page.text
+    );
+    assert!(page.text.contains("stolen card"), "{}", page.text);
+
+    // Who may only look sees no form, and is refused.
+    let viewer = site.login("vera");
+    let page = site.get("/resources/User/u-1", &viewer);
+    assert!(!page.text.contains("action=\"/acts/"), "{}", page.text);
+}
