@@ -13,6 +13,7 @@ mod connections;
 pub mod gate;
 pub mod health;
 pub mod idempotency;
+mod nul;
 pub mod openapi;
 pub mod operation;
 mod outer_layer;

@@ -8,6 +8,7 @@ use super::concurrency::{ConcurrencyPermit, RequestClass, SOON};
 use super::connections::OpenConnection;
 use super::gate::{LOGIN, RequestGate};
 use super::idempotency::{self, IdempotencyLookup};
+use super::nul;
 use super::peer_address::PeerAddress;
 use super::problem::{self, HttpProblem};
 use super::rate::ClientKey;
@@ -89,6 +90,7 @@ impl RouteGuard {
         if let Some(login) = self.login(caller.as_ref(), &parts) {
             return Ok(login);
         }
+        nul::refuse_in_address(&parts)?;
         // Before the body: nobody without permission makes the server receive megabytes.
         self.authorize(caller.as_ref(), &mut parts).await?;
         // A browser sends the cookie with any request, also one that another site has made; a token
@@ -101,6 +103,10 @@ impl RouteGuard {
             same_site::require_same_site(&parts, self.gate.url.as_deref())?;
         }
         let body = self.read(&who, &parts, body).await?;
+        // Records and manifests are checked where they are read, with the place of the mistake.
+        if !self.spec.handles_idempotency && self.spec.weight == BodySizeLimit::Usual {
+            nul::refuse_in_body(&parts, &body)?;
+        }
         // Only now: a request whose body is still arriving takes no place.
         let place = self.acquire_permit(&who)?;
         if let Some(caller) = caller.as_ref().filter(|it| it.csrf.is_some()) {

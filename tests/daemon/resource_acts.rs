@@ -126,3 +126,47 @@ fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
         served.ends();
     }
 }
+
+#[test]
+fn a_nul_character_is_refused_wherever_a_request_carries_it() {
+    for ws in each("nul") {
+        let (served, api) = started(&ws);
+        for path in [
+            "/api/v1/resources/User?q=a%00b",
+            "/api/v1/resources/User?after=%00",
+            "/api/v1/resources/User/u%00",
+            "/api/v1/resources/User/u%00/history",
+        ] {
+            let (status, answer) = api.get(path);
+            assert_eq!(
+                (status, &answer["code"]),
+                (400, &json!("bad-request")),
+                "{path}"
+            );
+        }
+        for (path, body) in [
+            (
+                "/api/v1/acts/block",
+                json!({"kind": "User", "ids": ["u\0"], "reason": "x"}),
+            ),
+            (
+                "/api/v1/acts/block",
+                json!({"kind": "User", "ids": ["u-1"], "reason": "x\0y"}),
+            ),
+            ("/api/v1/sources/shop/suspend", json!({"reason": "x\0y"})),
+            ("/api/v1/suspend", json!({"reason": "\0y"})),
+        ] {
+            let (status, answer) = api.post(path, &body);
+            assert_eq!(
+                (status, &answer["code"]),
+                (422, &json!("invalid")),
+                "{path}: {answer}"
+            );
+        }
+        // The six letters of the escape sequence are a text like any other.
+        let body = json!({"kind": "User", "ids": ["u-1"], "reason": "a \\u0000 in an export"});
+        let (status, answer) = api.post("/api/v1/acts/block", &body);
+        assert_eq!(status, 200, "{answer}");
+        served.ends();
+    }
+}
