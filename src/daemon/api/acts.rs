@@ -159,8 +159,8 @@ fn act_kind(act: &Act, name: Option<&str>) -> Result<&'static Kind, HttpProblem>
     if act.is_for(kind) {
         return Ok(kind);
     }
-    Err(invalid(format!(
-        "`{}` is not possible for the kind {}",
+    Err(HttpProblem::not_found(format!(
+        "the act `{}` does not exist for the kind {}",
         act.name, kind.name
     )))
 }
