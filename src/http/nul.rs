@@ -1,10 +1,9 @@
-//! Refuses the character U+0000 wherever a request can carry it: in the address, in a form and in
-//! JSON. PostgreSQL cannot store it, and no name, id or reason contains it.
+//! Refuses the character U+0000 in addresses and forms. PostgreSQL cannot store it, and no name, id
+//! or reason contains it.
 
 use super::problem::{self, HttpProblem};
 use axum::http::header;
 use axum::http::request::Parts;
-use serde_json::Value;
 
 pub(super) fn refuse_in_address(parts: &Parts) -> Result<(), HttpProblem> {
     let address = parts.uri.path_and_query().map_or("", |it| it.as_str());
@@ -16,17 +15,11 @@ pub(super) fn refuse_in_address(parts: &Parts) -> Result<(), HttpProblem> {
     Ok(())
 }
 
-pub(super) fn refuse_in_body(parts: &Parts, body: &[u8]) -> Result<(), HttpProblem> {
+pub(super) fn refuse_in_form(parts: &Parts, body: &[u8]) -> Result<(), HttpProblem> {
     let media = parts.headers.get(header::CONTENT_TYPE);
     let media = media.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let contains = if media.starts_with("application/x-www-form-urlencoded") {
-        body.contains(&0) || contains_text(body, b"%00")
-    } else {
-        // Parsed only if the escape sequence is there: a body may be large, and hardly any has it.
-        media.starts_with("application/json")
-            && contains_text(body, b"\\u0000")
-            && serde_json::from_slice(body).is_ok_and(|value| has_nul(&value))
-    };
+    let is_form = media.starts_with("application/x-www-form-urlencoded");
+    let contains = is_form && (body.contains(&0) || memchr::memmem::find(body, b"%00").is_some());
     if contains {
         return Err(HttpProblem::new(
             problem::INVALID,
@@ -34,20 +27,4 @@ pub(super) fn refuse_in_body(parts: &Parts, body: &[u8]) -> Result<(), HttpProbl
         ));
     }
     Ok(())
-}
-
-fn contains_text(body: &[u8], text: &[u8]) -> bool {
-    memchr::memmem::find(body, text).is_some()
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(members) => {
-            let mut members = members.iter();
-            members.any(|(name, value)| name.contains('\0') || has_nul(value))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

@@ -103,14 +103,7 @@ impl RouteGuard {
             same_site::require_same_site(&parts, self.gate.url.as_deref())?;
         }
         let body = self.read(&who, &parts, body).await?;
-        // Records and manifests are checked where they are read, with the place of the mistake. The
-        // body of a webhook is what its host signed, and nothing of it is stored.
-        let is_read_elsewhere = self.spec.handles_idempotency
-            || self.spec.weight == BodySizeLimit::Tree
-            || self.spec.needs == AccessRequirement::Public;
-        if !is_read_elsewhere {
-            nul::refuse_in_body(&parts, &body)?;
-        }
+        nul::refuse_in_form(&parts, &body)?;
         // Only now: a request whose body is still arriving takes no place.
         let place = self.acquire_permit(&who)?;
         if let Some(caller) = caller.as_ref().filter(|it| it.csrf.is_some()) {

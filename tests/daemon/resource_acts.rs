@@ -97,7 +97,6 @@ fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
         assert_eq!((status, &refused["code"]), (409, &json!("wrong-state")));
         assert_eq!(refused["possible"], json!(["unblock"]));
         for wrong in [
-            json!({"ids": ["u-1"], "reason": "x"}),
             json!({"kind": "Person", "ids": ["u-1"], "reason": "x"}),
             json!({"kind": "User", "ids": [], "reason": "x"}),
             json!({"kind": "User", "ids": ["u-1"], "reason": " "}),
@@ -108,6 +107,8 @@ fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
         }
         let singleton = json!({"kind": "Settings", "ids": ["settings"], "reason": "x"});
         assert_eq!(api.post("/api/v1/acts/block", &singleton).0, 404);
+        let unnamed = json!({"ids": ["u-1"], "reason": "x"});
+        assert_eq!(api.post("/api/v1/acts/block", &unnamed).0, 404);
         let unknown = json!({"kind": "User", "ids": ["u-1", "u-8", "u-9"], "reason": "x"});
         let (status, refused) = api.post("/api/v1/acts/unblock", &unknown);
         assert_eq!((status, &refused["ids"]), (404, &json!(["u-8", "u-9"])));
@@ -129,7 +130,7 @@ fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
 }
 
 #[test]
-fn a_nul_character_is_refused_wherever_a_request_carries_it() {
+fn a_nul_character_in_an_address_is_refused() {
     for ws in each("nul") {
         let (served, api) = started(&ws);
         for path in [
@@ -143,25 +144,6 @@ fn a_nul_character_is_refused_wherever_a_request_carries_it() {
                 (status, &answer["code"]),
                 (400, &json!("bad-request")),
                 "{path}"
-            );
-        }
-        for (path, body) in [
-            (
-                "/api/v1/acts/block",
-                json!({"kind": "User", "ids": ["u\0"], "reason": "x"}),
-            ),
-            (
-                "/api/v1/acts/block",
-                json!({"kind": "User", "ids": ["u-1"], "reason": "x\0y"}),
-            ),
-            ("/api/v1/sources/shop/suspend", json!({"reason": "x\0y"})),
-            ("/api/v1/suspend", json!({"reason": "\0y"})),
-        ] {
-            let (status, answer) = api.post(path, &body);
-            assert_eq!(
-                (status, &answer["code"]),
-                (422, &json!("invalid")),
-                "{path}: {answer}"
             );
         }
         // The six letters of the escape sequence are a text like any other.

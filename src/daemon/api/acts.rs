@@ -150,7 +150,10 @@ fn act_kind(act: &Act, name: Option<&str>) -> Result<&'static Kind, HttpProblem>
     let invalid = |detail: String| HttpProblem::new(problem::INVALID, detail);
     let kind = match (name, act.kind) {
         (None, Some(only)) => kinds::get(only),
-        (None, None) => return Err(invalid("`kind` is missing".to_owned())),
+        (None, None) => {
+            let detail = format!("name the `kind`: `{}` is for several kinds", act.name);
+            return Err(HttpProblem::not_found(detail));
+        }
         (Some(name), _) => kinds::by_name(name).ok_or_else(|| {
             let names = kinds::ALL.iter().map(|kind| kind.name);
             invalid(none_called("kind", name, names))
