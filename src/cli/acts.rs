@@ -6,7 +6,8 @@ use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, s
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
 use crate::document::{ResourceActReply, ResourceActRequest};
 use crate::http::problem::ProblemDetails;
-use crate::kinds::act::Act;
+use crate::kinds;
+use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
 use crate::store::ActError;
 use clap::{Args, Subcommand};
@@ -31,7 +32,7 @@ pub struct RejectOptions {
 
 #[derive(Debug, Subcommand)]
 enum RejectCommand {
-    /// Reject accounts that wait for an approval.
+    #[command(about = act::REJECT.doc)]
     Account(IdOptions),
 }
 
@@ -64,65 +65,71 @@ pub struct UserOptions {
 
 #[derive(Debug, Subcommand)]
 enum UserCommand {
-    /// Let users log in who were deactivated, or who registered themselves.
+    #[command(about = act::ACTIVATE.doc)]
     Activate(IdOptions),
-    /// Keep users from logging in. `activate` takes it back.
+    #[command(about = act::DEACTIVATE.doc)]
     Deactivate(IdOptions),
-    /// Delete the login identities of users. The users stay, and need a new invitation.
+    #[command(about = act::DELETE_IDENTITIES.doc)]
     DeleteIdentities(IdOptions),
 }
 
 pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
     match &options.what {
-        RejectCommand::Account(of) => by_id(global, "reject", of).await,
+        RejectCommand::Account(of) => by_id(global, &act::REJECT, of).await,
     }
 }
 
 pub async fn user(global: &GlobalOptions, options: &UserOptions) -> CommandResult {
     match &options.what {
-        UserCommand::Activate(of) => by_id(global, "activate", of).await,
-        UserCommand::Deactivate(of) => by_id(global, "deactivate", of).await,
-        UserCommand::DeleteIdentities(of) => by_id(global, "delete-identities", of).await,
+        UserCommand::Activate(of) => by_id(global, &act::ACTIVATE, of).await,
+        UserCommand::Deactivate(of) => by_id(global, &act::DEACTIVATE, of).await,
+        UserCommand::DeleteIdentities(of) => by_id(global, &act::DELETE_IDENTITIES, of).await,
     }
 }
 
-/// Blocks or unblocks, by the name of the act.
-pub async fn block(global: &GlobalOptions, name: &str, options: &BlockOptions) -> CommandResult {
+/// Blocks or unblocks.
+pub async fn block(
+    global: &GlobalOptions,
+    act: &'static ResourceAct,
+    options: &BlockOptions,
+) -> CommandResult {
     let keys = options.resources.iter().map(|text| session::key(text));
     let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
     let kind = keys.first().map(|key| key.kind);
     if let Some(other) = keys.iter().find(|key| Some(key.kind) != kind) {
         return Err(CommandFailure::usage(format!(
-            "{other} is of another kind than {}; {name} them with two commands",
-            options.resources[0]
+            "{other} is of another kind than {}; {} them with two commands",
+            options.resources[0], act.name
         )));
     }
     let request = ResourceActRequest {
-        kind: kind.map(|kind| crate::kinds::get(kind).name.to_owned()),
+        kind: kind.map(|kind| kinds::get(kind).name.to_owned()),
         ids: keys.iter().map(|key| key.id.to_string()).collect(),
         reason: options.act.reason.clone(),
     };
-    perform(global, name, request, &options.act.remote).await
+    perform(global, act, request, &options.act.remote).await
 }
 
 /// Performs an act on resources of its own kind.
-pub async fn by_id(global: &GlobalOptions, name: &str, options: &IdOptions) -> CommandResult {
+pub async fn by_id(
+    global: &GlobalOptions,
+    act: &'static ResourceAct,
+    options: &IdOptions,
+) -> CommandResult {
     let request = ResourceActRequest {
         kind: None,
         ids: options.ids.clone(),
         reason: options.act.reason.clone(),
     };
-    perform(global, name, request, &options.act.remote).await
+    perform(global, act, request, &options.act.remote).await
 }
 
 async fn perform(
     global: &GlobalOptions,
-    name: &str,
+    act: &'static ResourceAct,
     request: ResourceActRequest,
     remote: &RemoteOptions,
 ) -> CommandResult {
-    let act = Act::by_name(name)
-        .ok_or_else(|| CommandFailure::usage(format!("there is no act `{name}`")))?;
     let checked =
         CheckedAct::new(act, &request).map_err(|problem| CommandFailure::usage(problem.detail))?;
     let reply = if remote.url.is_some() {

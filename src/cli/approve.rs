@@ -6,6 +6,7 @@ use super::{CommandFailure, CommandResult, GlobalOptions, acts, session};
 use crate::config::{Config, Source};
 use crate::diagnostic::plural;
 use crate::document::{ExportApproval, HoldApproval};
+use crate::kinds::act;
 use crate::model::Key;
 use crate::reconcile::{self, Pass, PassRequest};
 use crate::store::Store;
@@ -35,7 +36,7 @@ enum ApproveCommand {
         #[command(flatten)]
         remote: RemoteOptions,
     },
-    /// Approve accounts that wait for an approval or were rejected.
+    #[command(about = act::APPROVE.doc)]
     Account(acts::IdOptions),
     /// Approve an export source. Until then its passes only plan.
     Source {
@@ -53,7 +54,7 @@ enum ApproveCommand {
 /// Records the approval.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     match &options.what {
-        ApproveCommand::Account(of) => acts::by_id(global, "approve", of).await,
+        ApproveCommand::Account(of) => acts::by_id(global, &act::APPROVE, of).await,
         ApproveCommand::Hold {
             id,
             only,

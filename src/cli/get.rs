@@ -45,10 +45,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     } else {
         let mut records = store.records(kind.id).await?;
         if options.pending {
-            records.retain(|record| {
-                let approval = record.row.facts.get("approval");
-                approval.is_some_and(|approval| approval == "pending")
-            });
+            records.retain(|record| record.fact("approval") == Some("pending"));
         }
         if !list_output::write(global, records.iter().map(ResourceDocument::from), &mut out)? {
             print_table(kind, options.pending, &records, &mut out)?;

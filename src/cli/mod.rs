@@ -49,6 +49,7 @@ mod why;
 pub use failure::CommandFailure;
 pub use options::{ColorMode, CommandResult, GlobalOptions, LogFormat, OutputFormat, PlanScope};
 
+use crate::kinds::act;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -108,9 +109,9 @@ pub enum CliCommand {
     Approve(approve::Options),
     /// Reject new accounts.
     Reject(acts::RejectOptions),
-    /// Block resources until they are unblocked, whatever the sources declare.
+    #[command(about = act::BLOCK.doc)]
     Block(acts::BlockOptions),
-    /// Remove the block of resources.
+    #[command(about = act::UNBLOCK.doc)]
     Unblock(acts::BlockOptions),
     /// Change who can log in.
     User(acts::UserOptions),
@@ -202,8 +203,8 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Fmt(options) => format::run(global, &options),
             CliCommand::Approve(options) => approve::run(global, &options).await,
             CliCommand::Reject(options) => acts::reject(global, &options).await,
-            CliCommand::Block(options) => acts::block(global, "block", &options).await,
-            CliCommand::Unblock(options) => acts::block(global, "unblock", &options).await,
+            CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,
+            CliCommand::Unblock(options) => acts::block(global, &act::UNBLOCK, &options).await,
             CliCommand::User(options) => acts::user(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,

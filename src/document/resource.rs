@@ -56,15 +56,17 @@ pub struct ResourceMeta {
 
 impl From<&StoredResource> for ResourceMeta {
     fn from(record: &StoredResource) -> Self {
-        let fact = |name: &str| record.row.facts.get(name).map(ToString::to_string);
+        let fact = |column| record.fact(column).map(str::to_owned);
+        // Blocking and unblocking are possible on everything, so they would only be noise.
+        let actions = record.possible_acts().filter(|act| act.kind.is_some());
         let login = record.login.as_ref();
         Self {
             version: record.row.version,
             usable: record.usable,
             approval: fact("approval"),
             block: fact("blocked"),
-            contact_status: fact("access").as_deref().map(act::contact_status),
-            actions: act::possible_on(record.row.key.kind, fact),
+            contact_status: record.fact("access").map(act::contact_status),
+            actions: actions.map(|act| act.name).collect(),
             access: fact("access"),
             login: login.map(|names| names.iter().map(ToString::to_string).collect()),
             claims: record.claims.iter().map(Into::into).collect(),

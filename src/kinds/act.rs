@@ -8,7 +8,7 @@ use crate::model::KindId;
 
 /// An act of a person on stored resources.
 #[derive(Debug)]
-pub struct Act {
+pub struct ResourceAct {
     /// As in `roster user deactivate`.
     pub name: &'static str,
     /// The path of its route in the API.
@@ -32,7 +32,7 @@ pub struct Act {
     /// Whether it decides about something that waits, so that it needs the permission to approve,
     /// and a repetition is `already-decided` instead of `wrong-state`.
     pub is_decision: bool,
-    /// What it does, in one sentence.
+    /// What it does, in one sentence without its full stop.
     pub doc: &'static str,
 }
 
@@ -43,115 +43,125 @@ pub const NOT_BLOCKED: &str = "unblocked";
 const APPROVAL: &str = "approval";
 const ACCESS: &str = "access";
 
+pub static APPROVE: ResourceAct = ResourceAct {
+    name: "approve",
+    path: "/api/v1/acts/approve",
+    form: "/acts/approve",
+    operation: "approveAccounts",
+    done: "Approved",
+    kind: Some(ACCOUNT),
+    fact: APPROVAL,
+    // A rejection can be taken back by an approval.
+    from: &["pending", "rejected"],
+    to: "approved",
+    clears: &[],
+    is_decision: true,
+    doc: "Approve accounts that wait for an approval or were rejected",
+};
+
+pub static REJECT: ResourceAct = ResourceAct {
+    name: "reject",
+    path: "/api/v1/acts/reject",
+    form: "/acts/reject",
+    operation: "rejectAccounts",
+    done: "Rejected",
+    kind: Some(ACCOUNT),
+    fact: APPROVAL,
+    // An approved account is in use: blocking it is the way to stop it.
+    from: &["pending"],
+    to: "rejected",
+    clears: &[],
+    is_decision: true,
+    doc: "Reject accounts that wait for an approval",
+};
+
+pub static BLOCK: ResourceAct = ResourceAct {
+    name: "block",
+    path: "/api/v1/acts/block",
+    form: "/acts/block",
+    operation: "blockResources",
+    done: "Blocked",
+    kind: None,
+    fact: BLOCKED.column,
+    from: &[NOT_BLOCKED],
+    to: IS_BLOCKED,
+    clears: &[],
+    is_decision: false,
+    doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare",
+};
+
+pub static UNBLOCK: ResourceAct = ResourceAct {
+    name: "unblock",
+    path: "/api/v1/acts/unblock",
+    form: "/acts/unblock",
+    operation: "unblockResources",
+    done: "Unblocked",
+    kind: None,
+    fact: BLOCKED.column,
+    from: &[IS_BLOCKED],
+    to: NOT_BLOCKED,
+    clears: &[],
+    is_decision: false,
+    doc: "Remove the block of resources",
+};
+
+pub static ACTIVATE: ResourceAct = ResourceAct {
+    name: "activate",
+    path: "/api/v1/acts/activate",
+    form: "/acts/activate",
+    operation: "activateUsers",
+    done: "Activated",
+    kind: Some(USER),
+    fact: ACCESS,
+    from: &["pending", "disabled"],
+    to: "enabled",
+    clears: &[],
+    is_decision: false,
+    doc: "Let users log in who were deactivated, or who registered themselves",
+};
+
+pub static DEACTIVATE: ResourceAct = ResourceAct {
+    name: "deactivate",
+    path: "/api/v1/acts/deactivate",
+    form: "/acts/deactivate",
+    operation: "deactivateUsers",
+    done: "Deactivated",
+    kind: Some(USER),
+    fact: ACCESS,
+    from: &["enabled"],
+    to: "disabled",
+    clears: &[],
+    is_decision: false,
+    doc: "Keep users from logging in. `activate` takes it back",
+};
+
+pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
+    name: "delete-identities",
+    path: "/api/v1/acts/delete-identities",
+    form: "/acts/delete-identities",
+    operation: "deleteIdentities",
+    done: "Deleted the identities of",
+    kind: Some(USER),
+    fact: ACCESS,
+    from: &["enabled"],
+    to: "unregistered",
+    clears: &["password_hash", "password_temporary", "invited_at"],
+    is_decision: false,
+    doc: "Delete the login identities of users. The users stay, and need a new invitation",
+};
+
 /// Every act, in the order in which they are listed.
-pub const ACTS: &[Act] = &[
-    Act {
-        name: "approve",
-        path: "/api/v1/acts/approve",
-        form: "/acts/approve",
-        operation: "approveAccounts",
-        done: "Approved",
-        kind: Some(ACCOUNT),
-        fact: APPROVAL,
-        // A rejection can be taken back by an approval.
-        from: &["pending", "rejected"],
-        to: "approved",
-        clears: &[],
-        is_decision: true,
-        doc: "Approve accounts that wait for an approval or were rejected.",
-    },
-    Act {
-        name: "reject",
-        path: "/api/v1/acts/reject",
-        form: "/acts/reject",
-        operation: "rejectAccounts",
-        done: "Rejected",
-        kind: Some(ACCOUNT),
-        fact: APPROVAL,
-        // An approved account is in use: blocking it is the way to stop it.
-        from: &["pending"],
-        to: "rejected",
-        clears: &[],
-        is_decision: true,
-        doc: "Reject accounts that wait for an approval.",
-    },
-    Act {
-        name: "block",
-        path: "/api/v1/acts/block",
-        form: "/acts/block",
-        operation: "blockResources",
-        done: "Blocked",
-        kind: None,
-        fact: BLOCKED.column,
-        from: &[NOT_BLOCKED],
-        to: IS_BLOCKED,
-        clears: &[],
-        is_decision: false,
-        doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare.",
-    },
-    Act {
-        name: "unblock",
-        path: "/api/v1/acts/unblock",
-        form: "/acts/unblock",
-        operation: "unblockResources",
-        done: "Unblocked",
-        kind: None,
-        fact: BLOCKED.column,
-        from: &[IS_BLOCKED],
-        to: NOT_BLOCKED,
-        clears: &[],
-        is_decision: false,
-        doc: "Remove the block of resources.",
-    },
-    Act {
-        name: "activate",
-        path: "/api/v1/acts/activate",
-        form: "/acts/activate",
-        operation: "activateUsers",
-        done: "Activated",
-        kind: Some(USER),
-        fact: ACCESS,
-        from: &["pending", "disabled"],
-        to: "enabled",
-        clears: &[],
-        is_decision: false,
-        doc: "Let users log in who were deactivated, or who registered themselves.",
-    },
-    Act {
-        name: "deactivate",
-        path: "/api/v1/acts/deactivate",
-        form: "/acts/deactivate",
-        operation: "deactivateUsers",
-        done: "Deactivated",
-        kind: Some(USER),
-        fact: ACCESS,
-        from: &["enabled"],
-        to: "disabled",
-        clears: &[],
-        is_decision: false,
-        doc: "Keep users from logging in. `activate` takes it back.",
-    },
-    Act {
-        name: "delete-identities",
-        path: "/api/v1/acts/delete-identities",
-        form: "/acts/delete-identities",
-        operation: "deleteIdentities",
-        done: "Deleted the identities of",
-        kind: Some(USER),
-        fact: ACCESS,
-        from: &["enabled"],
-        to: "unregistered",
-        clears: &["password_hash", "password_temporary", "invited_at"],
-        is_decision: false,
-        doc: "Delete the login identities of users. The users stay, and need a new invitation.",
-    },
+pub static ACTS: [&ResourceAct; 7] = [
+    &APPROVE,
+    &REJECT,
+    &BLOCK,
+    &UNBLOCK,
+    &ACTIVATE,
+    &DEACTIVATE,
+    &DELETE_IDENTITIES,
 ];
 
-impl Act {
-    pub fn by_name(name: &str) -> Option<&'static Self> {
-        ACTS.iter().find(|act| act.name == name)
-    }
-
+impl ResourceAct {
     /// Whether the act is for resources of this kind.
     pub fn is_for(&self, kind: &Kind) -> bool {
         match self.kind {
@@ -192,13 +202,6 @@ impl Act {
 pub fn possible(fact: &str, states: &[&str]) -> Vec<&'static str> {
     let acts = ACTS.iter().filter(|act| act.fact == fact);
     let acts = acts.filter(|act| states.iter().all(|state| act.from.contains(state)));
-    acts.map(|act| act.name).collect()
-}
-
-/// The acts, block and unblock apart, that are possible on a resource with these facts.
-pub fn possible_on(kind: KindId, fact: impl Fn(&str) -> Option<String>) -> Vec<&'static str> {
-    let acts = ACTS.iter().filter(|act| act.kind == Some(kind));
-    let acts = acts.filter(|act| act.from.contains(&act.state(fact(act.fact).as_deref())));
     acts.map(|act| act.name).collect()
 }
 

@@ -14,7 +14,7 @@ use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run, lock_write_
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::kinds::Kind;
-use crate::kinds::act::Act;
+use crate::kinds::act::ResourceAct;
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ const KEPT: i64 = 7 * 24 * 3_600_000;
 /// An act to perform.
 #[derive(Clone, Copy, Debug)]
 pub struct ActRequest<'a> {
-    pub act: &'static Act,
+    pub act: &'static ResourceAct,
     /// The kind of the resources; the act must be for it.
     pub kind: &'static Kind,
     pub ids: &'a BTreeSet<String>,
@@ -52,9 +52,6 @@ pub struct ActReport {
     pub items: Vec<ActedResource>,
     /// The run that recorded it.
     pub run: i64,
-    /// Whether this is the answer of an earlier request with the same key.
-    #[serde(skip)]
-    pub replayed: bool,
 }
 
 /// A resource before and after an act.
@@ -127,11 +124,7 @@ impl Store {
         let now = sql_value::now();
         let plan_id = random_plan_id();
         let (run, items) = record_run(&mut tx, request, &found, &plan_id, now).await?;
-        let report = ActReport {
-            items,
-            run,
-            replayed: false,
-        };
+        let report = ActReport { items, run };
         for id in request.ids {
             let subject = format!("{}/{id}", request.kind.name);
             let entry = act_params(request.actor, request.act.name, &subject, request.reason);
@@ -167,9 +160,8 @@ async fn earlier_report(
         return Err(ActError::Refused(ActRefusal::KeyReused));
     }
     let answer = cells[1].take_text();
-    let report = serde_json::from_str::<ActReport>(&answer);
-    let mut report = report.map_err(|_| tx.corrupt("an answer in `act_keys` cannot be read"))?;
-    report.replayed = true;
+    let report = serde_json::from_str(&answer);
+    let report = report.map_err(|_| tx.corrupt("an answer in `act_keys` cannot be read"))?;
     Ok(Some(report))
 }
 

@@ -5,6 +5,7 @@ use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, claim, read, tables};
+use crate::kinds::act::{ACTS, ResourceAct};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
 use std::collections::{HashMap, HashSet};
@@ -19,6 +20,20 @@ pub struct StoredResource {
     pub login: Option<Vec<CompactText>>,
     /// Whether it is usable now; `None` for kinds where that has no meaning.
     pub usable: Option<bool>,
+}
+
+impl StoredResource {
+    /// The value of a runtime fact, by its column.
+    pub fn fact(&self, column: &str) -> Option<&str> {
+        self.row.facts.get(column).map(CompactText::as_str)
+    }
+
+    /// The acts that are possible on it now.
+    pub fn possible_acts(&self) -> impl Iterator<Item = &'static ResourceAct> {
+        let kind = kinds::get(self.row.key.kind);
+        let acts = ACTS.into_iter().filter(|act| act.is_for(kind));
+        acts.filter(|act| act.from.contains(&act.state(self.fact(act.fact))))
+    }
 }
 
 /// Which resources are usable. For a user this does not yet cover whether the login is enabled.

@@ -1,13 +1,14 @@
 //! Acts on stored resources: one route per act of the table. The page calls `perform` too. The
 //! command line checks, performs and refuses by the same [`CheckedAct`].
 
+use super::records::MAX_ID_LENGTH;
 use super::{require_max_length, require_reason};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{none_called, plural};
 use crate::document::{MAX_ACT_IDS, ResourceActReply, ResourceActRequest};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
-use crate::kinds::act::{self, ACTS, Act};
+use crate::kinds::act::{self, ACTS, ResourceAct};
 use crate::kinds::{self, Kind};
 use crate::store::{ActError, ActRefusal, ActRequest, IdempotentRequest, RefusedResource, Store};
 use axum::Json;
@@ -15,11 +16,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use std::collections::BTreeSet;
 
-/// The longest external id.
-const MAX_ID_LENGTH: usize = 128;
-
 /// The permission that an act needs.
-pub(in crate::daemon) fn permission(act: &Act) -> Permission {
+pub(in crate::daemon) fn permission(act: &ResourceAct) -> Permission {
     if act.is_decision {
         Permission::Approve
     } else {
@@ -28,10 +26,10 @@ pub(in crate::daemon) fn permission(act: &Act) -> Permission {
 }
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
-    ACTS.iter().map(route).collect()
+    ACTS.into_iter().map(route).collect()
 }
 
-fn route(act: &'static Act) -> Route<DaemonHandle> {
+fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
     let handler = move |State(handle): State<DaemonHandle>,
                         caller: Caller,
                         headers: HeaderMap,
@@ -57,7 +55,7 @@ fn route(act: &'static Act) -> Route<DaemonHandle> {
 pub(in crate::daemon) async fn perform(
     handle: &DaemonHandle,
     caller: &Caller,
-    act: &'static Act,
+    act: &'static ResourceAct,
     request: ResourceActRequest,
     key: Option<String>,
 ) -> Result<ResourceActReply, HttpProblem> {
@@ -86,14 +84,17 @@ pub(in crate::daemon) async fn perform(
 
 /// An act whose request is well formed: its kind exists, and it names resources and a reason.
 pub struct CheckedAct {
-    pub act: &'static Act,
+    pub act: &'static ResourceAct,
     kind: &'static Kind,
     ids: BTreeSet<String>,
     reason: String,
 }
 
 impl CheckedAct {
-    pub fn new(act: &'static Act, request: &ResourceActRequest) -> Result<Self, HttpProblem> {
+    pub fn new(
+        act: &'static ResourceAct,
+        request: &ResourceActRequest,
+    ) -> Result<Self, HttpProblem> {
         Ok(Self {
             act,
             reason: require_reason(&request.reason)?.to_owned(),
@@ -146,7 +147,7 @@ impl CheckedAct {
 }
 
 /// The kind that a request is for.
-fn act_kind(act: &Act, name: Option<&str>) -> Result<&'static Kind, HttpProblem> {
+fn act_kind(act: &ResourceAct, name: Option<&str>) -> Result<&'static Kind, HttpProblem> {
     let invalid = |detail: String| HttpProblem::new(problem::INVALID, detail);
     let kind = match (name, act.kind) {
         (None, Some(only)) => kinds::get(only),
@@ -184,7 +185,7 @@ fn act_ids(ids: &[String]) -> Result<BTreeSet<String>, HttpProblem> {
     Ok(ids.iter().cloned().collect())
 }
 
-fn wrong_state(act: &Act, kind: &Kind, resources: &[RefusedResource]) -> HttpProblem {
+fn wrong_state(act: &ResourceAct, kind: &Kind, resources: &[RefusedResource]) -> HttpProblem {
     let code = if act.is_decision {
         problem::ALREADY_DECIDED
     } else {
@@ -208,7 +209,7 @@ fn wrong_state(act: &Act, kind: &Kind, resources: &[RefusedResource]) -> HttpPro
 }
 
 /// What an act did, in a sentence.
-pub fn done_sentence(act: &Act, reply: &ResourceActReply) -> String {
+pub fn done_sentence(act: &ResourceAct, reply: &ResourceActReply) -> String {
     let names = reply.items.iter();
     let names: Vec<String> = names
         .map(|item| format!("{}/{}", item.kind, item.external_id))

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// The most characters of a search.
 const MAX_SEARCH_LENGTH: usize = 200;
 /// The most characters of an external id.
-const MAX_ID_LENGTH: usize = 255;
+pub(super) const MAX_ID_LENGTH: usize = 255;
 
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]

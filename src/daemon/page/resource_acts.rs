@@ -9,7 +9,7 @@ use crate::document::ResourceActRequest;
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, Route};
 use crate::kinds::Kind;
-use crate::kinds::act::{ACTS, Act};
+use crate::kinds::act::{ACTS, APPROVE, REJECT, ResourceAct};
 use crate::store::{PendingAccount, StoredResource};
 use axum::Form;
 use axum::extract::State;
@@ -17,10 +17,10 @@ use axum::http::Method;
 use maud::{Markup, html};
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
-    ACTS.iter().map(route).collect()
+    ACTS.into_iter().map(route).collect()
 }
 
-fn route(act: &'static Act) -> Route<DaemonHandle> {
+fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
     let handler =
         move |State(handle): State<DaemonHandle>, caller: Caller, Form(form): Form<FormFields>| {
             perform(act, handle, caller, form)
@@ -29,7 +29,7 @@ fn route(act: &'static Act) -> Route<DaemonHandle> {
 }
 
 async fn perform(
-    act: &'static Act,
+    act: &'static ResourceAct,
     handle: DaemonHandle,
     caller: Caller,
     form: FormFields,
@@ -44,7 +44,7 @@ async fn perform(
 }
 
 /// The form of one act on one resource. `back` is the path of the page it is on.
-fn form(act: &Act, kind: &Kind, id: &str, caller: &Caller, back: &str) -> Markup {
+fn form(act: &ResourceAct, kind: &Kind, id: &str, caller: &Caller, back: &str) -> Markup {
     // Several of these are on one page, and labels need unique ids.
     let label = format!(
         "why-{}-{}",
@@ -80,12 +80,9 @@ pub(super) fn section(
     kind: &'static Kind,
     record: &StoredResource,
 ) -> Markup {
-    let fact = |column: &str| record.row.facts.get(column).map(|value| &**value);
-    let possible = ACTS.iter().filter(|act| {
-        let is_possible = || act.from.contains(&act.state(fact(act.fact)));
-        act.is_for(kind) && is_possible() && may_perform(handle, caller, act)
-    });
-    let possible: Vec<&Act> = possible.collect();
+    let possible = record.possible_acts();
+    let possible = possible.filter(|act| may_perform(handle, caller, act));
+    let possible: Vec<&ResourceAct> = possible.collect();
     let id = &record.row.key.id;
     let back = link::resource_path(kind.name, id);
     html! {
@@ -99,7 +96,7 @@ pub(super) fn section(
 }
 
 /// Only decides whether to show the form; the handler checks again.
-fn may_perform(handle: &DaemonHandle, caller: &Caller, act: &Act) -> bool {
+fn may_perform(handle: &DaemonHandle, caller: &Caller, act: &ResourceAct) -> bool {
     if act.is_decision {
         super::holds::caller_may_approve(handle, caller)
     } else {
@@ -124,7 +121,7 @@ pub(super) fn pending_card(account: &PendingAccount, caller: &Caller, approves: 
                 }
             }
             @if approves {
-                @for act in ACTS.iter().filter(|act| act.is_decision) { (form(act, kind, id, caller, "/")) }
+                @for act in [&APPROVE, &REJECT] { (form(act, kind, id, caller, "/")) }
             } @else {
                 p.small { "The decision needs the role approver." }
             }

@@ -508,7 +508,7 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
     );
     assert!(page.text.contains("stolen card"), "{}", page.text);
 
-    // Who may only look sees no form, and is refused.
+    // A viewer sees no form.
     let viewer = site.login("vera");
     let page = site.get("/resources/User/u-1", &viewer);
     assert!(!page.text.contains("action=\"/acts/"), "{}", page.text);
