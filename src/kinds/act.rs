@@ -32,6 +32,8 @@ pub struct ResourceAct {
     /// Whether it decides about something that waits, so that it needs the permission to approve,
     /// and a repetition is `already-decided` instead of `wrong-state`.
     pub is_decision: bool,
+    /// What else helps where no act on the fact is possible; empty if nothing does.
+    pub instead: &'static str,
     /// What it does, in one sentence without its full stop.
     pub doc: &'static str,
 }
@@ -56,6 +58,7 @@ pub static APPROVE: ResourceAct = ResourceAct {
     to: "approved",
     clears: &[],
     is_decision: true,
+    instead: "",
     doc: "Approve accounts that wait for an approval or were rejected",
 };
 
@@ -72,6 +75,7 @@ pub static REJECT: ResourceAct = ResourceAct {
     to: "rejected",
     clears: &[],
     is_decision: true,
+    instead: "`block` stops it",
     doc: "Reject accounts that wait for an approval",
 };
 
@@ -87,6 +91,7 @@ pub static BLOCK: ResourceAct = ResourceAct {
     to: IS_BLOCKED,
     clears: &[],
     is_decision: false,
+    instead: "",
     doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare",
 };
 
@@ -102,6 +107,7 @@ pub static UNBLOCK: ResourceAct = ResourceAct {
     to: NOT_BLOCKED,
     clears: &[],
     is_decision: false,
+    instead: "",
     doc: "Remove the block of resources",
 };
 
@@ -117,6 +123,7 @@ pub static ACTIVATE: ResourceAct = ResourceAct {
     to: "enabled",
     clears: &[],
     is_decision: false,
+    instead: "",
     doc: "Let users log in who were deactivated, or who registered themselves",
 };
 
@@ -132,6 +139,7 @@ pub static DEACTIVATE: ResourceAct = ResourceAct {
     to: "disabled",
     clears: &[],
     is_decision: false,
+    instead: "",
     doc: "Keep users from logging in. `activate` takes it back",
 };
 
@@ -147,6 +155,7 @@ pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
     to: "unregistered",
     clears: &["password_hash", "password_temporary", "invited_at"],
     is_decision: false,
+    instead: "",
     doc: "Delete the login identities of users. The users stay, and need a new invitation",
 };
 

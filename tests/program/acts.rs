@@ -230,6 +230,11 @@ fn what_waits_for_an_approval_is_listed() {
         "{}",
         refused.stderr
     );
+    // To approve it again needs no other act.
+    let refused = ws
+        .run(&["approve", "account", "acme", "--reason", "again"])
+        .exits(1);
+    assert!(!refused.stderr.contains("block"), "{}", refused.stderr);
 }
 
 #[test]

@@ -199,8 +199,7 @@ fn wrong_state(act: &ResourceAct, kind: &Kind, resources: &[RefusedResource]) ->
     let named: Vec<String> = named.collect();
     let way = match possible.as_slice() {
         [] if resources.len() > 1 => "no act is possible for all of them".to_owned(),
-        // An approved account cannot be rejected any more, but it can be stopped.
-        [] if act.is_decision => "`block` stops it".to_owned(),
+        [] if !act.instead.is_empty() => act.instead.to_owned(),
         [] => "no act is possible now".to_owned(),
         acts => format!("possible now: {}", acts.join(", ")),
     };
