@@ -99,7 +99,7 @@ impl Site {
         let line = served.says(&["listening at"]);
         let base = line.split_once("listening at ").expect("an address").1;
         let base = base.trim().to_owned();
-        served.says(&["customers", "created", "as run 1"]);
+        served.says(&["customers", "created", "as run"]);
         let renamed = account("acme", "").replace("name: acme\n", &format!("name: {HOSTILE}\n"));
         ws.tree(renamed + &users(1..11, "acme", ""));
         served.says(&["1 hold needs"]);
