@@ -7,11 +7,11 @@ use super::source::{is_configured, lease_both, release, require_claims};
 use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, apply, output, session};
 use crate::config::Config;
 use crate::diagnostic::plural;
+use crate::document::{FORMAT_VERSION, HandoverCounts, HandoverDocument, KeyNames};
 use crate::model::Key;
 use crate::reconcile::{self, Pass, PassRequest, SourceReading};
 use crate::store::Store;
 use clap::Args;
-use serde_json::json;
 use std::io::{self, IsTerminal, Write};
 
 /// How many resources are listed by name.
@@ -208,20 +208,19 @@ fn list(out: &mut dyn Write, title: &str, keys: &[Key]) -> io::Result<()> {
 }
 
 fn json(options: &Options, sorted: &ClaimHandover, given: u64) -> io::Result<()> {
-    let names = |keys: &[Key]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let document = json!({
-        "formatVersion": "1.0",
-        "from": options.from,
-        "to": options.to,
-        "summary": {
-            "given": given,
-            "undeclared": sorted.undeclared.len(),
-            "declared": sorted.declared.len(),
+    let document = HandoverDocument {
+        format_version: FORMAT_VERSION,
+        from: &options.from,
+        to: &options.to,
+        summary: HandoverCounts {
+            given,
+            undeclared: sorted.undeclared.len(),
+            declared: sorted.declared.len(),
         },
-        "given": names(&sorted.handed_over),
-        "undeclared": names(&sorted.undeclared),
-        "declared": names(&sorted.declared),
-    });
+        given: KeyNames(sorted.handed_over.iter().collect()),
+        undeclared: KeyNames(sorted.undeclared.iter().collect()),
+        declared: KeyNames(sorted.declared.iter().collect()),
+    };
     let mut out = output::stdout();
     writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
     out.flush()

@@ -2,18 +2,16 @@
 //! answers as text.
 
 use super::remote::{DaemonClient, RemoteOptions, encode_segment};
-use super::{
-    CommandFailure, CommandResult, GlobalOptions, OutputFormat, failure, list_output, output,
-};
+use super::{CommandFailure, CommandResult, GlobalOptions, failure, list_output, output};
 use crate::diagnostic::{Severity, plural, visible};
 use crate::document::{
-    ActReason, ClosedWindow, DaemonStatus, FeedState, PassOutcome, ReconcileReply,
+    ActReason, ClosedWindow, DaemonStatus, DoneDocument, FeedState, PassOutcome, ReconcileReply,
     ReconcileRequest, SourceState, SourceView, WorkerActivity,
 };
 use crate::http::HealthReply;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -256,14 +254,8 @@ async fn send_suspension(
         reason: options.reason.clone(),
     };
     daemon.post::<()>(&path, &body).await?;
-    print_done(
-        global,
-        &format!(
-            "{done} {}.",
-            options.source.as_deref().unwrap_or("every source")
-        ),
-    );
-    Ok(0)
+    let sources = options.source.as_deref().unwrap_or("every source");
+    print_done(global, &format!("{done} {sources}."))
 }
 
 /// Requests a pass.
@@ -291,8 +283,7 @@ pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> Co
     print_done(
         global,
         &format!("Requested a pass of {what}. See the result with `roster status`."),
-    );
-    Ok(0)
+    )
 }
 
 /// Waits for a pass that ended after `before`, and prints its result.
@@ -347,10 +338,11 @@ fn path(source: Option<&str>, act: &str) -> String {
     }
 }
 
-fn print_done(global: &GlobalOptions, what: &str) {
-    if global.output == OutputFormat::Json {
-        anstream::println!("{}", json!({"done": what}));
-    } else {
-        anstream::println!("{what}");
+fn print_done(global: &GlobalOptions, what: &str) -> CommandResult {
+    let mut out = output::stdout();
+    if !list_output::write_one(global, &DoneDocument { done: what }, &mut out)? {
+        writeln!(out, "{what}")?;
     }
+    out.flush()?;
+    Ok(0)
 }

@@ -3,14 +3,16 @@
 
 use super::print::print;
 use super::{
-    CommandFailure, CommandResult, GlobalOptions, OutputFormat, atomic_file, failure, output,
+    CommandFailure, CommandResult, GlobalOptions, atomic_file, failure, list_output, output,
 };
 use crate::diagnostic::{Diagnostic, visible};
-use crate::document::DiagnosticDocument;
+use crate::document::{
+    DiagnosticDocument, FORMAT_VERSION, InspectedCellDocument, InspectedListDocument,
+    InspectedRowDocument, InspectionDocument, PresetFitDocument, RivalPresetsDocument,
+};
 use crate::feed::format::{ExportRecord, RawCell, SheetSelector};
 use crate::feed::guess::{self, ExportProfile, PresetFit, ProfileOptions};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -106,26 +108,17 @@ fn inspect_file(path: &Path, table: &TableArgs) -> Result<ExportProfile, Command
 fn inspect(global: &GlobalOptions, options: &InspectOptions) -> CommandResult {
     let look = inspect_file(&options.file, &options.table)?;
     let rows = &look.first[..look.first.len().min(options.rows)];
-    match global.output {
-        OutputFormat::Json => print(format!("{:#}\n", document(&look, rows)))?,
-        OutputFormat::Ndjson => print(format!("{}\n", document(&look, rows)))?,
-        OutputFormat::Text | OutputFormat::Markdown | OutputFormat::Github => {
-            let mut out = output::stdout();
-            out.write_all(text(&look, rows).as_bytes())?;
-            if !look.outcome.diagnostics.is_empty() {
-                writeln!(out, "\nFound")?;
-                // If the file is UTF-8, the lines of the diagnostics can be shown.
-                let content = fs::read_to_string(&options.file).ok();
-                output::write_diagnostics(
-                    &look.outcome.diagnostics,
-                    |_| content.clone(),
-                    &mut out,
-                )?;
-            }
-            out.flush()?;
-            0
+    let mut out = output::stdout();
+    if !list_output::write_one(global, &document(&look, rows), &mut out)? {
+        out.write_all(text(&look, rows).as_bytes())?;
+        if !look.outcome.diagnostics.is_empty() {
+            writeln!(out, "\nFound")?;
+            // If the file is UTF-8, the lines of the diagnostics can be shown.
+            let content = fs::read_to_string(&options.file).ok();
+            output::write_diagnostics(&look.outcome.diagnostics, |_| content.clone(), &mut out)?;
         }
-    };
+    }
+    out.flush()?;
     // A login page instead of an export deserves an exit code, because a script may be asking.
     let mut found = look.outcome.diagnostics.iter();
     let wrong = !look.outcome.complete || found.any(Diagnostic::is_error);
@@ -261,48 +254,71 @@ fn present_cells(record: &ExportRecord) -> impl Iterator<Item = (usize, &RawCell
     cells.filter_map(|(at, cell)| Some((at, cell.as_ref()?)))
 }
 
-fn document(look: &ExportProfile, rows: &[ExportRecord]) -> Value {
+fn document<'p>(look: &'p ExportProfile, rows: &'p [ExportRecord]) -> InspectionDocument<'p> {
     let outcome = &look.outcome;
-    let fits = look.fits.iter().map(|fit| {
-        json!({"preset": fit.preset, "share": fit.share(), "found": fit.found, "of": fit.total,
-            "needed": fit.needed, "missing": fit.missing, "unknown": fit.unknown, "fits": fit.is_good()})
+    let fits = look.fits.iter().map(|fit| PresetFitDocument {
+        preset: fit.preset,
+        share: fit.share(),
+        found: fit.found,
+        of: fit.total,
+        needed: &fit.needed,
+        missing: &fit.missing,
+        unknown: &fit.unknown,
+        fits: fit.is_good(),
     });
-    json!({
-        "formatVersion": "1.0",
-        "format": outcome.format.display_name(),
-        "encoding": outcome.encoding,
-        "delimiter": outcome.delimiter,
-        "lineEnds": look.line_ends,
-        "header": look.header,
-        "headerLine": (look.header && outcome.format.has_header()).then_some(look.first_line),
-        "list": look.rows,
-        "trailer": look.trailer,
-        "rows": outcome.records,
-        "complete": outcome.complete,
-        "columns": look.columns.names().collect::<Vec<_>>(),
-        "presets": fits.collect::<Vec<_>>(),
-        "ambiguous": guess::rivals(look).iter().map(|rival| json!({"presets": [rival.first, rival.second], "columns": rival.columns, "why": rival.difference()})).collect::<Vec<_>>(),
-        "first": rows.iter().map(|record| row(look, record)).collect::<Vec<_>>(),
-        "diagnostics": outcome.diagnostics.iter().map(DiagnosticDocument::from).collect::<Vec<_>>(),
-    })
+    let rivals = guess::rivals(look).into_iter();
+    let rivals = rivals.map(|rival| RivalPresetsDocument {
+        presets: [rival.first, rival.second],
+        why: rival.difference(),
+        columns: rival.columns,
+    });
+    let diagnostics = outcome.diagnostics.iter();
+    InspectionDocument {
+        format_version: FORMAT_VERSION,
+        format: outcome.format.display_name(),
+        encoding: outcome.encoding,
+        delimiter: outcome.delimiter,
+        line_ends: look.line_ends,
+        header: look.header,
+        header_line: (look.header && outcome.format.has_header()).then_some(look.first_line),
+        list: look.rows.as_deref(),
+        trailer: look.trailer.as_deref(),
+        rows: outcome.records,
+        complete: outcome.complete,
+        columns: look.columns.names().collect(),
+        presets: fits.collect(),
+        ambiguous: rivals.collect(),
+        first: rows.iter().map(|record| row(look, record)).collect(),
+        diagnostics: diagnostics.map(DiagnosticDocument::from).collect(),
+    }
 }
 
-fn row(look: &ExportProfile, record: &ExportRecord) -> Value {
+fn row<'p>(look: &'p ExportProfile, record: &'p ExportRecord) -> InspectedRowDocument<'p> {
     let cells = present_cells(record).map(|(at, cell)| {
         let name = look.columns.name(at);
         let hidden = guess::holds_secrets(name) && !cell.is_blank();
-        let text = if hidden {
-            NOT_SHOWN
-        } else {
-            cell.text.as_str()
-        };
-        json!({"line": cell.at.line, "column": cell.at.column, "name": name, "text": text})
+        InspectedCellDocument {
+            line: cell.at.line,
+            column: cell.at.column,
+            name,
+            text: if hidden {
+                NOT_SHOWN
+            } else {
+                cell.text.as_str()
+            },
+        }
     });
-    let lists = record.lists.iter().map(|(at, members)| {
-        let members: Vec<Value> = members.iter().map(|member| row(look, member)).collect();
-        json!({"name": look.columns.name(*at), "members": members})
-    });
-    json!({"cells": cells.collect::<Vec<_>>(), "lists": lists.collect::<Vec<_>>()})
+    let lists = record
+        .lists
+        .iter()
+        .map(|(at, members)| InspectedListDocument {
+            name: look.columns.name(*at),
+            members: members.iter().map(|member| row(look, member)).collect(),
+        });
+    InspectedRowDocument {
+        cells: cells.collect(),
+        lists: lists.collect(),
+    }
 }
 
 fn map(global: &GlobalOptions, options: &MapOptions) -> CommandResult {

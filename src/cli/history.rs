@@ -3,7 +3,7 @@
 
 use super::{CommandFailure, CommandResult, GlobalOptions, failure, list_output, output, session};
 use crate::diagnostic::{plural, visible};
-use crate::document::{ChangeDocument, FieldHistoryDocument, RunDocument};
+use crate::document::{ChangeDocument, FieldHistoryDocument, RunDocument, VerificationDocument};
 use crate::model::{Key, timestamp};
 use crate::store::{HistoryVerification, RunRecord, Store};
 use clap::Args;
@@ -209,7 +209,11 @@ async fn verify(global: &GlobalOptions, store: &Store, out: &mut dyn Write) -> C
     let found = store.verify().await?;
     let (document, text, code) = match &found {
         HistoryVerification::Sound { runs, changes } => (
-            serde_json::json!({"sound": true, "runs": runs, "changes": changes}),
+            VerificationDocument::Sound {
+                sound: true,
+                runs: *runs,
+                changes: *changes,
+            },
             format!(
                 "History verified: {}, {}.",
                 plural(runs, "run"),
@@ -218,7 +222,11 @@ async fn verify(global: &GlobalOptions, store: &Store, out: &mut dyn Write) -> C
             0,
         ),
         HistoryVerification::Broken { run, what } => (
-            serde_json::json!({"sound": false, "run": run, "what": what}),
+            VerificationDocument::Broken {
+                sound: false,
+                run: *run,
+                what,
+            },
             format!("The history is broken at run {run}: {what}."),
             failure::ERROR,
         ),

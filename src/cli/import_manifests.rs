@@ -4,11 +4,12 @@ use super::output::{self, write_diagnostics};
 use super::{CommandFailure, GlobalOptions, OutputFormat, new_files};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity, plural};
-use crate::document::DiagnosticDocument;
+use crate::document::{
+    ConversionCounts, ConversionDocument, DiagnosticDocument, FORMAT_VERSION, KeyNames,
+};
 use crate::kinds;
 use crate::model::Key;
 use crate::reconcile::{self, ConvertedExport};
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
@@ -59,33 +60,35 @@ fn json(converted: &ConvertedExport, refused: bool, out: &mut dyn Write) -> io::
         let found = converted.diagnostics.iter();
         found.filter(|found| found.severity == severity).count()
     };
-    let names = |keys: &mut dyn Iterator<Item = &Key>| -> Vec<String> {
-        keys.map(ToString::to_string).collect()
-    };
     let (files, written) = if refused {
         (Vec::new(), 0)
     } else {
-        let files = converted.export.manifests.keys().collect();
+        let files = converted.export.manifests.keys();
+        let files = files.map(String::as_str).collect();
         (files, converted.written.len())
     };
-    let document = json!({
-        "formatVersion": "1.0",
-        "doubt": converted.doubt,
-        "outcome": if refused { "refused" } else { "written" },
-        "summary": {
-            "written": written,
-            "leftOut": converted.faulty.len(),
-            "declared": converted.declared.len(),
-            "deleted": converted.deleted.len(),
-            "errors": count(Severity::Error),
-            "warnings": count(Severity::Warning),
+    let document = ConversionDocument {
+        format_version: FORMAT_VERSION,
+        doubt: converted.doubt.as_deref(),
+        outcome: if refused { "refused" } else { "written" },
+        summary: ConversionCounts {
+            written,
+            left_out: converted.faulty.len(),
+            declared: converted.declared.len(),
+            deleted: converted.deleted.len(),
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
         },
-        "files": files,
-        "leftOut": names(&mut converted.faulty.iter()),
-        "declared": names(&mut converted.declared.iter().map(|(key, _)| key)),
-        "deleted": names(&mut converted.deleted.iter()),
-        "diagnostics": converted.diagnostics.iter().map(DiagnosticDocument::from).collect::<Vec<_>>(),
-    });
+        files,
+        left_out: KeyNames(converted.faulty.iter().collect()),
+        declared: KeyNames(converted.declared.iter().map(|(key, _)| key).collect()),
+        deleted: KeyNames(converted.deleted.iter().collect()),
+        diagnostics: converted
+            .diagnostics
+            .iter()
+            .map(DiagnosticDocument::from)
+            .collect(),
+    };
     writeln!(out, "{}", serde_json::to_string_pretty(&document)?)
 }
 

@@ -1,10 +1,10 @@
 //! `roster lock`: shows who holds which lease, and breaks one.
 
-use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::none_called;
+use crate::document::LeaseDocument;
 use crate::store::HeldLease;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 /// Options of `roster lock`.
 #[derive(Debug, Args)]
@@ -31,9 +31,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         LockCommand::Show => {
             let store = session::reader(&config).await?;
             let leases = store.leases().await?;
-            if global.output == OutputFormat::Json {
-                let items: Vec<_> = leases.iter().map(json).collect();
-                anstream::println!("{}", json!({ "items": items }));
+            if list_output::write(global, leases.iter().map(document), &mut output::stdout())? {
                 return Ok(0);
             }
             if leases.is_empty() {
@@ -60,13 +58,13 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     Ok(0)
 }
 
-fn json(lease: &HeldLease) -> Value {
-    json!({
-        "scope": lease.scope,
-        "holder": lease.holder.name,
-        "host": lease.holder.host,
-        "pid": lease.holder.pid,
-        "acquiredAt": lease.acquired_at,
-        "expiresAt": lease.expires_at,
-    })
+fn document(lease: &HeldLease) -> LeaseDocument<'_> {
+    LeaseDocument {
+        scope: &lease.scope,
+        holder: &lease.holder.name,
+        host: &lease.holder.host,
+        pid: lease.holder.pid,
+        acquired_at: lease.acquired_at,
+        expires_at: lease.expires_at,
+    }
 }

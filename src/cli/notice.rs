@@ -1,12 +1,12 @@
 //! `roster notice test`: sends a test notice to the configured targets.
 
-use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::config::NoticeTarget;
 use crate::daemon::notice::{DeliveryError, Notice, NoticeSender};
 use crate::diagnostic::none_called;
+use crate::document::TestNoticeDocument;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 /// Options of `roster notice`.
 #[derive(Debug, Args)]
@@ -42,9 +42,10 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         let result = sender.send(&target, &notice, &delivery, now).await;
         results.push((target, result));
     }
-    if global.output == OutputFormat::Json {
-        anstream::println!("{}", document(&results));
-    } else {
+    let documents = results
+        .iter()
+        .map(|(target, result)| document(target, result));
+    if !list_output::write(global, documents, &mut output::stdout())? {
         print(&results);
     }
     // Every target is tried, so that one run shows all that is wrong.
@@ -87,15 +88,14 @@ fn print(results: &DeliveryResults) {
     }
 }
 
-fn document(results: &DeliveryResults) -> serde_json::Value {
-    let items = results.iter().map(|(target, result)| {
-        let error = result.as_ref().err();
-        json!({
-            "name": target.name,
-            "to": target.display_address(),
-            "sent": result.is_ok(),
-            "error": error.map(ToString::to_string),
-        })
-    });
-    json!({ "items": items.collect::<Vec<_>>() })
+fn document<'t>(
+    target: &'t NoticeTarget,
+    result: &Result<(), DeliveryError>,
+) -> TestNoticeDocument<'t> {
+    TestNoticeDocument {
+        name: &target.name,
+        to: target.display_address(),
+        sent: result.is_ok(),
+        error: result.as_ref().err().map(ToString::to_string),
+    }
 }

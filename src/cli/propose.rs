@@ -9,10 +9,13 @@ use super::{
 };
 use crate::config::{Config, Source};
 use crate::diagnostic::{Diagnostic, chain, plural};
+use crate::document::{
+    FORMAT_VERSION, OriginDocument, ProposalCounts, ProposalDocument, ProposedFileDocument,
+    ProposedValueDocument, UnwrittenValueDocument,
+};
 use crate::git::{self, FileChange};
 use crate::reconcile::{self, ManifestProposal, PassRequest, ProposalScope};
 use clap::Args;
-use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -248,32 +251,37 @@ fn print_proposal(
 }
 
 fn json(options: &Options, proposal: &ManifestProposal) -> io::Result<()> {
-    let proposed = proposal.proposed.iter();
-    let proposed = proposed.map(|one| json!({"subject": one.subject, "from": one.from}));
-    let unwritten = proposal.unwritten.iter().map(|lost| {
-        json!({
-            "subject": lost.subject,
-            "origin": {"path": lost.path, "line": lost.position.line, "column": lost.position.column},
-            "message": lost.why,
-        })
+    let proposed = proposal.proposed.iter().map(|item| ProposedValueDocument {
+        subject: &item.subject,
+        from: &item.from,
     });
-    let files = proposal.files.iter();
-    let files = files.map(|file| json!({"path": file.path, "new": file.before.is_none()}));
-    let document = json!({
-        "formatVersion": "1.0",
-        "source": options.source,
-        "digest": proposal.digest,
-        "summary": {
-            "proposed": proposal.proposed.len(),
-            "unwritten": proposal.unwritten.len(),
-            "needsAdd": proposal.needs_add,
-            "needsNew": proposal.needs_new,
+    let unwritten = proposal
+        .unwritten
+        .iter()
+        .map(|item| UnwrittenValueDocument {
+            subject: &item.subject,
+            origin: OriginDocument::new(&item.path, item.position),
+            message: &item.why,
+        });
+    let files = proposal.files.iter().map(|file| ProposedFileDocument {
+        path: &file.path,
+        new: file.before.is_none(),
+    });
+    let document = ProposalDocument {
+        format_version: FORMAT_VERSION,
+        source: &options.source,
+        digest: &proposal.digest,
+        summary: ProposalCounts {
+            proposed: proposal.proposed.len(),
+            unwritten: proposal.unwritten.len(),
+            needs_add: proposal.needs_add,
+            needs_new: proposal.needs_new,
         },
-        "proposed": proposed.collect::<Vec<_>>(),
-        "unwritten": unwritten.collect::<Vec<_>>(),
-        "files": files.collect::<Vec<_>>(),
-        "patch": patch(&proposal.root, &proposal.files),
-    });
+        proposed: proposed.collect(),
+        unwritten: unwritten.collect(),
+        files: files.collect(),
+        patch: patch(&proposal.root, &proposal.files),
+    };
     let mut out = output::stdout();
     writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
     out.flush()

@@ -4,12 +4,12 @@ use super::output::{self};
 use super::{CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, session};
 use crate::diagnostic::{Diagnostic, Severity, cap, plural};
 use crate::document::{
-    DiagnosticDocument, FORMAT_VERSION, OmittedDocument, ValidationCounts, ValidationDocument,
+    DiagnosticDocument, FORMAT_VERSION, OmittedDocument, TruncatedLine, ValidationCounts,
+    ValidationDocument,
 };
 use crate::plan::render::{RenderOptions as Render, github};
 use crate::reconcile::{self, Pass, SourceReading};
 use clap::Args;
-use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -92,8 +92,10 @@ fn print(
                 writeln!(out, "{}", serde_json::to_string(&line)?)?;
             }
             for more in &omitted {
-                let more = OmittedDocument::from(more);
-                writeln!(out, "{}", json!({ "truncated": more }))?;
+                let line = TruncatedLine {
+                    truncated: OmittedDocument::from(more),
+                };
+                writeln!(out, "{}", serde_json::to_string(&line)?)?;
             }
         }
         OutputFormat::Github => {

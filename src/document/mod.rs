@@ -7,14 +7,17 @@ mod act_request;
 mod apply;
 mod change;
 mod change_reading;
+mod command_output;
 mod daemon_status;
 mod diagnostic;
+mod feed_inspection;
 mod history;
 mod list;
 mod notice;
 mod origin;
 mod plan;
 mod plan_lines;
+mod proposal;
 mod remote_plan;
 mod render;
 mod resource;
@@ -33,11 +36,18 @@ pub use change::{
     AttributeDocument, ChangedLinkDocument, FieldChangeDocument, LinkAttributes, LinkDocument,
     MemberDocument, RedactedDocument, ValueDocument,
 };
+pub use command_output::{
+    DoneDocument, LeaseDocument, TestNoticeDocument, TruncatedLine, VerificationDocument,
+};
 pub use daemon_status::{
     ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldView, ReconcileReply, SourceView,
     SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
+pub use feed_inspection::{
+    InspectedCellDocument, InspectedListDocument, InspectedRowDocument, InspectionDocument,
+    PresetFitDocument, RivalPresetsDocument,
+};
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
@@ -47,6 +57,11 @@ pub use plan::{
     write, write_plan,
 };
 pub use plan_lines::write_lines;
+pub use proposal::{
+    ConversionCounts, ConversionDocument, HandoverCounts, HandoverDocument, KeyNames,
+    ProposalCounts, ProposalDocument, ProposedFileDocument, ProposedValueDocument,
+    UnwrittenValueDocument,
+};
 pub use remote_plan::{
     MAX_REVISION_LENGTH, RemotePlanDetail, RemotePlanFormat, RemotePlanReply, RemotePlanRequest,
     StoredPlanDocument, UploadContent,
