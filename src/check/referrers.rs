@@ -4,20 +4,21 @@
 
 use super::field_index::user;
 use super::planned_state::refers_to;
-use super::{PlannedState, ResourceView};
+use super::{PlannedState, ResourceEffect, ResourceView};
 use crate::kinds::{self, USER};
-use crate::model::{Key, KindId, SnapshotLookup, Value};
+use crate::model::{Key, KeyedList, KindId, SnapshotLookup, Value};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// The references before and after a plan.
 pub(super) struct ReferrerIndex<'a> {
-    stored: References<'a>,
+    stored: Arc<References<'a>>,
     /// The references of the resources that the plan creates or changes.
     planned: References<'a>,
     /// The users whose documents name an account.
-    declared_users: ReferenceList<'a>,
+    declared_users: Arc<ReferenceList<'a>>,
 }
 
 /// The references by kind and index of the reference field.
@@ -43,9 +44,18 @@ impl<'a> ReferrerIndex<'a> {
             || rayon::join(|| references(|kind| world.affected(kind)), users),
         );
         Self {
-            stored,
+            stored: Arc::new(stored),
             planned,
-            declared_users,
+            declared_users: Arc::new(declared_users),
+        }
+    }
+
+    /// The index of the same rows and documents without any effect.
+    fn without_effects(&self) -> Self {
+        Self {
+            stored: Arc::clone(&self.stored),
+            planned: References::new(),
+            declared_users: Arc::clone(&self.declared_users),
         }
     }
 
@@ -79,6 +89,15 @@ impl<'a> ReferrerIndex<'a> {
 }
 
 impl<'a> PlannedState<'a> {
+    /// The state before the effects, as another state with `nothing` for its effects. It shares the
+    /// index: without one, each error of a large plan would scan all rows again.
+    pub fn without_effects(&self, nothing: &'a KeyedList<ResourceEffect>) -> Self {
+        Self {
+            index: self.index.as_ref().map(ReferrerIndex::without_effects),
+            ..Self::new(self.stored, self.desired, nothing)
+        }
+    }
+
     /// The resources of a kind that would refer to `key` by a field, sorted.
     pub fn referrers(&self, kind: KindId, field: usize, key: &Key) -> Vec<&'a Key> {
         self.ask_referrers(kind, field, key);

@@ -10,7 +10,7 @@ use crate::check::PlannedState;
 use crate::diagnostic::{Code, codes};
 use crate::kinds;
 use crate::model::{FieldChange, Key};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy)]
 pub(super) struct HoldCause<'m> {
@@ -65,31 +65,64 @@ pub(super) fn resource_hold(
     })
 }
 
+/// The resources that depend on one account alone, for each of the accounts that a stage of the
+/// plan may hold.
+pub(super) struct AccountUnits(BTreeMap<Key, Vec<Key>>);
+
+impl AccountUnits {
+    /// Those of the accounts among `keys`. They are asked for together, because looking for what
+    /// refers to one account costs as much as building the index that answers for all of them.
+    pub fn of<'k>(
+        context: &PlanContext<'_>,
+        left: &PlanRemainder,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> Self {
+        let accounts: BTreeSet<&Key> = keys.filter(|key| key.kind == kinds::ACCOUNT).collect();
+        if accounts.is_empty() {
+            return Self(BTreeMap::new());
+        }
+        let world = PlannedState::indexed(context.stored, context.desired, &left.effects);
+        let units = accounts.into_iter().map(|account| {
+            (
+                account.clone(),
+                account_unit(context, left, &world, account),
+            )
+        });
+        Self(units.collect())
+    }
+
+    fn members(&self, account: &Key) -> &[Key] {
+        self.0.get(account).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Holds a resource. With an account go its organisations, its policies, and the users whose only
 /// account it is.
 pub(super) fn unit_holds(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
+    units: &AccountUnits,
     key: &Key,
     cause: HoldCause<'_>,
 ) -> Vec<Hold> {
     let mut holds: Vec<Hold> = resource_hold(context, left, key, cause)
         .into_iter()
         .collect();
-    if key.kind != kinds::ACCOUNT {
-        return holds;
-    }
-    for member in account_unit(context, left, key) {
+    for member in units.members(key) {
         let message = format!("{member} belongs to {key}, which is held ({})", cause.code);
         let cause = HoldCause::dependency(cause.root, &message);
-        holds.extend(resource_hold(context, left, &member, cause));
+        holds.extend(resource_hold(context, left, member, cause));
     }
     holds
 }
 
 /// The resources that depend on an account alone, without the account itself.
-fn account_unit(context: &PlanContext<'_>, left: &PlanRemainder, key: &Key) -> Vec<Key> {
-    let world = PlannedState::new(context.stored, context.desired, &left.effects);
+fn account_unit(
+    context: &PlanContext<'_>,
+    left: &PlanRemainder,
+    world: &PlannedState<'_>,
+    key: &Key,
+) -> Vec<Key> {
     let mut unit: Vec<Key> = Vec::new();
     for (referrer, field) in world.all_referrers(key) {
         // A user of two accounts can still work for the other one.

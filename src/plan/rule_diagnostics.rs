@@ -51,7 +51,7 @@ pub(super) fn rule_diagnostics(
         return findings;
     }
     let nothing = KeyedList::default();
-    let before = PlannedState::new(context.stored, context.desired, &nothing);
+    let before = world.without_effects(&nothing);
     // A warning that becomes an error is the doing of this plan.
     let stored = check::run(&before, &subjects);
     let stored = stored.iter().filter(|found| found.diagnostic.is_error());

@@ -11,7 +11,7 @@ use super::hold::Hold;
 use super::hold_ledger::RuleOutcome;
 use super::judge::{JudgedDrafts, RuleVerdict};
 use super::remainder::PlanRemainder;
-use super::resource_holds::{HoldCause, field_hold, resource_hold, unit_holds};
+use super::resource_holds::{AccountUnits, HoldCause, field_hold, resource_hold, unit_holds};
 use super::rule_diagnostics::{leaves_nobody, rule_diagnostics, signature};
 use super::types::StepReason;
 use super::{emptied_kinds, forbid, record_mates, rename, successors};
@@ -94,6 +94,10 @@ fn hold_faulty(
     mut left: PlanRemainder,
     verdict: &RuleVerdict,
 ) -> PlanRemainder {
+    let mates = record_mates::mates(context, &verdict.faulty);
+    let keys = verdict.faulty.keys();
+    let keys = keys.chain(mates.iter().map(|mate| &mate.key));
+    let units = AccountUnits::of(context, &left, keys);
     for (key, code) in &verdict.faulty {
         let message = format!("{key} has errors; it is held until they are fixed");
         let cause = HoldCause {
@@ -101,16 +105,16 @@ fn hold_faulty(
             root: *code,
             message: &message,
         };
-        let holds = unit_holds(context, &left, key, cause);
+        let holds = unit_holds(context, &left, &units, key, cause);
         left = left.decide(context, holds.into());
     }
-    for mate in record_mates::mates(context, &verdict.faulty) {
+    for mate in mates {
         let message = format!(
             "{} is in the same record as {}, which has errors; the whole record is held",
             mate.key, mate.faulty_key
         );
         let cause = HoldCause::dependency(mate.code, &message);
-        let holds = unit_holds(context, &left, &mate.key, cause);
+        let holds = unit_holds(context, &left, &units, &mate.key, cause);
         left = left.decide(context, holds.into());
     }
     left
@@ -134,9 +138,13 @@ fn hold_dependents(
         let wrong = findings
             .iter()
             .filter(|finding| finding.diagnostic.is_error() || is_new(finding));
+        let wrong: Vec<&RuleDiagnostic> = wrong.collect();
+        let subjects = wrong.iter().filter_map(|it| it.diagnostic.key.as_ref());
+        let subjects = subjects.filter(|key| left.effects.contains(key));
+        let units = AccountUnits::of(context, &left, subjects);
         // One by one, since a hold for one finding may already resolve the next.
-        for finding in wrong.collect::<Vec<_>>() {
-            let holds = dependent_holds(context, &left, finding, verdict);
+        for finding in wrong {
+            let holds = dependent_holds(context, &left, &units, finding, verdict);
             left = left.decide(context, holds.into());
         }
         // After the findings: a successor may only have been held in this round.
@@ -161,6 +169,7 @@ fn is_drift(left: &PlanRemainder, finding: &RuleDiagnostic) -> bool {
 fn dependent_holds(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
+    units: &AccountUnits,
     finding: &RuleDiagnostic,
     verdict: &RuleVerdict,
 ) -> Vec<Hold> {
@@ -199,7 +208,7 @@ fn dependent_holds(
         return hold.into_iter().collect();
     }
     if left.effects.contains(subject) && !left.ledger.is_blocked(subject) {
-        return unit_holds(context, left, subject, cause);
+        return unit_holds(context, left, units, subject, cause);
     }
     // The subject itself does not change, so what it involves is what breaks the rule.
     let mut named = BTreeSet::new();
