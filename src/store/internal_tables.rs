@@ -389,6 +389,19 @@ pub(super) const ACTS: &[InternalTable] = &[InternalTable {
     keys: "PRIMARY KEY (actor, idem)",
 }];
 
+/// Links between users and accounts that another program made, until the next apply has given them
+/// login names.
+pub(super) const UNNAMED_LINKS: &str = "unnamed_links";
+
+pub(super) const LOGINS: &[InternalTable] = &[InternalTable {
+    name: UNNAMED_LINKS,
+    columns: &[
+        ("user_id", SqlType::Id, "NOT NULL"),
+        ("account_id", SqlType::Id, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (user_id, account_id)",
+}];
+
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     // Other sources' claims on one resource are looked up in every pass; the primary key starts

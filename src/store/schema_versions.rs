@@ -33,6 +33,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::FEEDS),
     own_tables(internal_tables::HOLDS),
     own_tables(internal_tables::ACTS),
+    own_tables(internal_tables::LOGINS),
 ];
 
 /// The version of this release.
@@ -88,13 +89,12 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
     }
     // New tables get all their triggers and indexes; an old table has its own and needs only the
     // indexes on new columns.
-    let of_new_table = |table: &String| created.contains(table);
-    let marks = triggers::all(dialect).into_iter();
-    statements.extend(
-        marks
-            .filter(|trigger| of_new_table(&trigger.table))
-            .map(|trigger| trigger.create),
-    );
+    let of_new_table = |table: &str| created.iter().any(|new| new == table);
+    let triggers = triggers::all(dialect).into_iter();
+    let triggers = triggers
+        .filter(|trigger| of_new_table(&trigger.table) || trigger.needs.is_some_and(&of_new_table));
+    statements.extend(triggers::functions(dialect));
+    statements.extend(triggers.map(|trigger| trigger.create));
     let indexes = schema::indexes().into_iter().filter(|index| {
         of_new_table(&index.table)
             || added

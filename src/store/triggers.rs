@@ -1,13 +1,21 @@
 //! The triggers that mark foreign writes. A write by another program gives the row a random
 //! negative version, so that the row no longer matches what any claim has seen. Roster's own writes
-//! are recognised by their new version or, for links, by the transaction's guard.
+//! are recognised by their new version or, for links, by the transaction's guard. Links to accounts
+//! that another program makes are also noted, so that the next apply gives them login names.
 
 use super::dialect::SqlDialect;
+use super::internal_tables::UNNAMED_LINKS;
 use super::tables::{self, KindTable, LinkTable};
+use crate::kinds::USER;
+
+/// The condition of PostgreSQL's triggers: another program is writing.
+const NOT_WRITING: &str = "WHEN (current_setting('roster.writing', true) IS DISTINCT FROM 'on')";
 
 pub(super) struct SqlTrigger {
     pub(super) name: String,
     pub(super) table: String,
+    /// The table that it needs, if that was added later than its own.
+    pub(super) needs: Option<&'static str>,
     /// The statement that makes it.
     pub(super) create: String,
 }
@@ -15,7 +23,8 @@ pub(super) struct SqlTrigger {
 /// All triggers, for the tables of all kinds.
 pub(super) fn all(dialect: &SqlDialect) -> Vec<SqlTrigger> {
     let kinds = tables::ALL.iter();
-    kinds.flat_map(|table| of_kind(dialect, table)).collect()
+    let marks = kinds.flat_map(|table| of_kind(dialect, table));
+    marks.chain(unnamed_links(dialect)).collect()
 }
 
 /// The functions that PostgreSQL's triggers call.
@@ -28,12 +37,12 @@ pub(super) fn functions(dialect: &SqlDialect) -> Vec<String> {
     let touch = format!("UPDATE %I.%I SET version = {version} WHERE external_id");
     vec![
         format!(
-            "CREATE FUNCTION roster_foreign_write() RETURNS trigger LANGUAGE plpgsql AS $$
+            "CREATE OR REPLACE FUNCTION roster_foreign_write() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN NEW.version := {version}; RETURN NEW; END $$"
         ),
         // An update may move a link from one owner to another, so both owners are marked.
         format!(
-            "CREATE FUNCTION roster_foreign_link() RETURNS trigger LANGUAGE plpgsql AS $$
+            "CREATE OR REPLACE FUNCTION roster_foreign_link() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP <> 'INSERT' THEN
     EXECUTE format('{touch} = ($1).%I', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]) USING OLD;
@@ -46,9 +55,19 @@ END $$"
         ),
         // TRUNCATE passes no rows, so every owner is marked.
         format!(
-            "CREATE FUNCTION roster_foreign_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
+            "CREATE OR REPLACE FUNCTION roster_foreign_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format('UPDATE %I.%I SET version = {version}', TG_TABLE_SCHEMA, TG_ARGV[0]);
+  RETURN NULL;
+END $$"
+        ),
+        // With the rights of its owner: the role of a shop need not know this table.
+        format!(
+            "CREATE OR REPLACE FUNCTION roster_unnamed_link() RETURNS trigger LANGUAGE plpgsql \
+             SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('INSERT INTO %I.{UNNAMED_LINKS} (user_id, account_id) VALUES (($1).%I, ($1).%I) \
+ON CONFLICT DO NOTHING', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]) USING NEW;
   RETURN NULL;
 END $$"
         ),
@@ -62,6 +81,7 @@ impl SqlTrigger {
         Self {
             create: format!("CREATE TRIGGER {name} {rest}"),
             table: table.to_owned(),
+            needs: None,
             name,
         }
     }
@@ -88,6 +108,39 @@ fn of_kind(dialect: &SqlDialect, table: &KindTable) -> Vec<SqlTrigger> {
     let mut all = vec![sqlite_row(dialect, table)];
     all.extend(links.flat_map(|link| sqlite_links(dialect, table, link)));
     all
+}
+
+/// Notes the links between users and accounts that other programs make.
+fn unnamed_links(dialect: &SqlDialect) -> Vec<SqlTrigger> {
+    let link = tables::for_kind(USER).link_named("accounts");
+    let (name, owner, member) = (&link.name, &link.owner, &link.member);
+    let columns = format!("{owner}, {member}");
+    let triggers = if dialect.is_postgres() {
+        let rest = format!(
+            "AFTER INSERT OR UPDATE OF {columns} ON {name} FOR EACH ROW {NOT_WRITING} \
+             EXECUTE FUNCTION roster_unnamed_link('{owner}', '{member}')"
+        );
+        vec![SqlTrigger::new(name, "unnamed", &rest)]
+    } else {
+        let events = [
+            ("unnamed", "INSERT".to_owned()),
+            ("renamed", format!("UPDATE OF {columns}")),
+        ];
+        let triggers = events.into_iter().map(|(suffix, event)| {
+            let rest = format!(
+                "AFTER {event} ON {name} WHEN NOT EXISTS (SELECT 1 FROM writing) BEGIN \
+                 INSERT OR IGNORE INTO {UNNAMED_LINKS} (user_id, account_id) \
+                 VALUES (new.{owner}, new.{member}); END"
+            );
+            SqlTrigger::new(name, suffix, &rest)
+        });
+        triggers.collect()
+    };
+    let needs = Some(UNNAMED_LINKS);
+    let triggers = triggers.into_iter();
+    triggers
+        .map(|trigger| SqlTrigger { needs, ..trigger })
+        .collect()
 }
 
 fn sqlite_row(dialect: &SqlDialect, table: &KindTable) -> SqlTrigger {
@@ -133,14 +186,13 @@ fn postgres_row(table: &KindTable) -> SqlTrigger {
 
 fn postgres_links(table: &KindTable, link: &LinkTable) -> Vec<SqlTrigger> {
     let (name, owner, kind) = (&link.name, &link.owner, table.kind.table);
-    let foreign = "WHEN (current_setting('roster.writing', true) IS DISTINCT FROM 'on')";
     let changed = format!(
         "AFTER INSERT OR UPDATE OR DELETE ON {name} \
-         FOR EACH ROW {foreign} EXECUTE FUNCTION roster_foreign_link('{kind}', '{owner}')"
+         FOR EACH ROW {NOT_WRITING} EXECUTE FUNCTION roster_foreign_link('{kind}', '{owner}')"
     );
     let truncated = format!(
         "AFTER TRUNCATE ON {name} \
-         FOR EACH STATEMENT {foreign} EXECUTE FUNCTION roster_foreign_truncate('{kind}')"
+         FOR EACH STATEMENT {NOT_WRITING} EXECUTE FUNCTION roster_foreign_truncate('{kind}')"
     );
     vec![
         SqlTrigger::new(name, "changed", &changed),

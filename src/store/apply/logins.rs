@@ -4,11 +4,13 @@
 
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
+use super::super::internal_tables::UNNAMED_LINKS;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, LinkTable};
 use super::links::{LinkDelta, change_of, delete_pairs};
 use super::settings::LoginNameScope;
 use super::{ApplyTransaction, ids};
+use crate::diagnostic::Origin;
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{CompactText, Key, Value};
 use crate::plan::StepVerb;
@@ -22,12 +24,14 @@ impl ApplyTransaction<'_> {
     pub(super) async fn give_logins(&mut self) -> Result<u64, StoreError> {
         let numbered = self.register_numbers().await?;
         self.delete_login_names(&numbered).await?;
+        let unnamed = self.take_unnamed_links().await?;
         // Numbers are registered even when people log in by e-mail: switching the mode later must
         // not hand out a number that was used before.
         if self.settings.names == LoginNameScope::None {
             return Ok(0);
         }
-        let pairs = self.nameless(&numbered).await?;
+        let mut pairs = self.nameless(&numbered).await?;
+        pairs.extend(unnamed);
         self.assign_login_names(pairs).await
     }
 
@@ -119,15 +123,41 @@ impl ApplyTransaction<'_> {
              WHERE n.name IS NULL AND a.customer_number IS NOT NULL",
             table.name
         );
-        let found = self
-            .tx
-            .fetch(&sql, &[], &[SqlType::Id, SqlType::Id, SqlType::Id])
-            .await?;
+        self.fetch_nameless(&sql).await
+    }
+
+    /// Reads links, each with the customer number of its account.
+    async fn fetch_nameless(
+        &mut self,
+        sql: &str,
+    ) -> Result<Vec<(UserAccountPair, CompactText)>, StoreError> {
+        let types = [SqlType::Id, SqlType::Id, SqlType::Id];
+        let found = self.tx.fetch(sql, &[], &types).await?;
         let pairs = found.into_iter().map(|mut cells| {
             let pair = (cells[0].take_text(), cells[1].take_text());
             (pair, cells[2].take_text())
         });
         Ok(pairs.collect())
+    }
+
+    /// Takes the links without a name that other programs have made since the last apply.
+    async fn take_unnamed_links(
+        &mut self,
+    ) -> Result<Vec<(UserAccountPair, CompactText)>, StoreError> {
+        let table = tables::for_kind(USER).link_named("accounts");
+        let sql = format!(
+            "SELECT l.user_id, l.account_id, a.customer_number FROM {UNNAMED_LINKS} AS u \
+             JOIN {} AS l ON l.user_id = u.user_id AND l.account_id = u.account_id \
+             JOIN accounts AS a ON a.external_id = l.account_id \
+             LEFT JOIN user_logins AS n ON n.user_id = l.user_id AND n.account_id = l.account_id \
+             WHERE n.name IS NULL AND a.customer_number IS NOT NULL",
+            table.name
+        );
+        let pairs = self.fetch_nameless(&sql).await?;
+        // An account without a number has its links named when it gets one.
+        let sql = format!("DELETE FROM {UNNAMED_LINKS}");
+        self.tx.run(&sql, &[]).await?;
+        Ok(pairs)
     }
 
     fn new_pairs(&self, table: &LinkTable) -> Vec<UserAccountPair> {
@@ -193,13 +223,22 @@ impl ApplyTransaction<'_> {
             .collect())
     }
 
-    /// Gives each link the next free suffix of its customer number.
+    /// Gives each link the next free suffix of its customer number: in the order in which the
+    /// users are declared, after users whom the plan does not change.
     async fn assign_login_names(
         &mut self,
         mut pairs: Vec<(UserAccountPair, CompactText)>,
     ) -> Result<u64, StoreError> {
-        // Sorted, so the same plan gives the same names on every replica and in every test.
-        pairs.sort();
+        let origins = self.of_kind(USER, |verb| verb != StepVerb::Delete);
+        let origins: HashMap<&CompactText, &Origin> = origins
+            .filter_map(|step| Some((&step.key.id, step.origin.as_ref()?)))
+            .collect();
+        // People number their colleagues from the top. The ids decide what is left, so that the
+        // same plan gives the same names on every replica.
+        pairs.sort_by_cached_key(|(pair, _)| {
+            let origin = origins.get(&pair.0);
+            (origin.map(|origin| (&origin.path, origin.at)), pair.clone())
+        });
         pairs.dedup();
         let mut next = self.counters(&pairs).await?;
         let rows: Vec<SqlRow> = pairs
