@@ -31,6 +31,7 @@ mod tests;
 
 pub use context::CheckContext;
 pub use planned_state::{EffectOutcome, PlannedState, ResourceEffect, ResourceView};
+pub use policies::{ApproverState, NOBODY_CAN_ACT_HELP, nobody_can_act};
 pub use rule_diagnostic::RuleDiagnostic;
 pub use subjects::{CheckSubjects, subjects};
 pub use typing::{

@@ -15,6 +15,7 @@ mod notice;
 mod origin;
 mod plan;
 mod plan_lines;
+mod policy_check;
 mod remote_plan;
 mod render;
 mod resource;
@@ -22,6 +23,7 @@ mod saved_plan;
 mod source_state;
 mod step;
 mod upload_files;
+mod visible;
 mod word;
 
 pub use act_request::{
@@ -47,6 +49,7 @@ pub use plan::{
     write, write_plan,
 };
 pub use plan_lines::write_lines;
+pub use policy_check::{AppliedPolicyDocument, PolicyCheckReply, PolicyCheckRequest};
 pub use remote_plan::{
     MAX_REVISION_LENGTH, RemotePlanDetail, RemotePlanFormat, RemotePlanReply, RemotePlanRequest,
     StoredPlanDocument, UploadContent,
@@ -65,6 +68,7 @@ pub use step::{
     ClaimDocument, HoldDocument, KeyDocument, RememberedStepDocument, StepDocument,
     UndeclaredDocument,
 };
+pub use visible::VisibleDocument;
 
 use serde::{Deserialize, Deserializer};
 

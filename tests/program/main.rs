@@ -12,9 +12,11 @@ mod feeds;
 mod feeds_written;
 mod git;
 mod into_git;
+mod policies;
 mod secrets;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
 mod unchanged_files;
+mod visible;
 mod wipes;
