@@ -65,8 +65,8 @@ pub use source_state::{
     MissingResources, PassOutcome, RevisionMark, SourceState,
 };
 pub use step::{
-    ClaimDocument, HoldDocument, KeyDocument, RememberedStepDocument, StepDocument,
-    UndeclaredDocument,
+    ClaimDocument, ConsequenceDocument, HoldDocument, KeyDocument, RememberedStepDocument,
+    StepDocument, UndeclaredDocument,
 };
 pub use visible::VisibleDocument;
 

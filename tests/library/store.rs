@@ -121,6 +121,7 @@ impl Draft {
                 declared: Arc::new(declared),
                 derived: Box::new([]),
             },
+            consequences: Box::default(),
             key,
         });
         self
@@ -161,6 +162,7 @@ impl Draft {
             origin: Some(origin()),
             claim: (!gone).then(|| claim(&row.key, &said)),
             body: StepBody::Changes(changes),
+            consequences: Box::default(),
         });
         self
     }

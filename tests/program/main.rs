@@ -1,6 +1,7 @@
 //! The program as its users meet it: commands, manifests, exports, databases and repositories, each run by the
 //! built binary on both engines.
 
+mod account_deletion;
 mod acts;
 mod adversarial;
 mod commands;
