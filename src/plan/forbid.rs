@@ -188,8 +188,8 @@ pub(super) fn hold_forbidden_removals(
         }
     }
     RuleOutcome {
-        covered,
         approved,
+        covered,
         ..holds.into()
     }
 }
