@@ -115,7 +115,7 @@ pub(super) fn backfill(
 ) {
     let world = scene.world;
     for effect in world.effects {
-        if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, EffectOutcome::Delete) {
+        if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, EffectOutcome::Delete(_)) {
             continue;
         }
         // A field may become required in several ways: `required: true`, losing its default,

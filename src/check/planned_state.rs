@@ -27,7 +27,37 @@ pub enum EffectOutcome {
     },
     /// The row changes. Sorted by field, with whole lists; when empty, only the claim changes.
     Change(Vec<FieldChange>),
-    Delete,
+    /// With what goes or changes because of it, by key. Each has an effect of its own too.
+    Delete(Box<[Consequence]>),
+}
+
+/// What the deletion of a resource does to another one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Consequence {
+    pub key: Key,
+    /// The changes, sorted by field; `None` if it is deleted.
+    pub changes: Option<Vec<FieldChange>>,
+    /// Whether the plan does nothing else to it.
+    pub alone: bool,
+}
+
+impl Consequence {
+    /// Whether it sets the resource inactive.
+    pub fn deactivates(&self) -> bool {
+        let status = kinds::own_field(kinds::get(self.key.kind).status_index());
+        let changes = self.changes.iter().flatten();
+        changes.into_iter().any(|change| change.field == status)
+    }
+}
+
+impl ResourceEffect {
+    /// What goes or changes because of it.
+    pub fn consequences(&self) -> &[Consequence] {
+        match &self.outcome {
+            EffectOutcome::Delete(consequences) => consequences,
+            EffectOutcome::Create { .. } | EffectOutcome::Change(_) => &[],
+        }
+    }
 }
 
 impl HasKey for ResourceEffect {
@@ -100,7 +130,7 @@ impl<'a> PlannedState<'a> {
         let row = self.stored.rows.get(key);
         let effect = self.effects.get(key);
         match (row, effect) {
-            (_, Some(effect)) if matches!(effect.outcome, EffectOutcome::Delete) => None,
+            (_, Some(effect)) if matches!(effect.outcome, EffectOutcome::Delete(_)) => None,
             (None, None) => None,
             (Some(row), None) => Some(ResourceView {
                 key: &row.key,
@@ -150,7 +180,7 @@ impl<'a> PlannedState<'a> {
     pub(super) fn affected(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
         let effects = self.effects.iter().filter(move |it| it.key.kind == kind);
         effects.filter_map(|effect| match effect.outcome {
-            EffectOutcome::Delete => None,
+            EffectOutcome::Delete(_) => None,
             EffectOutcome::Create { .. } | EffectOutcome::Change(_) => Some(ResourceView {
                 key: &effect.key,
                 row: self.stored.rows.get(&effect.key),
@@ -310,7 +340,7 @@ impl<'a> ResourceView<'a> {
         match self.outcome {
             Some(EffectOutcome::Create { derived, .. }) => derived,
             Some(EffectOutcome::Change(changes)) => changes,
-            Some(EffectOutcome::Delete) | None => &[],
+            Some(EffectOutcome::Delete(_)) | None => &[],
         }
     }
 
@@ -335,7 +365,7 @@ impl<'a> ResourceView<'a> {
                 Some(change) => change.after.as_ref(),
                 None => self.row?.value(field),
             },
-            Some(EffectOutcome::Delete) | None => self.row?.value(field),
+            Some(EffectOutcome::Delete(_)) | None => self.row?.value(field),
         }
     }
 
@@ -377,7 +407,7 @@ impl<'a> ResourceView<'a> {
                 overlay(&mut values, derived);
             }
             Some(EffectOutcome::Change(changes)) => overlay(&mut values, changes),
-            Some(EffectOutcome::Delete) | None => {}
+            Some(EffectOutcome::Delete(_)) | None => {}
         }
         values.into_iter().collect()
     }

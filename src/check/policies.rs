@@ -1,12 +1,14 @@
 //! Rules on approval policies: whom they review, and who approves.
 //!
-//! The errors are about active policies only, because an inactive one blocks no order.
+//! The errors are about active policies only, because an inactive one blocks no order. Whether an
+//! approver can act depends on runtime facts too: [`ApproverState`] decides that for plans, the
+//! command line and the daemon alike.
 
 use super::field_index::policy;
 use super::field_index::user;
 use super::{CheckContext, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics, unread};
 use crate::diagnostic::{Severity, codes};
-use crate::kinds::{ACCOUNT, USER};
+use crate::kinds::{self, ACCOUNT, SETTINGS, USER};
 use crate::model::{CompactText, Key};
 
 fn key(id: &CompactText) -> Key {
@@ -93,6 +95,114 @@ pub(super) fn approvers(
         out.push(involved.fold(found.severity(severity), |found, user| {
             found.involving_field(world, &user, user::STATUS)
         }));
+    } else if account_usable(world, view) {
+        warn_if_nobody_can_act(world, view, out);
+    }
+}
+
+/// What decides whether an approver can act on the purchases of an account.
+#[derive(Clone, Copy, Debug)]
+pub struct ApproverState<'a> {
+    /// Whether the approver belongs to the account.
+    pub belongs: bool,
+    pub active: bool,
+    pub blocked: bool,
+    /// The runtime fact `access`; another program may leave it empty.
+    pub access: Option<&'a str>,
+}
+
+impl ApproverState<'_> {
+    /// Why the approver cannot act, as in `eva is blocked`; `None` if nothing is in the way.
+    pub fn obstacle(&self) -> Option<String> {
+        if !self.belongs {
+            return Some("does not belong to the account".to_owned());
+        }
+        if !self.active {
+            return Some("is inactive".to_owned());
+        }
+        if self.blocked {
+            return Some("is blocked".to_owned());
+        }
+        match self.access.unwrap_or(INITIAL_ACCESS) {
+            "enabled" => None,
+            access => Some(format!("cannot log in ({access})")),
+        }
+    }
+}
+
+const INITIAL_ACCESS: &str = "unregistered";
+
+/// What to do about a policy that nobody can act on.
+pub const NOBODY_CAN_ACT_HELP: &str = "Let one of them log in, or name another approver";
+
+/// The message about a policy none of whose approvers can act, each with why not.
+pub fn nobody_can_act(policy: &str, unable: &[(String, String)]) -> String {
+    let unable = unable.iter().map(|(id, why)| format!("{id} {why}"));
+    let unable: Vec<String> = unable.collect();
+    format!(
+        "no approver of Policy/{policy} can act: {}",
+        unable.join(", ")
+    )
+}
+
+/// Warns if orders would wait until somebody lets an approver log in. It is no error, because no
+/// source decides about that.
+fn warn_if_nobody_can_act(
+    world: &PlannedState<'_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    let mut unable = Vec::new();
+    for id in view.targets(policy::APPROVERS) {
+        let Some(user) = world.after(&key(id)) else {
+            // A missing approver is reported as a reference.
+            return;
+        };
+        let account = view.text(policy::ACCOUNT).unwrap_or_default();
+        let initial = user.is_created().then(|| initial_access(world));
+        let state = ApproverState {
+            belongs: user.links_to(user::ACCOUNTS, account),
+            active: user.is_live(),
+            blocked: user.fact("blocked").is_some(),
+            access: initial.as_deref().or_else(|| user.fact("access")),
+        };
+        match state.obstacle() {
+            Some(why) => unable.push((id.to_string(), why)),
+            None => return,
+        }
+    }
+    let (code, message) = (
+        codes::POLICY_APPROVERS,
+        nobody_can_act(&view.key.id, &unable),
+    );
+    let found = RuleDiagnostic::at_own_field(world, code, view.key, policy::APPROVERS, message)
+        .severity(Severity::Warning)
+        .help(NOBODY_CAN_ACT_HELP);
+    out.push(found.at_run_time());
+}
+
+/// Whether anybody can buy for the account of a policy.
+fn account_usable(world: &PlannedState<'_>, view: ResourceView<'_>) -> bool {
+    let Some(account) = view.text(policy::ACCOUNT) else {
+        return false;
+    };
+    let account = world.after(&Key::new(ACCOUNT, account));
+    account.is_some_and(|account| {
+        let approved = if account.is_created() {
+            !world.is_setting_true("accountApproval")
+        } else {
+            account.fact("approval").is_none_or(|it| it == "approved")
+        };
+        account.is_live() && approved && account.fact("blocked").is_none()
+    })
+}
+
+/// The access of a user whom this plan creates.
+fn initial_access(world: &PlannedState<'_>) -> CompactText {
+    let kind = kinds::get(SETTINGS);
+    match kind.index("initialAccess") {
+        Some(_) => world.setting_text("initialAccess"),
+        None => CompactText::new(INITIAL_ACCESS),
     }
 }
 

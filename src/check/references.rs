@@ -203,7 +203,7 @@ pub(super) fn removals(
 ) {
     for effect in scene.world.effects {
         let found = match effect.outcome {
-            EffectOutcome::Delete => deleted(scene.world, &effect.key),
+            EffectOutcome::Delete(_) => deleted(scene.world, &effect.key),
             EffectOutcome::Change(_) if deactivates(scene.world, effect) => {
                 deactivated(scene.world, &effect.key)
             }
@@ -274,7 +274,7 @@ fn deleted(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
     let found = if own {
         let message = format!("{key} is deleted, but other documents refer to it: {who}");
         RuleDiagnostic::at_own_field(world, codes::REFERENCE_INACTIVE, key, status, message)
-            .help("Remove the references from those documents, or do not delete it")
+            .help("Remove those documents or the references in them, or do not delete it")
     } else {
         let message = format!("{key} is deleted, but others refer to it: {who}");
         RuleDiagnostic::at_own_field(world, codes::IN_USE, key, status, message).help(

@@ -24,6 +24,8 @@ pub struct RuleDiagnostic {
     pub unread: Option<String>,
     /// The setting that makes this a fault.
     pub setting: Option<&'static str>,
+    /// Whether runtime facts cause it. Then no hold of this plan brought it about.
+    pub at_run_time: bool,
 }
 
 impl RuleDiagnostic {
@@ -44,6 +46,7 @@ impl RuleDiagnostic {
             involves: Vec::new(),
             unread: None,
             setting: None,
+            at_run_time: false,
         }
     }
 
@@ -88,6 +91,13 @@ impl RuleDiagnostic {
         // A setting with a typo falls back to its stored value or default. That would turn one
         // mistake into an error at every account.
         self.unless_unread(unread::faulty(world, &settings, field))
+    }
+
+    /// Notes that runtime facts cause it.
+    #[must_use]
+    pub(super) fn at_run_time(mut self) -> Self {
+        self.at_run_time = true;
+        self
     }
 
     /// Narrows the diagnostic to one member of a list.

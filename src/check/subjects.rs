@@ -91,7 +91,7 @@ fn changes(effect: &ResourceEffect, field: usize) -> bool {
             let field = kinds::own_field(field);
             changes.iter().any(|change| change.field == field)
         }
-        EffectOutcome::Create { .. } | EffectOutcome::Delete => false,
+        EffectOutcome::Create { .. } | EffectOutcome::Delete(_) => false,
     }
 }
 
@@ -100,7 +100,7 @@ fn seen_by_referrers(world: &PlannedState<'_>, effect: &ResourceEffect) -> bool 
     let kind = kinds::get(effect.key.kind);
     let seen = SEEN_BY_REFERRERS.iter();
     match effect.outcome {
-        EffectOutcome::Delete => world.stored.rows.contains(&effect.key),
+        EffectOutcome::Delete(_) => world.stored.rows.contains(&effect.key),
         // Whatever refers to a new resource is new or changed itself, and so a subject already.
         EffectOutcome::Create { .. } => false,
         EffectOutcome::Change(_) => {
@@ -164,7 +164,7 @@ fn affected_by_settings(world: &PlannedState<'_>, effect: &ResourceEffect) -> BT
 /// it changes.
 fn resources_stating_field(world: &PlannedState<'_>, effect: &ResourceEffect) -> Vec<Key> {
     let matters = match effect.outcome {
-        EffectOutcome::Delete => true,
+        EffectOutcome::Delete(_) => true,
         EffectOutcome::Create { .. } => false,
         EffectOutcome::Change(_) => changes(effect, custom_field::STATUS),
     };

@@ -385,6 +385,7 @@ impl CustomValueError {
             involves: definition,
             unread: None,
             setting: None,
+            at_run_time: false,
         }
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn without_account(
     out: &mut RuleDiagnostics,
 ) {
     let has = view.targets(user::ACCOUNTS).next().is_some();
+    // An inactive user may outlive the last account.
     if has
+        || !view.is_live() && !view.is_created()
         || is_reported(scene.world, view, user::ACCOUNTS)
         || scene.is_optional(view.key, user::ACCOUNTS)
     {

@@ -5,7 +5,7 @@ use super::remote::RemoteOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
 use crate::document::{ResourceActReply, ResourceActRequest};
-use crate::http::problem::ProblemDetails;
+use crate::http::problem::{HttpProblem, ProblemDetails};
 use crate::kinds;
 use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
@@ -166,19 +166,27 @@ async fn perform_here(
     let store = session::writer(&config).await?;
     match checked.perform(&store, &actor, None).await {
         Ok(reply) => Ok(reply),
-        Err(ActError::Refused(refused)) => {
-            let problem = checked.refusal(&refused);
-            print_problem(global, &problem.to_details(None))?;
-            let (code, detail) = (problem.kind.code, problem.detail);
-            Err(CommandFailure::error(format!("{detail} ({code})")))
-        }
+        Err(ActError::Refused(refused)) => Err(refuse(global, checked.refusal(&refused))?),
         Err(ActError::Store(error)) => Err(error.into()),
         Err(ActError::Unknown(error)) => Err(error.into()),
     }
 }
 
+/// The failure that a refusal is here, after printing the problem for programs.
+pub fn refuse(
+    global: &GlobalOptions,
+    problem: HttpProblem,
+) -> Result<CommandFailure, CommandFailure> {
+    print_problem(global, &problem.to_details(None))?;
+    let (code, detail) = (problem.kind.code, problem.detail);
+    Ok(CommandFailure::error(format!("{detail} ({code})")))
+}
+
 /// Prints the problem for programs; people read it in the error message.
-fn print_problem(global: &GlobalOptions, problem: &ProblemDetails) -> Result<(), CommandFailure> {
+pub fn print_problem(
+    global: &GlobalOptions,
+    problem: &ProblemDetails,
+) -> Result<(), CommandFailure> {
     let mut out = output::stdout();
     list_output::write_one(global, problem, &mut out)?;
     out.flush()?;

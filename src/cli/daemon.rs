@@ -5,8 +5,8 @@ use super::remote::{DaemonClient, RemoteOptions, encode_segment};
 use super::{CommandFailure, CommandResult, GlobalOptions, failure, list_output, output};
 use crate::diagnostic::{Severity, plural, visible};
 use crate::document::{
-    ActReason, ClosedWindow, DaemonStatus, DoneDocument, FeedState, PassOutcome, ReconcileReply,
-    ReconcileRequest, SourceState, SourceView, WorkerActivity,
+    ActReason, ClosedWindow, DaemonStatus, DiagnosticState, DoneDocument, FeedState, PassOutcome,
+    ReconcileReply, ReconcileRequest, SourceState, SourceView, WorkerActivity,
 };
 use crate::http::HealthReply;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -107,6 +107,8 @@ fn print_status(status: &DaemonStatus, out: &mut dyn Write) -> io::Result<()> {
     }
     let mut sources = status.sources.iter();
     sources.try_for_each(|source| print_source(source, out))?;
+    let mut diagnostics = status.diagnostics.iter();
+    diagnostics.try_for_each(|found| print_diagnostic(found, out))?;
     if status.notices > 0 {
         let why = status.notice_error.as_deref().unwrap_or("no attempt yet");
         let unsent = plural(status.notices, "unsent notice");
@@ -178,16 +180,21 @@ fn print_source(source: &SourceView, out: &mut dyn Write) -> io::Result<()> {
     }
     let diagnostics = state.findings.iter();
     for found in diagnostics.filter(|found| found.severity != Severity::Note.word()) {
-        writeln!(
-            out,
-            "  {}[{}]  {}  {}",
-            visible(&found.severity),
-            visible(&found.code),
-            visible(found.place.as_deref().unwrap_or("-")),
-            visible(&found.message)
-        )?;
+        out.write_all(b"  ")?;
+        print_diagnostic(found, out)?;
     }
     Ok(())
+}
+
+fn print_diagnostic(found: &DiagnosticState, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}[{}]  {}  {}",
+        visible(&found.severity),
+        visible(&found.code),
+        visible(found.place.as_deref().unwrap_or("-")),
+        visible(&found.message)
+    )
 }
 
 fn moment(at: DateTime<Utc>) -> String {

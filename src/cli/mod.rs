@@ -33,6 +33,7 @@ mod output;
 mod patch;
 mod plan;
 mod plan_remote;
+mod policy;
 mod print;
 mod progress;
 mod propose;
@@ -44,6 +45,7 @@ mod show;
 mod source;
 mod token;
 mod validate;
+mod visible;
 mod why;
 
 pub use failure::CommandFailure;
@@ -95,6 +97,8 @@ pub enum CliCommand {
     Show(show::Options),
     /// Print a stored resource, or all of a kind.
     Get(get::Options),
+    /// List what a user sees: users, organisations and accounts.
+    Visible(visible::Options),
     /// Export the database as manifests, one folder per account, or in the format of a preset.
     Export(export::Options),
     /// Print the runs or the changes of one resource, or verify the history.
@@ -115,6 +119,8 @@ pub enum CliCommand {
     Unblock(acts::BlockOptions),
     /// Change who can log in.
     User(acts::UserOptions),
+    /// Check which buying policies review a purchase.
+    Policy(policy::Options),
     /// Rename or forget a source that is no longer configured.
     Source(source::Options),
     /// Hand over claims from one source to another that declares the same resources.
@@ -196,6 +202,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Feed(options) => feed::run(global, &options),
             CliCommand::Show(options) => show::run(global, &options),
             CliCommand::Get(options) => get::run(global, &options).await,
+            CliCommand::Visible(options) => visible::run(global, &options).await,
             CliCommand::Export(options) => export::run(global, &options).await,
             CliCommand::History(options) => history::run(global, &options).await,
             CliCommand::Why(options) => why::run(global, &options).await,
@@ -206,6 +213,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,
             CliCommand::Unblock(options) => acts::block(global, &act::UNBLOCK, &options).await,
             CliCommand::User(options) => acts::user(global, &options).await,
+            CliCommand::Policy(options) => policy::run(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,
             CliCommand::Propose(options) => propose::run(global, &options),

@@ -143,6 +143,14 @@ impl DaemonClient {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// Gets a document. A refusal of the daemon is not a failure: the caller shows it.
+    pub async fn try_get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Result<T, ProblemDetails>, CommandFailure> {
+        self.request(Method::GET, path, None::<&()>).await
+    }
+
     /// Posts a body. A refusal of the daemon is not a failure: the caller shows it.
     pub async fn try_post<T: DeserializeOwned>(
         &self,

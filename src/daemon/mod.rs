@@ -23,7 +23,7 @@ mod pass_decision;
 mod pass_progress;
 mod pass_readiness;
 mod pass_turns;
-mod path_segment;
+pub mod path_segment;
 pub mod push;
 mod readiness;
 pub mod schedule;

@@ -12,7 +12,7 @@ fn is_dots(text: &str) -> bool {
 }
 
 /// Encodes an id as a path segment.
-pub(super) fn encode_id(id: &str) -> String {
+pub fn encode_id(id: &str) -> String {
     let tilde = if is_dots(id) { "~" } else { "" };
     format!("{tilde}{}", percent_encode(id))
 }

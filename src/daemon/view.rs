@@ -7,13 +7,16 @@ use super::setup::CurrentSetup;
 use super::state_document::{self, SourceStateDocument};
 use crate::config::{ApplyWindow, FeedConfig, Source};
 use crate::document::{
-    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldView, PassOutcome, SourceState,
-    SourceView, SuspensionView, WorkerActivity,
+    ActView, ApprovalView, ClosedWindow, DaemonStatus, DiagnosticState, HoldView, PassOutcome,
+    SourceState, SourceView, SuspensionView, WorkerActivity,
 };
 use crate::store::{ALL_SOURCES, ActRecord, Store, StoreError, Suspension};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The number of policies named that nobody can act on.
+const MAX_IDLE_POLICIES: u32 = 20;
 
 /// Reads the state of the daemon for the API and the page.
 pub struct StatusBoard {
@@ -66,10 +69,22 @@ impl StatusBoard {
             environment: setup.config.environment.clone(),
             time: now,
             sources: sources.collect(),
+            diagnostics: Vec::new(),
             notices,
             notice_error,
             reload_error: self.current.reload_error(),
         })
+    }
+
+    /// What is wrong with the directory now, whatever a source declares.
+    pub async fn directory_diagnostics(&self) -> Result<Vec<DiagnosticState>, StoreError> {
+        let (count, idle) = self.store.idle_policies(None, MAX_IDLE_POLICIES).await?;
+        let mut found: Vec<DiagnosticState> = idle.iter().map(DiagnosticState::from).collect();
+        let more = count.saturating_sub(u64::from(MAX_IDLE_POLICIES));
+        if let (1.., Some(last)) = (more, found.last_mut()) {
+            last.message = format!("{}; the same applies to {more} more", last.message);
+        }
+        Ok(found)
     }
 
     /// Every hold, those that need a decision first.

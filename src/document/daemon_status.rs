@@ -1,6 +1,6 @@
 //! The state of a daemon and its sources, as the API, the page and `roster status` show it.
 
-use super::{HoldState, SourceState};
+use super::{DiagnosticState, HoldState, SourceState};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,10 @@ pub struct DaemonStatus {
     pub time: DateTime<Utc>,
     /// Every source, in the order of the configuration.
     pub sources: Vec<SourceView>,
+    /// What is wrong with the directory now, such as policies that nobody can act on. Only the
+    /// first ones, and only for callers who see every source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<DiagnosticState>,
     /// The number of unsent notices.
     pub notices: u64,
     /// Why the last unsent notice could not be sent.

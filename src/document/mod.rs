@@ -17,6 +17,7 @@ mod notice;
 mod origin;
 mod plan;
 mod plan_lines;
+mod policy_check;
 mod proposal;
 mod remote_plan;
 mod render;
@@ -25,6 +26,7 @@ mod saved_plan;
 mod source_state;
 mod step;
 mod upload_files;
+mod visible;
 mod word;
 
 pub use act_request::{
@@ -57,6 +59,7 @@ pub use plan::{
     write, write_plan,
 };
 pub use plan_lines::write_lines;
+pub use policy_check::{AppliedPolicyDocument, PolicyCheckReply, PolicyCheckRequest};
 pub use proposal::{
     ConversionCounts, ConversionDocument, HandoverCounts, HandoverDocument, KeyNames,
     ProposalCounts, ProposalDocument, ProposedFileDocument, ProposedValueDocument,
@@ -77,9 +80,10 @@ pub use source_state::{
     MissingResources, PassOutcome, RevisionMark, SourceState,
 };
 pub use step::{
-    ClaimDocument, HoldDocument, KeyDocument, RememberedStepDocument, StepDocument,
-    UndeclaredDocument,
+    ClaimDocument, ConsequenceDocument, HoldDocument, KeyDocument, RememberedStepDocument,
+    StepDocument, UndeclaredDocument,
 };
+pub use visible::VisibleDocument;
 
 use serde::{Deserialize, Deserializer};
 

@@ -4,7 +4,9 @@ use super::change_reading::changes;
 use super::{FieldChangeDocument, OriginDocument};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Digest, FieldDigests, HeldStep, Key, KindId, digest};
-use crate::plan::{ClaimDigests, HoldEntry, Step, StepBody, StepClaim, StepReason, StepVerb};
+use crate::plan::{
+    ClaimDigests, HoldEntry, Step, StepBody, StepClaim, StepConsequence, StepReason, StepVerb,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -35,6 +37,41 @@ pub struct StepDocument<'a> {
     pub claim: Option<ClaimDocument<'a>>,
     /// The changes, one per field.
     pub changes: Vec<FieldChangeDocument<'a>>,
+    /// What else goes or changes because of it. Each of these is a step too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consequences: Vec<ConsequenceDocument<'a>>,
+}
+
+/// What a step does to another resource.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(!deny_unknown_fields)]
+pub struct ConsequenceDocument<'a> {
+    /// What happens to the resource.
+    pub verb: StepVerb,
+    /// The kind of the resource.
+    pub kind: KindId,
+    /// The external id of the resource.
+    pub external_id: Cow<'a, str>,
+}
+
+impl<'a> ConsequenceDocument<'a> {
+    fn all(consequences: &'a [StepConsequence]) -> Vec<Self> {
+        let all = consequences.iter().map(|consequence| Self {
+            verb: consequence.verb,
+            kind: consequence.key.kind,
+            external_id: Cow::Borrowed(&*consequence.key.id),
+        });
+        all.collect()
+    }
+
+    fn read(all: Vec<Self>) -> Box<[StepConsequence]> {
+        let all = all.into_iter().map(|read| StepConsequence {
+            verb: read.verb,
+            key: Key::new(read.kind, read.external_id),
+        });
+        all.collect()
+    }
 }
 
 impl<'a> From<&'a Step> for StepDocument<'a> {
@@ -52,6 +89,7 @@ impl<'a> From<&'a Step> for StepDocument<'a> {
                 step.verb == StepVerb::Create,
                 step.borrowed_changes(),
             ),
+            consequences: ConsequenceDocument::all(&step.consequences),
         }
     }
 }
@@ -68,6 +106,7 @@ impl TryFrom<StepDocument<'_>> for Step {
             origin: read.origin.map(Origin::from),
             claim: read.claim.map(StepClaim::from),
             body: StepBody::Changes(changes(&key, read.changes)?),
+            consequences: ConsequenceDocument::read(read.consequences),
             key,
         })
     }
@@ -204,6 +243,9 @@ pub struct HoldDocument<'a> {
     /// The external id of the resource that seems to be the same under a new name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub becomes: Option<Cow<'a, str>>,
+    /// What else would go or change because of it. It is held, and approved, with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consequences: Vec<ConsequenceDocument<'a>>,
 }
 
 impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
@@ -227,6 +269,7 @@ impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
                 &held.changes,
             ),
             becomes: held.becomes.as_ref().map(|key| Cow::Borrowed(&*key.id)),
+            consequences: ConsequenceDocument::all(&held.consequences),
         }
     }
 }
@@ -249,6 +292,7 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             origin: read.origin.map(Origin::from),
             changes: changes(&key, read.changes)?,
             becomes: read.becomes.map(|id| Key::new(key.kind, id)),
+            consequences: ConsequenceDocument::read(read.consequences),
             key,
         })
     }

@@ -5,9 +5,9 @@
 use super::files::{IncrementalRead, ReadFiles};
 use super::partial_snapshot::PartialSnapshot;
 use crate::check;
-use crate::kinds;
+use crate::kinds::{self, ACCOUNT};
 use crate::model::{
-    CompactText, DeclaredResource, Desired, Key, KeyedList, Snapshot, SnapshotLookup,
+    CompactText, DeclaredResource, Desired, Key, KeyedList, Snapshot, SnapshotLookup, Value,
 };
 use crate::plan::{self, PlanRules};
 use crate::secrets;
@@ -61,6 +61,10 @@ impl AffectedResources {
         let Some(resources) = changed_resources(desired, partial.stored(), &claims, &rules) else {
             return Ok(Err("a custom value does not fit its field"));
         };
+        // What goes with the account may be declared in files that were not read.
+        if resources.iter().any(|it| is_deleted_account(it)) {
+            return Ok(Err("an account is deleted"));
+        }
         let rows = resources.iter();
         let rows = rows.map(|it| SnapshotLookup::Row(it.key.clone()));
         if !partial.extend(transaction, rows.collect()).await? {
@@ -111,4 +115,10 @@ fn changed_resources(
         !same || undecided || secrets::has_password(declared)
     });
     Some(differ.map(|(declared, _)| declared.clone()).collect())
+}
+
+fn is_deleted_account(declared: &DeclaredResource) -> bool {
+    let status = kinds::get(ACCOUNT).status_index();
+    let stated = declared.value(status).and_then(Value::as_text);
+    declared.key.kind == ACCOUNT && stated == Some("deleted")
 }

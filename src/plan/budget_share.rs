@@ -63,7 +63,7 @@ fn shares(
     match &effect.outcome {
         // A create takes nothing away, so no budget limits it.
         EffectOutcome::Create { .. } => return shares,
-        EffectOutcome::Delete => shares.push(whole("delete")),
+        EffectOutcome::Delete(_) => shares.push(whole("delete")),
         EffectOutcome::Change(changes) => {
             let status = changes
                 .iter()

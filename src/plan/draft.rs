@@ -206,7 +206,7 @@ fn deletion(
         Some(_) => StepReason::Declared,
         None => StepReason::Adopted,
     });
-    draft.outcome = Some(EffectOutcome::Delete);
+    draft.outcome = Some(EffectOutcome::Delete(Box::default()));
     let kind = kinds::get(row.key.kind);
     let protect = kinds::own_field(kind.protect_index());
     let (on, off) = (Some(Value::Bool(true)), Some(Value::Bool(false)));

@@ -3,6 +3,7 @@
 //! resulting [`PlanDrafts`] (`judge.rs`), which no longer changes; what is left after holds is a
 //! [`PlanRemainder`](super::remainder::PlanRemainder).
 
+use super::consequences::{self, ConsequenceDrafts};
 use super::context::PlanContext;
 use super::draft::{self, DraftPart, ResourceDraft};
 use super::effects::put_change;
@@ -10,7 +11,7 @@ use super::removal::{self, RemovalDrafts};
 use super::rename::{self, RenamePair};
 use super::types::StepReason;
 use super::waiting_fields::WaitingFields;
-use crate::check::ResourceEffect;
+use crate::check::{Consequence, EffectOutcome, ResourceEffect};
 use crate::diagnostic::Diagnostic;
 use crate::model::{CompactText, FieldRef, Key, KeyedList};
 use std::borrow::Cow;
@@ -63,6 +64,8 @@ pub(super) fn draft_all(context: &PlanContext<'_>) -> PlanDrafts {
     drafts.notes.extend(waiting.notes(context));
     // After the declared resources: a removal is a rename if its successor is among them.
     drafts.add_removals(removal::removals(context));
+    // After all of these: what the plan does anyway is no consequence.
+    drafts.add_consequences(consequences::consequences(context, &drafts.effects));
     drafts.peer_renames = rename::renames_from_peers(context, &drafts.effects);
     drafts
 }
@@ -94,6 +97,34 @@ impl PlanDrafts {
         }
         self.notes.append(&mut removals.notes);
         self.removals = removals;
+    }
+
+    fn add_consequences(&mut self, drafts: ConsequenceDrafts) {
+        for Consequence { key, changes, .. } in drafts.all {
+            match (changes, self.effects.get_mut(&key)) {
+                // In place of a deactivation, if the source no longer declares it.
+                (None, _) => self.replace_effect(key, EffectOutcome::Delete(Box::default())),
+                (Some(changes), None) => self.replace_effect(key, EffectOutcome::Change(changes)),
+                (Some(changes), Some(effect)) => {
+                    for change in changes {
+                        put_change(effect, change);
+                    }
+                }
+            }
+        }
+        for (account, consequences) in drafts.by_account {
+            if let Some(effect) = self.effects.get_mut(&account) {
+                effect.outcome = EffectOutcome::Delete(consequences.into());
+            }
+        }
+    }
+
+    fn replace_effect(&mut self, key: Key, outcome: EffectOutcome) {
+        self.reasons.insert(key.clone(), StepReason::Consequence);
+        match self.effects.get_mut(&key) {
+            Some(effect) => effect.outcome = outcome,
+            None => _ = self.effects.insert(ResourceEffect { key, outcome }),
+        }
     }
 
     fn add_effect(&mut self, effect: ResourceEffect, reason: StepReason) {

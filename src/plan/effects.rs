@@ -3,15 +3,15 @@
 //! plan. Nothing here knows of holds.
 
 use super::context::PlanContext;
-use super::types::{Step, StepBody, StepReason, StepVerb};
-use crate::check::{EffectOutcome, ResourceEffect};
+use super::types::{Step, StepBody, StepConsequence, StepReason, StepVerb};
+use crate::check::{Consequence, EffectOutcome, ResourceEffect};
 use crate::kinds;
 use crate::model::{FieldChange, FieldRef, Value};
 
 /// The verb of an effect: the first that fits.
 pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVerb {
     let changes = match &effect.outcome {
-        EffectOutcome::Delete => return StepVerb::Delete,
+        EffectOutcome::Delete(_) => return StepVerb::Delete,
         EffectOutcome::Create { .. } => return StepVerb::Create,
         EffectOutcome::Change(changes) => changes,
     };
@@ -22,10 +22,10 @@ pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVe
     let becomes = status
         .and_then(|change| change.after.as_ref())
         .and_then(Value::as_text);
-    let adopts = context
-        .stored
-        .claim(&context.desired.source, &effect.key)
-        .is_none();
+    let source = &context.desired.source;
+    // A consequence concerns resources of which this source may say nothing. It claims none.
+    let adopts = context.stored.claim(source, &effect.key).is_none()
+        && context.desired.resources.contains(&effect.key);
     // Deactivation comes first: a resource that is adopted and deactivated at once loses access,
     // and guards and readers must see that.
     match (becomes, adopts) {
@@ -39,7 +39,7 @@ pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVe
 pub(super) fn changes(effect: &ResourceEffect) -> Vec<FieldChange> {
     match &effect.outcome {
         EffectOutcome::Change(changes) => changes.clone(),
-        EffectOutcome::Delete => Vec::new(),
+        EffectOutcome::Delete(_) => Vec::new(),
         EffectOutcome::Create { .. } => created(effect).changes().into_owned(),
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
             declared: declared.clone(),
             derived: derived.clone().into(),
         },
-        EffectOutcome::Change(_) | EffectOutcome::Delete => StepBody::Changes(Vec::new()),
+        EffectOutcome::Change(_) | EffectOutcome::Delete(_) => StepBody::Changes(Vec::new()),
     };
     Step {
         verb: StepVerb::Create,
@@ -61,7 +61,22 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
         origin: None,
         claim: None,
         body,
+        consequences: Box::default(),
     }
+}
+
+/// What goes or changes because of an effect, as verbs and keys.
+pub(super) fn step_consequences(consequences: &[Consequence]) -> Box<[StepConsequence]> {
+    let all = consequences.iter();
+    all.map(|consequence| StepConsequence {
+        verb: match &consequence.changes {
+            None => StepVerb::Delete,
+            Some(_) if consequence.deactivates() => StepVerb::Deactivate,
+            Some(_) => StepVerb::Update,
+        },
+        key: consequence.key.clone(),
+    })
+    .collect()
 }
 
 pub(super) fn change_of<'e>(
@@ -70,7 +85,7 @@ pub(super) fn change_of<'e>(
 ) -> Option<&'e FieldChange> {
     match &effect.outcome {
         EffectOutcome::Change(changes) => changes.iter().find(|change| change.field == *field),
-        EffectOutcome::Create { .. } | EffectOutcome::Delete => None,
+        EffectOutcome::Create { .. } | EffectOutcome::Delete(_) => None,
     }
 }
 
@@ -78,7 +93,7 @@ pub(super) fn change_of<'e>(
 pub(super) fn takes_out_of_use(effect: &ResourceEffect) -> bool {
     let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
     let becomes = change_of(effect, &status).and_then(|change| change.after.as_ref());
-    matches!(effect.outcome, EffectOutcome::Delete)
+    matches!(effect.outcome, EffectOutcome::Delete(_))
         || becomes.and_then(Value::as_text) == Some("inactive")
 }
 

@@ -2,6 +2,7 @@
 //! deleting, changing what login names are built on, and following an export in doubt. Each rule
 //! looks at what is left of the plan and returns what it holds.
 
+use super::consequence_holds;
 use super::context::PlanContext;
 use super::effects::{self, change_of};
 use super::hold::{Hold, HoldMember, effect_member, field_member, member};
@@ -13,6 +14,7 @@ use crate::check::ResourceEffect;
 use crate::diagnostic::{Code, Diagnostic, Severity, codes, plural};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldChange, Key, KeyedList, Value};
+use std::collections::BTreeSet;
 
 /// Holds the whole plan when the export as a whole is in doubt.
 pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
@@ -152,6 +154,8 @@ pub(super) fn hold_forbidden_removals(
     left: &PlanRemainder,
 ) -> RuleOutcome {
     let mut holds = Vec::new();
+    let mut covered = BTreeSet::new();
+    let followers = consequence_holds::keys(left);
     for effect in &left.effects {
         let verb = effects::verb(context, effect);
         if !matches!(verb, StepVerb::Delete | StepVerb::Deactivate) {
@@ -167,15 +171,30 @@ pub(super) fn hold_forbidden_removals(
         let protect = kinds::get(effect.key.kind).protect_index();
         if row.values[protect] == Some(Value::Bool(true)) {
             holds.push(removal_hold(context, left, effect, verb));
-        } else if verb == StepVerb::Delete && !context.rules.allow_delete {
+            covered.extend(followers_of(effect));
+        } else if verb == StepVerb::Delete
+            && !context.rules.allow_delete
+            && !followers.contains(&effect.key)
+        {
             let message = format!(
-                "{} would be deleted permanently; deletes need `allowDelete: true` or `--allow-delete`",
-                effect.key
+                "{} would be deleted permanently{}; deletes need `allowDelete: true` or `--allow-delete`",
+                effect.key,
+                consequence_holds::summary(effect.consequences())
             );
             holds.push(held(codes::DELETES_NOT_ALLOWED, message));
+            covered.extend(followers_of(effect));
         }
     }
-    holds.into()
+    RuleOutcome {
+        covered,
+        ..holds.into()
+    }
+}
+
+/// What goes with a resource. Whoever decides about the resource decides about these.
+fn followers_of(effect: &ResourceEffect) -> impl Iterator<Item = Key> {
+    let followers = effect.consequences().iter();
+    followers.map(|consequence| consequence.key.clone())
 }
 
 /// Holds only the removal itself. The other changes go on, so that a manifest that writes `protect:

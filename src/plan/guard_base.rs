@@ -82,7 +82,7 @@ impl DepartingRows {
             // A declared resource that is deactivated stays claimed; a removed or deleted one does
             // not.
             let declared = context.desired.resources.contains(&row.key);
-            if goes && (!declared || matches!(effect.outcome, EffectOutcome::Delete)) {
+            if goes && (!declared || matches!(effect.outcome, EffectOutcome::Delete(_))) {
                 leaving.unclaim(context, row);
             }
             if row.key.kind == kinds::USER && live {

@@ -6,7 +6,7 @@ use super::context::PlanContext;
 use super::effects;
 use super::exceeded_limit::ExceededLimit;
 use super::types::{HoldEntry, StepVerb};
-use crate::check::ResourceEffect;
+use crate::check::{Consequence, ResourceEffect};
 use crate::diagnostic::{Code, Origin};
 use crate::kinds::{self, Kind};
 use crate::model::{Cell, Digest, FieldChange, HeldStep, Key, Value, digest};
@@ -42,6 +42,8 @@ pub(super) struct HoldMember {
     pub whole: bool,
     /// For a presumed rename: the resource that replaces this one.
     pub becomes: Option<Key>,
+    /// What else goes or changes because of the effect, and is held and let through with it.
+    pub consequences: Box<[Consequence]>,
 }
 
 impl Hold {
@@ -132,6 +134,7 @@ impl Hold {
             origin: member.origin.clone(),
             changes: member.reduced().collect(),
             becomes: member.becomes.clone(),
+            consequences: effects::step_consequences(&member.consequences),
         })
     }
 }
@@ -165,6 +168,12 @@ impl HoldMember {
                 hasher.update(&fed);
             }
         }
+        // An approval covers only those that were shown.
+        for consequence in effects::step_consequences(&self.consequences) {
+            hasher.update(&[consequence.key.kind.0]);
+            feed_text(hasher, &consequence.key.id);
+            feed_text(hasher, consequence.verb.word());
+        }
     }
 }
 
@@ -182,6 +191,7 @@ pub(super) fn member(
         changes,
         whole: false,
         becomes: None,
+        consequences: Box::default(),
     }
 }
 
@@ -209,6 +219,7 @@ pub(super) fn effect_member(
 ) -> HoldMember {
     HoldMember {
         whole: true,
+        consequences: effect.consequences().into(),
         ..member(context, &effect.key, verb, effects::changes(effect))
     }
 }

@@ -9,6 +9,7 @@ use super::draft::DraftPart;
 use super::exceeded_limit::{self, ExceededLimit};
 use super::hold::{Hold, HoldMember};
 use super::types::{HoldEntry, StepVerb};
+use crate::check::Consequence;
 use crate::diagnostic::Code;
 use crate::model::{FieldChange, FieldRef, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -218,6 +219,16 @@ impl HoldLedger {
 
     /// Lets an approved member through.
     fn let_through(&mut self, member: HoldMember) {
+        for consequence in member.consequences {
+            match consequence.changes {
+                None => _ = self.exemptions.deletes.insert(consequence.key),
+                Some(changes) => {
+                    let fields = changes.into_iter().map(|change| change.field);
+                    let approved = self.exemptions.fields.entry(consequence.key).or_default();
+                    approved.extend(fields);
+                }
+            }
+        }
         if member.verb == StepVerb::Delete {
             self.exemptions.deletes.insert(member.key.clone());
         }
@@ -226,11 +237,27 @@ impl HoldLedger {
         approved.extend(fields);
     }
 
+    /// Blocks what would go or change because of a held member. It has no entry of its own.
+    fn block_consequence(&mut self, consequence: &Consequence, root: Code) {
+        let key = consequence.key.clone();
+        let Some(changes) = consequence.changes.as_ref().filter(|_| !consequence.alone) else {
+            self.blocked.entry(key).or_insert(root);
+            return;
+        };
+        // The plan does more to it, which goes on.
+        self.partly_held.entry(key.clone()).or_insert(root);
+        let fields = changes.iter().map(|change| change.field.clone());
+        self.blocked_fields.entry(key).or_default().extend(fields);
+    }
+
     /// Blocks a held member.
     fn block(&mut self, hold: &Hold, member: &HoldMember, is_in_effect: bool) {
         let (key, root) = (&member.key, hold.root_code());
         if hold.code.is_standing() {
             self.exemptions.undecidable.insert(key.clone());
+        }
+        for consequence in &member.consequences {
+            self.block_consequence(consequence, root);
         }
         if member.whole {
             self.blocked.entry(key.clone()).or_insert(root);

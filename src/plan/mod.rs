@@ -10,6 +10,8 @@ mod advance;
 mod borrowed_change;
 mod budget_share;
 mod compare;
+mod consequence_holds;
+mod consequences;
 mod context;
 mod create;
 mod draft;
@@ -62,6 +64,6 @@ pub use step_claim::{ClaimDigests, StepClaim, current_digest};
 pub use successors::{is_declared_administrator, losing_administrators};
 pub use target_closure::closure;
 pub use types::{
-    ClaimAction, ClaimUpdate, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody, StepReason,
-    StepVerb, plain,
+    ClaimAction, ClaimUpdate, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody,
+    StepConsequence, StepReason, StepVerb, plain,
 };

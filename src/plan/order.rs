@@ -4,7 +4,7 @@
 
 use super::context::PlanContext;
 use super::dropped_members;
-use super::effects::{created, verb};
+use super::effects::{self, created, verb};
 use super::hold;
 use super::remainder::PlanRemainder;
 use super::step_claim::{self, ClaimDigests, StepClaim};
@@ -30,7 +30,7 @@ fn step(context: &PlanContext<'_>, left: &PlanRemainder, effect: &ResourceEffect
     let verb = verb(context, effect);
     let body = match &effect.outcome {
         EffectOutcome::Create { .. } => created(effect).body,
-        EffectOutcome::Delete => StepBody::Changes(Vec::new()),
+        EffectOutcome::Delete(_) => StepBody::Changes(Vec::new()),
         EffectOutcome::Change(changes) => StepBody::Changes(
             changes
                 .iter()
@@ -53,6 +53,7 @@ fn step(context: &PlanContext<'_>, left: &PlanRemainder, effect: &ResourceEffect
             None
         },
         body,
+        consequences: effects::step_consequences(effect.consequences()),
     }
 }
 

@@ -108,7 +108,7 @@ impl PlanRemainder {
             EffectOutcome::Change(changes) => {
                 !changes.is_empty() || context.stored.claim(source, &effect.key).is_none()
             }
-            EffectOutcome::Create { .. } | EffectOutcome::Delete => true,
+            EffectOutcome::Create { .. } | EffectOutcome::Delete(_) => true,
         });
         self
     }

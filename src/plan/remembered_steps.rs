@@ -249,7 +249,7 @@ fn status_of(kind: &Kind) -> FieldRef {
 fn verb(effect: &ResourceEffect) -> &'static str {
     let kind = kinds::get(effect.key.kind);
     match &effect.outcome {
-        EffectOutcome::Delete => "delete",
+        EffectOutcome::Delete(_) => "delete",
         EffectOutcome::Create { .. } => "create",
         EffectOutcome::Change(_) => change_of(effect, &status_of(kind)).map_or("update", access),
     }

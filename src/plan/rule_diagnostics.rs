@@ -27,6 +27,7 @@ pub(super) fn signature(finding: &RuleDiagnostic) -> RuleSignature {
 pub(super) fn leaves_nobody(finding: &RuleDiagnostic) -> bool {
     let code = finding.diagnostic.code;
     finding.diagnostic.severity == Severity::Warning
+        && !finding.at_run_time
         && [
             codes::LAST_USER,
             codes::LAST_ADMINISTRATOR,

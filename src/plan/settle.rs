@@ -5,6 +5,7 @@
 //! the rules of `check` judge the rest again until nothing more is held. Every rule gets a
 //! [`PlanRemainder`] and returns holds; the next remainder is made from both.
 
+use super::consequence_holds;
 use super::context::PlanContext;
 use super::guard::BudgetGuards;
 use super::hold::Hold;
@@ -129,6 +130,9 @@ fn hold_dependents(
     verdict: &RuleVerdict,
 ) -> (PlanRemainder, Vec<Diagnostic>) {
     while !context.rules.stop.is_set() {
+        // Before the rules: they would only report the links to an account that cannot go.
+        let holds = consequence_holds::holds_of_incomplete(context, &left);
+        left = left.decide(context, holds.into()).subtract();
         let findings = rule_diagnostics(context, &left.effects);
         let held_before = left.ledger.held.len();
         let is_new = |finding: &RuleDiagnostic| {

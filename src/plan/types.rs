@@ -226,17 +226,20 @@ pub enum StepReason {
     Returned,
     /// A person asked for it.
     Requested,
+    /// The account that it belongs to is deleted.
+    Consequence,
 }
 
 impl StepReason {
     /// All reasons.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Declared,
         Self::Adopted,
         Self::Drift,
         Self::Removed,
         Self::Returned,
         Self::Requested,
+        Self::Consequence,
     ];
 
     /// The reason called `word`.
@@ -254,6 +257,7 @@ impl StepReason {
             Self::Removed => "removed",
             Self::Returned => "returned",
             Self::Requested => "requested",
+            Self::Consequence => "consequence",
         }
     }
 }
@@ -289,6 +293,15 @@ pub struct Step {
     pub claim: Option<StepClaim>,
     /// Field by field.
     pub body: StepBody,
+    /// What else goes or changes because of it, by key. Each is a step too.
+    pub consequences: Box<[StepConsequence]>,
+}
+
+/// What a step does to another resource.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StepConsequence {
+    pub verb: StepVerb,
+    pub key: Key,
 }
 
 impl Step {
@@ -377,6 +390,8 @@ pub struct HoldEntry {
     pub changes: Vec<FieldChange>,
     /// For a presumed rename: the resource that replaces this one.
     pub becomes: Option<Key>,
+    /// What else would go or change because of it, by key. It is held with it.
+    pub consequences: Box<[StepConsequence]>,
 }
 
 impl HoldEntry {

@@ -19,6 +19,9 @@ pub(super) const CREATE_ONLY: &[Code] = &[
     codes::USER_WITHOUT_ACCOUNT,
 ];
 
+/// Rules that warn because of runtime facts. Without a database nobody knows these.
+const AT_RUN_TIME: &[Code] = &[codes::POLICY_APPROVERS];
+
 impl Pass<'_> {
     /// The diagnostics of all rules that need no database.
     ///
@@ -36,6 +39,9 @@ impl Pass<'_> {
         };
         let mut diagnostics =
             plan::diagnostics(&self.readings[index].desired, &stored, &rules, &found);
+        diagnostics.retain(|diagnostic| {
+            diagnostic.severity != Severity::Warning || !AT_RUN_TIME.contains(&diagnostic.code)
+        });
         manifest::locate(&self.readings[index].tree, &mut diagnostics);
         let of_reader: HashSet<&Diagnostic> = found.iter().collect();
         let several = self.readings.len() > 1;

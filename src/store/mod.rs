@@ -39,6 +39,7 @@ mod migrate;
 mod open;
 mod outbox;
 mod pending_accounts;
+mod policies;
 mod postgres_binary;
 mod postgres_copy;
 mod postgres_servers;
@@ -59,6 +60,8 @@ mod stored_resource;
 mod table_scan;
 mod tables;
 mod triggers;
+mod views;
+mod visibility;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;
@@ -79,6 +82,7 @@ pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
 pub use outbox::OutboxNotice;
 pub use pending_accounts::PendingAccount;
+pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::SnapshotQuery;
 pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use search::SearchQuery;
@@ -86,3 +90,4 @@ pub use source::{
     CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
 };
 pub use stored_resource::StoredResource;
+pub use visibility::VisibleResources;

@@ -4,7 +4,7 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{schema, tables, triggers};
+use super::{schema, tables, triggers, views};
 use crate::kinds;
 use crate::model::KindId;
 
@@ -15,6 +15,8 @@ pub(super) struct SchemaVersion {
     pub(super) kinds: &'static [KindId],
     /// New fields of existing kinds, by their name in the table of kinds.
     pub(super) fields: &'static [(KindId, &'static str)],
+    /// Whether views are new, or select something else than before.
+    pub(super) views: bool,
 }
 
 const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
@@ -22,6 +24,7 @@ const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
         tables,
         kinds: &[],
         fields: &[],
+        views: false,
     }
 }
 
@@ -34,6 +37,11 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::HOLDS),
     own_tables(internal_tables::ACTS),
     own_tables(internal_tables::LOGINS),
+    // Who sees whom.
+    SchemaVersion {
+        views: true,
+        ..own_tables(&[])
+    },
 ];
 
 /// The version of this release.
@@ -52,6 +60,11 @@ pub(super) fn has_all_columns(found: i64) -> bool {
     since(found)
         .iter()
         .all(|version| version.kinds.is_empty() && version.fields.is_empty())
+}
+
+/// Whether version `found` has the views of this one.
+pub(super) fn has_all_views(found: i64) -> bool {
+    since(found).iter().all(|version| !version.views)
 }
 
 /// The statements that upgrade a database from an older version.
@@ -102,11 +115,12 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
                 .any(|(table, column)| index.covers(table, column))
     });
     statements.extend(indexes.map(|index| index.create()));
-    if !added.is_empty() {
-        // A view keeps the columns that its table had when the view was created, so it has to be
-        // created again.
-        statements.splice(0..0, drop_views());
-        statements.extend(create_views());
+    // A view keeps the columns that its table had when the view was created, so it has to be
+    // created again.
+    if !added.is_empty() || new.iter().any(|version| version.views) {
+        // Before anything else, because SQLite checks them whenever a table is altered.
+        statements.splice(0..0, views::drop_if_needed(dialect));
+        statements.extend(views::create_or_replace(dialect));
     }
     statements
 }
@@ -128,7 +142,7 @@ pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
     let triggers = triggers::all(dialect).into_iter();
     statements.extend(triggers.map(|trigger| trigger.create));
     statements.extend(schema::indexes().into_iter().map(|index| index.create()));
-    statements.extend(create_views());
+    statements.extend(views::create());
     statements
 }
 
@@ -140,31 +154,6 @@ pub(super) fn table_names() -> Vec<String> {
         names.extend(table.links.iter().map(|link| link.name.clone()));
     }
     names
-}
-
-/// `usable_accounts` and `usable_users`: whom the life cycles let in.
-///
-/// An account is usable when it is active, approved and not blocked. A user may log in when
-/// active, enabled, not blocked and in at least one usable account.
-fn create_views() -> Vec<String> {
-    vec![
-        "CREATE VIEW usable_accounts AS SELECT * FROM accounts \
-         WHERE status = 'active' AND approval = 'approved' AND blocked IS NULL"
-            .to_owned(),
-        "CREATE VIEW usable_users AS SELECT * FROM users \
-         WHERE status = 'active' AND access = 'enabled' AND blocked IS NULL \
-         AND EXISTS (SELECT 1 FROM user_accounts \
-           JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
-           WHERE user_accounts.user_id = users.external_id)"
-            .to_owned(),
-    ]
-}
-
-/// The statements that take them away, in the order in which nothing depends on what goes.
-fn drop_views() -> Vec<String> {
-    ["usable_users", "usable_accounts"]
-        .map(|view| format!("DROP VIEW {view}"))
-        .into()
 }
 
 #[cfg(test)]
@@ -203,7 +192,7 @@ mod tests {
 
         let old = Connection::open_in_memory().expect("a database");
         run(&old, &create(dialect));
-        run(&old, &drop_views());
+        run(&old, &views::drop_if_needed(dialect));
         let taken = [
             "DROP TABLE user_stores",
             "DROP INDEX users_email",
@@ -213,7 +202,7 @@ mod tests {
             "DROP TABLE tags",
         ];
         run(&old, &taken.map(str::to_owned));
-        run(&old, &create_views());
+        run(&old, &views::create());
         assert_ne!(shape(&old), shape(&new));
 
         let version = SchemaVersion {
@@ -225,6 +214,23 @@ mod tests {
                 (USER, "email"),
                 (USER, "stores"),
             ],
+            views: false,
+        };
+        run(&old, &upgrade_by(dialect, &[version]));
+        assert_eq!(shape(&old), shape(&new));
+    }
+
+    #[test]
+    fn a_database_that_gets_views_later_is_like_a_new_one() {
+        let dialect = &SQLITE;
+        let new = Connection::open_in_memory().expect("a database");
+        run(&new, &create(dialect));
+        let old = Connection::open_in_memory().expect("a database");
+        run(&old, &create(dialect));
+        run(&old, &["DROP VIEW visible_users".to_owned()]);
+        let version = SchemaVersion {
+            views: true,
+            ..own_tables(&[])
         };
         run(&old, &upgrade_by(dialect, &[version]));
         assert_eq!(shape(&old), shape(&new));

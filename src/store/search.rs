@@ -1,9 +1,9 @@
 //! Searches the resources of a kind, one page of keys at a time.
 
-use super::Store;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, ColumnContent};
+use super::{Store, visibility};
 use crate::kinds::{self, FieldType};
 use crate::model::{CompactText, KindId};
 
@@ -13,6 +13,8 @@ pub struct SearchQuery<'a> {
     /// Words to find in the external id or a text field, ignoring case.
     pub words: Option<&'a str>,
     pub status: Option<&'a str>,
+    /// Only what this user sees. Nothing of a kind for which there is no rule.
+    pub as_user: Option<&'a str>,
     /// Only ids after this one, for the next page.
     pub after: Option<&'a str>,
     /// The page size.
@@ -34,6 +36,14 @@ impl Store {
         if let Some(status) = wanted.status {
             conditions.push("status = ?".to_owned());
             params.push(status.into());
+        }
+        if let Some(viewer) = wanted.as_user {
+            visibility::require_views(&mut tx).await?;
+            let Some(condition) = visibility::condition(kind) else {
+                return Ok(Vec::new());
+            };
+            conditions.push(condition);
+            params.push(viewer.into());
         }
         // Every word must match, each in any of the columns.
         for word in wanted.words.into_iter().flat_map(str::split_whitespace) {

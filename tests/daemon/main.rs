@@ -20,3 +20,4 @@ mod sent_notices;
 #[path = "../support/mod.rs"]
 mod support;
 mod systemd;
+mod visibility;

@@ -7,9 +7,12 @@ mod incremental;
 mod incremental_pushes;
 mod passes;
 mod planner;
+mod policies;
 mod properties;
+mod random_directory;
 mod store;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;
+mod visibility;

@@ -1,6 +1,7 @@
 //! The program as its users meet it: commands, manifests, exports, databases and repositories, each run by the
 //! built binary on both engines.
 
+mod account_deletion;
 mod acts;
 mod adversarial;
 mod commands;
@@ -13,9 +14,11 @@ mod feeds_written;
 mod git;
 mod into_git;
 mod logins;
+mod policies;
 mod secrets;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
 mod unchanged_files;
+mod visible;
 mod wipes;

@@ -188,7 +188,7 @@ impl CheckCase {
 
     /// Deletes a stored row.
     pub fn delete(self, kind: KindId, id: &str) -> Self {
-        self.effect(Key::new(kind, id), EffectOutcome::Delete)
+        self.effect(Key::new(kind, id), EffectOutcome::Delete(Box::default()))
     }
 
     fn effect(mut self, key: Key, outcome: EffectOutcome) -> Self {

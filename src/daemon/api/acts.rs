@@ -1,7 +1,7 @@
 //! Acts on stored resources: one route per act of the table. The page calls `perform` too. The
 //! command line checks, performs and refuses by the same [`CheckedAct`].
 
-use super::records::MAX_ID_LENGTH;
+use super::request::MAX_ID_LENGTH;
 use super::{require_max_length, require_reason};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{none_called, plural};

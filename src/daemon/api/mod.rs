@@ -7,11 +7,13 @@ pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
 mod plans;
+pub mod policies;
 mod push_messages;
 pub(super) mod records;
 mod request;
 mod server_paths;
 pub(super) mod sources;
+pub mod visibility;
 mod webhooks;
 
 pub(super) use request::require_visible_source;
@@ -31,6 +33,8 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         holds::routes(),
         acts::routes(),
         records::routes(),
+        policies::routes(),
+        visibility::routes(),
         plans::routes(),
         webhooks::routes(),
         imports::routes(),

@@ -1,7 +1,9 @@
 //! Stored resources and their past: history, runs, changes and acts. Every list is read a page at a
 //! time. The page shares `search_resources`.
 
+use super::request::MAX_ID_LENGTH;
 use super::require_max_length;
+use super::visibility::{ViewerQuery, require_viewer, require_visible};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
 use crate::document::{ActView, ChangeDocument, ProvenanceDocument, ResourceDocument, RunDocument};
@@ -18,8 +20,6 @@ use serde::{Deserialize, Serialize};
 
 /// The most characters of a search.
 const MAX_SEARCH_LENGTH: usize = 200;
-/// The most characters of an external id.
-pub(super) const MAX_ID_LENGTH: usize = 255;
 
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,6 +56,10 @@ struct ResourceFilter {
     q: Option<String>,
     /// `active` or `inactive`.
     status: Option<StatusFilter>,
+    /// Only what this user sees, by external id. For users, organisations and accounts.
+    #[serde(rename = "asUser")]
+    #[schemars(length(max = MAX_ID_LENGTH))]
+    as_user: Option<String>,
     /// Start after this external id, the `next` of the previous page.
     #[schemars(length(max = MAX_ID_LENGTH))]
     after: Option<String>,
@@ -122,6 +126,10 @@ struct HistoryQuery {
     /// Return changes before this number. Default: the latest.
     #[schemars(range(min = 0))]
     before: Option<i64>,
+    /// Answer only if this user sees the resource.
+    #[serde(rename = "asUser")]
+    #[schemars(length(max = MAX_ID_LENGTH))]
+    as_user: Option<String>,
     /// The maximum number of items, newest first. Default: 50. Limit: 1000.
     limit: Option<u32>,
 }
@@ -182,7 +190,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             "List stored resources of a kind",
             "Sorted by external id, one page at a time, in the format of `roster get --output json`.",
         )
-        .problems(&[problem::INVALID]),
+        .problems(&[problem::INVALID, problem::NOT_FOUND]),
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
             .with_docs("Get a stored resource", "Returns its manifest and `meta`."),
         Route::get("/api/v1/resources/{kind}/{id}/history", "history", Permission::Read, history)
@@ -235,35 +243,51 @@ async fn resources(
         StatusFilter::Active => "active",
         StatusFilter::Inactive => "inactive",
     });
-    let (records, next) =
-        search_resources(&handle, kind, filter.q, status, filter.after, limit).await?;
+    require_viewer(&handle, filter.as_user.as_deref(), kind).await?;
+    let search = ResourceSearch {
+        words: filter.q,
+        status,
+        as_user: filter.as_user,
+        after: filter.after,
+        limit,
+    };
+    let (records, next) = search_resources(&handle, kind, search).await?;
     Ok(Json(ResourcePage {
         items: records.iter().map(Into::into).collect(),
         next,
     }))
 }
 
+/// What to search for.
+#[derive(Debug, Default)]
+pub(in crate::daemon) struct ResourceSearch {
+    pub(in crate::daemon) words: Option<String>,
+    pub(in crate::daemon) status: Option<&'static str>,
+    pub(in crate::daemon) as_user: Option<String>,
+    pub(in crate::daemon) after: Option<String>,
+    pub(in crate::daemon) limit: u32,
+}
+
 /// A page of the search, and where the next one starts.
 pub(in crate::daemon) async fn search_resources(
     handle: &DaemonHandle,
     kind: KindId,
-    words: Option<String>,
-    status: Option<&'static str>,
-    after: Option<String>,
-    limit: u32,
+    search: ResourceSearch,
 ) -> Result<(Vec<StoredResource>, Option<String>), HttpProblem> {
     handle
         .query_store(move |store| async move {
             let wanted = SearchQuery {
-                words: words.as_deref(),
-                status,
-                after: after.as_deref(),
-                limit,
+                words: search.words.as_deref(),
+                status: search.status,
+                as_user: search.as_user.as_deref(),
+                after: search.after.as_deref(),
+                limit: search.limit,
             };
             let ids = store.search(kind, &wanted).await?;
             // A full page may be the last one; then the next is empty. Counting all matches would
             // cost more.
-            let next = (ids.len() == limit as usize).then(|| ids.last().map(ToString::to_string));
+            let next =
+                (ids.len() == search.limit as usize).then(|| ids.last().map(ToString::to_string));
             let mut records = Vec::new();
             for id in &ids {
                 // A resource that was deleted since the search is left out.
@@ -277,9 +301,11 @@ pub(in crate::daemon) async fn search_resources(
 async fn resource(
     State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
+    QueryParams(viewer): QueryParams<ViewerQuery>,
 ) -> Result<Json<ResourceDocument>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist"));
+    require_visible(&handle, viewer.as_user.as_deref(), &key, missing.clone()).await?;
     let record = handle
         .query_store(move |store| async move { store.record(&key).await })
         .await?;
@@ -292,6 +318,8 @@ async fn history(
     QueryParams(earlier): QueryParams<HistoryQuery>,
 ) -> Result<Json<HistoryPage>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
+    let missing = HttpProblem::not_found(format!("{key} does not exist"));
+    require_visible(&handle, earlier.as_user.as_deref(), &key, missing).await?;
     let before = earlier.before.unwrap_or(i64::MAX);
     let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
     let changes = handle
@@ -310,9 +338,11 @@ async fn history(
 async fn why(
     State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<ResourceParam>,
+    QueryParams(viewer): QueryParams<ViewerQuery>,
 ) -> Result<Json<ProvenanceDocument>, HttpProblem> {
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
+    require_visible(&handle, viewer.as_user.as_deref(), &key, missing.clone()).await?;
     let provenance = handle
         .query_store(move |store| async move { reconcile::provenance(None, &store, &key).await })
         .await?;

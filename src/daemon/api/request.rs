@@ -9,6 +9,9 @@ use crate::http::problem::{self, HttpProblem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// The most characters of an external id.
+pub(super) const MAX_ID_LENGTH: usize = 255;
+
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct SourceParam {

@@ -15,7 +15,7 @@ use crate::http::{
     AcceptedResponse, Caller, JsonBody, NoContentResponse, PathParams, Permission, QueryParams,
     Route,
 };
-use crate::store::ALL_SOURCES;
+use crate::store::{ALL_SOURCES, StoreError};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -89,10 +89,15 @@ async fn status(
 ) -> Result<Json<DaemonStatus>, HttpProblem> {
     let status = handle
         .query(move |daemon| async move {
-            daemon
+            let mut status = daemon
                 .board
                 .status(|source| caller.may_access_source(source))
-                .await
+                .await?;
+            // Resources may come from any source, so only callers who see all of them see these.
+            if caller.sources.is_none() {
+                status.diagnostics = daemon.board.directory_diagnostics().await?;
+            }
+            Ok::<_, StoreError>(status)
         })
         .await?;
     Ok(Json(status))

@@ -41,7 +41,7 @@ async fn inbox(
     let seen = caller.clone();
     let (status, mut all, pending) = handle
         .query(move |daemon| async move {
-            let status = daemon
+            let mut status = daemon
                 .board
                 .status(|source| seen.may_access_source(source))
                 .await?;
@@ -49,11 +49,12 @@ async fn inbox(
                 .board
                 .holds(|source| seen.may_access_source(source))
                 .await?;
-            // Accounts may come from any source, so only callers who see all of them see accounts.
-            let pending = match seen.sources {
-                None => daemon.store.pending_accounts(MAX_PENDING).await?,
-                Some(_) => (0, Vec::new()),
-            };
+            // Resources may come from any source, so only callers who see all of them see these.
+            let mut pending = (0, Vec::new());
+            if seen.sources.is_none() {
+                pending = daemon.store.pending_accounts(MAX_PENDING).await?;
+                status.diagnostics = daemon.board.directory_diagnostics().await?;
+            }
             Ok::<_, crate::store::StoreError>((status, holds, pending))
         })
         .await?;
@@ -111,6 +112,7 @@ fn inbox_section(
         (waiting.len(), "hold", "holds"),
         (beginning().count(), "first approval", "first approvals"),
         (pending_number, "pending account", "pending accounts"),
+        (status.diagnostics.len(), "warning", "warnings"),
         (failed().count(), "failed source", "failed sources"),
         (suspended().count(), "suspended source", "suspended sources"),
     ];
@@ -131,8 +133,18 @@ fn inbox_section(
             @if pending_number > pending.len() {
                 p { "More pending accounts: " code { "roster get Account --pending" } }
             }
+            @if !status.diagnostics.is_empty() { (diagnostics_card(status, caller)) }
             @for source in failed() { (failed_card(source, caller)) }
             @for source in suspended() { (suspended_card(source, caller)) }
+        }
+    }
+}
+
+fn diagnostics_card(status: &DaemonStatus, caller: &Caller) -> Markup {
+    html! {
+        article.card {
+            h3 { "Directory" }
+            (source_status::diagnostics(status.diagnostics.iter(), caller))
         }
     }
 }

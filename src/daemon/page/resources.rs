@@ -4,11 +4,13 @@
 //! They are only for callers who see every source, since a resource may belong to several. The
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
-use super::{layout, link, resource_acts, time, value};
+use super::{layout, link, resource_acts, source_status, time, value};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
-use crate::document::{ChangeDocument, OriginDocument, ResourceMeta, ValueChangeDocument};
+use crate::document::{
+    ChangeDocument, DiagnosticState, OriginDocument, ResourceMeta, ValueChangeDocument,
+};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds;
@@ -71,8 +73,14 @@ async fn list(
         .find(|word| *word == wanted.status);
     let words = Some(wanted.q.clone()).filter(|words| !words.trim().is_empty());
     let after = Some(wanted.after.clone()).filter(|after| !after.is_empty());
-    let (found, next) =
-        records::search_resources(&handle, kind.id, words, status, after, LISTED).await?;
+    let search_for = records::ResourceSearch {
+        words,
+        status,
+        after,
+        limit: LISTED,
+        ..records::ResourceSearch::default()
+    };
+    let (found, next) = records::search_resources(&handle, kind.id, search_for).await?;
     let main = html! {
         h1 { "Resources" }
         (search(&wanted, kind.name))
@@ -158,13 +166,17 @@ async fn resource_page(
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
-    let (record, provenance, history) = handle
+    let (record, idle, provenance, history) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
+            let (_, idle) = match key.kind {
+                kinds::POLICY => store.idle_policies(Some(&key.id), 1).await?,
+                _ => (0, Vec::new()),
+            };
             // The same function as `roster why`. The daemon reads no manifests for this.
             let provenance = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
-            Ok::<_, StoreError>((record, provenance, history))
+            Ok::<_, StoreError>((record, idle, provenance, history))
         })
         .await?;
     let provenance = provenance.ok_or(missing)?;
@@ -173,6 +185,9 @@ async fn resource_page(
         (layout::done_message(asked.done.as_deref()))
         @if record.is_none() { p.wrong { "It is no longer stored." } }
         @if provenance.changed_elsewhere { p.wrong { "The row was changed outside Roster since the last run." } }
+        @for policy in &idle {
+            (source_status::diagnostics([DiagnosticState::from(policy)].iter(), &caller))
+        }
         @if let Some(record) = &record {
             (facts(record))
             (resource_acts::section(&handle, &caller, kind, record))

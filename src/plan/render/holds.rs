@@ -3,7 +3,7 @@
 //! The planner holds single steps. An approval covers all steps with one hold id. Text, Markdown
 //! and the state of the daemon show these groups, with the commands that approve them.
 
-use super::wording::visible;
+use super::wording::{id, thousands, visible};
 use crate::diagnostic::codes;
 use crate::model::Key;
 use crate::plan::{HoldEntry, Plan};
@@ -13,6 +13,18 @@ use std::collections::{HashMap, HashSet};
 pub struct HoldGroup<'a> {
     /// The entries in the order of the plan. Never empty.
     pub entries: Vec<&'a HoldEntry>,
+}
+
+/// Returns a line for each resource that goes or changes because of a held one.
+pub(super) fn consequence_lines(held: &HoldEntry, limit: usize) -> Vec<String> {
+    let all = held.consequences.iter();
+    let lines = all.take(limit).map(|consequence| {
+        let (verb, key) = (consequence.verb, &consequence.key);
+        format!("with it: {verb}  {}/{}", key.kind, id(&key.id))
+    });
+    let more = held.consequences.len().saturating_sub(limit);
+    let more = (more > 0).then(|| format!("and {} more", thousands(more)));
+    lines.chain(more).collect()
 }
 
 /// Returns the holds of a plan. Those that need a decision come first, standing ones last.

@@ -69,6 +69,7 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         origin: Some(origin("users.yaml", 3, 5)),
         claim: None,
         body: StepBody::Changes(changes),
+        consequences: Box::default(),
     }
 }
 
@@ -166,6 +167,7 @@ pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         origin: Some(origin("users.yaml", 9, 5)),
         changes: Vec::new(),
         becomes: None,
+        consequences: Box::default(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! Markdown form uses `TextWriter` too, so that both say the same.
 
 use super::groups::{self, StepListEntry};
-use super::holds::{HoldGroup, holds};
+use super::holds::{HoldGroup, consequence_lines, holds};
 use super::wording::{
     BOLD, CYAN, ChangeLine, DIM, GREEN, RED, WordingOptions, YELLOW, counted, first_of, id, plural,
     thousands, title, visible, write_line,
@@ -284,6 +284,9 @@ impl<'a> TextWriter<'a> {
             lines(held)
                 .iter()
                 .try_for_each(|line| write_member_line(line, out))?;
+            for line in consequence_lines(held, limit) {
+                writeln!(out, "        {line}")?;
+            }
         }
         match hold.entries.len().saturating_sub(limit) {
             0 => Ok(()),

@@ -155,3 +155,42 @@ fn a_required_custom_field_that_no_column_fills_is_said_once_more() {
         assert!(codes(&ran).contains("not-found"), "{ran}");
     }
 }
+
+/// `Deleted = TRUE` deletes what belongs to the account, as from a manifest.
+#[test]
+fn an_account_that_an_export_deletes_takes_what_belongs_to_it() {
+    for ws in each("deleted") {
+        begin(&ws);
+        let rows = || [account("a-1", "d-1", &[]), account("a-2", "d-2", &[])];
+        import(&ws, "a.csv", file(&rows()), &[]).exits(0);
+        let people = crate::support::workspace::user("u-1", "a-1", "organisations: [north]")
+            + &crate::support::workspace::user("u-2", "a-1", "accounts: [a-1, a-2]")
+            + "---\nkind: Organisation\nexternalId: north\nname: North\naccount: a-1\n";
+        ws.write("people/all.yaml", people);
+        ws.run(&["apply", "people", "--yes"]).exits(0);
+        let gone = account("a-1", "d-1", &[("Deleted", "TRUE")]);
+        let export = file(&[gone, account("a-2", "d-2", &[])]);
+        let ran = import(&ws, "b.csv", &export, &[]).exits(3);
+        let held = &ran.plans()[0]["held"][0];
+        assert_eq!(held["code"], "deletes-not-allowed", "{ran}");
+        let consequences = held["consequences"].as_array().expect("a list");
+        let consequences = consequences.iter().map(|it| {
+            let [verb, id] = ["verb", "externalId"].map(|name| it[name].as_str().expect("a text"));
+            format!("{verb} {id}")
+        });
+        let consequences: Vec<String> = consequences.collect();
+        assert_eq!(
+            consequences,
+            ["delete north", "deactivate u-1", "update u-2"],
+            "{ran}"
+        );
+        let left = "SELECT external_id || ' ' || status FROM users ORDER BY 1";
+        assert_eq!(column(&ws, left), ["u-1 active", "u-2 active"]);
+        import(&ws, "b.csv", &export, &["--allow-delete"]).exits(0);
+        assert_eq!(column(&ws, left), ["u-1 inactive", "u-2 active"]);
+        assert_eq!(column(&ws, "SELECT external_id FROM accounts"), ["a-2"]);
+        let links = "SELECT user_id || ' ' || account_id FROM user_accounts";
+        assert_eq!(column(&ws, links), ["u-2 a-2"]);
+        settles(&ws, "b.csv");
+    }
+}

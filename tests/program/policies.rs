@@ -1,0 +1,130 @@
+//! Buying policies as an operator checks them, and what says that nobody can act on one.
+
+use crate::support::workspace::{Workspace, account, each, sqlite, user};
+use serde_json::{Value, json};
+
+fn directory() -> String {
+    let policy = "---\nkind: Policy\nexternalId: site\nname: Site\naccount: acme\n\
+                  message: Karin decides.\nreviewed: [u-1, u-2]\napprovers: [u-2, u-3]\n";
+    [
+        account("acme", ""),
+        account("other", ""),
+        user("u-1", "acme", ""),
+        user("u-2", "acme", ""),
+        user("u-3", "acme", ""),
+        user("u-4", "other", ""),
+        policy.to_owned(),
+    ]
+    .concat()
+}
+
+fn check(ws: &Workspace, user: &str, account: &str) -> (Option<i32>, Value) {
+    let ran = ws.run(&["policy", "check", "--user", user, "--account", account]);
+    let document = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran}"));
+    (ran.code, document)
+}
+
+#[track_caller]
+fn approvers(ws: &Workspace, user: &str) -> Value {
+    let (code, document) = check(ws, user, "acme");
+    assert_eq!(code, Some(0), "{document}");
+    assert_eq!(document["required"], true, "{document}");
+    let warned = document["diagnostics"][0]["code"] == "policy-approvers";
+    let nobody = document["policies"][0]["approvers"] == json!([]);
+    assert_eq!(warned, nobody, "{document}");
+    document["policies"][0]["approvers"].clone()
+}
+
+#[test]
+fn a_check_names_the_policy_its_message_and_who_can_approve() {
+    for ws in each("check") {
+        ws.tree(directory());
+        let applied = ws.apply(&[]).exits(0);
+        // Nobody has registered yet.
+        let warning = "warning policy-approvers Policy/site";
+        assert!(applied.findings().contains(warning), "{applied}");
+        assert_eq!(approvers(&ws, "u-1"), json!([]));
+        ws.sql("UPDATE users SET access = 'enabled'");
+        let (code, document) = check(&ws, "u-1", "acme");
+        assert_eq!(code, Some(0));
+        assert_eq!(
+            document,
+            json!({"required": true, "policies": [{"policy": "site", "message": "Karin decides.",
+                "approvers": ["u-2", "u-3"], "why": "User/u-1 is reviewed for Account/acme"}]})
+        );
+        // An approver who buys is reviewed by the other one.
+        assert_eq!(approvers(&ws, "u-2"), json!(["u-3"]));
+        ws.run(&["block", "User/u-3", "--reason", "left"]).exits(0);
+        assert_eq!(approvers(&ws, "u-1"), json!(["u-2"]));
+        assert_eq!(approvers(&ws, "u-2"), json!([]));
+        // Who is not named is not reviewed.
+        let (_, document) = check(&ws, "u-3", "acme");
+        assert_eq!(document, json!({"required": false, "policies": []}));
+
+        ws.run(&["block", "Policy/site", "--reason", "stocktaking"])
+            .exits(0);
+        let (_, document) = check(&ws, "u-1", "acme");
+        assert_eq!(document, json!({"required": false, "policies": []}));
+        ws.run(&["unblock", "Policy/site", "--reason", "done"])
+            .exits(0);
+        ws.run(&["block", "Account/acme", "--reason", "unpaid"])
+            .exits(0);
+        let (_, document) = check(&ws, "u-1", "acme");
+        assert_eq!(document["required"], false);
+        let message = &document["diagnostics"][0]["message"];
+        assert!(
+            message.as_str().is_some_and(|it| it.contains("not usable")),
+            "{document}"
+        );
+    }
+}
+
+#[test]
+fn a_check_of_somebody_unknown_or_foreign_is_refused() {
+    for ws in each("refused") {
+        ws.tree(directory());
+        ws.apply(&[]).exits(0);
+        for (user, account, code, status) in [
+            ("nobody", "acme", "not-found", 404),
+            ("u-1", "nowhere", "not-found", 404),
+            ("u-4", "acme", "policy-foreign-user", 409),
+        ] {
+            let (exit, document) = check(&ws, user, account);
+            assert_eq!(exit, Some(1), "{document}");
+            assert_eq!(document["code"], code);
+            assert_eq!(document["status"], status);
+        }
+    }
+}
+
+#[test]
+fn a_plan_warns_of_a_policy_that_nobody_can_act_on() {
+    let ws = sqlite();
+    ws.tree(directory());
+    ws.apply(&[]).exits(0);
+    ws.sql("UPDATE users SET access = 'enabled'");
+    ws.settle(&[]);
+    let edited = |text: &str| directory().replace("message: Karin decides.", text);
+    let warnings = |ws: &Workspace, text: &str| {
+        ws.tree(edited(text));
+        let planned = ws.plan(&[]).exits(0);
+        planned.codes("warning").contains("policy-approvers")
+    };
+    assert!(!warnings(&ws, "message: One."));
+    ws.run(&["block", "User/u-2", "User/u-3", "--reason", "left"])
+        .exits(0);
+    assert!(warnings(&ws, "message: One."));
+    let planned = ws.plan(&[]).exits(0);
+    assert!(
+        planned.stdout.contains("u-2 is blocked, u-3 is blocked"),
+        "{planned}"
+    );
+    // Nobody buys for an account that is not usable.
+    ws.run(&["block", "Account/acme", "--reason", "unpaid"])
+        .exits(0);
+    assert!(!warnings(&ws, "message: One."));
+    ws.run(&["unblock", "Account/acme", "--reason", "paid"])
+        .exits(0);
+    // The warning refuses nothing.
+    ws.settle(&[]);
+}
