@@ -41,7 +41,7 @@ pub fn has_password(declared: &DeclaredResource) -> bool {
 }
 
 impl SecretReader {
-    /// Compares every declared password with the stored hash. Returns diagnostics for passwords
+    /// Compares every declared password with the hash of the one applied last. Returns diagnostics for passwords
     /// that are weak or not available. Only the states are kept.
     pub fn compare(&self, desired: &mut Desired, stored: &Snapshot) -> Vec<Diagnostic> {
         let declared: Vec<(&DeclaredResource, &StatedField)> = desired
@@ -97,14 +97,17 @@ impl SecretReader {
         // stored one.
         if let Some(lack) = password_weakness(&secret) {
             let message = format!("the password at `{reference}` {lack}");
-            let help = "Use 8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
+            let help = format!("Use {PASSWORD_RULE}");
             let diagnostic = told(codes::PASSWORD_WEAK, message).help(help);
             return (key, SecretState::Unavailable, Some(diagnostic));
         }
-        let hash = stored
-            .rows
-            .get(&key)
-            .and_then(|row| row.facts.get("passwordHash"));
+        // Compared with the one that was applied last and not with the current one: the person may
+        // have chosen another, or lost the login.
+        let facts = stored.rows.get(&key).map(|row| &row.facts);
+        let hash = facts.and_then(|facts| {
+            let applied = facts.get("passwordApplied");
+            applied.or_else(|| facts.get("passwordHash"))
+        });
         let same = hash.is_some_and(|hash| matches(&secret, hash));
         (
             key,
@@ -151,13 +154,8 @@ impl SecretReader {
         let secret = self
             .read(&reference)
             .filter(|secret| password_weakness(secret).is_none());
-        let hash = secret.and_then(|secret| {
-            Argon2::default()
-                .hash_password(secret.expose_secret().as_bytes())
-                .ok()
-        });
-        match hash {
-            Some(hash) => Ok((key.clone(), hash.to_string())),
+        match secret.and_then(|secret| hash_password(&secret)) {
+            Some(hash) => Ok((key.clone(), hash)),
             None => Err(SecretError {
                 key: key.clone(),
                 reference,
@@ -192,8 +190,20 @@ fn secret_of(declared: &DeclaredResource) -> Option<&StatedField> {
     })
 }
 
+/// Returns the argon2id hash of a password.
+#[must_use]
+pub fn hash_password(secret: &SecretString) -> Option<String> {
+    let hash = Argon2::default().hash_password(secret.expose_secret().as_bytes());
+    hash.ok().map(|hash| hash.to_string())
+}
+
+/// What a password has to be, as the end of a sentence.
+pub const PASSWORD_RULE: &str =
+    "8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
+
 /// Returns what a password lacks. The text never quotes it.
-fn password_weakness(secret: &SecretString) -> Option<&'static str> {
+#[must_use]
+pub fn password_weakness(secret: &SecretString) -> Option<&'static str> {
     let text = secret.expose_secret();
     let length = text.chars().count();
     match () {

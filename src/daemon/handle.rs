@@ -13,6 +13,7 @@ use super::webhook::{SeenDeliveries, WebhookPush};
 use crate::diagnostic::chain;
 use crate::http::ReadinessCheck;
 use crate::http::problem::{self, HttpProblem};
+use crate::http::rate::RateLimiter;
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +27,8 @@ pub(super) struct DaemonParts {
     pub(super) replies: Arc<ImportReplies>,
     pub(super) readiness: ReadinessProbe,
     pub(super) seen_deliveries: Mutex<SeenDeliveries>,
+    /// Counts links that do not exist.
+    pub(super) wrong_links: RateLimiter,
 }
 
 impl DaemonParts {

@@ -22,6 +22,7 @@ use super::worker;
 use crate::config::{Config, ConfigError};
 use crate::diagnostic::chain;
 use crate::http::access::AccessError;
+use crate::http::rate::RateLimiter;
 use crate::http::{self, HttpServer, RequestGate, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
@@ -132,6 +133,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
         replies: Arc::clone(&replies),
         readiness: ReadinessProbe::new(store.clone(), Arc::clone(&unwritable)),
         seen_deliveries: Mutex::default(),
+        wrong_links: RateLimiter::for_wrong_secrets(),
         store: store.clone(),
     };
     let runner = PassRunner {
@@ -289,8 +291,8 @@ impl WorkerTasks {
             tasks.spawn(at_work);
         }
         let outbox = Arc::clone(&runner.outbox);
-        let (targets, ended) = (Arc::clone(&setup.targets), stop.clone());
-        tasks.spawn(async move { outbox.deliver(&targets, &ended).await });
+        let (delivering, ended) = (Arc::clone(&setup), stop.clone());
+        tasks.spawn(async move { outbox.deliver(&delivering, &ended).await });
         tasks.spawn(watcher::watch(setup, stop.clone()));
         Self { stop, tasks }
     }

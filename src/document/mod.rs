@@ -25,7 +25,8 @@ mod upload_files;
 mod word;
 
 pub use act_request::{
-    ActReason, ActedResourceDocument, ExportApproval, HoldApproval, MAX_ACT_IDS, MAX_REASON_LENGTH,
+    AcceptedInvitationReply, ActReason, ActedResourceDocument, ExportApproval, HoldApproval,
+    InvitationAcceptanceRequest, InvitationRequest, MAX_ACT_IDS, MAX_REASON_LENGTH,
     ReconcileRequest, ResourceActReply, ResourceActRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};

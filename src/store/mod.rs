@@ -33,6 +33,7 @@ mod history;
 mod history_writer;
 mod imports;
 mod internal_tables;
+mod invitations;
 mod last_changes;
 mod lease;
 mod migrate;
@@ -73,6 +74,10 @@ pub use error::{ApplyError, StoreError};
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use imports::{
     ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
+};
+pub use invitations::{
+    InvitationAcceptance, InvitationError, InvitationState, NewInvitation, NewInvitations,
+    StoredInvitation, TermsVersion, TokenDigest, require_current_terms, require_open,
 };
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};

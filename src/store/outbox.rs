@@ -3,6 +3,7 @@
 //! settles it.
 
 use super::error::StoreError;
+use super::invitations::INVITATION_TARGET;
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 
@@ -16,6 +17,18 @@ pub struct OutboxNotice {
     pub notice: String,
     /// How many earlier attempts there were.
     pub attempts: u32,
+}
+
+/// The document of an invitation in the outbox. The row says neither whom it is for nor what the
+/// link is; its id is that of the invitation.
+pub(super) const INVITATION_DOCUMENT: &str = "{}";
+
+impl OutboxNotice {
+    /// Whether it is an invitation. A target of notices may have the same name.
+    #[must_use]
+    pub fn is_invitation(&self) -> bool {
+        self.target == INVITATION_TARGET && self.notice == INVITATION_DOCUMENT
+    }
 }
 
 impl Store {

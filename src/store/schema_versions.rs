@@ -33,6 +33,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::FEEDS),
     own_tables(internal_tables::HOLDS),
     own_tables(internal_tables::ACTS),
+    own_tables(internal_tables::INVITATIONS),
 ];
 
 /// The version of this release.

@@ -6,6 +6,7 @@ pub mod acts;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
+pub(super) mod invitations;
 mod plans;
 mod push_messages;
 pub(super) mod records;
@@ -30,6 +31,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         exports::routes(),
         holds::routes(),
         acts::routes(),
+        invitations::routes(),
         records::routes(),
         plans::routes(),
         webhooks::routes(),
