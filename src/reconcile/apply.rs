@@ -271,6 +271,7 @@ async fn write(
         single_use: wanted.single_use,
         contents: &contents,
         passwords: &passwords,
+        invitation_ttl: pass.config.invitations.ttl_millis(),
         remember,
     };
     let _phase = PhaseTimer::begin("applying");

@@ -5,7 +5,7 @@
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
 use super::{schema, tables, triggers};
-use crate::kinds;
+use crate::kinds::{self, USER};
 use crate::model::KindId;
 
 /// The additions of one version.
@@ -15,6 +15,8 @@ pub(super) struct SchemaVersion {
     pub(super) kinds: &'static [KindId],
     /// New fields of existing kinds, by their name in the table of kinds.
     pub(super) fields: &'static [(KindId, &'static str)],
+    /// New runtime facts of existing kinds, by their column.
+    pub(super) facts: &'static [(KindId, &'static str)],
 }
 
 const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
@@ -22,6 +24,7 @@ const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
         tables,
         kinds: &[],
         fields: &[],
+        facts: &[],
     }
 }
 
@@ -33,7 +36,10 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::FEEDS),
     own_tables(internal_tables::HOLDS),
     own_tables(internal_tables::ACTS),
-    own_tables(internal_tables::INVITATIONS),
+    SchemaVersion {
+        facts: &[(USER, "password_applied")],
+        ..own_tables(internal_tables::INVITATIONS)
+    },
 ];
 
 /// The version of this release.
@@ -49,9 +55,9 @@ fn since(found: i64) -> &'static [SchemaVersion] {
 /// Whether the tables of the kinds have the same columns in version `found` as in this one. A newer
 /// release only adds columns, which this one does not read.
 pub(super) fn has_all_columns(found: i64) -> bool {
-    since(found)
-        .iter()
-        .all(|version| version.kinds.is_empty() && version.fields.is_empty())
+    since(found).iter().all(|version| {
+        version.kinds.is_empty() && version.fields.is_empty() && version.facts.is_empty()
+    })
 }
 
 /// The statements that upgrade a database from an older version.
@@ -85,6 +91,15 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
         for link in table.links.iter().filter(|link| link.field == index) {
             created.push(link.name.clone());
             statements.push(schema::link_table(dialect, table, link));
+        }
+    }
+    for (kind, name) in new.iter().flat_map(|version| version.facts) {
+        let table = tables::for_kind(*kind);
+        for column in table.columns.iter().filter(|column| column.name == *name) {
+            let definition = schema::column(dialect, table.kind, column);
+            let name = table.kind.table;
+            statements.push(format!("ALTER TABLE {name} ADD COLUMN {definition}"));
+            added.push((name, column.name.clone()));
         }
     }
     // New tables get all their triggers and indexes; an old table has its own and needs only the
@@ -172,7 +187,7 @@ fn drop_views() -> Vec<String> {
 mod tests {
     use super::super::dialect::SQLITE;
     use super::*;
-    use crate::kinds::{ACCOUNT, TAG, USER};
+    use crate::kinds::{ACCOUNT, TAG};
     use rusqlite::Connection;
 
     /// What a database has: tables with their columns, indexes, triggers and views.
@@ -210,6 +225,7 @@ mod tests {
             "DROP INDEX users_email",
             "ALTER TABLE users DROP COLUMN email",
             "ALTER TABLE accounts DROP COLUMN website",
+            "ALTER TABLE users DROP COLUMN password_applied",
             "DROP TABLE account_tags",
             "DROP TABLE tags",
         ];
@@ -226,6 +242,7 @@ mod tests {
                 (USER, "email"),
                 (USER, "stores"),
             ],
+            facts: &[(USER, "password_applied")],
         };
         run(&old, &upgrade_by(dialect, &[version]));
         assert_eq!(shape(&old), shape(&new));

@@ -175,6 +175,7 @@ impl Draft {
                 single_use: self.single_use,
                 contents: &self.contents,
                 passwords: &self.passwords,
+                invitation_ttl: 60_000,
                 remember: None,
             })
             .await

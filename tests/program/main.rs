@@ -13,6 +13,7 @@ mod feeds_written;
 mod git;
 mod into_git;
 mod invitations;
+mod passwords;
 mod secrets;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]

@@ -22,6 +22,8 @@ pub struct ApplyRequest<'a> {
     pub contents: &'a BTreeMap<Key, Vec<u8>>,
     /// The argon2 hashes of the passwords that the steps set.
     pub passwords: &'a BTreeMap<Key, String>,
+    /// How long the links of the invitations work that `notify` asks for, in milliseconds.
+    pub invitation_ttl: i64,
     /// What is to be remembered of the source, unless only a part of it is applied.
     pub remember: Option<&'a CheckpointUpdate>,
 }
