@@ -167,7 +167,10 @@ impl RecordedAct {
         check(request, &found).map_err(ActError::Refused)?;
         let at = sql_value::now();
         if let Some(new) = request.invitations {
-            invitations::require_addresses(tx, new).await?;
+            let bare = invitations::users_without_address(tx, new).await?;
+            if !bare.is_empty() {
+                return Err(ActError::Refused(ActRefusal::NoAddress(bare)));
+            }
             invitations::replace(tx, new, at).await?;
         }
         if request.act.clears.contains(&"invited_at") {

@@ -1,29 +1,18 @@
 //! Invitations: links that work once, with which people set a password. An act makes them
 //! (`replace`); a link to be sent by mail waits in the outbox and gets its token when it is sent
-//! for the first time (`issue_invitation`); `accept_invitation` uses it.
+//! for the first time (`issue_invitation`). `invitation_acceptance` uses links.
 //!
 //! The database holds the hash of a token and never the token. Who reads the database, or a backup
 //! of it, can use no link.
 
-use super::acts::{ActError, ActRefusal, ActRequest, RecordedAct};
-use super::apply::{TRIES, pause_before_retry};
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
-use super::history_writer::lock_write_row;
-use super::outbox::INVITATION_DOCUMENT;
+use super::outbox::{INVITATION_DOCUMENT, INVITATION_TARGET};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::kinds::act::ACCEPT_INVITATION;
-use crate::kinds::{self, USER};
 use rand::RngCore;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// The target of invitations in the outbox.
-pub(super) const INVITATION_TARGET: &str = "invitation";
-
-/// The actor of an act that somebody performs with a link. The name of the person would be
-/// personal, and an actor cannot be erased.
-const LINK_ACTOR: &str = "invitation";
+use std::collections::BTreeMap;
 
 /// How long an ended invitation is kept, in milliseconds. Until then its link is answered with the
 /// reason why it does not work.
@@ -121,42 +110,11 @@ pub struct TermsVersion {
     pub sha256: String,
 }
 
-/// What a person sends with a link.
-#[derive(Clone, Copy, Debug)]
-pub struct InvitationAcceptance<'a> {
-    pub token_hash: &'a TokenDigest,
-    pub password_hash: &'a str,
-    /// The SHA-256 of each accepted document, by its external id.
-    pub terms: &'a BTreeMap<String, String>,
-}
-
-/// Why a link was not used. Nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum InvitationError {
-    #[error("no such link")]
-    Unknown,
-    #[error("the link was used before")]
-    Used,
-    #[error("the link does not work any more")]
-    Expired,
-    /// Not exactly the current versions were accepted. These are the current ones.
-    #[error("the terms are not the current ones")]
-    TermsOutdated(Vec<TermsVersion>),
-    #[error(transparent)]
-    Act(#[from] ActError),
-}
-
-impl From<StoreError> for InvitationError {
-    fn from(error: StoreError) -> Self {
-        Self::Act(error.into())
-    }
-}
-
-/// Fails if an invitation is to be sent to a user without an e-mail address.
-pub(super) async fn require_addresses(
+/// Returns the users without an e-mail address to whom an invitation is to be sent.
+pub(super) async fn users_without_address(
     tx: &mut SqlTransaction,
     new: NewInvitations<'_>,
-) -> Result<(), ActError> {
+) -> Result<Vec<String>, StoreError> {
     let sent = new.by_user.iter();
     let sent = sent.filter(|(_, invitation)| invitation.token_hash.is_none());
     let batch = BatchStatement {
@@ -166,15 +124,10 @@ pub(super) async fn require_addresses(
     };
     let rows = sent.map(|(user, _)| vec![SqlValue::text(user)]);
     let found = tx.batch_fetch(&batch, rows, &[SqlType::Id]).await?;
-    let ids: BTreeSet<String> = found
-        .into_iter()
-        .map(|mut cells| cells[0].take_text().into())
-        .collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let ids = ids.into_iter().collect();
-    Err(ActError::Refused(ActRefusal::NoAddress(ids)))
+    let ids = found.into_iter().map(|mut cells| cells[0].take_text());
+    let mut ids: Vec<String> = ids.map(Into::into).collect();
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// Voids the earlier invitations of the users and stores the new ones. Those to be sent are put
@@ -290,90 +243,11 @@ impl Store {
         tx.commit().await?;
         Ok(is_own)
     }
-
-    /// Uses a link: sets the password, records the accepted terms and lets the person log in, once.
-    pub async fn accept_invitation(
-        &self,
-        acceptance: &InvitationAcceptance<'_>,
-    ) -> Result<(), InvitationError> {
-        let mut tries = 1;
-        loop {
-            match self.try_accept(acceptance).await {
-                Err(InvitationError::Act(ActError::Store(error)))
-                    if error.transient() && tries < TRIES =>
-                {
-                    pause_before_retry(tries).await;
-                    tries += 1;
-                }
-                other => return other,
-            }
-        }
-    }
-
-    async fn try_accept(&self, given: &InvitationAcceptance<'_>) -> Result<(), InvitationError> {
-        let mut tx = self.begin_write("use the invitation").await?;
-        migrate::require_current(&mut tx).await?;
-        // All writers are serial from here on. Of two people with one link, the second finds it
-        // used.
-        lock_write_row(&mut tx).await?;
-        migrate::require_current(&mut tx).await?;
-        let hash = SqlValue::Bytes(given.token_hash.to_vec());
-        let found = find(&mut tx, "i.token_hash = ?", hash).await?;
-        let invitation = require_open(found)?;
-        let current = current_terms(&mut tx).await?;
-        require_current_terms(current, given.terms)?;
-        let act = ActRequest {
-            act: &ACCEPT_INVITATION,
-            kind: kinds::get(USER),
-            ids: &BTreeSet::from([invitation.user.clone()]),
-            actor: LINK_ACTOR,
-            reason: "with the link of an invitation",
-            idempotency: None,
-            invitations: None,
-        };
-        let act = RecordedAct::perform(&mut tx, &act).await;
-        let act = act.map_err(|error| match error {
-            // The access was changed while this transaction waited.
-            ActError::Refused(_) => InvitationError::Expired,
-            other => other.into(),
-        })?;
-        set_password(&mut tx, &invitation.user, given.password_hash).await?;
-        record_terms_acceptance(&mut tx, &invitation.user, given.terms, act.at).await?;
-        let sql = "UPDATE invitations SET used_at = ? WHERE id = ?";
-        let params = [act.at.into(), invitation.id.as_str().into()];
-        tx.run(sql, &params).await?;
-        self.commit_act(tx, act).await?;
-        Ok(())
-    }
 }
 
-/// Returns the invitation if its link works now.
-pub fn require_open(found: Option<StoredInvitation>) -> Result<StoredInvitation, InvitationError> {
-    let invitation = found.ok_or(InvitationError::Unknown)?;
-    match invitation.state {
-        InvitationState::Open => Ok(invitation),
-        InvitationState::Used => Err(InvitationError::Used),
-        InvitationState::Paused | InvitationState::Expired => Err(InvitationError::Expired),
-    }
-}
-
-/// Fails unless exactly the current version of every document was accepted.
-pub fn require_current_terms(
-    current: Vec<TermsVersion>,
-    accepted: &BTreeMap<String, String>,
-) -> Result<(), InvitationError> {
-    let is_accepted = |terms: &TermsVersion| {
-        let version = accepted.get(&terms.external_id);
-        version.is_some_and(|version| version.eq_ignore_ascii_case(&terms.sha256))
-    };
-    if accepted.len() == current.len() && current.iter().all(is_accepted) {
-        Ok(())
-    } else {
-        Err(InvitationError::TermsOutdated(current))
-    }
-}
-
-async fn current_terms(tx: &mut SqlTransaction) -> Result<Vec<TermsVersion>, StoreError> {
+pub(super) async fn current_terms(
+    tx: &mut SqlTransaction,
+) -> Result<Vec<TermsVersion>, StoreError> {
     let sql = "SELECT external_id, title, file_sha256 FROM terms \
                WHERE file_sha256 IS NOT NULL ORDER BY external_id";
     let types = [SqlType::Id, SqlType::Text, SqlType::Text];
@@ -386,39 +260,8 @@ async fn current_terms(tx: &mut SqlTransaction) -> Result<Vec<TermsVersion>, Sto
     Ok(versions.collect())
 }
 
-async fn set_password(tx: &mut SqlTransaction, user: &str, hash: &str) -> Result<(), StoreError> {
-    let dialect = tx.dialect();
-    // Under the guard the triggers take the write for Roster's own, and the version stays.
-    tx.script(dialect.guard_on).await?;
-    let sql = "UPDATE users SET password_hash = ? WHERE external_id = ?";
-    tx.run(sql, &[hash.into(), user.into()]).await?;
-    tx.script(dialect.guard_off).await
-}
-
-/// Records that a user accepted these versions.
-async fn record_terms_acceptance(
-    tx: &mut SqlTransaction,
-    user: &str,
-    terms: &BTreeMap<String, String>,
-    now: i64,
-) -> Result<(), StoreError> {
-    let Some(version) = terms.values().next_back() else {
-        return Ok(());
-    };
-    let dialect = tx.dialect();
-    tx.script(dialect.guard_on).await?;
-    let sql = "UPDATE users SET terms_accepted = ?, terms_accepted_at = ? WHERE external_id = ?";
-    let params = [
-        SqlValue::text(version.to_ascii_lowercase()),
-        SqlValue::text(sql_value::iso(now)),
-        user.into(),
-    ];
-    tx.run(sql, &params).await?;
-    tx.script(dialect.guard_off).await
-}
-
 /// Reads the invitation that a condition with one parameter finds.
-async fn find(
+pub(super) async fn find(
     tx: &mut SqlTransaction,
     condition: &str,
     param: SqlValue,

@@ -33,6 +33,7 @@ mod history;
 mod history_writer;
 mod imports;
 mod internal_tables;
+mod invitation_acceptance;
 mod invitations;
 mod last_changes;
 mod lease;
@@ -75,9 +76,11 @@ pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use imports::{
     ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
 };
+pub use invitation_acceptance::{
+    InvitationAcceptance, InvitationError, require_current_terms, require_open,
+};
 pub use invitations::{
-    InvitationAcceptance, InvitationError, InvitationState, NewInvitation, NewInvitations,
-    StoredInvitation, TermsVersion, TokenDigest, require_current_terms, require_open,
+    InvitationState, NewInvitation, NewInvitations, StoredInvitation, TermsVersion, TokenDigest,
 };
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};

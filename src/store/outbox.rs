@@ -3,7 +3,6 @@
 //! settles it.
 
 use super::error::StoreError;
-use super::invitations::INVITATION_TARGET;
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 
@@ -19,6 +18,8 @@ pub struct OutboxNotice {
     pub attempts: u32,
 }
 
+/// The target of invitations in the outbox.
+pub(super) const INVITATION_TARGET: &str = "invitation";
 /// The document of an invitation in the outbox. The row says neither whom it is for nor what the
 /// link is; its id is that of the invitation.
 pub(super) const INVITATION_DOCUMENT: &str = "{}";

@@ -11,7 +11,7 @@ use crate::daemon::page::forms::FormFields;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{AccessRequirement, AuthMethod, Caller, PathParams, PeerAddress, Route};
 use crate::secrets::PASSWORD_RULE;
-use crate::store::{StoreError, TermsVersion};
+use crate::store::TermsVersion;
 use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, header};
@@ -121,9 +121,7 @@ async fn document(
         return Err(missing());
     }
     let content = handle
-        .query_store(move |store| async move {
-            Ok::<_, StoreError>(store.file_content(&of.sha256).await?)
-        })
+        .query_store(move |store| async move { store.file_content(&of.sha256).await })
         .await?;
     content.ok_or_else(missing)
 }
