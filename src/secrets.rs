@@ -3,8 +3,10 @@
 //! for plans and `SecretReader::hashes` for applies.
 
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
-use crate::kinds;
-use crate::model::{DeclaredResource, Desired, Key, SecretState, Snapshot, StatedField};
+use crate::kinds::{self, SECRET_IN_EXPORT};
+use crate::model::{
+    DeclaredResource, Desired, Key, SecretState, SecretText, Snapshot, StatedField,
+};
 use crate::plan::{Plan, StepVerb};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -25,7 +27,7 @@ pub struct SecretReader {
 
 /// A secret that a plan needs is not as it was when the plan was made.
 #[derive(Debug, thiserror::Error)]
-#[error("{key}: the password at `{reference}` is no longer available or is too weak")]
+#[error("{key}: {} is no longer available or is too weak", shown(reference))]
 pub struct SecretError {
     pub key: Key,
     /// The reference at which it was expected.
@@ -52,7 +54,9 @@ impl SecretReader {
         // In parallel, because comparing with an argon2 hash is slow on purpose.
         let judged: Vec<(Key, SecretState, Option<Diagnostic>)> = declared
             .par_iter()
-            .map(|(declared, stated)| self.judge_password(declared, stated, stored))
+            .map(|(declared, stated)| {
+                self.judge_password(declared, stated, stored, &desired.row_secrets)
+            })
             .collect();
         let mut diagnostics = Vec::new();
         for (key, state, diagnostic) in judged {
@@ -67,6 +71,7 @@ impl SecretReader {
         declared: &DeclaredResource,
         stated: &StatedField,
         stored: &Snapshot,
+        rows: &BTreeMap<Key, SecretText>,
     ) -> (Key, SecretState, Option<Diagnostic>) {
         let key = declared.key.clone();
         let reference = stated
@@ -84,19 +89,18 @@ impl SecretReader {
                 .field("passwordFrom")
                 .at(origin)
         };
-        let Some(secret) = self.read(reference) else {
+        let shown = shown(reference);
+        let Some(secret) = self.read(reference, &key, rows) else {
             // A missing secret is a warning and never removes a password: the reader may run where
             // the secrets are not mounted.
-            let message = format!(
-                "the password at `{reference}` is not available; the stored one is kept, not compared"
-            );
+            let message = format!("{shown} is not available; the stored one is kept, not compared");
             let diagnostic = told(codes::SECRET_UNAVAILABLE, message).severity(Severity::Warning);
             return (key, SecretState::Unavailable, Some(diagnostic));
         };
         // Checked before the comparison, so that a weak password is reported even if it is the
         // stored one.
         if let Some(lack) = password_weakness(&secret) {
-            let message = format!("the password at `{reference}` {lack}");
+            let message = format!("{shown} {lack}");
             let help = format!("Use {PASSWORD_RULE}");
             let diagnostic = told(codes::PASSWORD_WEAK, message).help(help);
             return (key, SecretState::Unavailable, Some(diagnostic));
@@ -152,7 +156,7 @@ impl SecretReader {
             .unwrap_or_default()
             .to_owned();
         let secret = self
-            .read(&reference)
+            .read(&reference, key, &desired.row_secrets)
             .filter(|secret| password_weakness(secret).is_none());
         match secret.and_then(|secret| hash_password(&secret)) {
             Some(hash) => Ok((key.clone(), hash)),
@@ -163,10 +167,18 @@ impl SecretReader {
         }
     }
 
-    /// Reads the secret of a reference: `env:NAME` or `file:NAME`.
-    fn read(&self, reference: &str) -> Option<SecretString> {
+    /// Reads the secret of a reference: `env:NAME`, `file:NAME`, or a row of an export.
+    fn read(
+        &self,
+        reference: &str,
+        key: &Key,
+        rows: &BTreeMap<Key, SecretText>,
+    ) -> Option<SecretString> {
         if self.sealed {
             return None;
+        }
+        if reference == SECRET_IN_EXPORT {
+            return Some(SecretString::from(rows.get(key)?.expose()));
         }
         let text = match reference.split_once(':')? {
             ("env", name) => std::env::var(name).ok()?,
@@ -177,6 +189,15 @@ impl SecretReader {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         Some(SecretString::from(text.to_owned()))
+    }
+}
+
+/// A reference as messages name it.
+fn shown(reference: &str) -> String {
+    if reference == SECRET_IN_EXPORT {
+        "the password in the row".to_owned()
+    } else {
+        format!("the password at `{reference}`")
     }
 }
 
@@ -252,12 +273,19 @@ mod tests {
             sealed: false,
             dir: Some(dir.path().to_owned()),
         };
+        let key = Key::new(kinds::USER, "u-1");
+        let rows = BTreeMap::from([(key.clone(), SecretText::new("InARow123"))]);
+        let read = |reader: &SecretReader, reference: &str| {
+            let secret = reader.read(reference, &key, &rows);
+            secret.map(|secret| secret.expose_secret().to_owned())
+        };
+        assert_eq!(read(&secrets, "file:u-1").as_deref(), Some("Secret123"));
+        assert_eq!(read(&secrets, "file:u-2"), None);
         assert_eq!(
-            secrets.read("file:u-1").unwrap().expose_secret(),
-            "Secret123"
+            read(&secrets, SECRET_IN_EXPORT).as_deref(),
+            Some("InARow123")
         );
-        assert!(secrets.read("file:u-2").is_none());
-        assert!(SecretReader::default().read("file:u-1").is_none());
+        assert_eq!(read(&SecretReader::default(), "file:u-1"), None);
     }
 
     #[test]

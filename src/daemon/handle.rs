@@ -5,7 +5,7 @@
 use super::blocking::run_blocking;
 use super::counters::ReplicaCounters;
 use super::pass_turns::PassTurns;
-use super::push::ImportReplies;
+use super::push::{ImportReplies, PushOriginals};
 use super::readiness::ReadinessProbe;
 use super::setup::{CurrentSetup, DaemonSetup};
 use super::view::StatusBoard;
@@ -25,6 +25,7 @@ pub(super) struct DaemonParts {
     pub(super) counters: ReplicaCounters,
     pub(super) turns: Arc<PassTurns>,
     pub(super) replies: Arc<ImportReplies>,
+    pub(super) originals: Arc<PushOriginals>,
     pub(super) readiness: ReadinessProbe,
     pub(super) seen_deliveries: Mutex<SeenDeliveries>,
     /// Counts links that do not exist.

@@ -10,7 +10,7 @@ use super::outbox::NoticeOutbox;
 use super::page;
 use super::pass::PassRunner;
 use super::pass_turns::PassTurns;
-use super::push::ImportReplies;
+use super::push::{ImportReplies, PushOriginals};
 use super::readiness::{ReadinessProbe, UnwritableSources};
 use super::setup::{CurrentSetup, DaemonSetup};
 use super::signals::{ControlSignal, SignalListener};
@@ -121,6 +121,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
     let unwritable = Arc::new(UnwritableSources::default());
     let turns = Arc::new(PassTurns::default());
     let replies = Arc::new(ImportReplies::default());
+    let originals = Arc::new(PushOriginals::default());
     let parts = DaemonParts {
         board: StatusBoard {
             replica: Arc::clone(&replica),
@@ -131,6 +132,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
         counters: counters.clone(),
         turns: Arc::clone(&turns),
         replies: Arc::clone(&replies),
+        originals: Arc::clone(&originals),
         readiness: ReadinessProbe::new(store.clone(), Arc::clone(&unwritable)),
         seen_deliveries: Mutex::default(),
         wrong_links: RateLimiter::for_wrong_secrets(),
@@ -146,6 +148,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
         waits: SourceWaits::default(),
         turns,
         replies,
+        originals,
     };
     (Arc::new(runner), parts)
 }
