@@ -3,8 +3,10 @@
 //! for plans and `SecretReader::hashes` for applies.
 
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
-use crate::kinds;
-use crate::model::{DeclaredResource, Desired, Key, SecretState, Snapshot, StatedField};
+use crate::kinds::{self, SECRET_IN_EXPORT};
+use crate::model::{
+    DeclaredResource, Desired, Key, SecretState, SecretText, Snapshot, StatedField,
+};
 use crate::plan::{Plan, StepVerb};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -25,7 +27,7 @@ pub struct SecretReader {
 
 /// A secret that a plan needs is not as it was when the plan was made.
 #[derive(Debug, thiserror::Error)]
-#[error("{key}: the password at `{reference}` is no longer available or is too weak")]
+#[error("{key}: {} is no longer available or is too weak", shown(reference))]
 pub struct SecretError {
     pub key: Key,
     /// The reference at which it was expected.
@@ -41,7 +43,7 @@ pub fn has_password(declared: &DeclaredResource) -> bool {
 }
 
 impl SecretReader {
-    /// Compares every declared password with the stored hash. Returns diagnostics for passwords
+    /// Compares every declared password with the hash of the one applied last. Returns diagnostics for passwords
     /// that are weak or not available. Only the states are kept.
     pub fn compare(&self, desired: &mut Desired, stored: &Snapshot) -> Vec<Diagnostic> {
         let declared: Vec<(&DeclaredResource, &StatedField)> = desired
@@ -52,7 +54,9 @@ impl SecretReader {
         // In parallel, because comparing with an argon2 hash is slow on purpose.
         let judged: Vec<(Key, SecretState, Option<Diagnostic>)> = declared
             .par_iter()
-            .map(|(declared, stated)| self.judge_password(declared, stated, stored))
+            .map(|(declared, stated)| {
+                self.judge_password(declared, stated, stored, &desired.row_secrets)
+            })
             .collect();
         let mut diagnostics = Vec::new();
         for (key, state, diagnostic) in judged {
@@ -67,6 +71,7 @@ impl SecretReader {
         declared: &DeclaredResource,
         stated: &StatedField,
         stored: &Snapshot,
+        rows: &BTreeMap<Key, SecretText>,
     ) -> (Key, SecretState, Option<Diagnostic>) {
         let key = declared.key.clone();
         let reference = stated
@@ -84,27 +89,29 @@ impl SecretReader {
                 .field("passwordFrom")
                 .at(origin)
         };
-        let Some(secret) = self.read(reference) else {
+        let shown = shown(reference);
+        let Some(secret) = self.read(reference, &key, rows) else {
             // A missing secret is a warning and never removes a password: the reader may run where
             // the secrets are not mounted.
-            let message = format!(
-                "the password at `{reference}` is not available; the stored one is kept, not compared"
-            );
+            let message = format!("{shown} is not available; the stored one is kept, not compared");
             let diagnostic = told(codes::SECRET_UNAVAILABLE, message).severity(Severity::Warning);
             return (key, SecretState::Unavailable, Some(diagnostic));
         };
         // Checked before the comparison, so that a weak password is reported even if it is the
         // stored one.
         if let Some(lack) = password_weakness(&secret) {
-            let message = format!("the password at `{reference}` {lack}");
-            let help = "Use 8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
+            let message = format!("{shown} {lack}");
+            let help = format!("Use {PASSWORD_RULE}");
             let diagnostic = told(codes::PASSWORD_WEAK, message).help(help);
             return (key, SecretState::Unavailable, Some(diagnostic));
         }
-        let hash = stored
-            .rows
-            .get(&key)
-            .and_then(|row| row.facts.get("passwordHash"));
+        // Compared with the one that was applied last and not with the current one: the person may
+        // have chosen another, or lost the login.
+        let facts = stored.rows.get(&key).map(|row| &row.facts);
+        let hash = facts.and_then(|facts| {
+            let applied = facts.get("passwordApplied");
+            applied.or_else(|| facts.get("passwordHash"))
+        });
         let same = hash.is_some_and(|hash| matches(&secret, hash));
         (
             key,
@@ -149,15 +156,10 @@ impl SecretReader {
             .unwrap_or_default()
             .to_owned();
         let secret = self
-            .read(&reference)
+            .read(&reference, key, &desired.row_secrets)
             .filter(|secret| password_weakness(secret).is_none());
-        let hash = secret.and_then(|secret| {
-            Argon2::default()
-                .hash_password(secret.expose_secret().as_bytes())
-                .ok()
-        });
-        match hash {
-            Some(hash) => Ok((key.clone(), hash.to_string())),
+        match secret.and_then(|secret| hash_password(&secret)) {
+            Some(hash) => Ok((key.clone(), hash)),
             None => Err(SecretError {
                 key: key.clone(),
                 reference,
@@ -165,10 +167,18 @@ impl SecretReader {
         }
     }
 
-    /// Reads the secret of a reference: `env:NAME` or `file:NAME`.
-    fn read(&self, reference: &str) -> Option<SecretString> {
+    /// Reads the secret of a reference: `env:NAME`, `file:NAME`, or a row of an export.
+    fn read(
+        &self,
+        reference: &str,
+        key: &Key,
+        rows: &BTreeMap<Key, SecretText>,
+    ) -> Option<SecretString> {
         if self.sealed {
             return None;
+        }
+        if reference == SECRET_IN_EXPORT {
+            return Some(SecretString::from(rows.get(key)?.expose()));
         }
         let text = match reference.split_once(':')? {
             ("env", name) => std::env::var(name).ok()?,
@@ -182,6 +192,15 @@ impl SecretReader {
     }
 }
 
+/// A reference as messages name it.
+fn shown(reference: &str) -> String {
+    if reference == SECRET_IN_EXPORT {
+        "the password in the row".to_owned()
+    } else {
+        format!("the password at `{reference}`")
+    }
+}
+
 fn secret_of(declared: &DeclaredResource) -> Option<&StatedField> {
     let kind = kinds::get(declared.key.kind);
     declared.cells.iter().find(|stated| {
@@ -192,8 +211,20 @@ fn secret_of(declared: &DeclaredResource) -> Option<&StatedField> {
     })
 }
 
+/// Returns the argon2id hash of a password.
+#[must_use]
+pub fn hash_password(secret: &SecretString) -> Option<String> {
+    let hash = Argon2::default().hash_password(secret.expose_secret().as_bytes());
+    hash.ok().map(|hash| hash.to_string())
+}
+
+/// What a password has to be, as the end of a sentence.
+pub const PASSWORD_RULE: &str =
+    "8 to 255 characters with a lower-case letter, an upper-case letter and a digit";
+
 /// Returns what a password lacks. The text never quotes it.
-fn password_weakness(secret: &SecretString) -> Option<&'static str> {
+#[must_use]
+pub fn password_weakness(secret: &SecretString) -> Option<&'static str> {
     let text = secret.expose_secret();
     let length = text.chars().count();
     match () {
@@ -242,12 +273,19 @@ mod tests {
             sealed: false,
             dir: Some(dir.path().to_owned()),
         };
+        let key = Key::new(kinds::USER, "u-1");
+        let rows = BTreeMap::from([(key.clone(), SecretText::new("InARow123"))]);
+        let read = |reader: &SecretReader, reference: &str| {
+            let secret = reader.read(reference, &key, &rows);
+            secret.map(|secret| secret.expose_secret().to_owned())
+        };
+        assert_eq!(read(&secrets, "file:u-1").as_deref(), Some("Secret123"));
+        assert_eq!(read(&secrets, "file:u-2"), None);
         assert_eq!(
-            secrets.read("file:u-1").unwrap().expose_secret(),
-            "Secret123"
+            read(&secrets, SECRET_IN_EXPORT).as_deref(),
+            Some("InARow123")
         );
-        assert!(secrets.read("file:u-2").is_none());
-        assert!(SecretReader::default().read("file:u-1").is_none());
+        assert_eq!(read(&SecretReader::default(), "file:u-1"), None);
     }
 
     #[test]

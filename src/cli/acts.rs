@@ -1,17 +1,22 @@
 //! Acts of people on stored resources: `roster approve account`, `reject`, `block`, `unblock` and
 //! `user`. Each is an entry of the table of acts, performed here or by a daemon.
 
+use super::draft_folder::DraftFolder;
 use super::remote::RemoteOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
+use crate::config::Config;
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
-use crate::document::{ResourceActReply, ResourceActRequest};
+use crate::daemon::invitation::{InvitationKey, InvitationOrder};
+use crate::document::{InvitationRequest, ResourceActReply, ResourceActRequest};
 use crate::http::problem::{HttpProblem, ProblemDetails};
 use crate::kinds;
 use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
 use crate::store::ActError;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// Why, and who performs the act.
 #[derive(Debug, Args)]
@@ -65,12 +70,27 @@ pub struct UserOptions {
 
 #[derive(Debug, Subcommand)]
 enum UserCommand {
+    #[command(about = act::INVITE.doc)]
+    Invite(InviteOptions),
     #[command(about = act::ACTIVATE.doc)]
     Activate(IdOptions),
     #[command(about = act::DEACTIVATE.doc)]
     Deactivate(IdOptions),
     #[command(about = act::DELETE_IDENTITIES.doc)]
     DeleteIdentities(IdOptions),
+}
+
+/// Options of `roster user invite`.
+#[derive(Debug, Args)]
+pub struct InviteOptions {
+    #[command(flatten)]
+    of: IdOptions,
+    /// The folder for the drafts: one file ID.eml per user.
+    #[arg(short, long = "out", value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// Send the invitations instead of writing drafts. A running daemon delivers them.
+    #[arg(long, conflicts_with = "out")]
+    send: bool,
 }
 
 pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
@@ -81,6 +101,7 @@ pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandR
 
 pub async fn user(global: &GlobalOptions, options: &UserOptions) -> CommandResult {
     match &options.what {
+        UserCommand::Invite(of) => invite(global, of).await,
         UserCommand::Activate(of) => by_id(global, &act::ACTIVATE, of).await,
         UserCommand::Deactivate(of) => by_id(global, &act::DEACTIVATE, of).await,
         UserCommand::DeleteIdentities(of) => by_id(global, &act::DELETE_IDENTITIES, of).await,
@@ -130,24 +151,92 @@ async fn perform(
     request: ResourceActRequest,
     remote: &RemoteOptions,
 ) -> CommandResult {
-    let checked =
-        CheckedAct::new(act, &request).map_err(|problem| CommandFailure::usage(problem.detail))?;
+    let checked = check(act, &request)?;
     let reply = if remote.url.is_some() {
-        let daemon = remote.daemon()?;
-        let path = act.path.trim_start_matches('/');
-        match daemon.try_post(path, &request).await? {
-            Ok(reply) => reply,
-            Err(problem) => {
-                print_problem(global, &problem)?;
-                return Err(daemon.refused(&problem));
-            }
-        }
+        perform_there(global, act, &request, remote).await?
     } else {
-        perform_here(global, &checked).await?
+        perform_here(global, &session::config(global, None)?, &checked).await?
     };
+    print_reply(global, act, &reply)
+}
+
+/// Invites users, and writes the drafts.
+async fn invite(global: &GlobalOptions, options: &InviteOptions) -> CommandResult {
+    let act = &act::INVITE;
+    let request = InvitationRequest {
+        kind: None,
+        ids: options.of.ids.clone(),
+        reason: options.of.act.reason.clone(),
+        send: options.send,
+    };
+    let remote = &options.of.act.remote;
+    // Before anybody is invited: a link that can be written nowhere would be lost.
+    let folder = (!options.send).then(|| DraftFolder::open(&options.out));
+    let folder = folder.transpose()?;
+    let mut reply = if remote.url.is_some() {
+        perform_there(global, act, &request, remote).await?
+    } else {
+        let checked = check(act, &request.into())?;
+        let config = session::config(global, None)?;
+        let order = invitation_order(&config, options.send);
+        let order = order.map_err(|problem| refused(global, &problem))?;
+        perform_here(global, &config, &checked.with_invitations(order)).await?
+    };
+    // The drafts hold links, so they are written to files and not printed.
+    let drafts = reply.items.iter_mut().filter_map(|item| {
+        let draft = item.draft.take()?;
+        Some((item.external_id.as_str(), draft))
+    });
+    let drafts: Vec<(&str, String)> = drafts.collect();
+    let written = folder.map(|folder| folder.write(&drafts)).transpose()?;
+    let code = print_reply(global, act, &reply)?;
+    if !global.quiet {
+        for path in written.iter().flatten() {
+            anstream::eprintln!("Wrote {}.", path.display());
+        }
+    }
+    Ok(code)
+}
+
+fn invitation_order(config: &Config, send: bool) -> Result<InvitationOrder, HttpProblem> {
+    // Nobody makes these links again, so their key need not be kept.
+    let drafts = (!send).then(InvitationKey::ephemeral).transpose();
+    InvitationOrder::new(config, drafts.map_err(HttpProblem::internal)?)
+}
+
+fn check(
+    act: &'static ResourceAct,
+    request: &ResourceActRequest,
+) -> Result<CheckedAct, CommandFailure> {
+    CheckedAct::new(act, request).map_err(|problem| CommandFailure::usage(problem.detail))
+}
+
+/// Performs an act on the database of a daemon.
+async fn perform_there(
+    global: &GlobalOptions,
+    act: &ResourceAct,
+    request: &impl Serialize,
+    remote: &RemoteOptions,
+) -> Result<ResourceActReply, CommandFailure> {
+    let daemon = remote.daemon()?;
+    let path = act.path.trim_start_matches('/');
+    match daemon.try_post(path, request).await? {
+        Ok(reply) => Ok(reply),
+        Err(problem) => {
+            print_problem(global, &problem)?;
+            Err(daemon.refused(&problem))
+        }
+    }
+}
+
+fn print_reply(
+    global: &GlobalOptions,
+    act: &ResourceAct,
+    reply: &ResourceActReply,
+) -> CommandResult {
     let mut out = output::stdout();
-    if !list_output::write_one(global, &reply, &mut out)? {
-        writeln!(out, "{}", done_sentence(act, &reply))?;
+    if !list_output::write_one(global, reply, &mut out)? {
+        writeln!(out, "{}", done_sentence(act, reply))?;
     }
     out.flush()?;
     Ok(0)
@@ -156,30 +245,28 @@ async fn perform(
 /// Performs an act on the configured database.
 async fn perform_here(
     global: &GlobalOptions,
+    config: &Config,
     checked: &CheckedAct,
 ) -> Result<ResourceActReply, CommandFailure> {
-    let config = session::config(global, None)?;
     let actor = session::actor();
     if checked.act.is_decision {
         config.may_approve(&actor).map_err(CommandFailure::error)?;
     }
-    let store = session::writer(&config).await?;
+    let store = session::writer(config).await?;
     match checked.perform(&store, &actor, None).await {
         Ok(reply) => Ok(reply),
-        Err(ActError::Refused(refused)) => Err(refuse(global, checked.refusal(&refused))?),
+        Err(ActError::Refused(why)) => Err(refused(global, &checked.refusal(&why))),
         Err(ActError::Store(error)) => Err(error.into()),
         Err(ActError::Unknown(error)) => Err(error.into()),
     }
 }
 
-/// The failure that a refusal is here, after printing the problem for programs.
-pub fn refuse(
-    global: &GlobalOptions,
-    problem: HttpProblem,
-) -> Result<CommandFailure, CommandFailure> {
-    print_problem(global, &problem.to_details(None))?;
-    let (code, detail) = (problem.kind.code, problem.detail);
-    Ok(CommandFailure::error(format!("{detail} ({code})")))
+/// Prints why an act was refused, and returns the failure.
+pub(super) fn refused(global: &GlobalOptions, problem: &HttpProblem) -> CommandFailure {
+    match print_problem(global, &problem.to_details(None)) {
+        Ok(()) => CommandFailure::error(format!("{} ({})", problem.detail, problem.kind.code)),
+        Err(failure) => failure,
+    }
 }
 
 /// Prints the problem for programs; people read it in the error message.

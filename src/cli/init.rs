@@ -224,6 +224,7 @@ mod tests {
             "secrets",
             "environments",
             "mail",
+            "invitations",
             "serve",
         ];
         let top = all.as_object().expect("a mapping");

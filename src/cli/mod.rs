@@ -10,6 +10,7 @@ mod atomic_file;
 mod changes;
 mod completions;
 mod daemon;
+mod draft_folder;
 mod explain;
 mod export;
 mod failure;

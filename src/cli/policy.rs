@@ -1,7 +1,7 @@
 //! `roster policy check`: which buying policies review a purchase, and who can approve it. Answered
 //! here or by a daemon.
 
-use super::acts::{print_problem, refuse};
+use super::acts::{print_problem, refused};
 use super::remote::RemoteOptions;
 use super::{CommandResult, GlobalOptions, list_output, output, session};
 use crate::daemon::api::policies;
@@ -64,7 +64,7 @@ async fn check(global: &GlobalOptions, options: &CheckOptions) -> CommandResult 
         let store = session::reader(&config).await?;
         match policies::check(&store, &request).await? {
             Ok(reply) => reply,
-            Err(problem) => return Err(refuse(global, problem)?),
+            Err(problem) => return Err(refused(global, &problem)),
         }
     };
     let mut out = output::stdout();

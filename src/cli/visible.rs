@@ -1,6 +1,6 @@
 //! `roster visible`: what a user sees, read from the database or asked of a daemon.
 
-use super::acts::{print_problem, refuse};
+use super::acts::{print_problem, refused};
 use super::remote::RemoteOptions;
 use super::{CommandResult, GlobalOptions, list_output, output, session};
 use crate::daemon::api::visibility;
@@ -38,7 +38,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
             Some(seen) => seen.into(),
             None => {
                 let problem = visibility::unknown_viewer(&options.viewer);
-                return Err(refuse(global, problem)?);
+                return Err(refused(global, &problem));
             }
         }
     };

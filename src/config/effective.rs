@@ -1,6 +1,7 @@
 //! The configuration for one run: defaults filled in, variables expanded, paths resolved.
 //! Everything outside of `config` works with this.
 
+use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
 use super::serve::ServeConfig;
 use super::source::Source;
@@ -39,6 +40,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// The targets of notices. Addresses and secrets are expanded only where notices are sent.
     pub notices: NoticesSpec,
+    /// How invitations are made.
+    pub invitations: InvitationsConfig,
     /// Where the mirrors of git repositories are kept.
     pub cache: PathBuf,
     /// The overrides given for this run.

@@ -5,6 +5,7 @@
 use super::effective::Config;
 use super::feed::{self, AbsenceSpec, CompletenessSpec};
 use super::git;
+use super::invitations::InvitationsSpec;
 use super::notices::NoticesSpec;
 use super::rules::{self, AuthoritySpec, GuardsSpec};
 use super::schedule::{TimingSpec, WindowSpec};
@@ -46,6 +47,8 @@ pub struct ConfigFile {
     #[serde(default)]
     environments: BTreeMap<String, Value>,
     mail: Option<Value>,
+    #[serde(default)]
+    invitations: InvitationsSpec,
     #[serde(default)]
     serve: ServeSpec,
 }
@@ -209,6 +212,7 @@ impl ConfigFile {
                 .map_or(Ok(DAY), |text| parse_duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
             notices: NoticesSpec::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
+            invitations: self.invitations.resolve(base),
             serve: self.serve.resolve(base)?,
             cache: base.join(self.cache.as_deref().unwrap_or(Path::new(DEFAULT_CACHE))),
             accepts: Vec::new(),

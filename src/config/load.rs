@@ -4,6 +4,7 @@
 use super::effective::Config;
 use super::file::{self, ConfigFile};
 use super::git;
+use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
 use super::serve::ServeConfig;
 use super::source::Source;
@@ -126,6 +127,7 @@ impl Config {
             secrets: None,
             serve: ServeConfig::default(),
             notices: NoticesSpec::default(),
+            invitations: InvitationsConfig::default(),
             cache: PathBuf::from(file::DEFAULT_CACHE),
             accepts: Vec::new(),
             allow_delete: false,

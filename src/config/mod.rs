@@ -10,6 +10,7 @@ mod feed;
 mod file;
 mod git;
 mod git_ref;
+mod invitations;
 mod load;
 mod network;
 mod notices;
@@ -24,6 +25,7 @@ pub use effective::Config;
 pub use export::{ExportConfig, MappingReference, export, readable};
 pub use feed::{CompletenessRule, FeedConfig, FeedLocation, RELEASED_AFTER};
 pub use file::ConfigFile;
+pub use invitations::InvitationsConfig;
 pub use load::{ConfigError, ConfigOverrides, FILE_NAME};
 pub use network::{IpNetwork, is_loopback};
 pub use notices::{

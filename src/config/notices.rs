@@ -153,6 +153,20 @@ pub struct MailServer {
     pub redirect: Option<String>,
 }
 
+impl MailServer {
+    /// The Message-ID of a delivery, in the domain of the sender.
+    #[must_use]
+    pub fn message_id(&self, delivery: &str) -> String {
+        let domain = self
+            .from
+            .rsplit_once('@')
+            .map_or("roster", |(_, domain)| domain);
+        // `from` may be written as `Shop <shop@example.com>`.
+        let domain = domain.trim_end_matches('>');
+        format!("<{delivery}@{domain}>")
+    }
+}
+
 impl NoticeTarget {
     /// The address without secrets.
     #[must_use]
@@ -181,11 +195,27 @@ impl NoticesSpec {
         Ok(file)
     }
 
+    /// The mail server, with all variables expanded; `None` if none is configured.
+    pub fn mail_server(&self) -> Result<Option<MailServer>, String> {
+        let mail = self.mail.as_ref().map(MailSpec::resolve).transpose();
+        mail.map_err(|error| format!("mail: {error}"))
+    }
+
+    /// Whether a mail server is configured.
+    #[must_use]
+    pub fn has_mail_server(&self) -> bool {
+        self.mail.is_some()
+    }
+
+    /// The address of the sender of mails, if its variables are set.
+    #[must_use]
+    pub fn mail_sender(&self) -> Option<String> {
+        address(&self.mail.as_ref()?.from).ok()
+    }
+
     /// The targets, with all variables expanded.
     pub fn resolve(&self) -> Result<Vec<NoticeTarget>, String> {
-        let mail = self.mail.as_ref().map(MailSpec::resolve);
-        let mail = mail.transpose().map_err(|error| format!("mail: {error}"))?;
-        let mail = mail.map(Arc::new);
+        let mail = self.mail_server()?.map(Arc::new);
         let mut targets: Vec<NoticeTarget> = Vec::new();
         for (at, notice) in self.notices.iter().enumerate() {
             let target = notice

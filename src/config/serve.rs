@@ -175,7 +175,11 @@ impl ServeSpec {
         let fixed = |text: &String| !text.contains("${");
         self.listen = self.listen.filter(fixed);
         self.tokens = self.tokens.filter(fixed);
-        self.url = self.url.filter(fixed);
+        // Links that are written into drafts begin with it, so it stays where its variables are
+        // known.
+        self.url = self
+            .url
+            .filter(|text| fixed(text) || expand_variables(text).is_ok());
         self.tls = self.tls.filter(|tls| fixed(&tls.cert) && fixed(&tls.key));
         self
     }

@@ -1,5 +1,6 @@
 //! Values that several keys share: environment variables and durations.
 
+use crate::kinds::read;
 use std::time::Duration;
 
 pub(super) const DAY: Duration = Duration::from_hours(24);
@@ -36,24 +37,10 @@ pub(super) fn expand_variables(text: &str) -> Result<String, String> {
 
 /// Reads `72h`, `15m`, `30s`, `3d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("`{text}` is not a duration; use a value such as `30s`, `15m`, `24h` or `3d`");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    // The last character may be longer than a byte; cutting inside of it would panic.
-    let number: u64 = text[..text.len() - unit.len_utf8()]
-        .parse()
-        .map_err(|_| wrong())?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .ok_or_else(wrong)
+    let seconds = read::duration_seconds(text);
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        format!("`{text}` is not a duration; use a value such as `30s`, `15m`, `24h` or `3d`")
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use super::blocking::run_blocking;
 use super::counters::ReplicaCounters;
 use super::pass_turns::PassTurns;
-use super::push::ImportReplies;
+use super::push::{ImportReplies, PushOriginals};
 use super::readiness::ReadinessProbe;
 use super::setup::{CurrentSetup, DaemonSetup};
 use super::view::StatusBoard;
@@ -13,6 +13,7 @@ use super::webhook::{SeenDeliveries, WebhookPush};
 use crate::diagnostic::chain;
 use crate::http::ReadinessCheck;
 use crate::http::problem::{self, HttpProblem};
+use crate::http::rate::RateLimiter;
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,8 +25,11 @@ pub(super) struct DaemonParts {
     pub(super) counters: ReplicaCounters,
     pub(super) turns: Arc<PassTurns>,
     pub(super) replies: Arc<ImportReplies>,
+    pub(super) originals: Arc<PushOriginals>,
     pub(super) readiness: ReadinessProbe,
     pub(super) seen_deliveries: Mutex<SeenDeliveries>,
+    /// Counts links that do not exist.
+    pub(super) wrong_links: RateLimiter,
 }
 
 impl DaemonParts {

@@ -12,6 +12,7 @@ mod counters;
 pub mod feed;
 mod handle;
 mod hmac_digest;
+pub mod invitation;
 mod leased_pass;
 mod metrics;
 pub mod notice;

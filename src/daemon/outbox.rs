@@ -1,10 +1,13 @@
 //! Notices about passes: `notices` decides which ones a pass causes, and `NoticeOutbox` stores them
-//! in the database and delivers them. They are stored before they are sent, so a restart or an
-//! unreachable receiver loses none. A notice may arrive twice; it is given up only after a day of
-//! retries or when nobody can send it any more.
+//! in the database and delivers them, and the invitations that acts put there. They are stored
+//! before they are sent, so a restart or an unreachable receiver loses none. A notice may arrive
+//! twice; it is given up only after a day of retries or when nobody can send it any more. An
+//! invitation is given up when its link has ended or the mail server refuses it for good.
 
+use super::invitation::InvitationDelivery;
 use super::notice::{self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeSender};
 use super::outcome_text;
+use super::setup::DaemonSetup;
 use crate::config::{Config, NoticeTarget};
 use crate::diagnostic::{agreed, chain};
 use crate::document::{PassOutcome, SourceState};
@@ -23,6 +26,10 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long a notice that is being sent is reserved, in milliseconds. If the sender dies, another
 /// replica takes it after that.
 const SEND_CLAIM_MILLIS: i64 = 60_000;
+/// How long an invitation waits that cannot be sent now, in milliseconds.
+const PAUSE_MILLIS: i64 = 60_000;
+/// The actor of what the daemon itself enters into the audit log.
+const DAEMON_ACTOR: &str = "roster";
 
 impl SourceState {
     /// The part of the state that decides which notices are due.
@@ -180,16 +187,16 @@ impl NoticeOutbox {
     }
 
     /// Delivers stored notices until `stop`.
-    pub(super) async fn deliver(&self, targets: &[NoticeTarget], stop: &CancellationToken) {
-        if targets.is_empty() {
+    pub(super) async fn deliver(&self, setup: &DaemonSetup, stop: &CancellationToken) {
+        if setup.targets.is_empty() && !setup.invitations.is_configured() {
             return;
         }
         let sender = NoticeSender::new();
         while !stop.is_cancelled() {
             match self.store.take_notice(SEND_CLAIM_MILLIS).await {
                 Ok(Some(outgoing)) => {
-                    if let Err(error) = self.send(&sender, targets, &outgoing).await {
-                        tracing::warn!("notice failed: {}", chain(&error));
+                    if let Err(error) = self.send(&sender, setup, &outgoing).await {
+                        tracing::warn!("delivery failed: {}", chain(&error));
                     }
                     // Without a pause: a backlog after an outage drains at full speed.
                     continue;
@@ -210,10 +217,15 @@ impl NoticeOutbox {
     async fn send(
         &self,
         sender: &NoticeSender,
-        targets: &[NoticeTarget],
+        setup: &DaemonSetup,
         outgoing: &OutboxNotice,
     ) -> Result<(), StoreError> {
         let store = &self.store;
+        if outgoing.is_invitation() {
+            let delivery = setup.invitations.send(store, &outgoing.id).await?;
+            return record_invitation(store, outgoing, delivery).await;
+        }
+        let targets = &setup.targets;
         let target = targets.iter().find(|target| target.name == outgoing.target);
         let notice = serde_json::from_str::<Notice>(&outgoing.notice);
         // The target may have been removed by a reload, or the notice written by another release.
@@ -234,6 +246,65 @@ impl NoticeOutbox {
             Err(error) => record_failure(store, outgoing, &notice, &error).await,
         }
     }
+}
+
+/// Records what became of an invitation. Logs name its id and never the person.
+async fn record_invitation(
+    store: &Store,
+    outgoing: &OutboxNotice,
+    delivery: InvitationDelivery,
+) -> Result<(), StoreError> {
+    let id = &outgoing.id;
+    match delivery {
+        InvitationDelivery::Sent => {
+            tracing::info!("invitation {id} sent");
+            store.drop_notice(id).await
+        }
+        InvitationDelivery::Superseded => store.drop_notice(id).await,
+        InvitationDelivery::Waits(why) => {
+            tracing::warn!("invitation {id} waits: {why}");
+            store.delay_notice(id, PAUSE_MILLIS, &why).await
+        }
+        InvitationDelivery::TooLate { user } => {
+            give_up_invitation(
+                store,
+                id,
+                &user,
+                "the link expired before the mail was sent",
+            )
+            .await
+        }
+        InvitationDelivery::Failed { user, error } => {
+            let now = Utc::now();
+            // Counted from now: its link says when to give up.
+            let again = notice::next_attempt_at(now, outgoing.attempts + 1, now, &error, 0.5);
+            // A wrong password of the mail server is the operator's to correct.
+            let is_lasting = again.is_none() && !error.is_authentication();
+            if is_lasting {
+                return give_up_invitation(store, id, &user, &error.to_string()).await;
+            }
+            let wait = again.map_or(PAUSE_MILLIS, |again| delay_millis(again, now));
+            tracing::warn!(
+                "invitation {id} failed: {error}; retrying in {} s",
+                wait / 1000
+            );
+            store.delay_notice(id, wait, &error.to_string()).await
+        }
+    }
+}
+
+async fn give_up_invitation(
+    store: &Store,
+    id: &str,
+    user: &str,
+    why: &str,
+) -> Result<(), StoreError> {
+    tracing::error!("invitation {id} was not sent: {why}; gave up");
+    let subject = format!("User/{user}");
+    store
+        .record_act(DAEMON_ACTOR, "invitation not sent", &subject, why)
+        .await?;
+    store.drop_notice(id).await
 }
 
 async fn record_failure(

@@ -9,7 +9,7 @@ use super::pass_decision::DaemonConsent;
 use super::pass_progress::{PassEnd, PassInProgress};
 use super::pass_readiness::PassFetches;
 use super::pass_turns::PassTurns;
-use super::push::{ImportReplies, PushInput};
+use super::push::{ImportReplies, PushInput, PushOriginals};
 use super::readiness::UnwritableSources;
 use super::schedule;
 use super::setup::{CurrentSetup, DaemonSetup};
@@ -44,6 +44,7 @@ pub(super) struct PassRunner {
     pub(super) outbox: Arc<NoticeOutbox>,
     pub(super) turns: Arc<PassTurns>,
     pub(super) replies: Arc<ImportReplies>,
+    pub(super) originals: Arc<PushOriginals>,
 }
 
 impl PassRunner {

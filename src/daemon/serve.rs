@@ -10,7 +10,7 @@ use super::outbox::NoticeOutbox;
 use super::page;
 use super::pass::PassRunner;
 use super::pass_turns::PassTurns;
-use super::push::ImportReplies;
+use super::push::{ImportReplies, PushOriginals};
 use super::readiness::{ReadinessProbe, UnwritableSources};
 use super::setup::{CurrentSetup, DaemonSetup};
 use super::signals::{ControlSignal, SignalListener};
@@ -22,6 +22,7 @@ use super::worker;
 use crate::config::{Config, ConfigError};
 use crate::diagnostic::chain;
 use crate::http::access::AccessError;
+use crate::http::rate::RateLimiter;
 use crate::http::{self, HttpServer, RequestGate, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
@@ -120,6 +121,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
     let unwritable = Arc::new(UnwritableSources::default());
     let turns = Arc::new(PassTurns::default());
     let replies = Arc::new(ImportReplies::default());
+    let originals = Arc::new(PushOriginals::default());
     let parts = DaemonParts {
         board: StatusBoard {
             replica: Arc::clone(&replica),
@@ -130,8 +132,10 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
         counters: counters.clone(),
         turns: Arc::clone(&turns),
         replies: Arc::clone(&replies),
+        originals: Arc::clone(&originals),
         readiness: ReadinessProbe::new(store.clone(), Arc::clone(&unwritable)),
         seen_deliveries: Mutex::default(),
+        wrong_links: RateLimiter::for_wrong_secrets(),
         store: store.clone(),
     };
     let runner = PassRunner {
@@ -144,6 +148,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
         waits: SourceWaits::default(),
         turns,
         replies,
+        originals,
     };
     (Arc::new(runner), parts)
 }
@@ -289,8 +294,8 @@ impl WorkerTasks {
             tasks.spawn(at_work);
         }
         let outbox = Arc::clone(&runner.outbox);
-        let (targets, ended) = (Arc::clone(&setup.targets), stop.clone());
-        tasks.spawn(async move { outbox.deliver(&targets, &ended).await });
+        let (delivering, ended) = (Arc::clone(&setup), stop.clone());
+        tasks.spawn(async move { outbox.deliver(&delivering, &ended).await });
         tasks.spawn(watcher::watch(setup, stop.clone()));
         Self { stop, tasks }
     }

@@ -1,6 +1,7 @@
 //! The configuration in force, with a worker for each source. `CurrentSetup` holds it for passes
 //! and requests; a reload replaces it as a whole, so nobody sees half of a new configuration.
 
+use super::invitation::InvitationSender;
 use super::source_worker::SourceWorker;
 use super::stable_read::ReadingsCache;
 use crate::config::{Config, NoticeTarget};
@@ -13,6 +14,8 @@ pub struct DaemonSetup {
     pub config: Config,
     /// The targets of notices.
     pub targets: Arc<[NoticeTarget]>,
+    /// Sends invitations.
+    pub(super) invitations: InvitationSender,
     /// The workers by the name of their source.
     pub workers: BTreeMap<String, Arc<SourceWorker>>,
     /// What the last pass read, for the next one.
@@ -20,9 +23,10 @@ pub struct DaemonSetup {
 }
 
 impl DaemonSetup {
-    /// Fails if a target of notices is invalid.
+    /// Fails if a target of notices or the mail server is invalid.
     pub(super) fn new(config: Config) -> Result<Self, String> {
         let targets = config.notices.resolve()?;
+        let invitations = InvitationSender::new(&config)?;
         let sources = config.sources.iter();
         let workers = sources
             .map(|source| {
@@ -35,6 +39,7 @@ impl DaemonSetup {
         Ok(Self {
             config,
             targets: targets.into(),
+            invitations,
             workers,
             readings_cache: ReadingsCache::default(),
         })

@@ -4,6 +4,7 @@ use crate::kinds;
 use crate::store::ActReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The most characters of a reason.
 pub const MAX_REASON_LENGTH: usize = 2000;
@@ -78,6 +79,59 @@ pub struct ResourceActRequest {
     pub reason: String,
 }
 
+/// A request to invite users.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationRequest {
+    /// The kind of the resources: `User`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = kind_pattern()))]
+    pub kind: Option<String>,
+    /// The external ids: all of them or none.
+    #[schemars(length(min = 1, max = MAX_ACT_IDS), inner(length(min = 1)))]
+    pub ids: Vec<String>,
+    /// The reason, for the history and the audit log.
+    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
+    pub reason: String,
+    /// Send the invitations by mail. Otherwise the reply has drafts.
+    #[serde(default)]
+    pub send: bool,
+}
+
+impl From<InvitationRequest> for ResourceActRequest {
+    fn from(request: InvitationRequest) -> Self {
+        Self {
+            kind: request.kind,
+            ids: request.ids,
+            reason: request.reason,
+        }
+    }
+}
+
+/// What a person sends with the link of an invitation.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationAcceptanceRequest {
+    /// The new password: 8 to 255 characters with a lower-case letter, an upper-case letter and a
+    /// digit.
+    #[schemars(length(min = 8, max = 255), extend("allOf" = [
+        {"pattern": "[a-z]"}, {"pattern": "[A-Z]"}, {"pattern": "[0-9]"},
+    ]))]
+    pub password: String,
+    /// The SHA-256 of the current version of each terms document, by the external id of the
+    /// document. All of them have to be accepted.
+    #[serde(default)]
+    pub terms: BTreeMap<String, String>,
+}
+
+/// Whose invitation was accepted.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedInvitationReply {
+    /// The external id of the user, who can log in now.
+    pub external_id: String,
+}
+
 /// The most resources of one act.
 pub const MAX_ACT_IDS: usize = 1000;
 
@@ -108,6 +162,9 @@ pub struct ActedResourceDocument {
     pub before: String,
     /// The state after the act.
     pub after: String,
+    /// The draft of an invitation, as the text of an `.eml` file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
 }
 
 impl ResourceActReply {
@@ -117,10 +174,20 @@ impl ResourceActReply {
             external_id: item.external_id,
             before: item.before,
             after: item.after,
+            draft: None,
         });
         Self {
             items: items.collect(),
             run: report.run,
         }
+    }
+
+    /// Adds the drafts of invitations, by external id.
+    #[must_use]
+    pub fn with_drafts(mut self, mut drafts: BTreeMap<String, String>) -> Self {
+        for item in &mut self.items {
+            item.draft = drafts.remove(&item.external_id);
+        }
+        self
     }
 }

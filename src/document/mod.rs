@@ -30,7 +30,8 @@ mod visible;
 mod word;
 
 pub use act_request::{
-    ActReason, ActedResourceDocument, ExportApproval, HoldApproval, MAX_ACT_IDS, MAX_REASON_LENGTH,
+    AcceptedInvitationReply, ActReason, ActedResourceDocument, ExportApproval, HoldApproval,
+    InvitationAcceptanceRequest, InvitationRequest, MAX_ACT_IDS, MAX_REASON_LENGTH,
     ReconcileRequest, ResourceActReply, ResourceActRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};

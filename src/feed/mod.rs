@@ -14,6 +14,7 @@ pub mod format;
 mod group;
 pub mod guess;
 pub mod mapping;
+mod masked;
 pub mod preset;
 pub mod report;
 mod value;
@@ -22,9 +23,10 @@ pub mod write;
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
 use crate::model::{
-    Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn,
+    Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn, SecretText,
 };
 pub use collect::RecordKeys;
+pub use masked::without_passwords;
 
 use collect::ResourceCollector;
 use format::{ExportColumns, FormatOptions, ReadOutcome};
@@ -49,6 +51,8 @@ pub struct ParsedExport {
     pub columns: Vec<String>,
     /// Whether a header names the columns, so that every record has all of them.
     pub has_header: bool,
+    /// Where passwords are, one after the other.
+    password_places: Vec<(LineColumn, SecretText)>,
     /// For each field with a value, in how many resources of its kind it has one. Sorted.
     pub filled: Vec<(KindId, FieldRef, u64)>,
 }
@@ -117,10 +121,12 @@ fn read_into<'m>(
     let feed = ParsedExport {
         has_header: outcome.format.has_header(),
         filled: count_filled(&collected.resources),
+        password_places: collected.password_places,
         desired: Desired {
             source: source.clone(),
             revision: outcome.digest.to_string().into(),
             resources: collected.resources,
+            row_secrets: collected.passwords,
             // An export declares only the fields that it has columns for, so it says nothing about
             // the others.
             partial: true,
@@ -154,6 +160,13 @@ fn count_filled(resources: &KeyedList<Arc<DeclaredResource>>) -> Vec<(KindId, Fi
             .iter()
             .filter(|stated| stated.cell != Cell::Blank)
         {
+            // A password is in the first export only, and its column is blank from then on.
+            if kinds::get(kind)
+                .field(&stated.field)
+                .is_some_and(kinds::Field::is_secret)
+            {
+                continue;
+            }
             *match &stated.field {
                 FieldRef::Own(index) => own.entry((kind, usize::from(*index))).or_default(),
                 FieldRef::Custom(id) => custom.entry((kind, id)).or_default(),
@@ -173,6 +186,11 @@ fn mapped(mapping: &Mapping) -> BTreeSet<(KindId, FieldRef)> {
     let fields = sections.flat_map(|section| {
         let own = section.fields.iter();
         let own = own.map(|field| (section.kind.id, field.field.clone()));
+        let secret = section.password.iter().map(|_| {
+            let field = kinds::own_field(section.kind.expect_index("passwordFrom"));
+            (section.kind.id, field)
+        });
+        let own = own.chain(secret);
         let addresses = section.blocks.iter().flat_map(|block| &block.fields);
         own.chain(addresses.map(|field| (kinds::ADDRESS, field.field.clone())))
     });

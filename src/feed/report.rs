@@ -91,7 +91,7 @@ fn rows(
             {
                 rows.insert(before, cells);
             }
-            last = Some((line, texts(record, names)));
+            last = Some((line, texts(record, names, mapping)));
             true
         },
     );
@@ -104,9 +104,10 @@ fn rows(
 }
 
 /// Returns the cells of a row, without secrets.
-fn texts(record: &ExportRecord, columns: &ExportColumns) -> Vec<String> {
+fn texts(record: &ExportRecord, columns: &ExportColumns, mapping: &Mapping) -> Vec<String> {
+    let is_secret = |name: &str| holds_secrets(name) || mapping.is_password_column(name);
     let text = |(at, cell): (usize, &Option<format::RawCell>)| match cell {
-        Some(cell) if !holds_secrets(columns.name(at)) => cell.text.to_string(),
+        Some(cell) if !is_secret(columns.name(at)) => cell.text.to_string(),
         _ => String::new(),
     };
     record.cells.iter().enumerate().map(text).collect()

@@ -26,8 +26,6 @@ use std::time::{Duration, Instant};
 pub const LOGIN: &str = "/login";
 
 const MOST_COUNTED: usize = 10_000;
-const FAILURES: u32 = 10;
-const FAILURE_EACH: Duration = Duration::from_secs(6);
 
 /// Renders a problem as a page for people; gets the request's id.
 type ProblemPage = dyn Fn(&HttpProblem, &str) -> Response + Send + Sync;
@@ -83,7 +81,7 @@ impl RequestGate {
             limits,
             url: serve.url.clone(),
             request_rate: RateLimiter::new(each, limits.burst, MOST_COUNTED),
-            failed_token_rate: RateLimiter::new(FAILURE_EACH, FAILURES, MOST_COUNTED),
+            failed_token_rate: RateLimiter::for_wrong_secrets(),
             replays: Arc::default(),
             bodies: RequestClassMap::new(|room| {
                 BodyLimiter::new(room.max_concurrent(limits.requests))

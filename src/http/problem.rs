@@ -59,9 +59,14 @@ kinds! {
     FOREIGN_USER "policy-foreign-user" CONFLICT "The user does not belong to the account";
     STALE_PLAN "stale-plan" CONFLICT "The database or the source changed after the plan";
     IN_PROGRESS "in-progress" CONFLICT "The same act is still in progress";
+    NOT_CONFIGURED "not-configured" CONFLICT "The configuration lacks something that is needed";
+    TERMS_OUTDATED "terms-outdated" CONFLICT "These are not the current terms";
+    LINK_USED "link-used" GONE "The link was used before";
+    LINK_EXPIRED "link-expired" GONE "The link does not work any more";
     TOO_LARGE "too-large" PAYLOAD_TOO_LARGE "The body is too large";
     MEDIA "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type";
     INVALID "invalid" UNPROCESSABLE_ENTITY "Invalid request";
+    PASSWORD_WEAK "password-weak" UNPROCESSABLE_ENTITY "The password is too weak";
     UNREADABLE "source-unreadable" UNPROCESSABLE_ENTITY "The body cannot be used";
     REFUSED "refused" UNPROCESSABLE_ENTITY "Errors refused the whole push";
     KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request";

@@ -49,6 +49,11 @@ impl RateLimiter {
         }
     }
 
+    /// For secrets that somebody guesses: ten wrong ones at once, and one more every six seconds.
+    pub fn for_wrong_secrets() -> Self {
+        Self::new(Duration::from_secs(6), 10, 10_000)
+    }
+
     /// Takes one request from the bucket.
     pub fn take(&self, who: &ClientKey, now: Instant) -> Result<(), Duration> {
         // A bucket is stored as the moment when it will be full again; a full bucket need not be

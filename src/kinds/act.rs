@@ -27,8 +27,14 @@ pub struct ResourceAct {
     pub from: &'static [&'static str],
     /// The state afterwards.
     pub to: &'static str,
+    /// The states in which it is possible and which it leaves as they are.
+    pub keeps: &'static [&'static str],
     /// Further columns that it empties.
     pub clears: &'static [&'static str],
+    /// Further columns that it sets to the current time.
+    pub stamps: &'static [&'static str],
+    /// What its request says beside the ids and the reason.
+    pub input: ActInput,
     /// Whether it decides about something that waits, so that it needs the permission to approve,
     /// and a repetition is `already-decided` instead of `wrong-state`.
     pub is_decision: bool,
@@ -36,6 +42,15 @@ pub struct ResourceAct {
     pub instead: &'static str,
     /// What it does, in one sentence without its full stop.
     pub doc: &'static str,
+}
+
+/// What the request of an act says beside the ids and the reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ActInput {
+    /// Nothing.
+    Reason,
+    /// Whether the invitation is sent by mail or drafted.
+    Invitation,
 }
 
 /// The states of the fact `blocked`, whose value is the reason of the block.
@@ -56,7 +71,10 @@ pub static APPROVE: ResourceAct = ResourceAct {
     // A rejection can be taken back by an approval.
     from: &["pending", "rejected"],
     to: "approved",
+    keeps: &[],
     clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
     is_decision: true,
     instead: "",
     doc: "Approve accounts that wait for an approval or were rejected",
@@ -73,7 +91,10 @@ pub static REJECT: ResourceAct = ResourceAct {
     // An approved account is in use: blocking it is the way to stop it.
     from: &["pending"],
     to: "rejected",
+    keeps: &[],
     clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
     is_decision: true,
     instead: "`block` stops it",
     doc: "Reject accounts that wait for an approval",
@@ -89,7 +110,10 @@ pub static BLOCK: ResourceAct = ResourceAct {
     fact: BLOCKED.column,
     from: &[NOT_BLOCKED],
     to: IS_BLOCKED,
+    keeps: &[],
     clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
     is_decision: false,
     instead: "",
     doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare",
@@ -105,10 +129,55 @@ pub static UNBLOCK: ResourceAct = ResourceAct {
     fact: BLOCKED.column,
     from: &[IS_BLOCKED],
     to: NOT_BLOCKED,
+    keeps: &[],
     clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
     is_decision: false,
     instead: "",
     doc: "Remove the block of resources",
+};
+
+pub static INVITE: ResourceAct = ResourceAct {
+    name: "invite",
+    path: "/api/v1/acts/invite",
+    form: "/acts/invite",
+    operation: "inviteUsers",
+    done: "Invited",
+    kind: Some(USER),
+    fact: ACCESS,
+    // Invited again, a person gets a new link.
+    from: &["unregistered", "invited", "pending"],
+    to: "invited",
+    // Who registered in the shop keeps that state until the invitation is used.
+    keeps: &["invited", "pending"],
+    clears: &[],
+    stamps: &["invited_at"],
+    input: ActInput::Invitation,
+    is_decision: false,
+    instead: "",
+    doc: "Invite users to set a password, with a link that can be used once",
+};
+
+/// What a person does with the link of an invitation. It is not in [`ACTS`], because nobody else
+/// can perform it.
+pub static ACCEPT_INVITATION: ResourceAct = ResourceAct {
+    name: "accept-invitation",
+    path: "",
+    form: "",
+    operation: "",
+    done: "Accepted the invitation of",
+    kind: Some(USER),
+    fact: ACCESS,
+    from: &["invited", "pending", "enabled"],
+    to: "enabled",
+    keeps: &["enabled"],
+    clears: &["password_temporary"],
+    stamps: &[],
+    input: ActInput::Invitation,
+    is_decision: false,
+    instead: "",
+    doc: "Set a password with the link of an invitation",
 };
 
 pub static ACTIVATE: ResourceAct = ResourceAct {
@@ -121,7 +190,10 @@ pub static ACTIVATE: ResourceAct = ResourceAct {
     fact: ACCESS,
     from: &["pending", "disabled"],
     to: "enabled",
+    keeps: &[],
     clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
     is_decision: false,
     instead: "",
     doc: "Let users log in who were deactivated, or who registered themselves",
@@ -137,7 +209,10 @@ pub static DEACTIVATE: ResourceAct = ResourceAct {
     fact: ACCESS,
     from: &["enabled"],
     to: "disabled",
+    keeps: &[],
     clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
     is_decision: false,
     instead: "",
     doc: "Keep users from logging in. `activate` takes it back",
@@ -153,18 +228,22 @@ pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
     fact: ACCESS,
     from: &["enabled"],
     to: "unregistered",
+    keeps: &[],
     clears: &["password_hash", "password_temporary", "invited_at"],
+    stamps: &[],
+    input: ActInput::Reason,
     is_decision: false,
     instead: "",
     doc: "Delete the login identities of users. The users stay, and need a new invitation",
 };
 
 /// Every act, in the order in which they are listed.
-pub static ACTS: [&ResourceAct; 7] = [
+pub static ACTS: [&ResourceAct; 8] = [
     &APPROVE,
     &REJECT,
     &BLOCK,
     &UNBLOCK,
+    &INVITE,
     &ACTIVATE,
     &DEACTIVATE,
     &DELETE_IDENTITIES,
@@ -194,12 +273,18 @@ impl ResourceAct {
         })
     }
 
+    /// The state of a resource after the act.
+    pub fn state_after<'v>(&self, before: &'v str) -> &'v str {
+        if self.keeps.contains(&before) {
+            before
+        } else {
+            self.to
+        }
+    }
+
     /// The value of the column after the act. The value of a block is its reason.
-    pub fn value_after<'v>(&self, reason: &'v str) -> Option<&'v str>
-    where
-        'static: 'v,
-    {
-        match (self.fact == BLOCKED.column, self.to) {
+    pub fn value_after<'v>(&self, before: &'v str, reason: &'v str) -> Option<&'v str> {
+        match (self.fact == BLOCKED.column, self.state_after(before)) {
             (true, IS_BLOCKED) => Some(reason),
             (true, _) => None,
             (false, state) => Some(state),
@@ -231,12 +316,13 @@ mod tests {
 
     #[test]
     fn every_act_changes_a_fact_that_its_kinds_have() {
-        for act in ACTS {
+        for act in ACTS.into_iter().chain([&ACCEPT_INVITATION]) {
             let kinds = kinds::ALL.into_iter().filter(|kind| act.is_for(kind));
             let mut count = 0;
             for kind in kinds {
                 count += 1;
-                for column in std::iter::once(&act.fact).chain(act.clears) {
+                let columns = std::iter::once(&act.fact).chain(act.clears);
+                for column in columns.chain(act.stamps) {
                     assert!(
                         kind.facts.iter().any(|fact| fact.column == *column),
                         "{} of {} has no column {column}",
@@ -246,7 +332,14 @@ mod tests {
                 }
             }
             assert!(count > 0, "{} is for no kind", act.name);
-            assert!(!act.from.contains(&act.to), "{} changes nothing", act.name);
+            for state in act.from {
+                let is_same = act.state_after(state) == *state;
+                let name = act.name;
+                assert_eq!(is_same, act.keeps.contains(state), "{name} of {state}");
+            }
+            for state in act.keeps {
+                assert!(act.from.contains(state), "{} of {state}", act.name);
+            }
         }
     }
 }

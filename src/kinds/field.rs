@@ -3,6 +3,9 @@
 
 use crate::model::{CompactText, KindId, Link, Value};
 
+/// In place of a reference to a password: the row of an export holds it. No manifest can say this.
+pub const SECRET_IN_EXPORT: &str = "export";
+
 #[derive(Debug)]
 pub struct Field {
     /// The name in manifests, in camel case. A member of a group is `group.member`.
@@ -74,7 +77,7 @@ pub enum FieldType {
         inline: bool,
     },
     /// A reference to a password, `{env: ROSTER_SECRET_X}` or `{file: name}`. Its value is the text
-    /// `env:ROSTER_SECRET_X` or `file:name`, never the password.
+    /// `env:ROSTER_SECRET_X` or `file:name`, never the password; or [`SECRET_IN_EXPORT`].
     Secret,
     /// The path of a file below the root of the source. Its content is stored, and its SHA-256 is
     /// the version.

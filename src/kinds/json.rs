@@ -1,7 +1,7 @@
 //! Values and resources as JSON, in the form of manifests. Used by every output that shows a
 //! resource, so that it can be pasted into a manifest.
 
-use super::{BOOL, Field, FieldType, get};
+use super::{BOOL, Field, FieldType, SECRET_IN_EXPORT, get};
 use crate::model::{FieldRef, Link, Row, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -16,7 +16,9 @@ pub fn resource(row: &Row) -> Map<String, Json> {
     object.insert("kind".to_owned(), kind.name.into());
     object.insert("externalId".to_owned(), row.key.id.as_str().into());
     for (field, value) in kind.fields.iter().zip(&row.values) {
-        if let Some(value) = value {
+        // A password of an export is nothing that a manifest could refer to.
+        let is_elsewhere = field.is_secret() && *value == Some(Value::text(SECRET_IN_EXPORT));
+        if let Some(value) = value.as_ref().filter(|_| !is_elsewhere) {
             put(&mut object, field, own_field_json(field, value));
         }
     }

@@ -22,7 +22,9 @@ mod tag;
 mod terms;
 mod user;
 
-pub use field::{BOOL, EnumChoices, Field, FieldDefault, FieldType, LinkAttribute, SetItem};
+pub use field::{
+    BOOL, EnumChoices, Field, FieldDefault, FieldType, LinkAttribute, SECRET_IN_EXPORT, SetItem,
+};
 
 pub(crate) use kind::BLOCKED;
 pub use kind::{

@@ -143,6 +143,12 @@ pub(super) const KIND: Kind = Kind {
             doc: "The argon2 hash of the latest password.",
         },
         RuntimeFact {
+            column: "password_applied",
+            name: "passwordApplied",
+            initial: None,
+            doc: "The argon2 hash of the password that a source set last. The same password again changes nothing.",
+        },
+        RuntimeFact {
             column: "password_temporary",
             name: "passwordTemporary",
             initial: None,

@@ -3,7 +3,7 @@
 //! decides when a text needs quotes.
 
 use crate::kinds::read::{is_blank, is_invisible};
-use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute};
+use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute, SECRET_IN_EXPORT};
 use crate::model::{FieldRef, Link, Value};
 use std::fmt::Write as _;
 
@@ -50,6 +50,10 @@ pub fn fields<'a>(
         match field {
             FieldRef::Own(index) => {
                 let field = &kind.fields[usize::from(*index)];
+                // A password of an export is nothing that a manifest could refer to.
+                if field.is_secret() && value.as_text() == Some(SECRET_IN_EXPORT) {
+                    continue;
+                }
                 write_field(&mut out, field, value, &mut group, inline);
             }
             FieldRef::Custom(id) => {

@@ -7,7 +7,7 @@
 
 use super::{
     Claim, CompactText, DeclaredResource, FieldRef, GuardBase, HeldStep, Key, KeyedList, KindId,
-    LineColumn, SnapshotLookup, SnapshotRows, StatedField,
+    LineColumn, SecretText, SnapshotLookup, SnapshotRows, StatedField,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,6 +24,9 @@ pub struct Desired {
     pub removals_off: Vec<String>,
     /// For each declared password, whether it differs from the one last applied.
     pub secrets: BTreeMap<Key, SecretState>,
+    /// The passwords that the rows of an export hold. They are hashed by an apply, and go nowhere
+    /// else.
+    pub row_secrets: BTreeMap<Key, SecretText>,
     /// Whether it states only part of what it names, as an export does. What it does not state
     /// keeps its stored value, the status included.
     pub partial: bool,

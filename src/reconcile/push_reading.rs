@@ -86,6 +86,7 @@ fn merge(all: &mut Desired, later: Desired) {
     all.faulty_fields.extend(later.faulty_fields);
     all.shielded_keys.extend(later.shielded_keys);
     all.hidden_kinds.extend(later.hidden_kinds);
+    all.row_secrets.extend(later.row_secrets);
     if all.resources.is_empty() {
         all.resources = later.resources;
         return;

@@ -11,6 +11,7 @@ use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::{ApplyError, StoreError};
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
 use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run, lock_write_row};
+use super::invitations::{self, NewInvitations};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::kinds::Kind;
@@ -36,6 +37,8 @@ pub struct ActRequest<'a> {
     pub actor: &'a str,
     pub reason: &'a str,
     pub idempotency: Option<&'a IdempotentRequest>,
+    /// The links that an invitation makes.
+    pub invitations: Option<NewInvitations<'a>>,
 }
 
 /// The idempotency key of a request, and the digest that tells it from another request.
@@ -62,6 +65,9 @@ pub struct ActedResource {
     pub before: String,
     /// The state of the act's fact after the act.
     pub after: String,
+    /// The id of the invitation that the act made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
 }
 
 /// Why an act was refused. Nothing was written.
@@ -71,6 +77,8 @@ pub enum ActRefusal {
     NotFound(Vec<String>),
     /// These resources are in a state in which the act is not possible.
     WrongState(Vec<RefusedResource>),
+    /// These users have no e-mail address to which the invitation could be sent.
+    NoAddress(Vec<String>),
     /// The key was used for another request.
     KeyReused,
 }
@@ -118,27 +126,70 @@ impl Store {
         if let Some(report) = earlier_report(&mut tx, request).await? {
             return Ok(report);
         }
-        let found = read_states(&mut tx, request).await?;
+        let act = RecordedAct::perform(&mut tx, request).await?;
+        remember(&mut tx, request, &act.report, act.at).await?;
+        self.commit_act(tx, act).await
+    }
+
+    /// Commits the transaction of an act.
+    pub(super) async fn commit_act(
+        &self,
+        tx: SqlTransaction,
+        act: RecordedAct,
+    ) -> Result<ActReport, ActError> {
+        if let Err(error) = tx.commit().await {
+            // Doing it again blindly could be refused as `wrong-state` although it was done.
+            if !self.has_run(act.report.run, &act.plan_id, act.at).await? {
+                return Err(error.into());
+            }
+        }
+        self.checkpoint().await;
+        Ok(act.report)
+    }
+}
+
+/// An act that a transaction has written and not yet committed.
+pub(super) struct RecordedAct {
+    report: ActReport,
+    plan_id: String,
+    /// When it was performed, in milliseconds since 1970.
+    pub(super) at: i64,
+}
+
+impl RecordedAct {
+    /// Checks and writes an act, with its entries in the history and the audit log. The caller
+    /// holds the lock on the `write` row.
+    pub(super) async fn perform(
+        tx: &mut SqlTransaction,
+        request: &ActRequest<'_>,
+    ) -> Result<Self, ActError> {
+        let found = read_states(tx, request).await?;
         check(request, &found).map_err(ActError::Refused)?;
-        write_facts(&mut tx, request, &found).await?;
-        let now = sql_value::now();
+        let at = sql_value::now();
+        if let Some(new) = request.invitations {
+            let bare = invitations::users_without_address(tx, new).await?;
+            if !bare.is_empty() {
+                return Err(ActError::Refused(ActRefusal::NoAddress(bare)));
+            }
+            invitations::replace(tx, new, at).await?;
+        }
+        if request.act.clears.contains(&"invited_at") {
+            // With the identities, an open link to a new password has to go as well.
+            invitations::void(tx, request.ids.iter(), at).await?;
+        }
+        write_facts(tx, request, &found, at).await?;
         let plan_id = random_plan_id();
-        let (run, items) = record_run(&mut tx, request, &found, &plan_id, now).await?;
-        let report = ActReport { items, run };
+        let (run, items) = record_run(tx, request, &found, &plan_id, at).await?;
         for id in request.ids {
             let subject = format!("{}/{id}", request.kind.name);
             let entry = act_params(request.actor, request.act.name, &subject, request.reason);
             tx.run(INSERT_ACT, &entry).await?;
         }
-        remember(&mut tx, request, &report, now).await?;
-        if let Err(error) = tx.commit().await {
-            // Doing it again blindly could be refused as `wrong-state` although it was done.
-            if !self.has_run(run, &plan_id, now).await? {
-                return Err(error.into());
-            }
-        }
-        self.checkpoint().await;
-        Ok(report)
+        Ok(Self {
+            report: ActReport { items, run },
+            plan_id,
+            at,
+        })
     }
 }
 
@@ -220,24 +271,35 @@ async fn write_facts(
     tx: &mut SqlTransaction,
     request: &ActRequest<'_>,
     found: &BTreeMap<String, String>,
+    at: i64,
 ) -> Result<(), StoreError> {
     let (act, table, dialect) = (request.act, request.kind.table, tx.dialect());
     let mut columns = vec![format!("{} = v.value", act.fact)];
     columns.extend(act.clears.iter().map(|column| format!("{column} = NULL")));
+    columns.extend(
+        act.stamps
+            .iter()
+            .map(|column| format!("{column} = v.stamp")),
+    );
     columns.push(format!("updated_at = {}", dialect.now));
     let sql = format!(
-        "WITH v(id, value) AS MATERIALIZED ({{rows}}) UPDATE {table} SET {} \
+        "WITH v(id, value, stamp) AS MATERIALIZED ({{rows}}) UPDATE {table} SET {} \
          FROM v WHERE {table}.external_id = v.id",
         columns.join(", ")
     );
     let batch = BatchStatement {
         sql: &sql,
-        types: &[SqlType::Id, SqlType::Text],
+        types: &[SqlType::Id, SqlType::Text, SqlType::Text],
     };
-    let value = act.value_after(request.reason);
-    let rows = found
-        .keys()
-        .map(|id| vec![SqlValue::text(id), SqlValue::text_or_null(value)]);
+    let stamp = sql_value::iso(at);
+    let rows = found.iter().map(|(id, before)| {
+        let value = act.value_after(before, request.reason);
+        vec![
+            SqlValue::text(id),
+            SqlValue::text_or_null(value),
+            SqlValue::text(&stamp),
+        ]
+    });
     // Under the guard the triggers take the write for Roster's own, and the version stays.
     tx.script(dialect.guard_on).await?;
     tx.batch(&batch, rows).await?;
@@ -278,7 +340,8 @@ async fn record_run(
         items.push(ActedResource {
             external_id: id.clone(),
             before: before.clone(),
-            after: request.act.to.to_owned(),
+            after: request.act.state_after(before).to_owned(),
+            invitation: request.invitations.and_then(|new| new.id_of(id)),
         });
     }
     tx.insert("changes", &CHANGES, changes).await?;
@@ -305,10 +368,16 @@ impl<'a> ActChange<'a> {
         let mut salt = [0; 16];
         rand::rng().fill_bytes(&mut salt);
         let personal = serde_json::json!({"reason": request.reason}).to_string();
+        let after = request.act.state_after(before);
+        let fields = if before == after {
+            serde_json::json!({})
+        } else {
+            serde_json::json!({request.act.fact: [before, after]})
+        };
         Self {
             seq,
             id,
-            fields: serde_json::json!({request.act.fact: [before, request.act.to]}).to_string(),
+            fields: fields.to_string(),
             personal_digest: personal_digest(&salt, &personal),
             id_digest: request.kind.personal_id.then(|| id_digest(&salt, id)),
             salt,

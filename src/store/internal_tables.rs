@@ -402,6 +402,24 @@ pub(super) const LOGINS: &[InternalTable] = &[InternalTable {
     keys: "PRIMARY KEY (user_id, account_id)",
 }];
 
+/// Links with which people set a password.
+pub(super) const INVITATIONS: &[InternalTable] = &[InternalTable {
+    name: "invitations",
+    columns: &[
+        ("id", SqlType::Id, "PRIMARY KEY"),
+        ("user_id", SqlType::Id, "NOT NULL"),
+        // The SHA-256 of the token. NULL until the mail with the link is sent for the first time.
+        ("token_hash", SqlType::Bytes, ""),
+        // How long the link works, in milliseconds.
+        ("ttl", SqlType::Int, "NOT NULL"),
+        ("created_at", SqlType::Int, "NOT NULL"),
+        ("expires_at", SqlType::Int, ""),
+        ("voided_at", SqlType::Int, ""),
+        ("used_at", SqlType::Int, ""),
+    ],
+    keys: "",
+}];
+
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     // Other sources' claims on one resource are looked up in every pass; the primary key starts
@@ -415,4 +433,6 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("user_logins_name", "user_logins", "name"),
     ("passes_source", "passes", "source, at"),
     ("imports_source", "imports", "source, nth"),
+    ("invitations_user", "invitations", "user_id"),
+    ("invitations_token", "invitations", "token_hash"),
 ];

@@ -33,6 +33,8 @@ mod history;
 mod history_writer;
 mod imports;
 mod internal_tables;
+mod invitation_acceptance;
+mod invitations;
 mod last_changes;
 mod lease;
 mod migrate;
@@ -76,6 +78,12 @@ pub use error::{ApplyError, StoreError};
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use imports::{
     ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
+};
+pub use invitation_acceptance::{
+    InvitationAcceptance, InvitationError, require_current_terms, require_open,
+};
+pub use invitations::{
+    InvitationState, NewInvitation, NewInvitations, StoredInvitation, TermsVersion, TokenDigest,
 };
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};

@@ -18,6 +18,20 @@ pub struct OutboxNotice {
     pub attempts: u32,
 }
 
+/// The target of invitations in the outbox.
+pub(super) const INVITATION_TARGET: &str = "invitation";
+/// The document of an invitation in the outbox. The row says neither whom it is for nor what the
+/// link is; its id is that of the invitation.
+pub(super) const INVITATION_DOCUMENT: &str = "{}";
+
+impl OutboxNotice {
+    /// Whether it is an invitation. A target of notices may have the same name.
+    #[must_use]
+    pub fn is_invitation(&self) -> bool {
+        self.target == INVITATION_TARGET && self.notice == INVITATION_DOCUMENT
+    }
+}
+
 impl Store {
     /// Adds a notification for a target; an existing one with this id is left unchanged.
     pub async fn post(&self, id: &str, target: &str, notice: &str) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
 use super::{schema, tables, triggers, views};
-use crate::kinds;
+use crate::kinds::{self, USER};
 use crate::model::KindId;
 
 /// The additions of one version.
@@ -17,6 +17,8 @@ pub(super) struct SchemaVersion {
     pub(super) fields: &'static [(KindId, &'static str)],
     /// Whether views are new, or select something else than before.
     pub(super) views: bool,
+    /// New runtime facts of existing kinds, by their column.
+    pub(super) facts: &'static [(KindId, &'static str)],
 }
 
 const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
@@ -25,6 +27,7 @@ const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
         kinds: &[],
         fields: &[],
         views: false,
+        facts: &[],
     }
 }
 
@@ -42,6 +45,10 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         views: true,
         ..own_tables(&[])
     },
+    SchemaVersion {
+        facts: &[(USER, "password_applied")],
+        ..own_tables(internal_tables::INVITATIONS)
+    },
 ];
 
 /// The version of this release.
@@ -57,9 +64,9 @@ fn since(found: i64) -> &'static [SchemaVersion] {
 /// Whether the tables of the kinds have the same columns in version `found` as in this one. A newer
 /// release only adds columns, which this one does not read.
 pub(super) fn has_all_columns(found: i64) -> bool {
-    since(found)
-        .iter()
-        .all(|version| version.kinds.is_empty() && version.fields.is_empty())
+    since(found).iter().all(|version| {
+        version.kinds.is_empty() && version.fields.is_empty() && version.facts.is_empty()
+    })
 }
 
 /// Whether version `found` has the views of this one.
@@ -98,6 +105,15 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
         for link in table.links.iter().filter(|link| link.field == index) {
             created.push(link.name.clone());
             statements.push(schema::link_table(dialect, table, link));
+        }
+    }
+    for (kind, name) in new.iter().flat_map(|version| version.facts) {
+        let table = tables::for_kind(*kind);
+        for column in table.columns.iter().filter(|column| column.name == *name) {
+            let definition = schema::column(dialect, table.kind, column);
+            let name = table.kind.table;
+            statements.push(format!("ALTER TABLE {name} ADD COLUMN {definition}"));
+            added.push((name, column.name.clone()));
         }
     }
     // New tables get all their triggers and indexes; an old table has its own and needs only the
@@ -160,7 +176,7 @@ pub(super) fn table_names() -> Vec<String> {
 mod tests {
     use super::super::dialect::SQLITE;
     use super::*;
-    use crate::kinds::{ACCOUNT, TAG, USER};
+    use crate::kinds::{ACCOUNT, TAG};
     use rusqlite::Connection;
 
     /// What a database has: tables with their columns, indexes, triggers and views.
@@ -198,6 +214,7 @@ mod tests {
             "DROP INDEX users_email",
             "ALTER TABLE users DROP COLUMN email",
             "ALTER TABLE accounts DROP COLUMN website",
+            "ALTER TABLE users DROP COLUMN password_applied",
             "DROP TABLE account_tags",
             "DROP TABLE tags",
         ];
@@ -214,6 +231,7 @@ mod tests {
                 (USER, "email"),
                 (USER, "stores"),
             ],
+            facts: &[(USER, "password_applied")],
             views: false,
         };
         run(&old, &upgrade_by(dialect, &[version]));

@@ -674,3 +674,71 @@ fn a_record_that_changes_and_links_another_account_s_address_is_held_whole() {
         served.ends();
     }
 }
+
+#[test]
+fn a_pushed_password_is_stored_only_as_a_hash() {
+    for ws in each("secret-pushes") {
+        let operator = token(&ws, "connector", "operator", &[]);
+        ws.write(
+            "base/base.yaml",
+            crate::support::workspace::account("a-1", "")
+                + &crate::support::workspace::user("boss", "a-1", ""),
+        );
+        ws.run(&["apply", "base", "--yes"]).exits(0);
+        let sources = "sources:\n  - {name: directory, directory: base}\n  - {name: erp, export: {push: true, preset: djust-users}}\n";
+        ws.write(
+            "roster.yaml",
+            format!("apiVersion: roster/v1\n{sources}{}", serve("")),
+        );
+        let mut served = DaemonProcess::on(&ws, &[]);
+        let api = Api::new(&served.address(), &operator);
+        let person = |id: &str, password: &Value| {
+            json!({"externalId": id, "civility": "MR", "firstName": "P", "lastName": "P",
+                "email": format!("{id}@x.example"), "phone": "+4663123456", "groups": "FOC_User",
+                "accountIds": "a-1", "password": password})
+        };
+        let push = |body: &Value| api.post("/api/v1/import/users", body);
+        let hash = |id: &str| {
+            let sql = format!(
+                "SELECT count(*) FROM users WHERE external_id = '{id}' AND password_hash LIKE '$argon2id$%'"
+            );
+            ws.value(&sql)
+        };
+        // Kept until the source is approved, without the password.
+        let (status, answer) = push(&json!([person("p-1", &json!("Geheim \\\"123"))]));
+        assert!(status < 300, "{answer}");
+        let hex = if ws.engine == "sqlite" {
+            "hex(body)"
+        } else {
+            "upper(encode(body, 'hex'))"
+        };
+        let bodies = format!("SELECT {hex} FROM imports WHERE body IS NOT NULL");
+        let kept = ws.column(&bodies).into_iter().flatten();
+        let secret: String = "Geheim".bytes().map(|byte| format!("{byte:02X}")).collect();
+        for body in kept {
+            assert!(!body.contains(&secret), "{body}");
+        }
+        approve(&ws);
+        let (status, answer) = push(&json!([person("p-2", &json!("Geheim123"))]));
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(hash("p-2").as_deref(), Some("1"));
+        let head = "externalId;civility;firstName;lastName;email;phone;groups;accountIds;password";
+        let csv =
+            format!("{head}\np-3;MR;P;P;p3@x.example;+4663123456;FOC_User;a-1;\"Geheim;1234\"\n");
+        let headers = [("Content-Type", "text/csv; charset=utf-8".to_owned())];
+        let (status, answer) = api.ask("POST", "/api/v1/import/users", &headers, &csv);
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!(hash("p-3").as_deref(), Some("1"));
+        // What cannot be taken out of the bytes is not taken in.
+        let (status, answer) = push(&json!([person("p-4", &json!(1_234_567_890))]));
+        assert_eq!(status, 422, "{answer}");
+        let stored =
+            ["answer", "name", "digest"].map(|of| ws.column(&format!("SELECT {of} FROM imports")));
+        for text in stored.into_iter().flatten().flatten() {
+            assert!(!text.contains("Geheim"), "{text}");
+        }
+        let said = served.said();
+        assert!(!said.contains("Geheim"), "{said}");
+        served.ends();
+    }
+}

@@ -48,7 +48,7 @@ fn what_does_not_exist_is_found() {
             .filter_map(|mention| unknown(&tree, &mention.words))
             .count()
     };
-    assert_eq!(found("see `roster user invite u-1`"), 1);
+    assert_eq!(found("see `roster user welcome u-1`"), 1);
     assert_eq!(found("$ roster approve accounts acme"), 1);
     assert_eq!(found("$ x=$(roster plan --outt f) && roster apply f"), 1);
     assert_eq!(found("$ roster plan --out f --source NAME | tail -n 1"), 0);

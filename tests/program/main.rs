@@ -13,7 +13,9 @@ mod feeds;
 mod feeds_written;
 mod git;
 mod into_git;
+mod invitations;
 mod logins;
+mod passwords;
 mod policies;
 mod secrets;
 #[allow(dead_code)]

@@ -8,6 +8,7 @@ pub mod directory;
 pub mod git_http;
 pub mod git_remote;
 pub mod isolation;
+pub mod mail_server;
 pub mod pages;
 pub mod postgres;
 pub mod program;

@@ -4,17 +4,20 @@
 use super::request::MAX_ID_LENGTH;
 use super::{require_max_length, require_reason};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
+use crate::daemon::invitation::{InvitationKey, InvitationOrder};
 use crate::diagnostic::{none_called, plural};
-use crate::document::{MAX_ACT_IDS, ResourceActReply, ResourceActRequest};
+use crate::document::{InvitationRequest, MAX_ACT_IDS, ResourceActReply, ResourceActRequest};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
-use crate::kinds::act::{self, ACTS, ResourceAct};
+use crate::kinds::act::{self, ACTS, ActInput, ResourceAct};
 use crate::kinds::{self, Kind};
-use crate::store::{ActError, ActRefusal, ActRequest, IdempotentRequest, RefusedResource, Store};
+use crate::store::{
+    ActError, ActRefusal, ActRequest, IdempotentRequest, NewInvitations, RefusedResource, Store,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The permission that an act needs.
 pub(in crate::daemon) fn permission(act: &ResourceAct) -> Permission {
@@ -30,6 +33,19 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
+    match act.input {
+        ActInput::Reason => plain_route(act),
+        ActInput::Invitation => invitation_route(act),
+    }
+    .problems(&[
+        problem::NOT_FOUND,
+        problem::WRONG_STATE,
+        problem::ALREADY_DECIDED,
+        problem::NO_PERMISSION,
+    ])
+}
+
+fn plain_route(act: &'static ResourceAct) -> Route<DaemonHandle> {
     let handler = move |State(handle): State<DaemonHandle>,
                         caller: Caller,
                         headers: HeaderMap,
@@ -38,17 +54,29 @@ fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
         let reply = perform(&handle, &caller, act, request, key).await?;
         Ok::<_, HttpProblem>(Json(reply))
     };
+    Route::post(act.path, act.operation, permission(act), handler).with_docs(
+        act.doc,
+        "All ids or none. Recorded in the history and in the audit log.",
+    )
+}
+
+fn invitation_route(act: &'static ResourceAct) -> Route<DaemonHandle> {
+    let handler = move |State(handle): State<DaemonHandle>,
+                        caller: Caller,
+                        headers: HeaderMap,
+                        JsonBody(request): JsonBody<InvitationRequest>| async move {
+        let key = idempotency::key(&headers)?;
+        let reply = invite(&handle, &caller, act, request, key).await?;
+        Ok::<_, HttpProblem>(Json(reply))
+    };
     Route::post(act.path, act.operation, permission(act), handler)
         .with_docs(
             act.doc,
-            "All ids or none. Recorded in the history and in the audit log.",
+            "All ids or none. With `send`, the mails are sent soon. Without it, each item of the \
+             reply has a `draft`, the text of an `.eml` file. Only the newest link of a person works. \
+             Recorded in the history and in the audit log.",
         )
-        .problems(&[
-            problem::NOT_FOUND,
-            problem::WRONG_STATE,
-            problem::ALREADY_DECIDED,
-            problem::NO_PERMISSION,
-        ])
+        .problems(&[problem::NOT_CONFIGURED])
 }
 
 /// Performs an act in the name of the caller.
@@ -65,6 +93,34 @@ pub(in crate::daemon) async fn perform(
     {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
+    perform_checked(handle, caller, checked, key).await
+}
+
+/// Invites users in the name of the caller.
+pub(in crate::daemon) async fn invite(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    act: &'static ResourceAct,
+    request: InvitationRequest,
+    key: Option<String>,
+) -> Result<ResourceActReply, HttpProblem> {
+    let send = request.send;
+    let checked = CheckedAct::new(act, &request.into())?;
+    let config = &handle.setup()?.config;
+    // The key of the daemon, so that a repeated request gets the same draft.
+    let drafts = (!send).then(|| InvitationKey::load(&config.invitations.key));
+    let drafts = drafts.transpose();
+    let drafts = drafts.map_err(|why| HttpProblem::new(problem::NOT_CONFIGURED, why))?;
+    let order = InvitationOrder::new(config, drafts)?;
+    perform_checked(handle, caller, checked.with_invitations(order), key).await
+}
+
+async fn perform_checked(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    checked: CheckedAct,
+    key: Option<String>,
+) -> Result<ResourceActReply, HttpProblem> {
     let idempotency = key.map(|key| IdempotentRequest {
         key,
         digest: checked.digest(),
@@ -88,6 +144,7 @@ pub struct CheckedAct {
     kind: &'static Kind,
     ids: BTreeSet<String>,
     reason: String,
+    invitations: Option<InvitationOrder>,
 }
 
 impl CheckedAct {
@@ -100,12 +157,25 @@ impl CheckedAct {
             reason: require_reason(&request.reason)?.to_owned(),
             kind: act_kind(act, request.kind.as_deref())?,
             ids: act_ids(&request.ids)?,
+            invitations: None,
         })
+    }
+
+    /// Orders an invitation for each user.
+    #[must_use]
+    pub fn with_invitations(mut self, order: InvitationOrder) -> Self {
+        self.invitations = Some(order);
+        self
     }
 
     /// Identifies the request, whatever the order of its ids.
     fn digest(&self) -> [u8; 32] {
-        let parts = serde_json::json!([self.kind.name, self.ids, self.reason]).to_string();
+        let sends = self.invitations.as_ref().map(InvitationOrder::sends);
+        let parts = match sends {
+            None => serde_json::json!([self.kind.name, self.ids, self.reason]),
+            Some(sends) => serde_json::json!([self.kind.name, self.ids, self.reason, sends]),
+        };
+        let parts = parts.to_string();
         idempotency::digest("POST", self.act.path, parts.as_bytes())
     }
 
@@ -115,6 +185,8 @@ impl CheckedAct {
         actor: &str,
         idempotency: Option<&IdempotentRequest>,
     ) -> Result<ResourceActReply, ActError> {
+        let order = self.invitations.as_ref();
+        let invitations = order.map(|order| order.invitations(&self.ids));
         let request = ActRequest {
             act: self.act,
             kind: self.kind,
@@ -122,9 +194,21 @@ impl CheckedAct {
             actor,
             reason: &self.reason,
             idempotency,
+            invitations: invitations
+                .as_ref()
+                .map(|by_user| NewInvitations { by_user }),
         };
         let report = store.act(&request).await?;
-        Ok(ResourceActReply::new(self.kind, report))
+        let drafts = match order {
+            Some(order) => order.drafts(store, &report.items).await?,
+            None => BTreeMap::new(),
+        };
+        Ok(ResourceActReply::new(self.kind, report).with_drafts(drafts))
+    }
+
+    fn names(&self, ids: &[String]) -> String {
+        let names = ids.iter().map(|id| format!("{}/{id}", self.kind.name));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// Why it was refused, as a problem.
@@ -133,11 +217,16 @@ impl CheckedAct {
             ActRefusal::KeyReused => {
                 HttpProblem::new(problem::KEY_REUSED, "use a new key for each request")
             }
+            ActRefusal::NoAddress(ids) => {
+                let (names, has) = (self.names(ids), if ids.len() == 1 { "has" } else { "have" });
+                let detail = format!(
+                    "{names} {has} no e-mail address; nothing was changed; declare one, or write a draft"
+                );
+                HttpProblem::new(problem::WRONG_STATE, detail).with("possible", Vec::<&str>::new())
+            }
             ActRefusal::NotFound(ids) => {
-                let names = ids.iter().map(|id| format!("{}/{id}", self.kind.name));
-                let names: Vec<String> = names.collect();
                 let verb = if ids.len() == 1 { "is" } else { "are" };
-                let names = names.join(", ");
+                let names = self.names(ids);
                 HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
                     .with("ids", ids.clone())
             }

@@ -137,14 +137,20 @@ async fn import(
         .any(|value| value.to_ascii_lowercase().contains("respond-async"));
     let (by, atomic) = (caller.name.to_string(), asked.atomic);
     let source = source.clone();
+    let originals = Arc::clone(&daemon.originals);
     let ((id, again), many) = handle
         .query_store(move |store| async move {
             // A body that cannot be read is refused now, while its sender listens.
-            let records = count_records(&source, &sent)?;
+            let (records, masked) = read_body(&source, &sent)?;
+            // Nothing of a password is stored, also not in the digest.
+            let stored = masked.as_deref().unwrap_or(&sent.bytes);
+            if masked.is_some() {
+                originals.keep(stored, sent.bytes.to_vec().into());
+            }
             // `atomic` is part of what was asked, so the same key with another value is a different
             // request.
             let path = format!("{}?{atomic}", source.name);
-            let digest = idempotency::digest("POST", &path, &sent.bytes);
+            let digest = idempotency::digest("POST", &path, stored);
             let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             let wanted = ImportRequest {
                 source: &source.name,
@@ -154,9 +160,22 @@ async fn import(
                 digest: &digest,
                 ending: sent.ending,
                 atomic,
-                body: &sent.bytes,
+                body: stored,
             };
-            let id = import_id(store.queue_import(&wanted).await?)?;
+            let id = import_id(store.queue_import(&wanted).await?);
+            // Only a push that waits needs what was sent; a repetition may be of one that does.
+            let waits = match &id {
+                Ok((_, false)) => true,
+                Ok((id, true)) => {
+                    let first = store.import(id).await?;
+                    first.is_some_and(|first| !first.state.is_over())
+                }
+                Err(_) => false,
+            };
+            if !waits {
+                originals.forget(stored);
+            }
+            let id = id?;
             Ok::<_, crate::daemon::handle::HandlerError>((id, records > MAX_SYNC_RECORDS))
         })
         .await?;
@@ -219,12 +238,13 @@ fn select_source<'c>(
     }
 }
 
-/// Counts the records. Fails if the body as a whole cannot be used.
-fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
+/// Counts the records, and returns the body without passwords if it has any. Fails if the body as a
+/// whole cannot be used.
+fn read_body(source: &Source, sent: &PushBody) -> Result<(u64, Option<Vec<u8>>), HttpProblem> {
     let Some(feed) = source.feed() else {
         return Err(HttpProblem::not_found(""));
     };
-    let name = format!("body.{}", sent.ending).into();
+    let name: Arc<str> = format!("body.{}", sent.ending).into();
     let input = Cursor::new(&*sent.bytes);
     let read = feed::read(input, &name, &source.name, &feed.mapping);
     let first = sent.bytes.trim_ascii_start().first();
@@ -245,7 +265,9 @@ fn count_records(source: &Source, sent: &PushBody) -> Result<u64, HttpProblem> {
         let why = format!("the body ends after {} records", read.records);
         return Err(HttpProblem::new(problem::TRUNCATED, why));
     }
-    Ok(read.records)
+    let masked = feed::without_passwords(&sent.bytes, &read, &name, &feed.mapping);
+    let masked = masked.map_err(|why| HttpProblem::new(problem::UNREADABLE, why))?;
+    Ok((read.records, masked))
 }
 
 /// A problem with the place of the error.

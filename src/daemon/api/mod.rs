@@ -6,6 +6,7 @@ pub mod acts;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
+pub(super) mod invitations;
 mod plans;
 pub mod policies;
 mod push_messages;
@@ -32,6 +33,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         exports::routes(),
         holds::routes(),
         acts::routes(),
+        invitations::routes(),
         records::routes(),
         policies::routes(),
         visibility::routes(),

@@ -14,6 +14,7 @@ mod state;
 pub use crate::config::NoticeEvent;
 pub use document::document;
 pub use mail::{body, subject};
+pub(super) use send::send_message;
 pub use send::{DeliveryError, NoticeSender, next_attempt_at, sign};
 pub use slack::slack;
 pub use state::{NoticeState, events_between, fingerprint};

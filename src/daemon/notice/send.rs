@@ -87,6 +87,12 @@ impl DeliveryError {
         }
     }
 
+    /// Whether the mail server refused the user or password.
+    #[must_use]
+    pub fn is_authentication(&self) -> bool {
+        matches!(self, Self::Mail { login: true, .. })
+    }
+
     /// How long the target asks to wait.
     #[must_use]
     pub fn after(&self) -> Option<TimeDelta> {
@@ -320,8 +326,17 @@ async fn mail(
     notice: &Notice,
     delivery: &str,
 ) -> Result<(), DeliveryError> {
+    let message =
+        message(post, to, notice, delivery).map_err(|error| invalid(&post.shown, &error))?;
+    send_message(post, message).await
+}
+
+/// Sends a mail. Makes one attempt.
+pub(in crate::daemon) async fn send_message(
+    post: &MailServer,
+    message: Message,
+) -> Result<(), DeliveryError> {
     let shown = &post.shown;
-    let message = message(post, to, notice, delivery).map_err(|error| invalid(shown, &error))?;
     let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(post.url.expose_secret())
         .map_err(|error| smtp_error(post, &error))?
         .timeout(Some(TIMEOUT))
@@ -345,17 +360,11 @@ fn message(
     notice: &Notice,
     delivery: &str,
 ) -> Result<Message, Box<dyn Error>> {
-    let domain = post
-        .from
-        .rsplit_once('@')
-        .map_or("roster", |(_, domain)| domain);
-    // `from` may be written as `Shop <shop@example.com>`.
-    let domain = domain.trim_end_matches('>');
     let mut message = Message::builder()
         .from(post.from.parse()?)
         // The same id on every attempt, so that a mail that arrived before a timeout is not shown
         // twice.
-        .message_id(Some(format!("<{delivery}@{domain}>")))
+        .message_id(Some(post.message_id(delivery)))
         .subject(subject(notice))
         .header(ContentType::TEXT_PLAIN);
     let meant_for = post.redirect.as_ref().map(|_| to);

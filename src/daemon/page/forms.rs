@@ -32,6 +32,10 @@ struct SourceFormParam {
 pub(super) struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     pub(super) fn all_values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         let fields = self.0.iter().filter(move |(known, _)| known == name);
         fields.map(|(_, value)| &**value)

@@ -67,12 +67,22 @@ pub(super) fn page(
     };
     let footer =
         html! { p { "roster " (env!("CARGO_PKG_VERSION")) " on " (daemon.board.replica) } };
-    Ok(document(title, &header, main, &footer))
+    Ok(document(title, &brand(&header), main, &footer))
 }
 
 /// Renders a page without a caller: the login, and errors.
 pub(super) fn page_without_caller(title: &str, main: &Markup) -> Markup {
+    document(title, &brand(&html! {}), main, &html! {})
+}
+
+/// Renders a page for customers, who have no business on the other pages.
+pub(super) fn page_for_customers(title: &str, main: &Markup) -> Markup {
     document(title, &html! {}, main, &html! {})
+}
+
+/// The top of a page of the site.
+fn brand(header: &Markup) -> Markup {
+    html! { header.top { a.brand href="/" { "Roster" } (header) } }
 }
 
 fn document(title: &str, header: &Markup, main: &Markup, footer: &Markup) -> Markup {
@@ -91,7 +101,7 @@ fn document(title: &str, header: &Markup, main: &Markup, footer: &Markup) -> Mar
             }
             body {
                 a.skip href="#main" { "Skip to content" }
-                header.top { a.brand href="/" { "Roster" } (header) }
+                (header)
                 // The script shows it if a refresh fails.
                 p #stale role="status" hidden { "The daemon does not answer. This page may be out of date." }
                 // Focusable, because the script moves the focus here if the focused element is

@@ -11,6 +11,7 @@ mod export;
 mod forms;
 mod holds;
 mod inbox;
+mod invitation;
 mod layout;
 mod link;
 mod login;
@@ -38,6 +39,7 @@ pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
         acts::routes(),
         forms::routes(),
         resource_acts::routes(),
+        invitation::routes(),
         login::routes(gate),
         assets::routes(),
     ];

@@ -1,19 +1,20 @@
 //! The forms of acts on stored resources, and their handler. Each form has one act, the ids as
 //! hidden fields, and the reason.
 
-use super::forms::{FormFields, FormResult};
+use super::forms::FormFields;
 use super::{layout, link};
 use crate::daemon::api::acts;
 use crate::daemon::handle::DaemonHandle;
-use crate::document::ResourceActRequest;
-use crate::http::problem::HttpProblem;
+use crate::document::{InvitationRequest, ResourceActRequest};
+use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, Route};
 use crate::kinds::Kind;
-use crate::kinds::act::{ACTS, APPROVE, REJECT, ResourceAct};
+use crate::kinds::act::{ACTS, APPROVE, ActInput, REJECT, ResourceAct};
 use crate::store::{PendingAccount, StoredResource};
 use axum::Form;
 use axum::extract::State;
-use axum::http::Method;
+use axum::http::{Method, header};
+use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
@@ -33,14 +34,55 @@ async fn perform(
     handle: DaemonHandle,
     caller: Caller,
     form: FormFields,
-) -> FormResult {
+) -> Result<Response, HttpProblem> {
     let request = ResourceActRequest {
         kind: Some(form.first_value("kind").to_owned()),
         ids: form.all_values("ids").map(str::to_owned).collect(),
         reason: form.first_value("reason").to_owned(),
     };
-    acts::perform(&handle, &caller, act, request, None).await?;
-    Ok::<_, HttpProblem>(form.redirect_back("acted"))
+    match act.input {
+        ActInput::Reason => {
+            acts::perform(&handle, &caller, act, request, None).await?;
+        }
+        ActInput::Invitation => {
+            if let Some(draft) = invite(act, &handle, &caller, request, &form).await? {
+                return Ok(draft);
+            }
+        }
+    }
+    Ok(form.redirect_back("acted").into_response())
+}
+
+/// Invites, and returns the draft as a file to open.
+async fn invite(
+    act: &'static ResourceAct,
+    handle: &DaemonHandle,
+    caller: &Caller,
+    request: ResourceActRequest,
+    form: &FormFields,
+) -> Result<Option<Response>, HttpProblem> {
+    let send = form.first_value("send") == "true";
+    if !send && request.ids.len() > 1 {
+        let detail =
+            "a page gives one draft at a time; send the invitations, or use `roster user invite`";
+        return Err(HttpProblem::new(problem::INVALID, detail));
+    }
+    let request = InvitationRequest {
+        kind: request.kind,
+        ids: request.ids,
+        reason: request.reason,
+        send,
+    };
+    let reply = acts::invite(handle, caller, act, request, None).await?;
+    let draft = reply.items.into_iter().find_map(|item| item.draft);
+    let headers = [
+        (header::CONTENT_TYPE, "message/rfc822"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"invitation.eml\"",
+        ),
+    ];
+    Ok(draft.map(|draft| (headers, draft).into_response()))
 }
 
 /// The form of one act on one resource. `back` is the path of the page it is on.
@@ -61,7 +103,13 @@ fn form(act: &ResourceAct, kind: &Kind, id: &str, caller: &Caller, back: &str) -
             label for=(label) { (capitalised(&name)) " " (kind.name) "/" (id) ": reason (for the audit log)" }
             div.line {
                 input type="text" name="reason" id=(label) required maxlength="2000" autocomplete="off";
-                button.second { (capitalised(&name)) }
+                @match act.input {
+                    ActInput::Reason => button.second { (capitalised(&name)) },
+                    ActInput::Invitation => {
+                        button.second { (capitalised(&name)) " by a draft" }
+                        " " button.second name="send" value="true" { "Send " (name) }
+                    }
+                }
             }
         }
     }

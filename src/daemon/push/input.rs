@@ -1,5 +1,6 @@
 //! The pushes that a pass reads, and what becomes of each one after the pass.
 
+use super::originals::PushOriginals;
 use super::report;
 use crate::config::Source;
 use crate::daemon::state::SourceState;
@@ -18,6 +19,8 @@ pub(in crate::daemon) struct PushInput {
     pub(in crate::daemon) pushed: Arc<SourcePushes>,
     /// The push that this pass is for, if there is one.
     new_import: Option<StoredImport>,
+    /// What is stored of it, if that is not what was sent.
+    stored_body: Option<Arc<[u8]>>,
     /// Earlier pushes of which something is held.
     held_imports: Vec<StoredImport>,
 }
@@ -26,10 +29,11 @@ impl PushInput {
     /// Loads the new push and the held ones. `None` if there is nothing to read.
     pub(in crate::daemon) async fn load(
         store: &Store,
+        originals: &PushOriginals,
         source: &str,
         new: Option<StoredImport>,
     ) -> Result<Option<Self>, PassError> {
-        let (mut before, mut bodies) = (Vec::new(), Vec::new());
+        let (mut before, mut bodies, mut stored_body) = (Vec::new(), Vec::new(), None);
         for import in store.held_imports(source).await? {
             let Some(body) = store.import_body(&import.id).await? else {
                 continue;
@@ -46,9 +50,13 @@ impl PushInput {
             let Some(body) = store.import_body(&import.id).await? else {
                 return Ok(None);
             };
+            let mut bytes: Arc<[u8]> = body.into();
+            if let Some(sent) = originals.get(&bytes) {
+                stored_body = Some(std::mem::replace(&mut bytes, sent));
+            }
             bodies.push(PushedBody {
                 name: import.name.as_str().into(),
-                bytes: body.into(),
+                bytes,
                 only_keys: None,
             });
         }
@@ -59,8 +67,14 @@ impl PushInput {
         Ok((!pushed.bodies.is_empty()).then_some(Self {
             pushed,
             new_import: new,
+            stored_body,
             held_imports: before,
         }))
+    }
+
+    /// What is stored of the new push, if that is not what was sent.
+    pub(in crate::daemon) fn stored_body(&self) -> Option<Arc<[u8]>> {
+        self.stored_body.clone()
     }
 
     /// The name in the history of the apply.

@@ -6,10 +6,12 @@
 //! in [`report`].
 
 mod input;
+mod originals;
 mod replies;
 pub mod report;
 
 pub(super) use input::PushInput;
+pub(super) use originals::PushOriginals;
 pub(super) use replies::ImportReplies;
 
 use super::pass::{self, PassRunner};
@@ -44,10 +46,12 @@ pub(super) async fn make_passes(
         }
         // Counted before the pass. If the pass kills the process, the attempt still counts.
         store.begin_import(&import.id).await?;
-        let Some(push) = PushInput::load(store, source, Some(import)).await? else {
+        let Some(push) = PushInput::load(store, &runner.originals, source, Some(import)).await?
+        else {
             // Its body is gone, so it has been answered already.
             continue;
         };
+        let stored = push.stored_body();
         let ended = pass::make_pass(
             runner,
             setup,
@@ -64,13 +68,16 @@ pub(super) async fn make_passes(
         if matches!(ended, PassEnd::Completed { retry: true }) {
             return Ok(ended);
         }
+        if let Some(stored) = stored {
+            runner.originals.forget(&stored);
+        }
         made = true;
     }
     if made {
         // Each of these passes read what is held as well.
         return Ok(PassEnd::Completed { retry: false });
     }
-    match PushInput::load(store, source, None).await? {
+    match PushInput::load(store, &runner.originals, source, None).await? {
         Some(push) => {
             let found = PassFetches::empty();
             pass::make_pass(runner, setup, source, triggers, found, lease, Some(push)).await

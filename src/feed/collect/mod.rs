@@ -6,6 +6,7 @@
 mod addresses;
 mod fields;
 mod mangled_text;
+mod passwords;
 mod row;
 
 use super::format::{CellShape, ExportColumns, ExportRecord, RawCell};
@@ -18,7 +19,8 @@ use crate::feed::mapping::trimmed;
 use crate::kinds::read::{ValueProblem, check_id, spreadsheet_error, spreadsheet_problem};
 use crate::kinds::{ADDRESS, Kind};
 use crate::model::{
-    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, StatedField, Value,
+    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, SecretText, StatedField,
+    Value,
 };
 use mangled_text::NumericIds;
 use row::RecordView;
@@ -39,6 +41,10 @@ pub struct CollectedResources {
     pub faulty: BTreeSet<(Key, FieldRef)>,
     /// Which record names which resources, if that was asked for.
     pub listed: Option<Vec<RecordKeys>>,
+    /// The passwords in the rows.
+    pub passwords: BTreeMap<Key, SecretText>,
+    /// Where the passwords are, one after the other.
+    pub password_places: Vec<(LineColumn, SecretText)>,
 }
 
 /// A record and the resources that it names.
@@ -171,10 +177,10 @@ impl<'m> ResourceCollector<'m> {
         self.secrets = open;
         for at in found {
             let message = format!(
-                "the column `{}` is not read: passwords do not come from exports",
+                "the column `{}` is not read, because it may hold passwords",
                 columns.name(at)
             );
-            let help = "remove the column from the export; invite the users, or set `passwordFrom` in a manifest";
+            let help = "map it as `password:` of `users:`, or remove it from the export and invite the users";
             let found = Diagnostic::new(codes::COLUMN_UNKNOWN, message).help(help);
             let origin = self.origin(record.cell(at).map_or(record.at, |entry| entry.at));
             self.collected.diagnostics.push(found.at(origin));
@@ -194,6 +200,7 @@ impl<'m> ResourceCollector<'m> {
         }
         let mut said = self.fields(section.kind, &key, &section.fields, row);
         self.read_custom_columns(section, nth, &key, row, &mut said);
+        self.password(section, &key, row, &mut said);
         if let Some(addresses) = self.addresses(section, &key, row) {
             // `addresses` is found last but cells are sorted by field.
             let place = said.partition_point(|stated| stated.field < addresses.field);

@@ -69,6 +69,7 @@ struct BooleansFile {
 struct SectionFile {
     when: Option<Value>,
     external_id: Value,
+    password: Option<Value>,
     #[serde(default)]
     fields: Map<String, Value>,
     #[serde(default)]
@@ -215,6 +216,11 @@ impl SectionFile {
             .map(|columns| custom_prefix(&columns))
             .transpose()?;
         let fields = fields(kind, self.fields, custom, names)?;
+        if self.password.is_some() && !kind.fields.iter().any(kinds::Field::is_secret) {
+            return Err("`password:` is only for users".to_owned());
+        }
+        let password = self.password.map(|value| cell(value, names)).transpose();
+        let password = password.map_err(|why| format!("password: {why}"))?;
         let blocks: Vec<AddressBlockFile> = numbered_blocks::blocks(self.addresses)?;
         if !blocks.is_empty() && kind.id != kinds::ACCOUNT {
             return Err("`addresses:` is only for accounts".to_owned());
@@ -229,6 +235,7 @@ impl SectionFile {
             when: conditions(self.when, names)?,
             id,
             fields,
+            password,
             custom_prefix: every,
             blocks,
         })
@@ -397,7 +404,7 @@ fn custom_prefix(columns: &Value) -> MappingResult<String> {
 fn check_allowed(field: &kinds::Field) -> MappingResult<()> {
     match field.ty {
         FieldType::Secret => {
-            Err("exports cannot set passwords; users get a link to set their own".to_owned())
+            Err("write `password: COLUMN` next to `fields:`; only the hash is kept".to_owned())
         }
         FieldType::File => Err("exports cannot set files".to_owned()),
         FieldType::Links { inline: true, .. } => {

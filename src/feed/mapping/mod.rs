@@ -112,6 +112,19 @@ impl Mapping {
         })
     }
 
+    /// Returns whether the mapping takes passwords from a column of this name.
+    #[must_use]
+    pub fn is_password_column(&self, column: &str) -> bool {
+        let mut names = ExportColumns::default();
+        let cells = self.sections.iter().filter_map(|it| it.password.as_ref());
+        for place in cells.flat_map(CellMapping::columns) {
+            self.columns[place.0].iter().for_each(|name| {
+                names.intern(name);
+            });
+        }
+        names.find(column).is_some()
+    }
+
     /// Returns whether the mapping uses a column of this name.
     #[must_use]
     pub fn is_mapped_column(&self, column: &str) -> bool {

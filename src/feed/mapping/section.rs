@@ -15,6 +15,8 @@ pub struct MappingSection {
     pub id: CellMapping,
     /// The fields, sorted. An attribute of a list follows the list.
     pub fields: Vec<FieldMapping>,
+    /// The password of a user. Only its hash is kept.
+    pub password: Option<CellMapping>,
     /// The prefix of columns that end with the id of a custom field.
     pub custom_prefix: Option<String>,
     /// The addresses of an account.

@@ -10,6 +10,7 @@ mod text;
 
 pub use id::check_id;
 pub use parsed_value::{ParsedValue, ValueProblem, is_invisible, quoted};
+pub use scalar::duration_seconds;
 pub use text::{
     has_zero_fraction, is_blank, looks_scientific, spreadsheet_error, spreadsheet_problem,
 };

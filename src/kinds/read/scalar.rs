@@ -43,6 +43,21 @@ pub(super) fn int(text: &str, least: i64, most: i64) -> Result<Value, ValueProbl
     Ok(Value::Int(value))
 }
 
+/// The seconds of a duration such as `90s`, `15m`, `72h` or `3d`; `None` if it is none.
+#[must_use]
+pub fn duration_seconds(text: &str) -> Option<u64> {
+    let unit = text.chars().last()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number: u64 = text[..text.len() - 1].parse().ok()?;
+    number.checked_mul(seconds)
+}
+
 pub(super) fn duration(text: &str) -> Result<Value, ValueProblem> {
     let number = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or_default();
     // Nine digits cannot overflow in any unit.

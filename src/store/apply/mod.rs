@@ -12,6 +12,7 @@ mod history;
 mod invariants;
 mod links;
 mod logins;
+mod notify;
 mod request;
 mod rows;
 mod settings;
@@ -221,6 +222,7 @@ impl<'a> ApplyTransaction<'a> {
         self.write_files().await?;
         let logins = self.give_logins().await?;
         self.delete_rows().await?;
+        self.invite_notified().await?;
         // After every write and before the commit, because only now the result can be seen as a
         // whole.
         self.check_invariants(&watched).await?;

@@ -296,7 +296,9 @@ impl<'a> RuntimeFacts<'a> {
     /// A fact that a new password sets.
     fn password_fact(&self, fact: &RuntimeFact, key: &Key) -> Option<SqlValueRef<'a>> {
         match fact.column {
-            "password_hash" => self.passwords.get(key).map(|hash| SqlValueRef::Text(hash)),
+            "password_hash" | "password_applied" => {
+                self.passwords.get(key).map(|hash| SqlValueRef::Text(hash))
+            }
             // Passwords that come from a source are temporary: the user changes it at the first
             // login.
             "password_temporary" => self.passwords.get(key).map(|_| SqlValueRef::Static("true")),

@@ -132,6 +132,56 @@ fn a_closed_window_is_overruled_without_scripts() {
     overrules(&chrome);
 }
 
+/// An operator drafts an invitation on the page of a user, and the person uses its link.
+fn invites(chrome: &Chrome, site: &Site, id: &str) {
+    log_in(chrome, site);
+    let path = format!("/resources/User/{id}");
+    chrome.go(&format!("{}{path}", site.base));
+    chrome.shows("#possible", "Invite User");
+    // The draft is a file, so a person without a browser gets it here.
+    let cookie = site.login("ada");
+    let csrf = site.get(&path, &cookie).csrf();
+    let fields = [
+        ("csrf", &*csrf),
+        ("kind", "User"),
+        ("ids", id),
+        ("reason", "new customer"),
+        ("back", &*path),
+    ];
+    let draft = site.post("/acts/invite", &cookie, &fields);
+    assert_eq!(draft.status, 200, "{}", draft.text);
+    let (_, link) = draft
+        .text
+        .split_once("http://roster.example")
+        .expect("a link");
+    let link = link.split_whitespace().next().expect("a path");
+    // The operator has a session in this browser, which changes nothing.
+    chrome.go(&format!("{}{link}", site.base));
+    chrome.shows("h1", "Set your password");
+    chrome.fill("#password", "Winter2026");
+    chrome.click("form.login button");
+    chrome.shows("h1", "Your password is set");
+    chrome.go(&format!("{}{path}", site.base));
+    chrome.shows(".facts", "enabled");
+}
+
+#[test]
+fn an_invited_person_sets_a_password_with_and_without_scripts() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let site = Site::start();
+    invites(&chrome, &site, "u-1");
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+    chrome.go(&format!("{}/", site.base));
+    chrome.click(".who button");
+    chrome.cdp(
+        "Emulation.setScriptExecutionDisabled",
+        &json!({"value": true}),
+    );
+    invites(&chrome, &site, "u-2");
+}
+
 /// How often the page asked for news of itself, from now on.
 const COUNT: &str = "window.asked = 0; const real = window.fetch; \
     window.fetch = (...all) => { window.asked += 1; return real(...all); };";

@@ -68,7 +68,7 @@ impl Site {
         ws.write(
             "roster.yaml",
             format!(
-                "apiVersion: roster/v1\nserve: {{listen: '127.0.0.1:0', tokens: tokens, \
+                "apiVersion: roster/v1\nserve: {{listen: '127.0.0.1:0', tokens: tokens, url: 'http://roster.example', \
                  limits: {{rate: 10000, burst: 10000}}}}\n\
                  sources:\n  - {{name: customers, directory: manifests}}\n  \
                  - {{name: partners, directory: partners}}\n  \

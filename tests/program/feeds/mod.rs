@@ -6,6 +6,7 @@ mod columns;
 mod formats;
 mod memberships;
 mod month;
+mod passwords;
 mod suspect_exports;
 mod unaccepted_exports;
 mod unchanged_exports;

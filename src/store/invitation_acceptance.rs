@@ -1,0 +1,165 @@
+//! Uses the link of an invitation, once: sets a password, records the accepted terms, and lets the
+//! person log in. Start at `Store::accept_invitation`.
+
+use super::acts::{ActError, ActRequest, RecordedAct};
+use super::apply::{TRIES, pause_before_retry};
+use super::connection::SqlTransaction;
+use super::error::StoreError;
+use super::history_writer::lock_write_row;
+use super::invitations::{
+    InvitationState, StoredInvitation, TermsVersion, TokenDigest, current_terms, find,
+};
+use super::sql_value::{self, SqlValue};
+use super::{Store, migrate};
+use crate::kinds::act::ACCEPT_INVITATION;
+use crate::kinds::{self, USER};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The actor of an act that somebody performs with a link. The name of the person would be
+/// personal, and an actor cannot be erased.
+const LINK_ACTOR: &str = "invitation";
+
+/// What a person sends with a link.
+#[derive(Clone, Copy, Debug)]
+pub struct InvitationAcceptance<'a> {
+    pub token_hash: &'a TokenDigest,
+    pub password_hash: &'a str,
+    /// The SHA-256 of each accepted document, by its external id.
+    pub terms: &'a BTreeMap<String, String>,
+}
+
+/// Why a link was not used. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum InvitationError {
+    #[error("no such link")]
+    Unknown,
+    #[error("the link was used before")]
+    Used,
+    #[error("the link does not work any more")]
+    Expired,
+    /// Not exactly the current versions were accepted. These are the current ones.
+    #[error("the terms are not the current ones")]
+    TermsOutdated(Vec<TermsVersion>),
+    #[error(transparent)]
+    Act(#[from] ActError),
+}
+
+impl From<StoreError> for InvitationError {
+    fn from(error: StoreError) -> Self {
+        Self::Act(error.into())
+    }
+}
+
+impl Store {
+    /// Uses a link: sets the password, records the accepted terms and lets the person log in, once.
+    pub async fn accept_invitation(
+        &self,
+        acceptance: &InvitationAcceptance<'_>,
+    ) -> Result<(), InvitationError> {
+        let mut tries = 1;
+        loop {
+            match self.try_accept(acceptance).await {
+                Err(InvitationError::Act(ActError::Store(error)))
+                    if error.transient() && tries < TRIES =>
+                {
+                    pause_before_retry(tries).await;
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_accept(&self, given: &InvitationAcceptance<'_>) -> Result<(), InvitationError> {
+        let mut tx = self.begin_write("use the invitation").await?;
+        migrate::require_current(&mut tx).await?;
+        // All writers are serial from here on. Of two people with one link, the second finds it
+        // used.
+        lock_write_row(&mut tx).await?;
+        migrate::require_current(&mut tx).await?;
+        let hash = SqlValue::Bytes(given.token_hash.to_vec());
+        let found = find(&mut tx, "i.token_hash = ?", hash).await?;
+        let invitation = require_open(found)?;
+        let current = current_terms(&mut tx).await?;
+        require_current_terms(current, given.terms)?;
+        let act = ActRequest {
+            act: &ACCEPT_INVITATION,
+            kind: kinds::get(USER),
+            ids: &BTreeSet::from([invitation.user.clone()]),
+            actor: LINK_ACTOR,
+            reason: "with the link of an invitation",
+            idempotency: None,
+            invitations: None,
+        };
+        let act = RecordedAct::perform(&mut tx, &act).await;
+        let act = act.map_err(|error| match error {
+            // The access was changed while this transaction waited.
+            ActError::Refused(_) => InvitationError::Expired,
+            other => other.into(),
+        })?;
+        set_password(&mut tx, &invitation.user, given.password_hash).await?;
+        record_terms_acceptance(&mut tx, &invitation.user, given.terms, act.at).await?;
+        let sql = "UPDATE invitations SET used_at = ? WHERE id = ?";
+        let params = [act.at.into(), invitation.id.as_str().into()];
+        tx.run(sql, &params).await?;
+        self.commit_act(tx, act).await?;
+        Ok(())
+    }
+}
+
+/// Returns the invitation if its link works now.
+pub fn require_open(found: Option<StoredInvitation>) -> Result<StoredInvitation, InvitationError> {
+    let invitation = found.ok_or(InvitationError::Unknown)?;
+    match invitation.state {
+        InvitationState::Open => Ok(invitation),
+        InvitationState::Used => Err(InvitationError::Used),
+        InvitationState::Paused | InvitationState::Expired => Err(InvitationError::Expired),
+    }
+}
+
+/// Fails unless exactly the current version of every document was accepted.
+pub fn require_current_terms(
+    current: Vec<TermsVersion>,
+    accepted: &BTreeMap<String, String>,
+) -> Result<(), InvitationError> {
+    let is_accepted = |terms: &TermsVersion| {
+        let version = accepted.get(&terms.external_id);
+        version.is_some_and(|version| version.eq_ignore_ascii_case(&terms.sha256))
+    };
+    if accepted.len() == current.len() && current.iter().all(is_accepted) {
+        Ok(())
+    } else {
+        Err(InvitationError::TermsOutdated(current))
+    }
+}
+
+async fn set_password(tx: &mut SqlTransaction, user: &str, hash: &str) -> Result<(), StoreError> {
+    let dialect = tx.dialect();
+    // Under the guard the triggers take the write for Roster's own, and the version stays.
+    tx.script(dialect.guard_on).await?;
+    let sql = "UPDATE users SET password_hash = ? WHERE external_id = ?";
+    tx.run(sql, &[hash.into(), user.into()]).await?;
+    tx.script(dialect.guard_off).await
+}
+
+/// Records that a user accepted these versions.
+async fn record_terms_acceptance(
+    tx: &mut SqlTransaction,
+    user: &str,
+    terms: &BTreeMap<String, String>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Some(version) = terms.values().next_back() else {
+        return Ok(());
+    };
+    let dialect = tx.dialect();
+    tx.script(dialect.guard_on).await?;
+    let sql = "UPDATE users SET terms_accepted = ?, terms_accepted_at = ? WHERE external_id = ?";
+    let params = [
+        SqlValue::text(version.to_ascii_lowercase()),
+        SqlValue::text(sql_value::iso(now)),
+        user.into(),
+    ];
+    tx.run(sql, &params).await?;
+    tx.script(dialect.guard_off).await
+}
