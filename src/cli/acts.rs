@@ -1,5 +1,5 @@
-//! Acts of people on stored resources: `roster approve account`, `reject`, `block`, `unblock` and
-//! `user`. Each is an entry of the table of acts, performed here or by a daemon.
+//! Acts of people on stored resources: `roster approve account`, `reject`, `block` and `unblock`.
+//! Each is an entry of the table of acts, performed here or by a daemon. `user` has those on users.
 
 use super::remote::RemoteOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
@@ -56,34 +56,9 @@ pub struct BlockOptions {
     act: ActOptions,
 }
 
-/// Options of `roster user`.
-#[derive(Debug, Args)]
-pub struct UserOptions {
-    #[command(subcommand)]
-    what: UserCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum UserCommand {
-    #[command(about = act::ACTIVATE.doc)]
-    Activate(IdOptions),
-    #[command(about = act::DEACTIVATE.doc)]
-    Deactivate(IdOptions),
-    #[command(about = act::DELETE_IDENTITIES.doc)]
-    DeleteIdentities(IdOptions),
-}
-
 pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
     match &options.what {
         RejectCommand::Account(of) => by_id(global, &act::REJECT, of).await,
-    }
-}
-
-pub async fn user(global: &GlobalOptions, options: &UserOptions) -> CommandResult {
-    match &options.what {
-        UserCommand::Activate(of) => by_id(global, &act::ACTIVATE, of).await,
-        UserCommand::Deactivate(of) => by_id(global, &act::DEACTIVATE, of).await,
-        UserCommand::DeleteIdentities(of) => by_id(global, &act::DELETE_IDENTITIES, of).await,
     }
 }
 

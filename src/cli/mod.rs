@@ -29,6 +29,7 @@ mod new_files;
 mod notice;
 mod openapi;
 mod options;
+mod order_refs;
 mod output;
 mod patch;
 mod plan;
@@ -43,6 +44,7 @@ mod session;
 mod show;
 mod source;
 mod token;
+mod user;
 mod validate;
 mod why;
 
@@ -113,8 +115,8 @@ pub enum CliCommand {
     Block(acts::BlockOptions),
     #[command(about = act::UNBLOCK.doc)]
     Unblock(acts::BlockOptions),
-    /// Change who can log in.
-    User(acts::UserOptions),
+    /// Change who can log in, and ask about users.
+    User(user::UserOptions),
     /// Rename or forget a source that is no longer configured.
     Source(source::Options),
     /// Hand over claims from one source to another that declares the same resources.
@@ -205,7 +207,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Reject(options) => acts::reject(global, &options).await,
             CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,
             CliCommand::Unblock(options) => acts::block(global, &act::UNBLOCK, &options).await,
-            CliCommand::User(options) => acts::user(global, &options).await,
+            CliCommand::User(options) => user::run(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,
             CliCommand::Propose(options) => propose::run(global, &options),

@@ -124,6 +124,7 @@ impl Config {
             approvers: Vec::new(),
             approval_ttl: DAY,
             secrets: None,
+            files: PathBuf::from(file::DEFAULT_FILES),
             serve: ServeConfig::default(),
             notices: NoticesSpec::default(),
             cache: PathBuf::from(file::DEFAULT_CACHE),

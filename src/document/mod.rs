@@ -10,6 +10,7 @@ mod change_reading;
 mod daemon_status;
 mod diagnostic;
 mod history;
+mod job;
 mod list;
 mod notice;
 mod origin;
@@ -39,6 +40,10 @@ pub use daemon_status::{
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
+pub use job::{
+    JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
+    OrderDocument, OrderKind, OrderSubmission, SubmitCheckDocument,
+};
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
 pub use origin::OriginDocument;

@@ -17,6 +17,7 @@ mod feeds;
 mod fetch;
 mod incremental_plan;
 mod incremental_read;
+mod job_files;
 mod pass_verdict;
 mod phase;
 mod propose;
@@ -43,6 +44,7 @@ pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
 pub use pass_verdict::PassVerdict;
+pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use propose::{
     ChangedFile, ManifestProposal, ProposalScope, ProposedItem, UnwrittenItem, propose,
 };

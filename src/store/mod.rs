@@ -33,10 +33,13 @@ mod history;
 mod history_writer;
 mod imports;
 mod internal_tables;
+mod job_tables;
+mod jobs;
 mod last_changes;
 mod lease;
 mod migrate;
 mod open;
+mod orders;
 mod outbox;
 mod pending_accounts;
 mod postgres_binary;
@@ -56,6 +59,7 @@ mod sql_value;
 mod sqlite_bulk;
 mod sqlite_scan;
 mod stored_resource;
+mod submission;
 mod table_scan;
 mod tables;
 mod triggers;
@@ -74,9 +78,11 @@ pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use imports::{
     ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
 };
+pub use jobs::{Job, JobError, JobFile, JobFileRequest, JobQuery, JobRefusal, JobRequest};
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
+pub use orders::{Order, OrderError, OrderQuery, OrderRequest};
 pub use outbox::OutboxNotice;
 pub use pending_accounts::PendingAccount;
 pub use read::SnapshotQuery;
@@ -86,3 +92,4 @@ pub use source::{
     CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
 };
 pub use stored_resource::StoredResource;
+pub use submission::SubmissionFacts;

@@ -9,6 +9,7 @@ mod faults;
 mod feeds;
 mod git;
 mod health;
+mod jobs;
 mod notices;
 mod page;
 mod pushes;

@@ -2,7 +2,7 @@
 //! command line checks, performs and refuses by the same [`CheckedAct`].
 
 use super::records::MAX_ID_LENGTH;
-use super::{require_max_length, require_reason};
+use super::{not_stored, require_max_length, require_reason};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{none_called, plural};
 use crate::document::{MAX_ACT_IDS, ResourceActReply, ResourceActRequest};
@@ -10,6 +10,7 @@ use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
 use crate::kinds::act::{self, ACTS, ResourceAct};
 use crate::kinds::{self, Kind};
+use crate::model::Key;
 use crate::store::{ActError, ActRefusal, ActRequest, IdempotentRequest, RefusedResource, Store};
 use axum::Json;
 use axum::extract::State;
@@ -134,12 +135,8 @@ impl CheckedAct {
                 HttpProblem::new(problem::KEY_REUSED, "use a new key for each request")
             }
             ActRefusal::NotFound(ids) => {
-                let names = ids.iter().map(|id| format!("{}/{id}", self.kind.name));
-                let names: Vec<String> = names.collect();
-                let verb = if ids.len() == 1 { "is" } else { "are" };
-                let names = names.join(", ");
-                HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
-                    .with("ids", ids.clone())
+                let keys = ids.iter().map(|id| Key::new(self.kind.id, id));
+                not_stored(&keys.collect::<Vec<Key>>())
             }
             ActRefusal::WrongState(resources) => wrong_state(self.act, self.kind, resources),
         }

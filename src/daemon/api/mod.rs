@@ -6,6 +6,8 @@ pub mod acts;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
+mod jobs;
+mod orders;
 mod plans;
 mod push_messages;
 pub(super) mod records;
@@ -16,7 +18,7 @@ mod webhooks;
 
 pub(super) use request::require_visible_source;
 
-use request::{SourceParam, require_max_length, require_reason};
+use request::{SourceParam, not_stored, require_max_length, require_reason};
 
 use super::handle::DaemonHandle;
 use super::metrics;
@@ -31,6 +33,8 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         holds::routes(),
         acts::routes(),
         records::routes(),
+        jobs::routes(),
+        orders::routes(),
         plans::routes(),
         webhooks::routes(),
         imports::routes(),

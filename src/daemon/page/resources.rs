@@ -4,6 +4,7 @@
 //! They are only for callers who see every source, since a resource may belong to several. The
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
+use super::user_records::UserRecords;
 use super::{layout, link, resource_acts, time, value};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
@@ -158,13 +159,14 @@ async fn resource_page(
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
-    let (record, provenance, history) = handle
+    let (record, provenance, history, records) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
             // The same function as `roster why`. The daemon reads no manifests for this.
             let provenance = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
-            Ok::<_, StoreError>((record, provenance, history))
+            let records = UserRecords::read(&store, &key).await?;
+            Ok::<_, StoreError>((record, provenance, history, records))
         })
         .await?;
     let provenance = provenance.ok_or(missing)?;
@@ -177,6 +179,7 @@ async fn resource_page(
             (facts(record))
             (resource_acts::section(&handle, &caller, kind, record))
         }
+        (records.sections())
         (fields(&provenance))
         (claims(&provenance))
         section #history {
