@@ -1,8 +1,8 @@
 //! `roster export`: the database as manifests, or in the format that a preset reads.
 
 use super::{
-    CommandFailure, CommandResult, GlobalOptions, atomic_file, import, new_files, order_refs, output,
-    session,
+    CommandFailure, CommandResult, GlobalOptions, atomic_file, import, new_files, order_refs,
+    output, session,
 };
 use crate::diagnostic::plural;
 use crate::feed::mapping::Mapping;

@@ -57,7 +57,9 @@ fn day(text: &str) -> Result<i64, CommandFailure> {
     start
         .map(|start| start.and_utc().timestamp_millis())
         .ok_or_else(|| {
-            CommandFailure::usage(format!("`--since {text}` is not a valid date; use YYYY-MM-DD"))
+            CommandFailure::usage(format!(
+                "`--since {text}` is not a valid date; use YYYY-MM-DD"
+            ))
         })
 }
 

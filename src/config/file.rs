@@ -217,7 +217,12 @@ impl ConfigFile {
                 .approval_ttl
                 .map_or(Ok(DAY), |text| parse_duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
-            files: base.join(self.files.dir.as_deref().unwrap_or(Path::new(DEFAULT_FILES))),
+            files: base.join(
+                self.files
+                    .dir
+                    .as_deref()
+                    .unwrap_or(Path::new(DEFAULT_FILES)),
+            ),
             notices: NoticesSpec::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
             serve: self.serve.resolve(base)?,
             cache: base.join(self.cache.as_deref().unwrap_or(Path::new(DEFAULT_CACHE))),

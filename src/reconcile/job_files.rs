@@ -216,9 +216,20 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), dir.path().join("link")).expect("a link");
         let files = JobFiles::new(dir.path());
         assert!(files.open("J/input").is_ok());
-        let escape = format!("../{}/secret", outside.path().file_name().unwrap().display());
+        let escape = format!(
+            "../{}/secret",
+            outside.path().file_name().unwrap().display()
+        );
         let absolute = outside.path().join("secret").display().to_string();
-        for path in ["", "J", "J/../J/input", "/etc/passwd", "link/secret", &escape, &absolute] {
+        for path in [
+            "",
+            "J",
+            "J/../J/input",
+            "/etc/passwd",
+            "link/secret",
+            &escape,
+            &absolute,
+        ] {
             assert!(files.open(path).is_err(), "{path}");
         }
     }

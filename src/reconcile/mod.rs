@@ -43,8 +43,8 @@ pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
-pub use pass_verdict::PassVerdict;
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
+pub use pass_verdict::PassVerdict;
 pub use propose::{
     ChangedFile, ManifestProposal, ProposalScope, ProposedItem, UnwrittenItem, propose,
 };

@@ -234,7 +234,8 @@ async fn check(
         unknown.push(Key::new(USER, request.user));
     }
     let same_user = stored.is_some_and(|job| job.user == request.user);
-    let same_account = same_user && stored.and_then(|job| job.account.as_deref()) == request.account;
+    let same_account =
+        same_user && stored.and_then(|job| job.account.as_deref()) == request.account;
     if let Some(account) = request.account.filter(|_| !same_account)
         && !submission::is_stored(tx, "accounts", account).await?
     {

@@ -10,7 +10,8 @@ use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 
 fn started(ws: &Workspace, more: &str) -> (DaemonProcess, Api) {
-    let two = account("acme", "customerNumber: \"1042\"") + &account("other", "");
+    let two =
+        account("acme", "customerNumber: \"1042\"") + &account("other", "customerNumber: \"1043\"");
     let settings = "settings: [{externalId: settings, loginMode: both}]\n---\n";
     ws.tree(settings.to_owned() + &two + &user("u-1", "acme", "") + &user("u-2", "other", ""));
     ws.write(
@@ -23,10 +24,10 @@ fn started(ws: &Workspace, more: &str) -> (DaemonProcess, Api) {
     let token = token(ws, "shop", "operator", &[]);
     let config = format!(
         "apiVersion: roster/v1\nsources:\n  - {{name: shop, directory: manifests}}\nfiles: {{dir: uploads}}\n{}",
-        serve(more)
+        serve("").replace("limits: {", &format!("limits: {{{more}"))
     );
     ws.write("roster.yaml", config);
-    let served = DaemonProcess::on(ws, &[]);
+    let mut served = DaemonProcess::on(ws, &[]);
     let api = Api::new(&served.address(), &token);
     (served, api)
 }
@@ -68,9 +69,21 @@ fn a_job_needs_a_user_who_may_submit_and_then_goes_on() {
         assert_eq!(api.get("/api/v1/jobs/J-2").0, 404);
 
         for (wrong, status, code) in [
-            (json!({"user": "u-9", "account": "a-9", "name": "x", "status": "New"}), 404, "not-found"),
-            (json!({"user": "u-1", "account": "other", "name": "x", "status": "New"}), 409, "wrong-state"),
-            (json!({"user": "u-1", "name": " ", "status": "New"}), 422, "invalid"),
+            (
+                json!({"user": "u-9", "account": "a-9", "name": "x", "status": "New"}),
+                404,
+                "not-found",
+            ),
+            (
+                json!({"user": "u-1", "account": "other", "name": "x", "status": "New"}),
+                409,
+                "wrong-state",
+            ),
+            (
+                json!({"user": "u-1", "name": " ", "status": "New"}),
+                422,
+                "invalid",
+            ),
             (json!({"user": "u-1", "name": "x"}), 422, "invalid"),
         ] {
             let (got, answer) = put(&api, "/api/v1/jobs/J-2", &wrong);
@@ -82,17 +95,29 @@ fn a_job_needs_a_user_who_may_submit_and_then_goes_on() {
         let body = json!({"kind": "User", "ids": ["u-1"], "reason": "late"});
         assert_eq!(api.post("/api/v1/acts/block", &body).0, 200);
         let check = api.document("/api/v1/resources/User/u-1/may-submit");
-        assert_eq!(check, json!({"maySubmit": false, "why": "the user is blocked: late"}));
+        assert_eq!(
+            check,
+            json!({"maySubmit": false, "why": "the user is blocked: late"})
+        );
         let (status, answer) = put(&api, "/api/v1/jobs/J-2", &job);
-        assert_eq!((status, &answer["code"]), (409, &json!("wrong-state")), "{answer}");
+        assert_eq!(
+            (status, &answer["code"]),
+            (409, &json!("wrong-state")),
+            "{answer}"
+        );
         // What was submitted before goes on.
-        let done = json!({"user": "u-1", "account": "acme", "name": "Posters", "status": "Completed"});
+        let done =
+            json!({"user": "u-1", "account": "acme", "name": "Posters", "status": "Completed"});
         let (status, changed) = put(&api, "/api/v1/jobs/J-1", &done);
         assert_eq!((status, &changed["status"]), (200, &json!("Completed")));
         assert_eq!(changed["createdAt"], written["createdAt"]);
 
         // A contact without an account submits too; a viewer only looks.
-        let (status, _) = put(&api, "/api/v1/jobs/J-3", &json!({"user": "u-2", "name": "x", "status": "Any"}));
+        let (status, _) = put(
+            &api,
+            "/api/v1/jobs/J-3",
+            &json!({"user": "u-2", "name": "x", "status": "Any"}),
+        );
         assert_eq!(status, 200);
         let viewer = Api::new(&api.address, &token(&ws, "viewer", "viewer", &[]));
         assert_eq!(put(&viewer, "/api/v1/jobs/J-3", &job).0, 403);
@@ -104,7 +129,7 @@ fn a_job_needs_a_user_who_may_submit_and_then_goes_on() {
 #[test]
 fn a_file_replaces_the_one_before_only_when_all_of_it_has_arrived() {
     for ws in each("files") {
-        let (served, api) = started(&ws, ", limits: {file: 1KiB, rate: 100000, burst: 100000}");
+        let (served, api) = started(&ws, "file: 1KiB, ");
         let job = json!({"user": "u-1", "name": "Posters", "status": "New"});
         // An id that is no folder name.
         let path = "/api/v1/jobs/..%2F..%2FJ%201";
@@ -112,12 +137,18 @@ fn a_file_replaces_the_one_before_only_when_all_of_it_has_arrived() {
         let input = format!("{path}/files/input");
         let (status, answer) = upload(&api, &format!("{input}?name=first.pdf"), "first");
         assert_eq!(status, 200, "{answer}");
-        assert_eq!(answer["files"], json!([{"role": "input", "name": "first.pdf", "edited": false}]));
+        assert_eq!(
+            answer["files"],
+            json!([{"role": "input", "name": "first.pdf", "edited": false}])
+        );
         assert_eq!(files(&ws).len(), 1);
         let second = format!("{input}?name=..a%20b.pdf&edited=true");
         let (status, answer) = upload(&api, &second, "second");
         assert_eq!(status, 200);
-        assert_eq!(answer["files"], json!([{"role": "input", "name": "..a b.pdf", "edited": true}]));
+        assert_eq!(
+            answer["files"],
+            json!([{"role": "input", "name": "..a b.pdf", "edited": true}])
+        );
         assert_eq!(api.get(&input), (200, json!("second")));
         let stored = files(&ws);
         assert_eq!(stored.len(), 1, "the first one is gone");
@@ -175,17 +206,29 @@ fn an_order_keeps_the_name_of_the_login_that_placed_it() {
             "login": "1042-1", "placedAt": "2026-03-31T10:00:00.000Z"});
         assert_eq!(written, expected);
         assert_eq!(api.document("/api/v1/orders/O-1"), expected);
-        // Without an account, or where it has no number, the e-mail address is the login.
-        let quote = json!({"kind": "quote", "user": "u-2", "account": "other", "placedAt": "2026-03-31T12:00:00Z"});
+        // Without an account the e-mail address is the login.
+        let quote = json!({"kind": "quote", "user": "u-2", "placedAt": "2026-03-31T12:00:00Z"});
         let (_, written) = put(&api, "/api/v1/orders/Q-1", &quote);
         assert_eq!(written["login"], "u-2@roster.example");
         let listed = api.document("/api/v1/orders?user=u-1");
         assert_eq!(listed["items"], json!([expected]));
-        assert_eq!(api.document("/api/v1/orders?kind=quote")["items"][0]["id"], "Q-1");
+        assert_eq!(
+            api.document("/api/v1/orders?kind=quote")["items"][0]["id"],
+            "Q-1"
+        );
         for (wrong, status) in [
-            (json!({"kind": "order", "user": "u-9", "account": "acme", "placedAt": "2026-03-31T12:00:00Z"}), 404),
-            (json!({"kind": "order", "user": "u-1", "account": "acme", "placedAt": "yesterday"}), 422),
-            (json!({"kind": "invoice", "user": "u-1", "account": "acme", "placedAt": "2026-03-31T12:00:00Z"}), 422),
+            (
+                json!({"kind": "order", "user": "u-9", "account": "acme", "placedAt": "2026-03-31T12:00:00Z"}),
+                404,
+            ),
+            (
+                json!({"kind": "order", "user": "u-1", "account": "acme", "placedAt": "yesterday"}),
+                422,
+            ),
+            (
+                json!({"kind": "invoice", "user": "u-1", "account": "acme", "placedAt": "2026-03-31T12:00:00Z"}),
+                422,
+            ),
         ] {
             assert_eq!(put(&api, "/api/v1/orders/O-2", &wrong).0, status, "{wrong}");
         }
@@ -194,7 +237,9 @@ fn an_order_keeps_the_name_of_the_login_that_placed_it() {
         let later = json!({"kind": "order", "user": "u-1", "account": "acme", "placedAt": "2026-04-01T12:00:00Z"});
         let (_, written) = put(&api, "/api/v1/orders/O-1", &later);
         assert_eq!(written["login"], "1042-1");
-        let refs = ws.run(&["export", "order-refs", "--since", "2026-01-01"]).exits(0);
+        let refs = ws
+            .run(&["export", "order-refs", "--since", "2026-01-01"])
+            .exits(0);
         assert_eq!(
             refs.stdout,
             "order,account,login,user,placedAt\nO-1,acme,1042-1,u-1,2026-04-01T12:00:00.000Z\n"
@@ -203,7 +248,10 @@ fn an_order_keeps_the_name_of_the_login_that_placed_it() {
         let (status, _, page) = api.exchange("GET", "/resources/User/u-1", &[], "");
         let page = page.as_str().expect("a page");
         assert_eq!(status, 200);
-        assert!(page.contains("Orders and quotes") && page.contains("O-1"), "{page}");
+        assert!(
+            page.contains("Orders and quotes") && page.contains("O-1"),
+            "{page}"
+        );
         assert!(!page.contains("Q-1"), "{page}");
         served.ends();
     }

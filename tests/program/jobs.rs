@@ -20,11 +20,18 @@ fn a_user_may_submit_exactly_while_usable() {
         started(&ws);
         let (code, answer) = may_submit(&ws);
         let why = "the access is unregistered";
-        assert_eq!((code, answer), (Some(1), json!({"maySubmit": false, "why": why})));
+        assert_eq!(
+            (code, answer),
+            (Some(1), json!({"maySubmit": false, "why": why}))
+        );
         ws.sql("UPDATE users SET access = 'enabled'");
         ws.settle(&[]);
         let (code, answer) = may_submit(&ws);
-        assert_eq!((code, &answer["maySubmit"]), (Some(0), &json!(true)), "{answer}");
+        assert_eq!(
+            (code, &answer["maySubmit"]),
+            (Some(0), &json!(true)),
+            "{answer}"
+        );
         for (act, back, why) in [
             (
                 ["block", "User/u-1"].as_slice(),
@@ -49,7 +56,10 @@ fn a_user_may_submit_exactly_while_usable() {
             assert_eq!(may_submit(&ws).0, Some(0));
         }
         let unknown = ws.run(&["user", "may-submit", "u-9"]).exits(1);
-        assert!(unknown.stderr.contains("User/u-9 does not exist"), "{unknown}");
+        assert!(
+            unknown.stderr.contains("User/u-9 does not exist"),
+            "{unknown}"
+        );
         // The commands write no audit entry for a question.
         assert_eq!(ws.column("SELECT act FROM acts").len(), 6);
     }
@@ -81,7 +91,8 @@ fn order_references_are_the_orders_since_a_day_with_their_logins() {
         let none = ws.run(&["export", "order-refs", "--since", "2027-01-01"]);
         assert_eq!(none.exits(0).stdout, "order,account,login,user,placedAt\n");
         for wrong in ["yesterday", "2026-02-30"] {
-            ws.run(&["export", "order-refs", "--since", wrong]).exits(64);
+            ws.run(&["export", "order-refs", "--since", wrong])
+                .exits(64);
         }
         ws.run(&["export", "order-refs"]).exits(64);
         // A shop's own writes are nothing that a plan would undo.
@@ -95,11 +106,19 @@ fn the_tables_refuse_what_no_shop_means() {
         started(&ws);
         ws.sql("INSERT INTO jobs (external_id, user_id, name) VALUES ('j-1', 'u-1', 'Posters')");
         ws.sql("INSERT INTO job_files (job_id, role, name, path) VALUES ('j-1', 'input', 'a.pdf', 'j-1/a.pdf')");
-        ws.sql("INSERT INTO orders (external_id, user_id, login_name) VALUES ('o-1', 'u-1', '1042-1')");
+        ws.sql(
+            "INSERT INTO orders (external_id, user_id, login_name) VALUES ('o-1', 'u-1', '1042-1')",
+        );
         let job = ws.value("SELECT status || ' ' || coalesce(account_id, '-') FROM jobs");
         assert_eq!(job.as_deref(), Some("New -"));
-        assert_eq!(ws.value("SELECT kind FROM orders").as_deref(), Some("order"));
+        assert_eq!(
+            ws.value("SELECT kind FROM orders").as_deref(),
+            Some("order")
+        );
         let now = "created_at > '2026-01-01'";
-        assert_eq!(ws.column(&format!("SELECT 1 FROM jobs WHERE {now}")).len(), 1);
+        assert_eq!(
+            ws.column(&format!("SELECT 1 FROM jobs WHERE {now}")).len(),
+            1
+        );
     }
 }

@@ -4,9 +4,7 @@ use super::records::{MAX_ID_LENGTH, ResourceParam, find_kind};
 use super::{not_stored, require_max_length};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::path_segment;
-use crate::document::{
-    JobDocument, JobSubmission, MAX_NAME_LENGTH, SubmitCheckDocument,
-};
+use crate::document::{JobDocument, JobSubmission, MAX_NAME_LENGTH, SubmitCheckDocument};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{
     FileBody, JsonBody, OperationBuilder, OperationOutput, PathParams, Permission, QueryParams,
@@ -296,7 +294,9 @@ async fn put_file(
         name: &query.name,
         edited: query.edited,
     };
-    let received = files.receive(&daemon.store, &file, body.into_stream()).await;
+    let received = files
+        .receive(&daemon.store, &file, body.into_stream())
+        .await;
     let job = received.map_err(|error| match error {
         ReceiveError::Body(problem) => problem,
         ReceiveError::Store(error) => HandlerError::from(error).into(),
@@ -309,7 +309,10 @@ async fn put_file(
     let job = job.ok_or_else(|| no_job(&of.job))?;
     // The file is stored; an old one that cannot be removed now is removed next time.
     if let Err(error) = files.remove_due(&daemon.store).await {
-        tracing::warn!("cannot remove old job files: {}", crate::diagnostic::chain(&error));
+        tracing::warn!(
+            "cannot remove old job files: {}",
+            crate::diagnostic::chain(&error)
+        );
     }
     Ok(Json(job.into()))
 }
@@ -336,12 +339,17 @@ async fn file(
 ) -> Result<FileDownload, HttpProblem> {
     let role = JobFileRole::from(of.role).word();
     let job = stored_job(&handle, of.job).await?;
-    let missing = || HttpProblem::not_found(format!("no file `{role}` of job `{}`", job.external_id));
+    let missing =
+        || HttpProblem::not_found(format!("no file `{role}` of job `{}`", job.external_id));
     let mut files = job.files.iter();
     let found = files.find(|file| file.role == role).ok_or_else(missing)?;
     let files = JobFiles::new(&handle.setup()?.config.files);
     let file = files.open(&found.path).map_err(|error| {
-        tracing::warn!("job {}: cannot open {}: {error}", job.external_id, found.path);
+        tracing::warn!(
+            "job {}: cannot open {}: {error}",
+            job.external_id,
+            found.path
+        );
         missing()
     })?;
     let length = file.metadata().map_err(HttpProblem::internal)?.len();

@@ -56,7 +56,10 @@ struct OrderPage {
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
         Route::get("/api/v1/orders", "orders", Permission::Read, orders)
-            .with_docs("List orders and quotes", "Sorted by id, one page at a time.")
+            .with_docs(
+                "List orders and quotes",
+                "Sorted by id, one page at a time.",
+            )
             .problems(&[problem::INVALID]),
         Route::get("/api/v1/orders/{order}", "order", Permission::Read, order)
             .with_docs("Get an order or a quote", "With the login that placed it."),

@@ -76,7 +76,10 @@ fn jobs(jobs: &[Job]) -> Markup {
 }
 
 fn job_row(job: &Job) -> Markup {
-    let path = format!("/api/v1/jobs/{}/files", path_segment::encode_id(&job.external_id));
+    let path = format!(
+        "/api/v1/jobs/{}/files",
+        path_segment::encode_id(&job.external_id)
+    );
     html! {
         tr {
             td data-label="Job" { (job.external_id) }
