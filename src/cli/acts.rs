@@ -4,11 +4,13 @@
 use super::remote::RemoteOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
+use crate::diagnostic::visible;
 use crate::document::{ResourceActReply, ResourceActRequest};
 use crate::http::problem::ProblemDetails;
 use crate::kinds;
 use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
+use crate::reconcile::JobFiles;
 use crate::store::ActError;
 use clap::{Args, Subcommand};
 use std::io::Write;
@@ -42,6 +44,19 @@ pub struct IdOptions {
     /// The externalIds.
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
+    #[command(flatten)]
+    act: ActOptions,
+}
+
+/// Options of an act that cannot be undone.
+#[derive(Debug, Args)]
+pub struct ConfirmedIdOptions {
+    /// The externalId.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The same id once more.
+    #[arg(long, value_name = "ID")]
+    confirm: Option<String>,
     #[command(flatten)]
     act: ActOptions,
 }
@@ -81,6 +96,22 @@ pub async fn block(
         kind: kind.map(|kind| kinds::get(kind).name.to_owned()),
         ids: keys.iter().map(|key| key.id.to_string()).collect(),
         reason: options.act.reason.clone(),
+        confirm: None,
+    };
+    perform(global, act, request, &options.act.remote).await
+}
+
+/// Deletes a resource of the act's own kind for good.
+pub async fn by_confirmed_id(
+    global: &GlobalOptions,
+    act: &'static ResourceAct,
+    options: &ConfirmedIdOptions,
+) -> CommandResult {
+    let request = ResourceActRequest {
+        kind: None,
+        ids: vec![options.id.clone()],
+        reason: options.act.reason.clone(),
+        confirm: options.confirm.clone(),
     };
     perform(global, act, request, &options.act.remote).await
 }
@@ -95,6 +126,7 @@ pub async fn by_id(
         kind: None,
         ids: options.ids.clone(),
         reason: options.act.reason.clone(),
+        confirm: None,
     };
     perform(global, act, request, &options.act.remote).await
 }
@@ -125,6 +157,9 @@ async fn perform(
         writeln!(out, "{}", done_sentence(act, &reply))?;
     }
     out.flush()?;
+    for warning in &reply.warnings {
+        anstream::eprintln!("warning: {} ({})", visible(&warning.message), warning.code);
+    }
     Ok(0)
 }
 
@@ -140,7 +175,12 @@ async fn perform_here(
     }
     let store = session::writer(&config).await?;
     match checked.perform(&store, &actor, None).await {
-        Ok(reply) => Ok(reply),
+        Ok(reply) => {
+            if checked.act.is_final {
+                JobFiles::new(&config.files).remove_due_later(&store).await;
+            }
+            Ok(reply)
+        }
         Err(ActError::Refused(refused)) => {
             let problem = checked.refusal(&refused);
             print_problem(global, &problem.to_details(None))?;

@@ -7,6 +7,7 @@ mod adopt;
 mod apply;
 mod approve;
 mod atomic_file;
+mod backup;
 mod changes;
 mod completions;
 mod daemon;

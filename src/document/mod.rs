@@ -23,11 +23,12 @@ mod saved_plan;
 mod source_state;
 mod step;
 mod upload_files;
+mod user_backup;
 mod word;
 
 pub use act_request::{
-    ActReason, ActedResourceDocument, ExportApproval, HoldApproval, MAX_ACT_IDS, MAX_REASON_LENGTH,
-    ReconcileRequest, ResourceActReply, ResourceActRequest,
+    ActReason, ActWarningDocument, ActedResourceDocument, ExportApproval, HoldApproval,
+    MAX_ACT_IDS, MAX_REASON_LENGTH, ReconcileRequest, ResourceActReply, ResourceActRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
 pub use change::{
@@ -70,6 +71,8 @@ pub use step::{
     ClaimDocument, HoldDocument, KeyDocument, RememberedStepDocument, StepDocument,
     UndeclaredDocument,
 };
+
+pub use user_backup::{BackupJobDocument, UserProfileDocument};
 
 use serde::{Deserialize, Deserializer};
 

@@ -32,6 +32,8 @@ pub struct ResourceAct {
     /// Whether it decides about something that waits, so that it needs the permission to approve,
     /// and a repetition is `already-decided` instead of `wrong-state`.
     pub is_decision: bool,
+    /// Whether it deletes the resource for good. It then takes one id, and asks for it again.
+    pub is_final: bool,
     /// What else helps where no act on the fact is possible; empty if nothing does.
     pub instead: &'static str,
     /// What it does, in one sentence without its full stop.
@@ -58,6 +60,7 @@ pub static APPROVE: ResourceAct = ResourceAct {
     to: "approved",
     clears: &[],
     is_decision: true,
+    is_final: false,
     instead: "",
     doc: "Approve accounts that wait for an approval or were rejected",
 };
@@ -75,6 +78,7 @@ pub static REJECT: ResourceAct = ResourceAct {
     to: "rejected",
     clears: &[],
     is_decision: true,
+    is_final: false,
     instead: "`block` stops it",
     doc: "Reject accounts that wait for an approval",
 };
@@ -91,6 +95,7 @@ pub static BLOCK: ResourceAct = ResourceAct {
     to: IS_BLOCKED,
     clears: &[],
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare",
 };
@@ -107,6 +112,7 @@ pub static UNBLOCK: ResourceAct = ResourceAct {
     to: NOT_BLOCKED,
     clears: &[],
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Remove the block of resources",
 };
@@ -123,6 +129,7 @@ pub static ACTIVATE: ResourceAct = ResourceAct {
     to: "enabled",
     clears: &[],
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Let users log in who were deactivated, or who registered themselves",
 };
@@ -139,6 +146,7 @@ pub static DEACTIVATE: ResourceAct = ResourceAct {
     to: "disabled",
     clears: &[],
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Keep users from logging in. `activate` takes it back",
 };
@@ -155,12 +163,30 @@ pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
     to: "unregistered",
     clears: &["password_hash", "password_temporary", "invited_at"],
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Delete the login identities of users. The users stay, and need a new invitation",
 };
 
+pub static DELETE: ResourceAct = ResourceAct {
+    name: "delete",
+    path: "/api/v1/acts/delete",
+    form: "/acts/delete",
+    operation: "deleteUser",
+    done: "Deleted",
+    kind: Some(USER),
+    fact: ACCESS,
+    from: &["unregistered", "invited", "pending", "enabled", "disabled"],
+    to: "deleted",
+    clears: &[],
+    is_decision: false,
+    is_final: true,
+    instead: "",
+    doc: "Delete a user for good, with the jobs that nobody works on. The id is never used again",
+};
+
 /// Every act, in the order in which they are listed.
-pub static ACTS: [&ResourceAct; 7] = [
+pub static ACTS: [&ResourceAct; 8] = [
     &APPROVE,
     &REJECT,
     &BLOCK,
@@ -168,6 +194,7 @@ pub static ACTS: [&ResourceAct; 7] = [
     &ACTIVATE,
     &DEACTIVATE,
     &DELETE_IDENTITIES,
+    &DELETE,
 ];
 
 impl ResourceAct {

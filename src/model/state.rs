@@ -102,7 +102,8 @@ pub struct Snapshot {
     pub rows: SnapshotRows,
     /// The claims of all sources, by key.
     pub claims: HashMap<Key, Vec<Claim>, foldhash::fast::FixedState>,
-    /// Declared keys whose external id was deleted. A retired id is never used again.
+    /// Keys, declared or referred to, whose external id was deleted. A retired id is never used
+    /// again.
     pub retired: BTreeSet<Key>,
     /// All customer numbers ever used, each with its account.
     pub customer_numbers: HashMap<CompactText, CompactText>,

@@ -37,6 +37,7 @@ mod removal;
 mod rename;
 pub mod render;
 mod resource_holds;
+mod retired_members;
 mod rule_diagnostics;
 mod rules;
 mod settle;
@@ -54,6 +55,7 @@ pub use borrowed_change::BorrowedChange;
 pub use guard::over_budget;
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;
+pub use retired_members::possibly_retired;
 pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority,

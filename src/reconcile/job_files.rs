@@ -3,6 +3,7 @@
 //! that a shop wrote into the table are followed only as long as they stay below the directory.
 //! Start at [`JobFiles::receive`] and [`JobFiles::open`].
 
+use crate::diagnostic::chain;
 use crate::kinds::job::JobFileRole;
 use crate::own_folder;
 use crate::store::{Job, JobFileRequest, Store, StoreError};
@@ -154,6 +155,13 @@ impl JobFiles {
             }
         }
         Ok(())
+    }
+
+    /// The same after something that is done already, so that a failure only goes to the log.
+    pub async fn remove_due_later(&self, store: &Store) {
+        if let Err(error) = self.remove_due(store).await {
+            tracing::warn!("cannot remove old job files: {}", chain(&error));
+        }
     }
 
     async fn remove(&self, store: &Store, path: &str) -> Result<io::Result<()>, StoreError> {

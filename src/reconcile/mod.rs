@@ -6,6 +6,7 @@
 
 mod actor;
 mod apply;
+mod backup;
 mod columns;
 mod completeness;
 mod database;
@@ -39,6 +40,7 @@ pub use apply::{
     ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_source_located,
     this_process,
 };
+pub use backup::{backup_name, backup_name_with_id, write_backup};
 pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};

@@ -17,6 +17,8 @@
 
 mod accepted_exports;
 mod access;
+mod act_deletion;
+mod act_history;
 mod acts;
 mod apply;
 mod approval;
@@ -63,11 +65,13 @@ mod submission;
 mod table_scan;
 mod tables;
 mod triggers;
+mod user_backup;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;
 pub use acts::{
-    ActError, ActRefusal, ActReport, ActRequest, ActedResource, IdempotentRequest, RefusedResource,
+    ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, IdempotentRequest,
+    OpenJob, RefusedResource,
 };
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
@@ -93,3 +97,4 @@ pub use source::{
 };
 pub use stored_resource::StoredResource;
 pub use submission::SubmissionFacts;
+pub use user_backup::UserBackup;

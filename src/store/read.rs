@@ -18,6 +18,8 @@ pub struct SnapshotQuery<'a> {
     pub source: &'a str,
     /// The declared keys; the retired ones among them are looked up.
     pub declared: Vec<&'a Key>,
+    /// Keys that are referred to; the retired ones among them are looked up too.
+    pub referenced: Vec<Key>,
     /// From when on the source's runs count against its guards, in milliseconds since 1970.
     pub spent_since: i64,
     /// Approvals given earlier have expired, in milliseconds since 1970.
@@ -45,7 +47,7 @@ impl Store {
             }
         }
         claims(&mut tx, &mut snapshot).await?;
-        snapshot.retired = retired(&mut tx, &meta.key, &query.declared).await?;
+        snapshot.retired = retired_of(&mut tx, &meta.key, query).await?;
         registries(&mut tx, &mut snapshot).await?;
         snapshot.approved_holds =
             held_steps::unused_approvals(&mut tx, query.approved_since).await?;
@@ -198,6 +200,17 @@ async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), 
         }
     })
     .await
+}
+
+/// Returns the retired keys that a plan has to know.
+pub(super) async fn retired_of(
+    tx: &mut SqlTransaction,
+    secret: &[u8; 32],
+    query: &SnapshotQuery<'_>,
+) -> Result<BTreeSet<Key>, StoreError> {
+    let referenced = query.referenced.iter();
+    let keys: Vec<&Key> = query.declared.iter().copied().chain(referenced).collect();
+    retired(tx, secret, &keys).await
 }
 
 /// Returns the retired keys among these.

@@ -196,6 +196,53 @@ fn sends_half(api: &Api, path: &str) -> String {
 }
 
 #[test]
+fn a_backup_is_a_download_of_one_person() {
+    for ws in each("backups") {
+        let (served, api) = started(&ws, "");
+        let job = json!({"user": "u-1", "name": "Posters", "status": "New"});
+        assert_eq!(put(&api, "/api/v1/jobs/J-1", &job).0, 200);
+        // Larger than any buffer on the way.
+        let large = "0123456789".repeat(80_000);
+        let input = "/api/v1/jobs/J-1/files/input?name=posters.pdf";
+        assert_eq!(upload(&api, input, &large).0, 200);
+        let (head, bytes) = download(&api, "/api/v1/resources/User/u-1/backup");
+        assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+        assert!(head.contains("application/zip"), "{head}");
+        assert!(
+            head.contains("filename*=UTF-8''Karin_%C3%85slund.zip"),
+            "{head}"
+        );
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("an archive");
+        let mut content = String::new();
+        let mut entry = archive.by_name("J-1/posters.pdf").expect("the file");
+        entry.read_to_string(&mut content).expect("whole");
+        assert_eq!(content, large);
+        assert_eq!(api.get("/api/v1/resources/User/u-9/backup").0, 404);
+        assert_eq!(api.get("/api/v1/resources/Account/acme/backup").0, 404);
+        let acts = api.document("/api/v1/acts");
+        assert_eq!(acts["items"][0]["act"], "backup", "{acts}");
+        assert_eq!(acts["items"][0]["actor"], "shop");
+        served.ends();
+    }
+}
+
+/// The head and the bytes of an answer.
+fn download(api: &Api, path: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(&api.address).expect("it listens");
+    let token = api.token.as_deref().expect("a token");
+    let head = format!(
+        "GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n",
+        api.address
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let at = answer.windows(4).position(|part| part == b"\r\n\r\n");
+    let body = answer.split_off(at.expect("a head") + 4);
+    (String::from_utf8_lossy(&answer).into_owned(), body)
+}
+
+#[test]
 fn an_order_keeps_the_name_of_the_login_that_placed_it() {
     for ws in each("orders") {
         let (served, api) = started(&ws, "");

@@ -3,9 +3,11 @@
 
 mod acts;
 mod adversarial;
+mod backup;
 mod commands;
 mod confirmation;
 mod databases;
+mod deletion;
 mod engines;
 mod faults;
 mod feeds;

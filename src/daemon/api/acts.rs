@@ -11,7 +11,10 @@ use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
 use crate::kinds::act::{self, ACTS, ResourceAct};
 use crate::kinds::{self, Kind};
 use crate::model::Key;
-use crate::store::{ActError, ActRefusal, ActRequest, IdempotentRequest, RefusedResource, Store};
+use crate::reconcile::JobFiles;
+use crate::store::{
+    ActError, ActRefusal, ActRequest, IdempotentRequest, OpenJob, RefusedResource, Store,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -50,6 +53,11 @@ fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
             problem::ALREADY_DECIDED,
             problem::NO_PERMISSION,
         ])
+        .problems(if act.is_final {
+            &[problem::JOBS_OPEN, problem::UNCONFIRMED]
+        } else {
+            &[]
+        })
 }
 
 /// Performs an act in the name of the caller.
@@ -66,6 +74,8 @@ pub(in crate::daemon) async fn perform(
     {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
+    let is_final = act.is_final;
+    let files = JobFiles::new(&handle.setup()?.config.files);
     let idempotency = key.map(|key| IdempotentRequest {
         key,
         digest: checked.digest(),
@@ -74,6 +84,9 @@ pub(in crate::daemon) async fn perform(
     handle
         .query_store(move |store| async move {
             let done = checked.perform(&store, &actor, idempotency.as_ref()).await;
+            if is_final && done.is_ok() {
+                files.remove_due_later(&store).await;
+            }
             done.map_err(|error| match error {
                 ActError::Refused(refused) => checked.refusal(&refused).into(),
                 ActError::Store(error) => HandlerError::from(error),
@@ -89,6 +102,7 @@ pub struct CheckedAct {
     kind: &'static Kind,
     ids: BTreeSet<String>,
     reason: String,
+    confirm: Option<String>,
 }
 
 impl CheckedAct {
@@ -101,6 +115,7 @@ impl CheckedAct {
             reason: require_reason(&request.reason)?.to_owned(),
             kind: act_kind(act, request.kind.as_deref())?,
             ids: act_ids(&request.ids)?,
+            confirm: request.confirm.clone(),
         })
     }
 
@@ -122,10 +137,22 @@ impl CheckedAct {
             ids: &self.ids,
             actor,
             reason: &self.reason,
+            confirm: self.confirm.as_deref(),
             idempotency,
         };
         let report = store.act(&request).await?;
         Ok(ResourceActReply::new(self.kind, report))
+    }
+
+    fn unconfirmed(&self) -> HttpProblem {
+        let name = self.act.name;
+        let detail = match (self.ids.len(), self.ids.iter().next()) {
+            (1, Some(id)) => format!(
+                "`{name}` cannot be undone; give the id once more: `--confirm {id}`, in the API `confirm`"
+            ),
+            _ => format!("`{name}` cannot be undone and takes one id at a time"),
+        };
+        HttpProblem::new(problem::UNCONFIRMED, detail)
     }
 
     /// Why it was refused, as a problem.
@@ -138,9 +165,24 @@ impl CheckedAct {
                 let keys = ids.iter().map(|id| Key::new(self.kind.id, id));
                 not_stored(&keys.collect::<Vec<Key>>())
             }
+            ActRefusal::JobsOpen(jobs) => jobs_open(jobs),
+            ActRefusal::Unconfirmed => self.unconfirmed(),
             ActRefusal::WrongState(resources) => wrong_state(self.act, self.kind, resources),
         }
     }
+}
+
+fn jobs_open(jobs: &[OpenJob]) -> HttpProblem {
+    let named = jobs
+        .iter()
+        .map(|job| format!("{} is {}", job.id, job.status));
+    let named: Vec<String> = named.collect();
+    let detail = format!(
+        "somebody still works on {} of the user: {}; nothing was changed; complete what is open first",
+        plural(jobs.len(), "job"),
+        named.join(", ")
+    );
+    HttpProblem::new(problem::JOBS_OPEN, detail).with("jobs", serde_json::json!(jobs))
 }
 
 /// The kind that a request is for.
@@ -211,6 +253,12 @@ pub fn done_sentence(act: &ResourceAct, reply: &ResourceActReply) -> String {
         .map(|item| format!("{}/{}", item.kind, item.external_id))
         .collect();
     match names.as_slice() {
+        [one] if !reply.deleted_jobs.is_empty() => format!(
+            "{} {one} with {}: {}.",
+            act.done,
+            plural(reply.deleted_jobs.len(), "job"),
+            reply.deleted_jobs.join(", ")
+        ),
         [one] => format!("{} {one}.", act.done),
         many => format!(
             "{} {}: {}.",

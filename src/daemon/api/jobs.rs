@@ -308,12 +308,7 @@ async fn put_file(
     })?;
     let job = job.ok_or_else(|| no_job(&of.job))?;
     // The file is stored; an old one that cannot be removed now is removed next time.
-    if let Err(error) = files.remove_due(&daemon.store).await {
-        tracing::warn!(
-            "cannot remove old job files: {}",
-            crate::diagnostic::chain(&error)
-        );
-    }
+    files.remove_due_later(&daemon.store).await;
     Ok(Json(job.into()))
 }
 

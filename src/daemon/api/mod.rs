@@ -3,6 +3,7 @@
 //! both have the same rules.
 
 pub mod acts;
+mod backup;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
@@ -34,6 +35,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         acts::routes(),
         records::routes(),
         jobs::routes(),
+        backup::routes(),
         orders::routes(),
         plans::routes(),
         webhooks::routes(),

@@ -179,7 +179,7 @@ async fn resource_page(
             (facts(record))
             (resource_acts::section(&handle, &caller, kind, record))
         }
-        (records.sections())
+        @if let Some(record) = &record { (records.sections(&record.row.key)) }
         (fields(&provenance))
         (claims(&provenance))
         section #history {

@@ -41,8 +41,12 @@ impl UserRecords {
         Ok(records)
     }
 
-    pub fn sections(&self) -> Markup {
+    pub fn sections(&self, key: &Key) -> Markup {
         html! {
+            @if key.kind == USER {
+                @let path = format!("/api/v1/resources/User/{}/backup", path_segment::encode_id(&key.id));
+                p { a href=(path) download { "Download the backup" } " (profile, jobs and their files)" }
+            }
             @if !self.jobs.is_empty() { (jobs(&self.jobs)) }
             @if !self.orders.is_empty() { (orders(&self.orders)) }
         }
