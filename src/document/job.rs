@@ -12,18 +12,18 @@ pub const MAX_NAME_LENGTH: usize = 255;
 /// A pattern for a text without control characters that is not blank.
 const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u00a0][^\u0000-\u001f\u007f-\u009f]*$";
 /// A pattern for an id.
-const ID: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+pub const RECORD_ID: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 
 /// A job to record.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobSubmission {
     /// The external id of the user. A user who may not submit gets no new job.
-    #[schemars(length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = ID))]
+    #[schemars(length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = RECORD_ID))]
     pub user: String,
     /// The external id of the account, a usable one of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = ID))]
+    #[schemars(with = "String", length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = RECORD_ID))]
     pub account: Option<String>,
     /// The name of the job.
     #[schemars(length(min = 1, max = MAX_NAME_LENGTH), regex(pattern = ONE_LINE))]
@@ -116,11 +116,11 @@ pub struct OrderSubmission {
     #[serde(default)]
     pub kind: OrderKind,
     /// The external id of the user who placed it.
-    #[schemars(length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = ID))]
+    #[schemars(length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = RECORD_ID))]
     pub user: String,
     /// The external id of the account for which it was placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = ID))]
+    #[schemars(with = "String", length(min = 1, max = MAX_RECORD_ID_LENGTH), regex(pattern = RECORD_ID))]
     pub account: Option<String>,
     /// When it was placed, such as `2026-03-31T09:30:00Z`.
     #[schemars(regex(pattern = MOMENT))]

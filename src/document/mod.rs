@@ -43,7 +43,7 @@ pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, Vali
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
 pub use job::{
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
-    OrderDocument, OrderKind, OrderSubmission, SubmitCheckDocument,
+    OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
 };
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};

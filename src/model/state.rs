@@ -105,6 +105,9 @@ pub struct Snapshot {
     /// Keys, declared or referred to, whose external id was deleted. A retired id is never used
     /// again.
     pub retired: BTreeSet<Key>,
+    /// The jobs that somebody still works on, of users whose deletion is declared: each with its
+    /// status.
+    pub open_jobs: BTreeMap<Key, Vec<(String, String)>>,
     /// All customer numbers ever used, each with its account.
     pub customer_numbers: HashMap<CompactText, CompactText>,
     /// The number of login names that contain a customer number.

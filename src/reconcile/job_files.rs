@@ -99,6 +99,7 @@ impl JobFiles {
             dir: self.dir.display().to_string(),
             source,
         };
+        self.make_dir().map_err(failed)?;
         let path = self.dir.join(path);
         if let Some(folder) = path.parent() {
             own_folder::make(folder).map_err(failed)?;
@@ -119,6 +120,15 @@ impl JobFiles {
             synced.map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Creates the directory, which is often inside a checkout, with a `.gitignore`.
+    fn make_dir(&self) -> io::Result<()> {
+        if self.dir.exists() {
+            return Ok(());
+        }
+        own_folder::make(&self.dir)?;
+        fs::write(self.dir.join(".gitignore"), "*\n")
     }
 
     /// Opens a file by the path in the table. A path that leaves the directory does not exist.

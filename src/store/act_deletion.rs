@@ -2,7 +2,7 @@
 //! the jobs that go along, and the id, which is never used again. The claims stay: they tell the
 //! next pass that a document which still names the resource is to be ignored.
 
-use super::acts::{ActError, ActRefusal, ActRequest, ActWarning, OpenJob};
+use super::acts::{ActError, ActRefusal, ActRequest, ActWarning};
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
 use super::jobs::{self, JobQuery, remove_later};
@@ -10,7 +10,7 @@ use super::sql_value::{self, SqlType, SqlValue};
 use super::tables::{self, KindTable, LinkTable};
 use super::{migrate, read};
 use crate::diagnostic::codes;
-use crate::kinds::{ACCOUNT, POLICY, USER, job};
+use crate::kinds::{ACCOUNT, POLICY, USER};
 use crate::model::Key;
 
 /// What an act deleted beside the resource itself.
@@ -55,7 +55,8 @@ async fn delete_jobs(
     user: &str,
     report: &mut DeletionReport,
 ) -> Result<(), ActError> {
-    let open = open_jobs(tx, user).await?;
+    lock_jobs(tx, user).await?;
+    let open = jobs::open_jobs(tx, user).await?;
     if !open.is_empty() {
         return Err(ActError::Refused(ActRefusal::JobsOpen(open)));
     }
@@ -63,25 +64,12 @@ async fn delete_jobs(
     Ok(())
 }
 
-/// Returns the jobs of a user that somebody still works on, and keeps the shop from moving a job on
-/// while its user is being deleted.
-pub(super) async fn open_jobs(
-    tx: &mut SqlTransaction,
-    user: &str,
-) -> Result<Vec<OpenJob>, StoreError> {
+/// Keeps the shop from moving a job on while its user is being deleted.
+pub(super) async fn lock_jobs(tx: &mut SqlTransaction, user: &str) -> Result<(), StoreError> {
     let lock = tx.dialect().for_update;
-    let sql = format!(
-        "SELECT external_id, status FROM jobs WHERE user_id = ? ORDER BY external_id{lock}"
-    );
-    let types = [SqlType::Id, SqlType::Text];
-    let found = tx.fetch(&sql, &[user.into()], &types).await?;
-    let jobs = found.into_iter().map(|mut cells| OpenJob {
-        id: cells[0].take_text().into(),
-        status: cells[1].take_text().into(),
-    });
-    Ok(jobs
-        .filter(|job| !job::goes_with_user(&job.status))
-        .collect())
+    let sql = format!("SELECT external_id FROM jobs WHERE user_id = ?{lock}");
+    tx.fetch(&sql, &[user.into()], &[SqlType::Id]).await?;
+    Ok(())
 }
 
 /// Deletes the jobs of a user, none of which is open, and returns their ids.
@@ -236,7 +224,6 @@ async fn retire(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::kinds::act::ACTS;
     use crate::kinds::{self, FieldType};
 

@@ -1,13 +1,14 @@
 //! Jobs and their files, as a shop or the API records them. The files themselves are elsewhere; the
 //! store knows their paths, and which ones have to be removed. Start at `Store::put_job`.
 
+use super::acts::OpenJob;
 use super::apply::{TRIES, pause_before_retry};
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{self, SqlType, SqlValue};
 use super::submission::{self, SubmissionFacts};
 use super::{Store, migrate};
-use crate::kinds::job::JobFileRole;
+use crate::kinds::job::{JobFileRole, goes_with_user};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::Key;
 
@@ -288,6 +289,21 @@ pub(super) async fn jobs(
         params.push(i64::from(limit).into());
     }
     select(tx, &sql, &params).await
+}
+
+/// Returns the jobs of a user that somebody still works on.
+pub(super) async fn open_jobs(
+    tx: &mut SqlTransaction,
+    user: &str,
+) -> Result<Vec<OpenJob>, StoreError> {
+    let sql = "SELECT external_id, status FROM jobs WHERE user_id = ? ORDER BY external_id";
+    let types = [SqlType::Id, SqlType::Text];
+    let found = tx.fetch(sql, &[user.into()], &types).await?;
+    let jobs = found.into_iter().map(|mut cells| OpenJob {
+        id: cells[0].take_text().into(),
+        status: cells[1].take_text().into(),
+    });
+    Ok(jobs.filter(|job| !goes_with_user(&job.status)).collect())
 }
 
 /// Reads the jobs that a condition selects.

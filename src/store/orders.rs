@@ -68,12 +68,11 @@ impl Store {
             order.user.as_deref() == Some(request.user)
                 && order.account.as_deref() == request.account
         });
-        let login = match stays {
-            Some(order) => order.login.clone(),
-            None => {
-                require_stored(&mut tx, request).await?;
-                login_name(&mut tx, request).await?
-            }
+        let login = if let Some(order) = stays {
+            order.login.clone()
+        } else {
+            require_stored(&mut tx, request).await?;
+            login_name(&mut tx, request).await?
         };
         let sql = format!(
             "INSERT INTO orders (external_id, kind, account_id, user_id, login_name, placed_at) \

@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::table_scan::TableScan;
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, accepted_exports, claim, codec, held_steps, migrate};
+use super::{Store, accepted_exports, claim, codec, held_steps, jobs, migrate};
 use crate::kinds;
 use crate::model::{CompactText, Key, KindId, Link, Row, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ pub struct SnapshotQuery<'a> {
     pub declared: Vec<&'a Key>,
     /// Keys that are referred to; the retired ones among them are looked up too.
     pub referenced: Vec<Key>,
+    /// Users whose deletion is declared; their open jobs are looked up.
+    pub deleted_users: Vec<Key>,
     /// From when on the source's runs count against its guards, in milliseconds since 1970.
     pub spent_since: i64,
     /// Approvals given earlier have expired, in milliseconds since 1970.
@@ -48,6 +50,7 @@ impl Store {
         }
         claims(&mut tx, &mut snapshot).await?;
         snapshot.retired = retired_of(&mut tx, &meta.key, query).await?;
+        snapshot.open_jobs = open_jobs(&mut tx, query).await?;
         registries(&mut tx, &mut snapshot).await?;
         snapshot.approved_holds =
             held_steps::unused_approvals(&mut tx, query.approved_since).await?;
@@ -200,6 +203,26 @@ async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), 
         }
     })
     .await
+}
+
+/// Returns the open jobs of the users whose deletion is declared.
+pub(super) async fn open_jobs(
+    tx: &mut SqlTransaction,
+    query: &SnapshotQuery<'_>,
+) -> Result<BTreeMap<Key, Vec<(String, String)>>, StoreError> {
+    let mut open = BTreeMap::new();
+    // A database of the release before has no such table yet, and so no jobs.
+    if query.deleted_users.is_empty() || !migrate::has_table(tx, "jobs").await? {
+        return Ok(open);
+    }
+    for user in &query.deleted_users {
+        let jobs = jobs::open_jobs(tx, &user.id).await?;
+        if !jobs.is_empty() {
+            let jobs = jobs.into_iter().map(|job| (job.id, job.status));
+            open.insert(user.clone(), jobs.collect());
+        }
+    }
+    Ok(open)
 }
 
 /// Returns the retired keys that a plan has to know.

@@ -47,6 +47,7 @@ fn files(ws: &Workspace) -> Vec<PathBuf> {
         return Vec::new();
     };
     let folders = folders.map(|folder| folder.expect("an entry").path());
+    let folders = folders.filter(|folder| folder.is_dir());
     let files = folders.flat_map(|folder| fs::read_dir(folder).expect("a folder"));
     let mut files: Vec<PathBuf> = files.map(|file| file.expect("an entry").path()).collect();
     files.sort();

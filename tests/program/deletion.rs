@@ -220,10 +220,8 @@ fn a_source_that_deletes_a_user_waits_for_the_open_jobs() {
             .replace("reviewed: [u-3]", "reviewed: [u-2]");
         ws.tree(gone);
         let refused = ws.apply(&["--allow-delete"]).exits(3);
-        assert!(
-            format!("{refused}").contains("job j-1 (Processing)"),
-            "{refused}"
-        );
+        assert_eq!(refused.held(), ["jobs-open User/u-3"], "{refused}");
+        assert!(refused.stdout.contains("j-1 is Processing"), "{refused}");
         assert_eq!(ws.column("SELECT external_id FROM jobs").len(), 1);
         ws.sql("UPDATE jobs SET status = 'Completed'");
         ws.apply(&["--allow-delete"]).exits(0);

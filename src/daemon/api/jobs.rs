@@ -4,7 +4,9 @@ use super::records::{MAX_ID_LENGTH, ResourceParam, find_kind};
 use super::{not_stored, require_max_length};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::path_segment;
-use crate::document::{JobDocument, JobSubmission, MAX_NAME_LENGTH, SubmitCheckDocument};
+use crate::document::{
+    JobDocument, JobSubmission, MAX_NAME_LENGTH, RECORD_ID, SubmitCheckDocument,
+};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{
     FileBody, JsonBody, OperationBuilder, OperationOutput, PathParams, Permission, QueryParams,
@@ -14,7 +16,7 @@ use crate::kinds::job::JobFileRole;
 use crate::kinds::{USER, act};
 use crate::model::Key;
 use crate::reconcile::{ArrivingFile, JobFiles, ReceiveError};
-use crate::store::{Job, JobError, JobQuery, JobRefusal, JobRequest, StoreError, SubmissionFacts};
+use crate::store::{Job, JobError, JobQuery, JobRefusal, JobRequest, SubmissionFacts};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -30,7 +32,7 @@ use tokio_util::io::ReaderStream;
 struct JobParam {
     /// The external id. Write `~.` and `~..` for the ids `.` and `..`.
     #[serde(deserialize_with = "path_segment::decode_id")]
-    #[schemars(length(min = 1, max = MAX_ID_LENGTH))]
+    #[schemars(length(min = 1, max = MAX_ID_LENGTH), regex(pattern = RECORD_ID))]
     job: String,
 }
 
@@ -39,7 +41,7 @@ struct JobParam {
 struct JobFileParam {
     /// The external id of the job. Write `~.` and `~..` for the ids `.` and `..`.
     #[serde(deserialize_with = "path_segment::decode_id")]
-    #[schemars(length(min = 1, max = MAX_ID_LENGTH))]
+    #[schemars(length(min = 1, max = MAX_ID_LENGTH), regex(pattern = RECORD_ID))]
     job: String,
     /// Which file.
     role: RoleParam,
@@ -383,9 +385,7 @@ async fn may_submit(
     }
     let missing = not_stored(&[Key::new(USER, &of.id)]);
     let facts = handle
-        .query_store(move |store| async move {
-            Ok::<_, StoreError>(store.submission_facts(&of.id).await?)
-        })
+        .query_store(move |store| async move { store.submission_facts(&of.id).await })
         .await?;
     Ok(Json(SubmitCheckDocument::from(&facts.ok_or(missing)?)))
 }

@@ -5,7 +5,7 @@ use super::records::MAX_ID_LENGTH;
 use super::{not_stored, require_max_length};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::path_segment;
-use crate::document::{OrderDocument, OrderKind, OrderSubmission};
+use crate::document::{OrderDocument, OrderKind, OrderSubmission, RECORD_ID};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{JsonBody, PathParams, Permission, QueryParams, Route};
 use crate::store::{OrderError, OrderQuery, OrderRequest};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 struct OrderParam {
     /// The external id. Write `~.` and `~..` for the ids `.` and `..`.
     #[serde(deserialize_with = "path_segment::decode_id")]
-    #[schemars(length(min = 1, max = MAX_ID_LENGTH))]
+    #[schemars(length(min = 1, max = MAX_ID_LENGTH), regex(pattern = RECORD_ID))]
     order: String,
 }
 

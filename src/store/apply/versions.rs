@@ -7,7 +7,7 @@ use super::super::connection::{BatchStatement, SqlTransaction};
 use super::super::error::StoreError;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, ColumnContent, KindTable};
-use super::super::{act_deletion, codec, read};
+use super::super::{act_deletion, codec, jobs, read};
 use super::{ApplyRequest, changes_row, ids};
 use crate::kinds::{self, FieldType, USER};
 use crate::model::{CompactText, Key, SmallMap, Value};
@@ -82,7 +82,8 @@ pub(super) async fn check_rows<'a>(
         step.verb == StepVerb::Delete && step.key.kind == USER
     });
     for step in deleted {
-        for job in act_deletion::open_jobs(tx, &step.key.id).await? {
+        act_deletion::lock_jobs(tx, &step.key.id).await?;
+        for job in jobs::open_jobs(tx, &step.key.id).await? {
             let (id, status) = (job.id, job.status);
             what.push(format!(
                 "somebody still works on job {id} ({status}) of {}; complete it first",
