@@ -2,7 +2,7 @@
 //! the values that can be erased, as do the ids of people in the lists of others.
 
 use super::act_deletion::DeletionReport;
-use super::acts::ActRequest;
+use super::act_request::ActRequest;
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};

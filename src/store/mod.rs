@@ -19,6 +19,7 @@ mod accepted_exports;
 mod access;
 mod act_deletion;
 mod act_history;
+mod act_request;
 mod acts;
 mod apply;
 mod approval;
@@ -50,6 +51,7 @@ mod postgres_servers;
 mod presence;
 mod read;
 mod read_transaction;
+mod retry;
 mod row_writer;
 mod runs;
 mod schema;
@@ -69,7 +71,7 @@ mod user_backup;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;
-pub use acts::{
+pub use act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, IdempotentRequest,
     OpenJob, RefusedResource,
 };

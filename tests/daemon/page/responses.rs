@@ -512,4 +512,21 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
     let viewer = site.login("vera");
     let page = site.get("/resources/User/u-1", &viewer);
     assert!(!page.text.contains("action=\"/acts/"), "{}", page.text);
+
+    // What cannot be undone asks for the id once more.
+    assert_eq!(send("delete", "User", "u-1", "left").status, 428);
+    let back = "/resources/User/u-1";
+    let mut confirmed = fields("User", "u-1", "left").to_vec();
+    confirmed.extend([("confirm", "u-1".into()), ("back", back.into())]);
+    confirmed.remove(4);
+    let confirmed: Vec<(&str, &str)> = confirmed
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
+    let done = site.post("/acts/delete", &cookie, &confirmed);
+    let place = format!("{back}?done=acted");
+    assert_eq!((done.status, done.place), (303, Some(place.clone())));
+    let page = site.get(&place, &cookie);
+    assert!(page.text.contains("no longer stored"), "{}", page.text);
+    assert!(!page.text.contains("/backup"), "{}", page.text);
 }
