@@ -1,5 +1,5 @@
-//! Acts of people on stored resources: `roster approve account`, `reject`, `block`, `unblock` and
-//! `user`. Each is an entry of the table of acts, performed here or by a daemon.
+//! Acts of people on stored resources: `roster approve account`, `reject`, `block` and `unblock`.
+//! Each is an entry of the table of acts, performed here or by a daemon. `user` has those on users.
 
 use super::draft_folder::DraftFolder;
 use super::remote::RemoteOptions;
@@ -7,11 +7,13 @@ use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, s
 use crate::config::Config;
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
 use crate::daemon::invitation::{InvitationKey, InvitationOrder};
+use crate::diagnostic::visible;
 use crate::document::{InvitationRequest, ResourceActReply, ResourceActRequest};
 use crate::http::problem::{HttpProblem, ProblemDetails};
 use crate::kinds;
 use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
+use crate::reconcile::JobFiles;
 use crate::store::ActError;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -51,6 +53,19 @@ pub struct IdOptions {
     act: ActOptions,
 }
 
+/// Options of an act that cannot be undone.
+#[derive(Debug, Args)]
+pub struct ConfirmedIdOptions {
+    /// The externalId.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The same id once more.
+    #[arg(long, value_name = "ID")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    act: ActOptions,
+}
+
 /// Options of `roster block` and `roster unblock`.
 #[derive(Debug, Args)]
 pub struct BlockOptions {
@@ -59,25 +74,6 @@ pub struct BlockOptions {
     resources: Vec<String>,
     #[command(flatten)]
     act: ActOptions,
-}
-
-/// Options of `roster user`.
-#[derive(Debug, Args)]
-pub struct UserOptions {
-    #[command(subcommand)]
-    what: UserCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum UserCommand {
-    #[command(about = act::INVITE.doc)]
-    Invite(InviteOptions),
-    #[command(about = act::ACTIVATE.doc)]
-    Activate(IdOptions),
-    #[command(about = act::DEACTIVATE.doc)]
-    Deactivate(IdOptions),
-    #[command(about = act::DELETE_IDENTITIES.doc)]
-    DeleteIdentities(IdOptions),
 }
 
 /// Options of `roster user invite`.
@@ -96,15 +92,6 @@ pub struct InviteOptions {
 pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
     match &options.what {
         RejectCommand::Account(of) => by_id(global, &act::REJECT, of).await,
-    }
-}
-
-pub async fn user(global: &GlobalOptions, options: &UserOptions) -> CommandResult {
-    match &options.what {
-        UserCommand::Invite(of) => invite(global, of).await,
-        UserCommand::Activate(of) => by_id(global, &act::ACTIVATE, of).await,
-        UserCommand::Deactivate(of) => by_id(global, &act::DEACTIVATE, of).await,
-        UserCommand::DeleteIdentities(of) => by_id(global, &act::DELETE_IDENTITIES, of).await,
     }
 }
 
@@ -127,6 +114,22 @@ pub async fn block(
         kind: kind.map(|kind| kinds::get(kind).name.to_owned()),
         ids: keys.iter().map(|key| key.id.to_string()).collect(),
         reason: options.act.reason.clone(),
+        confirm: None,
+    };
+    perform(global, act, request, &options.act.remote).await
+}
+
+/// Deletes a resource of the act's own kind for good.
+pub async fn by_confirmed_id(
+    global: &GlobalOptions,
+    act: &'static ResourceAct,
+    options: &ConfirmedIdOptions,
+) -> CommandResult {
+    let request = ResourceActRequest {
+        kind: None,
+        ids: vec![options.id.clone()],
+        reason: options.act.reason.clone(),
+        confirm: options.confirm.clone(),
     };
     perform(global, act, request, &options.act.remote).await
 }
@@ -141,6 +144,7 @@ pub async fn by_id(
         kind: None,
         ids: options.ids.clone(),
         reason: options.act.reason.clone(),
+        confirm: None,
     };
     perform(global, act, request, &options.act.remote).await
 }
@@ -161,7 +165,7 @@ async fn perform(
 }
 
 /// Invites users, and writes the drafts.
-async fn invite(global: &GlobalOptions, options: &InviteOptions) -> CommandResult {
+pub async fn invite(global: &GlobalOptions, options: &InviteOptions) -> CommandResult {
     let act = &act::INVITE;
     let request = InvitationRequest {
         kind: None,
@@ -239,6 +243,9 @@ fn print_reply(
         writeln!(out, "{}", done_sentence(act, reply))?;
     }
     out.flush()?;
+    for warning in &reply.warnings {
+        anstream::eprintln!("warning: {} ({})", visible(&warning.message), warning.code);
+    }
     Ok(0)
 }
 
@@ -254,7 +261,12 @@ async fn perform_here(
     }
     let store = session::writer(config).await?;
     match checked.perform(&store, &actor, None).await {
-        Ok(reply) => Ok(reply),
+        Ok(reply) => {
+            if checked.act.is_final {
+                JobFiles::new(&config.files).remove_due_later(&store).await;
+            }
+            Ok(reply)
+        }
         Err(ActError::Refused(why)) => Err(refused(global, &checked.refusal(&why))),
         Err(ActError::Store(error)) => Err(error.into()),
         Err(ActError::Unknown(error)) => Err(error.into()),

@@ -1,7 +1,8 @@
 //! `roster export`: the database as manifests, or in the format that a preset reads.
 
 use super::{
-    CommandFailure, CommandResult, GlobalOptions, atomic_file, import, new_files, output, session,
+    CommandFailure, CommandResult, GlobalOptions, atomic_file, import, new_files, order_refs,
+    output, session,
 };
 use crate::diagnostic::plural;
 use crate::feed::mapping::Mapping;
@@ -10,7 +11,7 @@ use crate::manifest::export;
 use crate::manifest::layout::ManifestExport;
 use crate::model::{KeyedList, Row};
 use crate::store::Store;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,13 +20,22 @@ use std::path::{Path, PathBuf};
 
 /// Options of `roster export`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Options {
+    #[command(subcommand)]
+    what: Option<ExportCommand>,
     /// Write manifests into this directory, which must be empty. With `--preset` or `--mapping`,
     /// write this file. Default: stdout.
     #[arg(short, long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     written: ExportFormatOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum ExportCommand {
+    /// Write which login placed each order, as CSV.
+    OrderRefs(order_refs::OrderRefOptions),
 }
 
 /// As which export something is written.
@@ -106,6 +116,9 @@ pub fn write_rows(
 
 /// Writes the export.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+    if let Some(ExportCommand::OrderRefs(of)) = &options.what {
+        return order_refs::run(global, of).await;
+    }
     let as_export = options.written.resolve()?;
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;

@@ -7,6 +7,7 @@ mod adopt;
 mod apply;
 mod approve;
 mod atomic_file;
+mod backup;
 mod changes;
 mod completions;
 mod daemon;
@@ -30,6 +31,7 @@ mod new_files;
 mod notice;
 mod openapi;
 mod options;
+mod order_refs;
 mod output;
 mod patch;
 mod plan;
@@ -45,6 +47,7 @@ mod session;
 mod show;
 mod source;
 mod token;
+mod user;
 mod validate;
 mod visible;
 mod why;
@@ -118,8 +121,8 @@ pub enum CliCommand {
     Block(acts::BlockOptions),
     #[command(about = act::UNBLOCK.doc)]
     Unblock(acts::BlockOptions),
-    /// Change who can log in.
-    User(acts::UserOptions),
+    /// Change who can log in, and ask about users.
+    User(user::UserOptions),
     /// Check which buying policies review a purchase.
     Policy(policy::Options),
     /// Rename or forget a source that is no longer configured.
@@ -213,7 +216,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Reject(options) => acts::reject(global, &options).await,
             CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,
             CliCommand::Unblock(options) => acts::block(global, &act::UNBLOCK, &options).await,
-            CliCommand::User(options) => acts::user(global, &options).await,
+            CliCommand::User(options) => user::run(global, &options).await,
             CliCommand::Policy(options) => policy::run(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,

@@ -36,6 +36,8 @@ pub struct Config {
     pub approval_ttl: Duration,
     /// Where password files are looked for.
     pub secrets: Option<PathBuf>,
+    /// Where the files of jobs are kept.
+    pub files: PathBuf,
     /// How the daemon is reached, and by whom.
     pub serve: ServeConfig,
     /// The targets of notices. Addresses and secrets are expanded only where notices are sent.

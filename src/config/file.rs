@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) const DEFAULT_DATABASE: &str = "sqlite:.roster/roster.db";
 pub(super) const DEFAULT_CACHE: &str = ".roster/cache";
+pub(super) const DEFAULT_FILES: &str = "files";
 
 /// `roster.yaml` as written. It may contain secrets, so it has no `Debug`.
 #[derive(Deserialize)]
@@ -45,6 +46,8 @@ pub struct ConfigFile {
     #[serde(default)]
     secrets: SecretsSpec,
     #[serde(default)]
+    files: FilesSpec,
+    #[serde(default)]
     environments: BTreeMap<String, Value>,
     mail: Option<Value>,
     #[serde(default)]
@@ -63,6 +66,12 @@ struct ShopSpec {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SecretsSpec {
+    dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilesSpec {
     dir: Option<PathBuf>,
 }
 
@@ -211,6 +220,12 @@ impl ConfigFile {
                 .approval_ttl
                 .map_or(Ok(DAY), |text| parse_duration(&text))?,
             secrets: self.secrets.dir.map(|dir| base.join(dir)),
+            files: base.join(
+                self.files
+                    .dir
+                    .as_deref()
+                    .unwrap_or(Path::new(DEFAULT_FILES)),
+            ),
             notices: NoticesSpec::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
             invitations: self.invitations.resolve(base),
             serve: self.serve.resolve(base)?,

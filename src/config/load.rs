@@ -125,6 +125,7 @@ impl Config {
             approvers: Vec::new(),
             approval_ttl: DAY,
             secrets: None,
+            files: PathBuf::from(file::DEFAULT_FILES),
             serve: ServeConfig::default(),
             notices: NoticesSpec::default(),
             invitations: InvitationsConfig::default(),

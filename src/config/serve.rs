@@ -41,6 +41,7 @@ struct TlsSpec {
 struct ServeLimitsSpec {
     body: Option<String>,
     tree: Option<String>,
+    file: Option<String>,
     timeout: Option<String>,
     rate: Option<u32>,
     burst: Option<u32>,
@@ -87,6 +88,8 @@ pub struct ServeLimits {
     pub body: usize,
     /// Bytes in a tree sent to be planned.
     pub tree: usize,
+    /// Bytes in a file of a job.
+    pub file: usize,
     /// The longest time of a request.
     pub timeout: Duration,
     /// Requests a second of one token, or of one address without a token.
@@ -108,6 +111,7 @@ impl Default for ServeLimits {
         Self {
             body: 1 << 20,
             tree: 64 << 20,
+            file: 1 << 30,
             timeout: Duration::from_secs(30),
             rate: 50,
             burst: 200,
@@ -229,6 +233,7 @@ impl ServeLimitsSpec {
         let limits = ServeLimits {
             body: bytes("body", self.body, default.body)?,
             tree: bytes("tree", self.tree, default.tree)?,
+            file: bytes("file", self.file, default.file)?,
             timeout: self
                 .timeout
                 .map_or(Ok(default.timeout), |text| parse_duration(&text))
@@ -249,6 +254,7 @@ impl ServeLimitsSpec {
         let none = [
             ("body", limits.body),
             ("tree", limits.tree),
+            ("file", limits.file),
             ("rate", limits.rate as usize),
             ("burst", limits.burst as usize),
             ("connections", limits.connections),

@@ -121,6 +121,12 @@ impl From<StoreError> for HandlerError {
     }
 }
 
+impl From<HandlerError> for HttpProblem {
+    fn from(error: HandlerError) -> Self {
+        error.0
+    }
+}
+
 impl From<HttpProblem> for HandlerError {
     fn from(problem: HttpProblem) -> Self {
         Self(problem)

@@ -170,6 +170,7 @@ codes! {
     CONFLICT "conflict" Hold;
     LOGIN_CHANGE "login-change" Hold;
     DELETES_NOT_ALLOWED "deletes-not-allowed" Hold;
+    JOBS_OPEN "jobs-open" Hold;
     HELD_DEPENDENCY "held-dependency" Hold;
     PROTECTED "protected" Hold;
     ACCOUNT_REJECTED "account-rejected" Hold;
@@ -239,6 +240,7 @@ impl Code {
         // conflict has no right answer yet.
         let fixed = [
             RETIRED_ID,
+            JOBS_OPEN,
             CONFLICT,
             PROTECTED,
             ACCOUNT_REJECTED,

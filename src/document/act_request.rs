@@ -77,6 +77,10 @@ pub struct ResourceActRequest {
     /// The reason, for the history and the audit log.
     #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     pub reason: String,
+    /// The id once more, for `delete`, which takes one id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub confirm: Option<String>,
 }
 
 /// A request to invite users.
@@ -104,6 +108,7 @@ impl From<InvitationRequest> for ResourceActRequest {
             kind: request.kind,
             ids: request.ids,
             reason: request.reason,
+            confirm: None,
         }
     }
 }
@@ -143,11 +148,27 @@ fn kind_pattern() -> String {
 
 /// What an act did.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ResourceActReply {
     /// The resources, by external id.
     pub items: Vec<ActedResourceDocument>,
     /// The run that recorded it in the history.
     pub run: i64,
+    /// The jobs that were deleted along with a user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted_jobs: Vec<String>,
+    /// What is wrong now because of the act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<ActWarningDocument>,
+}
+
+/// What is wrong because of an act that was performed.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ActWarningDocument {
+    /// The code, such as `last-user`.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// A resource before and after an act.
@@ -179,6 +200,15 @@ impl ResourceActReply {
         Self {
             items: items.collect(),
             run: report.run,
+            deleted_jobs: report.deleted_jobs,
+            warnings: report
+                .warnings
+                .into_iter()
+                .map(|warning| ActWarningDocument {
+                    code: warning.code,
+                    message: warning.message,
+                })
+                .collect(),
         }
     }
 

@@ -12,6 +12,7 @@ mod daemon_status;
 mod diagnostic;
 mod feed_inspection;
 mod history;
+mod job;
 mod list;
 mod notice;
 mod origin;
@@ -26,12 +27,13 @@ mod saved_plan;
 mod source_state;
 mod step;
 mod upload_files;
+mod user_backup;
 mod visible;
 mod word;
 
 pub use act_request::{
-    AcceptedInvitationReply, ActReason, ActedResourceDocument, ExportApproval, HoldApproval,
-    InvitationAcceptanceRequest, InvitationRequest, MAX_ACT_IDS, MAX_REASON_LENGTH,
+    AcceptedInvitationReply, ActReason, ActWarningDocument, ActedResourceDocument, ExportApproval,
+    HoldApproval, InvitationAcceptanceRequest, InvitationRequest, MAX_ACT_IDS, MAX_REASON_LENGTH,
     ReconcileRequest, ResourceActReply, ResourceActRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
@@ -52,6 +54,10 @@ pub use feed_inspection::{
     PresetFitDocument, RivalPresetsDocument,
 };
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
+pub use job::{
+    JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
+    OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
+};
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
 pub use origin::OriginDocument;
@@ -85,6 +91,8 @@ pub use step::{
     StepDocument, UndeclaredDocument,
 };
 pub use visible::VisibleDocument;
+
+pub use user_backup::{BackupJobDocument, UserProfileDocument};
 
 use serde::{Deserialize, Deserializer};
 

@@ -16,6 +16,8 @@ pub(super) const SOON: Duration = Duration::from_secs(1);
 const FEW: usize = 64;
 /// The most plans, and the most pushes, handled at once. Each may hold a whole source in memory.
 const HEAVY: usize = 4;
+/// The most files received at once. Each holds a place for as long as its sender takes.
+const FILES: usize = 32;
 
 /// The class of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +29,8 @@ pub(super) enum RequestClass {
     Hook,
     Plan,
     Push,
+    /// Files of jobs.
+    File,
 }
 
 impl RequestClass {
@@ -40,6 +44,7 @@ impl RequestClass {
                 Self::Plan
             }
             (BodySizeLimit::Tree, _) => Self::Push,
+            (BodySizeLimit::File, _) => Self::File,
             (BodySizeLimit::Usual, RouteAudience::Person) if open => Self::Login,
             (BodySizeLimit::Usual, RouteAudience::Program) if open => Self::Hook,
             (BodySizeLimit::Usual, _) => Self::Usual,
@@ -52,6 +57,7 @@ impl RequestClass {
             Self::Usual => requests,
             Self::Login | Self::Hook => FEW.min(requests),
             Self::Plan | Self::Push => HEAVY,
+            Self::File => FILES.min(requests),
         }
     }
 
@@ -60,19 +66,19 @@ impl RequestClass {
         // Anybody may send these, without a token, and their bodies are small.
         match self {
             Self::Login | Self::Hook => timeout.min(Duration::from_secs(10)),
-            Self::Usual | Self::Plan | Self::Push => timeout,
+            Self::Usual | Self::Plan | Self::Push | Self::File => timeout,
         }
     }
 }
 
 /// One value for each class.
 #[derive(Debug)]
-pub(super) struct RequestClassMap<T>([T; 5]);
+pub(super) struct RequestClassMap<T>([T; 6]);
 
 impl<T> RequestClassMap<T> {
     pub fn new(of: impl Fn(RequestClass) -> T) -> Self {
-        use RequestClass::{Hook, Login, Plan, Push, Usual};
-        Self([Usual, Login, Hook, Plan, Push].map(of))
+        use RequestClass::{File, Hook, Login, Plan, Push, Usual};
+        Self([Usual, Login, Hook, Plan, Push, File].map(of))
     }
 
     pub fn get(&self, room: RequestClass) -> &T {

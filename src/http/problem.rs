@@ -54,6 +54,7 @@ kinds! {
     TIMEOUT "timeout" REQUEST_TIMEOUT "The request took too long";
     SUSPENDED "suspended" CONFLICT "The source is suspended";
     WRONG_STATE "wrong-state" CONFLICT "The act is not possible in the current state";
+    JOBS_OPEN "jobs-open" CONFLICT "Somebody still works on jobs of the user";
     WINDOW_CLOSED "window-closed" CONFLICT "No window is open";
     ALREADY_DECIDED "already-decided" CONFLICT "Already decided";
     FOREIGN_USER "policy-foreign-user" CONFLICT "The user does not belong to the account";
@@ -70,6 +71,7 @@ kinds! {
     UNREADABLE "source-unreadable" UNPROCESSABLE_ENTITY "The body cannot be used";
     REFUSED "refused" UNPROCESSABLE_ENTITY "Errors refused the whole push";
     KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request";
+    UNCONFIRMED "confirmation-needed" PRECONDITION_REQUIRED "The id has to be given once more";
     TOO_MANY "too-many-requests" TOO_MANY_REQUESTS "Too many requests";
     INTERNAL "internal" INTERNAL_SERVER_ERROR "Internal error";
     UNAVAILABLE "unavailable" SERVICE_UNAVAILABLE "Temporarily unavailable";

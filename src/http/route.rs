@@ -146,6 +146,17 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// Its handler reads a body of up to `serve.limits.file` as it arrives.
+    #[must_use]
+    pub fn with_file_body(mut self) -> Self {
+        self.spec.weight = BodySizeLimit::File;
+        // The body has a limit of its own, and how long it takes depends on its size. Sending it
+        // again stores the same, so it needs no key.
+        self.spec.no_timeout = true;
+        self.spec.handles_idempotency = true;
+        self
+    }
+
     /// Is answered under load as well.
     #[must_use]
     pub fn exempt_from_limits(mut self) -> Self {

@@ -6,6 +6,7 @@ use super::access::{AuthMethod, Caller};
 use super::body_limiter::too_large;
 use super::concurrency::{ConcurrencyPermit, RequestClass, SOON};
 use super::connections::OpenConnection;
+use super::file_body::FileLimits;
 use super::gate::{LOGIN, RequestGate};
 use super::idempotency::{self, IdempotencyLookup};
 use super::nul;
@@ -29,6 +30,12 @@ use std::time::Instant;
 pub struct RouteGuard {
     pub(super) gate: Arc<RequestGate>,
     pub(super) spec: RouteSpec,
+}
+
+/// A body that was read, or one that its handler reads.
+struct ReceivedBody {
+    whole: Bytes,
+    unread: Option<Body>,
 }
 
 /// The facts about a request that the outermost layer logs, whether or not the request was allowed.
@@ -102,7 +109,13 @@ impl RouteGuard {
         {
             same_site::require_same_site(&parts, self.gate.url.as_deref())?;
         }
-        let body = self.read(&who, &parts, body).await?;
+        // The handler of a file reads the body itself, so nothing of it is here to be checked.
+        let (body, unread) = if self.spec.weight == BodySizeLimit::File {
+            self.limit_file(&mut parts)?;
+            (Bytes::new(), Some(body))
+        } else {
+            (self.read(&who, &parts, body).await?, None)
+        };
         nul::refuse_in_form(&parts, &body)?;
         // Only now: a request whose body is still arriving takes no place.
         let place = self.acquire_permit(&who)?;
@@ -113,9 +126,16 @@ impl RouteGuard {
             parts.extensions.insert(caller.clone());
         }
         match caller {
-            Some(caller) if self.spec.is_act() => self.act(caller, parts, body, next, place).await,
+            Some(caller) if self.spec.is_act() => {
+                let body = ReceivedBody {
+                    whole: body,
+                    unread,
+                };
+                self.act(caller, parts, body, next, place).await
+            }
             _ => {
-                let work = next.run(Request::from_parts(parts, body.into()));
+                let body = unread.unwrap_or_else(|| body.into());
+                let work = next.run(Request::from_parts(parts, body));
                 self.run_with_timeout(work).await
             }
         }
@@ -194,21 +214,43 @@ impl RouteGuard {
         Err(HttpProblem::new(problem::NO_PERMISSION, detail))
     }
 
-    async fn read(&self, who: &ClientKey, parts: &Parts, body: Body) -> Result<Bytes, HttpProblem> {
-        // Requests without a body, and health checks, have nothing to wait for.
-        if self.spec.exempt_from_limits || body.is_end_stream() {
-            return Ok(Bytes::new());
-        }
-        let limit = match self.spec.weight {
+    /// The most bytes of a body.
+    fn body_limit(&self) -> usize {
+        match self.spec.weight {
             BodySizeLimit::Usual => self.gate.limits.body,
             BodySizeLimit::Tree => self.gate.limits.tree,
-        };
-        // A body that is declared too large is refused before it is sent.
+            BodySizeLimit::File => self.gate.limits.file,
+        }
+    }
+
+    /// Refuses a body that is declared too large before it is sent.
+    fn check_declared_length(&self, parts: &Parts) -> Result<(), HttpProblem> {
+        let limit = self.body_limit();
         let length = parts.headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
+        Ok(())
+    }
+
+    /// Hands the handler the limits of a file.
+    fn limit_file(&self, parts: &mut Parts) -> Result<(), HttpProblem> {
+        self.check_declared_length(parts)?;
+        parts.extensions.insert(FileLimits {
+            most: self.body_limit(),
+            pause: self.gate.limits.timeout,
+        });
+        Ok(())
+    }
+
+    async fn read(&self, who: &ClientKey, parts: &Parts, body: Body) -> Result<Bytes, HttpProblem> {
+        // Requests without a body, and health checks, have nothing to wait for.
+        if self.spec.exempt_from_limits || body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let limit = self.body_limit();
+        self.check_declared_length(parts)?;
         let room = RequestClass::of(&self.spec);
         let timeout = room.body_timeout(self.gate.limits.timeout);
         let arrivals = self.gate.bodies.get(room);
@@ -235,7 +277,7 @@ impl RouteGuard {
         &self,
         caller: Caller,
         parts: Parts,
-        body: Bytes,
+        body: ReceivedBody,
         next: Next,
         place: Option<ConcurrencyPermit>,
     ) -> Result<Response, HttpProblem> {
@@ -244,7 +286,7 @@ impl RouteGuard {
             Some(_) if self.spec.handles_idempotency => None,
             Some(key) => {
                 let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
-                let digest = idempotency::digest(parts.method.as_str(), path, &body);
+                let digest = idempotency::digest(parts.method.as_str(), path, &body.whole);
                 let turn = self
                     .gate
                     .replays
@@ -259,7 +301,8 @@ impl RouteGuard {
         let work = tokio::spawn(async move {
             // Held by the task, so that an abandoned act still counts against the limit.
             let _place = place;
-            let response = next.run(Request::from_parts(parts, body.into())).await;
+            let body = body.unread.unwrap_or_else(|| body.whole.into());
+            let response = next.run(Request::from_parts(parts, body)).await;
             match begun {
                 None => response,
                 Some(begun) => match begun.end(response).await {

@@ -39,6 +39,8 @@ pub enum BodySizeLimit {
     Usual,
     /// `serve.limits.tree`. Only a few such requests are handled at once.
     Tree,
+    /// `serve.limits.file`. The handler reads it as it arrives.
+    File,
 }
 
 /// An entry of the table of routes, without its handler.

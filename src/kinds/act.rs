@@ -38,6 +38,8 @@ pub struct ResourceAct {
     /// Whether it decides about something that waits, so that it needs the permission to approve,
     /// and a repetition is `already-decided` instead of `wrong-state`.
     pub is_decision: bool,
+    /// Whether it deletes the resource for good. It then takes one id, and asks for it again.
+    pub is_final: bool,
     /// What else helps where no act on the fact is possible; empty if nothing does.
     pub instead: &'static str,
     /// What it does, in one sentence without its full stop.
@@ -76,6 +78,7 @@ pub static APPROVE: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Reason,
     is_decision: true,
+    is_final: false,
     instead: "",
     doc: "Approve accounts that wait for an approval or were rejected",
 };
@@ -96,6 +99,7 @@ pub static REJECT: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Reason,
     is_decision: true,
+    is_final: false,
     instead: "`block` stops it",
     doc: "Reject accounts that wait for an approval",
 };
@@ -115,6 +119,7 @@ pub static BLOCK: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Reason,
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare",
 };
@@ -134,6 +139,7 @@ pub static UNBLOCK: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Reason,
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Remove the block of resources",
 };
@@ -155,6 +161,7 @@ pub static INVITE: ResourceAct = ResourceAct {
     stamps: &["invited_at"],
     input: ActInput::Invitation,
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Invite users to set a password, with a link that can be used once",
 };
@@ -176,6 +183,7 @@ pub static ACCEPT_INVITATION: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Invitation,
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Set a password with the link of an invitation",
 };
@@ -195,6 +203,7 @@ pub static ACTIVATE: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Reason,
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Let users log in who were deactivated, or who registered themselves",
 };
@@ -214,6 +223,7 @@ pub static DEACTIVATE: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Reason,
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Keep users from logging in. `activate` takes it back",
 };
@@ -233,12 +243,33 @@ pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
     stamps: &[],
     input: ActInput::Reason,
     is_decision: false,
+    is_final: false,
     instead: "",
     doc: "Delete the login identities of users. The users stay, and need a new invitation",
 };
 
+pub static DELETE: ResourceAct = ResourceAct {
+    name: "delete",
+    path: "/api/v1/acts/delete",
+    form: "/acts/delete",
+    operation: "deleteUser",
+    done: "Deleted",
+    kind: Some(USER),
+    fact: ACCESS,
+    from: &["unregistered", "invited", "pending", "enabled", "disabled"],
+    to: "deleted",
+    keeps: &[],
+    clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
+    is_decision: false,
+    is_final: true,
+    instead: "",
+    doc: "Delete a user for good, with the jobs that nobody works on. The id is never used again",
+};
+
 /// Every act, in the order in which they are listed.
-pub static ACTS: [&ResourceAct; 8] = [
+pub static ACTS: [&ResourceAct; 9] = [
     &APPROVE,
     &REJECT,
     &BLOCK,
@@ -247,6 +278,7 @@ pub static ACTS: [&ResourceAct; 8] = [
     &ACTIVATE,
     &DEACTIVATE,
     &DELETE_IDENTITIES,
+    &DELETE,
 ];
 
 impl ResourceAct {

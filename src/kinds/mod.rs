@@ -10,6 +10,7 @@ pub mod country;
 mod custom_field;
 pub mod explain;
 mod field;
+pub mod job;
 pub mod json;
 mod kind;
 mod organisation;

@@ -105,8 +105,12 @@ pub struct Snapshot {
     pub rows: SnapshotRows,
     /// The claims of all sources, by key.
     pub claims: HashMap<Key, Vec<Claim>, foldhash::fast::FixedState>,
-    /// Declared keys whose external id was deleted. A retired id is never used again.
+    /// Keys, declared or referred to, whose external id was deleted. A retired id is never used
+    /// again.
     pub retired: BTreeSet<Key>,
+    /// The jobs that somebody still works on, of users whose deletion is declared: each with its
+    /// status.
+    pub open_jobs: BTreeMap<Key, Vec<(String, String)>>,
     /// All customer numbers ever used, each with its account.
     pub customer_numbers: HashMap<CompactText, CompactText>,
     /// The number of login names that contain a customer number.

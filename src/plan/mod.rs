@@ -28,6 +28,7 @@ mod hold;
 mod hold_ledger;
 mod judge;
 mod mask;
+mod open_jobs;
 mod order;
 mod peer;
 mod planner;
@@ -39,6 +40,7 @@ mod removal;
 mod rename;
 pub mod render;
 mod resource_holds;
+mod retired_members;
 mod rule_diagnostics;
 mod rules;
 mod settle;
@@ -54,8 +56,10 @@ mod waiting_fields;
 pub use advance::{advance, default_row, next_version};
 pub use borrowed_change::BorrowedChange;
 pub use guard::over_budget;
+pub use open_jobs::declared_deletions;
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;
+pub use retired_members::possibly_retired;
 pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority,

@@ -10,7 +10,7 @@ use super::finish::{diagnostics_only, finish, refused};
 use super::rules::PlanRules;
 use super::settle::{SettledPlan, settle};
 use super::types::Plan;
-use super::{drafts, judge};
+use super::{drafts, judge, retired_members};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, Snapshot};
@@ -40,6 +40,15 @@ fn plan_with(
     found: &[Diagnostic],
     finish: fn(&PlanContext<'_>, SettledPlan) -> Plan,
 ) -> Plan {
+    let living = retired_members::without_retired(desired, stored);
+    let with_notes: Vec<Diagnostic>;
+    let (desired, found) = match &living {
+        None => (desired, found),
+        Some(living) => {
+            with_notes = found.iter().chain(&living.notes).cloned().collect();
+            (&living.desired, &with_notes[..])
+        }
+    };
     let definitions = check::definitions(desired, stored);
     let context = PlanContext {
         desired,

@@ -15,7 +15,7 @@ use super::remainder::PlanRemainder;
 use super::resource_holds::{AccountUnits, HoldCause, field_hold, resource_hold, unit_holds};
 use super::rule_diagnostics::{leaves_nobody, rule_diagnostics, signature};
 use super::types::StepReason;
-use super::{emptied_kinds, forbid, record_mates, rename, successors};
+use super::{emptied_kinds, forbid, open_jobs, record_mates, rename, successors};
 use crate::check::{EffectOutcome, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::kinds;
@@ -43,6 +43,7 @@ const HOLD_RULES: &[HoldRule] = &[
     forbid::hold_doubtful_fields,
     forbid::hold_draft_parts,
     forbid::hold_forbidden_removals,
+    open_jobs::hold_open_jobs,
     forbid::hold_login_changes,
     rename::hold_renames,
     emptied_kinds::hold_emptied_kinds,

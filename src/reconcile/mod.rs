@@ -6,6 +6,7 @@
 
 mod actor;
 mod apply;
+mod backup;
 mod columns;
 mod completeness;
 mod database;
@@ -17,6 +18,7 @@ mod feeds;
 mod fetch;
 mod incremental_plan;
 mod incremental_read;
+mod job_files;
 mod pass_verdict;
 mod phase;
 mod propose;
@@ -38,10 +40,12 @@ pub use apply::{
     ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_source_located,
     this_process,
 };
+pub use backup::{backup_name, backup_name_with_id, write_backup};
 pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
+pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
 pub use propose::{
     ChangedFile, ManifestProposal, ProposalScope, ProposedItem, UnwrittenItem, propose,

@@ -10,7 +10,7 @@ use super::{
 use crate::config::Source;
 use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
-use crate::plan::{self, PeerSource, Plan, PlanRules};
+use crate::plan::{self, PeerSource, Plan, PlanRules, declared_deletions, possibly_retired};
 use crate::secrets::{self, SecretReader};
 use crate::store::{SnapshotQuery, Store};
 use std::collections::BTreeSet;
@@ -110,6 +110,8 @@ impl Pass<'_> {
                 .iter()
                 .map(|declared| &declared.key)
                 .collect(),
+            referenced: possibly_retired(&reading.desired),
+            deleted_users: declared_deletions(&reading.desired),
             spent_since: millis_before_now(self.config.window),
             approved_since: millis_before_now(self.config.approval_ttl),
         }

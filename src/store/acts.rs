@@ -5,12 +5,13 @@
 //! An act leaves the version of a row alone, because a runtime fact is no part of what sources
 //! declare. Start at `Store::act`.
 
+use super::act_deletion::{self, DeletionReport};
+use super::act_history::{act_changes, record_run};
 use super::apply::{TRIES, pause_before_retry};
-use super::connection::{BatchStatement, SqlRow, SqlTransaction};
+use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::{ApplyError, StoreError};
-use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
-use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run, lock_write_row};
+use super::history_writer::lock_write_row;
 use super::invitations::{self, NewInvitations};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
@@ -19,10 +20,6 @@ use crate::kinds::act::ResourceAct;
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What the column `reason` of a change by an act holds. What the person said may be personal, so
-/// it stands with the values that can be erased.
-pub(super) const ACT_REASON: &str = "act";
 
 /// How long the answer of an act can be had again, in milliseconds.
 const KEPT: i64 = 7 * 24 * 3_600_000;
@@ -36,6 +33,8 @@ pub struct ActRequest<'a> {
     pub ids: &'a BTreeSet<String>,
     pub actor: &'a str,
     pub reason: &'a str,
+    /// The id, given once more, for an act that is final.
+    pub confirm: Option<&'a str>,
     pub idempotency: Option<&'a IdempotentRequest>,
     /// The links that an invitation makes.
     pub invitations: Option<NewInvitations<'a>>,
@@ -55,6 +54,20 @@ pub struct ActReport {
     pub items: Vec<ActedResource>,
     /// The run that recorded it.
     pub run: i64,
+    /// The jobs that were deleted along, by external id.
+    #[serde(default)]
+    pub deleted_jobs: Vec<String>,
+    /// What is wrong now because of the act.
+    #[serde(default)]
+    pub warnings: Vec<ActWarning>,
+}
+
+/// What is wrong because of an act that was performed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ActWarning {
+    /// The code of the rule that would have refused the same from a source.
+    pub code: String,
+    pub message: String,
 }
 
 /// A resource before and after an act.
@@ -79,8 +92,19 @@ pub enum ActRefusal {
     WrongState(Vec<RefusedResource>),
     /// These users have no e-mail address to which the invitation could be sent.
     NoAddress(Vec<String>),
+    /// Somebody still works on these jobs of the user.
+    JobsOpen(Vec<OpenJob>),
+    /// The act is final, and the id was not given once more.
+    Unconfirmed,
     /// The key was used for another request.
     KeyReused,
+}
+
+/// A job that keeps its user from being deleted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OpenJob {
+    pub id: String,
+    pub status: String,
 }
 
 /// A resource for which an act is not possible.
@@ -177,16 +201,27 @@ impl RecordedAct {
             // With the identities, an open link to a new password has to go as well.
             invitations::void(tx, request.ids.iter(), at).await?;
         }
-        write_facts(tx, request, &found, at).await?;
+        let deletion = if request.act.is_final {
+            act_deletion::delete(tx, request).await?
+        } else {
+            write_facts(tx, request, &found, at).await?;
+            DeletionReport::default()
+        };
         let plan_id = random_plan_id();
-        let (run, items) = record_run(tx, request, &found, &plan_id, at).await?;
+        let changes = act_changes(request, &found, &deletion);
+        let run = record_run(tx, request, &changes, &plan_id, at).await?;
         for id in request.ids {
             let subject = format!("{}/{id}", request.kind.name);
             let entry = act_params(request.actor, request.act.name, &subject, request.reason);
             tx.run(INSERT_ACT, &entry).await?;
         }
         Ok(Self {
-            report: ActReport { items, run },
+            report: ActReport {
+                items: acted_resources(request, &found),
+                run,
+                deleted_jobs: deletion.jobs,
+                warnings: deletion.warnings,
+            },
             plan_id,
             at,
         })
@@ -260,11 +295,28 @@ fn check(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(
             state: state.clone(),
         })
         .collect();
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(ActRefusal::WrongState(wrong))
+    if !wrong.is_empty() {
+        return Err(ActRefusal::WrongState(wrong));
     }
+    let confirmed =
+        request.ids.len() == 1 && request.ids.iter().next().map(|id| &**id) == request.confirm;
+    if request.act.is_final && !confirmed {
+        return Err(ActRefusal::Unconfirmed);
+    }
+    Ok(())
+}
+
+fn acted_resources(
+    request: &ActRequest<'_>,
+    found: &BTreeMap<String, String>,
+) -> Vec<ActedResource> {
+    let items = found.iter().map(|(id, before)| ActedResource {
+        external_id: id.clone(),
+        before: before.clone(),
+        after: request.act.state_after(before).to_owned(),
+        invitation: request.invitations.and_then(|new| new.id_of(id)),
+    });
+    items.collect()
 }
 
 async fn write_facts(
@@ -304,129 +356,6 @@ async fn write_facts(
     tx.script(dialect.guard_on).await?;
     tx.batch(&batch, rows).await?;
     tx.script(dialect.guard_off).await
-}
-
-/// Appends the act to the history.
-async fn record_run(
-    tx: &mut SqlTransaction,
-    request: &ActRequest<'_>,
-    found: &BTreeMap<String, String>,
-    plan_id: &str,
-    now: i64,
-) -> Result<(i64, Vec<ActedResource>), StoreError> {
-    let tip = HistoryTip::read(tx).await?;
-    let counts = BTreeMap::from([(request.act.name, found.len())]);
-    let header = RunHeader {
-        id: tip.run,
-        // No source: a person did it, and the name of a source cannot be empty.
-        source: String::new(),
-        revision: String::new(),
-        plan_id: plan_id.to_owned(),
-        actor: request.actor.to_owned(),
-        started_at: now,
-        finished_at: sql_value::now(),
-        counts: serde_json::json!(counts).to_string(),
-        outcome: "applied".to_owned(),
-    };
-    let mut chain = HashChain::start(&tip.head, &header);
-    let (mut changes, mut values, mut items) = (Vec::new(), Vec::new(), Vec::new());
-    let mut seq = tip.seq;
-    for (id, before) in found {
-        seq += 1;
-        let change = ActChange::new(request, seq, id, before);
-        chain.add(&change.chained(request));
-        changes.push(change.row(request, tip.run));
-        values.push(change.values());
-        items.push(ActedResource {
-            external_id: id.clone(),
-            before: before.clone(),
-            after: request.act.state_after(before).to_owned(),
-            invitation: request.invitations.and_then(|new| new.id_of(id)),
-        });
-    }
-    tx.insert("changes", &CHANGES, changes).await?;
-    tx.insert("change_values", &VALUES, values).await?;
-    append_run(tx, &header, &tip, seq, &chain.head()).await?;
-    Ok((tip.run, items))
-}
-
-/// One resource of an act, on its way into the history.
-struct ActChange<'a> {
-    seq: i64,
-    id: &'a str,
-    /// JSON: the fact with its states before and after.
-    fields: String,
-    salt: [u8; 16],
-    /// JSON: what the person said.
-    personal: String,
-    personal_digest: [u8; 16],
-    id_digest: Option<[u8; 16]>,
-}
-
-impl<'a> ActChange<'a> {
-    fn new(request: &ActRequest<'_>, seq: i64, id: &'a str, before: &str) -> Self {
-        let mut salt = [0; 16];
-        rand::rng().fill_bytes(&mut salt);
-        let personal = serde_json::json!({"reason": request.reason}).to_string();
-        let after = request.act.state_after(before);
-        let fields = if before == after {
-            serde_json::json!({})
-        } else {
-            serde_json::json!({request.act.fact: [before, after]})
-        };
-        Self {
-            seq,
-            id,
-            fields: fields.to_string(),
-            personal_digest: personal_digest(&salt, &personal),
-            id_digest: request.kind.personal_id.then(|| id_digest(&salt, id)),
-            salt,
-            personal,
-        }
-    }
-
-    fn chained(&self, request: &ActRequest<'_>) -> ChainedChange<'_> {
-        ChainedChange {
-            seq: self.seq,
-            kind: request.kind.name,
-            id: self.id,
-            id_digest: self.id_digest.as_ref().map(|digest| &digest[..]),
-            verb: request.act.name,
-            reason: ACT_REASON,
-            fields: &self.fields,
-            personal_digest: Some(&self.personal_digest),
-            path: None,
-            line: 0,
-            column: 0,
-        }
-    }
-
-    /// The row of `changes`, in the order of its columns.
-    fn row(&self, request: &ActRequest<'_>, run: i64) -> SqlRow {
-        let bytes = |digest: &[u8; 16]| SqlValue::Bytes(digest.to_vec());
-        vec![
-            self.seq.into(),
-            run.into(),
-            request.kind.name.into(),
-            SqlValue::text(self.id),
-            self.id_digest.as_ref().map_or(SqlValue::Null, bytes),
-            request.act.name.into(),
-            ACT_REASON.into(),
-            SqlValue::text(&self.fields),
-            bytes(&self.personal_digest),
-            SqlValue::Null,
-            0.into(),
-            0.into(),
-        ]
-    }
-
-    fn values(&self) -> SqlRow {
-        vec![
-            self.seq.into(),
-            SqlValue::Bytes(self.salt.to_vec()),
-            SqlValue::text(&self.personal),
-        ]
-    }
 }
 
 /// Keeps the answer for a repetition of the request, and drops the ones that are too old.

@@ -31,6 +31,10 @@ pub(super) struct SqlDialect {
     pub(super) for_update: &'static str,
     /// Locks the rows that a join reads from the table with the alias `t`.
     pub(super) for_update_t: &'static str,
+    /// Keeps the rows that a query reads from being deleted until the end of the transaction.
+    pub(super) for_key_share: &'static str,
+    /// A parameter that is a time.
+    pub(super) time_parameter: &'static str,
     /// The literals for false and true.
     pub(super) booleans: [&'static str; 2],
     /// A query for the existence of a table, with its name as the parameter.
@@ -65,6 +69,8 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
     set_idle_timeout: "",
     for_update: "",
     for_update_t: "",
+    for_key_share: "",
+    time_parameter: "?",
     booleans: ["0", "1"],
     table_exists: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
     tables: "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') \
@@ -92,6 +98,8 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     set_idle_timeout: "SET LOCAL idle_in_transaction_session_timeout = ",
     for_update: " FOR UPDATE",
     for_update_t: " FOR UPDATE OF t",
+    for_key_share: " FOR KEY SHARE",
+    time_parameter: "CAST(? AS timestamptz)",
     booleans: ["false", "true"],
     // The information schema hides tables that the role may not read; the catalogue shows them.
     table_exists: "SELECT 1::bigint FROM pg_catalog.pg_class AS c \
@@ -134,6 +142,22 @@ impl SqlDialect {
             SqlType::Time => ["TEXT", "timestamptz"],
         };
         if self.is_postgres() { postgres } else { sqlite }
+    }
+
+    /// A constraint with the engine's words in place of `{now}` and `{false}`.
+    pub(super) fn fill_in(&self, constraint: &str) -> String {
+        let filled = constraint.replace("{now}", self.now);
+        filled.replace("{false}", self.booleans[0])
+    }
+
+    /// An expression for a time as ISO 8601 text in UTC. Other programs write times too, on SQLite
+    /// in any form that it knows.
+    pub(super) fn iso_text(&self, column: &str) -> String {
+        if self.is_postgres() {
+            let form = r#"YYYY-MM-DD"T"HH24:MI:SS.MS"Z""#;
+            return format!("to_char({column} AT TIME ZONE 'UTC', '{form}')");
+        }
+        format!("coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', {column}), {column})")
     }
 
     /// Numbers the `?` of a statement if the engine wants it.

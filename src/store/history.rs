@@ -2,7 +2,7 @@
 //! head covers. `Store::verify` recomputes everything in parts, so that a history of any length
 //! fits in memory.
 
-use super::acts::ACT_REASON;
+use super::act_history::ACT_REASON;
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};

@@ -5,7 +5,7 @@
 use super::sql_value::SqlType;
 
 /// One of Roster's own tables: name, columns with type and constraint, and what follows the
-/// columns.
+/// columns. `{now}` and `{false}` in a constraint are the dialect's.
 pub(super) struct InternalTable {
     pub(super) name: &'static str,
     pub(super) columns: &'static [(&'static str, SqlType, &'static str)],
@@ -435,4 +435,8 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("imports_source", "imports", "source, nth"),
     ("invitations_user", "invitations", "user_id"),
     ("invitations_token", "invitations", "token_hash"),
+    ("jobs_user", "jobs", "user_id"),
+    ("job_files_path", "job_files", "path"),
+    ("orders_user", "orders", "user_id"),
+    ("orders_placed", "orders", "placed_at"),
 ];

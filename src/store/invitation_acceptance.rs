@@ -88,6 +88,7 @@ impl Store {
             ids: &BTreeSet::from([invitation.user.clone()]),
             actor: LINK_ACTOR,
             reason: "with the link of an invitation",
+            confirm: None,
             idempotency: None,
             invitations: None,
         };

@@ -1,7 +1,7 @@
 //! Of a resource's history, the few changes that explain its present values.
 
 use super::Store;
-use super::acts::ACT_REASON;
+use super::act_history::ACT_REASON;
 use super::error::StoreError;
 use super::history::{ChangeRecord, SELECT, TYPES, record};
 use super::sql_value::SqlValue;

@@ -17,6 +17,8 @@
 
 mod accepted_exports;
 mod access;
+mod act_deletion;
+mod act_history;
 mod acts;
 mod apply;
 mod approval;
@@ -35,10 +37,13 @@ mod imports;
 mod internal_tables;
 mod invitation_acceptance;
 mod invitations;
+mod job_tables;
+mod jobs;
 mod last_changes;
 mod lease;
 mod migrate;
 mod open;
+mod orders;
 mod outbox;
 mod pending_accounts;
 mod policies;
@@ -59,16 +64,19 @@ mod sql_value;
 mod sqlite_bulk;
 mod sqlite_scan;
 mod stored_resource;
+mod submission;
 mod table_scan;
 mod tables;
 mod triggers;
+mod user_backup;
 mod views;
 mod visibility;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;
 pub use acts::{
-    ActError, ActRefusal, ActReport, ActRequest, ActedResource, IdempotentRequest, RefusedResource,
+    ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, IdempotentRequest,
+    OpenJob, RefusedResource,
 };
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
@@ -85,9 +93,11 @@ pub use invitation_acceptance::{
 pub use invitations::{
     InvitationState, NewInvitation, NewInvitations, StoredInvitation, TermsVersion, TokenDigest,
 };
+pub use jobs::{Job, JobError, JobFile, JobFileRequest, JobQuery, JobRefusal, JobRequest};
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
+pub use orders::{Order, OrderError, OrderQuery, OrderRequest};
 pub use outbox::OutboxNotice;
 pub use pending_accounts::PendingAccount;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
@@ -98,4 +108,6 @@ pub use source::{
     CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
 };
 pub use stored_resource::StoredResource;
+pub use submission::SubmissionFacts;
+pub use user_backup::UserBackup;
 pub use visibility::VisibleResources;

@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::table_scan::TableScan;
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, accepted_exports, claim, codec, held_steps, migrate};
+use super::{Store, accepted_exports, claim, codec, held_steps, jobs, migrate};
 use crate::kinds;
 use crate::model::{CompactText, Key, KindId, Link, Row, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,10 @@ pub struct SnapshotQuery<'a> {
     pub source: &'a str,
     /// The declared keys; the retired ones among them are looked up.
     pub declared: Vec<&'a Key>,
+    /// Keys that are referred to; the retired ones among them are looked up too.
+    pub referenced: Vec<Key>,
+    /// Users whose deletion is declared; their open jobs are looked up.
+    pub deleted_users: Vec<Key>,
     /// From when on the source's runs count against its guards, in milliseconds since 1970.
     pub spent_since: i64,
     /// Approvals given earlier have expired, in milliseconds since 1970.
@@ -45,7 +49,8 @@ impl Store {
             }
         }
         claims(&mut tx, &mut snapshot).await?;
-        snapshot.retired = retired(&mut tx, &meta.key, &query.declared).await?;
+        snapshot.retired = retired_of(&mut tx, &meta.key, query).await?;
+        snapshot.open_jobs = open_jobs(&mut tx, query).await?;
         registries(&mut tx, &mut snapshot).await?;
         snapshot.approved_holds =
             held_steps::unused_approvals(&mut tx, query.approved_since).await?;
@@ -198,6 +203,37 @@ async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), 
         }
     })
     .await
+}
+
+/// Returns the open jobs of the users whose deletion is declared.
+pub(super) async fn open_jobs(
+    tx: &mut SqlTransaction,
+    query: &SnapshotQuery<'_>,
+) -> Result<BTreeMap<Key, Vec<(String, String)>>, StoreError> {
+    let mut open = BTreeMap::new();
+    // A database of the release before has no such table yet, and so no jobs.
+    if query.deleted_users.is_empty() || !migrate::has_table(tx, "jobs").await? {
+        return Ok(open);
+    }
+    for user in &query.deleted_users {
+        let jobs = jobs::open_jobs(tx, &user.id).await?;
+        if !jobs.is_empty() {
+            let jobs = jobs.into_iter().map(|job| (job.id, job.status));
+            open.insert(user.clone(), jobs.collect());
+        }
+    }
+    Ok(open)
+}
+
+/// Returns the retired keys that a plan has to know.
+pub(super) async fn retired_of(
+    tx: &mut SqlTransaction,
+    secret: &[u8; 32],
+    query: &SnapshotQuery<'_>,
+) -> Result<BTreeSet<Key>, StoreError> {
+    let referenced = query.referenced.iter();
+    let keys: Vec<&Key> = query.declared.iter().copied().chain(referenced).collect();
+    retired(tx, secret, &keys).await
 }
 
 /// Returns the retired keys among these.

@@ -71,7 +71,8 @@ impl ReadTransaction {
         let mut snapshot = Snapshot {
             database: Some(self.meta.identity.clone()),
             environment: self.meta.environment.clone(),
-            retired: read::retired(tx, &self.meta.key, &query.declared).await?,
+            retired: read::retired_of(tx, &self.meta.key, query).await?,
+            open_jobs: read::open_jobs(tx, query).await?,
             approved_holds: held_steps::unused_approvals(tx, query.approved_since).await?,
             budget_use: read::spent(tx, query).await?,
             held_steps: held_steps::read(tx, query.source).await?,

@@ -12,7 +12,7 @@ use crate::kinds::{self, FieldDefault, FieldType, Kind};
 pub(super) fn internal_table(dialect: &SqlDialect, own: &internal_tables::InternalTable) -> String {
     let columns = own.columns.iter();
     let mut parts: Vec<String> = columns
-        .map(|(name, ty, rest)| format!("{name} {} {rest}", dialect.ty(*ty)))
+        .map(|(name, ty, rest)| format!("{name} {} {}", dialect.ty(*ty), dialect.fill_in(rest)))
         .collect();
     if !own.keys.is_empty() {
         parts.push(own.keys.to_owned());

@@ -4,7 +4,7 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{schema, tables, triggers, views};
+use super::{job_tables, schema, tables, triggers, views};
 use crate::kinds::{self, USER};
 use crate::model::KindId;
 
@@ -49,6 +49,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         facts: &[(USER, "password_applied")],
         ..own_tables(internal_tables::INVITATIONS)
     },
+    own_tables(job_tables::JOBS),
 ];
 
 /// The version of this release.
@@ -148,12 +149,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static InternalTable> {
 
 /// Everything, in the order in which it can be created.
 pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
-    let mut statements: Vec<String> = all()
-        .map(|own| schema::internal_table(dialect, own))
-        .collect();
+    let mut statements = Vec::new();
     for table in tables::ALL.iter() {
         statements.extend(schema::kind_tables(dialect, table));
     }
+    // After the kinds, because jobs refer to users.
+    statements.extend(all().map(|own| schema::internal_table(dialect, own)));
     statements.extend(triggers::functions(dialect));
     let triggers = triggers::all(dialect).into_iter();
     statements.extend(triggers.map(|trigger| trigger.create));

@@ -10,6 +10,7 @@ mod feeds;
 mod git;
 mod health;
 mod invitations;
+mod jobs;
 mod notices;
 mod page;
 mod pushes;

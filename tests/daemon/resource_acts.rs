@@ -130,6 +130,56 @@ fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
 }
 
 #[test]
+fn a_deletion_needs_the_id_once_more_and_is_answered_once() {
+    for ws in each("deletion") {
+        let (served, api) = started(&ws);
+        let delete = |confirm: Option<&str>| {
+            let mut body = json!({"ids": ["u-1"], "reason": "asked"});
+            if let Some(confirm) = confirm {
+                body["confirm"] = json!(confirm);
+            }
+            body
+        };
+        for wrong in [None, Some("U-1"), Some("")] {
+            let (status, answer) = api.post("/api/v1/acts/delete", &delete(wrong));
+            let code = json!("confirmation-needed");
+            assert_eq!((status, &answer["code"]), (428, &code), "{answer}");
+        }
+        ws.sql("INSERT INTO jobs (external_id, user_id, name, status) VALUES ('j-1', 'u-1', 'a', 'Proofing')");
+        let (status, answer) = api.post("/api/v1/acts/delete", &delete(Some("u-1")));
+        assert_eq!((status, &answer["code"]), (409, &json!("jobs-open")));
+        assert_eq!(answer["jobs"], json!([{"id": "j-1", "status": "Proofing"}]));
+        // The page asks for the id too.
+        let (_, _, page) = api.exchange("GET", "/resources/User/u-1", &[], "");
+        let page = page.as_str().expect("a page");
+        assert!(
+            page.contains("action=\"/acts/delete\"") && page.contains("name=\"confirm\""),
+            "{page}"
+        );
+        assert!(page.contains("Proofing"), "{page}");
+
+        ws.sql("UPDATE jobs SET status = 'Completed'");
+        let (status, first) = with_key(&api, "delete", "k-9", &delete(Some("u-1")));
+        assert_eq!(status, 200, "{first}");
+        assert_eq!(first["deletedJobs"], json!(["j-1"]));
+        assert_eq!(first["warnings"][0]["code"], "last-user");
+        assert_eq!(
+            with_key(&api, "delete", "k-9", &delete(Some("u-1"))),
+            (200, first)
+        );
+        let (status, answer) = api.post("/api/v1/acts/delete", &delete(Some("u-1")));
+        assert_eq!((status, &answer["ids"]), (404, &json!(["u-1"])));
+        // The person is gone; the page of what was is not.
+        let (status, _, page) = api.exchange("GET", "/resources/User/u-1", &[], "");
+        assert_eq!(status, 200);
+        assert!(page.as_str().expect("a page").contains("no longer stored"));
+        let two = json!({"ids": ["u-1", "u-2"], "reason": "asked", "confirm": "u-1"});
+        assert_eq!(api.post("/api/v1/acts/delete", &two).0, 404);
+        served.ends();
+    }
+}
+
+#[test]
 fn a_nul_character_in_an_address_is_refused() {
     for ws in each("nul") {
         let (served, api) = started(&ws);

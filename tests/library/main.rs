@@ -1,5 +1,6 @@
 //! The library below the program: planner, passes, store, transports and the HTTP server, called directly.
 
+mod account_deletion;
 mod corpora;
 mod holds;
 mod http;

@@ -2,7 +2,7 @@
 //! command line checks, performs and refuses by the same [`CheckedAct`].
 
 use super::request::MAX_ID_LENGTH;
-use super::{require_max_length, require_reason};
+use super::{not_stored, require_max_length, require_reason};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::invitation::{InvitationKey, InvitationOrder};
 use crate::diagnostic::{none_called, plural};
@@ -11,8 +11,11 @@ use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
 use crate::kinds::act::{self, ACTS, ActInput, ResourceAct};
 use crate::kinds::{self, Kind};
+use crate::model::Key;
+use crate::reconcile::JobFiles;
 use crate::store::{
-    ActError, ActRefusal, ActRequest, IdempotentRequest, NewInvitations, RefusedResource, Store,
+    ActError, ActRefusal, ActRequest, IdempotentRequest, NewInvitations, OpenJob, RefusedResource,
+    Store,
 };
 use axum::Json;
 use axum::extract::State;
@@ -43,6 +46,11 @@ fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
         problem::ALREADY_DECIDED,
         problem::NO_PERMISSION,
     ])
+    .problems(if act.is_final {
+        &[problem::JOBS_OPEN, problem::UNCONFIRMED]
+    } else {
+        &[]
+    })
 }
 
 fn plain_route(act: &'static ResourceAct) -> Route<DaemonHandle> {
@@ -121,6 +129,8 @@ async fn perform_checked(
     checked: CheckedAct,
     key: Option<String>,
 ) -> Result<ResourceActReply, HttpProblem> {
+    let is_final = checked.act.is_final;
+    let files = JobFiles::new(&handle.setup()?.config.files);
     let idempotency = key.map(|key| IdempotentRequest {
         key,
         digest: checked.digest(),
@@ -129,6 +139,9 @@ async fn perform_checked(
     handle
         .query_store(move |store| async move {
             let done = checked.perform(&store, &actor, idempotency.as_ref()).await;
+            if is_final && done.is_ok() {
+                files.remove_due_later(&store).await;
+            }
             done.map_err(|error| match error {
                 ActError::Refused(refused) => checked.refusal(&refused).into(),
                 ActError::Store(error) => HandlerError::from(error),
@@ -145,6 +158,7 @@ pub struct CheckedAct {
     ids: BTreeSet<String>,
     reason: String,
     invitations: Option<InvitationOrder>,
+    confirm: Option<String>,
 }
 
 impl CheckedAct {
@@ -158,6 +172,7 @@ impl CheckedAct {
             kind: act_kind(act, request.kind.as_deref())?,
             ids: act_ids(&request.ids)?,
             invitations: None,
+            confirm: request.confirm.clone(),
         })
     }
 
@@ -193,6 +208,7 @@ impl CheckedAct {
             ids: &self.ids,
             actor,
             reason: &self.reason,
+            confirm: self.confirm.as_deref(),
             idempotency,
             invitations: invitations
                 .as_ref()
@@ -211,6 +227,17 @@ impl CheckedAct {
         names.collect::<Vec<_>>().join(", ")
     }
 
+    fn unconfirmed(&self) -> HttpProblem {
+        let name = self.act.name;
+        let detail = match (self.ids.len(), self.ids.iter().next()) {
+            (1, Some(id)) => format!(
+                "`{name}` cannot be undone; give the id once more: `--confirm {id}`, in the API `confirm`"
+            ),
+            _ => format!("`{name}` cannot be undone and takes one id at a time"),
+        };
+        HttpProblem::new(problem::UNCONFIRMED, detail)
+    }
+
     /// Why it was refused, as a problem.
     pub fn refusal(&self, refused: &ActRefusal) -> HttpProblem {
         match refused {
@@ -225,14 +252,27 @@ impl CheckedAct {
                 HttpProblem::new(problem::WRONG_STATE, detail).with("possible", Vec::<&str>::new())
             }
             ActRefusal::NotFound(ids) => {
-                let verb = if ids.len() == 1 { "is" } else { "are" };
-                let names = self.names(ids);
-                HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
-                    .with("ids", ids.clone())
+                let keys = ids.iter().map(|id| Key::new(self.kind.id, id));
+                not_stored(&keys.collect::<Vec<Key>>())
             }
+            ActRefusal::JobsOpen(jobs) => jobs_open(jobs),
+            ActRefusal::Unconfirmed => self.unconfirmed(),
             ActRefusal::WrongState(resources) => wrong_state(self.act, self.kind, resources),
         }
     }
+}
+
+fn jobs_open(jobs: &[OpenJob]) -> HttpProblem {
+    let named = jobs
+        .iter()
+        .map(|job| format!("{} is {}", job.id, job.status));
+    let named: Vec<String> = named.collect();
+    let detail = format!(
+        "somebody still works on {} of the user: {}; nothing was changed; complete what is open first",
+        plural(jobs.len(), "job"),
+        named.join(", ")
+    );
+    HttpProblem::new(problem::JOBS_OPEN, detail).with("jobs", serde_json::json!(jobs))
 }
 
 /// The kind that a request is for.
@@ -303,6 +343,12 @@ pub fn done_sentence(act: &ResourceAct, reply: &ResourceActReply) -> String {
         .map(|item| format!("{}/{}", item.kind, item.external_id))
         .collect();
     match names.as_slice() {
+        [one] if !reply.deleted_jobs.is_empty() => format!(
+            "{} {one} with {}: {}.",
+            act.done,
+            plural(reply.deleted_jobs.len(), "job"),
+            reply.deleted_jobs.join(", ")
+        ),
         [one] => format!("{} {one}.", act.done),
         many => format!(
             "{} {}: {}.",

@@ -3,10 +3,13 @@
 //! both have the same rules.
 
 pub mod acts;
+mod backup;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
 pub(super) mod invitations;
+mod jobs;
+mod orders;
 mod plans;
 pub mod policies;
 mod push_messages;
@@ -19,7 +22,7 @@ mod webhooks;
 
 pub(super) use request::require_visible_source;
 
-use request::{SourceParam, require_max_length, require_reason};
+use request::{SourceParam, not_stored, require_max_length, require_reason};
 
 use super::handle::DaemonHandle;
 use super::metrics;
@@ -37,6 +40,9 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         records::routes(),
         policies::routes(),
         visibility::routes(),
+        jobs::routes(),
+        backup::routes(),
+        orders::routes(),
         plans::routes(),
         webhooks::routes(),
         imports::routes(),

@@ -30,14 +30,14 @@ struct KindParam {
 
 /// A resource by kind and id.
 #[derive(Debug, Deserialize, JsonSchema)]
-struct ResourceParam {
+pub(super) struct ResourceParam {
     /// `User`, `users` or `user`.
-    kind: String,
+    pub(super) kind: String,
     /// The external id. Write `~.` and `~..` for the ids `.` and `..`, which have a special meaning
     /// in paths.
     #[serde(deserialize_with = "path_segment::decode_id")]
     #[schemars(length(min = 1))]
-    id: String,
+    pub(super) id: String,
 }
 
 /// A run by number.

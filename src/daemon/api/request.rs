@@ -6,6 +6,7 @@ use crate::diagnostic::none_called;
 use crate::document::MAX_REASON_LENGTH;
 use crate::http::Caller;
 use crate::http::problem::{self, HttpProblem};
+use crate::model::Key;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -35,6 +36,16 @@ pub(in crate::daemon) fn require_visible_source(
     }
     let why = none_called("source", source, seen);
     Err(HttpProblem::not_found(why))
+}
+
+/// The problem that resources are not stored, naming all of them.
+pub(super) fn not_stored(keys: &[Key]) -> HttpProblem {
+    let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let verb = if keys.len() == 1 { "is" } else { "are" };
+    let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+    let names = names.join(", ");
+    HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
+        .with("ids", ids)
 }
 
 /// Checks the reason of an act, which must not be blank.

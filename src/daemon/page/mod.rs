@@ -22,6 +22,7 @@ mod runs;
 mod source;
 mod source_status;
 mod time;
+mod user_records;
 mod value;
 
 pub(super) use layout::problem;

@@ -5,7 +5,8 @@
 
 use super::{link, value};
 use crate::document::{
-    FieldChangeDocument, HoldDocument, OriginDocument, PlanDocument, StepDocument,
+    ConsequenceDocument, FieldChangeDocument, HoldDocument, OriginDocument, PlanDocument,
+    StepDocument,
 };
 use crate::http::Caller;
 use crate::kinds;
@@ -117,6 +118,13 @@ impl<'p> PlanPageEntry<'p> {
         match self {
             Self::Step(step) => &step.changes,
             Self::Held(held) => &held.changes,
+        }
+    }
+
+    fn consequences(&self) -> &'p [ConsequenceDocument<'p>] {
+        match self {
+            Self::Step(step) => &step.consequences,
+            Self::Held(held) => &held.consequences,
         }
     }
 
@@ -300,6 +308,12 @@ fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
                 @if let Some(origin) = entry.origin() { (value::place(origin)) }
             }
             (value::plan_changes(entry.changes()))
+            @if !entry.consequences().is_empty() {
+                p { "What goes or changes with it:" }
+                ul { @for it in entry.consequences() {
+                    li { (it.verb) " " (link::search_link(caller, &format!("{}/{}", kinds::get(it.kind).name, it.external_id))) }
+                } }
+            }
         }
     }
 }

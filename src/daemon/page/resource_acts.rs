@@ -39,6 +39,7 @@ async fn perform(
         kind: Some(form.first_value("kind").to_owned()),
         ids: form.all_values("ids").map(str::to_owned).collect(),
         reason: form.first_value("reason").to_owned(),
+        confirm: Some(form.first_value("confirm").to_owned()).filter(|id| !id.is_empty()),
     };
     match act.input {
         ActInput::Reason => {
@@ -94,12 +95,18 @@ fn form(act: &ResourceAct, kind: &Kind, id: &str, caller: &Caller, back: &str) -
         link::percent_encode(id).replace('%', "-")
     );
     let name = act.name.replace('-', " ");
+    let confirm = format!("{label}-id");
     html! {
         form.act method="post" action=(act.form) {
             (layout::csrf(caller))
             input type="hidden" name="back" value=(back);
             input type="hidden" name="kind" value=(kind.name);
             input type="hidden" name="ids" value=(id);
+            @if act.is_final {
+                p.small { (act.doc) ". This cannot be undone." }
+                label for=(confirm) { "Type the id " code { (id) } " once more" }
+                input type="text" name="confirm" id=(confirm) required autocomplete="off";
+            }
             label for=(label) { (capitalised(&name)) " " (kind.name) "/" (id) ": reason (for the audit log)" }
             div.line {
                 input type="text" name="reason" id=(label) required maxlength="2000" autocomplete="off";

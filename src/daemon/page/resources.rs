@@ -4,6 +4,7 @@
 //! They are only for callers who see every source, since a resource may belong to several. The
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
+use super::user_records::UserRecords;
 use super::{layout, link, resource_acts, source_status, time, value};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
@@ -166,7 +167,7 @@ async fn resource_page(
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
-    let (record, idle, provenance, history) = handle
+    let (record, idle, provenance, history, records) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
             let (_, idle) = match key.kind {
@@ -176,7 +177,8 @@ async fn resource_page(
             // The same function as `roster why`. The daemon reads no manifests for this.
             let provenance = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
-            Ok::<_, StoreError>((record, idle, provenance, history))
+            let records = UserRecords::read(&store, &key).await?;
+            Ok::<_, StoreError>((record, idle, provenance, history, records))
         })
         .await?;
     let provenance = provenance.ok_or(missing)?;
@@ -192,6 +194,7 @@ async fn resource_page(
             (facts(record))
             (resource_acts::section(&handle, &caller, kind, record))
         }
+        @if let Some(record) = &record { (records.sections(&record.row.key)) }
         (fields(&provenance))
         (claims(&provenance))
         section #history {

@@ -2,6 +2,7 @@
 //! grouped by the columns they change, so that the number of statements does not grow with the
 //! number of rows. Also stores file contents and the first values of runtime facts.
 
+use super::super::act_deletion;
 use super::super::codec;
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
@@ -10,7 +11,7 @@ use super::super::row_writer::RowWriter;
 use super::super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
 use super::{ApplyTransaction, changes_row, ids};
-use crate::kinds::{self, FieldType, RuntimeFact};
+use crate::kinds::{self, FieldType, RuntimeFact, USER};
 use crate::model::{CompactText, FieldChange, FieldRef, Key, SmallMap, Value};
 use crate::plan::{BorrowedChange, Step, StepVerb};
 use std::collections::BTreeMap;
@@ -162,6 +163,12 @@ impl ApplyTransaction<'_> {
                 continue;
             }
             let keys = || steps.iter().map(|step| &step.key);
+            if table.kind.id == USER {
+                // None of them is open: that was checked before the first write.
+                for key in keys() {
+                    act_deletion::delete_closed_jobs(&mut self.tx, &key.id).await?;
+                }
+            }
             let sql = format!(
                 "DELETE FROM {} WHERE external_id IN ({{rows}})",
                 table.kind.table

@@ -7,9 +7,9 @@ use super::super::connection::{BatchStatement, SqlTransaction};
 use super::super::error::StoreError;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, ColumnContent, KindTable};
-use super::super::{codec, read};
+use super::super::{act_deletion, codec, jobs, read};
 use super::{ApplyRequest, changes_row, ids};
-use crate::kinds::{self, FieldType};
+use crate::kinds::{self, FieldType, USER};
 use crate::model::{CompactText, Key, SmallMap, Value};
 use crate::plan::{Plan, Step, StepVerb};
 use std::collections::{BTreeMap, HashMap};
@@ -77,6 +77,20 @@ pub(super) async fn check_rows<'a>(
         .iter()
         .filter(|step| step.verb == StepVerb::Create);
     let created: Vec<&Key> = created.map(|step| &step.key).collect();
+    let deleted = plan.steps.iter().filter(|step| {
+        // Jobs belong to users only.
+        step.verb == StepVerb::Delete && step.key.kind == USER
+    });
+    for step in deleted {
+        act_deletion::lock_jobs(tx, &step.key.id).await?;
+        for job in jobs::open_jobs(tx, &step.key.id).await? {
+            let (id, status) = (job.id, job.status);
+            what.push(format!(
+                "somebody still works on job {id} ({status}) of {}; complete it first",
+                step.key
+            ));
+        }
+    }
     // A retired id has no row, so only the registry can tell that it must not come back.
     for key in read::retired(tx, secret, &created).await? {
         what.push(format!("{key} was deleted permanently"));

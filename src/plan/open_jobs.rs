@@ -1,0 +1,44 @@
+//! Holds the deletion of a user who has jobs that somebody still works on. The others go along.
+
+use super::context::PlanContext;
+use super::draft::written_status;
+use super::effects;
+use super::hold::{Hold, HoldMember, effect_member};
+use super::hold_ledger::RuleOutcome;
+use super::remainder::PlanRemainder;
+use crate::check::EffectOutcome;
+use crate::diagnostic::codes;
+use crate::kinds::USER;
+use crate::model::{Desired, Key};
+
+/// The users whose deletion is declared, so that their jobs have to be looked up.
+pub fn declared_deletions(desired: &Desired) -> Vec<Key> {
+    let all = desired.resources.iter();
+    let deleted = all.filter(|declared| {
+        declared.key.kind == USER && written_status(declared) == Some("deleted")
+    });
+    deleted.map(|declared| declared.key.clone()).collect()
+}
+
+pub(super) fn hold_open_jobs(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
+    let effects = left.effects.iter();
+    let deleted = effects.filter(|effect| matches!(effect.outcome, EffectOutcome::Delete(_)));
+    let holds = deleted.filter_map(|effect| {
+        let jobs = context.stored.open_jobs.get(&effect.key)?;
+        let named: Vec<String> = jobs
+            .iter()
+            .map(|(id, status)| format!("{id} is {status}"))
+            .collect();
+        let message = format!(
+            "somebody still works on jobs of {}: {}; complete them first",
+            effect.key,
+            named.join(", ")
+        );
+        let member = HoldMember {
+            whole: true,
+            ..effect_member(context, effect, effects::verb(context, effect))
+        };
+        Some(Hold::single(codes::JOBS_OPEN, message, member))
+    });
+    holds.collect::<Vec<Hold>>().into()
+}
