@@ -4,7 +4,9 @@ use super::change_reading::changes;
 use super::{FieldChangeDocument, OriginDocument};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Digest, FieldDigests, HeldStep, Key, KindId, digest};
-use crate::plan::{ClaimDigests, HoldEntry, Step, StepBody, StepClaim, StepReason, StepVerb};
+use crate::plan::{
+    ClaimDigests, HoldEntry, RuntimeEffects, Step, StepBody, StepClaim, StepReason, StepVerb,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -33,8 +35,32 @@ pub struct StepDocument<'a> {
     /// What the source claims afterwards. Absent if it no longer declares the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<ClaimDocument<'a>>,
+    /// `pending` if the step creates an account that then waits for the approval of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<StepApproval>,
+    /// For new content of a Terms document: the number of users whose acceptance it resets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets: Option<u64>,
     /// The changes, one per field.
     pub changes: Vec<FieldChangeDocument<'a>>,
+}
+
+/// The approval of a new account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepApproval {
+    /// It waits for a person.
+    Pending,
+}
+
+impl StepDocument<'_> {
+    /// What the step does to runtime facts.
+    pub fn runtime(&self) -> RuntimeEffects {
+        RuntimeEffects {
+            awaits_approval: self.approval == Some(StepApproval::Pending),
+            resets: self.resets,
+        }
+    }
 }
 
 impl<'a> From<&'a Step> for StepDocument<'a> {
@@ -47,6 +73,11 @@ impl<'a> From<&'a Step> for StepDocument<'a> {
             reason: step.reason,
             origin: step.origin.as_ref().map(OriginDocument::from),
             claim: step.claim.as_ref().map(ClaimDocument::from),
+            approval: step
+                .runtime
+                .awaits_approval
+                .then_some(StepApproval::Pending),
+            resets: step.runtime.resets,
             changes: FieldChangeDocument::all(
                 step.key.kind,
                 step.verb == StepVerb::Create,
@@ -60,6 +91,7 @@ impl TryFrom<StepDocument<'_>> for Step {
     type Error = String;
 
     fn try_from(read: StepDocument<'_>) -> Result<Self, String> {
+        let runtime = read.runtime();
         let key = Key::new(read.kind, read.external_id);
         Ok(Self {
             verb: read.verb,
@@ -68,6 +100,7 @@ impl TryFrom<StepDocument<'_>> for Step {
             origin: read.origin.map(Origin::from),
             claim: read.claim.map(StepClaim::from),
             body: StepBody::Changes(changes(&key, read.changes)?),
+            runtime,
             key,
         })
     }

@@ -132,6 +132,7 @@ mod tests {
                 }),
                 derived: [derived].into(),
             },
+            runtime: crate::plan::RuntimeEffects::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! plan. Nothing here knows of holds.
 
 use super::context::PlanContext;
+use super::runtime_effects::RuntimeEffects;
 use super::types::{Step, StepBody, StepReason, StepVerb};
 use crate::check::{EffectOutcome, ResourceEffect};
 use crate::kinds;
@@ -61,6 +62,7 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
         origin: None,
         claim: None,
         body,
+        runtime: RuntimeEffects::default(),
     }
 }
 

@@ -112,6 +112,7 @@ mod tests {
                 origin: None,
                 claim: None,
                 body: StepBody::Changes(changes),
+                runtime: crate::plan::RuntimeEffects::default(),
             }],
             ..Plan::default()
         };

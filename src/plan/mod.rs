@@ -39,6 +39,7 @@ pub mod render;
 mod resource_holds;
 mod rule_diagnostics;
 mod rules;
+mod runtime_effects;
 mod settle;
 mod status;
 mod step_claim;
@@ -58,6 +59,7 @@ pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority,
 };
+pub use runtime_effects::RuntimeEffects;
 pub use step_claim::{ClaimDigests, StepClaim, current_digest};
 pub use successors::{is_declared_administrator, losing_administrators};
 pub use target_closure::closure;

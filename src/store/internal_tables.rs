@@ -389,6 +389,16 @@ pub(super) const ACTS: &[InternalTable] = &[InternalTable {
     keys: "PRIMARY KEY (actor, idem)",
 }];
 
+/// Which accounts that wait for an approval were noticed.
+pub(super) const ACCEPTANCES: &[InternalTable] = &[InternalTable {
+    name: "approval_notices",
+    columns: &[
+        ("account_id", SqlType::Id, "PRIMARY KEY"),
+        ("at", SqlType::Int, "NOT NULL"),
+    ],
+    keys: "",
+}];
+
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     // Other sources' claims on one resource are looked up in every pass; the primary key starts
@@ -401,5 +411,4 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("user_logins_account", "user_logins", "account_id"),
     ("user_logins_name", "user_logins", "name"),
     ("passes_source", "passes", "source, at"),
-    ("imports_source", "imports", "source, nth"),
 ];

@@ -20,6 +20,7 @@ mod access;
 mod acts;
 mod apply;
 mod approval;
+mod approval_notices;
 mod claim;
 mod codec;
 mod connection;
@@ -67,6 +68,7 @@ pub use acts::{
 };
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
+pub use approval_notices::NewPendingAccounts;
 pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
@@ -77,7 +79,7 @@ pub use imports::{
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
-pub use outbox::OutboxNotice;
+pub use outbox::{OutboxEntry, OutboxNotice};
 pub use pending_accounts::PendingAccount;
 pub use read::SnapshotQuery;
 pub use read_transaction::{ClaimSummary, ReadTransaction};

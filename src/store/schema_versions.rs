@@ -15,6 +15,8 @@ pub(super) struct SchemaVersion {
     pub(super) kinds: &'static [KindId],
     /// New fields of existing kinds, by their name in the table of kinds.
     pub(super) fields: &'static [(KindId, &'static str)],
+    /// New indexes of existing tables, by name.
+    pub(super) indexes: &'static [&'static str],
 }
 
 const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
@@ -22,6 +24,7 @@ const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
         tables,
         kinds: &[],
         fields: &[],
+        indexes: &[],
     }
 }
 
@@ -33,6 +36,10 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::FEEDS),
     own_tables(internal_tables::HOLDS),
     own_tables(internal_tables::ACTS),
+    SchemaVersion {
+        indexes: &["accounts_pending"],
+        ..own_tables(internal_tables::ACCEPTANCES)
+    },
 ];
 
 /// The version of this release.
@@ -95,8 +102,14 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
             .filter(|trigger| of_new_table(&trigger.table))
             .map(|trigger| trigger.create),
     );
+    let named: Vec<&str> = new
+        .iter()
+        .flat_map(|version| version.indexes)
+        .copied()
+        .collect();
     let indexes = schema::indexes().into_iter().filter(|index| {
         of_new_table(&index.table)
+            || named.iter().any(|name| index.is_called(name))
             || added
                 .iter()
                 .any(|(table, column)| index.covers(table, column))
@@ -104,9 +117,14 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
     statements.extend(indexes.map(|index| index.create()));
     if !added.is_empty() {
         // A view keeps the columns that its table had when the view was created, so it has to be
-        // created again.
-        statements.splice(0..0, drop_views());
-        statements.extend(create_views());
+        // created again. PostgreSQL replaces it instead, because a shop's right to read it would go
+        // with the view.
+        if dialect.is_postgres() {
+            statements.extend(create_views("CREATE OR REPLACE VIEW"));
+        } else {
+            statements.splice(0..0, drop_views());
+            statements.extend(create_views("CREATE VIEW"));
+        }
     }
     statements
 }
@@ -128,7 +146,7 @@ pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
     let triggers = triggers::all(dialect).into_iter();
     statements.extend(triggers.map(|trigger| trigger.create));
     statements.extend(schema::indexes().into_iter().map(|index| index.create()));
-    statements.extend(create_views());
+    statements.extend(create_views("CREATE VIEW"));
     statements
 }
 
@@ -146,21 +164,23 @@ pub(super) fn table_names() -> Vec<String> {
 ///
 /// An account is usable when it is active, approved and not blocked. A user may log in when
 /// active, enabled, not blocked and in at least one usable account.
-fn create_views() -> Vec<String> {
+fn create_views(create: &str) -> Vec<String> {
     vec![
-        "CREATE VIEW usable_accounts AS SELECT * FROM accounts \
-         WHERE status = 'active' AND approval = 'approved' AND blocked IS NULL"
-            .to_owned(),
-        "CREATE VIEW usable_users AS SELECT * FROM users \
-         WHERE status = 'active' AND access = 'enabled' AND blocked IS NULL \
-         AND EXISTS (SELECT 1 FROM user_accounts \
-           JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
-           WHERE user_accounts.user_id = users.external_id)"
-            .to_owned(),
+        format!(
+            "{create} usable_accounts AS SELECT * FROM accounts \
+             WHERE status = 'active' AND approval = 'approved' AND blocked IS NULL"
+        ),
+        format!(
+            "{create} usable_users AS SELECT * FROM users \
+             WHERE status = 'active' AND access = 'enabled' AND blocked IS NULL \
+             AND EXISTS (SELECT 1 FROM user_accounts \
+               JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
+               WHERE user_accounts.user_id = users.external_id)"
+        ),
     ]
 }
 
-/// The statements that take them away, in the order in which nothing depends on what goes.
+/// The statements that drop them, in the order in which nothing depends on what goes.
 fn drop_views() -> Vec<String> {
     ["usable_users", "usable_accounts"]
         .map(|view| format!("DROP VIEW {view}"))
@@ -207,13 +227,14 @@ mod tests {
         let taken = [
             "DROP TABLE user_stores",
             "DROP INDEX users_email",
+            "DROP INDEX accounts_pending",
             "ALTER TABLE users DROP COLUMN email",
             "ALTER TABLE accounts DROP COLUMN website",
             "DROP TABLE account_tags",
             "DROP TABLE tags",
         ];
         run(&old, &taken.map(str::to_owned));
-        run(&old, &create_views());
+        run(&old, &create_views("CREATE VIEW"));
         assert_ne!(shape(&old), shape(&new));
 
         let version = SchemaVersion {
@@ -225,6 +246,7 @@ mod tests {
                 (USER, "email"),
                 (USER, "stores"),
             ],
+            indexes: &["accounts_pending"],
         };
         run(&old, &upgrade_by(dialect, &[version]));
         assert_eq!(shape(&old), shape(&new));

@@ -9,11 +9,11 @@ use roster::model::{
     Snapshot, StatedField, Value,
 };
 use roster::plan::{
-    ClaimDigests, Plan, SourceRef, Step, StepBody, StepClaim, StepReason, StepVerb,
+    ClaimDigests, Plan, RuntimeEffects, SourceRef, Step, StepBody, StepClaim, StepReason, StepVerb,
 };
 use roster::store::{
     ApplyError, ApplyRequest, ApplySummary, HistoryVerification, Lease, LeaseError, LeaseHolder,
-    SchemaState, SnapshotQuery, Store, StoreAccess,
+    OutboxEntry, SchemaState, SnapshotQuery, Store, StoreAccess,
 };
 use sqlx::{AssertSqlSafe, Connection};
 use std::collections::BTreeMap;
@@ -121,6 +121,7 @@ impl Draft {
                 declared: Arc::new(declared),
                 derived: Box::new([]),
             },
+            runtime: RuntimeEffects::default(),
             key,
         });
         self
@@ -161,6 +162,7 @@ impl Draft {
             origin: Some(origin()),
             claim: (!gone).then(|| claim(&row.key, &said)),
             body: StepBody::Changes(changes),
+            runtime: RuntimeEffects::default(),
         });
         self
     }
@@ -1154,10 +1156,11 @@ async fn a_schema_of_the_release_before_is_read_and_brought_up() {
         let mut draft = Draft::new(&read(&store).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
         draft.apply(&store).await.expect("applied");
-        foreign(&url, "DROP TABLE act_keys").await;
-        foreign(&url, "UPDATE meta SET schema_version = 4").await;
+        foreign(&url, "DROP TABLE approval_notices").await;
+        foreign(&url, "DROP INDEX accounts_pending").await;
+        foreign(&url, "UPDATE meta SET schema_version = 5").await;
 
-        let old = SchemaState::Old { found: 4 };
+        let old = SchemaState::Old { found: 5 };
         assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
         assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
         let known = store.knows_hold("0123456789abcdef").await;
@@ -1238,8 +1241,13 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
 async fn a_notice_is_sent_by_one_and_tried_again_later() {
     for (engine, url) in crate::support::postgres::databases("outbox") {
         let store = fresh(&url).await;
-        store.post("n1", "ops", "{}").await.expect("put out");
-        store.post("n1", "ops", "{}").await.expect("there already");
+        let entry = OutboxEntry {
+            id: "n1".to_owned(),
+            target: "ops".to_owned(),
+            notice: "{}".to_owned(),
+        };
+        store.post(&entry).await.expect("put out");
+        store.post(&entry).await.expect("there already");
         let taken = store.take_notice(60_000).await.expect("taken");
         let taken = taken.expect("one is due");
         assert_eq!((taken.id.as_str(), taken.attempts), ("n1", 0), "{engine}");

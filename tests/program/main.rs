@@ -12,6 +12,7 @@ mod feeds;
 mod feeds_written;
 mod git;
 mod into_git;
+mod pending_accounts;
 mod secrets;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]

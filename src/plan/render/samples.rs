@@ -7,8 +7,8 @@ use crate::model::{
     LineColumn, Link, StatedField, Value,
 };
 use crate::plan::{
-    ClaimDigests, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody, StepClaim, StepReason,
-    StepVerb,
+    ClaimDigests, HoldEntry, Plan, PlanSummary, RuntimeEffects, SourceRef, Step, StepBody,
+    StepClaim, StepReason, StepVerb,
 };
 use std::sync::Arc;
 
@@ -69,6 +69,7 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         origin: Some(origin("users.yaml", 3, 5)),
         claim: None,
         body: StepBody::Changes(changes),
+        runtime: RuntimeEffects::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::super::read;
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
+use super::settings::EffectiveSettings;
 use super::{ApplyTransaction, changes_row, ids};
 use crate::kinds::{self, FieldType, RuntimeFact};
 use crate::model::{CompactText, FieldChange, FieldRef, Key, SmallMap, Value};
@@ -230,14 +231,19 @@ impl ApplyTransaction<'_> {
 
 /// The hash of a new file; `None` if the content did not change.
 fn new_file(change: &FieldChange) -> Option<CompactText> {
-    let hash = |value: &Option<Value>| value.as_ref().and_then(codec::sha256).map(CompactText::new);
+    let hash = |value: &Option<Value>| {
+        value
+            .as_ref()
+            .and_then(kinds::file_sha256)
+            .map(CompactText::new)
+    };
     let (before, after) = (hash(&change.before), hash(&change.after));
     if before == after { None } else { after }
 }
 
 /// The runtime facts that an apply writes: initial values and passwords.
 struct RuntimeFacts<'a> {
-    approval: bool,
+    settings: EffectiveSettings,
     now: i64,
     passwords: &'a BTreeMap<Key, String>,
 }
@@ -245,7 +251,7 @@ struct RuntimeFacts<'a> {
 impl<'a> RuntimeFacts<'a> {
     fn of(pass: &ApplyTransaction<'a>) -> Self {
         Self {
-            approval: pass.settings.approval,
+            settings: pass.settings,
             now: pass.now,
             passwords: pass.apply.passwords,
         }
@@ -272,23 +278,25 @@ impl<'a> RuntimeFacts<'a> {
                     Some(_) => SqlValueRef::Owned(codec::custom_json(custom_values(&given))),
                     None => SqlValueRef::Static("{}"),
                 }),
-                ColumnContent::Fact(fact) => out.put(self.fact(fact, &step.key)),
+                ColumnContent::Fact(fact) => out.put(self.fact(fact, step)),
             }
         }
         out.put(SqlValueRef::Time(self.now));
         out.put(SqlValueRef::Time(self.now));
     }
 
-    fn fact(&self, fact: &RuntimeFact, key: &Key) -> SqlValueRef<'a> {
-        match self.password_fact(fact, key) {
+    fn fact(&self, fact: &RuntimeFact, step: &Step) -> SqlValueRef<'a> {
+        match self.password_fact(fact, &step.key) {
             Some(set) => set,
-            None => self.initial(fact).map(SqlValueRef::Static).into(),
+            None => self.initial(fact, step).map(SqlValueRef::Static).into(),
         }
     }
 
-    fn initial(&self, fact: &RuntimeFact) -> Option<&'static str> {
+    fn initial(&self, fact: &RuntimeFact, step: &Step) -> Option<&'static str> {
         match fact.column {
-            "approval" if self.approval => Some("pending"),
+            // A saved plan promised it, even if the setting was switched off since then: only a
+            // person approves.
+            "approval" if self.settings.approval || step.runtime.awaits_approval => Some("pending"),
             _ => fact.initial,
         }
     }

@@ -513,3 +513,25 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
     let page = site.get("/resources/User/u-1", &viewer);
     assert!(!page.text.contains("action=\"/acts/"), "{}", page.text);
 }
+
+#[test]
+fn a_plan_on_the_page_says_which_accounts_will_wait() {
+    let site = Site::with("", |ws| {
+        let settings = "settings: [{externalId: settings, accountApproval: true}]\n";
+        ws.write("manifests/settings.yaml", settings);
+    });
+    let cookie = site.login("ada");
+    // Planned again, now that the settings are stored.
+    let csrf = site.get("/sources/prospects", &cookie).csrf();
+    let fields = [("csrf", &*csrf), ("reason", "look again"), ("back", "/")];
+    let asked = site.post("/sources/prospects/reconcile", &cookie, &fields);
+    assert_eq!(asked.status, 303, "{}", asked.text);
+    let page = site.until("/sources/prospects", &cookie, "pending approval");
+    assert!(
+        page.text.contains("create, pending approval"),
+        "{}",
+        page.text
+    );
+    let found = site.get("/sources/prospects?q=pending+approval", &cookie);
+    assert!(found.text.contains("1 of 5 steps"), "{}", found.text);
+}
