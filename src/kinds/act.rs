@@ -43,7 +43,8 @@ pub const IS_BLOCKED: &str = "blocked";
 pub const NOT_BLOCKED: &str = "unblocked";
 
 const APPROVAL: &str = "approval";
-const ACCESS: &str = "access";
+/// The fact that says whether a user can log in.
+pub const ACCESS: &str = "access";
 
 pub static APPROVE: ResourceAct = ResourceAct {
     name: "approve",

@@ -5,7 +5,7 @@
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
 use super::{schema, tables, triggers};
-use crate::kinds;
+use crate::kinds::{self, SETTINGS};
 use crate::model::KindId;
 
 /// The additions of one version.
@@ -37,6 +37,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::HOLDS),
     own_tables(internal_tables::ACTS),
     SchemaVersion {
+        fields: &[(SETTINGS, "initialAccess")],
         indexes: &["accounts_pending"],
         ..own_tables(internal_tables::ACCEPTANCES)
     },
@@ -163,7 +164,8 @@ pub(super) fn table_names() -> Vec<String> {
 /// `usable_accounts` and `usable_users`: whom the life cycles let in.
 ///
 /// An account is usable when it is active, approved and not blocked. A user may log in when
-/// active, enabled, not blocked and in at least one usable account.
+/// active, enabled, not blocked and in at least one usable account. Where the settings make
+/// `User.accounts` optional, a user without any account may log in too.
 fn create_views(create: &str) -> Vec<String> {
     vec![
         format!(
@@ -173,9 +175,13 @@ fn create_views(create: &str) -> Vec<String> {
         format!(
             "{create} usable_users AS SELECT * FROM users \
              WHERE status = 'active' AND access = 'enabled' AND blocked IS NULL \
-             AND EXISTS (SELECT 1 FROM user_accounts \
-               JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
-               WHERE user_accounts.user_id = users.external_id)"
+             AND (EXISTS (SELECT 1 FROM user_accounts \
+                 JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
+                 WHERE user_accounts.user_id = users.external_id) \
+               OR NOT EXISTS (SELECT 1 FROM user_accounts \
+                   WHERE user_accounts.user_id = users.external_id) \
+                 AND EXISTS (SELECT 1 FROM settings_optional_fields \
+                   WHERE value = 'User.accounts'))"
         ),
     ]
 }

@@ -36,17 +36,8 @@ impl StoredResource {
     }
 }
 
-/// Which resources are usable. For a user this does not yet cover whether the login is enabled.
-const USABLE: [(KindId, &str); 2] = [
-    (ACCOUNT, "SELECT external_id FROM usable_accounts"),
-    (
-        USER,
-        "SELECT external_id FROM users WHERE status = 'active' AND blocked IS NULL \
-         AND EXISTS (SELECT 1 FROM user_accounts \
-           JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
-           WHERE user_accounts.user_id = users.external_id)",
-    ),
-];
+/// Which resources are usable.
+const USABLE: [(KindId, &str); 2] = [(ACCOUNT, "usable_accounts"), (USER, "usable_users")];
 
 impl Store {
     /// Returns one resource with everything known about it, as of one moment.
@@ -198,11 +189,11 @@ async fn usable(
     kind: KindId,
     id: Option<&CompactText>,
 ) -> Result<Option<HashSet<CompactText>>, StoreError> {
-    let Some((_, sql)) = USABLE.iter().find(|(of, _)| *of == kind) else {
+    let Some((_, view)) = USABLE.iter().find(|(of, _)| *of == kind) else {
         return Ok(None);
     };
     let (of, params) = id_condition("WHERE external_id = ?", id);
-    let sql = format!("SELECT external_id FROM ({sql}) AS usable {of}");
+    let sql = format!("SELECT external_id FROM {view} {of}");
     let found = tx.fetch(&sql, &params, &[SqlType::Id]).await?;
     Ok(Some(
         found

@@ -1149,27 +1149,49 @@ async fn a_first_load_leaves_everything_in_place() {
     }
 }
 
+/// What the releases since version 4 added, taken away again.
+const BEFORE: [&str; 6] = [
+    "DROP VIEW usable_users",
+    "CREATE VIEW usable_users AS SELECT * FROM users WHERE status = 'active' AND access = 'enabled'",
+    "DROP INDEX accounts_pending",
+    "ALTER TABLE settings DROP COLUMN initial_access",
+    "DROP TABLE approval_notices",
+    "DROP TABLE act_keys",
+];
+
 #[tokio::test]
-async fn a_schema_of_the_release_before_is_read_and_brought_up() {
+async fn a_schema_of_an_earlier_release_is_brought_up_with_its_views() {
     for (engine, url) in crate::support::postgres::databases("upgrade") {
         let store = fresh(&url).await;
         let mut draft = Draft::new(&read(&store).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
+        draft.create(ACCOUNT, "acme", &[("name", text("Acme"))]);
+        draft.create(USER, "u1", &[("accounts", member("acme"))]);
         draft.apply(&store).await.expect("applied");
-        foreign(&url, "DROP TABLE approval_notices").await;
-        foreign(&url, "DROP INDEX accounts_pending").await;
-        foreign(&url, "UPDATE meta SET schema_version = 5").await;
+        foreign(&url, "UPDATE users SET access = 'enabled'").await;
+        for undo in BEFORE {
+            foreign(&url, undo).await;
+        }
+        foreign(&url, "UPDATE meta SET schema_version = 4").await;
+        // In the older release, a blocked account kept nobody out.
+        foreign(&url, "UPDATE accounts SET blocked = 'unpaid'").await;
+        let user = Key::new(USER, "u1");
 
-        let old = SchemaState::Old { found: 5 };
+        let old = SchemaState::Old { found: 4 };
         assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
-        assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
-        let known = store.knows_hold("0123456789abcdef").await;
-        assert!(!known.expect("read"), "{engine}");
+        // It lacks a column of this release.
+        let refused = store.read(&SnapshotQuery::default()).await;
+        let refused = refused.expect_err("an older schema").to_string();
+        assert!(refused.contains("roster migrate"), "{engine}: {refused}");
         assert!(store.suspend("a", "eva", "no").await.is_err(), "{engine}");
         assert!(store.migrate(None).await.expect("brought up").changed);
         store.suspend("a", "eva", "audit").await.expect("written");
         assert!(!store.migrate(None).await.expect("current").changed);
-        assert_eq!(read(&store).await.rows.len(), 1, "{engine}");
+        assert_eq!(read(&store).await.rows.len(), 3, "{engine}");
+        let record = store.record(&user).await.expect("read").expect("a user");
+        assert_eq!(record.usable, Some(false), "{engine}: the new view");
+        let pending = store.pending_account_ids(5).await.expect("read");
+        assert_eq!(pending, (0, Vec::new()), "{engine}");
     }
 }
 

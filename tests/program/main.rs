@@ -11,6 +11,7 @@ mod faults;
 mod feeds;
 mod feeds_written;
 mod git;
+mod initial_access;
 mod into_git;
 mod pending_accounts;
 mod secrets;

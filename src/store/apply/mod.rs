@@ -9,6 +9,7 @@
 mod bulk;
 mod claims;
 mod history;
+mod initial_facts;
 mod invariants;
 mod links;
 mod logins;
@@ -219,6 +220,10 @@ impl<'a> ApplyTransaction<'a> {
         self.update_rows().await?;
         self.write_links().await?;
         self.write_files().await?;
+        // In a database that was never loaded there is nothing that somebody set.
+        if !bare {
+            self.set_initial_access().await?;
+        }
         let logins = self.give_logins().await?;
         self.delete_rows().await?;
         // After every write and before the commit, because only now the result can be seen as a

@@ -297,6 +297,7 @@ impl<'a> RuntimeFacts<'a> {
             // A saved plan promised it, even if the setting was switched off since then: only a
             // person approves.
             "approval" if self.settings.approval || step.runtime.awaits_approval => Some("pending"),
+            "access" => Some(self.settings.access.word()),
             _ => fact.initial,
         }
     }
