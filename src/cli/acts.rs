@@ -4,13 +4,14 @@
 use super::remote::RemoteOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
-use crate::document::{ResourceActReply, ResourceActRequest};
-use crate::http::problem::ProblemDetails;
+use crate::document::{ResourceActReply, ResourceActRequest, TermsAcceptanceRequest};
+use crate::http::problem::{HttpProblem, ProblemDetails};
 use crate::kinds;
 use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
 use crate::store::ActError;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::io::Write;
 
 /// Why, and who performs the act.
@@ -46,6 +47,22 @@ pub struct IdOptions {
     act: ActOptions,
 }
 
+/// Options of `roster user accept-terms`.
+#[derive(Debug, Args)]
+pub struct AcceptTermsOptions {
+    /// The externalIds.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// The externalId of the Terms document.
+    #[arg(long, value_name = "ID")]
+    terms: String,
+    /// The version that the users accept: the SHA-256 of the document.
+    #[arg(long, value_name = "SHA256")]
+    version: String,
+    #[command(flatten)]
+    act: ActOptions,
+}
+
 /// Options of `roster block` and `roster unblock`.
 #[derive(Debug, Args)]
 pub struct BlockOptions {
@@ -71,6 +88,8 @@ enum UserCommand {
     Deactivate(IdOptions),
     #[command(about = act::DELETE_IDENTITIES.doc)]
     DeleteIdentities(IdOptions),
+    #[command(about = act::ACCEPT_TERMS.doc)]
+    AcceptTerms(AcceptTermsOptions),
 }
 
 pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
@@ -84,6 +103,7 @@ pub async fn user(global: &GlobalOptions, options: &UserOptions) -> CommandResul
         UserCommand::Activate(of) => by_id(global, &act::ACTIVATE, of).await,
         UserCommand::Deactivate(of) => by_id(global, &act::DEACTIVATE, of).await,
         UserCommand::DeleteIdentities(of) => by_id(global, &act::DELETE_IDENTITIES, of).await,
+        UserCommand::AcceptTerms(of) => accept_terms(global, of).await,
     }
 }
 
@@ -124,18 +144,41 @@ pub async fn by_id(
     perform(global, act, request, &options.act.remote).await
 }
 
+async fn accept_terms(global: &GlobalOptions, options: &AcceptTermsOptions) -> CommandResult {
+    let request = TermsAcceptanceRequest {
+        kind: None,
+        ids: options.ids.clone(),
+        reason: options.act.reason.clone(),
+        terms: options.terms.clone(),
+        version: options.version.clone(),
+    };
+    let checked = CheckedAct::of_acceptance(&act::ACCEPT_TERMS, &request);
+    perform_checked(global, checked, &request, &options.act.remote).await
+}
+
 async fn perform(
     global: &GlobalOptions,
     act: &'static ResourceAct,
     request: ResourceActRequest,
     remote: &RemoteOptions,
 ) -> CommandResult {
-    let checked =
-        CheckedAct::new(act, &request).map_err(|problem| CommandFailure::usage(problem.detail))?;
+    let checked = CheckedAct::new(act, &request);
+    perform_checked(global, checked, &request, remote).await
+}
+
+/// Performs an act here, or sends its request to a daemon.
+async fn perform_checked(
+    global: &GlobalOptions,
+    checked: Result<CheckedAct, HttpProblem>,
+    request: &impl Serialize,
+    remote: &RemoteOptions,
+) -> CommandResult {
+    let checked = checked.map_err(|problem| CommandFailure::usage(problem.detail))?;
+    let act = checked.act;
     let reply = if remote.url.is_some() {
         let daemon = remote.daemon()?;
         let path = act.path.trim_start_matches('/');
-        match daemon.try_post(path, &request).await? {
+        match daemon.try_post(path, request).await? {
             Ok(reply) => reply,
             Err(problem) => {
                 print_problem(global, &problem)?;

@@ -26,7 +26,7 @@ mod word;
 
 pub use act_request::{
     ActReason, ActedResourceDocument, ExportApproval, HoldApproval, MAX_ACT_IDS, MAX_REASON_LENGTH,
-    ReconcileRequest, ResourceActReply, ResourceActRequest,
+    ReconcileRequest, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
 pub use change::{
@@ -54,7 +54,8 @@ pub use remote_plan::{
 pub use render::{PlanFormat, render};
 pub use resource::{
     FieldOriginDocument, ProvenanceClaimDocument, ProvenanceDocument, ResourceClaimDocument,
-    ResourceDocument, ResourceMeta, StatementDocument, ValueChangeDocument,
+    ResourceDocument, ResourceMeta, StatementDocument, TermsAcceptanceDocument,
+    ValueChangeDocument,
 };
 pub use saved_plan::{SavedPlanError, parse_plan};
 pub use source_state::{

@@ -56,6 +56,7 @@ kinds! {
     WRONG_STATE "wrong-state" CONFLICT "The act is not possible in the current state";
     WINDOW_CLOSED "window-closed" CONFLICT "No window is open";
     ALREADY_DECIDED "already-decided" CONFLICT "Already decided";
+    TERMS_OUTDATED "terms-outdated" CONFLICT "The terms have another version now";
     STALE_PLAN "stale-plan" CONFLICT "The database or the source changed after the plan";
     IN_PROGRESS "in-progress" CONFLICT "The same act is still in progress";
     TOO_LARGE "too-large" PAYLOAD_TOO_LARGE "The body is too large";

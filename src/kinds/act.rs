@@ -21,8 +21,10 @@ pub struct ResourceAct {
     pub done: &'static str,
     /// The kind it is for; `None` for every kind with a status.
     pub kind: Option<KindId>,
-    /// The column of the runtime fact that it changes.
+    /// The runtime fact that it changes: the column of that name, unless `place` says otherwise.
     pub fact: &'static str,
+    /// Where the state is kept.
+    pub place: ActPlace,
     /// The states in which it is possible.
     pub from: &'static [&'static str],
     /// The state afterwards.
@@ -37,6 +39,19 @@ pub struct ResourceAct {
     /// What it does, in one sentence without its full stop.
     pub doc: &'static str,
 }
+
+/// Where the state that an act changes is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ActPlace {
+    /// In the column of the fact.
+    Column,
+    /// With the version of the Terms document that the request names.
+    Acceptance,
+}
+
+/// The states of the acceptance of a version of a Terms document.
+pub const ACCEPTED: &str = "accepted";
+pub const NOT_ACCEPTED: &str = "not-accepted";
 
 /// The states of the fact `blocked`, whose value is the reason of the block.
 pub const IS_BLOCKED: &str = "blocked";
@@ -54,6 +69,7 @@ pub static APPROVE: ResourceAct = ResourceAct {
     done: "Approved",
     kind: Some(ACCOUNT),
     fact: APPROVAL,
+    place: ActPlace::Column,
     // A rejection can be taken back by an approval.
     from: &["pending", "rejected"],
     to: "approved",
@@ -71,6 +87,7 @@ pub static REJECT: ResourceAct = ResourceAct {
     done: "Rejected",
     kind: Some(ACCOUNT),
     fact: APPROVAL,
+    place: ActPlace::Column,
     // An approved account is in use: blocking it is the way to stop it.
     from: &["pending"],
     to: "rejected",
@@ -88,6 +105,7 @@ pub static BLOCK: ResourceAct = ResourceAct {
     done: "Blocked",
     kind: None,
     fact: BLOCKED.column,
+    place: ActPlace::Column,
     from: &[NOT_BLOCKED],
     to: IS_BLOCKED,
     clears: &[],
@@ -104,6 +122,7 @@ pub static UNBLOCK: ResourceAct = ResourceAct {
     done: "Unblocked",
     kind: None,
     fact: BLOCKED.column,
+    place: ActPlace::Column,
     from: &[IS_BLOCKED],
     to: NOT_BLOCKED,
     clears: &[],
@@ -120,6 +139,7 @@ pub static ACTIVATE: ResourceAct = ResourceAct {
     done: "Activated",
     kind: Some(USER),
     fact: ACCESS,
+    place: ActPlace::Column,
     from: &["pending", "disabled"],
     to: "enabled",
     clears: &[],
@@ -136,6 +156,7 @@ pub static DEACTIVATE: ResourceAct = ResourceAct {
     done: "Deactivated",
     kind: Some(USER),
     fact: ACCESS,
+    place: ActPlace::Column,
     from: &["enabled"],
     to: "disabled",
     clears: &[],
@@ -152,6 +173,7 @@ pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
     done: "Deleted the identities of",
     kind: Some(USER),
     fact: ACCESS,
+    place: ActPlace::Column,
     from: &["enabled"],
     to: "unregistered",
     clears: &["password_hash", "password_temporary", "invited_at"],
@@ -160,8 +182,25 @@ pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
     doc: "Delete the login identities of users. The users stay, and need a new invitation",
 };
 
+pub static ACCEPT_TERMS: ResourceAct = ResourceAct {
+    name: "accept-terms",
+    path: "/api/v1/acts/accept-terms",
+    form: "/acts/accept-terms",
+    operation: "acceptTerms",
+    done: "Recorded the acceptance of",
+    kind: Some(USER),
+    fact: "terms",
+    place: ActPlace::Acceptance,
+    from: &[NOT_ACCEPTED],
+    to: ACCEPTED,
+    clears: &[],
+    is_decision: false,
+    instead: "",
+    doc: "Record that users accept a Terms document in its stored version",
+};
+
 /// Every act, in the order in which they are listed.
-pub static ACTS: [&ResourceAct; 7] = [
+pub static ACTS: [&ResourceAct; 8] = [
     &APPROVE,
     &REJECT,
     &BLOCK,
@@ -169,6 +208,7 @@ pub static ACTS: [&ResourceAct; 7] = [
     &ACTIVATE,
     &DEACTIVATE,
     &DELETE_IDENTITIES,
+    &ACCEPT_TERMS,
 ];
 
 impl ResourceAct {
@@ -186,6 +226,12 @@ impl ResourceAct {
             return match value {
                 Some(_) => IS_BLOCKED,
                 None => NOT_BLOCKED,
+            };
+        }
+        if self.place == ActPlace::Acceptance {
+            return match value {
+                Some(_) => ACCEPTED,
+                None => NOT_ACCEPTED,
             };
         }
         // A row of another program may leave the column empty.
@@ -237,7 +283,8 @@ mod tests {
             let mut count = 0;
             for kind in kinds {
                 count += 1;
-                for column in std::iter::once(&act.fact).chain(act.clears) {
+                let own = (act.place == ActPlace::Column).then_some(&act.fact);
+                for column in own.into_iter().chain(act.clears) {
                     assert!(
                         kind.facts.iter().any(|fact| fact.column == *column),
                         "{} of {} has no column {column}",

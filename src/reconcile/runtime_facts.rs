@@ -1,9 +1,9 @@
-//! Adds to a plan what only the database knows of runtime facts: which accounts still wait for an
-//! approval that the settings no longer ask for. The planner itself compares only what sources
-//! declare.
+//! Adds to a plan what only the database knows of runtime facts: how many acceptances new terms
+//! reset, and which accounts still wait for an approval that the settings no longer ask for. The
+//! planner itself compares only what sources declare.
 
 use crate::diagnostic::{self, Diagnostic, agreed, codes};
-use crate::kinds;
+use crate::kinds::{self, TERMS};
 use crate::model::{FieldRef, Value};
 use crate::plan::{Plan, Step};
 use crate::store::{Store, StoreError};
@@ -20,11 +20,18 @@ pub(super) struct PlanInPass<'p> {
     pub(super) is_first: bool,
 }
 
-/// Adds the note about waiting accounts.
+/// Adds the number of acceptances to steps with new terms, and the note about waiting accounts.
 pub(super) async fn add_runtime_facts(
     store: &Store,
     of: &mut PlanInPass<'_>,
 ) -> Result<(), StoreError> {
+    let steps = of.plan.steps.iter_mut();
+    for step in steps.filter(|step| step.key.kind == TERMS) {
+        if let Some(version) = step.replaced_file() {
+            let accepted = store.count_acceptances(&step.key.id, version).await?;
+            step.runtime.resets = Some(accepted);
+        }
+    }
     note_pending(store, of).await
 }
 

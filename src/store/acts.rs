@@ -12,6 +12,7 @@ use super::error::{ApplyError, StoreError};
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
 use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run, lock_write_row};
 use super::sql_value::{self, SqlType, SqlValue};
+use super::terms_acceptances::{self, TermsVersion};
 use super::{Store, migrate};
 use crate::kinds::Kind;
 use crate::kinds::act::ResourceAct;
@@ -35,6 +36,8 @@ pub struct ActRequest<'a> {
     pub ids: &'a BTreeSet<String>,
     pub actor: &'a str,
     pub reason: &'a str,
+    /// What is accepted, for the acts that record an acceptance.
+    pub terms: Option<&'a TermsVersion>,
     pub idempotency: Option<&'a IdempotentRequest>,
 }
 
@@ -71,6 +74,10 @@ pub enum ActRefusal {
     NotFound(Vec<String>),
     /// These resources are in a state in which the act is not possible.
     WrongState(Vec<RefusedResource>),
+    /// This Terms document is not stored.
+    UnknownTerms(String),
+    /// The stored version of the Terms document is another one.
+    TermsOutdated(TermsVersion),
     /// The key was used for another request.
     KeyReused,
 }
@@ -119,9 +126,13 @@ impl Store {
             return Ok(report);
         }
         let found = read_states(&mut tx, request).await?;
+        find_all(request, &found).map_err(ActError::Refused)?;
+        if let Some(terms) = request.terms {
+            check_version(&mut tx, terms).await?;
+        }
         check(request, &found).map_err(ActError::Refused)?;
-        write_facts(&mut tx, request, &found).await?;
         let now = sql_value::now();
+        write_states(&mut tx, request, &found, now).await?;
         let plan_id = random_plan_id();
         let (run, items) = record_run(&mut tx, request, &found, &plan_id, now).await?;
         let report = ActReport { items, run };
@@ -170,18 +181,32 @@ async fn read_states(
     tx: &mut SqlTransaction,
     request: &ActRequest<'_>,
 ) -> Result<BTreeMap<String, String>, StoreError> {
+    let (value, beside) = match request.terms {
+        None => (format!("t.{}", request.act.fact), ""),
+        Some(_) => (
+            "a.version".to_owned(),
+            " LEFT JOIN terms_acceptances AS a ON a.user_id = v.id AND a.terms_id = v.terms \
+             AND a.version = v.version",
+        ),
+    };
     let sql = format!(
-        "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT t.external_id, t.{} \
-         FROM v JOIN {} AS t ON t.external_id = v.id{}",
-        request.act.fact,
+        "WITH v(id, terms, version) AS MATERIALIZED ({{rows}}) SELECT t.external_id, {value} \
+         FROM v JOIN {} AS t ON t.external_id = v.id{beside}{}",
         request.kind.table,
         tx.dialect().for_update_t
     );
     let batch = BatchStatement {
         sql: &sql,
-        types: &[SqlType::Id],
+        types: &[SqlType::Id, SqlType::Id, SqlType::Text],
     };
-    let rows = request.ids.iter().map(|id| vec![SqlValue::text(id)]);
+    let rows = request.ids.iter().map(|id| {
+        let terms = request.terms;
+        vec![
+            SqlValue::text(id),
+            SqlValue::text_or_null(terms.map(|terms| &terms.terms)),
+            SqlValue::text_or_null(terms.map(|terms| &terms.version)),
+        ]
+    });
     let found = tx
         .batch_fetch(&batch, rows, &[SqlType::Id, SqlType::Text])
         .await?;
@@ -193,13 +218,32 @@ async fn read_states(
     Ok(states.collect())
 }
 
-/// Fails unless every id is stored and every resource in a state in which the act is possible.
-fn check(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
+/// Fails unless every id is stored.
+fn find_all(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
     let unknown = request.ids.iter().filter(|id| !found.contains_key(*id));
     let unknown: Vec<String> = unknown.cloned().collect();
-    if !unknown.is_empty() {
-        return Err(ActRefusal::NotFound(unknown));
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(ActRefusal::NotFound(unknown))
     }
+}
+
+/// Fails unless the stored version of the Terms document is the one that is accepted.
+async fn check_version(tx: &mut SqlTransaction, accepted: &TermsVersion) -> Result<(), ActError> {
+    let refused = match terms_acceptances::stored_version(tx, &accepted.terms).await? {
+        Some(version) if version == accepted.version => return Ok(()),
+        Some(version) => ActRefusal::TermsOutdated(TermsVersion {
+            version,
+            ..accepted.clone()
+        }),
+        None => ActRefusal::UnknownTerms(accepted.terms.clone()),
+    };
+    Err(ActError::Refused(refused))
+}
+
+/// Fails unless every resource is in a state in which the act is possible.
+fn check(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
     let wrong = found
         .iter()
         .filter(|(_, state)| !request.act.from.contains(&state.as_str()));
@@ -213,6 +257,21 @@ fn check(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(
         Ok(())
     } else {
         Err(ActRefusal::WrongState(wrong))
+    }
+}
+
+async fn write_states(
+    tx: &mut SqlTransaction,
+    request: &ActRequest<'_>,
+    found: &BTreeMap<String, String>,
+    now: i64,
+) -> Result<(), StoreError> {
+    match request.terms {
+        None => write_facts(tx, request, found).await,
+        Some(terms) => {
+            let users = found.keys().map(String::as_str);
+            terms_acceptances::record(tx, terms, users, now).await
+        }
     }
 }
 
@@ -287,6 +346,18 @@ async fn record_run(
     Ok((tip.run, items))
 }
 
+/// The fact with its states before and after, as the history stores it.
+fn changed_fact(request: &ActRequest<'_>, before: &str) -> serde_json::Value {
+    let fact = request.act.fact;
+    match request.terms {
+        None => serde_json::json!({fact: [before, request.act.to]}),
+        // What was accepted has to be known also when the document has changed.
+        Some(TermsVersion { terms, version }) => {
+            serde_json::json!({fact: [null, format!("{terms} sha256:{version}")]})
+        }
+    }
+}
+
 /// One resource of an act, on its way into the history.
 struct ActChange<'a> {
     seq: i64,
@@ -308,7 +379,7 @@ impl<'a> ActChange<'a> {
         Self {
             seq,
             id,
-            fields: serde_json::json!({request.act.fact: [before, request.act.to]}).to_string(),
+            fields: changed_fact(request, before).to_string(),
             personal_digest: personal_digest(&salt, &personal),
             id_digest: request.kind.personal_id.then(|| id_digest(&salt, id)),
             salt,

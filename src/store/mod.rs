@@ -59,6 +59,7 @@ mod sqlite_scan;
 mod stored_resource;
 mod table_scan;
 mod tables;
+mod terms_acceptances;
 mod triggers;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
@@ -88,3 +89,4 @@ pub use source::{
     CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
 };
 pub use stored_resource::StoredResource;
+pub use terms_acceptances::{TermsAcceptance, TermsVersion};

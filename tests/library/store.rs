@@ -944,17 +944,20 @@ async fn a_lease_does_not_outlast_a_clock_that_was_set_back() {
 }
 
 #[tokio::test]
-async fn a_new_document_resets_every_acceptance() {
+async fn a_new_document_resets_its_acceptances_without_drift() {
     for (_, url) in crate::support::postgres::databases("terms") {
         let store = fresh(&url).await;
         populate(&store).await;
-        foreign(
-            &url,
-            "UPDATE users SET terms_accepted = 'old' WHERE external_id = 'u1'",
-        )
-        .await;
+        for accepted in [
+            "('u1', 'main', 'old', '2026-01-01')",
+            "('u1', 'other', 'old', '2026-01-01')",
+        ] {
+            let sql = format!(
+                "INSERT INTO terms_acceptances (user_id, terms_id, version, at) VALUES {accepted}"
+            );
+            foreign(&url, &sql).await;
+        }
         let before = row(&store, USER, "u1").await;
-        assert_eq!(fact(&before, "termsAccepted"), Some("old"));
         let mut draft = Draft::new(&read(&store).await);
         let file = text("terms.pdf sha256:abc");
         draft.create(
@@ -966,9 +969,22 @@ async fn a_new_document_resets_every_acceptance() {
         draft.passwords.insert(key(USER, "u9"), "unused".into());
         draft.apply(&store).await.expect("applied");
         assert_eq!(value(&row(&store, TERMS, "main").await, "file"), Some(file));
+        assert_eq!(
+            store
+                .count_acceptances("main", "old")
+                .await
+                .expect("a count"),
+            0
+        );
+        assert_eq!(
+            store
+                .count_acceptances("other", "old")
+                .await
+                .expect("a count"),
+            1
+        );
         let after = row(&store, USER, "u1").await;
-        assert_eq!(after.facts.get("termsAccepted"), None);
-        assert_eq!(after.version, before.version, "a fact is no drift");
+        assert_eq!(after.version, before.version, "an acceptance is no drift");
     }
 }
 
@@ -1150,11 +1166,12 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 6] = [
+const BEFORE: [&str; 7] = [
     "DROP VIEW usable_users",
     "CREATE VIEW usable_users AS SELECT * FROM users WHERE status = 'active' AND access = 'enabled'",
     "DROP INDEX accounts_pending",
     "ALTER TABLE settings DROP COLUMN initial_access",
+    "DROP TABLE terms_acceptances",
     "DROP TABLE approval_notices",
     "DROP TABLE act_keys",
 ];
@@ -1192,6 +1209,7 @@ async fn a_schema_of_an_earlier_release_is_brought_up_with_its_views() {
         assert_eq!(record.usable, Some(false), "{engine}: the new view");
         let pending = store.pending_account_ids(5).await.expect("read");
         assert_eq!(pending, (0, Vec::new()), "{engine}");
+        assert_eq!(store.count_acceptances("a", "b").await.expect("read"), 0);
     }
 }
 

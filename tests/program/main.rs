@@ -18,5 +18,6 @@ mod secrets;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
+mod terms;
 mod unchanged_files;
 mod wipes;

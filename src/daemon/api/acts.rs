@@ -5,15 +5,19 @@ use super::records::MAX_ID_LENGTH;
 use super::{require_max_length, require_reason};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{none_called, plural};
-use crate::document::{MAX_ACT_IDS, ResourceActReply, ResourceActRequest};
+use crate::document::{MAX_ACT_IDS, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
-use crate::kinds::act::{self, ACTS, ResourceAct};
+use crate::kinds::act::{self, ACTS, ActPlace, ResourceAct};
 use crate::kinds::{self, Kind};
-use crate::store::{ActError, ActRefusal, ActRequest, IdempotentRequest, RefusedResource, Store};
+use crate::store::{
+    ActError, ActRefusal, ActRequest, IdempotentRequest, RefusedResource, Store, TermsVersion,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 
 /// The permission that an act needs.
@@ -30,13 +34,34 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
+    match act.place {
+        ActPlace::Column => {
+            let check = move |request: ResourceActRequest| CheckedAct::new(act, &request);
+            route_with(act, check)
+        }
+        ActPlace::Acceptance => {
+            let check =
+                move |request: TermsAcceptanceRequest| CheckedAct::of_acceptance(act, &request);
+            route_with(act, check).problems(&[problem::TERMS_OUTDATED])
+        }
+    }
+}
+
+/// The route of an act whose request is checked by a function.
+fn route_with<R: DeserializeOwned + JsonSchema + Send + 'static>(
+    act: &'static ResourceAct,
+    check: impl Fn(R) -> Result<CheckedAct, HttpProblem> + Clone + Send + Sync + 'static,
+) -> Route<DaemonHandle> {
     let handler = move |State(handle): State<DaemonHandle>,
                         caller: Caller,
                         headers: HeaderMap,
-                        JsonBody(request): JsonBody<ResourceActRequest>| async move {
-        let key = idempotency::key(&headers)?;
-        let reply = perform(&handle, &caller, act, request, key).await?;
-        Ok::<_, HttpProblem>(Json(reply))
+                        JsonBody(request): JsonBody<R>| {
+        let checked = check(request);
+        async move {
+            let key = idempotency::key(&headers)?;
+            let reply = perform(&handle, &caller, checked?, key).await?;
+            Ok::<_, HttpProblem>(Json(reply))
+        }
     };
     Route::post(act.path, act.operation, permission(act), handler)
         .with_docs(
@@ -55,11 +80,10 @@ fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
 pub(in crate::daemon) async fn perform(
     handle: &DaemonHandle,
     caller: &Caller,
-    act: &'static ResourceAct,
-    request: ResourceActRequest,
+    checked: CheckedAct,
     key: Option<String>,
 ) -> Result<ResourceActReply, HttpProblem> {
-    let checked = CheckedAct::new(act, &request)?;
+    let act = checked.act;
     if act.is_decision
         && let Err(refused) = handle.setup()?.config.may_approve(&caller.name)
     {
@@ -88,6 +112,7 @@ pub struct CheckedAct {
     kind: &'static Kind,
     ids: BTreeSet<String>,
     reason: String,
+    terms: Option<TermsVersion>,
 }
 
 impl CheckedAct {
@@ -100,12 +125,32 @@ impl CheckedAct {
             reason: require_reason(&request.reason)?.to_owned(),
             kind: act_kind(act, request.kind.as_deref())?,
             ids: act_ids(&request.ids)?,
+            terms: None,
+        })
+    }
+
+    /// An act that records the acceptance of terms.
+    pub fn of_acceptance(
+        act: &'static ResourceAct,
+        request: &TermsAcceptanceRequest,
+    ) -> Result<Self, HttpProblem> {
+        Ok(Self {
+            act,
+            reason: require_reason(&request.reason)?.to_owned(),
+            kind: act_kind(act, request.kind.as_deref())?,
+            ids: act_ids(&request.ids)?,
+            terms: Some(TermsVersion {
+                terms: request.terms.clone(),
+                version: request.version.to_ascii_lowercase(),
+            }),
         })
     }
 
     /// Identifies the request, whatever the order of its ids.
     fn digest(&self) -> [u8; 32] {
-        let parts = serde_json::json!([self.kind.name, self.ids, self.reason]).to_string();
+        let terms = self.terms.as_ref();
+        let terms = terms.map(|terms| [&terms.terms, &terms.version]);
+        let parts = serde_json::json!([self.kind.name, self.ids, self.reason, terms]).to_string();
         idempotency::digest("POST", self.act.path, parts.as_bytes())
     }
 
@@ -121,6 +166,7 @@ impl CheckedAct {
             ids: &self.ids,
             actor,
             reason: &self.reason,
+            terms: self.terms.as_ref(),
             idempotency,
         };
         let report = store.act(&request).await?;
@@ -141,6 +187,12 @@ impl CheckedAct {
                 HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
                     .with("ids", ids.clone())
             }
+            ActRefusal::UnknownTerms(id) => {
+                let name = kinds::get(kinds::TERMS).name;
+                HttpProblem::not_found(format!("{name}/{id} is not stored; nothing was changed"))
+                    .with("ids", vec![id.clone()])
+            }
+            ActRefusal::TermsOutdated(stored) => terms_outdated(stored),
             ActRefusal::WrongState(resources) => wrong_state(self.act, self.kind, resources),
         }
     }
@@ -183,6 +235,15 @@ fn act_ids(ids: &[String]) -> Result<BTreeSet<String>, HttpProblem> {
         require_max_length(MAX_ID_LENGTH, "ids", id)?;
     }
     Ok(ids.iter().cloned().collect())
+}
+
+fn terms_outdated(stored: &TermsVersion) -> HttpProblem {
+    let (name, id) = (kinds::get(kinds::TERMS).name, &stored.terms);
+    let detail = format!(
+        "{name}/{id} has the version {}; nothing was changed; show the document of this version first",
+        stored.version
+    );
+    HttpProblem::new(problem::TERMS_OUTDATED, detail).with("version", &*stored.version)
 }
 
 fn wrong_state(act: &ResourceAct, kind: &Kind, resources: &[RefusedResource]) -> HttpProblem {

@@ -3,14 +3,14 @@
 
 use super::forms::{FormFields, FormResult};
 use super::{layout, link};
-use crate::daemon::api::acts;
+use crate::daemon::api::acts::{self, CheckedAct};
 use crate::daemon::handle::DaemonHandle;
-use crate::document::ResourceActRequest;
+use crate::document::{ResourceActRequest, TermsAcceptanceRequest};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, Route};
-use crate::kinds::Kind;
-use crate::kinds::act::{ACTS, APPROVE, REJECT, ResourceAct};
-use crate::store::{PendingAccount, StoredResource};
+use crate::kinds::act::{ACCEPT_TERMS, ACTS, APPROVE, ActPlace, REJECT, ResourceAct};
+use crate::kinds::{self, Kind};
+use crate::store::{PendingAccount, StoredResource, TermsVersion};
 use axum::Form;
 use axum::extract::State;
 use axum::http::Method;
@@ -34,22 +34,44 @@ async fn perform(
     caller: Caller,
     form: FormFields,
 ) -> FormResult {
-    let request = ResourceActRequest {
-        kind: Some(form.first_value("kind").to_owned()),
-        ids: form.all_values("ids").map(str::to_owned).collect(),
-        reason: form.first_value("reason").to_owned(),
+    let kind = Some(form.first_value("kind").to_owned());
+    let ids = form.all_values("ids").map(str::to_owned).collect();
+    let reason = form.first_value("reason").to_owned();
+    let checked = match act.place {
+        ActPlace::Column => CheckedAct::new(act, &ResourceActRequest { kind, ids, reason })?,
+        ActPlace::Acceptance => {
+            let request = TermsAcceptanceRequest {
+                kind,
+                ids,
+                reason,
+                terms: form.first_value("terms").to_owned(),
+                version: form.first_value("version").to_owned(),
+            };
+            CheckedAct::of_acceptance(act, &request)?
+        }
     };
-    acts::perform(&handle, &caller, act, request, None).await?;
+    acts::perform(&handle, &caller, checked, None).await?;
     Ok::<_, HttpProblem>(form.redirect_back("acted"))
 }
 
 /// The form of one act on one resource. `back` is the path of the page it is on.
 fn form(act: &ResourceAct, kind: &Kind, id: &str, caller: &Caller, back: &str) -> Markup {
+    form_with(act, kind, id, caller, back, None)
+}
+
+fn form_with(
+    act: &ResourceAct,
+    kind: &Kind,
+    id: &str,
+    caller: &Caller,
+    back: &str,
+    terms: Option<&TermsVersion>,
+) -> Markup {
     // Several of these are on one page, and labels need unique ids.
     let label = format!(
         "why-{}-{}",
         act.name,
-        link::percent_encode(id).replace('%', "-")
+        link::percent_encode(terms.map_or(id, |terms| &terms.terms)).replace('%', "-")
     );
     let name = act.name.replace('-', " ");
     html! {
@@ -58,7 +80,14 @@ fn form(act: &ResourceAct, kind: &Kind, id: &str, caller: &Caller, back: &str) -
             input type="hidden" name="back" value=(back);
             input type="hidden" name="kind" value=(kind.name);
             input type="hidden" name="ids" value=(id);
-            label for=(label) { (capitalised(&name)) " " (kind.name) "/" (id) ": reason (for the audit log)" }
+            @if let Some(terms) = terms {
+                input type="hidden" name="terms" value=(terms.terms);
+                input type="hidden" name="version" value=(terms.version);
+            }
+            label for=(label) {
+                (capitalised(&name)) @if let Some(terms) = terms { " " (terms.terms) " for" }
+                " " (kind.name) "/" (id) ": reason (for the audit log)"
+            }
             div.line {
                 input type="text" name="reason" id=(label) required maxlength="2000" autocomplete="off";
                 button.second { (capitalised(&name)) }
@@ -95,6 +124,38 @@ pub(super) fn section(
     }
 }
 
+/// The terms that a user has accepted, and a form for each document that is open, for an acceptance
+/// that was given otherwise. `stored` are the stored documents.
+pub(super) fn terms_section(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    record: &StoredResource,
+    stored: &[TermsVersion],
+) -> Markup {
+    let Some(accepted) = record.terms.as_ref().filter(|_| !stored.is_empty()) else {
+        return html! {};
+    };
+    let is_open = |terms: &&TermsVersion| accepted.iter().all(|it| it.accepted != **terms);
+    let open = stored.iter().filter(is_open);
+    let (kind, id) = (kinds::get(record.row.key.kind), &record.row.key.id);
+    let back = link::resource_path(kind.name, id);
+    let terms = kinds::get(kinds::TERMS).name;
+    html! {
+        section #terms {
+            h2 { "Terms" }
+            ul.steps {
+                @for it in accepted {
+                    li { (link::resource(caller, terms, &it.accepted.terms)) " accepted " time datetime=(it.at) { (it.at) } ", version " code { (it.accepted.version) } }
+                }
+                @for it in open.clone() { li { (link::resource(caller, terms, &it.terms)) " not accepted" } }
+            }
+            @if may_perform(handle, caller, &ACCEPT_TERMS) {
+                @for it in open { (form_with(&ACCEPT_TERMS, kind, id, caller, &back, Some(it))) }
+            }
+        }
+    }
+}
+
 /// Only decides whether to show the form; the handler checks again.
 fn may_perform(handle: &DaemonHandle, caller: &Caller, act: &ResourceAct) -> bool {
     if act.is_decision {
@@ -106,7 +167,7 @@ fn may_perform(handle: &DaemonHandle, caller: &Caller, act: &ResourceAct) -> boo
 
 /// An account that waits for its approval, with the forms that decide about it.
 pub(super) fn pending_card(account: &PendingAccount, caller: &Caller, approves: bool) -> Markup {
-    let kind = crate::kinds::get(crate::kinds::ACCOUNT);
+    let kind = kinds::get(kinds::ACCOUNT);
     let id = &account.external_id;
     html! {
         article.card.hold {

@@ -158,13 +158,17 @@ async fn resource_page(
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
-    let (record, provenance, history) = handle
+    let (record, provenance, history, terms) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
+            let terms = match key.kind {
+                kinds::USER => store.terms_versions().await?,
+                _ => Vec::new(),
+            };
             // The same function as `roster why`. The daemon reads no manifests for this.
             let provenance = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
-            Ok::<_, StoreError>((record, provenance, history))
+            Ok::<_, StoreError>((record, provenance, history, terms))
         })
         .await?;
     let provenance = provenance.ok_or(missing)?;
@@ -176,6 +180,7 @@ async fn resource_page(
         @if let Some(record) = &record {
             (facts(record))
             (resource_acts::section(&handle, &caller, kind, record))
+            (resource_acts::terms_section(&handle, &caller, record, &terms))
         }
         (fields(&provenance))
         (claims(&provenance))

@@ -220,9 +220,10 @@ impl<'a> ApplyTransaction<'a> {
         self.update_rows().await?;
         self.write_links().await?;
         self.write_files().await?;
-        // In a database that was never loaded there is nothing that somebody set.
+        // In a database that was never loaded there is nothing that somebody set or accepted.
         if !bare {
             self.set_initial_access().await?;
+            self.reset_acceptances().await?;
         }
         let logins = self.give_logins().await?;
         self.delete_rows().await?;

@@ -9,6 +9,7 @@ use super::super::read;
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
+use super::initial_facts::new_content;
 use super::settings::EffectiveSettings;
 use super::{ApplyTransaction, changes_row, ids};
 use crate::kinds::{self, FieldType, RuntimeFact};
@@ -198,18 +199,16 @@ impl ApplyTransaction<'_> {
         self.tx.batch(&BatchStatement { sql, types }, rows).await
     }
 
-    /// Stores file contents. New terms reset every acceptance of the old ones.
+    /// Stores file contents.
     pub(super) async fn write_files(&mut self) -> Result<(), StoreError> {
-        let mut reset = false;
         for step in self.steps().filter(|step| step.verb != StepVerb::Delete) {
             let kind = kinds::get(step.key.kind);
             let fields = kind.fields.iter().enumerate();
             for (index, _) in fields.filter(|(_, field)| matches!(field.ty, FieldType::File)) {
                 let change = step.change(&kinds::own_field(index));
-                let Some(hash) = change.and_then(|change| new_file(&change)) else {
+                let Some(hash) = change.and_then(|change| new_content(&change)) else {
                     continue;
                 };
-                reset = true;
                 if let Some(content) = self.apply.contents.get(&step.key) {
                     let sql = "INSERT INTO file_contents (sha256, content) VALUES (?, ?) \
                                ON CONFLICT DO NOTHING";
@@ -220,25 +219,8 @@ impl ApplyTransaction<'_> {
                 }
             }
         }
-        if reset {
-            let sql = "UPDATE users SET terms_accepted = NULL, terms_accepted_at = NULL \
-                       WHERE terms_accepted IS NOT NULL";
-            self.tx.run(sql, &[]).await?;
-        }
         Ok(())
     }
-}
-
-/// The hash of a new file; `None` if the content did not change.
-fn new_file(change: &FieldChange) -> Option<CompactText> {
-    let hash = |value: &Option<Value>| {
-        value
-            .as_ref()
-            .and_then(kinds::file_sha256)
-            .map(CompactText::new)
-    };
-    let (before, after) = (hash(&change.before), hash(&change.after));
-    if before == after { None } else { after }
 }
 
 /// The runtime facts that an apply writes: initial values and passwords.
