@@ -8,7 +8,9 @@ use crate::config::Config;
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
 use crate::daemon::invitation::{InvitationKey, InvitationOrder};
 use crate::diagnostic::visible;
-use crate::document::{InvitationRequest, ResourceActReply, ResourceActRequest};
+use crate::document::{
+    InvitationRequest, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
+};
 use crate::http::problem::{HttpProblem, ProblemDetails};
 use crate::kinds;
 use crate::kinds::act::{self, ResourceAct};
@@ -62,6 +64,22 @@ pub struct ConfirmedIdOptions {
     /// The same id once more.
     #[arg(long, value_name = "ID")]
     confirm: Option<String>,
+    #[command(flatten)]
+    act: ActOptions,
+}
+
+/// Options of `roster user accept-terms`.
+#[derive(Debug, Args)]
+pub struct AcceptTermsOptions {
+    /// The externalIds.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// The externalId of the Terms document.
+    #[arg(long, value_name = "ID")]
+    terms: String,
+    /// The version that the users accept: the SHA-256 of the document.
+    #[arg(long, value_name = "SHA256")]
+    version: String,
     #[command(flatten)]
     act: ActOptions,
 }
@@ -149,17 +167,40 @@ pub async fn by_id(
     perform(global, act, request, &options.act.remote).await
 }
 
+pub async fn accept_terms(global: &GlobalOptions, options: &AcceptTermsOptions) -> CommandResult {
+    let request = TermsAcceptanceRequest {
+        kind: None,
+        ids: options.ids.clone(),
+        reason: options.act.reason.clone(),
+        terms: options.terms.clone(),
+        version: options.version.clone(),
+    };
+    let checked = CheckedAct::of_acceptance(&act::ACCEPT_TERMS, &request).map_err(usage)?;
+    perform_checked(global, &checked, &request, &options.act.remote).await
+}
+
 async fn perform(
     global: &GlobalOptions,
     act: &'static ResourceAct,
     request: ResourceActRequest,
     remote: &RemoteOptions,
 ) -> CommandResult {
-    let checked = check(act, &request)?;
+    let checked = CheckedAct::new(act, &request).map_err(usage)?;
+    perform_checked(global, &checked, &request, remote).await
+}
+
+/// Performs an act here, or sends its request to a daemon.
+async fn perform_checked(
+    global: &GlobalOptions,
+    checked: &CheckedAct,
+    request: &impl Serialize,
+    remote: &RemoteOptions,
+) -> CommandResult {
+    let act = checked.act;
     let reply = if remote.url.is_some() {
-        perform_there(global, act, &request, remote).await?
+        perform_there(global, act, request, remote).await?
     } else {
-        perform_here(global, &session::config(global, None)?, &checked).await?
+        perform_here(global, &session::config(global, None)?, checked).await?
     };
     print_reply(global, act, &reply)
 }
@@ -180,7 +221,7 @@ pub async fn invite(global: &GlobalOptions, options: &InviteOptions) -> CommandR
     let mut reply = if remote.url.is_some() {
         perform_there(global, act, &request, remote).await?
     } else {
-        let checked = check(act, &request.into())?;
+        let checked = CheckedAct::new(act, &request.into()).map_err(usage)?;
         let config = session::config(global, None)?;
         let order = invitation_order(&config, options.send);
         let order = order.map_err(|problem| refused(global, &problem))?;
@@ -208,11 +249,8 @@ fn invitation_order(config: &Config, send: bool) -> Result<InvitationOrder, Http
     InvitationOrder::new(config, drafts.map_err(HttpProblem::internal)?)
 }
 
-fn check(
-    act: &'static ResourceAct,
-    request: &ResourceActRequest,
-) -> Result<CheckedAct, CommandFailure> {
-    CheckedAct::new(act, request).map_err(|problem| CommandFailure::usage(problem.detail))
+fn usage(problem: HttpProblem) -> CommandFailure {
+    CommandFailure::usage(problem.detail)
 }
 
 /// Performs an act on the database of a daemon.

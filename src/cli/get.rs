@@ -79,8 +79,13 @@ fn print_resource(
         ),
         ("login", meta.login.map(|names| names.join(", "))),
     ];
+    let terms = meta.terms.iter().flatten();
+    let terms = terms.map(|it| {
+        let accepted = format!("{} {}, version {}", it.terms, it.at, it.version);
+        ("terms", Some(accepted))
+    });
     writeln!(out, "# meta")?;
-    for (name, fact) in facts {
+    for (name, fact) in facts.into_iter().chain(terms) {
         if let Some(fact) = fact {
             writeln!(out, "#   {name}: {}", fact.replace('\n', " "))?;
         }

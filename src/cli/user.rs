@@ -1,6 +1,6 @@
 //! `roster user`: acts on users, and questions about them.
 
-use super::acts::{self, ConfirmedIdOptions, IdOptions, InviteOptions};
+use super::acts::{self, AcceptTermsOptions, ConfirmedIdOptions, IdOptions, InviteOptions};
 use super::backup::{self, BackupOptions};
 use super::remote::{RemoteOptions, encode_segment};
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
@@ -28,6 +28,8 @@ enum UserCommand {
     Deactivate(IdOptions),
     #[command(about = act::DELETE_IDENTITIES.doc)]
     DeleteIdentities(IdOptions),
+    #[command(about = act::ACCEPT_TERMS.doc)]
+    AcceptTerms(AcceptTermsOptions),
     #[command(about = act::DELETE.doc)]
     Delete(DeleteOptions),
     /// Write the profile of a user, the jobs and their files into a ZIP. Exits with 1 if files are
@@ -61,6 +63,7 @@ pub async fn run(global: &GlobalOptions, options: &UserOptions) -> CommandResult
         UserCommand::Activate(of) => acts::by_id(global, &act::ACTIVATE, of).await,
         UserCommand::Deactivate(of) => acts::by_id(global, &act::DEACTIVATE, of).await,
         UserCommand::DeleteIdentities(of) => acts::by_id(global, &act::DELETE_IDENTITIES, of).await,
+        UserCommand::AcceptTerms(of) => acts::accept_terms(global, of).await,
         UserCommand::Delete(of) => delete(global, of).await,
         UserCommand::Backup(of) => backup::run(global, of).await,
         UserCommand::MaySubmit(of) => may_submit(global, of).await,

@@ -34,13 +34,11 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     } else {
         let config = session::config(global, None)?;
         let store = session::reader(&config).await?;
-        match store.visible(&options.viewer).await? {
-            Some(seen) => seen.into(),
-            None => {
-                let problem = visibility::unknown_viewer(&options.viewer);
-                return Err(refused(global, &problem));
-            }
-        }
+        let Some(seen) = store.visible(&options.viewer).await? else {
+            let problem = visibility::unknown_viewer(&options.viewer);
+            return Err(refused(global, &problem));
+        };
+        seen.into()
     };
     let mut out = output::stdout();
     if !list_output::write_one(global, &seen, &mut out)? {

@@ -24,6 +24,8 @@ pub enum NoticeEvent {
     Failed,
     /// Something new waits for a decision.
     Held,
+    /// An account started to wait for an approval.
+    Approval,
     /// Something that a source declares was changed outside Roster.
     Drift,
     /// A pass succeeded after one that did not.
@@ -35,15 +37,16 @@ pub enum NoticeEvent {
 
 impl NoticeEvent {
     /// Every event of a source.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Applied,
         Self::Failed,
         Self::Held,
+        Self::Approval,
         Self::Drift,
         Self::Recovered,
     ];
     /// The default events: those that need a person.
-    const DEFAULT: [Self; 3] = [Self::Failed, Self::Held, Self::Recovered];
+    const DEFAULT: [Self; 4] = [Self::Failed, Self::Held, Self::Approval, Self::Recovered];
 
     /// The word used everywhere.
     #[must_use]
@@ -52,6 +55,7 @@ impl NoticeEvent {
             Self::Applied => "applied",
             Self::Failed => "failed",
             Self::Held => "held",
+            Self::Approval => "approval",
             Self::Drift => "drift",
             Self::Recovered => "recovered",
             Self::Test => "test",

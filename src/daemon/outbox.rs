@@ -5,14 +5,17 @@
 //! invitation is given up when its link has ended or the mail server refuses it for good.
 
 use super::invitation::InvitationDelivery;
-use super::notice::{self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeSender};
+use super::notice::{
+    self, DeliveryError, Notice, NoticeDetail, NoticeEvent, NoticeOrigin, NoticeSender,
+};
 use super::outcome_text;
 use super::setup::DaemonSetup;
 use crate::config::{Config, NoticeTarget};
 use crate::diagnostic::{agreed, chain};
 use crate::document::{PassOutcome, SourceState};
+use crate::kinds;
 use crate::plan::Plan;
-use crate::store::{OutboxNotice, Store, StoreError};
+use crate::store::{NewPendingAccounts, OutboxEntry, OutboxNotice, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -102,9 +105,7 @@ fn state_key(event: NoticeEvent, after: &notice::NoticeState, kept: DateTime<Utc
     let what = match event {
         NoticeEvent::Failed => after.failed.clone().unwrap_or_default(),
         NoticeEvent::Held => after.held.iter().cloned().collect::<Vec<_>>().join(" "),
-        NoticeEvent::Applied | NoticeEvent::Drift | NoticeEvent::Recovered | NoticeEvent::Test => {
-            after.applied.clone().unwrap_or_default()
-        }
+        _ => after.applied.clone().unwrap_or_default(),
     };
     format!("{what} after {}", kept.to_rfc3339())
 }
@@ -127,7 +128,7 @@ fn summary(event: NoticeEvent, state: &SourceState) -> String {
             let drifted = agreed(state.drift, ("resource", "resources"), ("was", "were"));
             format!("{drifted} changed outside Roster")
         }
-        NoticeEvent::Applied | NoticeEvent::Test => state.reason.clone(),
+        NoticeEvent::Applied | NoticeEvent::Approval | NoticeEvent::Test => state.reason.clone(),
     }
 }
 
@@ -143,10 +144,59 @@ fn details(event: NoticeEvent, plan: &Plan) -> Vec<NoticeDetail> {
             .take(LISTED)
             .map(NoticeDetail::from)
             .collect(),
-        NoticeEvent::Applied | NoticeEvent::Drift | NoticeEvent::Recovered | NoticeEvent::Test => {
-            Vec::new()
-        }
+        _ => Vec::new(),
     }
+}
+
+/// The notice about accounts that started to wait for an approval.
+fn approval_notice(config: &Config, source: &str, accounts: &NewPendingAccounts) -> Notice {
+    let kind = kinds::get(kinds::ACCOUNT).name;
+    let details = accounts.ids.iter().zip(&accounts.claims);
+    let details = details.map(|(id, claim)| NoticeDetail {
+        what: "waits for an approval".to_owned(),
+        code: None,
+        resource: Some(format!("{kind}/{id}")),
+        field: None,
+        place: claim.as_ref().map(|(_, path, line)| NoticeOrigin {
+            path: path.clone(),
+            line: line.unsigned_abs(),
+            column: 1,
+        }),
+    });
+    let count = accounts.ids.len();
+    let waiting = agreed(count, ("account", "accounts"), ("waits", "wait"));
+    Notice {
+        event: NoticeEvent::Approval,
+        source: source.to_owned(),
+        environment: config.environment.clone(),
+        revision: None,
+        // The accounts themselves, since each of them is noticed once.
+        state: accounts.ids.join(" "),
+        summary: format!("{waiting} for an approval"),
+        details: details.collect(),
+        counts: [("pending".to_owned(), count as u64)].into(),
+        since: Utc::now(),
+        url: config.serve.url.as_ref().map(|url| format!("{url}/")),
+        command: Some(format!(
+            "roster approve account {} --reason TEXT",
+            accounts.ids[0]
+        )),
+    }
+}
+
+/// The entries of the outbox for a notice: one per target that wants its event.
+fn entries(notice: &Notice, targets: &[NoticeTarget]) -> Vec<OutboxEntry> {
+    let wanted = targets
+        .iter()
+        .filter(|target| target.events.contains(&notice.event));
+    let entries = wanted.map(|target| OutboxEntry {
+        // The id is derived from the state and the target, so storing the same notice again
+        // changes nothing.
+        id: notice.delivery(target),
+        target: target.name.clone(),
+        notice: serde_json::to_string(notice).unwrap_or_default(),
+    });
+    entries.collect()
 }
 
 /// The notices that wait in the database, and their delivery.
@@ -171,16 +221,33 @@ impl NoticeOutbox {
         notices: &[Notice],
     ) -> Result<(), StoreError> {
         for notice in notices {
-            let wanted = targets.iter();
-            for target in wanted.filter(|target| target.events.contains(&notice.event)) {
-                // The id is derived from the state and the target, so storing the same notice again
-                // changes nothing.
-                let delivery = notice.delivery(target);
-                let document = serde_json::to_string(notice).unwrap_or_default();
-                self.store.post(&delivery, &target.name, &document).await?;
+            for entry in entries(notice, targets) {
+                self.store.post(&entry).await?;
             }
         }
         if !notices.is_empty() {
+            self.enqueued.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Stores a notice about the accounts of a source that started to wait for an approval.
+    pub(super) async fn enqueue_approvals(
+        &self,
+        config: &Config,
+        targets: &[NoticeTarget],
+        source: &str,
+    ) -> Result<(), StoreError> {
+        // Without a target the accounts stay unnoticed, and one that is added later learns of them.
+        let wanted = |target: &NoticeTarget| target.events.contains(&NoticeEvent::Approval);
+        if !targets.iter().any(wanted) {
+            return Ok(());
+        }
+        let compose = |accounts: &NewPendingAccounts| {
+            entries(&approval_notice(config, source, accounts), targets)
+        };
+        let posted = self.store.post_approval_notices(source, LISTED, compose);
+        if posted.await? {
             self.enqueued.notify_one();
         }
         Ok(())

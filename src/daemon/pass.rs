@@ -255,6 +255,11 @@ impl PassInProgress {
         // Before the state is saved: if the daemon dies in between, the notice repeats, which is
         // better than losing it.
         runner.outbox.enqueue(&setup.targets, &notices).await?;
+        let config = &setup.config;
+        let accounts = runner
+            .outbox
+            .enqueue_approvals(config, &setup.targets, source);
+        accounts.await?;
         let kept = store.save_source_state(
             source,
             &memory,

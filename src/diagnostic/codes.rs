@@ -177,6 +177,7 @@ codes! {
     REMOVALS_OFF "removals-off" Warning;
     STILL_DECLARED "still-declared" Note;
     AUTHORITY_WAITS "authority-waits" Note;
+    ACCOUNT_PENDING "account-pending" Note;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;

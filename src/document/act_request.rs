@@ -137,6 +137,28 @@ pub struct AcceptedInvitationReply {
     pub external_id: String,
 }
 
+/// A request to record that users accept terms.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TermsAcceptanceRequest {
+    /// The kind of the resources: `User`. May be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = kind_pattern()))]
+    pub kind: Option<String>,
+    /// The external ids of the users: all of them or none.
+    #[schemars(length(min = 1, max = MAX_ACT_IDS), inner(length(min = 1)))]
+    pub ids: Vec<String>,
+    /// The reason, for the history and the audit log.
+    #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
+    pub reason: String,
+    /// The external id of the Terms document.
+    #[schemars(length(min = 1))]
+    pub terms: String,
+    /// The version that the users accept: the SHA-256 of the document, in hexadecimal.
+    #[schemars(length(min = 1))]
+    pub version: String,
+}
+
 /// The most resources of one act.
 pub const MAX_ACT_IDS: usize = 1000;
 

@@ -34,7 +34,7 @@ mod word;
 pub use act_request::{
     AcceptedInvitationReply, ActReason, ActWarningDocument, ActedResourceDocument, ExportApproval,
     HoldApproval, InvitationAcceptanceRequest, InvitationRequest, MAX_ACT_IDS, MAX_REASON_LENGTH,
-    ReconcileRequest, ResourceActReply, ResourceActRequest,
+    ReconcileRequest, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
 pub use change::{
@@ -79,7 +79,8 @@ pub use remote_plan::{
 pub use render::{PlanFormat, render};
 pub use resource::{
     FieldOriginDocument, ProvenanceClaimDocument, ProvenanceDocument, ResourceClaimDocument,
-    ResourceDocument, ResourceMeta, StatementDocument, ValueChangeDocument,
+    ResourceDocument, ResourceMeta, StatementDocument, TermsAcceptanceDocument,
+    ValueChangeDocument,
 };
 pub use saved_plan::{SavedPlanError, parse_plan};
 pub use source_state::{

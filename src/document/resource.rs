@@ -5,7 +5,7 @@ use super::OriginDocument;
 use super::history::change_origin;
 use crate::kinds::{self, act};
 use crate::model::{Claim, KindId, timestamp};
-use crate::store::{ChangeRecord, StoredResource};
+use crate::store::{ChangeRecord, StoredResource, TermsAcceptance};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -50,8 +50,31 @@ pub struct ResourceMeta {
     pub actions: Vec<&'static str>,
     /// The names that a user can log in with.
     pub login: Option<Vec<String>>,
+    /// The terms that a user has accepted, in their stored version.
+    pub terms: Option<Vec<TermsAcceptanceDocument>>,
     /// The claims of sources.
     pub claims: Vec<ResourceClaimDocument>,
+}
+
+/// The acceptance of a Terms document.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct TermsAcceptanceDocument {
+    /// The external id of the document.
+    pub terms: String,
+    /// The accepted version: the SHA-256 of the document.
+    pub version: String,
+    /// When the user accepted it.
+    pub at: String,
+}
+
+impl From<&TermsAcceptance> for TermsAcceptanceDocument {
+    fn from(accepted: &TermsAcceptance) -> Self {
+        Self {
+            terms: accepted.accepted.terms.clone(),
+            version: accepted.accepted.version.clone(),
+            at: accepted.at.clone(),
+        }
+    }
 }
 
 impl From<&StoredResource> for ResourceMeta {
@@ -60,6 +83,7 @@ impl From<&StoredResource> for ResourceMeta {
         // Blocking and unblocking are possible on everything, so they would only be noise.
         let actions = record.possible_acts().filter(|act| act.kind.is_some());
         let login = record.login.as_ref();
+        let terms = record.terms.as_ref();
         Self {
             version: record.row.version,
             usable: record.usable,
@@ -69,6 +93,7 @@ impl From<&StoredResource> for ResourceMeta {
             actions: actions.map(|act| act.name).collect(),
             access: fact("access"),
             login: login.map(|names| names.iter().map(ToString::to_string).collect()),
+            terms: terms.map(|terms| terms.iter().map(Into::into).collect()),
             claims: record.claims.iter().map(Into::into).collect(),
         }
     }

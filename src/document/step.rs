@@ -5,7 +5,8 @@ use super::{FieldChangeDocument, OriginDocument};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Digest, FieldDigests, HeldStep, Key, KindId, digest};
 use crate::plan::{
-    ClaimDigests, HoldEntry, Step, StepBody, StepClaim, StepConsequence, StepReason, StepVerb,
+    ClaimDigests, HoldEntry, RuntimeEffects, Step, StepBody, StepClaim, StepConsequence,
+    StepReason, StepVerb,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -35,6 +36,12 @@ pub struct StepDocument<'a> {
     /// What the source claims afterwards. Absent if it no longer declares the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<ClaimDocument<'a>>,
+    /// `pending` if the step creates an account that then waits for the approval of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<StepApproval>,
+    /// For new content of a Terms document: the number of users whose acceptance it resets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets: Option<u64>,
     /// The changes, one per field.
     pub changes: Vec<FieldChangeDocument<'a>>,
     /// What else goes or changes because of it. Each of these is a step too.
@@ -74,6 +81,24 @@ impl<'a> ConsequenceDocument<'a> {
     }
 }
 
+/// The approval of a new account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepApproval {
+    /// It waits for a person.
+    Pending,
+}
+
+impl StepDocument<'_> {
+    /// What the step does to runtime facts.
+    pub fn runtime(&self) -> RuntimeEffects {
+        RuntimeEffects {
+            awaits_approval: self.approval == Some(StepApproval::Pending),
+            resets: self.resets,
+        }
+    }
+}
+
 impl<'a> From<&'a Step> for StepDocument<'a> {
     fn from(step: &'a Step) -> Self {
         Self {
@@ -84,6 +109,11 @@ impl<'a> From<&'a Step> for StepDocument<'a> {
             reason: step.reason,
             origin: step.origin.as_ref().map(OriginDocument::from),
             claim: step.claim.as_ref().map(ClaimDocument::from),
+            approval: step
+                .runtime
+                .awaits_approval
+                .then_some(StepApproval::Pending),
+            resets: step.runtime.resets,
             changes: FieldChangeDocument::all(
                 step.key.kind,
                 step.verb == StepVerb::Create,
@@ -98,6 +128,7 @@ impl TryFrom<StepDocument<'_>> for Step {
     type Error = String;
 
     fn try_from(read: StepDocument<'_>) -> Result<Self, String> {
+        let runtime = read.runtime();
         let key = Key::new(read.kind, read.external_id);
         Ok(Self {
             verb: read.verb,
@@ -107,6 +138,7 @@ impl TryFrom<StepDocument<'_>> for Step {
             claim: read.claim.map(StepClaim::from),
             body: StepBody::Changes(changes(&key, read.changes)?),
             consequences: ConsequenceDocument::read(read.consequences),
+            runtime,
             key,
         })
     }

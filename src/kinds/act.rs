@@ -21,7 +21,7 @@ pub struct ResourceAct {
     pub done: &'static str,
     /// The kind it is for; `None` for every kind with a status.
     pub kind: Option<KindId>,
-    /// The column of the runtime fact that it changes.
+    /// The runtime fact that it changes: the column of that name, unless `input` says otherwise.
     pub fact: &'static str,
     /// The states in which it is possible.
     pub from: &'static [&'static str],
@@ -53,14 +53,22 @@ pub enum ActInput {
     Reason,
     /// Whether the invitation is sent by mail or drafted.
     Invitation,
+    /// Which version of which Terms document is accepted. The state is kept with that version, and
+    /// not in a column of the resource.
+    Terms,
 }
+
+/// The states of the acceptance of a version of a Terms document.
+pub const ACCEPTED: &str = "accepted";
+pub const NOT_ACCEPTED: &str = "not-accepted";
 
 /// The states of the fact `blocked`, whose value is the reason of the block.
 pub const IS_BLOCKED: &str = "blocked";
 pub const NOT_BLOCKED: &str = "unblocked";
 
 const APPROVAL: &str = "approval";
-const ACCESS: &str = "access";
+/// The fact that says whether a user can log in.
+pub const ACCESS: &str = "access";
 
 pub static APPROVE: ResourceAct = ResourceAct {
     name: "approve",
@@ -268,8 +276,28 @@ pub static DELETE: ResourceAct = ResourceAct {
     doc: "Delete a user for good, with the jobs that nobody works on. The id is never used again",
 };
 
+pub static ACCEPT_TERMS: ResourceAct = ResourceAct {
+    name: "accept-terms",
+    path: "/api/v1/acts/accept-terms",
+    form: "/acts/accept-terms",
+    operation: "acceptTerms",
+    done: "Recorded the acceptance of",
+    kind: Some(USER),
+    fact: "terms",
+    from: &[NOT_ACCEPTED],
+    to: ACCEPTED,
+    keeps: &[],
+    clears: &[],
+    stamps: &[],
+    input: ActInput::Terms,
+    is_decision: false,
+    is_final: false,
+    instead: "",
+    doc: "Record that users accept a Terms document in its stored version",
+};
+
 /// Every act, in the order in which they are listed.
-pub static ACTS: [&ResourceAct; 9] = [
+pub static ACTS: [&ResourceAct; 10] = [
     &APPROVE,
     &REJECT,
     &BLOCK,
@@ -278,6 +306,7 @@ pub static ACTS: [&ResourceAct; 9] = [
     &ACTIVATE,
     &DEACTIVATE,
     &DELETE_IDENTITIES,
+    &ACCEPT_TERMS,
     &DELETE,
 ];
 
@@ -296,6 +325,12 @@ impl ResourceAct {
             return match value {
                 Some(_) => IS_BLOCKED,
                 None => NOT_BLOCKED,
+            };
+        }
+        if self.input == ActInput::Terms {
+            return match value {
+                Some(_) => ACCEPTED,
+                None => NOT_ACCEPTED,
             };
         }
         // A row of another program may leave the column empty.
@@ -353,8 +388,8 @@ mod tests {
             let mut count = 0;
             for kind in kinds {
                 count += 1;
-                let columns = std::iter::once(&act.fact).chain(act.clears);
-                for column in columns.chain(act.stamps) {
+                let own = (act.input != ActInput::Terms).then_some(&act.fact);
+                for column in own.into_iter().chain(act.clears).chain(act.stamps) {
                     assert!(
                         kind.facts.iter().any(|fact| fact.column == *column),
                         "{} of {} has no column {column}",

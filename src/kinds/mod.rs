@@ -33,7 +33,7 @@ pub use kind::{
     STORE, TAG, TERMS, USER, own_field,
 };
 
-use crate::model::{Digest, Key, KindId};
+use crate::model::{Digest, Key, KindId, Value};
 use std::sync::LazyLock;
 
 /// The kinds that decide how everything else is checked.
@@ -61,6 +61,11 @@ pub const ALL: [&Kind; 10] = [
 /// When the id is not one of the constants of this module.
 pub fn get(id: KindId) -> &'static Kind {
     ALL[usize::from(id.0)]
+}
+
+/// Returns the SHA-256 in the value of a file field, in hexadecimal.
+pub fn file_sha256(value: &Value) -> Option<&str> {
+    Some(value.as_text()?.rsplit_once(" sha256:")?.1)
 }
 
 /// Returns the key of the one Settings resource.

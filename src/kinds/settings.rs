@@ -75,6 +75,13 @@ pub(super) const KIND: Kind = Kind {
         )
         .default(FieldDefault::Bool(true)),
         Field::new(
+            "initialAccess",
+            "initial_access",
+            FieldType::Enum(&["unregistered", "enabled"]),
+            "The access of users that are created or adopted later, if nobody has set it: `enabled` for a shop that has its own logins.",
+        )
+        .default(FieldDefault::Text("unregistered")),
+        Field::new(
             "invitationTtl",
             "invitation_ttl",
             FieldType::Duration,

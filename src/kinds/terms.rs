@@ -8,7 +8,7 @@ pub(super) const KIND: Kind = Kind {
     collection: "terms",
     table: "terms",
     singular: "terms",
-    doc: "A terms and conditions document that users accept. New content resets every acceptance.",
+    doc: "A terms and conditions document that users accept. New content resets its acceptances.",
     fields: &[
         Field::new("title", "title", FieldType::Text(255), "Its name.").required(),
         Field::new(

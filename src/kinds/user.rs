@@ -160,17 +160,5 @@ pub(super) const KIND: Kind = Kind {
             initial: None,
             doc: "When the last invitation was sent.",
         },
-        RuntimeFact {
-            column: "terms_accepted",
-            name: "termsAccepted",
-            initial: None,
-            doc: "The SHA-256 of the terms that the user accepted last.",
-        },
-        RuntimeFact {
-            column: "terms_accepted_at",
-            name: "termsAcceptedAt",
-            initial: None,
-            doc: "When the user accepted the terms.",
-        },
     ],
 };

@@ -29,7 +29,7 @@ pub(super) enum ManifestKey {
 const PASSWORDS: [&str; 5] = ["password", "passwd", "pwd", "secret", "passwort"];
 
 /// Names of run-time facts that people may try to set, besides those in the table of kinds.
-const FACTS: [&str; 28] = [
+const FACTS: [&str; 30] = [
     "acceptedTerms",
     "activated",
     "approvals",
@@ -53,6 +53,8 @@ const FACTS: [&str; 28] = [
     "orders",
     "registered",
     "rejected",
+    "termsAccepted",
+    "termsAcceptedAt",
     "termsAcceptedOn",
     "termsDate",
     "unblocked",

@@ -84,6 +84,9 @@ fn create(stored: &mut Snapshot, step: &Step) {
         row.set(&change.field, None);
     }
     set(&mut row, &changes);
+    if step.runtime.awaits_approval {
+        row.facts.insert("approval", CompactText::new("pending"));
+    }
     register(stored, &row);
     let _ = stored.rows.insert(row);
 }

@@ -133,6 +133,7 @@ mod tests {
                 derived: [derived].into(),
             },
             consequences: Box::default(),
+            runtime: crate::plan::RuntimeEffects::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::context::PlanContext;
 use super::hold::Hold;
 use super::remainder::PlanRemainder;
 use super::resource_holds::{HoldCause, resource_hold};
-use crate::check::{Consequence, EffectOutcome};
+use crate::check::{Consequence, EffectOutcome, ResourceEffect};
 use crate::diagnostic::codes;
 use crate::model::Key;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What all deleted accounts take with them.
 pub(super) fn keys(left: &PlanRemainder) -> BTreeSet<&Key> {
     let effects = left.effects.iter();
-    let all = effects.flat_map(|effect| effect.consequences());
+    let all = effects.flat_map(ResourceEffect::consequences);
     all.map(|consequence| &consequence.key).collect()
 }
 
@@ -33,10 +33,10 @@ pub(super) fn summary(consequences: &[Consequence]) -> String {
     let parts: Vec<String> = counts
         .map(|((_, what), count)| format!("{count} {what}"))
         .collect();
-    match parts.is_empty() {
-        true => String::new(),
-        false => format!(" with what belongs to it ({})", parts.join(", ")),
+    if parts.is_empty() {
+        return String::new();
     }
+    format!(" with what belongs to it ({})", parts.join(", "))
 }
 
 /// Holds the accounts of which some consequence is held by itself: a protected user, or one that a

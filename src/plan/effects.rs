@@ -3,6 +3,7 @@
 //! plan. Nothing here knows of holds.
 
 use super::context::PlanContext;
+use super::runtime_effects::RuntimeEffects;
 use super::types::{Step, StepBody, StepConsequence, StepReason, StepVerb};
 use crate::check::{Consequence, EffectOutcome, ResourceEffect};
 use crate::kinds;
@@ -62,6 +63,7 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
         claim: None,
         body,
         consequences: Box::default(),
+        runtime: RuntimeEffects::default(),
     }
 }
 

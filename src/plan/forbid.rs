@@ -154,7 +154,7 @@ pub(super) fn hold_forbidden_removals(
     left: &PlanRemainder,
 ) -> RuleOutcome {
     let mut holds = Vec::new();
-    let mut covered = BTreeSet::new();
+    let (mut covered, mut approved) = (BTreeSet::new(), Vec::new());
     let followers = consequence_holds::keys(left);
     for effect in &left.effects {
         let verb = effects::verb(context, effect);
@@ -183,9 +183,12 @@ pub(super) fn hold_forbidden_removals(
             );
             holds.push(held(codes::DELETES_NOT_ALLOWED, message));
             covered.extend(followers_of(effect));
+        } else if verb == StepVerb::Delete {
+            approved.extend(lost_links(context, effect));
         }
     }
     RuleOutcome {
+        approved,
         covered,
         ..holds.into()
     }
@@ -195,6 +198,20 @@ pub(super) fn hold_forbidden_removals(
 fn followers_of(effect: &ResourceEffect) -> impl Iterator<Item = Key> {
     let followers = effect.consequences().iter();
     followers.map(|consequence| consequence.key.clone())
+}
+
+/// The links that go with an account. Whoever allows the delete allows this, so it counts against no
+/// budget; users who become inactive do.
+fn lost_links(context: &PlanContext<'_>, effect: &ResourceEffect) -> Vec<HoldMember> {
+    let followers = effect.consequences().iter();
+    let linked = followers.filter_map(|it| Some((&it.key, it.changes.as_ref()?)));
+    let links = linked.map(|(key, changes)| {
+        let status = kinds::own_field(kinds::get(key.kind).status_index());
+        let mut links = changes.clone();
+        links.retain(|change| change.field != status);
+        member(context, key, StepVerb::Update, links)
+    });
+    links.collect()
 }
 
 /// Holds only the removal itself. The other changes go on, so that a manifest that writes `protect:

@@ -113,6 +113,7 @@ mod tests {
                 claim: None,
                 body: StepBody::Changes(changes),
                 consequences: Box::default(),
+                runtime: crate::plan::RuntimeEffects::default(),
             }],
             ..Plan::default()
         };

@@ -43,6 +43,7 @@ mod resource_holds;
 mod retired_members;
 mod rule_diagnostics;
 mod rules;
+mod runtime_effects;
 mod settle;
 mod status;
 mod step_claim;
@@ -64,6 +65,7 @@ pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority,
 };
+pub use runtime_effects::RuntimeEffects;
 pub use step_claim::{ClaimDigests, StepClaim, current_digest};
 pub use successors::{is_declared_administrator, losing_administrators};
 pub use target_closure::closure;

@@ -7,6 +7,7 @@ use super::dropped_members;
 use super::effects::{self, created, verb};
 use super::hold;
 use super::remainder::PlanRemainder;
+use super::runtime_effects::{RuntimeEffects, new_accounts_wait};
 use super::step_claim::{self, ClaimDigests, StepClaim};
 use super::types::{Step, StepBody, StepReason, StepVerb};
 use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
@@ -19,13 +20,20 @@ use std::sync::Arc;
 pub(super) fn steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<Step> {
     // In parallel, since a first plan has as many steps as resources.
     let effects: Vec<&ResourceEffect> = left.effects.iter().collect();
+    let world = PlannedState::new(context.stored, context.desired, &left.effects);
+    let accounts_wait = new_accounts_wait(&world);
     effects
         .par_iter()
-        .map(|effect| step(context, left, effect))
+        .map(|effect| step(context, left, effect, accounts_wait))
         .collect()
 }
 
-fn step(context: &PlanContext<'_>, left: &PlanRemainder, effect: &ResourceEffect) -> Step {
+fn step(
+    context: &PlanContext<'_>,
+    left: &PlanRemainder,
+    effect: &ResourceEffect,
+    accounts_wait: bool,
+) -> Step {
     let reason = left.reason(&effect.key);
     let verb = verb(context, effect);
     let body = match &effect.outcome {
@@ -51,6 +59,10 @@ fn step(context: &PlanContext<'_>, left: &PlanRemainder, effect: &ResourceEffect
             claim(context, left, &effect.key)
         } else {
             None
+        },
+        runtime: match verb {
+            StepVerb::Create => RuntimeEffects::of_create(effect.key.kind, accounts_wait),
+            _ => RuntimeEffects::default(),
         },
         body,
         consequences: effects::step_consequences(effect.consequences()),

@@ -2,6 +2,7 @@
 //! and the same input gives the same bytes. Nothing filters it afterwards: whatever is not to be
 //! applied was held while it was made.
 
+use super::runtime_effects::RuntimeEffects;
 use super::step_claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
@@ -293,6 +294,8 @@ pub struct Step {
     pub claim: Option<StepClaim>,
     /// Field by field.
     pub body: StepBody,
+    /// What it does to runtime facts.
+    pub runtime: RuntimeEffects,
     /// What else goes or changes because of it, by key. Each is a step too.
     pub consequences: Box<[StepConsequence]>,
 }

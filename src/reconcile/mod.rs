@@ -25,6 +25,7 @@ mod propose;
 mod provenance;
 mod push_reading;
 mod run;
+mod runtime_facts;
 mod source_plan;
 mod source_reading;
 mod submitted_tree;

@@ -3,6 +3,7 @@
 //! comes the plan, and the pass keeps what it was made of.
 
 use super::phase::PhaseTimer;
+use super::runtime_facts::{self, PlanInPass};
 use super::{
     Pass, PassError, PassVerdict, columns, incremental_plan, millis_before_now, source_reading,
     unconfigured_claims,
@@ -36,7 +37,14 @@ impl Pass<'_> {
         };
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
         // Once a run, not once a source.
-        if self.selected_sources()?.first() == Some(&index) {
+        let is_first = self.selected_sources()?.first() == Some(&index);
+        let mut of = PlanInPass {
+            plan: &mut plan,
+            earlier,
+            is_first,
+        };
+        runtime_facts::add_runtime_facts(store, &mut of).await?;
+        if is_first {
             unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
         }
         Ok(plan)

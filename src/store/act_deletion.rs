@@ -2,7 +2,7 @@
 //! the jobs that go along, and the id, which is never used again. The claims stay: they tell the
 //! next pass that a document which still names the resource is to be ignored.
 
-use super::acts::{ActError, ActRefusal, ActRequest, ActWarning};
+use super::act_request::{ActError, ActRefusal, ActRequest, ActWarning};
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
 use super::invitations;

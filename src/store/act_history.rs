@@ -2,12 +2,13 @@
 //! the values that can be erased, as do the ids of people in the lists of others.
 
 use super::act_deletion::DeletionReport;
-use super::acts::ActRequest;
+use super::act_request::ActRequest;
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
 use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run};
 use super::sql_value::{self, SqlValue};
+use super::terms_acceptances::TermsVersion;
 use crate::kinds::{self, Kind};
 use rand::RngCore;
 use serde_json::{Map, Value as Json, json};
@@ -37,11 +38,7 @@ pub(super) fn act_changes(
     deletion: &DeletionReport,
 ) -> Vec<ActChange> {
     let own = found.iter().map(|(id, before)| {
-        let after = request.act.state_after(before);
-        let fields = match before == after {
-            true => json!({}),
-            false => json!({request.act.fact: [before, after]}),
-        };
+        let fields = changed_fact(request, before);
         let verb = request.act.name;
         ActChange::new(request, request.kind, id, verb, &fields, Map::new())
     });
@@ -52,6 +49,19 @@ pub(super) fn act_changes(
         ActChange::new(request, kind, id, "update", &json!({}), personal)
     });
     own.chain(owners).collect()
+}
+
+/// The fact with its states before and after, as the history stores it.
+fn changed_fact(request: &ActRequest<'_>, before: &str) -> Json {
+    let (fact, after) = (request.act.fact, request.act.state_after(before));
+    match request.terms {
+        None if before == after => json!({}),
+        None => json!({fact: [before, after]}),
+        // What was accepted has to be known also when the document has changed.
+        Some(TermsVersion { terms, version }) => {
+            json!({fact: [null, format!("{terms} sha256:{version}")]})
+        }
+    }
 }
 
 /// Appends a run with these changes; returns its number.

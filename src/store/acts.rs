@@ -7,124 +7,23 @@
 
 use super::act_deletion::{self, DeletionReport};
 use super::act_history::{act_changes, record_run};
-use super::apply::{TRIES, pause_before_retry};
+use super::act_request::{
+    ActError, ActRefusal, ActReport, ActRequest, ActedResource, RefusedResource,
+};
 use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
-use super::error::{ApplyError, StoreError};
+use super::error::StoreError;
 use super::history_writer::lock_write_row;
-use super::invitations::{self, NewInvitations};
+use super::invitations;
+use super::retry::{TRIES, pause_before_retry};
 use super::sql_value::{self, SqlType, SqlValue};
+use super::terms_acceptances::{self, TermsVersion};
 use super::{Store, migrate};
-use crate::kinds::Kind;
-use crate::kinds::act::ResourceAct;
 use rand::RngCore;
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How long the answer of an act can be had again, in milliseconds.
 const KEPT: i64 = 7 * 24 * 3_600_000;
-
-/// An act to perform.
-#[derive(Clone, Copy, Debug)]
-pub struct ActRequest<'a> {
-    pub act: &'static ResourceAct,
-    /// The kind of the resources; the act must be for it.
-    pub kind: &'static Kind,
-    pub ids: &'a BTreeSet<String>,
-    pub actor: &'a str,
-    pub reason: &'a str,
-    /// The id, given once more, for an act that is final.
-    pub confirm: Option<&'a str>,
-    pub idempotency: Option<&'a IdempotentRequest>,
-    /// The links that an invitation makes.
-    pub invitations: Option<NewInvitations<'a>>,
-}
-
-/// The idempotency key of a request, and the digest that tells it from another request.
-#[derive(Clone, Debug)]
-pub struct IdempotentRequest {
-    pub key: String,
-    pub digest: [u8; 32],
-}
-
-/// What an act did.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ActReport {
-    /// The resources, by external id.
-    pub items: Vec<ActedResource>,
-    /// The run that recorded it.
-    pub run: i64,
-    /// The jobs that were deleted along, by external id.
-    #[serde(default)]
-    pub deleted_jobs: Vec<String>,
-    /// What is wrong now because of the act.
-    #[serde(default)]
-    pub warnings: Vec<ActWarning>,
-}
-
-/// What is wrong because of an act that was performed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ActWarning {
-    /// The code of the rule that would have refused the same from a source.
-    pub code: String,
-    pub message: String,
-}
-
-/// A resource before and after an act.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ActedResource {
-    pub external_id: String,
-    /// The state of the act's fact before the act.
-    pub before: String,
-    /// The state of the act's fact after the act.
-    pub after: String,
-    /// The id of the invitation that the act made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invitation: Option<String>,
-}
-
-/// Why an act was refused. Nothing was written.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ActRefusal {
-    /// These ids are not stored.
-    NotFound(Vec<String>),
-    /// These resources are in a state in which the act is not possible.
-    WrongState(Vec<RefusedResource>),
-    /// These users have no e-mail address to which the invitation could be sent.
-    NoAddress(Vec<String>),
-    /// Somebody still works on these jobs of the user.
-    JobsOpen(Vec<OpenJob>),
-    /// The act is final, and the id was not given once more.
-    Unconfirmed,
-    /// The key was used for another request.
-    KeyReused,
-}
-
-/// A job that keeps its user from being deleted.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct OpenJob {
-    pub id: String,
-    pub status: String,
-}
-
-/// A resource for which an act is not possible.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RefusedResource {
-    pub external_id: String,
-    pub state: String,
-}
-
-/// Why an act was not performed.
-#[derive(Debug, thiserror::Error)]
-pub enum ActError {
-    #[error("the act was refused")]
-    Refused(ActRefusal),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The connection broke during the commit, and the run could not be looked up.
-    #[error(transparent)]
-    Unknown(#[from] ApplyError),
-}
 
 impl Store {
     /// Performs an act on all of its resources, or on none.
@@ -188,6 +87,10 @@ impl RecordedAct {
         request: &ActRequest<'_>,
     ) -> Result<Self, ActError> {
         let found = read_states(tx, request).await?;
+        find_all(request, &found).map_err(ActError::Refused)?;
+        if let Some(terms) = request.terms {
+            check_version(tx, terms).await?;
+        }
         check(request, &found).map_err(ActError::Refused)?;
         let at = sql_value::now();
         if let Some(new) = request.invitations {
@@ -204,7 +107,7 @@ impl RecordedAct {
         let deletion = if request.act.is_final {
             act_deletion::delete(tx, request).await?
         } else {
-            write_facts(tx, request, &found, at).await?;
+            write_states(tx, request, &found, at).await?;
             DeletionReport::default()
         };
         let plan_id = random_plan_id();
@@ -256,18 +159,32 @@ async fn read_states(
     tx: &mut SqlTransaction,
     request: &ActRequest<'_>,
 ) -> Result<BTreeMap<String, String>, StoreError> {
+    let (value, beside) = match request.terms {
+        None => (format!("t.{}", request.act.fact), ""),
+        Some(_) => (
+            "a.version".to_owned(),
+            " LEFT JOIN terms_acceptances AS a ON a.user_id = v.id AND a.terms_id = v.terms \
+             AND a.version = v.version",
+        ),
+    };
     let sql = format!(
-        "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT t.external_id, t.{} \
-         FROM v JOIN {} AS t ON t.external_id = v.id{}",
-        request.act.fact,
+        "WITH v(id, terms, version) AS MATERIALIZED ({{rows}}) SELECT t.external_id, {value} \
+         FROM v JOIN {} AS t ON t.external_id = v.id{beside}{}",
         request.kind.table,
         tx.dialect().for_update_t
     );
     let batch = BatchStatement {
         sql: &sql,
-        types: &[SqlType::Id],
+        types: &[SqlType::Id, SqlType::Id, SqlType::Text],
     };
-    let rows = request.ids.iter().map(|id| vec![SqlValue::text(id)]);
+    let rows = request.ids.iter().map(|id| {
+        let terms = request.terms;
+        vec![
+            SqlValue::text(id),
+            SqlValue::text_or_null(terms.map(|terms| &terms.terms)),
+            SqlValue::text_or_null(terms.map(|terms| &terms.version)),
+        ]
+    });
     let found = tx
         .batch_fetch(&batch, rows, &[SqlType::Id, SqlType::Text])
         .await?;
@@ -279,13 +196,32 @@ async fn read_states(
     Ok(states.collect())
 }
 
-/// Fails unless every id is stored and every resource in a state in which the act is possible.
-fn check(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
+/// Fails unless every id is stored.
+fn find_all(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
     let unknown = request.ids.iter().filter(|id| !found.contains_key(*id));
     let unknown: Vec<String> = unknown.cloned().collect();
-    if !unknown.is_empty() {
-        return Err(ActRefusal::NotFound(unknown));
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(ActRefusal::NotFound(unknown))
     }
+}
+
+/// Fails unless the stored version of the Terms document is the one that is accepted.
+async fn check_version(tx: &mut SqlTransaction, accepted: &TermsVersion) -> Result<(), ActError> {
+    let refused = match terms_acceptances::stored_version(tx, &accepted.terms).await? {
+        Some(version) if version == accepted.version => return Ok(()),
+        Some(version) => ActRefusal::TermsOutdated(TermsVersion {
+            version,
+            ..accepted.clone()
+        }),
+        None => ActRefusal::UnknownTerms(accepted.terms.clone()),
+    };
+    Err(ActError::Refused(refused))
+}
+
+/// Fails unless every resource is in a state in which the act is possible.
+fn check(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
     let wrong = found
         .iter()
         .filter(|(_, state)| !request.act.from.contains(&state.as_str()));
@@ -317,6 +253,21 @@ fn acted_resources(
         invitation: request.invitations.and_then(|new| new.id_of(id)),
     });
     items.collect()
+}
+
+async fn write_states(
+    tx: &mut SqlTransaction,
+    request: &ActRequest<'_>,
+    found: &BTreeMap<String, String>,
+    now: i64,
+) -> Result<(), StoreError> {
+    match request.terms {
+        None => write_facts(tx, request, found, now).await,
+        Some(terms) => {
+            let users = found.keys().map(String::as_str);
+            terms_acceptances::record(tx, terms, users, now).await
+        }
+    }
 }
 
 async fn write_facts(

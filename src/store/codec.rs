@@ -131,16 +131,13 @@ fn join_sha256(value: &mut Option<Value>, cell: &SqlValue) {
     }
 }
 
-/// The hash in a file's value.
-pub(super) fn sha256(value: &Value) -> Option<&str> {
-    Some(value.as_text()?.rsplit_once(" sha256:")?.1)
-}
-
 /// The column value for a field's value.
 pub(super) fn cell<'v>(column: &TableColumn, value: Option<&'v Value>) -> SqlValueRef<'v> {
     match (column.content, value) {
         (_, None | Some(Value::Links(_))) => SqlValueRef::Null,
-        (ColumnContent::Sha256(_), Some(value)) => sha256(value).map(SqlValueRef::Text).into(),
+        (ColumnContent::Sha256(_), Some(value)) => {
+            kinds::file_sha256(value).map(SqlValueRef::Text).into()
+        }
         (ColumnContent::Path(_), Some(Value::Text(file))) => {
             let path = file.rsplit_once(" sha256:");
             SqlValueRef::Text(path.map_or(file, |(path, _)| path))

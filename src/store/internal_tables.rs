@@ -419,6 +419,29 @@ pub(super) const INVITATIONS: &[InternalTable] = &[InternalTable {
     ],
     keys: "",
 }];
+/// Which terms users have accepted, and which accounts that wait for an approval were noticed.
+pub(super) const ACCEPTANCES: &[InternalTable] = &[
+    // A row is valid while `version` is the one of the stored document. `at` is for shops too, so
+    // it is a time of the engine.
+    InternalTable {
+        name: "terms_acceptances",
+        columns: &[
+            ("user_id", SqlType::Id, "NOT NULL"),
+            ("terms_id", SqlType::Id, "NOT NULL"),
+            ("version", SqlType::Text, "NOT NULL"),
+            ("at", SqlType::Time, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (user_id, terms_id)",
+    },
+    InternalTable {
+        name: "approval_notices",
+        columns: &[
+            ("account_id", SqlType::Id, "PRIMARY KEY"),
+            ("at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+];
 
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
@@ -432,6 +455,12 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("user_logins_account", "user_logins", "account_id"),
     ("user_logins_name", "user_logins", "name"),
     ("passes_source", "passes", "source, at"),
+    // A new version of the terms asks who accepted the old one.
+    (
+        "terms_acceptances_terms",
+        "terms_acceptances",
+        "terms_id, version",
+    ),
     ("imports_source", "imports", "source, nth"),
     ("invitations_user", "invitations", "user_id"),
     ("invitations_token", "invitations", "token_hash"),

@@ -1,15 +1,15 @@
 //! Uses the link of an invitation, once: sets a password, records the accepted terms, and lets the
 //! person log in. Start at `Store::accept_invitation`.
 
-use super::acts::{ActError, ActRequest, RecordedAct};
-use super::apply::{TRIES, pause_before_retry};
+use super::act_request::{ActError, ActRequest};
+use super::acts::RecordedAct;
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::history_writer::lock_write_row;
-use super::invitations::{
-    InvitationState, StoredInvitation, TermsVersion, TokenDigest, current_terms, find,
-};
-use super::sql_value::{self, SqlValue};
+use super::invitations::{InvitationState, StoredInvitation, TokenDigest, find};
+use super::retry::{TRIES, pause_before_retry};
+use super::sql_value::SqlValue;
+use super::terms_acceptances::{self, CurrentTerms, TermsVersion};
 use super::{Store, migrate};
 use crate::kinds::act::ACCEPT_INVITATION;
 use crate::kinds::{self, USER};
@@ -39,7 +39,7 @@ pub enum InvitationError {
     Expired,
     /// Not exactly the current versions were accepted. These are the current ones.
     #[error("the terms are not the current ones")]
-    TermsOutdated(Vec<TermsVersion>),
+    TermsOutdated(Vec<CurrentTerms>),
     #[error(transparent)]
     Act(#[from] ActError),
 }
@@ -80,7 +80,7 @@ impl Store {
         let hash = SqlValue::Bytes(given.token_hash.to_vec());
         let found = find(&mut tx, "i.token_hash = ?", hash).await?;
         let invitation = require_open(found)?;
-        let current = current_terms(&mut tx).await?;
+        let current = terms_acceptances::current(&mut tx).await?;
         require_current_terms(current, given.terms)?;
         let act = ActRequest {
             act: &ACCEPT_INVITATION,
@@ -89,6 +89,7 @@ impl Store {
             actor: LINK_ACTOR,
             reason: "with the link of an invitation",
             confirm: None,
+            terms: None,
             idempotency: None,
             invitations: None,
         };
@@ -120,12 +121,12 @@ pub fn require_open(found: Option<StoredInvitation>) -> Result<StoredInvitation,
 
 /// Fails unless exactly the current version of every document was accepted.
 pub fn require_current_terms(
-    current: Vec<TermsVersion>,
+    current: Vec<CurrentTerms>,
     accepted: &BTreeMap<String, String>,
 ) -> Result<(), InvitationError> {
-    let is_accepted = |terms: &TermsVersion| {
-        let version = accepted.get(&terms.external_id);
-        version.is_some_and(|version| version.eq_ignore_ascii_case(&terms.sha256))
+    let is_accepted = |terms: &CurrentTerms| {
+        let version = accepted.get(&terms.current.terms);
+        version.is_some_and(|version| version.eq_ignore_ascii_case(&terms.current.version))
     };
     if accepted.len() == current.len() && current.iter().all(is_accepted) {
         Ok(())
@@ -143,24 +144,19 @@ async fn set_password(tx: &mut SqlTransaction, user: &str, hash: &str) -> Result
     tx.script(dialect.guard_off).await
 }
 
-/// Records that a user accepted these versions.
+/// Records that a user accepts these versions, which are the current ones.
 async fn record_terms_acceptance(
     tx: &mut SqlTransaction,
     user: &str,
     terms: &BTreeMap<String, String>,
     now: i64,
 ) -> Result<(), StoreError> {
-    let Some(version) = terms.values().next_back() else {
-        return Ok(());
-    };
-    let dialect = tx.dialect();
-    tx.script(dialect.guard_on).await?;
-    let sql = "UPDATE users SET terms_accepted = ?, terms_accepted_at = ? WHERE external_id = ?";
-    let params = [
-        SqlValue::text(version.to_ascii_lowercase()),
-        SqlValue::text(sql_value::iso(now)),
-        user.into(),
-    ];
-    tx.run(sql, &params).await?;
-    tx.script(dialect.guard_off).await
+    for (terms, version) in terms {
+        let accepted = TermsVersion {
+            terms: terms.clone(),
+            version: version.to_ascii_lowercase(),
+        };
+        terms_acceptances::record(tx, &accepted, [user].into_iter(), now).await?;
+    }
+    Ok(())
 }

@@ -101,15 +101,6 @@ pub enum InvitationState {
     Used,
 }
 
-/// The current version of a document that people accept.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TermsVersion {
-    pub external_id: String,
-    pub title: String,
-    /// In hexadecimal.
-    pub sha256: String,
-}
-
 /// Returns the users without an e-mail address to whom an invitation is to be sent.
 pub(super) async fn users_without_address(
     tx: &mut SqlTransaction,
@@ -242,14 +233,6 @@ impl Store {
         find(&mut tx, "i.token_hash = ?", hash).await
     }
 
-    /// Returns the current versions of the documents that people accept.
-    pub async fn terms_versions(&self) -> Result<Vec<TermsVersion>, StoreError> {
-        let Some(mut tx) = self.begin_schema_read("read the terms").await? else {
-            return Ok(Vec::new());
-        };
-        current_terms(&mut tx).await
-    }
-
     /// Gives an invitation its token when it is sent for the first time; its time starts then.
     /// Returns whether the token is this one.
     pub async fn issue_invitation(
@@ -269,21 +252,6 @@ impl Store {
         tx.commit().await?;
         Ok(is_own)
     }
-}
-
-pub(super) async fn current_terms(
-    tx: &mut SqlTransaction,
-) -> Result<Vec<TermsVersion>, StoreError> {
-    let sql = "SELECT external_id, title, file_sha256 FROM terms \
-               WHERE file_sha256 IS NOT NULL ORDER BY external_id";
-    let types = [SqlType::Id, SqlType::Text, SqlType::Text];
-    let found = tx.fetch(sql, &[], &types).await?;
-    let versions = found.into_iter().map(|mut cells| TermsVersion {
-        external_id: cells[0].take_text().into(),
-        title: cells[1].take_text().into(),
-        sha256: cells[2].take_text().into(),
-    });
-    Ok(versions.collect())
 }
 
 /// Reads the invitation that a condition with one parameter finds.

@@ -1,10 +1,10 @@
 //! Jobs and their files, as a shop or the API records them. The files themselves are elsewhere; the
 //! store knows their paths, and which ones have to be removed. Start at `Store::put_job`.
 
-use super::acts::OpenJob;
-use super::apply::{TRIES, pause_before_retry};
+use super::act_request::OpenJob;
 use super::connection::SqlTransaction;
 use super::error::StoreError;
+use super::retry::{TRIES, pause_before_retry};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::submission::{self, SubmissionFacts};
 use super::{Store, migrate};

@@ -19,9 +19,11 @@ mod accepted_exports;
 mod access;
 mod act_deletion;
 mod act_history;
+mod act_request;
 mod acts;
 mod apply;
 mod approval;
+mod approval_notices;
 mod claim;
 mod codec;
 mod connection;
@@ -53,6 +55,7 @@ mod postgres_servers;
 mod presence;
 mod read;
 mod read_transaction;
+mod retry;
 mod row_writer;
 mod runs;
 mod schema;
@@ -67,6 +70,7 @@ mod stored_resource;
 mod submission;
 mod table_scan;
 mod tables;
+mod terms_acceptances;
 mod triggers;
 mod user_backup;
 mod views;
@@ -74,12 +78,13 @@ mod visibility;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;
-pub use acts::{
+pub use act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, IdempotentRequest,
     OpenJob, RefusedResource,
 };
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
+pub use approval_notices::NewPendingAccounts;
 pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
@@ -91,14 +96,14 @@ pub use invitation_acceptance::{
     InvitationAcceptance, InvitationError, require_current_terms, require_open,
 };
 pub use invitations::{
-    InvitationState, NewInvitation, NewInvitations, StoredInvitation, TermsVersion, TokenDigest,
+    InvitationState, NewInvitation, NewInvitations, StoredInvitation, TokenDigest,
 };
 pub use jobs::{Job, JobError, JobFile, JobFileRequest, JobQuery, JobRefusal, JobRequest};
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
 pub use orders::{Order, OrderError, OrderQuery, OrderRequest};
-pub use outbox::OutboxNotice;
+pub use outbox::{OutboxEntry, OutboxNotice};
 pub use pending_accounts::PendingAccount;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::SnapshotQuery;
@@ -109,5 +114,6 @@ pub use source::{
 };
 pub use stored_resource::StoredResource;
 pub use submission::SubmissionFacts;
+pub use terms_acceptances::{CurrentTerms, TermsAcceptance, TermsVersion};
 pub use user_backup::UserBackup;
 pub use visibility::VisibleResources;

@@ -2,6 +2,7 @@
 //! any replica may send them. `take_notice` reserves one, then `drop_notice` or `delay_notice`
 //! settles it.
 
+use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
@@ -32,22 +33,41 @@ impl OutboxNotice {
     }
 }
 
+/// A notification to put out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutboxEntry {
+    /// The same whenever the same notification is made again.
+    pub id: String,
+    pub target: String,
+    /// The notification, a JSON document of the daemon's.
+    pub notice: String,
+}
+
+/// Adds a notification for a target; an existing one with this id is left unchanged.
+pub(super) async fn insert_entry(
+    tx: &mut SqlTransaction,
+    entry: &OutboxEntry,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO outbox (id, target, notice, attempts, next_at, created_at) \
+               VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING";
+    let now = sql_value::now();
+    let params = [
+        entry.id.as_str().into(),
+        entry.target.as_str().into(),
+        entry.notice.as_str().into(),
+        now.into(),
+        now.into(),
+    ];
+    tx.run(sql, &params).await?;
+    Ok(())
+}
+
 impl Store {
-    /// Adds a notification for a target; an existing one with this id is left unchanged.
-    pub async fn post(&self, id: &str, target: &str, notice: &str) -> Result<(), StoreError> {
+    /// Puts a notification out.
+    pub async fn post(&self, entry: &OutboxEntry) -> Result<(), StoreError> {
         let mut tx = self.begin_write("put the notice out").await?;
         migrate::require_current(&mut tx).await?;
-        let sql = "INSERT INTO outbox (id, target, notice, attempts, next_at, created_at) \
-                   VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (id) DO NOTHING";
-        let now = sql_value::now();
-        let params = [
-            id.into(),
-            target.into(),
-            notice.into(),
-            now.into(),
-            now.into(),
-        ];
-        tx.run(sql, &params).await?;
+        insert_entry(&mut tx, entry).await?;
         tx.commit().await
     }
 

@@ -27,9 +27,7 @@ impl Store {
         let Some(mut tx) = self.begin_schema_read("read the pending accounts").await? else {
             return Ok((0, Vec::new()));
         };
-        let sql = "SELECT count(*) FROM accounts WHERE approval = 'pending'";
-        let counted = tx.first(sql, &[], &[SqlType::Int]).await?;
-        let count = counted.map_or(0, |cells| cells[0].int().unsigned_abs());
+        let count = count(&mut tx).await?;
         let sql = "SELECT external_id, name FROM accounts WHERE approval = 'pending' \
                    ORDER BY external_id LIMIT ?";
         let types = [SqlType::Id, SqlType::Text];
@@ -47,6 +45,42 @@ impl Store {
         }
         Ok((count, accounts))
     }
+}
+
+impl Store {
+    /// Returns how many accounts wait for an approval, and the first of their external ids.
+    pub async fn pending_account_ids(&self, limit: u32) -> Result<(u64, Vec<String>), StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the pending accounts").await? else {
+            return Ok((0, Vec::new()));
+        };
+        let ids = ids(&mut tx, limit).await?;
+        let all = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        // Counted only if there are more: mostly, no account waits.
+        let count = if all < limit {
+            u64::from(all)
+        } else {
+            count(&mut tx).await?
+        };
+        Ok((count, ids))
+    }
+}
+
+async fn count(tx: &mut SqlTransaction) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM accounts WHERE approval = 'pending'";
+    let counted = tx.first(sql, &[], &[SqlType::Int]).await?;
+    Ok(counted.map_or(0, |cells| cells[0].int().unsigned_abs()))
+}
+
+async fn ids(tx: &mut SqlTransaction, limit: u32) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT external_id FROM accounts WHERE approval = 'pending' \
+               ORDER BY external_id LIMIT ?";
+    let found = tx
+        .fetch(sql, &[i64::from(limit).into()], &[SqlType::Id])
+        .await?;
+    let ids = found
+        .into_iter()
+        .map(|mut cells| cells[0].take_text().into());
+    Ok(ids.collect())
 }
 
 async fn first_user(
@@ -81,7 +115,7 @@ async fn first_address(
     }))
 }
 
-async fn claim(
+pub(super) async fn claim(
     tx: &mut SqlTransaction,
     account: &str,
 ) -> Result<Option<(String, String, i64)>, StoreError> {

@@ -5,7 +5,7 @@
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
 use super::{job_tables, schema, tables, triggers, views};
-use crate::kinds::{self, USER};
+use crate::kinds::{self, SETTINGS, USER};
 use crate::model::KindId;
 
 /// The additions of one version.
@@ -19,6 +19,8 @@ pub(super) struct SchemaVersion {
     pub(super) views: bool,
     /// New runtime facts of existing kinds, by their column.
     pub(super) facts: &'static [(KindId, &'static str)],
+    /// New indexes of existing tables, by name.
+    pub(super) indexes: &'static [&'static str],
 }
 
 const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
@@ -28,6 +30,7 @@ const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
         fields: &[],
         views: false,
         facts: &[],
+        indexes: &[],
     }
 }
 
@@ -50,6 +53,12 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         ..own_tables(internal_tables::INVITATIONS)
     },
     own_tables(job_tables::JOBS),
+    SchemaVersion {
+        views: true,
+        fields: &[(SETTINGS, "initialAccess")],
+        indexes: &["accounts_pending"],
+        ..own_tables(internal_tables::ACCEPTANCES)
+    },
 ];
 
 /// The version of this release.
@@ -125,8 +134,14 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
         .filter(|trigger| of_new_table(&trigger.table) || trigger.needs.is_some_and(&of_new_table));
     statements.extend(triggers::functions(dialect));
     statements.extend(triggers.map(|trigger| trigger.create));
+    let named: Vec<&str> = new
+        .iter()
+        .flat_map(|version| version.indexes)
+        .copied()
+        .collect();
     let indexes = schema::indexes().into_iter().filter(|index| {
         of_new_table(&index.table)
+            || named.iter().any(|name| index.is_called(name))
             || added
                 .iter()
                 .any(|(table, column)| index.covers(table, column))
@@ -213,6 +228,7 @@ mod tests {
         let taken = [
             "DROP TABLE user_stores",
             "DROP INDEX users_email",
+            "DROP INDEX accounts_pending",
             "ALTER TABLE users DROP COLUMN email",
             "ALTER TABLE accounts DROP COLUMN website",
             "ALTER TABLE users DROP COLUMN password_applied",
@@ -234,6 +250,7 @@ mod tests {
             ],
             facts: &[(USER, "password_applied")],
             views: false,
+            indexes: &["accounts_pending"],
         };
         run(&old, &upgrade_by(dialect, &[version]));
         assert_eq!(shape(&old), shape(&new));

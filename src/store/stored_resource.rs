@@ -4,8 +4,9 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
+use super::terms_acceptances::{self, TermsAcceptance};
 use super::{Store, claim, read, tables};
-use crate::kinds::act::{ACTS, ResourceAct};
+use crate::kinds::act::{ACTS, ActInput, ResourceAct};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
 use std::collections::{HashMap, HashSet};
@@ -20,6 +21,8 @@ pub struct StoredResource {
     pub login: Option<Vec<CompactText>>,
     /// Whether it is usable now; `None` for kinds where that has no meaning.
     pub usable: Option<bool>,
+    /// The terms that it has accepted; `None` for kinds that accept none.
+    pub terms: Option<Vec<TermsAcceptance>>,
 }
 
 impl StoredResource {
@@ -28,25 +31,19 @@ impl StoredResource {
         self.row.facts.get(column).map(CompactText::as_str)
     }
 
-    /// The acts that are possible on it now.
+    /// The acts that are possible on it now. Accepting terms is not among them: it depends on the
+    /// terms.
     pub fn possible_acts(&self) -> impl Iterator<Item = &'static ResourceAct> {
         let kind = kinds::get(self.row.key.kind);
-        let acts = ACTS.into_iter().filter(|act| act.is_for(kind));
+        let acts = ACTS
+            .into_iter()
+            .filter(|act| act.is_for(kind) && act.input != ActInput::Terms);
         acts.filter(|act| act.from.contains(&act.state(self.fact(act.fact))))
     }
 }
 
-/// Which resources are usable. For a user this does not yet cover whether the login is enabled.
-const USABLE: [(KindId, &str); 2] = [
-    (ACCOUNT, "SELECT external_id FROM usable_accounts"),
-    (
-        USER,
-        "SELECT external_id FROM users WHERE status = 'active' AND blocked IS NULL \
-         AND EXISTS (SELECT 1 FROM user_accounts \
-           JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
-           WHERE user_accounts.user_id = users.external_id)",
-    ),
-];
+/// Which resources are usable.
+const USABLE: [(KindId, &str); 2] = [(ACCOUNT, "usable_accounts"), (USER, "usable_users")];
 
 impl Store {
     /// Returns one resource with everything known about it, as of one moment.
@@ -116,6 +113,7 @@ struct ResourceDetails {
     claims: HashMap<CompactText, Vec<Claim>>,
     usable: Option<HashSet<CompactText>>,
     names: Option<LoginNames>,
+    terms: Option<HashMap<CompactText, Vec<TermsAcceptance>>>,
 }
 
 impl ResourceDetails {
@@ -132,6 +130,10 @@ impl ResourceDetails {
                 USER => Some(LoginNames::read(tx, id).await?),
                 _ => None,
             },
+            terms: match kind {
+                USER => Some(terms_acceptances::valid(tx, id).await?),
+                _ => None,
+            },
         })
     }
 
@@ -141,6 +143,10 @@ impl ResourceDetails {
             claims: self.claims.remove(id).unwrap_or_default(),
             usable: self.usable.as_ref().map(|usable| usable.contains(id)),
             login: self.names.as_mut().map(|names| names.login_names(&row)),
+            terms: self
+                .terms
+                .as_mut()
+                .map(|terms| terms.remove(id).unwrap_or_default()),
             row,
         }
     }
@@ -198,11 +204,11 @@ async fn usable(
     kind: KindId,
     id: Option<&CompactText>,
 ) -> Result<Option<HashSet<CompactText>>, StoreError> {
-    let Some((_, sql)) = USABLE.iter().find(|(of, _)| *of == kind) else {
+    let Some((_, view)) = USABLE.iter().find(|(of, _)| *of == kind) else {
         return Ok(None);
     };
     let (of, params) = id_condition("WHERE external_id = ?", id);
-    let sql = format!("SELECT external_id FROM ({sql}) AS usable {of}");
+    let sql = format!("SELECT external_id FROM {view} {of}");
     let found = tx.fetch(&sql, &params, &[SqlType::Id]).await?;
     Ok(Some(
         found

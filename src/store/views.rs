@@ -27,13 +27,18 @@ fn all() -> Vec<View> {
                 .to_owned(),
         ),
         // A user may log in when active, enabled, not blocked and in at least one usable account.
+        // Where the settings make `User.accounts` optional, a user without any account may too.
         view(
             "usable_users",
             "SELECT * FROM users \
              WHERE status = 'active' AND access = 'enabled' AND blocked IS NULL \
-             AND EXISTS (SELECT 1 FROM user_accounts \
-               JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
-               WHERE user_accounts.user_id = users.external_id)"
+             AND (EXISTS (SELECT 1 FROM user_accounts \
+                 JOIN usable_accounts ON usable_accounts.external_id = user_accounts.account_id \
+                 WHERE user_accounts.user_id = users.external_id) \
+               OR NOT EXISTS (SELECT 1 FROM user_accounts \
+                   WHERE user_accounts.user_id = users.external_id) \
+                 AND EXISTS (SELECT 1 FROM settings_optional_fields \
+                   WHERE value = 'User.accounts'))"
                 .to_owned(),
         ),
         view("visible_accounts", visible_accounts()),

@@ -2,7 +2,8 @@
 
 use super::api::{Pager, serve, token};
 use crate::support::daemon_process::DaemonProcess;
-use crate::support::workspace::{LIMIT, Workspace, account, sqlite, user};
+use crate::support::workspace::{LIMIT, Workspace, account, each, sqlite, user};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -120,4 +121,90 @@ fn each_recovery_is_a_delivery_of_its_own() {
         assert_eq!(seen.len(), 2 * round);
     }
     served.ends();
+}
+
+#[test]
+fn an_account_that_starts_to_wait_is_noticed_once() {
+    for ws in each("waits") {
+        token(&ws, "eva", "administrator", &[]);
+        let settings = "settings: [{externalId: settings, accountApproval: true}]\n";
+        let acme = settings.to_owned() + &people();
+        ws.tree(&acme);
+        let pager = Pager::new();
+        configure(&ws, &[("pager", pager.port)], "approval, applied");
+        let served = DaemonProcess::on(&ws, &[]);
+        let told = pager.told("approval");
+        assert_eq!(told["summary"], "1 account waits for an approval");
+        assert_eq!(told["counts"], json!({"pending": 1}));
+        assert_eq!(told["command"], "roster approve account acme --reason TEXT");
+        assert_eq!(told["details"][0]["resource"], "Account/acme");
+        assert_eq!(told["details"][0]["origin"]["path"], "all.yaml");
+
+        // Two more, and only they are new.
+        let more = account("beta", "") + &user("u-8", "beta", "");
+        let gamma = account("gamma", "") + &user("u-9", "gamma", "");
+        let three = acme.clone() + &more + &gamma;
+        ws.tree(&three);
+        let told = pager.told("approval");
+        assert_eq!(told["summary"], "2 accounts wait for an approval");
+        let named = [0, 1].map(|at| told["details"][at]["resource"].clone());
+        assert_eq!(named, ["Account/beta", "Account/gamma"]);
+        served.ends();
+
+        // Neither a restart nor another change of an account that waits is news.
+        let served = DaemonProcess::on(&ws, &[]);
+        ws.tree(three.replace("name: beta\n", "name: Beta\n"));
+        assert_eq!(pager.next()["event"], "applied");
+        ws.run(&["approve", "account", "acme", "--reason", "checked"])
+            .exits(0);
+        ws.tree(three);
+        assert_eq!(pager.next()["event"], "applied");
+        served.ends();
+        assert_eq!(pager.rest(), Vec::<Value>::new());
+    }
+}
+
+#[test]
+fn an_account_of_two_sources_is_noticed_once_and_also_after_a_command() {
+    for ws in each("two_sources") {
+        token(&ws, "eva", "administrator", &[]);
+        let pager = Pager::new();
+        let notices = format!(
+            ", notices: [{{webhook: 'http://127.0.0.1:{}/', on: [approval, applied]}}]",
+            pager.port
+        );
+        let sources = ["one", "two"]
+            .map(|name| format!("  - {{name: {name}, directory: {name}, interval: 1s}}\n"));
+        let config = format!(
+            "apiVersion: roster/v1\nsources:\n{}{}",
+            sources.concat(),
+            serve(&notices)
+        );
+        ws.write("roster.yaml", config);
+        let settings = "settings: [{externalId: settings, accountApproval: true}]\n";
+        ws.write("one/all.yaml", settings.to_owned() + &people());
+        ws.write("two/all.yaml", people());
+        // Applied by a command, while no daemon runs.
+        ws.run(&["apply", "--yes"]).exits(0);
+        let served = DaemonProcess::on(&ws, &[]);
+        let told = pager.told("approval");
+        assert_eq!(told["details"][0]["resource"], "Account/acme");
+        for source in ["one", "two"] {
+            let user = user(
+                "u-1",
+                "acme",
+                "groups: [FOC_User, FOC_Webmaster]\ncompany: Acme",
+            );
+            let text = account("acme", "") + &user;
+            let head = if source == "one" { settings } else { "" };
+            ws.write(&format!("{source}/all.yaml"), head.to_owned() + &text);
+        }
+        assert_eq!(pager.next()["event"], "applied");
+        served.ends();
+        let rest = pager.rest();
+        assert!(
+            rest.iter().all(|told| told["event"] != "approval"),
+            "{rest:?}"
+        );
+    }
 }

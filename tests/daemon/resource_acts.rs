@@ -203,3 +203,64 @@ fn a_nul_character_in_an_address_is_refused() {
         served.ends();
     }
 }
+
+#[test]
+fn an_acceptance_names_the_version_that_the_user_saw() {
+    for ws in each("terms") {
+        ws.write("manifests/sale.txt", "hello");
+        let terms = "---\nkind: Terms\nexternalId: sale\ntitle: Sale\nfile: sale.txt\n";
+        ws.write("manifests/terms.yaml", terms);
+        let (served, api) = started(&ws);
+        let version = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let of = |ids: &[&str], version: &str| json!({"ids": ids, "reason": "x", "terms": "sale", "version": version});
+        let path = "/api/v1/acts/accept-terms";
+        let (status, refused) = api.post(path, &of(&["u-1"], "0123"));
+        assert_eq!((status, &refused["code"]), (409, &json!("terms-outdated")));
+        assert_eq!(refused["version"], version);
+        let (status, refused) = api.post(path, &of(&["u-9"], version));
+        assert_eq!((status, &refused["ids"]), (404, &json!(["u-9"])));
+        let (status, first) = with_key(&api, "accept-terms", "k-1", &of(&["u-1"], version));
+        assert_eq!(status, 200, "{first}");
+        assert_eq!(first["items"][0]["after"], "accepted");
+        // The same request gets the same answer, another version under its key does not.
+        let again = with_key(&api, "accept-terms", "k-1", &of(&["u-1"], version));
+        assert_eq!(again, (200, first));
+        let other = with_key(&api, "accept-terms", "k-1", &of(&["u-1"], "0123"));
+        assert_eq!(
+            (other.0, &other.1["code"]),
+            (422, &json!("idempotency-key-reused"))
+        );
+        let (status, refused) = api.post(path, &of(&["u-1"], version));
+        assert_eq!((status, &refused["code"]), (409, &json!("wrong-state")));
+        let user = api.document("/api/v1/resources/User/u-1");
+        assert_eq!(user["meta"]["terms"][0]["version"], version);
+        let account = api.document("/api/v1/resources/Account/acme");
+        assert_eq!(account["meta"]["terms"], Value::Null);
+        // It names a version, or it is no acceptance.
+        let unnamed = json!({"ids": ["u-1"], "reason": "x", "terms": "sale"});
+        assert_eq!(api.post(path, &unnamed).0, 422);
+        let viewer = Api::new(&api.address, &token(&ws, "vera", "viewer", &[]));
+        assert_eq!(viewer.post(path, &of(&["u-1"], version)).0, 403);
+
+        // The other doors: a command that asks the daemon, and a plan of the daemon.
+        let remote = format!("http://{}", api.address);
+        let mut command = ws.command(&[
+            "user",
+            "accept-terms",
+            "u-1",
+            "--terms",
+            "sale",
+            "--version",
+            version,
+            "--reason",
+            "paper",
+            "--remote",
+            &remote,
+        ]);
+        command.env("ROSTER_TOKEN", api.token.as_deref().expect("a token"));
+        let ran = crate::support::workspace::run(&mut command).exits(1);
+        let answer: Value = serde_json::from_str(&ran.stdout).expect("a document");
+        assert_eq!(answer["code"], "wrong-state");
+        served.ends();
+    }
+}

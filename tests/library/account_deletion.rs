@@ -51,10 +51,18 @@ fn people(dice: &mut Dice, count: usize) -> String {
         if own.is_empty() {
             own.push(dice.roll(count));
         }
+        let status = if dice.once_in(6) {
+            ", status: inactive"
+        } else {
+            ""
+        };
         let links: Vec<String> = own.iter().map(|account| format!("a{account}")).collect();
         let mut organisations = Vec::new();
         for account in &own {
-            of[*account].push(n);
+            // A new policy names active users.
+            if status.is_empty() {
+                of[*account].push(n);
+            }
             if dice.once_in(2) {
                 organisations.push(format!("o{account}-{}", dice.roll(3)));
             }
@@ -62,11 +70,6 @@ fn people(dice: &mut Dice, count: usize) -> String {
         let main = match organisations.first() {
             Some(first) => format!(", mainOrganisation: {first}"),
             None => String::new(),
-        };
-        let status = if dice.once_in(6) {
-            ", status: inactive"
-        } else {
-            ""
         };
         let protect = if dice.once_in(9) {
             ", protect: true"
@@ -109,6 +112,9 @@ fn text(row: &Row, field: &str) -> String {
 /// What an account has after the plan, compared with before.
 fn assert_whole(before: &Directory, after: &Directory, plan: &Plan, account: &str) {
     let key = Key::new(ACCOUNT, account);
+    if !before.stored.rows.contains(&key) {
+        return;
+    }
     let is_gone = !after.stored.rows.contains(&key);
     let mut expected = BTreeSet::new();
     for row in before.stored.rows.iter() {

@@ -9,11 +9,11 @@ use roster::model::{
     Snapshot, StatedField, Value,
 };
 use roster::plan::{
-    ClaimDigests, Plan, SourceRef, Step, StepBody, StepClaim, StepReason, StepVerb,
+    ClaimDigests, Plan, RuntimeEffects, SourceRef, Step, StepBody, StepClaim, StepReason, StepVerb,
 };
 use roster::store::{
     ApplyError, ApplyRequest, ApplySummary, HistoryVerification, Lease, LeaseError, LeaseHolder,
-    SchemaState, SnapshotQuery, Store, StoreAccess,
+    OutboxEntry, SchemaState, SnapshotQuery, Store, StoreAccess,
 };
 use sqlx::{AssertSqlSafe, Connection};
 use std::collections::BTreeMap;
@@ -122,6 +122,7 @@ impl Draft {
                 derived: Box::new([]),
             },
             consequences: Box::default(),
+            runtime: RuntimeEffects::default(),
             key,
         });
         self
@@ -163,6 +164,7 @@ impl Draft {
             claim: (!gone).then(|| claim(&row.key, &said)),
             body: StepBody::Changes(changes),
             consequences: Box::default(),
+            runtime: RuntimeEffects::default(),
         });
         self
     }
@@ -944,17 +946,20 @@ async fn a_lease_does_not_outlast_a_clock_that_was_set_back() {
 }
 
 #[tokio::test]
-async fn a_new_document_resets_every_acceptance() {
+async fn a_new_document_resets_its_acceptances_without_drift() {
     for (_, url) in crate::support::postgres::databases("terms") {
         let store = fresh(&url).await;
         populate(&store).await;
-        foreign(
-            &url,
-            "UPDATE users SET terms_accepted = 'old' WHERE external_id = 'u1'",
-        )
-        .await;
+        for accepted in [
+            "('u1', 'main', 'old', '2026-01-01')",
+            "('u1', 'other', 'old', '2026-01-01')",
+        ] {
+            let sql = format!(
+                "INSERT INTO terms_acceptances (user_id, terms_id, version, at) VALUES {accepted}"
+            );
+            foreign(&url, &sql).await;
+        }
         let before = row(&store, USER, "u1").await;
-        assert_eq!(fact(&before, "termsAccepted"), Some("old"));
         let mut draft = Draft::new(&read(&store).await);
         let file = text("terms.pdf sha256:abc");
         draft.create(
@@ -966,9 +971,22 @@ async fn a_new_document_resets_every_acceptance() {
         draft.passwords.insert(key(USER, "u9"), "unused".into());
         draft.apply(&store).await.expect("applied");
         assert_eq!(value(&row(&store, TERMS, "main").await, "file"), Some(file));
+        assert_eq!(
+            store
+                .count_acceptances("main", "old")
+                .await
+                .expect("a count"),
+            0
+        );
+        assert_eq!(
+            store
+                .count_acceptances("other", "old")
+                .await
+                .expect("a count"),
+            1
+        );
         let after = row(&store, USER, "u1").await;
-        assert_eq!(after.facts.get("termsAccepted"), None);
-        assert_eq!(after.version, before.version, "a fact is no drift");
+        assert_eq!(after.version, before.version, "an acceptance is no drift");
     }
 }
 
@@ -1149,30 +1167,52 @@ async fn a_first_load_leaves_everything_in_place() {
     }
 }
 
+/// What the releases since version 4 added, taken away again.
+const BEFORE: [&str; 7] = [
+    "DROP VIEW usable_users",
+    "CREATE VIEW usable_users AS SELECT * FROM users WHERE status = 'active' AND access = 'enabled'",
+    "DROP INDEX accounts_pending",
+    "ALTER TABLE settings DROP COLUMN initial_access",
+    "DROP TABLE terms_acceptances",
+    "DROP TABLE approval_notices",
+    "DROP TABLE act_keys",
+];
+
 #[tokio::test]
-async fn a_schema_of_the_release_before_is_read_and_brought_up() {
+async fn a_schema_of_an_earlier_release_is_brought_up_with_its_views() {
     for (engine, url) in crate::support::postgres::databases("upgrade") {
         let store = fresh(&url).await;
         let mut draft = Draft::new(&read(&store).await);
         draft.create(TAG, "gold", &[("name", text("Gold"))]);
+        draft.create(ACCOUNT, "acme", &[("name", text("Acme"))]);
+        draft.create(USER, "u1", &[("accounts", member("acme"))]);
         draft.apply(&store).await.expect("applied");
-        foreign(&url, "DROP VIEW visible_users").await;
-        foreign(&url, "UPDATE meta SET schema_version = schema_version - 1").await;
+        foreign(&url, "UPDATE users SET access = 'enabled'").await;
+        for undo in BEFORE {
+            foreign(&url, undo).await;
+        }
+        foreign(&url, "UPDATE meta SET schema_version = 4").await;
+        // In the older release, a blocked account kept nobody out.
+        foreign(&url, "UPDATE accounts SET blocked = 'unpaid'").await;
+        let user = Key::new(USER, "u1");
 
-        let old = store.schema().await.expect("a schema");
-        assert!(matches!(old, SchemaState::Old { .. }), "{engine}");
-        // The view is missing; what to do is said instead of an error of SQL.
-        let seen = store.visible("u-1").await.expect_err("no view");
-        assert!(seen.to_string().contains("migrate"), "{engine}: {seen}");
-        assert_eq!(read(&store).await.rows.len(), 1, "{engine}: readable");
-        let known = store.knows_hold("0123456789abcdef").await;
-        assert!(!known.expect("read"), "{engine}");
+        let old = SchemaState::Old { found: 4 };
+        assert_eq!(store.schema().await.expect("a schema"), old, "{engine}");
+        // It lacks a column of this release.
+        let refused = store.read(&SnapshotQuery::default()).await;
+        let refused = refused.expect_err("an older schema").to_string();
+        assert!(refused.contains("roster migrate"), "{engine}: {refused}");
         assert!(store.suspend("a", "eva", "no").await.is_err(), "{engine}");
         assert!(store.migrate(None).await.expect("brought up").changed);
         store.suspend("a", "eva", "audit").await.expect("written");
         assert_eq!(store.visible("u-1").await.expect("the view"), None);
         assert!(!store.migrate(None).await.expect("current").changed);
-        assert_eq!(read(&store).await.rows.len(), 1, "{engine}");
+        assert_eq!(read(&store).await.rows.len(), 3, "{engine}");
+        let record = store.record(&user).await.expect("read").expect("a user");
+        assert_eq!(record.usable, Some(false), "{engine}: the new view");
+        let pending = store.pending_account_ids(5).await.expect("read");
+        assert_eq!(pending, (0, Vec::new()), "{engine}");
+        assert_eq!(store.count_acceptances("a", "b").await.expect("read"), 0);
     }
 }
 
@@ -1244,8 +1284,13 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
 async fn a_notice_is_sent_by_one_and_tried_again_later() {
     for (engine, url) in crate::support::postgres::databases("outbox") {
         let store = fresh(&url).await;
-        store.post("n1", "ops", "{}").await.expect("put out");
-        store.post("n1", "ops", "{}").await.expect("there already");
+        let entry = OutboxEntry {
+            id: "n1".to_owned(),
+            target: "ops".to_owned(),
+            notice: "{}".to_owned(),
+        };
+        store.post(&entry).await.expect("put out");
+        store.post(&entry).await.expect("there already");
         let taken = store.take_notice(60_000).await.expect("taken");
         let taken = taken.expect("one is due");
         assert_eq!((taken.id.as_str(), taken.attempts), ("n1", 0), "{engine}");

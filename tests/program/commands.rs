@@ -61,7 +61,7 @@ fn get_prints_one_resource_as_its_manifest_and_what_no_manifest_says() {
         );
         assert_eq!(
             (&meta["usable"], &meta["access"]),
-            (&json!(true), &json!("unregistered"))
+            (&json!(true), &json!("enabled"))
         );
         assert_eq!(
             (&meta["approval"], &meta["block"]),

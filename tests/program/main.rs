@@ -14,16 +14,19 @@ mod faults;
 mod feeds;
 mod feeds_written;
 mod git;
+mod initial_access;
 mod into_git;
 mod invitations;
 mod jobs;
 mod logins;
 mod passwords;
+mod pending_accounts;
 mod policies;
 mod secrets;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
+mod terms;
 mod unchanged_files;
 mod visible;
 mod wipes;

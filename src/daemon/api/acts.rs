@@ -6,7 +6,9 @@ use super::{not_stored, require_max_length, require_reason};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::invitation::{InvitationKey, InvitationOrder};
 use crate::diagnostic::{none_called, plural};
-use crate::document::{InvitationRequest, MAX_ACT_IDS, ResourceActReply, ResourceActRequest};
+use crate::document::{
+    InvitationRequest, MAX_ACT_IDS, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
+};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
 use crate::kinds::act::{self, ACTS, ActInput, ResourceAct};
@@ -15,11 +17,13 @@ use crate::model::Key;
 use crate::reconcile::JobFiles;
 use crate::store::{
     ActError, ActRefusal, ActRequest, IdempotentRequest, NewInvitations, OpenJob, RefusedResource,
-    Store,
+    Store, TermsVersion,
 };
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The permission that an act needs.
@@ -37,8 +41,16 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 
 fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
     match act.input {
-        ActInput::Reason => plain_route(act),
+        ActInput::Reason => {
+            let check = move |request: ResourceActRequest| CheckedAct::new(act, &request);
+            route_with(act, check)
+        }
         ActInput::Invitation => invitation_route(act),
+        ActInput::Terms => {
+            let check =
+                move |request: TermsAcceptanceRequest| CheckedAct::of_acceptance(act, &request);
+            route_with(act, check).problems(&[problem::TERMS_OUTDATED])
+        }
     }
     .problems(&[
         problem::NOT_FOUND,
@@ -53,14 +65,21 @@ fn route(act: &'static ResourceAct) -> Route<DaemonHandle> {
     })
 }
 
-fn plain_route(act: &'static ResourceAct) -> Route<DaemonHandle> {
+/// The route of an act whose request is checked by a function.
+fn route_with<R: DeserializeOwned + JsonSchema + Send + 'static>(
+    act: &'static ResourceAct,
+    check: impl Fn(R) -> Result<CheckedAct, HttpProblem> + Clone + Send + Sync + 'static,
+) -> Route<DaemonHandle> {
     let handler = move |State(handle): State<DaemonHandle>,
                         caller: Caller,
                         headers: HeaderMap,
-                        JsonBody(request): JsonBody<ResourceActRequest>| async move {
-        let key = idempotency::key(&headers)?;
-        let reply = perform(&handle, &caller, act, request, key).await?;
-        Ok::<_, HttpProblem>(Json(reply))
+                        JsonBody(request): JsonBody<R>| {
+        let checked = check(request);
+        async move {
+            let key = idempotency::key(&headers)?;
+            let reply = perform(&handle, &caller, checked?, key).await?;
+            Ok::<_, HttpProblem>(Json(reply))
+        }
     };
     Route::post(act.path, act.operation, permission(act), handler).with_docs(
         act.doc,
@@ -91,45 +110,16 @@ fn invitation_route(act: &'static ResourceAct) -> Route<DaemonHandle> {
 pub(in crate::daemon) async fn perform(
     handle: &DaemonHandle,
     caller: &Caller,
-    act: &'static ResourceAct,
-    request: ResourceActRequest,
+    checked: CheckedAct,
     key: Option<String>,
 ) -> Result<ResourceActReply, HttpProblem> {
-    let checked = CheckedAct::new(act, &request)?;
+    let act = checked.act;
     if act.is_decision
         && let Err(refused) = handle.setup()?.config.may_approve(&caller.name)
     {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
-    perform_checked(handle, caller, checked, key).await
-}
-
-/// Invites users in the name of the caller.
-pub(in crate::daemon) async fn invite(
-    handle: &DaemonHandle,
-    caller: &Caller,
-    act: &'static ResourceAct,
-    request: InvitationRequest,
-    key: Option<String>,
-) -> Result<ResourceActReply, HttpProblem> {
-    let send = request.send;
-    let checked = CheckedAct::new(act, &request.into())?;
-    let config = &handle.setup()?.config;
-    // The key of the daemon, so that a repeated request gets the same draft.
-    let drafts = (!send).then(|| InvitationKey::load(&config.invitations.key));
-    let drafts = drafts.transpose();
-    let drafts = drafts.map_err(|why| HttpProblem::new(problem::NOT_CONFIGURED, why))?;
-    let order = InvitationOrder::new(config, drafts)?;
-    perform_checked(handle, caller, checked.with_invitations(order), key).await
-}
-
-async fn perform_checked(
-    handle: &DaemonHandle,
-    caller: &Caller,
-    checked: CheckedAct,
-    key: Option<String>,
-) -> Result<ResourceActReply, HttpProblem> {
-    let is_final = checked.act.is_final;
+    let is_final = act.is_final;
     let files = JobFiles::new(&handle.setup()?.config.files);
     let idempotency = key.map(|key| IdempotentRequest {
         key,
@@ -151,6 +141,25 @@ async fn perform_checked(
         .await
 }
 
+/// Invites users in the name of the caller.
+pub(in crate::daemon) async fn invite(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    act: &'static ResourceAct,
+    request: InvitationRequest,
+    key: Option<String>,
+) -> Result<ResourceActReply, HttpProblem> {
+    let send = request.send;
+    let checked = CheckedAct::new(act, &request.into())?;
+    let config = &handle.setup()?.config;
+    // The key of the daemon, so that a repeated request gets the same draft.
+    let drafts = (!send).then(|| InvitationKey::load(&config.invitations.key));
+    let drafts = drafts.transpose();
+    let drafts = drafts.map_err(|why| HttpProblem::new(problem::NOT_CONFIGURED, why))?;
+    let order = InvitationOrder::new(config, drafts)?;
+    perform(handle, caller, checked.with_invitations(order), key).await
+}
+
 /// An act whose request is well formed: its kind exists, and it names resources and a reason.
 pub struct CheckedAct {
     pub act: &'static ResourceAct,
@@ -159,6 +168,7 @@ pub struct CheckedAct {
     reason: String,
     invitations: Option<InvitationOrder>,
     confirm: Option<String>,
+    terms: Option<TermsVersion>,
 }
 
 impl CheckedAct {
@@ -173,6 +183,26 @@ impl CheckedAct {
             ids: act_ids(&request.ids)?,
             invitations: None,
             confirm: request.confirm.clone(),
+            terms: None,
+        })
+    }
+
+    /// An act that records the acceptance of terms.
+    pub fn of_acceptance(
+        act: &'static ResourceAct,
+        request: &TermsAcceptanceRequest,
+    ) -> Result<Self, HttpProblem> {
+        Ok(Self {
+            act,
+            reason: require_reason(&request.reason)?.to_owned(),
+            kind: act_kind(act, request.kind.as_deref())?,
+            ids: act_ids(&request.ids)?,
+            invitations: None,
+            confirm: None,
+            terms: Some(TermsVersion {
+                terms: request.terms.clone(),
+                version: request.version.to_ascii_lowercase(),
+            }),
         })
     }
 
@@ -186,10 +216,9 @@ impl CheckedAct {
     /// Identifies the request, whatever the order of its ids.
     fn digest(&self) -> [u8; 32] {
         let sends = self.invitations.as_ref().map(InvitationOrder::sends);
-        let parts = match sends {
-            None => serde_json::json!([self.kind.name, self.ids, self.reason]),
-            Some(sends) => serde_json::json!([self.kind.name, self.ids, self.reason, sends]),
-        };
+        let terms = self.terms.as_ref();
+        let terms = terms.map(|terms| [&terms.terms, &terms.version]);
+        let parts = serde_json::json!([self.kind.name, self.ids, self.reason, sends, terms]);
         let parts = parts.to_string();
         idempotency::digest("POST", self.act.path, parts.as_bytes())
     }
@@ -209,6 +238,7 @@ impl CheckedAct {
             actor,
             reason: &self.reason,
             confirm: self.confirm.as_deref(),
+            terms: self.terms.as_ref(),
             idempotency,
             invitations: invitations
                 .as_ref()
@@ -257,6 +287,12 @@ impl CheckedAct {
             }
             ActRefusal::JobsOpen(jobs) => jobs_open(jobs),
             ActRefusal::Unconfirmed => self.unconfirmed(),
+            ActRefusal::UnknownTerms(id) => {
+                let name = kinds::get(kinds::TERMS).name;
+                HttpProblem::not_found(format!("{name}/{id} is not stored; nothing was changed"))
+                    .with("ids", vec![id.clone()])
+            }
+            ActRefusal::TermsOutdated(stored) => terms_outdated(stored),
             ActRefusal::WrongState(resources) => wrong_state(self.act, self.kind, resources),
         }
     }
@@ -312,6 +348,15 @@ fn act_ids(ids: &[String]) -> Result<BTreeSet<String>, HttpProblem> {
         require_max_length(MAX_ID_LENGTH, "ids", id)?;
     }
     Ok(ids.iter().cloned().collect())
+}
+
+fn terms_outdated(stored: &TermsVersion) -> HttpProblem {
+    let (name, id) = (kinds::get(kinds::TERMS).name, &stored.terms);
+    let detail = format!(
+        "{name}/{id} has the version {}; nothing was changed; show the document of this version first",
+        stored.version
+    );
+    HttpProblem::new(problem::TERMS_OUTDATED, detail).with("version", &*stored.version)
 }
 
 fn wrong_state(act: &ResourceAct, kind: &Kind, resources: &[RefusedResource]) -> HttpProblem {

@@ -9,7 +9,7 @@ use crate::http::rate::ClientKey;
 use crate::http::{AccessRequirement, JsonBody, PathParams, PeerAddress, Route};
 use crate::secrets::{PASSWORD_RULE, hash_password, password_weakness};
 use crate::store::{
-    ActError, InvitationAcceptance, InvitationError, StoredInvitation, TermsVersion,
+    ActError, CurrentTerms, InvitationAcceptance, InvitationError, StoredInvitation,
     require_current_terms, require_open,
 };
 use axum::Json;
@@ -65,12 +65,12 @@ pub(in crate::daemon) async fn open(
     handle: &DaemonHandle,
     peer: PeerAddress,
     token: &str,
-) -> Result<(StoredInvitation, Vec<TermsVersion>), HttpProblem> {
+) -> Result<(StoredInvitation, Vec<CurrentTerms>), HttpProblem> {
     let digest = token_digest(token);
     let (found, terms) = handle
         .query_store(move |store| async move {
             let found = store.invitation_of_token(&digest).await?;
-            Ok::<_, HandlerError>((found, store.terms_versions().await?))
+            Ok::<_, HandlerError>((found, store.current_terms().await?))
         })
         .await?;
     match require_open(found) {
@@ -144,9 +144,12 @@ fn refusal(refused: InvitationError) -> HttpProblem {
             HttpProblem::new(problem::LINK_EXPIRED, "ask for a new invitation")
         }
         InvitationError::TermsOutdated(current) => {
-            let versions = current
-                .iter()
-                .map(|terms| (terms.external_id.clone(), terms.sha256.clone().into()));
+            let versions = current.iter().map(|terms| {
+                (
+                    terms.current.terms.clone(),
+                    terms.current.version.clone().into(),
+                )
+            });
             let versions: serde_json::Map<String, serde_json::Value> = versions.collect();
             let detail = "accept the current version of each document, as in `terms`";
             HttpProblem::new(problem::TERMS_OUTDATED, detail).with("terms", versions)

@@ -11,7 +11,7 @@ use crate::daemon::page::forms::FormFields;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{AccessRequirement, AuthMethod, Caller, PathParams, PeerAddress, Route};
 use crate::secrets::PASSWORD_RULE;
-use crate::store::{StoreError, TermsVersion};
+use crate::store::CurrentTerms;
 use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, header};
@@ -117,13 +117,11 @@ async fn document(
 ) -> Result<Vec<u8>, HttpProblem> {
     let (_, terms) = invitations::open(handle, peer, &of.token).await?;
     let missing = || HttpProblem::not_found("this is not a current document");
-    if !terms.iter().any(|terms| terms.sha256 == of.sha256) {
+    if !terms.iter().any(|terms| terms.current.version == of.sha256) {
         return Err(missing());
     }
     let content = handle
-        .query_store(move |store| async move {
-            Ok::<_, StoreError>(store.file_content(&of.sha256).await?)
-        })
+        .query_store(move |store| async move { store.file_content(&of.sha256).await })
         .await?;
     content.ok_or_else(missing)
 }
@@ -142,7 +140,7 @@ fn media_type(content: &[u8]) -> &'static str {
 fn form(
     caller: Option<&Caller>,
     token: &str,
-    terms: &[TermsVersion],
+    terms: &[CurrentTerms],
     refused: Option<&HttpProblem>,
 ) -> Markup {
     let session = caller.filter(|caller| caller.auth_method == AuthMethod::Session);
@@ -162,10 +160,10 @@ fn form(
             p.small #rule { "Use " (PASSWORD_RULE) "." }
             @for (at, terms) in terms.iter().enumerate() {
                 p {
-                    input id={ "terms-" (at) } type="checkbox" name={ (TERMS) (terms.external_id) }
-                        value=(terms.sha256) required;
+                    input id={ "terms-" (at) } type="checkbox" name={ (TERMS) (terms.current.terms) }
+                        value=(terms.current.version) required;
                     " " label for={ "terms-" (at) } { "I accept: " (terms.title) } " "
-                    a href={ "/invitation/" (token) "/terms/" (terms.sha256) } target="_blank" rel="noopener" {
+                    a href={ "/invitation/" (token) "/terms/" (terms.current.version) } target="_blank" rel="noopener" {
                         "Read " (terms.title)
                     }
                 }

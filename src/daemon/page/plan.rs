@@ -11,7 +11,7 @@ use crate::document::{
 use crate::http::Caller;
 use crate::kinds;
 use crate::model::KindId;
-use crate::plan::{PlanSummary, StepVerb};
+use crate::plan::{PlanSummary, RuntimeEffects, StepVerb};
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -107,6 +107,14 @@ impl<'p> PlanPageEntry<'p> {
         }
     }
 
+    /// What it does to runtime facts.
+    fn runtime(&self) -> RuntimeEffects {
+        match self {
+            Self::Step(step) => step.runtime(),
+            Self::Held(_) => RuntimeEffects::default(),
+        }
+    }
+
     fn origin(&self) -> Option<&'p OriginDocument<'p>> {
         match self {
             Self::Step(step) => step.origin.as_ref(),
@@ -134,7 +142,14 @@ impl<'p> PlanPageEntry<'p> {
         let (id, verb, cause) = (self.external_id(), self.verb(), self.cause());
         let path = self.origin().map_or("", |origin| &origin.path);
         let changes = serde_json::to_string(self.changes()).unwrap_or_default();
-        format!("{kind} {id} {verb} {cause} {path} {changes}").to_lowercase()
+        let runtime = self.runtime();
+        let waits = if runtime.awaits_approval {
+            "pending approval"
+        } else {
+            ""
+        };
+        let effect = runtime.effect().unwrap_or_default();
+        format!("{kind} {id} {verb} {cause} {path} {changes} {waits} {effect}").to_lowercase()
     }
 }
 
@@ -295,6 +310,7 @@ fn sign(verb: StepVerb, held: bool) -> Markup {
 
 fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
     let (kind, id) = (kinds::get(entry.kind()).name, entry.external_id());
+    let runtime = entry.runtime();
     let target = match verb {
         // It may not be stored yet, or no longer, so its page may not exist. A search always works.
         StepVerb::Create | StepVerb::Delete => link::search_link(caller, &format!("{kind}/{id}")),
@@ -303,7 +319,7 @@ fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
     html! {
         li {
             p {
-                (sign(verb, entry.is_held())) " " (verb) " " (target)
+                (sign(verb, entry.is_held())) " " (verb) @if runtime.awaits_approval { ", pending approval" } " " (target)
                 " " span.small { (entry.cause()) } " "
                 @if let Some(origin) = entry.origin() { (value::place(origin)) }
             }
@@ -314,6 +330,7 @@ fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
                     li { (it.verb) " " (link::search_link(caller, &format!("{}/{}", kinds::get(it.kind).name, it.external_id))) }
                 } }
             }
+            @if let Some(effect) = runtime.effect() { p { (effect) } }
         }
     }
 }

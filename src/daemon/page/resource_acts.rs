@@ -3,14 +3,14 @@
 
 use super::forms::FormFields;
 use super::{layout, link};
-use crate::daemon::api::acts;
+use crate::daemon::api::acts::{self, CheckedAct};
 use crate::daemon::handle::DaemonHandle;
-use crate::document::{InvitationRequest, ResourceActRequest};
+use crate::document::{InvitationRequest, ResourceActRequest, TermsAcceptanceRequest};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, Route};
-use crate::kinds::Kind;
-use crate::kinds::act::{ACTS, APPROVE, ActInput, REJECT, ResourceAct};
-use crate::store::{PendingAccount, StoredResource};
+use crate::kinds::act::{ACCEPT_TERMS, ACTS, APPROVE, ActInput, REJECT, ResourceAct};
+use crate::kinds::{self, Kind};
+use crate::store::{CurrentTerms, PendingAccount, StoredResource, TermsVersion};
 use axum::Form;
 use axum::extract::State;
 use axum::http::{Method, header};
@@ -35,22 +35,44 @@ async fn perform(
     caller: Caller,
     form: FormFields,
 ) -> Result<Response, HttpProblem> {
-    let request = ResourceActRequest {
-        kind: Some(form.first_value("kind").to_owned()),
-        ids: form.all_values("ids").map(str::to_owned).collect(),
-        reason: form.first_value("reason").to_owned(),
-        confirm: Some(form.first_value("confirm").to_owned()).filter(|id| !id.is_empty()),
-    };
-    match act.input {
+    let kind = Some(form.first_value("kind").to_owned());
+    let ids = form.all_values("ids").map(str::to_owned).collect();
+    let reason = form.first_value("reason").to_owned();
+    let checked = match act.input {
         ActInput::Reason => {
-            acts::perform(&handle, &caller, act, request, None).await?;
+            let confirm = Some(form.first_value("confirm").to_owned()).filter(|id| !id.is_empty());
+            let request = ResourceActRequest {
+                kind,
+                ids,
+                reason,
+                confirm,
+            };
+            CheckedAct::new(act, &request)?
         }
         ActInput::Invitation => {
-            if let Some(draft) = invite(act, &handle, &caller, request, &form).await? {
+            let request = InvitationRequest {
+                kind,
+                ids,
+                reason,
+                send: form.first_value("send") == "true",
+            };
+            if let Some(draft) = invite(act, &handle, &caller, request).await? {
                 return Ok(draft);
             }
+            return Ok(form.redirect_back("acted").into_response());
         }
-    }
+        ActInput::Terms => {
+            let request = TermsAcceptanceRequest {
+                kind,
+                ids,
+                reason,
+                terms: form.first_value("terms").to_owned(),
+                version: form.first_value("version").to_owned(),
+            };
+            CheckedAct::of_acceptance(act, &request)?
+        }
+    };
+    acts::perform(&handle, &caller, checked, None).await?;
     Ok(form.redirect_back("acted").into_response())
 }
 
@@ -59,21 +81,13 @@ async fn invite(
     act: &'static ResourceAct,
     handle: &DaemonHandle,
     caller: &Caller,
-    request: ResourceActRequest,
-    form: &FormFields,
+    request: InvitationRequest,
 ) -> Result<Option<Response>, HttpProblem> {
-    let send = form.first_value("send") == "true";
-    if !send && request.ids.len() > 1 {
+    if !request.send && request.ids.len() > 1 {
         let detail =
             "a page gives one draft at a time; send the invitations, or use `roster user invite`";
         return Err(HttpProblem::new(problem::INVALID, detail));
     }
-    let request = InvitationRequest {
-        kind: request.kind,
-        ids: request.ids,
-        reason: request.reason,
-        send,
-    };
     let reply = acts::invite(handle, caller, act, request, None).await?;
     let draft = reply.items.into_iter().find_map(|item| item.draft);
     let headers = [
@@ -88,11 +102,22 @@ async fn invite(
 
 /// The form of one act on one resource. `back` is the path of the page it is on.
 fn form(act: &ResourceAct, kind: &Kind, id: &str, caller: &Caller, back: &str) -> Markup {
+    form_with(act, kind, id, caller, back, None)
+}
+
+fn form_with(
+    act: &ResourceAct,
+    kind: &Kind,
+    id: &str,
+    caller: &Caller,
+    back: &str,
+    terms: Option<&TermsVersion>,
+) -> Markup {
     // Several of these are on one page, and labels need unique ids.
     let label = format!(
         "why-{}-{}",
         act.name,
-        link::percent_encode(id).replace('%', "-")
+        link::percent_encode(terms.map_or(id, |terms| &terms.terms)).replace('%', "-")
     );
     let name = act.name.replace('-', " ");
     let confirm = format!("{label}-id");
@@ -107,11 +132,18 @@ fn form(act: &ResourceAct, kind: &Kind, id: &str, caller: &Caller, back: &str) -
                 label for=(confirm) { "Type the id " code { (id) } " once more" }
                 input type="text" name="confirm" id=(confirm) required autocomplete="off";
             }
-            label for=(label) { (capitalised(&name)) " " (kind.name) "/" (id) ": reason (for the audit log)" }
+            @if let Some(terms) = terms {
+                input type="hidden" name="terms" value=(terms.terms);
+                input type="hidden" name="version" value=(terms.version);
+            }
+            label for=(label) {
+                (capitalised(&name)) @if let Some(terms) = terms { " " (terms.terms) " for" }
+                " " (kind.name) "/" (id) ": reason (for the audit log)"
+            }
             div.line {
                 input type="text" name="reason" id=(label) required maxlength="2000" autocomplete="off";
                 @match act.input {
-                    ActInput::Reason => button.second { (capitalised(&name)) },
+                    ActInput::Reason | ActInput::Terms => button.second { (capitalised(&name)) },
                     ActInput::Invitation => {
                         button.second { (capitalised(&name)) " by a draft" }
                         " " button.second name="send" value="true" { "Send " (name) }
@@ -150,6 +182,38 @@ pub(super) fn section(
     }
 }
 
+/// The terms that a user has accepted, and a form for each document that is open, for an acceptance
+/// that was given otherwise. `stored` are the stored documents.
+pub(super) fn terms_section(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    record: &StoredResource,
+    stored: &[CurrentTerms],
+) -> Markup {
+    let Some(accepted) = record.terms.as_ref().filter(|_| !stored.is_empty()) else {
+        return html! {};
+    };
+    let is_open = |terms: &&TermsVersion| accepted.iter().all(|it| it.accepted != **terms);
+    let open = stored.iter().map(|terms| &terms.current).filter(is_open);
+    let (kind, id) = (kinds::get(record.row.key.kind), &record.row.key.id);
+    let back = link::resource_path(kind.name, id);
+    let terms = kinds::get(kinds::TERMS).name;
+    html! {
+        section #terms {
+            h2 { "Terms" }
+            ul.steps {
+                @for it in accepted {
+                    li { (link::resource(caller, terms, &it.accepted.terms)) " accepted " time datetime=(it.at) { (it.at) } ", version " code { (it.accepted.version) } }
+                }
+                @for it in open.clone() { li { (link::resource(caller, terms, &it.terms)) " not accepted" } }
+            }
+            @if may_perform(handle, caller, &ACCEPT_TERMS) {
+                @for it in open { (form_with(&ACCEPT_TERMS, kind, id, caller, &back, Some(it))) }
+            }
+        }
+    }
+}
+
 /// Only decides whether to show the form; the handler checks again.
 fn may_perform(handle: &DaemonHandle, caller: &Caller, act: &ResourceAct) -> bool {
     if act.is_decision {
@@ -161,7 +225,7 @@ fn may_perform(handle: &DaemonHandle, caller: &Caller, act: &ResourceAct) -> boo
 
 /// An account that waits for its approval, with the forms that decide about it.
 pub(super) fn pending_card(account: &PendingAccount, caller: &Caller, approves: bool) -> Markup {
-    let kind = crate::kinds::get(crate::kinds::ACCOUNT);
+    let kind = kinds::get(kinds::ACCOUNT);
     let id = &account.external_id;
     html! {
         article.card.hold {

@@ -167,18 +167,22 @@ async fn resource_page(
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
-    let (record, idle, provenance, history, records) = handle
+    let (record, idle, provenance, history, records, terms) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
             let (_, idle) = match key.kind {
                 kinds::POLICY => store.idle_policies(Some(&key.id), 1).await?,
                 _ => (0, Vec::new()),
             };
+            let terms = match key.kind {
+                kinds::USER => store.current_terms().await?,
+                _ => Vec::new(),
+            };
             // The same function as `roster why`. The daemon reads no manifests for this.
             let provenance = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
             let records = UserRecords::read(&store, &key).await?;
-            Ok::<_, StoreError>((record, idle, provenance, history, records))
+            Ok::<_, StoreError>((record, idle, provenance, history, records, terms))
         })
         .await?;
     let provenance = provenance.ok_or(missing)?;
@@ -193,6 +197,7 @@ async fn resource_page(
         @if let Some(record) = &record {
             (facts(record))
             (resource_acts::section(&handle, &caller, kind, record))
+            (resource_acts::terms_section(&handle, &caller, record, &terms))
         }
         @if let Some(record) = &record { (records.sections(&record.row.key)) }
         (fields(&provenance))

@@ -32,8 +32,8 @@ pub(super) enum StepListEntry<'a> {
         named: Vec<&'a CompactText>,
         lines: Vec<ChangeLine>,
     },
-    /// Creates that are only counted, as in a first load.
-    Creates(usize),
+    /// Creates that are only counted, as in a first load, and the first of them.
+    Creates(&'a Step, usize),
 }
 
 /// Visits the entries of one kind in the order of the plan.
@@ -59,7 +59,7 @@ pub(super) fn entries<'a>(
                 visit(StepListEntry::One(step, Vec::new()))?;
             } else if !counted {
                 counted = true;
-                visit(StepListEntry::Creates(creates))?;
+                visit(StepListEntry::Creates(step, creates))?;
             }
             continue;
         }
@@ -123,6 +123,7 @@ fn group_digest(step: &Step, lines: &[ChangeLine]) -> Digest {
     for line in lines {
         text.extend(["\n", &line.name, "\0", &line.text]);
     }
+    text.extend(step.runtime.effect());
     Digest::of(text.as_bytes())
 }
 
@@ -133,6 +134,15 @@ pub(super) fn lines(step: &Step, wording: WordingOptions) -> Vec<ChangeLine> {
         &step.changes(),
         step.verb == StepVerb::Create,
     )
+}
+
+/// The verb of a step in words. A new account may wait for a person.
+pub(super) fn verb_words(step: &Step) -> String {
+    if step.runtime.awaits_approval {
+        format!("{}, pending approval", step.verb)
+    } else {
+        step.verb.to_string()
+    }
 }
 
 /// Says what a step does if it changes no field.

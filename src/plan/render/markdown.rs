@@ -226,6 +226,12 @@ fn risks(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
             }
         }
     }
+    for step in &plan.steps {
+        if let Some(words) = step.runtime.effect() {
+            let block = format!("- **Terms** {} {words}\n", code(&text::key(&step.key)));
+            page.block((BlockTopic::Access, 1), &block)?;
+        }
+    }
     access(plan, options, "Gains access", |access| access.gains, page)?;
     access(plan, options, "Loses access", |access| access.losses, page)?;
     page.end_section()
@@ -373,7 +379,7 @@ fn folded(
             )?;
         }
         let many = match &entry {
-            StepListEntry::Creates(count) | StepListEntry::Many { count, .. } => *count,
+            StepListEntry::Creates(_, count) | StepListEntry::Many { count, .. } => *count,
             StepListEntry::One(..) => 1,
         };
         writer.entry(kind, entry, &mut block)?;

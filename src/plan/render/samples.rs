@@ -7,8 +7,8 @@ use crate::model::{
     LineColumn, Link, StatedField, Value,
 };
 use crate::plan::{
-    ClaimDigests, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody, StepClaim, StepReason,
-    StepVerb,
+    ClaimDigests, HoldEntry, Plan, PlanSummary, RuntimeEffects, SourceRef, Step, StepBody,
+    StepClaim, StepReason, StepVerb,
 };
 use std::sync::Arc;
 
@@ -70,6 +70,7 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         claim: None,
         body: StepBody::Changes(changes),
         consequences: Box::default(),
+        runtime: RuntimeEffects::default(),
     }
 }
 

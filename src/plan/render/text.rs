@@ -137,10 +137,10 @@ impl<'a> TextWriter<'a> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match entry {
-            StepListEntry::Creates(count) => writeln!(
+            StepListEntry::Creates(first, count) => writeln!(
                 out,
                 "  {}  {} (--detail full lists them)",
-                self.sign(StepVerb::Create),
+                self.sign(first),
                 counted(count, kind)
             ),
             StepListEntry::One(step, lines) => {
@@ -148,7 +148,7 @@ impl<'a> TextWriter<'a> {
                 writeln!(
                     out,
                     "  {}  {}{}{}",
-                    self.sign(step.verb),
+                    self.sign(step),
                     key(&step.key),
                     self.wording.paint(DIM, place),
                     reason(step)
@@ -169,7 +169,7 @@ impl<'a> TextWriter<'a> {
                 writeln!(
                     out,
                     "  {}  {}{what}{}",
-                    self.sign(first.verb),
+                    self.sign(first),
                     counted(count, kind),
                     reason(first)
                 )?;
@@ -183,9 +183,9 @@ impl<'a> TextWriter<'a> {
         }
     }
 
-    fn sign(&self, verb: StepVerb) -> Cow<'_, str> {
-        let text = format!("{} {verb}", verb.sign());
-        self.wording.paint(style(verb), text)
+    fn sign(&self, step: &Step) -> Cow<'_, str> {
+        let text = format!("{} {}", step.verb.sign(), groups::verb_words(step));
+        self.wording.paint(style(step.verb), text)
     }
 
     /// Writes the number of steps of each kind, by verb.
@@ -320,8 +320,12 @@ impl TextWriter<'_> {
 
 fn write_lines(step: &Step, lines: &[ChangeLine], out: &mut dyn Write) -> io::Result<()> {
     match groups::effect_without_changes(step) {
-        Some(words) if lines.is_empty() => writeln!(out, "      {words}"),
-        _ => lines.iter().try_for_each(|line| write_line(out, line)),
+        Some(words) if lines.is_empty() => writeln!(out, "      {words}")?,
+        _ => lines.iter().try_for_each(|line| write_line(out, line))?,
+    }
+    match step.runtime.effect() {
+        Some(words) => writeln!(out, "      {words}"),
+        None => Ok(()),
     }
 }
 
@@ -343,8 +347,16 @@ pub(super) fn counts(plan: &Plan, kind: &Kind) -> Vec<String> {
     ];
     let of_kind = || plan.steps.iter().filter(|step| step.key.kind == kind.id);
     let counts = ORDER.into_iter().filter_map(|verb| {
-        let count = of_kind().filter(|step| step.verb == verb).count();
-        (count > 0).then(|| format!("{} to {verb}", thousands(count)))
+        let mut steps = of_kind().filter(|step| step.verb == verb);
+        let first = steps.next()?;
+        let count = thousands(1 + steps.count());
+        // All creates of a plan wait, or none: one setting decides it.
+        let waits = if first.runtime.awaits_approval {
+            " (pending approval)"
+        } else {
+            ""
+        };
+        Some(format!("{count} to {verb}{waits}"))
     });
     counts.collect()
 }

@@ -9,6 +9,7 @@
 mod bulk;
 mod claims;
 mod history;
+mod initial_facts;
 mod invariants;
 mod links;
 mod logins;
@@ -23,6 +24,7 @@ use super::error::{ApplyError, StoreError};
 use super::held_steps;
 use super::history_writer::lock_write_row;
 use super::imports;
+use super::retry::{TRIES, pause_before_retry};
 use super::source;
 use super::sql_value;
 use super::{Store, migrate};
@@ -30,7 +32,6 @@ use crate::diagnostic::chain;
 use crate::kinds;
 use crate::model::{FieldChange, KindId, Value};
 use crate::plan::{Step, StepVerb};
-use rand::Rng;
 pub use request::ApplyRequest;
 use request::{changes_row, ids};
 use std::time::{Duration, Instant};
@@ -56,15 +57,6 @@ const COMMIT_LOOKUP_INTERVAL: Duration = Duration::from_millis(500);
 /// transaction; the limit is then raised, starting at `IDLE` milliseconds.
 const MANY: usize = 10_000;
 const IDLE: usize = 30_000;
-
-/// How often a serialization failure or a deadlock is retried.
-pub(super) const TRIES: u32 = 6;
-
-/// A growing random pause: two writers that deadlocked once must not meet again in step.
-pub(super) async fn pause_before_retry(tries: u32) {
-    let millis = rand::rng().random_range(5..(20 << tries));
-    tokio::time::sleep(Duration::from_millis(millis)).await;
-}
 
 impl Store {
     /// Applies a plan completely, or does nothing.
@@ -220,6 +212,11 @@ impl<'a> ApplyTransaction<'a> {
         self.update_rows().await?;
         self.write_links().await?;
         self.write_files().await?;
+        // In a database that was never loaded there is nothing that somebody set or accepted.
+        if !bare {
+            self.set_initial_access().await?;
+            self.reset_acceptances().await?;
+        }
         let logins = self.give_logins().await?;
         self.delete_rows().await?;
         self.invite_notified().await?;

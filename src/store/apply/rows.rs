@@ -10,6 +10,8 @@ use super::super::read;
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
+use super::initial_facts::new_content;
+use super::settings::EffectiveSettings;
 use super::{ApplyTransaction, changes_row, ids};
 use crate::kinds::{self, FieldType, RuntimeFact, USER};
 use crate::model::{CompactText, FieldChange, FieldRef, Key, SmallMap, Value};
@@ -204,18 +206,16 @@ impl ApplyTransaction<'_> {
         self.tx.batch(&BatchStatement { sql, types }, rows).await
     }
 
-    /// Stores file contents. New terms reset every acceptance of the old ones.
+    /// Stores file contents.
     pub(super) async fn write_files(&mut self) -> Result<(), StoreError> {
-        let mut reset = false;
         for step in self.steps().filter(|step| step.verb != StepVerb::Delete) {
             let kind = kinds::get(step.key.kind);
             let fields = kind.fields.iter().enumerate();
             for (index, _) in fields.filter(|(_, field)| matches!(field.ty, FieldType::File)) {
                 let change = step.change(&kinds::own_field(index));
-                let Some(hash) = change.and_then(|change| new_file(&change)) else {
+                let Some(hash) = change.and_then(|change| new_content(&change)) else {
                     continue;
                 };
-                reset = true;
                 if let Some(content) = self.apply.contents.get(&step.key) {
                     let sql = "INSERT INTO file_contents (sha256, content) VALUES (?, ?) \
                                ON CONFLICT DO NOTHING";
@@ -226,25 +226,13 @@ impl ApplyTransaction<'_> {
                 }
             }
         }
-        if reset {
-            let sql = "UPDATE users SET terms_accepted = NULL, terms_accepted_at = NULL \
-                       WHERE terms_accepted IS NOT NULL";
-            self.tx.run(sql, &[]).await?;
-        }
         Ok(())
     }
 }
 
-/// The hash of a new file; `None` if the content did not change.
-fn new_file(change: &FieldChange) -> Option<CompactText> {
-    let hash = |value: &Option<Value>| value.as_ref().and_then(codec::sha256).map(CompactText::new);
-    let (before, after) = (hash(&change.before), hash(&change.after));
-    if before == after { None } else { after }
-}
-
 /// The runtime facts that an apply writes: initial values and passwords.
 struct RuntimeFacts<'a> {
-    approval: bool,
+    settings: EffectiveSettings,
     now: i64,
     passwords: &'a BTreeMap<Key, String>,
 }
@@ -252,7 +240,7 @@ struct RuntimeFacts<'a> {
 impl<'a> RuntimeFacts<'a> {
     fn of(pass: &ApplyTransaction<'a>) -> Self {
         Self {
-            approval: pass.settings.approval,
+            settings: pass.settings,
             now: pass.now,
             passwords: pass.apply.passwords,
         }
@@ -279,23 +267,26 @@ impl<'a> RuntimeFacts<'a> {
                     Some(_) => SqlValueRef::Owned(codec::custom_json(custom_values(&given))),
                     None => SqlValueRef::Static("{}"),
                 }),
-                ColumnContent::Fact(fact) => out.put(self.fact(fact, &step.key)),
+                ColumnContent::Fact(fact) => out.put(self.fact(fact, step)),
             }
         }
         out.put(SqlValueRef::Time(self.now));
         out.put(SqlValueRef::Time(self.now));
     }
 
-    fn fact(&self, fact: &RuntimeFact, key: &Key) -> SqlValueRef<'a> {
-        match self.password_fact(fact, key) {
+    fn fact(&self, fact: &RuntimeFact, step: &Step) -> SqlValueRef<'a> {
+        match self.password_fact(fact, &step.key) {
             Some(set) => set,
-            None => self.initial(fact).map(SqlValueRef::Static).into(),
+            None => self.initial(fact, step).map(SqlValueRef::Static).into(),
         }
     }
 
-    fn initial(&self, fact: &RuntimeFact) -> Option<&'static str> {
+    fn initial(&self, fact: &RuntimeFact, step: &Step) -> Option<&'static str> {
         match fact.column {
-            "approval" if self.approval => Some("pending"),
+            // A saved plan promised it, even if the setting was switched off since then: only a
+            // person approves.
+            "approval" if self.settings.approval || step.runtime.awaits_approval => Some("pending"),
+            "access" => Some(self.settings.access.word()),
             _ => fact.initial,
         }
     }

@@ -13,10 +13,29 @@ use crate::plan::Plan;
 pub(super) struct EffectiveSettings {
     /// New accounts wait for approval.
     pub(super) approval: bool,
+    /// The access that new users start with.
+    pub(super) access: InitialAccess,
     /// An active account must keep an active user.
     pub(super) first_user: bool,
     /// Which links get login names.
     pub(super) names: LoginNameScope,
+}
+
+/// The access of users whose access nobody has set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum InitialAccess {
+    Unregistered,
+    /// The shop has logins of its own.
+    Enabled,
+}
+
+impl InitialAccess {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Unregistered => "unregistered",
+            Self::Enabled => "enabled",
+        }
+    }
 }
 
 /// Which links get login names.
@@ -60,6 +79,10 @@ pub(super) async fn effective_settings(
     };
     Ok(EffectiveSettings {
         approval: value("accountApproval") == Some(Value::Bool(true)),
+        access: match word("initialAccess").as_deref() {
+            Some("enabled") => InitialAccess::Enabled,
+            _ => InitialAccess::Unregistered,
+        },
         first_user: word("firstUser").as_deref() == Some("required"),
         names,
     })

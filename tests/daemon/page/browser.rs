@@ -45,6 +45,27 @@ fn flows(chrome: &Chrome, site: &mut Site) {
     site.served.says(&["deactivated 1"]);
 }
 
+/// Deletes a user: the browser sends nothing until the id was typed once more.
+#[test]
+fn a_user_is_deleted_on_the_page_of_the_user() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let site = Site::start();
+    log_in(&chrome, &site);
+    chrome.go(&format!("{}/resources/User/u-1", site.base));
+    chrome.shows("#possible", "This cannot be undone.");
+    let form = "form[action='/acts/delete']";
+    chrome.fill(&format!("{form} input[name=reason]"), "asked for it");
+    chrome.click(&format!("{form} button"));
+    chrome.shows("h1", "User/u-1");
+    chrome.fill(&format!("{form} input[name=confirm]"), "u-1");
+    chrome.click(&format!("{form} button"));
+    chrome.shows(".wrong", "It is no longer stored.");
+    chrome.shows("#history", "asked for it");
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+}
+
 #[test]
 fn an_operator_finds_and_decides_with_scripts() {
     let Some(chrome) = Chrome::start() else {

@@ -512,4 +512,83 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
     let viewer = site.login("vera");
     let page = site.get("/resources/User/u-1", &viewer);
     assert!(!page.text.contains("action=\"/acts/"), "{}", page.text);
+
+    // What cannot be undone asks for the id once more.
+    assert_eq!(send("delete", "User", "u-1", "left").status, 428);
+    let back = "/resources/User/u-1";
+    let mut confirmed = fields("User", "u-1", "left").to_vec();
+    confirmed.extend([("confirm", "u-1".into()), ("back", back.into())]);
+    confirmed.remove(4);
+    let confirmed: Vec<(&str, &str)> = confirmed
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
+    let done = site.post("/acts/delete", &cookie, &confirmed);
+    let place = format!("{back}?done=acted");
+    assert_eq!((done.status, done.place), (303, Some(place.clone())));
+    let page = site.get(&place, &cookie);
+    assert!(page.text.contains("no longer stored"), "{}", page.text);
+    assert!(!page.text.contains("/backup"), "{}", page.text);
+}
+
+#[test]
+fn an_acceptance_that_was_given_on_paper_is_recorded_on_the_page_of_the_user() {
+    let site = Site::with("", |ws| {
+        ws.write("manifests/sale.txt", "hello");
+        let terms = "---\nkind: Terms\nexternalId: sale\ntitle: Sale\nfile: sale.txt\n";
+        ws.write("manifests/terms.yaml", terms);
+    });
+    let cookie = site.login("ada");
+    let page = site.until("/resources/User/u-1", &cookie, "not accepted");
+    let csrf = page.csrf();
+    let (_, after) = page
+        .text
+        .split_once("name=\"version\" value=\"")
+        .expect("a version");
+    let (version, _) = after.split_once('"').expect("its end");
+    let send = |version: &str| {
+        let fields = [
+            ("csrf", &*csrf),
+            ("kind", "User"),
+            ("ids", "u-1"),
+            ("terms", "sale"),
+            ("version", version),
+            ("reason", "signed on paper"),
+            ("back", "/resources/User/u-1"),
+        ];
+        site.post("/acts/accept-terms", &cookie, &fields).status
+    };
+    assert_eq!(send("0123"), 409);
+    assert_eq!(send(version), 303);
+    assert_eq!(send(version), 409);
+    let page = site.get("/resources/User/u-1", &cookie);
+    assert!(!page.text.contains("not accepted"), "{}", page.text);
+    assert!(page.text.contains("sale sha256:"), "{}", page.text);
+    assert!(
+        !page.text.contains("action=\"/acts/accept-terms\""),
+        "{}",
+        page.text
+    );
+}
+
+#[test]
+fn a_plan_on_the_page_says_which_accounts_will_wait() {
+    let site = Site::with("", |ws| {
+        let settings = "settings: [{externalId: settings, accountApproval: true}]\n";
+        ws.write("manifests/settings.yaml", settings);
+    });
+    let cookie = site.login("ada");
+    // Planned again, now that the settings are stored.
+    let csrf = site.get("/sources/prospects", &cookie).csrf();
+    let fields = [("csrf", &*csrf), ("reason", "look again"), ("back", "/")];
+    let asked = site.post("/sources/prospects/reconcile", &cookie, &fields);
+    assert_eq!(asked.status, 303, "{}", asked.text);
+    let page = site.until("/sources/prospects", &cookie, "pending approval");
+    assert!(
+        page.text.contains("create, pending approval"),
+        "{}",
+        page.text
+    );
+    let found = site.get("/sources/prospects?q=pending+approval", &cookie);
+    assert!(found.text.contains("1 of 5 steps"), "{}", found.text);
 }

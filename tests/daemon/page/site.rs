@@ -49,6 +49,8 @@ pub fn client() -> Client {
     });
     Client::builder()
         .no_proxy()
+        // The server closes what is idle, as while a browser is at work in between.
+        .pool_max_idle_per_host(0)
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .expect("a client")

@@ -1,7 +1,7 @@
 //! Columns: what an export says twice, of nothing, or no longer.
 
 use super::{account, begin, codes, column, file, import, settles};
-use crate::support::workspace::{Ran, Workspace, each};
+use crate::support::workspace::{Ran, Workspace, each, user};
 
 const CONFIG: &str = "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: base}\n  \
     - name: erp\n    export: {file: erp.csv, preset: djust-accounts}\n    complete: {shrink: 90%}\n";
@@ -160,37 +160,37 @@ fn a_required_custom_field_that_no_column_fills_is_said_once_more() {
 #[test]
 fn an_account_that_an_export_deletes_takes_what_belongs_to_it() {
     for ws in each("deleted") {
-        begin(&ws);
-        let rows = || [account("a-1", "d-1", &[]), account("a-2", "d-2", &[])];
-        import(&ws, "a.csv", file(&rows()), &[]).exits(0);
-        let people = crate::support::workspace::user("u-1", "a-1", "organisations: [north]")
-            + &crate::support::workspace::user("u-2", "a-1", "accounts: [a-1, a-2]")
+        begun(&ws);
+        let people = user("u-1", "a-1", "organisations: [north]")
+            + &user("u-2", "a-1", "accounts: [a-1, a-2]")
             + "---\nkind: Organisation\nexternalId: north\nname: North\naccount: a-1\n";
         ws.write("people/all.yaml", people);
-        ws.run(&["apply", "people", "--yes"]).exits(0);
-        let gone = account("a-1", "d-1", &[("Deleted", "TRUE")]);
-        let export = file(&[gone, account("a-2", "d-2", &[])]);
-        let ran = import(&ws, "b.csv", &export, &[]).exits(3);
+        let more = "  - {name: people, directory: people}\n";
+        ws.write("roster.yaml", CONFIG.to_owned() + more);
+        ws.run(&["apply", "--source", "people", "--yes"]).exits(0);
+        let mut rows = ten(|_| "Acme".into(), |_| "A".into());
+        rows[0] = account("a-1", "d-1", &[("Deleted", "TRUE")]);
+        ws.write("erp.csv", file(&rows));
+        let ran = apply(&ws).exits(3);
+        assert_eq!(ran.held(), ["deletes-not-allowed Account/a-1"], "{ran}");
         let held = &ran.plans()[0]["held"][0];
-        assert_eq!(held["code"], "deletes-not-allowed", "{ran}");
         let consequences = held["consequences"].as_array().expect("a list");
         let consequences = consequences.iter().map(|it| {
             let [verb, id] = ["verb", "externalId"].map(|name| it[name].as_str().expect("a text"));
             format!("{verb} {id}")
         });
         let consequences: Vec<String> = consequences.collect();
-        assert_eq!(
-            consequences,
-            ["delete north", "deactivate u-1", "update u-2"],
-            "{ran}"
-        );
+        let expected = ["delete north", "deactivate u-1", "update u-2"];
+        assert_eq!(consequences, expected, "{ran}");
         let left = "SELECT external_id || ' ' || status FROM users ORDER BY 1";
         assert_eq!(column(&ws, left), ["u-1 active", "u-2 active"]);
-        import(&ws, "b.csv", &export, &["--allow-delete"]).exits(0);
+        ws.approve(&ran.hold("deletes-not-allowed"));
+        apply(&ws).exits(0);
         assert_eq!(column(&ws, left), ["u-1 inactive", "u-2 active"]);
-        assert_eq!(column(&ws, "SELECT external_id FROM accounts"), ["a-2"]);
+        let accounts = "SELECT count(*) FROM accounts WHERE external_id = 'a-1'";
+        assert_eq!(column(&ws, accounts), ["0"]);
         let links = "SELECT user_id || ' ' || account_id FROM user_accounts";
         assert_eq!(column(&ws, links), ["u-2 a-2"]);
-        settles(&ws, "b.csv");
+        assert_eq!(apply(&ws).exits(0).steps(), Vec::<String>::new());
     }
 }
