@@ -17,11 +17,26 @@ pub(super) struct SchemaVersion {
     pub(super) fields: &'static [(KindId, &'static str)],
     /// Whether views are new, or select something else than before.
     pub(super) views: bool,
-    /// New runtime facts of existing kinds, by their column.
-    pub(super) facts: &'static [(KindId, &'static str)],
+    /// New runtime facts of existing kinds.
+    pub(super) facts: &'static [NewFact],
     /// New indexes of existing tables, by name.
     pub(super) indexes: &'static [&'static str],
 }
+
+/// A runtime fact that a version added.
+pub(super) struct NewFact {
+    kind: KindId,
+    column: &'static str,
+    /// The column whose value it starts with.
+    starts_as: &'static str,
+}
+
+/// Until then, the password that a source set last was the current one.
+const PASSWORD_APPLIED: NewFact = NewFact {
+    kind: USER,
+    column: "password_applied",
+    starts_as: "password_hash",
+};
 
 const fn own_tables(tables: &'static [InternalTable]) -> SchemaVersion {
     SchemaVersion {
@@ -49,7 +64,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         ..own_tables(&[])
     },
     SchemaVersion {
-        facts: &[(USER, "password_applied")],
+        facts: &[PASSWORD_APPLIED],
         ..own_tables(internal_tables::INVITATIONS)
     },
     own_tables(job_tables::JOBS),
@@ -117,14 +132,21 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
             statements.push(schema::link_table(dialect, table, link));
         }
     }
-    for (kind, name) in new.iter().flat_map(|version| version.facts) {
-        let table = tables::for_kind(*kind);
-        for column in table.columns.iter().filter(|column| column.name == *name) {
+    for fact in new.iter().flat_map(|version| version.facts) {
+        let table = tables::for_kind(fact.kind);
+        let name = table.kind.table;
+        let columns = table.columns.iter();
+        for column in columns.filter(|column| column.name == fact.column) {
             let definition = schema::column(dialect, table.kind, column);
-            let name = table.kind.table;
             statements.push(format!("ALTER TABLE {name} ADD COLUMN {definition}"));
             added.push((name, column.name.clone()));
         }
+        // Under the guard, so that no row looks changed by another program.
+        statements.extend([
+            dialect.guard_on.to_owned(),
+            format!("UPDATE {name} SET {} = {}", fact.column, fact.starts_as),
+            dialect.guard_off.to_owned(),
+        ]);
     }
     // New tables get all their triggers and indexes; an old table has its own and needs only the
     // indexes on new columns.
@@ -248,7 +270,7 @@ mod tests {
                 (USER, "email"),
                 (USER, "stores"),
             ],
-            facts: &[(USER, "password_applied")],
+            facts: &[PASSWORD_APPLIED],
             views: false,
             indexes: &["accounts_pending"],
         };
