@@ -91,6 +91,7 @@ impl<'a> ReferrerIndex<'a> {
 impl<'a> PlannedState<'a> {
     /// The state before the effects, as another state with `nothing` for its effects. It shares the
     /// index: without one, each error of a large plan would scan all rows again.
+    #[must_use]
     pub fn without_effects(&self, nothing: &'a KeyedList<ResourceEffect>) -> Self {
         Self {
             index: self.index.as_ref().map(ReferrerIndex::without_effects),
