@@ -196,7 +196,7 @@ fn a_link_that_does_not_work_says_which_kind_it_is() {
         assert_eq!((status, &refused["code"]), (409, &json!("wrong-state")));
         assert_eq!(
             refused["possible"],
-            json!(["deactivate", "delete-identities"])
+            json!(["deactivate", "delete-identities", "delete"])
         );
         served.ends();
     }
@@ -247,7 +247,8 @@ fn the_current_terms_are_accepted_with_the_password() {
         assert!(head.contains("content-type: text/plain"), "{head}");
         let body = json!({"password": PASSWORD, "terms": {"terms-1": version}});
         assert_eq!(accept(&api, &token, &body).0, 200);
-        let accepted = "SELECT terms_accepted FROM users WHERE external_id = 'u-1'";
+        let accepted = "SELECT version FROM terms_acceptances \
+                        WHERE user_id = 'u-1' AND terms_id = 'terms-1'";
         assert_eq!(ws.value(accepted), Some(version));
         served.ends();
     }

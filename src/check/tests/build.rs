@@ -92,7 +92,11 @@ impl CheckCase {
             version: 1,
             values: vec![None; kinds::get(kind).fields.len()],
             custom_values: crate::model::SmallMap::default(),
-            facts: crate::model::SmallMap::default(),
+            // Everybody can log in, unless a test is about somebody who cannot.
+            facts: (kind == kinds::USER)
+                .then(|| ("access", "enabled".into()))
+                .into_iter()
+                .collect(),
         };
         for (index, field) in kinds::get(kind).fields.iter().enumerate() {
             let empty = field.default.value().or_else(|| match &field.ty {
