@@ -69,7 +69,7 @@ impl NewInvitation {
 }
 
 impl NewInvitations<'_> {
-    pub(super) fn id_of(&self, user: &str) -> Option<String> {
+    pub(super) fn id_of(self, user: &str) -> Option<String> {
         self.by_user
             .get(user)
             .map(|invitation| invitation.id.clone())

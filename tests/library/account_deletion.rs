@@ -117,7 +117,7 @@ fn assert_whole(before: &Directory, after: &Directory, plan: &Plan, account: &st
     }
     let is_gone = !after.stored.rows.contains(&key);
     let mut expected = BTreeSet::new();
-    for row in before.stored.rows.iter() {
+    for row in &before.stored.rows {
         let now = after.stored.rows.get(&row.key);
         match row.key.kind {
             ORGANISATION | POLICY if text(row, "account") == account => {
@@ -158,7 +158,7 @@ fn assert_sound(before: &Directory, after: &Directory, gone: &BTreeSet<usize>) {
             .map(|_| members(row, field))
             .unwrap_or_default()
     };
-    for row in after.stored.rows.iter() {
+    for row in &after.stored.rows {
         for (field, kind) in [
             ("account", ACCOUNT),
             ("accounts", ACCOUNT),

@@ -7,18 +7,18 @@ use roster::store::{PolicyEvaluation, PolicyRefusal};
 
 const ROUNDS: usize = 60;
 
-impl Directory {
-    fn belongs(&self, user: &User, account: usize) -> bool {
-        user.accounts.iter().any(|(it, _)| *it == account)
-    }
+fn belongs(user: &User, account: usize) -> bool {
+    user.accounts.iter().any(|(it, _)| *it == account)
+}
 
+impl Directory {
     fn can_act(&self, user: &User, account: usize) -> bool {
         let mut accounts = user.accounts.iter();
         user.active
             && !user.blocked
             && user.access == "enabled"
             && accounts.any(|(it, _)| self.accounts[*it].is_usable())
-            && self.belongs(user, account)
+            && belongs(user, account)
     }
 
     /// The policies that review a purchase, each with who can approve it.
@@ -64,7 +64,7 @@ async fn the_check_agrees_with_plain_loops() {
                 for (account, of) in directory.accounts.iter().enumerate() {
                     let asked = store.evaluate_policies(&user.id, &of.id).await;
                     let asked = asked.expect("read");
-                    if !directory.belongs(user, account) {
+                    if !belongs(user, account) {
                         assert_eq!(asked, Err(PolicyRefusal::ForeignUser), "{engine}");
                         continue;
                     }
