@@ -159,9 +159,13 @@ fn warn_if_nobody_can_act(
             return;
         };
         let account = view.text(policy::ACCOUNT).unwrap_or_default();
+        if !user.links_to(user::ACCOUNTS, account) {
+            // So is one of another account, as `policy-foreign-user`.
+            return;
+        }
         let initial = user.is_created().then(|| initial_access(world));
         let state = ApproverState {
-            belongs: user.links_to(user::ACCOUNTS, account),
+            belongs: true,
             active: user.is_live(),
             blocked: user.fact("blocked").is_some(),
             access: initial.as_deref().or_else(|| user.fact("access")),
