@@ -52,16 +52,16 @@ struct RunParam {
 #[serde(deny_unknown_fields, default)]
 struct ResourceFilter {
     /// Words to search for in the external id and in text fields.
-    #[schemars(length(max = MAX_SEARCH_LENGTH))]
+    #[schemars(length(max = MAX_SEARCH_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     q: Option<String>,
     /// `active` or `inactive`.
     status: Option<StatusFilter>,
     /// Only what this user sees, by external id. For users, organisations and accounts.
     #[serde(rename = "asUser")]
-    #[schemars(length(max = MAX_ID_LENGTH))]
+    #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     as_user: Option<String>,
     /// Start after this external id, the `next` of the previous page.
-    #[schemars(length(max = MAX_ID_LENGTH))]
+    #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     after: Option<String>,
     /// The maximum number of items. Default: 50. Limit: 500.
     limit: Option<u32>,
@@ -128,7 +128,7 @@ struct HistoryQuery {
     before: Option<i64>,
     /// Answer only if this user sees the resource.
     #[serde(rename = "asUser")]
-    #[schemars(length(max = MAX_ID_LENGTH))]
+    #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     as_user: Option<String>,
     /// The maximum number of items, newest first. Default: 50. Limit: 1000.
     limit: Option<u32>,

@@ -31,7 +31,7 @@ struct UserParam {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct ViewerQuery {
     /// Answer only what this user sees, by external id. For users, organisations and accounts.
-    #[schemars(length(max = MAX_ID_LENGTH))]
+    #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     pub(super) as_user: Option<String>,
 }
 
