@@ -30,7 +30,9 @@ pub mod zip;
 mod tests;
 
 pub use context::CheckContext;
-pub use planned_state::{Consequence, EffectOutcome, PlannedState, ResourceEffect, ResourceView};
+pub use planned_state::{
+    DeletionConsequence, EffectOutcome, PlannedState, ResourceEffect, ResourceView,
+};
 pub use policies::{ApproverState, NOBODY_CAN_ACT_HELP, nobody_can_act};
 pub use rule_diagnostic::RuleDiagnostic;
 pub use subjects::{CheckSubjects, subjects};

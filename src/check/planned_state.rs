@@ -28,12 +28,12 @@ pub enum EffectOutcome {
     /// The row changes. Sorted by field, with whole lists; when empty, only the claim changes.
     Change(Vec<FieldChange>),
     /// With what goes or changes because of it, by key. Each has an effect of its own too.
-    Delete(Box<[Consequence]>),
+    Delete(Box<[DeletionConsequence]>),
 }
 
 /// What the deletion of a resource does to another one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Consequence {
+pub struct DeletionConsequence {
     pub key: Key,
     /// The changes, sorted by field; `None` if it is deleted.
     pub changes: Option<Vec<FieldChange>>,
@@ -41,7 +41,7 @@ pub struct Consequence {
     pub alone: bool,
 }
 
-impl Consequence {
+impl DeletionConsequence {
     /// Whether it sets the resource inactive.
     pub fn deactivates(&self) -> bool {
         let status = kinds::own_field(kinds::get(self.key.kind).status_index());
@@ -52,7 +52,7 @@ impl Consequence {
 
 impl ResourceEffect {
     /// What goes or changes because of it.
-    pub fn consequences(&self) -> &[Consequence] {
+    pub fn consequences(&self) -> &[DeletionConsequence] {
         match &self.outcome {
             EffectOutcome::Delete(consequences) => consequences,
             EffectOutcome::Create { .. } | EffectOutcome::Change(_) => &[],

@@ -2,7 +2,7 @@
 //! Each is an entry of the table of acts, performed here or by a daemon. `user` has those on users.
 
 use super::draft_folder::DraftFolder;
-use super::remote::RemoteOptions;
+use super::remote::{DaemonClient, RemoteOptions};
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::config::Config;
 use crate::daemon::api::acts::{CheckedAct, done_sentence};
@@ -262,12 +262,19 @@ async fn perform_there(
 ) -> Result<ResourceActReply, CommandFailure> {
     let daemon = remote.daemon()?;
     let path = act.path.trim_start_matches('/');
-    match daemon.try_post(path, request).await? {
-        Ok(reply) => Ok(reply),
-        Err(problem) => {
-            print_problem(global, &problem)?;
-            Err(daemon.refused(&problem))
-        }
+    let reply = daemon.try_post(path, request).await?;
+    reply.map_err(|problem| refused_there(global, &daemon, &problem))
+}
+
+/// Prints why a daemon refused a request, and returns the failure.
+pub(super) fn refused_there(
+    global: &GlobalOptions,
+    daemon: &DaemonClient,
+    problem: &ProblemDetails,
+) -> CommandFailure {
+    match print_problem(global, problem) {
+        Ok(()) => daemon.refused(problem),
+        Err(failure) => failure,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{CommandFailure, CommandResult, GlobalOptions, atomic_file, output, session};
 use crate::diagnostic::plural;
-use crate::store::{Order, OrderQuery};
+use crate::store::{OrderQuery, StoredOrder};
 use chrono::NaiveDate;
 use clap::Args;
 use std::io::{self, Write};
@@ -63,7 +63,7 @@ fn day(text: &str) -> Result<i64, CommandFailure> {
         })
 }
 
-fn write(orders: &[Order], out: &mut dyn Write) -> io::Result<()> {
+fn write(orders: &[StoredOrder], out: &mut dyn Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(HEADER)?;
     for order in orders {

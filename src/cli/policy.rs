@@ -1,7 +1,7 @@
 //! `roster policy check`: which buying policies review a purchase, and who can approve it. Answered
 //! here or by a daemon.
 
-use super::acts::{print_problem, refused};
+use super::acts::{refused, refused_there};
 use super::remote::RemoteOptions;
 use super::{CommandResult, GlobalOptions, list_output, output, session};
 use crate::daemon::api::policies;
@@ -49,16 +49,10 @@ async fn check(global: &GlobalOptions, options: &CheckOptions) -> CommandResult 
     };
     let reply = if options.remote.url.is_some() {
         let daemon = options.remote.daemon()?;
-        match daemon
+        let reply = daemon
             .try_post("api/v1/policies/evaluate", &request)
-            .await?
-        {
-            Ok(reply) => reply,
-            Err(problem) => {
-                print_problem(global, &problem)?;
-                return Err(daemon.refused(&problem));
-            }
-        }
+            .await?;
+        reply.map_err(|problem| refused_there(global, &daemon, &problem))?
     } else {
         let config = session::config(global, None)?;
         let store = session::reader(&config).await?;

@@ -1,6 +1,6 @@
 //! `roster visible`: what a user sees, read from the database or asked of a daemon.
 
-use super::acts::{print_problem, refused};
+use super::acts::{refused, refused_there};
 use super::remote::RemoteOptions;
 use super::{CommandResult, GlobalOptions, list_output, output, session};
 use crate::daemon::api::visibility;
@@ -24,13 +24,8 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let seen: VisibleDocument = if options.remote.url.is_some() {
         let daemon = options.remote.daemon()?;
         let viewer = path_segment::encode_id(&options.viewer);
-        match daemon.try_get(&format!("api/v1/visible/{viewer}")).await? {
-            Ok(seen) => seen,
-            Err(problem) => {
-                print_problem(global, &problem)?;
-                return Err(daemon.refused(&problem));
-            }
-        }
+        let seen = daemon.try_get(&format!("api/v1/visible/{viewer}")).await?;
+        seen.map_err(|problem| refused_there(global, &daemon, &problem))?
     } else {
         let config = session::config(global, None)?;
         let store = session::reader(&config).await?;

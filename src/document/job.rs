@@ -1,6 +1,6 @@
 //! Jobs, orders, and whether a user may submit.
 
-use crate::store::{Job, JobFile, Order, SubmissionFacts};
+use crate::store::{JobFile, StoredJob, StoredOrder, SubmissionFacts};
 use chrono::DateTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,8 +64,8 @@ pub struct JobFileDocument {
     pub edited: bool,
 }
 
-impl From<Job> for JobDocument {
-    fn from(job: Job) -> Self {
+impl From<StoredJob> for JobDocument {
+    fn from(job: StoredJob) -> Self {
         Self {
             id: job.external_id,
             user: job.user,
@@ -160,8 +160,8 @@ pub struct OrderDocument {
     pub placed_at: String,
 }
 
-impl From<Order> for OrderDocument {
-    fn from(order: Order) -> Self {
+impl From<StoredOrder> for OrderDocument {
+    fn from(order: StoredOrder) -> Self {
         Self {
             id: order.external_id,
             kind: order.kind,

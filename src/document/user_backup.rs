@@ -1,6 +1,6 @@
 //! The JSON files in the backup of a user.
 
-use crate::store::{Job, UserBackup};
+use crate::store::{StoredJob, UserBackup};
 use serde::Serialize;
 
 /// `user-profile.json`.
@@ -32,8 +32,8 @@ impl<'a> From<&'a UserBackup> for UserProfileDocument<'a> {
     }
 }
 
-impl<'a> From<&'a Job> for BackupJobDocument<'a> {
-    fn from(job: &'a Job) -> Self {
+impl<'a> From<&'a StoredJob> for BackupJobDocument<'a> {
+    fn from(job: &'a StoredJob) -> Self {
         Self {
             id: &job.external_id,
             name: &job.name,

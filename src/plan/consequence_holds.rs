@@ -6,7 +6,7 @@ use super::context::PlanContext;
 use super::hold::Hold;
 use super::remainder::PlanRemainder;
 use super::resource_holds::{HoldCause, resource_hold};
-use crate::check::{Consequence, EffectOutcome, ResourceEffect};
+use crate::check::{DeletionConsequence, EffectOutcome, ResourceEffect};
 use crate::diagnostic::codes;
 use crate::model::Key;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub(super) fn keys(left: &PlanRemainder) -> BTreeSet<&Key> {
 }
 
 /// How many resources go with an account, in words, or nothing.
-pub(super) fn summary(consequences: &[Consequence]) -> String {
+pub(super) fn summary(consequences: &[DeletionConsequence]) -> String {
     let mut counts: BTreeMap<(u8, &str), usize> = BTreeMap::new();
     for consequence in consequences {
         let what = match &consequence.changes {
@@ -61,7 +61,7 @@ pub(super) fn holds_of_incomplete(context: &PlanContext<'_>, left: &PlanRemainde
 }
 
 /// Whether a consequence is still part of the plan as it was drafted.
-fn is_left(left: &PlanRemainder, consequence: &Consequence) -> bool {
+fn is_left(left: &PlanRemainder, consequence: &DeletionConsequence) -> bool {
     let Some(effect) = left.effects.get(&consequence.key) else {
         return false;
     };

@@ -7,7 +7,9 @@
 //! of `check` report it.
 
 use super::context::PlanContext;
-use crate::check::{Consequence, EffectOutcome, PlannedState, ResourceEffect, ResourceView};
+use crate::check::{
+    DeletionConsequence, EffectOutcome, PlannedState, ResourceEffect, ResourceView,
+};
 use crate::kinds::{self, ACCOUNT, FieldType, Kind, ORGANISATION};
 use crate::model::{CompactText, FieldChange, Key, KeyedList, KindId, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,9 +27,9 @@ struct AccountFollowers {
 #[derive(Default)]
 pub(super) struct ConsequenceDrafts {
     /// Each once, by key.
-    pub all: Vec<Consequence>,
+    pub all: Vec<DeletionConsequence>,
     /// Those of each account.
-    pub by_account: BTreeMap<Key, Vec<Consequence>>,
+    pub by_account: BTreeMap<Key, Vec<DeletionConsequence>>,
 }
 
 /// Drafts the consequences of every deleted account among these effects.
@@ -49,7 +51,7 @@ pub(super) fn consequences(
     for (key, of) in &followers.deleted {
         drafts.add(
             of,
-            Consequence {
+            DeletionConsequence {
                 key: key.clone(),
                 changes: None,
                 alone: true,
@@ -60,7 +62,7 @@ pub(super) fn consequences(
         if let Some(view) = world.after(key) {
             drafts.add(
                 of,
-                Consequence {
+                DeletionConsequence {
                     key: key.clone(),
                     changes: Some(unlinked(view, &gone)),
                     alone: !effects.contains(key),
@@ -75,7 +77,7 @@ pub(super) fn consequences(
 }
 
 impl ConsequenceDrafts {
-    fn add(&mut self, accounts: &BTreeSet<Key>, consequence: Consequence) {
+    fn add(&mut self, accounts: &BTreeSet<Key>, consequence: DeletionConsequence) {
         for account in accounts {
             let all = self.by_account.entry(account.clone()).or_default();
             all.push(consequence.clone());

@@ -11,7 +11,7 @@ use super::removal::{self, RemovalDrafts};
 use super::rename::{self, RenamePair};
 use super::types::StepReason;
 use super::waiting_fields::WaitingFields;
-use crate::check::{Consequence, EffectOutcome, ResourceEffect};
+use crate::check::{DeletionConsequence, EffectOutcome, ResourceEffect};
 use crate::diagnostic::Diagnostic;
 use crate::model::{CompactText, FieldRef, Key, KeyedList};
 use std::borrow::Cow;
@@ -100,7 +100,7 @@ impl PlanDrafts {
     }
 
     fn add_consequences(&mut self, drafts: ConsequenceDrafts) {
-        for Consequence { key, changes, .. } in drafts.all {
+        for DeletionConsequence { key, changes, .. } in drafts.all {
             match (changes, self.effects.get_mut(&key)) {
                 // In place of a deactivation, if the source no longer declares it.
                 (None, _) => self.replace_effect(key, EffectOutcome::Delete(Box::default())),

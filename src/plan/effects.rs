@@ -5,7 +5,7 @@
 use super::context::PlanContext;
 use super::runtime_effects::RuntimeEffects;
 use super::types::{Step, StepBody, StepConsequence, StepReason, StepVerb};
-use crate::check::{Consequence, EffectOutcome, ResourceEffect};
+use crate::check::{DeletionConsequence, EffectOutcome, ResourceEffect};
 use crate::kinds;
 use crate::model::{FieldChange, FieldRef, Value};
 
@@ -68,7 +68,7 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
 }
 
 /// What goes or changes because of an effect, as verbs and keys.
-pub(super) fn step_consequences(consequences: &[Consequence]) -> Box<[StepConsequence]> {
+pub(super) fn step_consequences(consequences: &[DeletionConsequence]) -> Box<[StepConsequence]> {
     let all = consequences.iter();
     all.map(|consequence| StepConsequence {
         verb: match &consequence.changes {

@@ -6,7 +6,7 @@ use super::context::PlanContext;
 use super::effects;
 use super::exceeded_limit::ExceededLimit;
 use super::types::{HoldEntry, StepVerb};
-use crate::check::{Consequence, ResourceEffect};
+use crate::check::{DeletionConsequence, ResourceEffect};
 use crate::diagnostic::{Code, Origin};
 use crate::kinds::{self, Kind};
 use crate::model::{Cell, Digest, FieldChange, HeldStep, Key, Value, digest};
@@ -42,8 +42,8 @@ pub(super) struct HoldMember {
     pub whole: bool,
     /// For a presumed rename: the resource that replaces this one.
     pub becomes: Option<Key>,
-    /// What else goes or changes because of the effect, and is held and let through with it.
-    pub consequences: Box<[Consequence]>,
+    /// The other resources that the effect deletes or changes. They are held and approved with it.
+    pub consequences: Box<[DeletionConsequence]>,
 }
 
 impl Hold {

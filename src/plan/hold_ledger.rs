@@ -9,7 +9,7 @@ use super::draft::DraftPart;
 use super::exceeded_limit::{self, ExceededLimit};
 use super::hold::{Hold, HoldMember};
 use super::types::{HoldEntry, StepVerb};
-use crate::check::Consequence;
+use crate::check::DeletionConsequence;
 use crate::diagnostic::Code;
 use crate::model::{FieldChange, FieldRef, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -238,7 +238,7 @@ impl HoldLedger {
     }
 
     /// Blocks what would go or change because of a held member. It has no entry of its own.
-    fn block_consequence(&mut self, consequence: &Consequence, root: Code) {
+    fn block_consequence(&mut self, consequence: &DeletionConsequence, root: Code) {
         let key = consequence.key.clone();
         let Some(changes) = consequence.changes.as_ref().filter(|_| !consequence.alone) else {
             self.blocked.entry(key).or_insert(root);

@@ -1,7 +1,7 @@
 //! Leaves people whom an act deleted out of the lists of a source, before anything is planned. A
 //! person decided about them, and the act took them out of the stored lists, so a document that
-//! still names one is told so and changes nothing. Otherwise the deletion of one person would stop
-//! everything else that the source declares.
+//! still names one gets a warning, and the name is ignored. As an error, the deletion of one person
+//! would stop everything else that the source declares.
 
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds::act::ACTS;

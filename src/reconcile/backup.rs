@@ -5,7 +5,7 @@
 use super::job_files::JobFiles;
 use crate::document::{BackupJobDocument, UserProfileDocument};
 use crate::kinds::job::JobFileRole;
-use crate::store::{Job, JobFile, UserBackup};
+use crate::store::{JobFile, StoredJob, UserBackup};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -83,7 +83,7 @@ impl<W: Write> BackupArchive<W> {
         self.zip.write_all(b"\n")
     }
 
-    fn job(&mut self, job: &Job, folder: &str, files: &JobFiles) -> io::Result<()> {
+    fn job(&mut self, job: &StoredJob, folder: &str, files: &JobFiles) -> io::Result<()> {
         let mut names = UniqueNames::default();
         for file in job.files.iter().filter(|file| is_backed_up(file)) {
             let name = names.unique(&safe_name(&file.name));

@@ -6,7 +6,7 @@
 use crate::diagnostic::chain;
 use crate::kinds::job::JobFileRole;
 use crate::own_folder;
-use crate::store::{Job, JobFileRequest, Store, StoreError};
+use crate::store::{JobFileRequest, Store, StoreError, StoredJob};
 use futures_util::{Stream, StreamExt as _};
 use std::fs::{self, File};
 use std::io;
@@ -57,7 +57,7 @@ impl JobFiles {
         store: &Store,
         file: &ArrivingFile<'_>,
         body: impl Stream<Item = Result<B, E>>,
-    ) -> Result<Option<Job>, ReceiveError<E>>
+    ) -> Result<Option<StoredJob>, ReceiveError<E>>
     where
         B: AsRef<[u8]>,
     {

@@ -17,7 +17,7 @@ const ARRIVAL: i64 = 24 * 3_600_000;
 
 /// A job of a user.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Job {
+pub struct StoredJob {
     pub external_id: String,
     pub user: String,
     pub account: Option<String>,
@@ -95,7 +95,7 @@ pub enum JobError {
 
 impl Store {
     /// Creates a job, or changes it.
-    pub async fn put_job(&self, request: &JobRequest<'_>) -> Result<Job, JobError> {
+    pub async fn put_job(&self, request: &JobRequest<'_>) -> Result<StoredJob, JobError> {
         let mut tries = 1;
         loop {
             match self.try_put_job(request).await {
@@ -108,7 +108,7 @@ impl Store {
         }
     }
 
-    async fn try_put_job(&self, request: &JobRequest<'_>) -> Result<Job, JobError> {
+    async fn try_put_job(&self, request: &JobRequest<'_>) -> Result<StoredJob, JobError> {
         let mut tx = self.begin_write("write the job").await?;
         migrate::require_current(&mut tx).await?;
         let stored = job(&mut tx, request.external_id).await?;
@@ -132,7 +132,7 @@ impl Store {
     }
 
     /// Returns a job with its files.
-    pub async fn job(&self, id: &str) -> Result<Option<Job>, StoreError> {
+    pub async fn job(&self, id: &str) -> Result<Option<StoredJob>, StoreError> {
         match self.begin_schema_read("read a job").await? {
             Some(mut tx) => job(&mut tx, id).await,
             None => Ok(None),
@@ -140,7 +140,7 @@ impl Store {
     }
 
     /// Returns jobs with their files, by external id.
-    pub async fn jobs(&self, query: &JobQuery<'_>) -> Result<Vec<Job>, StoreError> {
+    pub async fn jobs(&self, query: &JobQuery<'_>) -> Result<Vec<StoredJob>, StoreError> {
         match self.begin_schema_read("read the jobs").await? {
             Some(mut tx) => jobs(&mut tx, query).await,
             None => Ok(Vec::new()),
@@ -160,7 +160,7 @@ impl Store {
     pub async fn put_job_file(
         &self,
         request: &JobFileRequest<'_>,
-    ) -> Result<Option<Job>, StoreError> {
+    ) -> Result<Option<StoredJob>, StoreError> {
         let mut tx = self.begin_write("record a file").await?;
         migrate::require_current(&mut tx).await?;
         if !submission::is_stored(&mut tx, "jobs", request.job).await? {
@@ -228,7 +228,7 @@ pub(super) async fn remove_later(
 async fn check(
     tx: &mut SqlTransaction,
     request: &JobRequest<'_>,
-    stored: Option<&Job>,
+    stored: Option<&StoredJob>,
 ) -> Result<(), JobError> {
     let mut unknown = Vec::new();
     if !submission::is_stored(tx, "users", request.user).await? {
@@ -261,7 +261,7 @@ async fn check(
     Ok(())
 }
 
-async fn job(tx: &mut SqlTransaction, id: &str) -> Result<Option<Job>, StoreError> {
+async fn job(tx: &mut SqlTransaction, id: &str) -> Result<Option<StoredJob>, StoreError> {
     let found = select(tx, "WHERE external_id = ?", &[id.into()]).await?;
     Ok(found.into_iter().next())
 }
@@ -270,7 +270,7 @@ async fn job(tx: &mut SqlTransaction, id: &str) -> Result<Option<Job>, StoreErro
 pub(super) async fn jobs(
     tx: &mut SqlTransaction,
     query: &JobQuery<'_>,
-) -> Result<Vec<Job>, StoreError> {
+) -> Result<Vec<StoredJob>, StoreError> {
     let mut params: Vec<SqlValue> = vec![query.after.unwrap_or_default().into()];
     let mut sql = "WHERE external_id > ?".to_owned();
     for (column, value) in [
@@ -311,7 +311,7 @@ async fn select(
     tx: &mut SqlTransaction,
     condition: &str,
     params: &[SqlValue],
-) -> Result<Vec<Job>, StoreError> {
+) -> Result<Vec<StoredJob>, StoreError> {
     let columns = format!(
         "external_id, user_id, account_id, name, status, {}",
         tx.dialect().iso_text("created_at")
@@ -321,9 +321,9 @@ async fn select(
     let found = tx
         .fetch(&sql, params, &[id, id, id, text, text, text])
         .await?;
-    let mut all: Vec<Job> = found
+    let mut all: Vec<StoredJob> = found
         .into_iter()
-        .map(|mut cells| Job {
+        .map(|mut cells| StoredJob {
             external_id: cells[0].take_text().into(),
             user: cells[1].take_text().into(),
             account: cells[2].take_optional_text().map(Into::into),

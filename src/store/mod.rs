@@ -48,6 +48,7 @@ mod open;
 mod orders;
 mod outbox;
 mod pending_accounts;
+mod people_tables;
 mod policies;
 mod postgres_binary;
 mod postgres_copy;
@@ -98,11 +99,11 @@ pub use invitation_acceptance::{
 pub use invitations::{
     InvitationState, NewInvitation, NewInvitations, StoredInvitation, TokenDigest,
 };
-pub use jobs::{Job, JobError, JobFile, JobFileRequest, JobQuery, JobRefusal, JobRequest};
+pub use jobs::{JobError, JobFile, JobFileRequest, JobQuery, JobRefusal, JobRequest, StoredJob};
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
 pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
-pub use orders::{Order, OrderError, OrderQuery, OrderRequest};
+pub use orders::{OrderError, OrderQuery, OrderRequest, StoredOrder};
 pub use outbox::{OutboxEntry, OutboxNotice};
 pub use pending_accounts::PendingAccount;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};

@@ -11,7 +11,7 @@ use crate::model::Key;
 
 /// An order or a quote.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Order {
+pub struct StoredOrder {
     pub external_id: String,
     /// `order` or `quote`.
     pub kind: String,
@@ -59,7 +59,7 @@ pub enum OrderError {
 
 impl Store {
     /// Records an order or a quote, or changes it.
-    pub async fn put_order(&self, request: &OrderRequest<'_>) -> Result<Order, OrderError> {
+    pub async fn put_order(&self, request: &OrderRequest<'_>) -> Result<StoredOrder, OrderError> {
         let mut tx = self.begin_write("record the order").await?;
         migrate::require_current(&mut tx).await?;
         let stored = order(&mut tx, request.external_id).await?;
@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// Returns an order or a quote.
-    pub async fn order(&self, id: &str) -> Result<Option<Order>, StoreError> {
+    pub async fn order(&self, id: &str) -> Result<Option<StoredOrder>, StoreError> {
         match self.begin_schema_read("read an order").await? {
             Some(mut tx) => order(&mut tx, id).await,
             None => Ok(None),
@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// Returns orders and quotes, by external id.
-    pub async fn orders(&self, query: &OrderQuery<'_>) -> Result<Vec<Order>, StoreError> {
+    pub async fn orders(&self, query: &OrderQuery<'_>) -> Result<Vec<StoredOrder>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the orders").await? else {
             return Ok(Vec::new());
         };
@@ -183,7 +183,7 @@ async fn login_name(
     Ok(found.and_then(|mut cells| cells[0].take_optional_text().map(Into::into)))
 }
 
-async fn order(tx: &mut SqlTransaction, id: &str) -> Result<Option<Order>, StoreError> {
+async fn order(tx: &mut SqlTransaction, id: &str) -> Result<Option<StoredOrder>, StoreError> {
     let found = select(tx, "WHERE external_id = ?", &[id.into()]).await?;
     Ok(found.into_iter().next())
 }
@@ -192,7 +192,7 @@ async fn select(
     tx: &mut SqlTransaction,
     condition: &str,
     params: &[SqlValue],
-) -> Result<Vec<Order>, StoreError> {
+) -> Result<Vec<StoredOrder>, StoreError> {
     let sql = format!(
         "SELECT external_id, kind, account_id, user_id, login_name, {} FROM orders {condition}",
         tx.dialect().iso_text("placed_at")
@@ -201,7 +201,7 @@ async fn select(
     let found = tx
         .fetch(&sql, params, &[id, id, id, id, text, text])
         .await?;
-    let orders = found.into_iter().map(|mut cells| Order {
+    let orders = found.into_iter().map(|mut cells| StoredOrder {
         external_id: cells[0].take_text().into(),
         kind: cells[1].take_text().into(),
         account: cells[2].take_optional_text().map(Into::into),

@@ -4,7 +4,7 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{job_tables, schema, tables, triggers, views};
+use super::{job_tables, people_tables, schema, tables, triggers, views};
 use crate::kinds::{self, SETTINGS, USER};
 use crate::model::KindId;
 
@@ -56,8 +56,8 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::DAEMON),
     own_tables(internal_tables::FEEDS),
     own_tables(internal_tables::HOLDS),
-    own_tables(internal_tables::ACTS),
-    own_tables(internal_tables::LOGINS),
+    own_tables(people_tables::ACTS),
+    own_tables(people_tables::LOGINS),
     // Who sees whom.
     SchemaVersion {
         views: true,
@@ -65,14 +65,14 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     },
     SchemaVersion {
         facts: &[PASSWORD_APPLIED],
-        ..own_tables(internal_tables::INVITATIONS)
+        ..own_tables(people_tables::INVITATIONS)
     },
     own_tables(job_tables::JOBS),
     SchemaVersion {
         views: true,
         fields: &[(SETTINGS, "initialAccess")],
         indexes: &["accounts_pending"],
-        ..own_tables(internal_tables::ACCEPTANCES)
+        ..own_tables(people_tables::ACCEPTANCES)
     },
 ];
 

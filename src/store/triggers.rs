@@ -4,7 +4,7 @@
 //! that another program makes are also noted, so that the next apply gives them login names.
 
 use super::dialect::SqlDialect;
-use super::internal_tables::UNNAMED_LINKS;
+use super::people_tables::UNNAMED_LINKS;
 use super::tables::{self, KindTable, LinkTable};
 use crate::kinds::USER;
 

@@ -3,7 +3,7 @@
 
 use super::Store;
 use super::error::StoreError;
-use super::jobs::{self, Job, JobQuery};
+use super::jobs::{self, JobQuery, StoredJob};
 use super::sql_value::SqlType;
 
 /// The profile of a user and the user's jobs with their files.
@@ -14,7 +14,7 @@ pub struct UserBackup {
     pub last_name: String,
     pub email: Option<String>,
     pub company: Option<String>,
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<StoredJob>,
 }
 
 impl Store {

@@ -10,14 +10,14 @@ use super::dialect::SqlDialect;
 /// The group whose members see their accounts as administrators do.
 const ADMIN_GROUP: &str = "FOC_Admin";
 
-struct View {
+struct SqlView {
     name: &'static str,
     select: String,
 }
 
 /// All views. Each one uses only those before it.
-fn all() -> Vec<View> {
-    let view = |name, select: String| View { name, select };
+fn all() -> Vec<SqlView> {
+    let view = |name, select: String| SqlView { name, select };
     vec![
         // An account is usable when it is active, approved and not blocked.
         view(
@@ -105,7 +105,7 @@ fn visible_users() -> String {
 
 /// The statements that create them.
 pub(super) fn create() -> Vec<String> {
-    let create = |view: View| format!("CREATE VIEW {} AS {}", view.name, view.select);
+    let create = |view: SqlView| format!("CREATE VIEW {} AS {}", view.name, view.select);
     all().into_iter().map(create).collect()
 }
 
@@ -116,7 +116,7 @@ pub(super) fn drop_if_needed(dialect: &SqlDialect) -> Vec<String> {
         // add columns at the end.
         return Vec::new();
     }
-    let drop = |view: View| format!("DROP VIEW IF EXISTS {}", view.name);
+    let drop = |view: SqlView| format!("DROP VIEW IF EXISTS {}", view.name);
     all().into_iter().rev().map(drop).collect()
 }
 
@@ -125,6 +125,7 @@ pub(super) fn create_or_replace(dialect: &SqlDialect) -> Vec<String> {
     if !dialect.is_postgres() {
         return create();
     }
-    let replace = |view: View| format!("CREATE OR REPLACE VIEW {} AS {}", view.name, view.select);
+    let replace =
+        |view: SqlView| format!("CREATE OR REPLACE VIEW {} AS {}", view.name, view.select);
     all().into_iter().map(replace).collect()
 }

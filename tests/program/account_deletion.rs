@@ -150,7 +150,7 @@ fn what_belongs_to_an_account_is_held_and_deleted_with_it() {
         let ran = ws.run(&["plan", "--source", "accounts", "--detailed-exitcode"]);
         assert_eq!(ran.exits(0).steps(), Vec::<String>::new());
 
-        // The other source still names what is gone, and is told so.
+        // The other source still names the deleted account and gets an error.
         let refused = ws.run(&["plan", "--source", "people"]);
         assert!(refused.stdout.contains("Account/acme"), "{refused}");
         let both = "accounts: [other]\norganisations: [hall]";

@@ -57,7 +57,7 @@ fn a_check_names_the_policy_its_message_and_who_can_approve() {
         ws.run(&["block", "User/u-3", "--reason", "left"]).exits(0);
         assert_eq!(approvers(&ws, "u-1"), json!(["u-2"]));
         assert_eq!(approvers(&ws, "u-2"), json!([]));
-        // Who is not named is not reviewed.
+        // The policy does not name this user, so it does not review their purchases.
         let (_, document) = check(&ws, "u-3", "acme");
         assert_eq!(document, json!({"required": false, "policies": []}));
 

@@ -34,7 +34,7 @@ fn accept(ws: &Workspace, ids: &[&str], terms: &str, version: &str) -> (Option<i
     (ran.code, answer)
 }
 
-/// Who has accepted which terms, by `get`.
+/// The acceptances of all users, as `get` shows them.
 fn accepted(ws: &Workspace) -> Vec<String> {
     let listed = ws.run(&["get", "User", "--output", "json"]).exits(0);
     let listed: Value = serde_json::from_str(&listed.stdout).expect("a document");

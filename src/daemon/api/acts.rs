@@ -192,17 +192,19 @@ impl CheckedAct {
         act: &'static ResourceAct,
         request: &TermsAcceptanceRequest,
     ) -> Result<Self, HttpProblem> {
-        Ok(Self {
-            act,
-            reason: require_reason(&request.reason)?.to_owned(),
-            kind: act_kind(act, request.kind.as_deref())?,
-            ids: act_ids(&request.ids)?,
-            invitations: None,
+        let plain = ResourceActRequest {
+            kind: request.kind.clone(),
+            ids: request.ids.clone(),
+            reason: request.reason.clone(),
             confirm: None,
-            terms: Some(TermsVersion {
-                terms: request.terms.clone(),
-                version: request.version.to_ascii_lowercase(),
-            }),
+        };
+        let terms = TermsVersion {
+            terms: request.terms.clone(),
+            version: request.version.to_ascii_lowercase(),
+        };
+        Ok(Self {
+            terms: Some(terms),
+            ..Self::new(act, &plain)?
         })
     }
 

@@ -7,8 +7,8 @@ use super::push_messages::{
 };
 use super::require_visible_source;
 use crate::config::{Config, Source};
-use crate::daemon::handle::DaemonHandle;
-use crate::daemon::push::ImportReplies;
+use crate::daemon::handle::{DaemonHandle, HandlerError};
+use crate::daemon::push::{ImportReplies, PushOriginals};
 use crate::daemon::state_document::suspension;
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::document::PassOutcome;
@@ -16,7 +16,7 @@ use crate::feed::{self, format::ExportFormat};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route, idempotency};
 use crate::kinds;
-use crate::store::{ImportReceipt, ImportRequest, StoredImport};
+use crate::store::{ImportReceipt, ImportRequest, Store, StoredImport};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -140,43 +140,15 @@ async fn import(
     let originals = Arc::clone(&daemon.originals);
     let ((id, again), many) = handle
         .query_store(move |store| async move {
-            // A body that cannot be read is refused now, while its sender listens.
-            let (records, masked) = read_body(&source, &sent)?;
-            // Nothing of a password is stored, also not in the digest.
-            let stored = masked.as_deref().unwrap_or(&sent.bytes);
-            if masked.is_some() {
-                originals.keep(stored, sent.bytes.to_vec().into());
-            }
-            // `atomic` is part of what was asked, so the same key with another value is a different
-            // request.
-            let path = format!("{}?{atomic}", source.name);
-            let digest = idempotency::digest("POST", &path, stored);
-            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            let wanted = ImportRequest {
-                source: &source.name,
+            let pushed = PushedRecords {
+                source: &source,
                 kind: &about.kind,
                 actor: &by,
                 key: key.as_deref(),
-                digest: &digest,
-                ending: sent.ending,
                 atomic,
-                body: stored,
+                sent: &sent,
             };
-            let id = import_id(store.queue_import(&wanted).await?);
-            // Only a push that waits needs what was sent; a repetition may be of one that does.
-            let waits = match &id {
-                Ok((_, false)) => true,
-                Ok((id, true)) => {
-                    let first = store.import(id).await?;
-                    first.is_some_and(|first| !first.state.is_over())
-                }
-                Err(_) => false,
-            };
-            if !waits {
-                originals.forget(stored);
-            }
-            let id = id?;
-            Ok::<_, crate::daemon::handle::HandlerError>((id, records > MAX_SYNC_RECORDS))
+            pushed.queue(&store, &originals).await
         })
         .await?;
     // Also for a repetition: the first one may have been stored by a replica that died before its
@@ -190,6 +162,63 @@ async fn import(
     let deadline = Instant::now() + setup.config.serve.limits.timeout;
     let reply = wait_for_reply(&handle, &daemon.replies, id, deadline).await?;
     Ok(PushResponse(reply, again))
+}
+
+/// A push that was read and is not stored yet.
+struct PushedRecords<'a> {
+    source: &'a Source,
+    kind: &'a str,
+    actor: &'a str,
+    key: Option<&'a str>,
+    atomic: bool,
+    sent: &'a PushBody,
+}
+
+impl PushedRecords<'_> {
+    /// Stores the push for the next pass. Returns its id, whether it repeats an earlier one, and
+    /// whether it is too large to wait for.
+    async fn queue(
+        &self,
+        store: &Store,
+        originals: &PushOriginals,
+    ) -> Result<((String, bool), bool), HandlerError> {
+        // A body that cannot be read is refused now, while its sender listens.
+        let (records, masked) = read_body(self.source, self.sent)?;
+        // Nothing of a password is stored, also not in the digest.
+        let stored = masked.as_deref().unwrap_or(&self.sent.bytes);
+        if masked.is_some() {
+            originals.keep(stored, self.sent.bytes.to_vec().into());
+        }
+        // `atomic` is part of what was asked, so the same key with another value is a different
+        // request.
+        let path = format!("{}?{}", self.source.name, self.atomic);
+        let digest = idempotency::digest("POST", &path, stored);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let wanted = ImportRequest {
+            source: &self.source.name,
+            kind: self.kind,
+            actor: self.actor,
+            key: self.key,
+            digest: &digest,
+            ending: self.sent.ending,
+            atomic: self.atomic,
+            body: stored,
+        };
+        let id = import_id(store.queue_import(&wanted).await?);
+        // Only a push that waits needs what was sent; a repetition may be of one that does.
+        let waits = match &id {
+            Ok((_, false)) => true,
+            Ok((id, true)) => {
+                let first = store.import(id).await?;
+                first.is_some_and(|first| !first.state.is_over())
+            }
+            Err(_) => false,
+        };
+        if !waits {
+            originals.forget(stored);
+        }
+        Ok((id?, records > MAX_SYNC_RECORDS))
+    }
 }
 
 /// The source that is meant: a pushed one whose mapping has such records.

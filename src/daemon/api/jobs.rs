@@ -17,7 +17,7 @@ use crate::kinds::job::JobFileRole;
 use crate::kinds::{USER, act};
 use crate::model::Key;
 use crate::reconcile::{ArrivingFile, JobFiles, ReceiveError};
-use crate::store::{Job, JobError, JobQuery, JobRefusal, JobRequest, SubmissionFacts};
+use crate::store::{JobError, JobQuery, JobRefusal, JobRequest, StoredJob, SubmissionFacts};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -186,7 +186,7 @@ async fn jobs(
     }))
 }
 
-async fn stored_job(handle: &DaemonHandle, id: String) -> Result<Job, HttpProblem> {
+async fn stored_job(handle: &DaemonHandle, id: String) -> Result<StoredJob, HttpProblem> {
     let missing = no_job(&id);
     let job = handle
         .query_store(move |store| async move { store.job(&id).await })

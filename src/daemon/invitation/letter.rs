@@ -16,9 +16,9 @@ const SUBJECT: &str = "Set your password";
 
 /// Tells mail programs to open a file for editing instead of showing it as a received mail.
 #[derive(Clone)]
-struct Unsent;
+struct UnsentHeader;
 
-impl Header for Unsent {
+impl Header for UnsentHeader {
     fn name() -> HeaderName {
         HeaderName::new_from_ascii_str("X-Unsent")
     }
@@ -61,7 +61,7 @@ pub(super) fn draft(invitation: &StoredInvitation, link: &str, from: Option<&str
     let millis = u64::try_from(invitation.created_at).unwrap_or_default();
     let date = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
     let mut part = SinglePart::builder()
-        .header(Unsent)
+        .header(UnsentHeader)
         .header(Date::new(date))
         .header(Subject::from(SUBJECT.to_owned()))
         .header(MIME_VERSION_1_0)

@@ -3,7 +3,7 @@
 use crate::daemon::path_segment;
 use crate::kinds::USER;
 use crate::model::Key;
-use crate::store::{Job, JobQuery, Order, OrderQuery, Store, StoreError};
+use crate::store::{JobQuery, OrderQuery, Store, StoreError, StoredJob, StoredOrder};
 use maud::{Markup, html};
 
 /// The most rows of a table. The API has the others.
@@ -12,8 +12,8 @@ const LISTED: usize = 50;
 /// The jobs and orders of a user.
 #[derive(Debug, Default)]
 pub(super) struct UserRecords {
-    jobs: Vec<Job>,
-    orders: Vec<Order>,
+    jobs: Vec<StoredJob>,
+    orders: Vec<StoredOrder>,
 }
 
 impl UserRecords {
@@ -62,7 +62,7 @@ fn more(count: usize, path: &str) -> Markup {
     }
 }
 
-fn jobs(jobs: &[Job]) -> Markup {
+fn jobs(jobs: &[StoredJob]) -> Markup {
     html! {
         section #jobs {
             h2 { "Jobs" }
@@ -79,7 +79,7 @@ fn jobs(jobs: &[Job]) -> Markup {
     }
 }
 
-fn job_row(job: &Job) -> Markup {
+fn job_row(job: &StoredJob) -> Markup {
     let path = format!(
         "/api/v1/jobs/{}/files",
         path_segment::encode_id(&job.external_id)
@@ -101,7 +101,7 @@ fn job_row(job: &Job) -> Markup {
     }
 }
 
-fn orders(orders: &[Order]) -> Markup {
+fn orders(orders: &[StoredOrder]) -> Markup {
     html! {
         section #orders {
             h2 { "Orders and quotes" }

@@ -4,7 +4,7 @@
 
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
-use super::super::internal_tables::UNNAMED_LINKS;
+use super::super::people_tables::UNNAMED_LINKS;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, LinkTable};
 use super::links::{LinkDelta, change_of, delete_pairs};

@@ -1,0 +1,73 @@
+//! The tables of what people decide and receive at run time, as data: the answers of acts, login
+//! names to give, invitations and accepted terms. Like those in `internal_tables`, no source
+//! declares their rows.
+
+use super::internal_tables::InternalTable;
+use super::sql_value::SqlType;
+
+/// The answers of acts that were sent with an idempotency key.
+pub(super) const ACTS: &[InternalTable] = &[InternalTable {
+    name: "act_keys",
+    columns: &[
+        ("actor", SqlType::Id, "NOT NULL"),
+        ("idem", SqlType::Id, "NOT NULL"),
+        ("digest", SqlType::Bytes, "NOT NULL"),
+        ("answer", SqlType::Text, "NOT NULL"),
+        ("at", SqlType::Int, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (actor, idem)",
+}];
+
+/// Links between users and accounts that another program made, until the next apply has given them
+/// login names.
+pub(super) const UNNAMED_LINKS: &str = "unnamed_links";
+
+pub(super) const LOGINS: &[InternalTable] = &[InternalTable {
+    name: UNNAMED_LINKS,
+    columns: &[
+        ("user_id", SqlType::Id, "NOT NULL"),
+        ("account_id", SqlType::Id, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (user_id, account_id)",
+}];
+
+/// Links with which people set a password.
+pub(super) const INVITATIONS: &[InternalTable] = &[InternalTable {
+    name: "invitations",
+    columns: &[
+        ("id", SqlType::Id, "PRIMARY KEY"),
+        ("user_id", SqlType::Id, "NOT NULL"),
+        // The SHA-256 of the token. NULL until the mail with the link is sent for the first time.
+        ("token_hash", SqlType::Bytes, ""),
+        // How long the link works, in milliseconds.
+        ("ttl", SqlType::Int, "NOT NULL"),
+        ("created_at", SqlType::Int, "NOT NULL"),
+        ("expires_at", SqlType::Int, ""),
+        ("voided_at", SqlType::Int, ""),
+        ("used_at", SqlType::Int, ""),
+    ],
+    keys: "",
+}];
+/// Which terms users have accepted, and which accounts that wait for an approval were noticed.
+pub(super) const ACCEPTANCES: &[InternalTable] = &[
+    // A row is valid while `version` is the one of the stored document. `at` is for shops too, so
+    // it is a time of the engine.
+    InternalTable {
+        name: "terms_acceptances",
+        columns: &[
+            ("user_id", SqlType::Id, "NOT NULL"),
+            ("terms_id", SqlType::Id, "NOT NULL"),
+            ("version", SqlType::Text, "NOT NULL"),
+            ("at", SqlType::Time, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (user_id, terms_id)",
+    },
+    InternalTable {
+        name: "approval_notices",
+        columns: &[
+            ("account_id", SqlType::Id, "PRIMARY KEY"),
+            ("at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "",
+    },
+];
