@@ -567,6 +567,15 @@ pub fn say(text: &str) {
     writeln!(std::io::stderr(), "{text}").expect("standard error");
 }
 
+/// Whether a program is installed; without it a test says so, and fails where everything has to be.
+pub fn is_installed(what: &str, present: bool) -> bool {
+    if !present {
+        assert!(std::env::var_os("CI").is_none(), "{what} is not there");
+        say(&format!("NOT TESTED: {what} is not there"));
+    }
+    present
+}
+
 /// A valid account with an address of its own; `more` are further fields, each a line.
 pub fn account(id: &str, more: &str) -> String {
     let mut yaml = format!(

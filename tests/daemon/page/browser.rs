@@ -1,8 +1,8 @@
 //! What a browser makes of the pages, with scripts and without.
 
-use super::chrome::{Chrome, there};
+use super::chrome::Chrome;
 use super::site::Site;
-use crate::support::workspace::{account, users};
+use crate::support::workspace::{account, is_installed, users};
 use serde_json::{Value, json};
 
 const PAGES: [&str; 11] = [
@@ -269,7 +269,7 @@ fn news_leave_what_somebody_is_doing_alone() {
 #[test]
 fn every_page_is_accessible_and_fits_light_and_dark() {
     let axe = std::env::var_os("ROSTER_AXE").map(std::fs::read_to_string);
-    if !there(
+    if !is_installed(
         "axe-core (ROSTER_AXE, the path of axe.min.js)",
         axe.is_some(),
     ) {

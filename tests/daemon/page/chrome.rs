@@ -1,7 +1,7 @@
 //! A headless Chromium, driven by its driver.
 
 use super::site::{client, runtime};
-use crate::support::workspace::{LIMIT, say};
+use crate::support::workspace::{LIMIT, is_installed};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
@@ -22,15 +22,6 @@ pub struct Chrome {
     profile: TempDir,
 }
 
-/// Whether a program is there; without it a test says so, and fails where everything has to be.
-pub fn there(what: &str, present: bool) -> bool {
-    if !present {
-        assert!(std::env::var_os("CI").is_none(), "{what} is not there");
-        say(&format!("NOT TESTED: {what} is not there"));
-    }
-    present
-}
-
 impl Chrome {
     pub fn start() -> Option<Self> {
         let driver = Command::new("chromedriver")
@@ -38,7 +29,7 @@ impl Chrome {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
-        if !there("chromedriver (Debian: chromium-driver)", driver.is_ok()) {
+        if !is_installed("chromedriver (Debian: chromium-driver)", driver.is_ok()) {
             return None;
         }
         let mut driver = driver.expect("the driver");
