@@ -4,8 +4,8 @@
 
 use super::act_request::{ActError, ActRefusal, ActRequest, ActWarning};
 use super::connection::{BatchStatement, SqlTransaction};
+use super::departed_users::forget_users;
 use super::error::StoreError;
-use super::invitations;
 use super::jobs::{self, JobQuery, remove_later};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::tables::{self, KindTable, LinkTable};
@@ -42,7 +42,7 @@ pub(super) async fn delete(
     for id in request.ids {
         let key = Key::new(request.kind.id, id);
         if key.kind == USER {
-            invitations::forget(tx, id).await?;
+            forget_users(tx, vec![vec![SqlValue::text(id)]]).await?;
             delete_jobs(tx, id, &mut report).await?;
         }
         warn_of_last(tx, &key, &mut report).await?;

@@ -201,17 +201,6 @@ pub(super) async fn void(
     Ok(())
 }
 
-/// Deletes all invitations of a user who is deleted.
-pub(super) async fn forget(tx: &mut SqlTransaction, user: &str) -> Result<(), StoreError> {
-    for sql in [
-        "DELETE FROM outbox WHERE id IN (SELECT id FROM invitations WHERE user_id = ?)",
-        "DELETE FROM invitations WHERE user_id = ?",
-    ] {
-        tx.run(sql, &[user.into()]).await?;
-    }
-    Ok(())
-}
-
 impl Store {
     /// Returns an invitation by its id.
     pub async fn invitation(&self, id: &str) -> Result<Option<StoredInvitation>, StoreError> {

@@ -28,6 +28,7 @@ mod claim;
 mod codec;
 mod connection;
 mod daemon_state;
+mod departed_users;
 mod dialect;
 mod embedded;
 mod error;

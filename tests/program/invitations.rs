@@ -9,6 +9,8 @@ use std::path::Path;
 
 const REASON: [&str; 2] = ["--reason", "new customer"];
 
+const MAIL: &str = "mail: {smtp: 'smtp://127.0.0.1:9', from: shop@example.com}\n";
+
 fn configured(more: &str) -> String {
     format!(
         "apiVersion: roster/v1\nsources: [{{name: directory, directory: manifests}}]\n\
@@ -153,8 +155,7 @@ fn what_is_to_be_sent_waits_in_the_outbox_and_voids_the_draft() {
         );
         assert_eq!(open_hashes(&ws).len(), 1);
 
-        let mail = "mail: {smtp: 'smtp://127.0.0.1:9', from: shop@example.com}\n";
-        ws.write("roster.yaml", configured(mail));
+        ws.write("roster.yaml", configured(MAIL));
         let (code, reply) = invite(&ws, &["u-1", "--send"]);
         assert_eq!(code, Some(0), "{reply}");
         // The link is made when it is sent. Until then not even its hash exists.
@@ -223,6 +224,35 @@ fn without_an_address_for_links_or_a_folder_nobody_is_invited() {
         &["u-1"],
     ] {
         ws.run(&[&["user", "invite"], wrong].concat()).exits(64);
+    }
+}
+
+#[test]
+fn nobody_inherits_the_link_of_somebody_who_is_gone() {
+    for ws in each("departed") {
+        started(&ws);
+        ws.write("roster.yaml", configured(MAIL));
+        ws.run(&["user", "invite", "u-1", "u-2", "--send", "--reason", "new"])
+            .exits(0);
+        let waiting =
+            "SELECT (SELECT count(*) FROM invitations) || ' ' || (SELECT count(*) FROM outbox)";
+        assert_eq!(ws.value(waiting).as_deref(), Some("2 2"));
+        // Another program removes a user, and the next apply creates one with the same id.
+        ws.sql("DELETE FROM user_accounts WHERE user_id = 'u-1'");
+        ws.sql("DELETE FROM users WHERE external_id = 'u-1'");
+        ws.apply(&[]).exits(0);
+        assert_eq!(ws.value(waiting).as_deref(), Some("1 1"));
+        let delete = [
+            "user",
+            "delete",
+            "u-2",
+            "--confirm",
+            "u-2",
+            "--reason",
+            "asked",
+        ];
+        ws.run(&delete).exits(0);
+        assert_eq!(ws.value(waiting).as_deref(), Some("0 0"));
     }
 }
 

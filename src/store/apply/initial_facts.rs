@@ -3,6 +3,7 @@
 //! valid.
 
 use super::super::act_history::ACT_REASON;
+use super::super::departed_users::forget_users;
 use super::super::error::StoreError;
 use super::super::sql_value::SqlType;
 use super::super::terms_acceptances;
@@ -43,8 +44,7 @@ impl ApplyTransaction<'_> {
         self.run_for_users(&sql, StepVerb::Adopt).await
     }
 
-    /// Deletes the acceptances of earlier versions of new terms, of deleted terms, of deleted users,
-    /// and of rows that another program removed.
+    /// Deletes the acceptances of earlier versions of new terms, and of deleted terms.
     pub(super) async fn reset_acceptances(&mut self) -> Result<(), StoreError> {
         let terms = self.of_kind(TERMS, |verb| verb != StepVerb::Delete);
         for step in terms.collect::<Vec<_>>() {
@@ -60,18 +60,17 @@ impl ApplyTransaction<'_> {
         let gone = self.of_kind(TERMS, |verb| verb == StepVerb::Delete);
         let gone = ids(gone.map(|step| &step.key)).collect();
         self.run_for_rows(sql, &[SqlType::Id], gone).await?;
-        let sql = "DELETE FROM terms_acceptances WHERE user_id IN ({rows})";
-        // Looked up first: an apply may create many users, and mostly nobody has accepted anything.
-        if self
-            .tx
-            .has_rows("SELECT 1 FROM terms_acceptances LIMIT 1", &[])
-            .await?
-        {
-            for verb in [StepVerb::Delete, StepVerb::Create] {
-                self.run_for_users(sql, verb).await?;
-            }
-        }
         Ok(())
+    }
+
+    /// Deletes what is kept about deleted users, and about earlier users of new ids, whose rows
+    /// another program removed: a new person must not inherit a link or an acceptance.
+    pub(super) async fn forget_departed_users(&mut self) -> Result<(), StoreError> {
+        let gone = self.of_kind(USER, |verb| {
+            matches!(verb, StepVerb::Delete | StepVerb::Create)
+        });
+        let gone = ids(gone.map(|step| &step.key)).collect();
+        forget_users(&mut self.tx, gone).await
     }
 
     async fn run_for_users(&mut self, sql: &str, of: StepVerb) -> Result<(), StoreError> {

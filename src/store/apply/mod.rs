@@ -216,6 +216,7 @@ impl<'a> ApplyTransaction<'a> {
         if !bare {
             self.set_initial_access().await?;
             self.reset_acceptances().await?;
+            self.forget_departed_users().await?;
         }
         let logins = self.give_logins().await?;
         self.delete_rows().await?;
