@@ -125,6 +125,12 @@ fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<Hol
                 .take(MAX_LISTED)
                 .map(ToString::to_string)
                 .collect(),
+            consequences: hold
+                .consequences()
+                .take(MAX_LISTED)
+                .map(|it| format!("{} {}", it.verb, it.key))
+                .collect(),
+            consequence_count: hold.consequences().count(),
             accounts: Vec::new(),
             standing: hold.is_standing(),
             since: before.iter().find(same).map_or(now, |old| old.since),

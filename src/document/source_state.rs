@@ -78,6 +78,14 @@ pub struct CommitSummary {
     pub subject: String,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// A hold that needs a decision, or a standing hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -95,6 +103,13 @@ pub struct HoldState {
     pub count: usize,
     /// The first resources, such as `User/u-1`.
     pub resources: Vec<String>,
+    /// What is deleted or changed together with held accounts, such as `deactivate User/u-1`: the
+    /// first ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consequences: Vec<String>,
+    /// How many these are in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub consequence_count: usize,
     /// The accounts of the held users, organisations and policies, as far as the plan names them.
     #[serde(default)]
     pub accounts: Vec<String>,

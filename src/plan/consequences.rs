@@ -118,7 +118,7 @@ fn may_delete(context: &PlanContext<'_>, key: &Key) -> bool {
 }
 
 /// Whether a link may go: this source does not state it, and no other change of this plan is about
-/// the same lists.
+/// the same lists or activates the resource again, which would contradict that it becomes inactive.
 fn may_unlink(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
@@ -133,7 +133,9 @@ fn may_unlink(
         .is_some_and(|value| value.members().any(|member| *member == account.id));
     let changed = world.after(key).is_some_and(|view| {
         let lists = affected_fields(view.kind());
-        view.created_from().is_some() || lists.into_iter().any(|(at, _)| view.changes_field(at))
+        let returns = view.is_live() && view.changes_field(view.kind().status_index());
+        let links = || lists.into_iter().any(|(at, _)| view.changes_field(at));
+        view.created_from().is_some() || returns || links()
     });
     !states
         && !changed

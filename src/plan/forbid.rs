@@ -172,6 +172,7 @@ pub(super) fn hold_forbidden_removals(
         if row.values[protect] == Some(Value::Bool(true)) {
             holds.push(removal_hold(context, left, effect, verb));
             covered.extend(followers_of(effect));
+            approved.extend(held_links(context, effect));
         } else if verb == StepVerb::Delete
             && !context.rules.allow_delete
             && !followers.contains(&effect.key)
@@ -183,6 +184,7 @@ pub(super) fn hold_forbidden_removals(
             );
             holds.push(held(codes::DELETES_NOT_ALLOWED, message));
             covered.extend(followers_of(effect));
+            approved.extend(held_links(context, effect));
         } else if verb == StepVerb::Delete {
             approved.extend(lost_links(context, effect));
         }
@@ -194,10 +196,23 @@ pub(super) fn hold_forbidden_removals(
     }
 }
 
-/// What goes with a resource. Whoever decides about the resource decides about these.
+/// What only goes or changes with a resource. Whoever decides about the resource decides about these.
+/// A user whom the plan changes anyway is not among them: a guard must see the rest of that change.
 fn followers_of(effect: &ResourceEffect) -> impl Iterator<Item = Key> {
     let followers = effect.consequences().iter();
-    followers.map(|consequence| consequence.key.clone())
+    let alone = followers.filter(|consequence| consequence.alone);
+    alone.map(|consequence| consequence.key.clone())
+}
+
+/// What changes with a held account in users whom the plan changes anyway. It is held with the
+/// account, so no guard counts it.
+fn held_links(context: &PlanContext<'_>, effect: &ResourceEffect) -> Vec<HoldMember> {
+    let followers = effect.consequences().iter();
+    let others = followers.filter(|consequence| !consequence.alone);
+    let linked = others.filter_map(|it| Some((&it.key, it.changes.as_ref()?)));
+    linked
+        .map(|(key, changes)| member(context, key, StepVerb::Update, changes.clone()))
+        .collect()
 }
 
 /// The links that go with an account. Whoever allows the delete allows this, so it counts against no

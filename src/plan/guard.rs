@@ -17,6 +17,7 @@ use super::rules::{AcceptOverride, GuardLimit, GuardLimits};
 use super::types::Plan;
 use crate::check::PlannedState;
 use crate::diagnostic::codes;
+use crate::kinds;
 use crate::model::{FieldChange, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +74,7 @@ impl BudgetGuards {
         };
         let all = self.budgets.get(budget).map_or(&[][..], Vec::as_slice);
         let is_decided = |step: &CountedStep| {
-            let whole = step.change.is_none() && left.ledger.approved_fields(&step.key).is_some();
+            let whole = step.change.is_none() && is_removal_decided(left, &step.key);
             whole || left.ledger.is_blocked(&step.key)
         };
         // One hold is enough: if every step is decided already, the account's guard has nothing to
@@ -144,6 +145,14 @@ impl BudgetGuards {
             _ => None,
         })
     }
+}
+
+/// Whether somebody already decided that a resource goes or becomes inactive. An approved change of
+/// another field, such as a link to a deleted account, does not say so.
+fn is_removal_decided(left: &PlanRemainder, key: &Key) -> bool {
+    let status = kinds::own_field(kinds::get(key.kind).status_index());
+    let approved = left.ledger.approved_fields(key);
+    left.ledger.is_uncounted(key) || approved.is_some_and(|fields| fields.contains(&status))
 }
 
 /// The shares of all effects, by budget.

@@ -262,3 +262,85 @@ fn a_tree_that_deletes_an_account_and_still_uses_it_contradicts_itself() {
     assert_eq!(ws.value(status).as_deref(), Some("2"));
     ws.plan(&["--detailed-exitcode"]).exits(0);
 }
+
+/// A source whose limits are generous, except for those of one account.
+const GENEROUS: &str = "apiVersion: roster/v1\nsources: [{name: directory, directory: manifests}]\n\
+     guards: {deactivate: {percent: 100, floor: 100}, unlink: {percent: 100, floor: 100}}\n";
+
+const GONE: &str = "---\nkind: Account\nexternalId: acme\nstatus: deleted\n";
+const ACTIVE: &str = "SELECT count(*) FROM users WHERE status = 'active'";
+
+/// Another account with a user.
+fn other() -> String {
+    account("other", "") + &user("boss", "other", "")
+}
+
+#[test]
+fn users_who_leave_by_themselves_are_counted_although_the_account_is_held() {
+    for ws in each("leaving") {
+        ws.tree(account("acme", "") + &other() + &users(0..20, "acme", ""));
+        ws.settle(&[]);
+        ws.tree(GONE.to_owned() + &other());
+        let ran = ws.apply(&[]).exits(3);
+        let held = ran.held();
+        let users = held.iter().filter(|held| held.starts_with("guard User/"));
+        assert_eq!(users.count(), 20, "{ran}");
+        let account = "deletes-not-allowed Account/acme".to_owned();
+        assert!(held.contains(&account), "{ran}");
+        assert_eq!(ws.value(ACTIVE).as_deref(), Some("21"), "{ran}");
+        let accounts = ws.value("SELECT count(*) FROM accounts");
+        assert_eq!(accounts.as_deref(), Some("2"));
+    }
+}
+
+#[test]
+fn deleting_one_account_is_no_decision_about_the_users_of_another() {
+    for ws in each("shared") {
+        ws.write("roster.yaml", GENEROUS);
+        let more = account("third", "") + &users(10..60, "third", "");
+        let shared = users(0..10, "acme", "accounts: [acme, other]");
+        ws.tree(account("acme", "") + &other() + &more + &shared);
+        ws.run(&["apply", "--yes"]).exits(0);
+        ws.tree(GONE.to_owned() + &other() + &more);
+        let arguments = ["apply", "--yes", "--allow-delete"];
+        let ran = ws.run(&arguments).exits(3);
+        let accept = "--accept User.deactivate@other=10".to_owned();
+        assert_eq!(ran.overrides(), [accept].into(), "{ran}");
+        assert_eq!(ws.value(ACTIVE).as_deref(), Some("61"), "{ran}");
+        // Nothing is held once somebody says that these users go.
+        let accepted = ["--accept", "User.deactivate@other=10"];
+        ws.run(&[&arguments[..], &accepted].concat()).exits(0);
+        assert_eq!(ws.value(ACTIVE).as_deref(), Some("51"));
+        ws.run(&["plan", "--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
+fn activating_a_user_again_contradicts_deleting_the_last_account() {
+    let ws = sqlite();
+    let status = |status: &str| user("u-0", "acme", &format!("status: {status}"));
+    let acme = account("acme", "") + &user("u-1", "acme", "");
+    ws.tree(acme + &other() + &status("inactive"));
+    ws.settle(&[]);
+    let again = "---\nkind: User\nexternalId: u-0\nstatus: active\n";
+    ws.tree(GONE.to_owned() + &other() + again);
+    let refused = ws.apply(&["--allow-delete"]).exits(1);
+    assert!(refused.codes("error").contains("in-use"), "{refused}");
+    let accounts = ws.value("SELECT count(*) FROM accounts");
+    assert_eq!(accounts.as_deref(), Some("2"));
+}
+
+#[test]
+fn what_goes_with_a_held_account_is_shown_in_a_pull_request() {
+    let ws = sqlite();
+    started(&ws);
+    delete_acme(&ws);
+    let plan = ["plan", "--source", "accounts", "--output", "markdown"];
+    let page = ws.run(&plan).exits(3).stdout;
+    for line in [
+        "with it: delete  Organisation/north",
+        "with it: deactivate  User/only",
+    ] {
+        assert!(page.contains(line), "{page}");
+    }
+}

@@ -72,6 +72,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 }
             }
             @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
+            @if !hold.consequences.is_empty() { (consequences(view)) }
             @if awaits_decision(view) && approves {
                 (form(view, caller, id, back))
             } @else {
@@ -89,6 +90,20 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 }
             }
         }
+    }
+}
+
+/// What is deleted or changed together with the held accounts. Shown before the form, since whoever
+/// approves decides about it too.
+fn consequences(view: &HoldView) -> Markup {
+    let hold = &view.hold;
+    let more = hold
+        .consequence_count
+        .saturating_sub(hold.consequences.len());
+    html! {
+        p { "With it:" }
+        ul.keys.consequences { @for consequence in &hold.consequences { li { (consequence) } } }
+        @if more > 0 { p.small { "and " (more) " more" } }
     }
 }
 

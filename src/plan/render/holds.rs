@@ -6,7 +6,7 @@
 use super::wording::{id, thousands, visible};
 use crate::diagnostic::codes;
 use crate::model::Key;
-use crate::plan::{HoldEntry, Plan};
+use crate::plan::{HoldEntry, Plan, StepConsequence};
 use std::collections::{HashMap, HashSet};
 
 /// Entries that are decided together: those of one hold or, where no approval helps, of one rule.
@@ -64,6 +64,12 @@ impl<'a> HoldGroup<'a> {
         let mut seen = HashSet::new();
         let keys = self.entries.iter().map(|held| &held.key);
         keys.filter(|key| seen.insert(*key)).collect()
+    }
+
+    /// Returns what is deleted or changed together with its resources.
+    pub fn consequences(&self) -> impl Iterator<Item = &'a StepConsequence> {
+        let entries = self.entries.iter().copied();
+        entries.flat_map(|held| &held.consequences)
     }
 
     /// Whether this hold is only listed, without needing a decision or changing the exit code.

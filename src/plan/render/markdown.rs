@@ -7,7 +7,7 @@
 
 use super::access::AccessChanges;
 use super::groups::{self, StepListEntry};
-use super::holds::{HoldGroup, holds};
+use super::holds::{HoldGroup, consequence_lines, holds};
 use super::text::{self, TextWriter};
 use super::wording::{counted, plural, thousands, title, visible};
 use super::{PlanDetail, RenderOptions};
@@ -246,15 +246,25 @@ fn held(hold: &HoldGroup<'_>) -> String {
     item.push('\n');
     let say = |held: &&HoldEntry| format!("{} {}", held.verb, text::key(&held.key));
     let renames = hold.renames();
+    let takes_others = hold
+        .entries
+        .iter()
+        .any(|held| !held.consequences.is_empty());
     if !renames.is_empty() {
         let pairs = renames.iter();
         let pairs = pairs.map(|(held, new)| format!("{} → {}", text::key(&held.key), new.id));
         let _ = writeln!(item, "  - {}", named(pairs));
-    } else if shared.is_some() {
+    } else if shared.is_some() && !takes_others {
         let _ = writeln!(item, "  - {}", named(hold.entries.iter().map(say)));
     } else {
         for held in hold.entries.iter().take(NAMED) {
-            let _ = writeln!(item, "  - {}: {}", code(&say(held)), code(&held.message));
+            let _ = match &shared {
+                Some(_) => writeln!(item, "  - {}", code(&say(held))),
+                None => writeln!(item, "  - {}: {}", code(&say(held)), code(&held.message)),
+            };
+            for line in consequence_lines(held, NAMED) {
+                let _ = writeln!(item, "    - {}", code(&line));
+            }
         }
         let more = hold.entries.len().saturating_sub(NAMED);
         if more > 0 {

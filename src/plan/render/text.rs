@@ -262,7 +262,8 @@ impl<'a> TextWriter<'a> {
         let first = hold.first();
         let same = !own && {
             let first = read(first);
-            hold.entries.iter().all(|held| read(held) == first)
+            let mut entries = hold.entries.iter();
+            entries.all(|held| held.consequences.is_empty() && read(held) == first)
         };
         if same && hold.entries.len() > 1 {
             let keys = hold.entries.iter().map(|held| Cow::Owned(key(&held.key)));
