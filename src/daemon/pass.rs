@@ -189,6 +189,10 @@ impl PassInProgress {
             // otherwise their senders would wait until they are given up.
             store.end_imports(&pass.request.push_endings).await?;
         }
+        let endings = pass.request.push_endings.iter();
+        for ending in endings.filter(|ending| ending.held.is_empty()) {
+            runner.originals.forget(&ending.id);
+        }
         let feed = feed::feed_state(
             &pass.readings[index],
             store,

@@ -18,24 +18,33 @@ pub fn without_passwords(
     parsed: &ParsedExport,
     name: &Arc<str>,
     mapping: &Mapping,
-) -> Result<Option<Vec<u8>>, &'static str> {
-    if parsed.password_places.is_empty() {
+) -> Result<Option<Vec<u8>>, String> {
+    let secrets = &parsed.secret_cells;
+    if let Some(at) = secrets.unclear_row {
+        return Err(format!(
+            "line {}: passwords in this record cannot be told from other values; correct the record, or send it without them",
+            at.line
+        ));
+    }
+    if secrets.cells.is_empty() {
         return Ok(None);
     }
-    let wrong = "the passwords cannot be taken out of what is stored; send JSON or CSV in UTF-8, with each password as a text";
-    let text = std::str::from_utf8(bytes).map_err(|_| wrong)?;
-    let mut places = parsed.password_places.clone();
+    let wrong = || {
+        "the passwords cannot be taken out of what is stored; send JSON or CSV in UTF-8, with each password as a text, or send no passwords".to_owned()
+    };
+    let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
+    let mut places = secrets.cells.clone();
     places.sort_by_key(|(at, _)| *at);
-    let masked = mask(text, &places).ok_or(wrong)?.into_bytes();
+    let masked = mask(text, &places).ok_or_else(wrong)?.into_bytes();
     let again = read(Cursor::new(&masked), name, &parsed.desired.source, mapping);
-    let is_clean = again.password_places.is_empty()
+    let is_clean = again.secret_cells.cells.is_empty()
         && again.complete == parsed.complete
         && again.records == parsed.records
         && again.desired.resources.len() == parsed.desired.resources.len();
     if is_clean {
         Ok(Some(masked))
     } else {
-        Err(wrong)
+        Err(wrong())
     }
 }
 

@@ -23,12 +23,12 @@ pub mod write;
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
 use crate::model::{
-    Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn, SecretText,
+    Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn,
 };
 pub use collect::RecordKeys;
 pub use masked::without_passwords;
 
-use collect::ResourceCollector;
+use collect::{ResourceCollector, SecretCells};
 use format::{ExportColumns, FormatOptions, ReadOutcome};
 use mapping::{CellSource, ColumnIndex, Mapping};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -51,8 +51,7 @@ pub struct ParsedExport {
     pub columns: Vec<String>,
     /// Whether a header names the columns, so that every record has all of them.
     pub has_header: bool,
-    /// Where passwords are, one after the other.
-    password_places: Vec<(LineColumn, SecretText)>,
+    secret_cells: SecretCells,
     /// For each field with a value, in how many resources of its kind it has one. Sorted.
     pub filled: Vec<(KindId, FieldRef, u64)>,
 }
@@ -121,7 +120,7 @@ fn read_into<'m>(
     let feed = ParsedExport {
         has_header: outcome.format.has_header(),
         filled: count_filled(&collected.resources),
-        password_places: collected.password_places,
+        secret_cells: collected.secret_cells,
         desired: Desired {
             source: source.clone(),
             revision: outcome.digest.to_string().into(),

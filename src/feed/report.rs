@@ -106,6 +106,10 @@ fn rows(
 /// Returns the cells of a row, without secrets.
 fn texts(record: &ExportRecord, columns: &ExportColumns, mapping: &Mapping) -> Vec<String> {
     let is_secret = |name: &str| holds_secrets(name) || mapping.is_password_column(name);
+    // A password of a faulty row may be in any column.
+    if record.faulty && (mapping.has_passwords() || columns.names().any(is_secret)) {
+        return Vec::new();
+    }
     let text = |(at, cell): (usize, &Option<format::RawCell>)| match cell {
         Some(cell) if !is_secret(columns.name(at)) => cell.text.to_string(),
         _ => String::new(),

@@ -17,6 +17,8 @@ const KEPT: i64 = 7 * 24 * 60 * 60 * 1000;
 /// An import as it is submitted.
 #[derive(Clone, Debug)]
 pub struct ImportRequest<'a> {
+    /// The id it is stored under, from [`new_import_id`].
+    pub id: &'a str,
     pub source: &'a str,
     /// The kind of its records.
     pub kind: &'a str,
@@ -30,6 +32,12 @@ pub struct ImportRequest<'a> {
     /// Whether one invalid record rejects the whole import.
     pub atomic: bool,
     pub body: &'a [u8],
+}
+
+/// Returns the id of a new import.
+#[must_use]
+pub fn new_import_id() -> String {
+    format!("{:016x}", rand::rng().random::<u64>())
 }
 
 /// The result of submitting an import.
@@ -168,14 +176,13 @@ impl Store {
         let sql = "SELECT coalesce(max(nth), 0) + 1 FROM imports";
         let nth = tx.first(sql, &[], &[SqlType::Int]).await?;
         let nth = nth.map_or(1, |cells| cells[0].int());
-        let id = format!("{:016x}", rand::rng().random::<u64>());
-        let name = format!("push-{}.{}", &id[..8], wanted.ending);
+        let name = format!("push-{:.8}.{}", wanted.id, wanted.ending);
         let sql = "INSERT INTO imports (id, nth, source, kind, actor, idem, digest, name, atomic, \
                    state, attempts, at, ended_at, run, answer, held, body) \
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, ?, 0, 0, '', '[]', ?) \
                    ON CONFLICT (actor, idem) DO NOTHING";
         let params = [
-            id.as_str().into(),
+            wanted.id.into(),
             nth.into(),
             wanted.source.into(),
             wanted.kind.into(),
@@ -193,7 +200,7 @@ impl Store {
             return found.ok_or_else(|| tx.corrupt("an import that is there and is not"));
         }
         tx.commit().await?;
-        Ok(ImportReceipt::New(id))
+        Ok(ImportReceipt::New(wanted.id.to_owned()))
     }
 
     pub async fn import(&self, id: &str) -> Result<Option<StoredImport>, StoreError> {

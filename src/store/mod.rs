@@ -93,6 +93,7 @@ pub use error::{ApplyError, StoreError};
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use imports::{
     ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
+    new_import_id,
 };
 pub use invitation_acceptance::{
     InvitationAcceptance, InvitationError, require_current_terms, require_open,

@@ -16,7 +16,7 @@ use crate::feed::{self, format::ExportFormat};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route, idempotency};
 use crate::kinds;
-use crate::store::{ImportReceipt, ImportRequest, Store, StoredImport};
+use crate::store::{ImportReceipt, ImportRequest, Store, StoredImport, new_import_id};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -186,15 +186,21 @@ impl PushedRecords<'_> {
         let (records, masked) = read_body(self.source, self.sent)?;
         // Nothing of a password is stored, also not in the digest.
         let stored = masked.as_deref().unwrap_or(&self.sent.bytes);
-        if masked.is_some() {
-            originals.keep(stored, self.sent.bytes.to_vec().into());
-        }
+        let import = new_import_id();
+        // Before it is stored: a pass may read it at once.
+        let keep = |import: &str| {
+            if masked.is_some() {
+                originals.keep(import, self.sent.bytes.to_vec().into());
+            }
+        };
+        keep(&import);
         // `atomic` is part of what was asked, so the same key with another value is a different
         // request.
         let path = format!("{}?{}", self.source.name, self.atomic);
         let digest = idempotency::digest("POST", &path, stored);
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let wanted = ImportRequest {
+            id: &import,
             source: &self.source.name,
             kind: self.kind,
             actor: self.actor,
@@ -204,20 +210,19 @@ impl PushedRecords<'_> {
             atomic: self.atomic,
             body: stored,
         };
-        let id = import_id(store.queue_import(&wanted).await?);
-        // Only a push that waits needs what was sent; a repetition may be of one that does.
-        let waits = match &id {
-            Ok((_, false)) => true,
-            Ok((id, true)) => {
-                let first = store.import(id).await?;
-                first.is_some_and(|first| !first.state.is_over())
-            }
-            Err(_) => false,
-        };
-        if !waits {
-            originals.forget(stored);
+        let receipt = store.queue_import(&wanted).await;
+        if !matches!(receipt, Ok(ImportReceipt::New(_))) {
+            originals.forget(&import);
         }
-        Ok((id?, records > MAX_SYNC_RECORDS))
+        let (first, again) = import_id(receipt?)?;
+        // The first one may have lost its passwords in a restart, or have gone to another replica.
+        if again
+            && let Some(kept) = store.import(&first).await?
+            && (!kept.state.is_over() || !kept.held.is_empty())
+        {
+            keep(&first);
+        }
+        Ok(((first, again), records > MAX_SYNC_RECORDS))
     }
 }
 

@@ -19,8 +19,6 @@ pub(in crate::daemon) struct PushInput {
     pub(in crate::daemon) pushed: Arc<SourcePushes>,
     /// The push that this pass is for, if there is one.
     new_import: Option<StoredImport>,
-    /// What is stored of it, if that is not what was sent.
-    stored_body: Option<Arc<[u8]>>,
     /// Earlier pushes of which something is held.
     held_imports: Vec<StoredImport>,
 }
@@ -33,7 +31,7 @@ impl PushInput {
         source: &str,
         new: Option<StoredImport>,
     ) -> Result<Option<Self>, PassError> {
-        let (mut before, mut bodies, mut stored_body) = (Vec::new(), Vec::new(), None);
+        let (mut before, mut bodies) = (Vec::new(), Vec::new());
         for import in store.held_imports(source).await? {
             let Some(body) = store.import_body(&import.id).await? else {
                 continue;
@@ -41,7 +39,7 @@ impl PushInput {
             let held = import.held.iter().filter_map(|key| Key::parse(key));
             bodies.push(PushedBody {
                 name: import.name.as_str().into(),
-                bytes: body.into(),
+                bytes: originals.get(&import.id).unwrap_or_else(|| body.into()),
                 only_keys: Some(held.collect()),
             });
             before.push(import);
@@ -50,13 +48,9 @@ impl PushInput {
             let Some(body) = store.import_body(&import.id).await? else {
                 return Ok(None);
             };
-            let mut bytes: Arc<[u8]> = body.into();
-            if let Some(sent) = originals.get(&bytes) {
-                stored_body = Some(std::mem::replace(&mut bytes, sent));
-            }
             bodies.push(PushedBody {
                 name: import.name.as_str().into(),
-                bytes,
+                bytes: originals.get(&import.id).unwrap_or_else(|| body.into()),
                 only_keys: None,
             });
         }
@@ -67,14 +61,8 @@ impl PushInput {
         Ok((!pushed.bodies.is_empty()).then_some(Self {
             pushed,
             new_import: new,
-            stored_body,
             held_imports: before,
         }))
-    }
-
-    /// What is stored of the new push, if that is not what was sent.
-    pub(in crate::daemon) fn stored_body(&self) -> Option<Arc<[u8]>> {
-        self.stored_body.clone()
     }
 
     /// The name in the history of the apply.

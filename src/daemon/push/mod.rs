@@ -40,6 +40,7 @@ pub(super) async fn make_passes(
     let mut made = false;
     for import in store.queued_imports(source).await? {
         if import.attempts >= MAX_TRIES {
+            runner.originals.forget(&import.id);
             give_up(store, source, import).await?;
             runner.replies.announce();
             continue;
@@ -51,7 +52,6 @@ pub(super) async fn make_passes(
             // Its body is gone, so it has been answered already.
             continue;
         };
-        let stored = push.stored_body();
         let ended = pass::make_pass(
             runner,
             setup,
@@ -67,9 +67,6 @@ pub(super) async fn make_passes(
         // their attempts. They also have to stay in order.
         if matches!(ended, PassEnd::Completed { retry: true }) {
             return Ok(ended);
-        }
-        if let Some(stored) = stored {
-            runner.originals.forget(&stored);
         }
         made = true;
     }

@@ -23,6 +23,7 @@ use crate::model::{
     Value,
 };
 use mangled_text::NumericIds;
+use passwords::unclear_row;
 use row::RecordView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -43,8 +44,17 @@ pub struct CollectedResources {
     pub listed: Option<Vec<RecordKeys>>,
     /// The passwords in the rows.
     pub passwords: BTreeMap<Key, SecretText>,
-    /// Where the passwords are, one after the other.
-    pub password_places: Vec<(LineColumn, SecretText)>,
+    /// The cells with passwords, read or not.
+    pub secret_cells: SecretCells,
+}
+
+/// Where an export has passwords, to take them out of what is stored of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SecretCells {
+    /// The cells in order, each with its text as written.
+    pub cells: Vec<(LineColumn, SecretText)>,
+    /// The first row of which nobody can say where its passwords are.
+    pub unclear_row: Option<LineColumn>,
 }
 
 /// A record and the resources that it names.
@@ -74,6 +84,8 @@ pub(super) struct ResourceCollector<'m> {
     numbers: NumericIds,
     /// The columns with names of secrets in which no value was found yet.
     secrets: Vec<usize>,
+    /// The columns with passwords, whether they are mapped or only named like it.
+    secret_columns: Vec<usize>,
     /// The lists made of all rows of a resource in which one of the rows lacks its part.
     partial_lists: BTreeSet<(Key, FieldRef)>,
     collected: CollectedResources,
@@ -94,6 +106,7 @@ impl<'m> ResourceCollector<'m> {
             owners: HashMap::default(),
             numbers: NumericIds::default(),
             secrets: Vec::new(),
+            secret_columns: Vec::new(),
             partial_lists: BTreeSet::new(),
             collected: CollectedResources::default(),
         }
@@ -116,6 +129,7 @@ impl<'m> ResourceCollector<'m> {
         }
         self.locate_columns(columns);
         self.notice_secrets(record, columns);
+        self.note_secret_cells(record);
         let mapping = self.mapping;
         // Taken out for the length of the call, so that the row can borrow it while `self` is
         // changed.
@@ -144,9 +158,15 @@ impl<'m> ResourceCollector<'m> {
         // Only the new columns: a secret that was already reported must not be reported again.
         self.known_columns = columns.len();
         let new = columns.names().enumerate().skip(self.named);
-        let secrets =
-            new.filter(|(_, name)| holds_secrets(name) && !self.mapping.is_mapped_column(name));
-        self.secrets.extend(secrets.map(|(at, _)| at));
+        for (at, name) in new {
+            let is_named_secret = holds_secrets(name) && !self.mapping.is_mapped_column(name);
+            if is_named_secret {
+                self.secrets.push(at);
+            }
+            if is_named_secret || self.mapping.is_password_column(name) {
+                self.secret_columns.push(at);
+            }
+        }
         self.named = columns.len();
         // The first name that the export has wins, in the order of `columns:` in the mapping.
         let found = self.mapping.columns.iter().map(|names| {
@@ -188,6 +208,9 @@ impl<'m> ResourceCollector<'m> {
     }
 
     fn section(&mut self, section: &'m MappingSection, nth: usize, row: &RecordView<'_>) {
+        if row.record.faulty && self.may_have_shifted_passwords() {
+            return self.hide_kind(section.kind, row.record.at, &unclear_row(), None);
+        }
         let Some((key, at)) = self.key(section.kind, &section.id, row, None) else {
             return;
         };

@@ -4,12 +4,53 @@
 use super::ResourceCollector;
 use super::row::RecordView;
 use crate::diagnostic::{Diagnostic, codes};
+use crate::feed::format::{CellShape, ExportRecord};
 use crate::feed::mapping::{CellContent, MappingSection, trimmed};
 use crate::kinds::read::ValueProblem;
 use crate::kinds::{SECRET_IN_EXPORT, own_field};
 use crate::model::{Cell, Key, SecretText, StatedField, Value};
 
+/// A row of which nobody can say which cell is a password. No cell of it is read, not even an id:
+/// it would be shown.
+pub(super) fn unclear_row() -> ValueProblem {
+    ValueProblem::new(
+        codes::ROW_WIDTH,
+        "the row cannot be read, and any of its cells may be a password",
+    )
+    .help("correct the row; until then, no resource of this kind is treated as missing")
+}
+
 impl ResourceCollector<'_> {
+    /// Whether the cells of a faulty row may be passwords in the wrong column.
+    pub(super) fn may_have_shifted_passwords(&self) -> bool {
+        !self.secret_columns.is_empty() || self.mapping.has_passwords()
+    }
+
+    /// Notes the passwords of a record. Before anything is read: also a row that declares nothing
+    /// has them.
+    pub(super) fn note_secret_cells(&mut self, record: &ExportRecord) {
+        let secrets = &mut self.collected.secret_cells;
+        let mut is_clear = true;
+        for at in &self.secret_columns {
+            is_clear &= record.list(*at).is_none();
+            let Some(cell) = record.cell(*at) else {
+                continue;
+            };
+            match cell.shape {
+                CellShape::Object | CellShape::Unreadable(_) | CellShape::List(_) => {
+                    is_clear = false;
+                }
+                _ if cell.is_blank() => {}
+                _ => secrets.cells.push((cell.at, SecretText::new(&cell.text))),
+            }
+        }
+        is_clear &= !record.faulty || !self.may_have_shifted_passwords();
+        let secrets = &mut self.collected.secret_cells;
+        if !is_clear && secrets.unclear_row.is_none() {
+            secrets.unclear_row = Some(record.at);
+        }
+    }
+
     /// Adds to the cells of a row that it has a password. A blank one says nothing.
     pub(super) fn password(
         &mut self,
@@ -33,8 +74,6 @@ impl ResourceCollector<'_> {
             }
         };
         let secret = SecretText::new(trimmed(&text));
-        let places = &mut self.collected.password_places;
-        places.push((position, secret.clone()));
         let passwords = &mut self.collected.passwords;
         let before = passwords.insert(key.clone(), secret.clone());
         if before.is_some_and(|before| before != secret) {

@@ -112,6 +112,13 @@ impl Mapping {
         })
     }
 
+    /// Returns whether the mapping takes passwords from any column.
+    #[must_use]
+    pub fn has_passwords(&self) -> bool {
+        let mut sections = self.sections.iter();
+        sections.any(|section| section.password.is_some())
+    }
+
     /// Returns whether the mapping takes passwords from a column of this name.
     #[must_use]
     pub fn is_password_column(&self, column: &str) -> bool {

@@ -94,6 +94,10 @@ fn the_password_of_a_row_is_applied_once_and_kept_only_as_a_hash() {
         let ran = import(&ws, &weak);
         assert!(ran.codes("error").contains("password-weak"), "{ran}");
         assert_eq!(hash(&ws, "p-2"), None);
+        // In a row with a cell too many, any cell may be the password.
+        let ran = import(&ws, &[["p-2", "x;Geheim789"]]);
+        assert!(ran.codes("error").contains("row-width"), "{ran}");
+        assert_eq!(hash(&ws, "p-2"), None);
 
         // Nothing that shows or writes a user knows of it.
         let shown = ws.run(&["get", "User", "p-1"]).exits(0);
