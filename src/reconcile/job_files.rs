@@ -80,7 +80,13 @@ impl JobFiles {
             }
             Err(error) => Err(error),
         };
-        if !matches!(recorded, Ok(Some(_))) {
+        // After an error of the database, nobody knows whether the job names the file. The
+        // reservation then removes it, unless the job does.
+        let is_unused = matches!(
+            recorded,
+            Ok(None) | Err(ReceiveError::Body(_) | ReceiveError::Write { .. })
+        );
+        if is_unused {
             // The reservation stays if this fails, so that a later call removes it.
             let _ = self.remove(store, &path).await;
         }

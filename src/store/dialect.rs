@@ -45,8 +45,6 @@ pub(super) struct SqlDialect {
     pub(super) columns: &'static str,
     /// Goes around a JSON object in `FROM`; its members become rows `j` with a column `key`.
     pub(super) members: [&'static str; 2],
-    /// Goes around a column with a time; the result is ISO 8601 text in UTC.
-    pub(super) time_text: [&'static str; 2],
     /// Sets the guard that tells the triggers that Roster is writing.
     pub(super) guard_on: &'static str,
     /// Removes the guard.
@@ -79,7 +77,6 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
              AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name",
     columns: "SELECT name FROM pragma_table_info(?)",
     members: ["json_each(", ") AS j"],
-    time_text: ["", ""],
     guard_on: "INSERT INTO writing (id) VALUES (1)",
     guard_off: "DELETE FROM writing",
     // The rows of a load are sorted by key, so pages already written are not needed again. The
@@ -118,10 +115,6 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
               JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
               WHERE n.nspname = current_schema() AND c.relname = ? AND a.attnum > 0",
     members: ["json_object_keys(", "::json) AS j(key)"],
-    time_text: [
-        "to_char(",
-        " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
-    ],
     guard_on: "SET LOCAL roster.writing = 'on'",
     guard_off: "SET LOCAL roster.writing = ''",
     // A full ANALYZE of the new rows takes a third of the load. Rough statistics are enough until

@@ -163,7 +163,11 @@ impl Store {
     ) -> Result<Option<StoredJob>, StoreError> {
         let mut tx = self.begin_write("record a file").await?;
         migrate::require_current(&mut tx).await?;
-        if !submission::is_stored(&mut tx, "jobs", request.job).await? {
+        // Locked: of two files of a role that arrive at once, the second must find the first, or
+        // nobody would remove it.
+        let lock = tx.dialect().for_update;
+        let sql = format!("SELECT external_id FROM jobs WHERE external_id = ?{lock}");
+        if !tx.has_rows(&sql, &[request.job.into()]).await? {
             return Ok(None);
         }
         let role = request.role.word();

@@ -121,13 +121,13 @@ pub(super) async fn valid(
     tx: &mut SqlTransaction,
     user: Option<&CompactText>,
 ) -> Result<HashMap<CompactText, Vec<TermsAcceptance>>, StoreError> {
-    let [before, after] = tx.dialect().time_text;
+    let at = tx.dialect().iso_text("a.at");
     let (of, params) = match user {
         Some(user) => ("WHERE a.user_id = ?", vec![SqlValue::from(user)]),
         None => ("", Vec::new()),
     };
     let sql = format!(
-        "SELECT a.user_id, a.terms_id, a.version, {before}a.at{after} FROM terms_acceptances AS a \
+        "SELECT a.user_id, a.terms_id, a.version, {at} FROM terms_acceptances AS a \
          JOIN terms AS t ON t.external_id = a.terms_id AND t.file_sha256 = a.version {of} \
          ORDER BY a.user_id, a.terms_id"
     );

@@ -133,31 +133,33 @@ impl ApplyTransaction<'_> {
     ) -> Result<Vec<(UserAccountPair, CompactText)>, StoreError> {
         let types = [SqlType::Id, SqlType::Id, SqlType::Id];
         let found = self.tx.fetch(sql, &[], &types).await?;
-        let pairs = found.into_iter().map(|mut cells| {
-            let pair = (cells[0].take_text(), cells[1].take_text());
-            (pair, cells[2].take_text())
-        });
-        Ok(pairs.collect())
+        Ok(found.into_iter().map(nameless_link).collect())
     }
 
     /// Takes the links without a name that other programs have made since the last apply.
     async fn take_unnamed_links(
         &mut self,
     ) -> Result<Vec<(UserAccountPair, CompactText)>, StoreError> {
-        let table = tables::for_kind(USER).link_named("accounts");
+        // Deleted first: a link that another program makes in between is noted for the next apply.
+        let sql = format!("DELETE FROM {UNNAMED_LINKS} RETURNING user_id, account_id");
+        let (id, no_params) = (SqlType::Id, []);
+        let noted = self.tx.fetch(&sql, &no_params, &[id, id]).await?;
+        // An account without a number has its links named when it gets one.
         let sql = format!(
-            "SELECT l.user_id, l.account_id, a.customer_number FROM {UNNAMED_LINKS} AS u \
-             JOIN {} AS l ON l.user_id = u.user_id AND l.account_id = u.account_id \
+            "WITH v(user_id, account_id) AS MATERIALIZED ({{rows}}) \
+             SELECT l.user_id, l.account_id, a.customer_number FROM v \
+             JOIN {} AS l ON l.user_id = v.user_id AND l.account_id = v.account_id \
              JOIN accounts AS a ON a.external_id = l.account_id \
              LEFT JOIN user_logins AS n ON n.user_id = l.user_id AND n.account_id = l.account_id \
              WHERE n.name IS NULL AND a.customer_number IS NOT NULL",
-            table.name
+            tables::for_kind(USER).link_named("accounts").name
         );
-        let pairs = self.fetch_nameless(&sql).await?;
-        // An account without a number has its links named when it gets one.
-        let sql = format!("DELETE FROM {UNNAMED_LINKS}");
-        self.tx.run(&sql, &[]).await?;
-        Ok(pairs)
+        let batch = BatchStatement {
+            sql: &sql,
+            types: &[id, id],
+        };
+        let found = self.tx.batch_fetch(&batch, noted, &[id, id, id]).await?;
+        Ok(found.into_iter().map(nameless_link).collect())
     }
 
     fn new_pairs(&self, table: &LinkTable) -> Vec<UserAccountPair> {
@@ -303,4 +305,10 @@ impl ApplyTransaction<'_> {
             .map(|mut cells| (cells[0].take_text(), cells[1].int()))
             .collect())
     }
+}
+
+/// A link without a name, from a user, an account and its customer number.
+fn nameless_link(mut cells: SqlRow) -> (UserAccountPair, CompactText) {
+    let pair = (cells[0].take_text(), cells[1].take_text());
+    (pair, cells[2].take_text())
 }
