@@ -57,13 +57,15 @@ impl<'a> DraftFolder<'a> {
     }
 
     fn temporary(&self) -> PathBuf {
-        self.0.join(format!(".draft.{}", std::process::id()))
+        self.0
+            .join(format!(".draft.{:016x}", rand::random::<u64>()))
     }
 }
 
 fn create(path: &Path) -> io::Result<fs::File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    // Never somebody else's file, whose mode would stay.
+    options.write(true).create_new(true).mode(0o600);
     options.open(path)
 }
 

@@ -342,6 +342,7 @@ async fn record_invitation(
             .await
         }
         InvitationDelivery::Failed { user, error } => {
+            let error = error.without_person();
             let now = Utc::now();
             // Counted from now: its link says when to give up.
             let again = notice::next_attempt_at(now, outgoing.attempts + 1, now, &error, 0.5);

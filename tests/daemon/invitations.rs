@@ -422,7 +422,7 @@ fn a_retry_sends_the_same_link_under_the_same_id_also_after_a_kill() {
 fn a_mail_that_is_refused_for_good_is_recorded_and_a_newer_one_is_sent() {
     let ws = sqlite();
     directory(&ws, "");
-    let mail = MailServer::on(0, &["550 no such user"]);
+    let mail = MailServer::on(0, &["550 5.1.1 <u-1@x.example>: no such user"]);
     let (mut served, api) = started(&ws, mail.port);
     assert_eq!(invite(&api, &["u-1"], true).0, 200);
     served.says(&["invitation", "gave up"]);
@@ -435,6 +435,10 @@ fn a_mail_that_is_refused_for_good_is_recorded_and_a_newer_one_is_sent() {
         act["reason"].as_str().expect("a reason").contains("550"),
         "{act}"
     );
+    // The server repeats the address; neither the log nor the audit log does.
+    assert!(!act.to_string().contains("no such user"), "{act}");
+    let said = served.said();
+    assert!(!said.contains("no such user"), "{said}");
     let refused = mail.next();
     assert_eq!(invite(&api, &["u-1"], true).0, 200);
     let sent = mail.next();

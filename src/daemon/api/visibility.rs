@@ -78,7 +78,6 @@ pub(super) async fn require_viewer(
     let Some(viewer) = viewer else {
         return Ok(());
     };
-    require_max_length(MAX_ID_LENGTH, "asUser", viewer)?;
     if !Store::has_visibility(kind) {
         let name = kinds::get(kind).name;
         return Err(HttpProblem::not_found(format!(
@@ -100,6 +99,7 @@ pub(super) async fn require_visible(
     let Some(viewer) = viewer else {
         return Ok(());
     };
+    require_max_length(MAX_ID_LENGTH, "asUser", viewer)?;
     let (viewer, key) = (viewer.to_owned(), key.clone());
     let seen = handle
         .query_store(move |store| async move { store.is_visible(&viewer, &key).await })

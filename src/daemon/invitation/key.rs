@@ -71,11 +71,11 @@ fn read_or_create(path: &Path) -> io::Result<String> {
         own_folder::make(folder)?;
     }
     let text = random_text().map_err(io::Error::other)?;
-    let new = path.with_extension(format!("{}.new", std::process::id()));
+    // A name of its own: two threads or containers with one process id may get here at once.
+    let new = path.with_extension(format!("{:016x}.new", rand::random::<u64>()));
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&new)?;
     file.write_all(format!("{text}\n").as_bytes())?;

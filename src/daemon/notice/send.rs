@@ -93,6 +93,30 @@ impl DeliveryError {
         matches!(self, Self::Mail { login: true, .. })
     }
 
+    /// The error without what may name the person to whom a mail goes, for logs.
+    #[must_use]
+    pub fn without_person(self) -> Self {
+        match self {
+            Self::Mail {
+                to,
+                login,
+                permanent,
+                line,
+            } => Self::Mail {
+                to,
+                login,
+                permanent,
+                // Servers repeat the address behind their code.
+                line: line.split(' ').next().unwrap_or_default().to_owned(),
+            },
+            Self::Invalid { to, .. } => Self::Invalid {
+                to,
+                why: "the mail cannot be written; check the e-mail address of the user".to_owned(),
+            },
+            other => other,
+        }
+    }
+
     /// How long the target asks to wait.
     #[must_use]
     pub fn after(&self) -> Option<TimeDelta> {
