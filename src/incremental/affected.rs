@@ -61,14 +61,17 @@ impl AffectedResources {
         let Some(resources) = changed_resources(desired, partial.stored(), &claims, &rules) else {
             return Ok(Err("a custom value does not fit its field"));
         };
-        // What goes with the account may be declared in files that were not read.
-        if resources.iter().any(|it| is_deleted_account(it)) {
-            return Ok(Err("an account is deleted"));
-        }
         let rows = resources.iter();
         let rows = rows.map(|it| SnapshotLookup::Row(it.key.clone()));
         if !partial.extend(transaction, rows.collect()).await? {
             return Ok(Err("much changed"));
+        }
+        // What goes with the account may be declared in files that were not read. One that is gone
+        // already may stay declared as deleted.
+        let stored = &partial.stored().rows;
+        let mut accounts = resources.iter().filter(|it| is_deleted_account(it));
+        if accounts.any(|account| stored.contains(&account.key)) {
+            return Ok(Err("an account is deleted"));
         }
         let new = desired.resources.len() - before.len();
         let repeated = before.into_iter().filter(|(_, repeated)| *repeated);

@@ -38,10 +38,6 @@ pub(super) async fn add_runtime_facts(
 /// Notes that accounts wait although the settings ask for no approval any more: switching the
 /// setting off approves nobody.
 async fn note_pending(store: &Store, of: &mut PlanInPass<'_>) -> Result<(), StoreError> {
-    let (count, ids) = store.pending_account_ids(NAMED).await?;
-    if count == 0 {
-        return Ok(());
-    }
     let switch = of.plan.steps.iter().find_map(approval_setting);
     // Once a pass: in the plan that switches it off or, after that, in the first one.
     let waits = match switch {
@@ -52,6 +48,10 @@ async fn note_pending(store: &Store, of: &mut PlanInPass<'_>) -> Result<(), Stor
     let earlier = of.earlier.iter().flat_map(|plan| &plan.steps);
     let is_noted = earlier.filter_map(approval_setting).any(|(on, _)| !on);
     if waits || is_noted {
+        return Ok(());
+    }
+    let (count, ids) = store.pending_account_ids(NAMED).await?;
+    if count == 0 {
         return Ok(());
     }
     let waiting = agreed(

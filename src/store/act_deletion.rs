@@ -108,6 +108,7 @@ async fn warn_of_last(
     let last = |keeper: &str, links: &str, of: &str| {
         format!(
             "SELECT k.external_id FROM {keeper} AS k JOIN {links} AS l ON l.{of} = k.external_id \
+             JOIN users AS gone ON gone.external_id = l.user_id AND gone.status = 'active' \
              WHERE l.user_id = ? AND k.status = 'active' AND NOT EXISTS \
              (SELECT 1 FROM {links} AS o JOIN users AS u ON u.external_id = o.user_id \
               WHERE o.{of} = k.external_id AND u.status = 'active' AND o.user_id <> l.user_id) \

@@ -84,7 +84,7 @@ pub enum JobRefusal {
     ForeignAccount,
 }
 
-/// Why a job was not written.
+/// A refusal, or a failure of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     #[error("the job was refused")]
@@ -293,6 +293,11 @@ pub(super) async fn jobs(
         params.push(i64::from(limit).into());
     }
     select(tx, &sql, &params).await
+}
+
+/// Whether there are jobs at all. Where there are none, users need not be looked up one by one.
+pub(super) async fn exist(tx: &mut SqlTransaction) -> Result<bool, StoreError> {
+    tx.has_rows("SELECT 1 FROM jobs LIMIT 1", &[]).await
 }
 
 /// Returns the jobs of a user that somebody still works on.

@@ -1,9 +1,12 @@
 //! The check of buying policies. The command line checks and refuses by the same functions.
 
+use super::request::unknown_resource;
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::document::{PolicyCheckReply, PolicyCheckRequest};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{JsonBody, Permission, Route};
+use crate::kinds::{ACCOUNT, USER};
+use crate::model::Key;
 use crate::store::{PolicyRefusal, Store, StoreError};
 use axum::Json;
 use axum::extract::State;
@@ -46,8 +49,8 @@ pub async fn check(
     let evaluated = store.evaluate_policies(user, account).await?;
     Ok(match evaluated {
         Ok(evaluation) => Ok(PolicyCheckReply::new(request, evaluation)),
-        Err(PolicyRefusal::UnknownUser) => Err(unknown(&format!("User/{user}"))),
-        Err(PolicyRefusal::UnknownAccount) => Err(unknown(&format!("Account/{account}"))),
+        Err(PolicyRefusal::UnknownUser) => Err(unknown_resource(&Key::new(USER, user))),
+        Err(PolicyRefusal::UnknownAccount) => Err(unknown_resource(&Key::new(ACCOUNT, account))),
         Err(PolicyRefusal::ForeignUser) => {
             let detail = format!(
                 "User/{user} does not belong to Account/{account}; name an account of the user, as `roster get User/{user}` lists them"
@@ -55,10 +58,4 @@ pub async fn check(
             Err(HttpProblem::new(problem::FOREIGN_USER, detail))
         }
     })
-}
-
-fn unknown(name: &str) -> HttpProblem {
-    HttpProblem::not_found(format!(
-        "{name} is not stored; check the spelling of its id"
-    ))
 }

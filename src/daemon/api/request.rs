@@ -3,15 +3,15 @@
 
 use crate::config::Config;
 use crate::diagnostic::none_called;
-use crate::document::MAX_REASON_LENGTH;
+use crate::document::{MAX_REASON_LENGTH, MAX_RECORD_ID_LENGTH};
 use crate::http::Caller;
 use crate::http::problem::{self, HttpProblem};
 use crate::model::Key;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The most characters of an external id.
-pub(super) const MAX_ID_LENGTH: usize = 255;
+/// The most characters of an external id in a request.
+pub(super) const MAX_ID_LENGTH: usize = MAX_RECORD_ID_LENGTH;
 
 /// A source by name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -46,6 +46,11 @@ pub(super) fn not_stored(keys: &[Key]) -> HttpProblem {
     let names = names.join(", ");
     HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
         .with("ids", ids)
+}
+
+/// The problem of a question about a resource that is not stored.
+pub(super) fn unknown_resource(key: &Key) -> HttpProblem {
+    HttpProblem::not_found(format!("{key} is not stored; check the spelling of its id"))
 }
 
 /// Checks the reason of an act, which must not be blank.

@@ -1,7 +1,7 @@
 //! Who sees what: the list for one user, and the filter `asUser` of the resources. A resource that
 //! is not seen looks like one that does not exist.
 
-use super::request::MAX_ID_LENGTH;
+use super::request::{MAX_ID_LENGTH, unknown_resource};
 use super::require_max_length;
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
@@ -64,9 +64,7 @@ async fn visible(
 
 /// The problem of a user who is not stored.
 pub fn unknown_viewer(user: &str) -> HttpProblem {
-    HttpProblem::not_found(format!(
-        "User/{user} is not stored; check the spelling of its id"
-    ))
+    unknown_resource(&Key::new(USER, user))
 }
 
 /// Fails unless the user is stored and a rule says what users see of a kind.

@@ -2,7 +2,6 @@
 //! grouped by the columns they change, so that the number of statements does not grow with the
 //! number of rows. Also stores file contents and the first values of runtime facts.
 
-use super::super::act_deletion;
 use super::super::codec;
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
@@ -10,6 +9,7 @@ use super::super::read;
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{SqlType, SqlValue, SqlValueRef};
 use super::super::tables::{self, ColumnContent, KindTable, TableColumn};
+use super::super::{act_deletion, jobs};
 use super::initial_facts::new_content;
 use super::settings::EffectiveSettings;
 use super::{ApplyTransaction, changes_row, ids};
@@ -165,7 +165,7 @@ impl ApplyTransaction<'_> {
                 continue;
             }
             let keys = || steps.iter().map(|step| &step.key);
-            if table.kind.id == USER {
+            if table.kind.id == USER && jobs::exist(&mut self.tx).await? {
                 // None of them is open: that was checked before the first write.
                 for key in keys() {
                     act_deletion::delete_closed_jobs(&mut self.tx, &key.id).await?;

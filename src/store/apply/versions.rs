@@ -77,9 +77,10 @@ pub(super) async fn check_rows<'a>(
         .iter()
         .filter(|step| step.verb == StepVerb::Create);
     let created: Vec<&Key> = created.map(|step| &step.key).collect();
+    let has_jobs = jobs::exist(tx).await?;
     let deleted = plan.steps.iter().filter(|step| {
         // Jobs belong to users only.
-        step.verb == StepVerb::Delete && step.key.kind == USER
+        has_jobs && step.verb == StepVerb::Delete && step.key.kind == USER
     });
     for step in deleted {
         act_deletion::lock_jobs(tx, &step.key.id).await?;
