@@ -107,6 +107,26 @@ pub(super) fn missing(
     }
 }
 
+/// Reports new fields, and fields with a new name, whose name is their externalId.
+pub(super) fn named_like_id(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    let name = view.kind().expect_index("name");
+    let is_new = view.created_from().is_some() || view.changes_field(name);
+    if !is_new || view.text(name) != Some(&*view.key.id) {
+        return;
+    }
+    let message = format!(
+        "the name of {} is its externalId; a name is for people, and an externalId for programs",
+        view.key
+    );
+    let found =
+        RuleDiagnostic::at_own_field(scene.world, codes::ID_FORMAT, view.key, name, message);
+    out.push(found.help("Write a name that people understand, or choose another externalId"));
+}
+
 /// Reports custom fields that the plan makes required while stored resources have no value.
 pub(super) fn backfill(
     scene: &CheckContext<'_, '_>,

@@ -12,6 +12,7 @@ mod context;
 mod custom;
 mod field_index;
 mod fields;
+mod logins;
 mod organisations;
 mod planned_state;
 mod policies;
@@ -30,6 +31,7 @@ pub mod zip;
 mod tests;
 
 pub use context::CheckContext;
+pub use logins::taken_logins;
 pub use planned_state::{
     DeletionConsequence, EffectOutcome, PlannedState, ResourceEffect, ResourceView,
 };
@@ -43,7 +45,7 @@ pub use unread::fold_unread;
 pub(crate) use users::ADMINISTRATOR;
 
 use crate::diagnostic::{Code, Severity, codes, thousands};
-use crate::kinds::{ACCOUNT, ADDRESS, ORGANISATION, POLICY, SETTINGS, USER};
+use crate::kinds::{ACCOUNT, ADDRESS, CUSTOM_FIELD, ORGANISATION, POLICY, SETTINGS, USER};
 use crate::model::{Key, KindId};
 use rayon::prelude::*;
 
@@ -187,6 +189,10 @@ const RULES: &[CheckRule] = &[
         RuleCheck::EachResource(custom::missing),
     ),
     rule(
+        &[codes::ID_FORMAT],
+        RuleCheck::EachOfKind(CUSTOM_FIELD, custom::named_like_id),
+    ),
+    rule(
         &[codes::CUSTOM_FIELD_BACKFILL],
         RuleCheck::Everything(custom::backfill),
     ),
@@ -201,6 +207,10 @@ const RULES: &[CheckRule] = &[
     rule(
         &[codes::CUSTOMER_NUMBER_DUPLICATE],
         RuleCheck::Everything(uniqueness::customer_numbers),
+    ),
+    rule(
+        &[codes::LOGIN_TAKEN],
+        RuleCheck::Everything(logins::not_taken),
     ),
     rule(
         &[codes::ID_CASE],

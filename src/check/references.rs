@@ -13,7 +13,7 @@ use super::{
     CheckContext, CheckSubjects, EffectOutcome, PlannedState, ResourceEffect, ResourceView,
     RuleDiagnostic, RuleDiagnostics,
 };
-use crate::diagnostic::{Origin, Severity, codes};
+use crate::diagnostic::{Origin, Severity, codes, thousands};
 use crate::kinds::{self, SETTINGS, USER};
 use crate::model::{CompactText, Key, KindId};
 use std::collections::HashSet;
@@ -203,7 +203,10 @@ pub(super) fn removals(
 ) {
     for effect in scene.world.effects {
         let found = match effect.outcome {
-            EffectOutcome::Delete(_) => deleted(scene.world, &effect.key),
+            EffectOutcome::Delete(_) => {
+                out.extend(used_by_offers(scene.world, &effect.key));
+                deleted(scene.world, &effect.key)
+            }
             EffectOutcome::Change(_) if deactivates(scene.world, effect) => {
                 deactivated(scene.world, &effect.key)
             }
@@ -282,6 +285,21 @@ fn deleted(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
         )
     };
     Some(involve(found, world, &keepers))
+}
+
+/// Reports a deleted tag that offers of the shop use.
+fn used_by_offers(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {
+    let offers = world.stored.tag_offers.get(key)?;
+    let more = offers.len().saturating_sub(ALL_NAMED);
+    let mut named = offers[..offers.len() - more].join(", ");
+    if more > 0 {
+        named.push_str(&format!(" and {} more", thousands(more)));
+    }
+    let message = format!("{key} is deleted, but offers use it: {named}");
+    let status = kinds::get(key.kind).status_index();
+    let found = RuleDiagnostic::at_own_field(world, codes::IN_USE, key, status, message)
+        .help("Take the tag out of these offers in the shop first, or do not delete it");
+    Some(found.at_run_time())
 }
 
 fn deactivated(world: &PlannedState<'_>, key: &Key) -> Option<RuleDiagnostic> {

@@ -26,6 +26,8 @@ pub struct RuleDiagnostic {
     pub setting: Option<&'static str>,
     /// Whether runtime facts cause it. Then no hold of this plan brought it about.
     pub at_run_time: bool,
+    /// Whether a row of the export itself has the fault. Then it was not stored before the plan.
+    pub of_row: bool,
 }
 
 impl RuleDiagnostic {
@@ -47,6 +49,7 @@ impl RuleDiagnostic {
             unread: None,
             setting: None,
             at_run_time: false,
+            of_row: false,
         }
     }
 

@@ -386,6 +386,7 @@ impl CustomValueError {
             unread: None,
             setting: None,
             at_run_time: false,
+            of_row: false,
         }
     }
 }

@@ -126,6 +126,7 @@ codes! {
     SPREADSHEET_ERROR "spreadsheet-error" Error;
     EMAIL_DUPLICATE "email-duplicate" Error "F-E-003";
     CUSTOMER_NUMBER_DUPLICATE "customer-number-duplicate" Error;
+    LOGIN_TAKEN "login-taken" Error;
     PASSWORD_WEAK "password-weak" Error;
     SECRET_UNAVAILABLE "secret-unavailable" Warning;
     VAT_FORMAT "vat-format" Warning;

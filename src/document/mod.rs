@@ -26,6 +26,7 @@ mod resource;
 mod saved_plan;
 mod source_state;
 mod step;
+mod tag_offers;
 mod upload_files;
 mod user_backup;
 mod visible;
@@ -89,8 +90,9 @@ pub use source_state::{
 };
 pub use step::{
     ClaimDocument, ConsequenceDocument, HoldDocument, KeyDocument, RememberedStepDocument,
-    StepDocument, UndeclaredDocument,
+    StepDocument, TakenLoginDocument, UndeclaredDocument,
 };
+pub use tag_offers::TagOffers;
 pub use visible::VisibleDocument;
 
 pub use user_backup::{BackupJobDocument, UserProfileDocument};

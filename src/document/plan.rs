@@ -5,7 +5,7 @@
 use super::list::one_line;
 use super::{
     DiagnosticDocument, DocumentList, HoldDocument, KeyDocument, RememberedStepDocument,
-    StepDocument, UndeclaredDocument, present,
+    StepDocument, TakenLoginDocument, UndeclaredDocument, present,
 };
 use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
 use schemars::JsonSchema;
@@ -63,6 +63,9 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     pub released: DocumentList<'a, KeyDocument<'a>>,
     /// The overrides and approvals that were used.
     pub accepted: Vec<Cow<'a, str>>,
+    /// The login names that users bring along with an export and keep.
+    #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
+    pub logins: DocumentList<'a, TakenLoginDocument<'a>>,
     /// How much of each budget of the guards the steps use.
     #[serde(
         default,
@@ -150,6 +153,7 @@ impl<'a> PlanDocument<'a> {
                 .iter()
                 .map(|it| Cow::Borrowed(&**it))
                 .collect(),
+            logins: DocumentList::of(&plan.logins, TakenLoginDocument::from),
             budgets: budgets.collect(),
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),

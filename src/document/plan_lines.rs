@@ -3,7 +3,7 @@
 
 use super::{
     DiagnosticDocument, FORMAT_VERSION, HoldDocument, KeyDocument, SourceRefDocument, StepDocument,
-    UndeclaredDocument, plan_id,
+    TakenLoginDocument, UndeclaredDocument, plan_id,
 };
 use crate::plan::{Plan, PlanSummary};
 use serde::Serialize;
@@ -25,6 +25,7 @@ enum PlanLine<'a> {
     Held(HoldDocument<'a>),
     Orphan(KeyDocument<'a>),
     Released(KeyDocument<'a>),
+    Login(TakenLoginDocument<'a>),
     Accepted {
         r#override: &'a str,
     },
@@ -55,6 +56,8 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let orphans = plan.orphans.iter().map(|key| PlanLine::Orphan(key.into()));
     let released = plan.released.iter();
     let released = released.map(|key| PlanLine::Released(key.into()));
+    let logins = plan.logins.iter();
+    let logins = logins.map(|login| PlanLine::Login(login.into()));
     let accepted = plan.accepted.iter();
     let accepted = accepted.map(|given| PlanLine::Accepted { r#override: given });
     let undeclared = plan.undeclared.iter();
@@ -66,6 +69,7 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         .chain(held)
         .chain(orphans)
         .chain(released)
+        .chain(logins)
         .chain(accepted)
         .chain(undeclared)
         .chain(diagnostics)

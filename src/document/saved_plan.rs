@@ -117,6 +117,7 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
             .collect::<Result<_, _>>()?,
         errored: read.errored,
         undeclared: values(read.undeclared),
+        logins: values(read.logins),
         ..Plan::default()
     })
 }

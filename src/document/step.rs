@@ -3,7 +3,7 @@
 use super::change_reading::changes;
 use super::{FieldChangeDocument, OriginDocument};
 use crate::diagnostic::{Code, Origin};
-use crate::model::{Digest, FieldDigests, HeldStep, Key, KindId, digest};
+use crate::model::{CompactText, Digest, FieldDigests, HeldStep, Key, KindId, TakenLogin, digest};
 use crate::plan::{
     ClaimDigests, HoldEntry, RuntimeEffects, Step, StepBody, StepClaim, StepConsequence,
     StepReason, StepVerb,
@@ -42,6 +42,9 @@ pub struct StepDocument<'a> {
     /// For new content of a Terms document: the number of users whose acceptance it resets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets: Option<u64>,
+    /// For a change of an address that several accounts have: the external ids of these accounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Cow<'a, str>>,
     /// The changes, one per field.
     pub changes: Vec<FieldChangeDocument<'a>>,
     /// What else goes or changes because of it. Each of these is a step too.
@@ -114,6 +117,11 @@ impl<'a> From<&'a Step> for StepDocument<'a> {
                 .awaits_approval
                 .then_some(StepApproval::Pending),
             resets: step.runtime.resets,
+            accounts: step
+                .accounts
+                .iter()
+                .map(|id| Cow::Borrowed(id.as_str()))
+                .collect(),
             changes: FieldChangeDocument::all(
                 step.key.kind,
                 step.verb == StepVerb::Create,
@@ -137,6 +145,7 @@ impl TryFrom<StepDocument<'_>> for Step {
             origin: read.origin.map(Origin::from),
             claim: read.claim.map(StepClaim::from),
             body: StepBody::Changes(changes(&key, read.changes)?),
+            accounts: read.accounts.iter().map(CompactText::new).collect(),
             consequences: ConsequenceDocument::read(read.consequences),
             runtime,
             key,
@@ -353,6 +362,39 @@ impl<'a> From<&'a Key> for KeyDocument<'a> {
 impl From<KeyDocument<'_>> for Key {
     fn from(read: KeyDocument<'_>) -> Self {
         Self::new(read.kind, read.external_id)
+    }
+}
+
+/// A login name that a user brings along with an export and keeps.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(!deny_unknown_fields)]
+pub struct TakenLoginDocument<'a> {
+    /// The external id of the user.
+    pub user: Cow<'a, str>,
+    /// The external id of the account.
+    pub account: Cow<'a, str>,
+    /// The name: customer number, dash, running number.
+    pub login: Cow<'a, str>,
+}
+
+impl<'a> From<&'a TakenLogin> for TakenLoginDocument<'a> {
+    fn from(login: &'a TakenLogin) -> Self {
+        Self {
+            user: Cow::Borrowed(&login.user),
+            account: Cow::Borrowed(&login.account),
+            login: Cow::Borrowed(&login.name),
+        }
+    }
+}
+
+impl From<TakenLoginDocument<'_>> for TakenLogin {
+    fn from(read: TakenLoginDocument<'_>) -> Self {
+        Self {
+            user: CompactText::new(read.user),
+            account: CompactText::new(read.account),
+            name: CompactText::new(read.login),
+        }
     }
 }
 

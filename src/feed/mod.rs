@@ -126,6 +126,7 @@ fn read_into<'m>(
             revision: outcome.digest.to_string().into(),
             resources: collected.resources,
             row_secrets: collected.passwords,
+            logins: collected.logins,
             // An export declares only the fields that it has columns for, so it says nothing about
             // the others.
             partial: true,
@@ -316,7 +317,11 @@ impl Mapping {
             header: self.csv.names.is_empty(),
             first_line: self.header.unwrap_or(1),
             blanks: self.blanks.clone(),
-            names: self.csv.names.clone(),
+            names: if self.csv.names.is_empty() {
+                self.unnamed.clone()
+            } else {
+                self.csv.names.clone()
+            },
             trailer: self.trailer.clone(),
             sheet: self.sheet.clone(),
             list_path: self.rows.clone(),

@@ -25,7 +25,7 @@ pub(super) fn read(
             Some(value) => Ok(Some(Value::Bool(value).into())),
             None => field.read(text).map(Some),
         },
-        FieldType::Date => match words.date(text)? {
+        FieldType::PastDate => match words.date(text)? {
             Some(day) => field.read(&day).map(Some),
             None => Ok(None),
         },

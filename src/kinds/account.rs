@@ -114,7 +114,7 @@ pub(super) const KIND: Kind = Kind {
         Field::new(
             "legalUser.birthday",
             "legal_user_birthday",
-            FieldType::Date,
+            FieldType::PastDate,
             "Birthday of the legal user.",
         )
         .required()

@@ -64,7 +64,7 @@ pub(super) const KIND: Kind = Kind {
     has_status: true,
     applies_to_word: None,
     singleton: None,
-    id_chars: IdChars::Printable,
+    id_chars: IdChars::Ascii,
     personal_id: false,
     facts: &[BLOCKED],
 };

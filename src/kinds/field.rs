@@ -48,8 +48,8 @@ pub enum FieldType {
     /// `72h`, `15m`, `30s`, `3d`
     Duration,
     Enum(EnumChoices),
-    /// `YYYY-MM-DD`
-    Date,
+    /// `YYYY-MM-DD`, not in the future
+    PastDate,
     /// ISO 3166-1 alpha-2
     Country,
     Email,

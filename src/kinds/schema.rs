@@ -223,7 +223,7 @@ fn of_scalar(ty: &FieldType) -> Value {
         }),
         FieldType::Duration => pattern("([1-9][0-9]{0,8}[smhd])?"),
         FieldType::Enum(choices) => one_of(choices),
-        FieldType::Date => formatted("date", "([0-9]{4}-[0-9]{2}-[0-9]{2})?"),
+        FieldType::PastDate => formatted("date", "([0-9]{4}-[0-9]{2}-[0-9]{2})?"),
         FieldType::Country => pattern("([A-Z]{2})?"),
         FieldType::Email => formatted("idn-email", r"([^@\s]+@[^@\s]+\.[^@\s]+)?"),
         FieldType::Phone => text(&json!({"pattern": r"^\s*\+?[0-9\s().\/-]*$"})),

@@ -113,7 +113,7 @@ fn field_value(field: &Field, value: &Value, indent: usize, inline: InlineWriter
         }
         // These begin with a digit, so `is_plain` would quote them; their stored form is always
         // safe.
-        (FieldType::Date | FieldType::Duration, Value::Text(plain)) => plain.to_string(),
+        (FieldType::PastDate | FieldType::Duration, Value::Text(plain)) => plain.to_string(),
         _ => plain_value(value, indent),
     }
 }

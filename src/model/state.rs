@@ -7,7 +7,7 @@
 
 use super::{
     Claim, CompactText, DeclaredResource, FieldRef, GuardBase, HeldStep, Key, KeyedList, KindId,
-    LineColumn, SecretText, SnapshotLookup, SnapshotRows, StatedField,
+    LineColumn, RowLogin, SecretText, SnapshotLookup, SnapshotRows, StatedField, StoredLogins,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct Desired {
     /// The passwords that the rows of an export hold. They are hashed by an apply, and go nowhere
     /// else.
     pub row_secrets: BTreeMap<Key, SecretText>,
+    /// The login names in the rows of an export, in their order.
+    pub logins: Vec<RowLogin>,
     /// Whether it states only part of what it names, as an export does. What it does not state
     /// keeps its stored value, the status included.
     pub partial: bool,
@@ -111,6 +113,10 @@ pub struct Snapshot {
     /// The jobs that somebody still works on, of users whose deletion is declared: each with its
     /// status.
     pub open_jobs: BTreeMap<Key, Vec<(String, String)>>,
+    /// The offers that use tags whose deletion is declared.
+    pub tag_offers: BTreeMap<Key, Vec<String>>,
+    /// What is stored about the login names that the export brings along.
+    pub logins_of_rows: StoredLogins,
     /// All customer numbers ever used, each with its account.
     pub customer_numbers: HashMap<CompactText, CompactText>,
     /// The number of login names that contain a customer number.

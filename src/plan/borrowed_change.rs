@@ -132,6 +132,7 @@ mod tests {
                 }),
                 derived: [derived].into(),
             },
+            accounts: Box::default(),
             consequences: Box::default(),
             runtime: crate::plan::RuntimeEffects::default(),
         }

@@ -62,6 +62,7 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
         origin: None,
         claim: None,
         body,
+        accounts: Box::default(),
         consequences: Box::default(),
         runtime: RuntimeEffects::default(),
     }

@@ -8,6 +8,7 @@ use super::remainder::PlanRemainder;
 use super::settle::SettledPlan;
 use super::types::{ClaimAction, ClaimUpdate, HoldEntry, Plan, SourceRef};
 use super::{guard, guard_base, order, remembered_steps, summary};
+use crate::check::{PlannedState, taken_logins};
 use crate::diagnostic::{self, Diagnostic};
 use crate::model::{Claim, ClaimState, HeldStep, Key};
 use std::collections::BTreeSet;
@@ -51,6 +52,11 @@ pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
     let forgotten = remembered_steps::forgotten(context, &left);
     let mut steps = order::steps(context, &left);
     order::sort(context, &left, &mut steps);
+    let logins = taken_logins(&PlannedState::new(
+        context.stored,
+        context.desired,
+        &left.effects,
+    ));
     let mut claim_updates = claims_of_equal(context, &left);
     let PlanRemainder {
         claims,
@@ -74,6 +80,7 @@ pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
         accepted,
         diagnostics,
         claim_updates,
+        logins,
         waits_for: removals.waits_for,
         budget_use: spent,
         budget_bases: bases,

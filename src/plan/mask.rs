@@ -26,6 +26,7 @@ impl Plan {
                 .iter_mut()
                 .for_each(|change| mask(kind, change));
         }
+        self.logins.clear();
         // Even the names of filled fields tell something about a person.
         self.undeclared.clear();
         self
@@ -112,6 +113,7 @@ mod tests {
                 origin: None,
                 claim: None,
                 body: StepBody::Changes(changes),
+                accounts: Box::default(),
                 consequences: Box::default(),
                 runtime: crate::plan::RuntimeEffects::default(),
             }],

@@ -45,6 +45,7 @@ mod rule_diagnostics;
 mod rules;
 mod runtime_effects;
 mod settle;
+mod shared_addresses;
 mod status;
 mod step_claim;
 mod successors;
@@ -66,6 +67,7 @@ pub use rules::{
     PlanRules, SourceAuthority,
 };
 pub use runtime_effects::RuntimeEffects;
+pub use shared_addresses::shared_by;
 pub use step_claim::{ClaimDigests, StepClaim, current_digest};
 pub use successors::{is_declared_administrator, losing_administrators};
 pub use target_closure::closure;

@@ -8,14 +8,15 @@ use super::hold_ledger::RuleOutcome;
 use super::remainder::PlanRemainder;
 use crate::check::EffectOutcome;
 use crate::diagnostic::codes;
-use crate::kinds::USER;
+use crate::kinds::{TAG, USER};
 use crate::model::{Desired, Key};
 
-/// The users whose deletion is declared, so that their jobs have to be looked up.
+/// The users and tags whose deletion is declared, so that their jobs and offers have to be looked
+/// up.
 pub fn declared_deletions(desired: &Desired) -> Vec<Key> {
     let all = desired.resources.iter();
     let deleted = all.filter(|declared| {
-        declared.key.kind == USER && written_status(declared) == Some("deleted")
+        [USER, TAG].contains(&declared.key.kind) && written_status(declared) == Some("deleted")
     });
     deleted.map(|declared| declared.key.clone()).collect()
 }

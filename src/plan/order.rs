@@ -8,6 +8,7 @@ use super::effects::{self, created, verb};
 use super::hold;
 use super::remainder::PlanRemainder;
 use super::runtime_effects::{RuntimeEffects, new_accounts_wait};
+use super::shared_addresses::shared_addresses;
 use super::step_claim::{self, ClaimDigests, StepClaim};
 use super::types::{Step, StepBody, StepReason, StepVerb};
 use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
@@ -22,10 +23,12 @@ pub(super) fn steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<Step
     let effects: Vec<&ResourceEffect> = left.effects.iter().collect();
     let world = PlannedState::new(context.stored, context.desired, &left.effects);
     let accounts_wait = new_accounts_wait(&world);
-    effects
-        .par_iter()
-        .map(|effect| step(context, left, effect, accounts_wait))
-        .collect()
+    let shared = shared_addresses(context, &left.effects);
+    let steps = effects.par_iter().map(|effect| Step {
+        accounts: shared.get(&effect.key).cloned().unwrap_or_default(),
+        ..step(context, left, effect, accounts_wait)
+    });
+    steps.collect()
 }
 
 fn step(
@@ -65,6 +68,7 @@ fn step(
             _ => RuntimeEffects::default(),
         },
         body,
+        accounts: Box::default(),
         consequences: effects::step_consequences(effect.consequences()),
     }
 }

@@ -63,7 +63,8 @@ pub(super) fn rule_diagnostics(
         // A resource that becomes active is judged like a new one, whatever was wrong with it while
         // it was inactive.
         let comes = comes.is_some_and(|view| view.becomes_live());
-        if finding.diagnostic.is_error() && !comes && stored.contains(&finding.identity()) {
+        let is_new = comes || finding.of_row;
+        if finding.diagnostic.is_error() && !is_new && stored.contains(&finding.identity()) {
             finding.diagnostic.severity = Severity::Warning;
         }
     }

@@ -7,7 +7,8 @@ use super::step_claim::StepClaim;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
 use crate::model::{
-    Claim, CompactText, DeclaredResource, FieldChange, FieldRef, HeldStep, Key, StatedField, Value,
+    Claim, CompactText, DeclaredResource, FieldChange, FieldRef, HeldStep, Key, StatedField,
+    TakenLogin, Value,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,8 @@ pub struct Plan {
     /// The sources that have to be read or accepted before it is decided what becomes of resources
     /// that this one no longer declares and still claims. Not part of a saved plan.
     pub waits_for: BTreeSet<String>,
+    /// The login names of an export that users keep, to be stored with their links.
+    pub logins: Vec<TakenLogin>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,
 }
@@ -296,6 +299,8 @@ pub struct Step {
     pub body: StepBody,
     /// What it does to runtime facts.
     pub runtime: RuntimeEffects,
+    /// For a change of an address that several accounts have, these accounts.
+    pub accounts: Box<[CompactText]>,
     /// What else goes or changes because of it, by key. Each is a step too.
     pub consequences: Box<[StepConsequence]>,
 }

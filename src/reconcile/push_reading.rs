@@ -5,7 +5,7 @@ use super::source_reading::SourceReading;
 use super::{PassRequest, columns};
 use crate::config::{FeedConfig, Source};
 use crate::diagnostic::Diagnostic;
-use crate::model::{DeclaredResource, Desired, Key, KeyedList};
+use crate::model::{DeclaredResource, Desired, Key, KeyedList, RowLogin};
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -75,6 +75,7 @@ fn retain_pending(desired: &mut Desired, found: &mut Vec<Diagnostic>, only: &BTr
         .resources
         .retain(|declared| only.contains(&declared.key));
     desired.faulty_fields.retain(|(key, _)| only.contains(key));
+    desired.logins.retain(|login| only.contains(&login.user));
     desired.shielded_keys.clear();
     desired.hidden_kinds.clear();
     found.retain(|found| found.key.as_ref().is_some_and(|key| only.contains(key)));
@@ -87,6 +88,9 @@ fn merge(all: &mut Desired, later: Desired) {
     all.shielded_keys.extend(later.shielded_keys);
     all.hidden_kinds.extend(later.hidden_kinds);
     all.row_secrets.extend(later.row_secrets);
+    let again = |login: &RowLogin| later.logins.iter().any(|it| it.user == login.user);
+    all.logins.retain(|login| !again(login));
+    all.logins.extend(later.logins);
     if all.resources.is_empty() {
         all.resources = later.resources;
         return;

@@ -119,7 +119,8 @@ impl Pass<'_> {
                 .map(|declared| &declared.key)
                 .collect(),
             referenced: possibly_retired(&reading.desired),
-            deleted_users: declared_deletions(&reading.desired),
+            deletions: declared_deletions(&reading.desired),
+            logins: &reading.desired.logins,
             spent_since: millis_before_now(self.config.window),
             approved_since: millis_before_now(self.config.approval_ttl),
         }

@@ -4,6 +4,21 @@
 use super::internal_tables::InternalTable;
 use super::sql_value::SqlType;
 
+/// The offers of a shop that use a tag. Shops write this table directly too.
+pub(super) const OFFERS: &[InternalTable] = &[InternalTable {
+    name: "tag_offers",
+    columns: &[
+        // A tag cannot go while somebody records an offer at the same time.
+        (
+            "tag_id",
+            SqlType::Id,
+            "NOT NULL REFERENCES tags (external_id)",
+        ),
+        ("offer_id", SqlType::Id, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (tag_id, offer_id)",
+}];
+
 /// What a shop records of its users. Shops write these tables directly too, so their columns are
 /// documented in `specs/jobs.md`. Orders have no foreign keys: they outlive users and accounts.
 pub(super) const JOBS: &[InternalTable] = &[

@@ -6,9 +6,11 @@ use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::table_scan::TableScan;
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, accepted_exports, claim, codec, held_steps, jobs, migrate};
-use crate::kinds;
-use crate::model::{CompactText, Key, KindId, Link, Row, Snapshot};
+use super::{
+    Store, accepted_exports, claim, codec, held_steps, jobs, migrate, stored_logins, tag_offers,
+};
+use crate::kinds::{self, TAG, USER};
+use crate::model::{CompactText, Key, KindId, Link, Row, RowLogin, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan needs from the database.
@@ -20,8 +22,10 @@ pub struct SnapshotQuery<'a> {
     pub declared: Vec<&'a Key>,
     /// Keys that are referred to; the retired ones among them are looked up too.
     pub referenced: Vec<Key>,
-    /// Users whose deletion is declared; their open jobs are looked up.
-    pub deleted_users: Vec<Key>,
+    /// Users and tags whose deletion is declared; their open jobs and offers are looked up.
+    pub deletions: Vec<Key>,
+    /// The login names that an export brings along; what is known of them is looked up.
+    pub logins: &'a [RowLogin],
     /// From when on the source's runs count against its guards, in milliseconds since 1970.
     pub spent_since: i64,
     /// Approvals given earlier have expired, in milliseconds since 1970.
@@ -51,6 +55,8 @@ impl Store {
         claims(&mut tx, &mut snapshot).await?;
         snapshot.retired = retired_of(&mut tx, &meta.key, query).await?;
         snapshot.open_jobs = open_jobs(&mut tx, query).await?;
+        snapshot.tag_offers = tag_offers(&mut tx, query).await?;
+        snapshot.logins_of_rows = stored_logins::of_rows(&mut tx, query.logins).await?;
         registries(&mut tx, &mut snapshot).await?;
         snapshot.approved_holds =
             held_steps::unused_approvals(&mut tx, query.approved_since).await?;
@@ -212,10 +218,10 @@ pub(super) async fn open_jobs(
 ) -> Result<BTreeMap<Key, Vec<(String, String)>>, StoreError> {
     let mut open = BTreeMap::new();
     // A database of the release before has no such table yet, and so no jobs.
-    if query.deleted_users.is_empty() || !migrate::has_table(tx, "jobs").await? {
+    if query.deletions.is_empty() || !migrate::has_table(tx, "jobs").await? {
         return Ok(open);
     }
-    for user in &query.deleted_users {
+    for user in query.deletions.iter().filter(|key| key.kind == USER) {
         let jobs = jobs::open_jobs(tx, &user.id).await?;
         if !jobs.is_empty() {
             let jobs = jobs.into_iter().map(|job| (job.id, job.status));
@@ -223,6 +229,26 @@ pub(super) async fn open_jobs(
         }
     }
     Ok(open)
+}
+
+/// Returns the offers that use the tags whose deletion is declared.
+pub(super) async fn tag_offers(
+    tx: &mut SqlTransaction,
+    query: &SnapshotQuery<'_>,
+) -> Result<BTreeMap<Key, Vec<String>>, StoreError> {
+    let mut used = BTreeMap::new();
+    let tags = query.deletions.iter().filter(|key| key.kind == TAG);
+    for tag in tags {
+        // A database of the release before has no such table yet, and so no offers.
+        if !migrate::has_table(tx, "tag_offers").await? {
+            break;
+        }
+        let offers = tag_offers::tag_offers(tx, &tag.id).await?;
+        if !offers.is_empty() {
+            used.insert(tag.clone(), offers);
+        }
+    }
+    Ok(used)
 }
 
 /// Returns the retired keys that a plan has to know.

@@ -8,7 +8,7 @@ use super::migrate::{self, DatabaseMeta};
 use super::read::{self, SnapshotQuery};
 use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, claim, codec, held_steps};
+use super::{Store, claim, codec, held_steps, stored_logins};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
     CompactText, Digest, GuardBase, Key, KindId, Link, LookupRecorder, Row, Snapshot,
@@ -73,6 +73,8 @@ impl ReadTransaction {
             environment: self.meta.environment.clone(),
             retired: read::retired_of(tx, &self.meta.key, query).await?,
             open_jobs: read::open_jobs(tx, query).await?,
+            tag_offers: read::tag_offers(tx, query).await?,
+            logins_of_rows: stored_logins::of_rows(tx, query.logins).await?,
             approved_holds: held_steps::unused_approvals(tx, query.approved_since).await?,
             budget_use: read::spent(tx, query).await?,
             held_steps: held_steps::read(tx, query.source).await?,

@@ -22,4 +22,5 @@ mod sent_notices;
 #[path = "../support/mod.rs"]
 mod support;
 mod systemd;
+mod tags;
 mod visibility;

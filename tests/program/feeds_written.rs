@@ -343,7 +343,7 @@ const SAMPLES: [(&str, &str, [u32; 4]); 8] = [
     ("odoo-partner.csv", "odoo-partner", [2, 1, 4, 1]),
     ("netsuite.csv", "netsuite", [2, 1, 2, 0]),
     ("sage50-uk.csv", "sage50-uk", [2, 2, 2, 0]),
-    ("vendre-customers.txt", "vendre-customers", [2, 1, 3, 0]),
+    ("vendre-customers.txt", "vendre-customers", [2, 1, 3, 1]),
     ("djust-users.csv", "djust-users", [0, 0, 0, 2]),
     ("djust-users-legacy.csv", "djust-users-legacy", [0, 0, 0, 2]),
 ];

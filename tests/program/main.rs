@@ -23,6 +23,7 @@ mod passwords;
 mod pending_accounts;
 mod policies;
 mod secrets;
+mod shared_addresses;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;

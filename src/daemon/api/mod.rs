@@ -17,6 +17,7 @@ pub(super) mod records;
 mod request;
 mod server_paths;
 pub(super) mod sources;
+mod tags;
 pub mod visibility;
 mod webhooks;
 
@@ -43,6 +44,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         jobs::routes(),
         backup::routes(),
         orders::routes(),
+        tags::routes(),
         plans::routes(),
         webhooks::routes(),
         imports::routes(),

@@ -11,7 +11,7 @@ use crate::document::{
 use crate::http::Caller;
 use crate::kinds;
 use crate::model::KindId;
-use crate::plan::{PlanSummary, RuntimeEffects, StepVerb};
+use crate::plan::{PlanSummary, RuntimeEffects, StepVerb, shared_by};
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -115,6 +115,15 @@ impl<'p> PlanPageEntry<'p> {
         }
     }
 
+    /// What else a reader has to know of it, in words.
+    fn side_effects(&self) -> Vec<String> {
+        let shared = match self {
+            Self::Step(step) => shared_by(&step.accounts),
+            Self::Held(_) => None,
+        };
+        self.runtime().effect().into_iter().chain(shared).collect()
+    }
+
     fn origin(&self) -> Option<&'p OriginDocument<'p>> {
         match self {
             Self::Step(step) => step.origin.as_ref(),
@@ -148,7 +157,7 @@ impl<'p> PlanPageEntry<'p> {
         } else {
             ""
         };
-        let effect = runtime.effect().unwrap_or_default();
+        let effect = self.side_effects().join(" ");
         format!("{kind} {id} {verb} {cause} {path} {changes} {waits} {effect}").to_lowercase()
     }
 }
@@ -330,7 +339,7 @@ fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
                     li { (it.verb) " " (link::search_link(caller, &format!("{}/{}", kinds::get(it.kind).name, it.external_id))) }
                 } }
             }
-            @if let Some(effect) = runtime.effect() { p { (effect) } }
+            @for effect in entry.side_effects() { p { (effect) } }
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn is_text(field: &Field) -> bool {
         field.ty,
         FieldType::Bool
             | FieldType::Int(..)
-            | FieldType::Date
+            | FieldType::PastDate
             | FieldType::Enum(_)
             | FieldType::Duration
     )

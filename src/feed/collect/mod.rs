@@ -5,6 +5,7 @@
 
 mod addresses;
 mod fields;
+mod logins;
 mod mangled_text;
 mod passwords;
 mod row;
@@ -19,8 +20,8 @@ use crate::feed::mapping::trimmed;
 use crate::kinds::read::{ValueProblem, check_id, spreadsheet_error, spreadsheet_problem};
 use crate::kinds::{ADDRESS, Kind};
 use crate::model::{
-    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, SecretText, StatedField,
-    Value,
+    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, RowLogin, SecretText,
+    StatedField, Value,
 };
 use mangled_text::NumericIds;
 use passwords::unclear_row;
@@ -42,6 +43,8 @@ pub struct CollectedResources {
     pub faulty: BTreeSet<(Key, FieldRef)>,
     /// Which record names which resources, if that was asked for.
     pub listed: Option<Vec<RecordKeys>>,
+    /// The login names in the rows, in their order.
+    pub logins: Vec<RowLogin>,
     /// The passwords in the rows.
     pub passwords: BTreeMap<Key, SecretText>,
     /// The cells with passwords, read or not.
@@ -224,6 +227,7 @@ impl<'m> ResourceCollector<'m> {
         let mut said = self.fields(section.kind, &key, &section.fields, row);
         self.read_custom_columns(section, nth, &key, row, &mut said);
         self.password(section, &key, row, &mut said);
+        self.login(section, &key, row, &said);
         if let Some(addresses) = self.addresses(section, &key, row) {
             // `addresses` is found last but cells are sorted by field.
             let place = said.partition_point(|stated| stated.field < addresses.field);

@@ -3,8 +3,9 @@
 
 use super::CsvOptions;
 use super::cell_file::MappingResult;
-use crate::feed::format::{ExportFormat, SheetSelector};
+use crate::feed::format::{ExportFormat, FormatLimits, SheetSelector};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Returns the format with this name.
 pub(super) fn format(word: &str) -> MappingResult<ExportFormat> {
@@ -34,6 +35,28 @@ pub(super) fn check_header(
         ),
         _ => Ok(()),
     }
+}
+
+/// Returns the names of columns that the header leaves blank, by position.
+pub(super) fn unnamed_columns(
+    numbered: BTreeMap<usize, String>,
+    csv: &CsvOptions,
+) -> MappingResult<Vec<String>> {
+    let most = FormatLimits::default().columns;
+    let mut names = Vec::new();
+    for (number, name) in numbered {
+        if number == 0 || number > most {
+            return Err(format!(
+                "unnamedColumns: {number}: columns are numbered from 1 to {most}"
+            ));
+        }
+        names.resize(number, String::new());
+        names[number - 1] = name.trim().to_owned();
+    }
+    if names.is_empty() || csv.names.is_empty() {
+        return Ok(names);
+    }
+    Err("`csv: {names: [..]}` means that there is no header; add the name there instead of `unnamedColumns:`".to_owned())
 }
 
 /// Returns the texts that mean a blank. A YAML null stands for all its spellings.

@@ -4,7 +4,7 @@
 
 use super::cell::CellMapping;
 use super::cell_file::{MappingColumns, MappingResult, cell, one_or_many};
-use super::file_options::{blanks, check_header, format, sheet};
+use super::file_options::{blanks, check_header, format, sheet, unnamed_columns};
 use super::locale::{CountryFormat, ExportLocale};
 use super::numbered_blocks;
 use super::numbered_blocks::AddressBlockFile;
@@ -16,6 +16,7 @@ use crate::kinds::{self, ADDRESS, FieldType, Kind};
 use crate::model::{Digest, FieldRef};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 const API_VERSION: &str = "roster/v1";
 
@@ -31,6 +32,9 @@ pub(super) struct MappingFile {
     csv: CsvOptions,
     /// The line or row of the header, from 1.
     header: Option<u32>,
+    /// The names of columns that the header leaves blank, by their number from 1.
+    #[serde(default)]
+    unnamed_columns: BTreeMap<usize, String>,
     sheet: Option<Value>,
     #[serde(default)]
     blanks: Vec<Value>,
@@ -70,6 +74,7 @@ struct SectionFile {
     when: Option<Value>,
     external_id: Value,
     password: Option<Value>,
+    login: Option<Value>,
     #[serde(default)]
     fields: Map<String, Value>,
     #[serde(default)]
@@ -149,6 +154,7 @@ impl MappingFile {
             return Err(format!("csv: encoding: unknown encoding `{label}`"));
         }
         check_header(self.header, format, &self.csv)?;
+        let unnamed = unnamed_columns(self.unnamed_columns, &self.csv)?;
         if self.rows.is_some() && format == Some(ExportFormat::Jsonl) {
             return Err(
                 "`rows:` is for a JSON document; JSON Lines has no document around its objects"
@@ -169,6 +175,7 @@ impl MappingFile {
             format,
             csv: self.csv,
             header: self.header,
+            unnamed,
             sheet: self.sheet.map(sheet).transpose()?,
             blanks: blanks(&self.blanks)?,
             rows: self.rows,
@@ -219,6 +226,11 @@ impl SectionFile {
         if self.password.is_some() && !kind.fields.iter().any(kinds::Field::is_secret) {
             return Err("`password:` is only for users".to_owned());
         }
+        if self.login.is_some() && kind.id != kinds::USER {
+            return Err("`login:` is only for users".to_owned());
+        }
+        let login = self.login.map(|value| cell(value, names)).transpose();
+        let login = login.map_err(|why| format!("login: {why}"))?;
         let password = self.password.map(|value| cell(value, names)).transpose();
         let password = password.map_err(|why| format!("password: {why}"))?;
         let blocks: Vec<AddressBlockFile> = numbered_blocks::blocks(self.addresses)?;
@@ -236,6 +248,7 @@ impl SectionFile {
             id,
             fields,
             password,
+            login,
             custom_prefix: every,
             blocks,
         })

@@ -34,6 +34,8 @@ pub struct Mapping {
     pub csv: CsvOptions,
     /// The line or row of the header, counted from 1. `None` takes the first.
     pub header: Option<u32>,
+    /// The names of columns that the header leaves blank, by position. Blank where it must not.
+    pub unnamed: Vec<String>,
     /// The sheet of a workbook. `None` takes the only one with data.
     pub sheet: Option<SheetSelector>,
     /// Texts that mean a blank cell.

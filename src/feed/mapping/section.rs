@@ -17,6 +17,8 @@ pub struct MappingSection {
     pub fields: Vec<FieldMapping>,
     /// The password of a user. Only its hash is kept.
     pub password: Option<CellMapping>,
+    /// The login name of a user for the accounts of the row, which the user keeps.
+    pub login: Option<CellMapping>,
     /// The prefix of columns that end with the id of a custom field.
     pub custom_prefix: Option<String>,
     /// The addresses of an account.

@@ -212,7 +212,7 @@ impl RowPlacer<'_> {
         match (ty, value) {
             (Some(FieldType::Country), Value::Text(code)) => vec![words.write_country(code)],
             // The `date` step formats the date when it is inverted.
-            (Some(FieldType::Date), Value::Text(day)) if !dated => {
+            (Some(FieldType::PastDate), Value::Text(day)) if !dated => {
                 vec![words.write_date(day).unwrap_or_else(|| day.to_string())]
             }
             (_, Value::List(_) | Value::Links(_)) => {

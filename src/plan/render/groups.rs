@@ -123,7 +123,7 @@ fn group_digest(step: &Step, lines: &[ChangeLine]) -> Digest {
     for line in lines {
         text.extend(["\n", &line.name, "\0", &line.text]);
     }
-    text.extend(step.runtime.effect());
+    text.extend(step.side_effects());
     Digest::of(text.as_bytes())
 }
 

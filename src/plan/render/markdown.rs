@@ -14,7 +14,7 @@ use super::{PlanDetail, RenderOptions};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
 use crate::model::FieldChange;
-use crate::plan::{HoldEntry, Plan, Step, StepVerb};
+use crate::plan::{HoldEntry, Plan, Step, StepVerb, shared_by};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -230,6 +230,11 @@ fn risks(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
         if let Some(words) = step.runtime.effect() {
             let block = format!("- **Terms** {} {words}\n", code(&text::key(&step.key)));
             page.block((BlockTopic::Access, 1), &block)?;
+        }
+        if let Some(words) = shared_by(&step.accounts) {
+            let key = code(&text::key(&step.key));
+            let block = format!("- **Address** {key} {}\n", code(&words));
+            page.block((BlockTopic::Change, 1), &block)?;
         }
     }
     access(plan, options, "Gains access", |access| access.gains, page)?;

@@ -34,6 +34,12 @@ impl TextWriter<'_> {
             keys(&plan.released),
             "released by this source; another source still declares {}",
         );
+        if !plan.logins.is_empty() {
+            let logins = plan.logins.iter();
+            let all = logins.map(|login| visible(&login.name).into_owned().into());
+            let count = plural(plan.logins.len(), "login name");
+            notes.push(format!("{count} taken over: {}", first_of(all, limit)));
+        }
         if plan.summary.unclaimed > 0 {
             let count = usize::try_from(plan.summary.unclaimed).unwrap_or(usize::MAX);
             notes.push(format!(

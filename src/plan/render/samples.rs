@@ -69,6 +69,7 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         origin: Some(origin("users.yaml", 3, 5)),
         claim: None,
         body: StepBody::Changes(changes),
+        accounts: Box::default(),
         consequences: Box::default(),
         runtime: RuntimeEffects::default(),
     }

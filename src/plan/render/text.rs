@@ -324,10 +324,9 @@ fn write_lines(step: &Step, lines: &[ChangeLine], out: &mut dyn Write) -> io::Re
         Some(words) if lines.is_empty() => writeln!(out, "      {words}")?,
         _ => lines.iter().try_for_each(|line| write_line(out, line))?,
     }
-    match step.runtime.effect() {
-        Some(words) => writeln!(out, "      {words}"),
-        None => Ok(()),
-    }
+    let more = step.side_effects();
+    more.iter()
+        .try_for_each(|words| writeln!(out, "      {}", visible(words)))
 }
 
 /// Writes the change of a field of one of several resources.

@@ -12,11 +12,28 @@ use super::settings::LoginNameScope;
 use super::{ApplyTransaction, ids};
 use crate::diagnostic::Origin;
 use crate::kinds::{self, ACCOUNT, USER};
-use crate::model::{CompactText, Key, Value};
+use crate::model::{CompactText, Key, LoginParts, Value};
 use crate::plan::StepVerb;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 type UserAccountPair = (CompactText, CompactText);
+
+/// The columns of `user_logins`.
+const LOGIN_COLUMNS: [(&str, SqlType); 4] = [
+    ("user_id", SqlType::Id),
+    ("account_id", SqlType::Id),
+    ("number", SqlType::Int),
+    ("name", SqlType::Id),
+];
+
+fn login_row(user: &str, account: &str, number: i64, name: &str) -> SqlRow {
+    vec![
+        SqlValue::text(user),
+        SqlValue::text(account),
+        SqlValue::Int(number),
+        SqlValue::text(name),
+    ]
+}
 
 impl ApplyTransaction<'_> {
     /// Registers customer numbers, deletes the login names of removed links, and assigns names to
@@ -24,15 +41,60 @@ impl ApplyTransaction<'_> {
     pub(super) async fn give_logins(&mut self) -> Result<u64, StoreError> {
         let numbered = self.register_numbers().await?;
         self.delete_login_names(&numbered).await?;
+        let taken = self.take_over_logins().await?;
         let unnamed = self.take_unnamed_links().await?;
         // Numbers are registered even when people log in by e-mail: switching the mode later must
         // not hand out a number that was used before.
         if self.settings.names == LoginNameScope::None {
-            return Ok(0);
+            return Ok(taken.len() as u64);
         }
         let mut pairs = self.nameless(&numbered).await?;
         pairs.extend(unnamed);
-        self.assign_login_names(pairs).await
+        pairs.retain(|(pair, _)| !taken.contains(pair));
+        let given = self.assign_login_names(pairs).await?;
+        Ok(given + taken.len() as u64)
+    }
+
+    /// Stores the login names that an export brings along, and returns their links. Before any new
+    /// name is given, so that the counters go on behind them.
+    async fn take_over_logins(&mut self) -> Result<BTreeSet<UserAccountPair>, StoreError> {
+        let (mut rows, mut counters) = (Vec::new(), BTreeMap::new());
+        let mut links = BTreeSet::new();
+        for login in &self.apply.plan.logins {
+            // A saved plan was checked for its form when this apply began.
+            let Some(parts) = LoginParts::of(&login.name) else {
+                continue;
+            };
+            let next = counters.entry(parts.customer_number).or_insert(1);
+            *next = (*next).max(parts.running_number + 1);
+            rows.push(login_row(
+                &login.user,
+                &login.account,
+                parts.running_number,
+                &login.name,
+            ));
+            links.insert((login.user.clone(), login.account.clone()));
+        }
+        if rows.is_empty() {
+            return Ok(links);
+        }
+        self.tx.insert("user_logins", &LOGIN_COLUMNS, rows).await?;
+        let counters = counters.into_iter();
+        let counters =
+            counters.map(|(number, next)| vec![SqlValue::text(number), SqlValue::Int(next)]);
+        self.raise_counters(counters.collect()).await?;
+        Ok(links)
+    }
+
+    /// Raises the next running number of customer numbers. It never goes down, so the name of a
+    /// removed link is not given to somebody else.
+    async fn raise_counters(&mut self, counters: Vec<SqlRow>) -> Result<(), StoreError> {
+        let sql = "INSERT INTO login_counters (customer_number, next) {rows} \
+                   ON CONFLICT (customer_number) DO UPDATE SET next = excluded.next \
+                   WHERE login_counters.next < excluded.next";
+        self.run_for_rows(sql, &[SqlType::Id, SqlType::Int], counters)
+            .await
+            .map(|_| ())
     }
 
     /// Registers every customer number that this plan sets; returns the accounts whose number
@@ -248,35 +310,19 @@ impl ApplyTransaction<'_> {
             .map(|((user, account), number)| {
                 let n = next.entry(number.clone()).or_insert(1);
                 let name = format!("{number}-{n}");
-                let row = vec![
-                    SqlValue::Text(user),
-                    SqlValue::Text(account),
-                    SqlValue::Int(*n),
-                    SqlValue::text(name),
-                ];
+                let row = login_row(&user, &account, *n, &name);
                 *n += 1;
                 row
             })
             .collect();
         let given = rows.len() as u64;
-        let shape = [
-            ("user_id", SqlType::Id),
-            ("account_id", SqlType::Id),
-            ("number", SqlType::Int),
-            ("name", SqlType::Id),
-        ];
         if given > 0 {
-            self.tx.insert("user_logins", &shape, rows).await?;
+            self.tx.insert("user_logins", &LOGIN_COLUMNS, rows).await?;
         }
-        // Written back after the names: the counter never goes down, so the name of a removed link
-        // is not given to somebody else.
-        let sql = "INSERT INTO login_counters (customer_number, next) {rows} \
-                   ON CONFLICT (customer_number) DO UPDATE SET next = excluded.next";
         let next = next
             .into_iter()
             .map(|(number, n)| vec![SqlValue::Text(number), SqlValue::Int(n)]);
-        self.run_for_rows(sql, &[SqlType::Id, SqlType::Int], next.collect())
-            .await?;
+        self.raise_counters(next.collect()).await?;
         Ok(given)
     }
 

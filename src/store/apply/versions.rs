@@ -7,10 +7,10 @@ use super::super::connection::{BatchStatement, SqlTransaction};
 use super::super::error::StoreError;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, ColumnContent, KindTable};
-use super::super::{act_deletion, codec, jobs, read};
+use super::super::{act_deletion, codec, jobs, read, stored_logins, tag_offers};
 use super::{ApplyRequest, changes_row, ids};
-use crate::kinds::{self, FieldType, USER};
-use crate::model::{CompactText, Key, SmallMap, Value};
+use crate::kinds::{self, FieldType, TAG, USER};
+use crate::model::{CompactText, Key, LoginParts, SmallMap, Value};
 use crate::plan::{Plan, Step, StepVerb};
 use std::collections::{BTreeMap, HashMap};
 
@@ -92,11 +92,39 @@ pub(super) async fn check_rows<'a>(
             ));
         }
     }
+    let tags = plan.steps.iter();
+    let tags = tags.filter(|step| step.verb == StepVerb::Delete && step.key.kind == TAG);
+    for step in tags {
+        for offer in tag_offers::tag_offers(tx, &step.key.id).await? {
+            what.push(format!("offer {offer} uses {}; remove it first", step.key));
+        }
+    }
+    check_logins(tx, plan, what).await?;
     // A retired id has no row, so only the registry can tell that it must not come back.
     for key in read::retired(tx, secret, &created).await? {
         what.push(format!("{key} was deleted permanently"));
     }
     Ok(stored)
+}
+
+/// Checks that nobody was given the login names of the plan in the meantime.
+async fn check_logins(
+    tx: &mut SqlTransaction,
+    plan: &Plan,
+    what: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let stored = stored_logins::of_taken(tx, &plan.logins).await?;
+    for login in &plan.logins {
+        let link = (login.user.clone(), login.account.clone());
+        let was_given = LoginParts::of(&login.name).is_none_or(|parts| {
+            let next = stored.next.get(parts.customer_number);
+            next.is_some_and(|next| parts.running_number < *next)
+        });
+        if was_given || stored.links.contains_key(&login.name) || stored.names.contains_key(&link) {
+            what.push(format!("the login {} was given to somebody", login.name));
+        }
+    }
+    Ok(())
 }
 
 async fn check_absent(

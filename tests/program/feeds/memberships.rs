@@ -200,6 +200,38 @@ accounts:
 }
 
 #[test]
+fn the_user_file_of_djust_names_every_column_but_the_email() {
+    let ws = sqlite();
+    companies(&ws);
+    let import = |header: &str| {
+        let row = "p-1;MR;P;P;p1@x.example;+4663123456;FOC_User;;;a-1;;FALSE;FALSE;";
+        ws.write("users.csv", format!("{header}\n{row}\n"));
+        ws.run(&["import", "users.csv", "--preset", "djust-users", "--yes"])
+    };
+    let rest =
+        "groups;organisationIds;mainOrganisationId;accountIds;password;inactive;delete;storeIds";
+    // A column without a name anywhere else may be anything.
+    let ran = import(&format!(
+        "externalId;civility;firstName;;lastName;phone;{rest}"
+    ));
+    assert!(ran.exits(1).codes("error").contains("header-blank"));
+    let ran = import(&format!(
+        "externalId;civility;firstName;lastName;;phone;{rest}"
+    ));
+    assert_eq!(ran.exits(0).steps(), ["create User/p-1"]);
+    let email = "SELECT email FROM users WHERE external_id = 'p-1'";
+    assert_eq!(ws.value(email).as_deref(), Some("p1@x.example"));
+    let ran = import(&format!(
+        "externalId;civility;firstName;lastName;;phone;{rest}"
+    ));
+    assert_eq!(ran.exits(0).steps(), Vec::<String>::new());
+    let both = import(&format!(
+        "externalId;civility;firstName;lastName;;Email;{rest}"
+    ));
+    assert!(both.codes("error").contains("header-duplicate"), "{both}");
+}
+
+#[test]
 fn a_password_is_never_shown() {
     let ws = sqlite();
     companies(&ws);

@@ -4,6 +4,7 @@ mod adversarial;
 mod bad_night;
 mod columns;
 mod formats;
+mod logins;
 mod memberships;
 mod month;
 mod passwords;
