@@ -11,7 +11,7 @@ use super::{
     CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics, zip,
 };
 use crate::diagnostic::{codes, did_you_mean};
-use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, FieldType, Kind, USER};
 use crate::model::{Cell, CompactText, Key, KindId, Value};
 use std::sync::LazyLock;
 
@@ -175,6 +175,27 @@ fn stated_bits(view: ResourceView<'_>) -> u64 {
             (Some(index), true) => bits | bit(index),
             _ => bits,
         })
+}
+
+/// Reports dates that are to come, such as the birthday of somebody who is not born yet.
+pub(super) fn future_dates(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    let world = scene.world;
+    let fields = view.kind().fields.iter().enumerate();
+    let dates = fields.filter(|(_, field)| matches!(field.ty, FieldType::PastDate));
+    for (index, field) in dates {
+        let is_new = view.is_created() || view.changes_field(index);
+        // Dates in ISO 8601 sort like their texts.
+        let coming = view.text(index).filter(|day| **day > *world.stored.today);
+        if let Some(day) = coming.filter(|_| is_new && !world.stored.today.is_empty()) {
+            let message = format!("{} `{day}` is in the future", field.name);
+            let found = RuleDiagnostic::at_own_field(world, codes::DATE, view.key, index, message);
+            out.push(found.help("Write a day that has been"));
+        }
+    }
 }
 
 /// Reports changes to immutable fields.

@@ -14,13 +14,18 @@ pub(super) fn not_taken(
     _: &CheckSubjects<'_>,
     out: &mut RuleDiagnostics,
 ) {
-    out.extend(login_decisions(scene.world).filter_map(Result::err));
+    let world = scene.world;
+    for (login, decision) in login_decisions(world) {
+        if let Err(reason) = decision {
+            out.push(not_taken_diagnostic(world, login, &reason));
+        }
+    }
 }
 
 /// The login names to store after the plan, in the order of the rows.
 #[must_use]
 pub fn taken_logins(world: &PlannedState<'_>) -> Vec<TakenLogin> {
-    let taken = login_decisions(world).filter_map(Result::ok).flatten();
+    let taken = login_decisions(world).filter_map(|(_, decision)| decision.ok().flatten());
     let is_linked = |login: &TakenLogin| {
         let user = world.after(&Key::new(kinds::USER, &login.user));
         user.is_some_and(|user| user.links_to(user::ACCOUNTS, &login.account))
@@ -29,18 +34,13 @@ pub fn taken_logins(world: &PlannedState<'_>) -> Vec<TakenLogin> {
     taken.filter(is_linked).collect()
 }
 
-/// What becomes of each login name: to be stored, stored already, or why not.
+/// What becomes of the login name of each row: stored, stored already, or why not.
 fn login_decisions<'w>(
     world: &'w PlannedState<'_>,
-) -> impl Iterator<Item = Result<Option<TakenLogin>, RuleDiagnostic>> + 'w {
+) -> impl Iterator<Item = (&'w RowLogin, Result<Option<TakenLogin>, String>)> {
     let mut earlier = EarlierRows::default();
     let logins = world.desired.logins.iter();
-    logins.map(
-        move |login| match login_decision(world, login, &mut earlier) {
-            Ok(taken) => Ok(taken),
-            Err(message) => Err(not_taken_diagnostic(world, login, message)),
-        },
-    )
+    logins.map(move |login| (login, login_decision(world, login, &mut earlier)))
 }
 
 /// What earlier rows of the same export have taken over.
@@ -123,9 +123,9 @@ fn account_of(
 fn not_taken_diagnostic(
     world: &PlannedState<'_>,
     login: &RowLogin,
-    message: String,
+    reason: &str,
 ) -> RuleDiagnostic {
-    let message = format!("the login `{}` cannot be taken over: {message}", login.name);
+    let message = format!("the login `{}` cannot be taken over: {reason}", login.name);
     let mut found = RuleDiagnostic::at_own_field(
         world,
         codes::LOGIN_TAKEN,

@@ -129,6 +129,10 @@ const RULES: &[CheckRule] = &[
         RuleCheck::EachOfKind(ACCOUNT, accounts::legal_user),
     ),
     rule(
+        &[codes::DATE],
+        RuleCheck::EachOfKind(ACCOUNT, fields::future_dates),
+    ),
+    rule(
         &[codes::CUSTOMER_NUMBER_MISSING],
         RuleCheck::Everything(accounts::without_number),
     ),

@@ -48,7 +48,7 @@ pub enum FieldType {
     /// `72h`, `15m`, `30s`, `3d`
     Duration,
     Enum(EnumChoices),
-    /// `YYYY-MM-DD`, not in the future
+    /// `YYYY-MM-DD`; the rules report a day in the future
     PastDate,
     /// ISO 3166-1 alpha-2
     Country,

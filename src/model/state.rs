@@ -104,6 +104,8 @@ pub struct Snapshot {
     pub database: Option<String>,
     /// The name of the environment the database belongs to.
     pub environment: Option<String>,
+    /// The latest day that it is anywhere on earth when this is read, as `YYYY-MM-DD`.
+    pub today: CompactText,
     pub rows: SnapshotRows,
     /// The claims of all sources, by key.
     pub claims: HashMap<Key, Vec<Claim>, foldhash::fast::FixedState>,

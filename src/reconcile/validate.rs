@@ -8,6 +8,7 @@ use crate::kinds;
 use crate::manifest;
 use crate::model::{Key, Snapshot};
 use crate::plan::{self, PeerSource, PlanRules};
+use crate::store::latest_day;
 use std::collections::{BTreeSet, HashSet};
 
 /// Rules that fail on a create but not on an update of a stored resource.
@@ -129,7 +130,10 @@ impl Pass<'_> {
     /// The settings and custom fields that only other sources declare, as if they were applied.
     fn rules_of_other_sources(&self, index: usize) -> Snapshot {
         let own = &self.readings[index].as_read.resources;
-        let mut stored = Snapshot::default();
+        let mut stored = Snapshot {
+            today: latest_day(),
+            ..Snapshot::default()
+        };
         let declared = self
             .other_readings(index)
             .flat_map(|it| &it.as_read.resources);

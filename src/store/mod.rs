@@ -111,7 +111,7 @@ pub use orders::{OrderError, OrderQuery, OrderRequest, StoredOrder};
 pub use outbox::{OutboxEntry, OutboxNotice};
 pub use pending_accounts::PendingAccount;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
-pub use read::SnapshotQuery;
+pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use search::SearchQuery;
 pub use source::{

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::kinds::{self, TAG, USER};
 use crate::model::{CompactText, Key, KindId, Link, Row, RowLogin, Snapshot};
+use chrono::{TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan needs from the database.
@@ -36,15 +37,16 @@ impl Store {
     /// Reads everything a plan needs, as of one moment. A database without a schema is empty.
     pub async fn read(&self, query: &SnapshotQuery<'_>) -> Result<Snapshot, StoreError> {
         let Some(mut tx) = self.begin_read("read the directory").await? else {
-            return Ok(Snapshot::default());
+            return Ok(empty_snapshot());
         };
         if migrate::meta(&mut tx).await?.is_none() {
-            return Ok(Snapshot::default());
+            return Ok(empty_snapshot());
         }
         let meta = migrate::require_readable(&mut tx).await?;
         let mut snapshot = Snapshot {
             database: Some(meta.identity),
             environment: meta.environment,
+            today: latest_day(),
             ..Snapshot::default()
         };
         for table in tables::ALL.iter() {
@@ -209,6 +211,19 @@ async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), 
         }
     })
     .await
+}
+
+fn empty_snapshot() -> Snapshot {
+    Snapshot {
+        today: latest_day(),
+        ..Snapshot::default()
+    }
+}
+
+/// The day where clocks are 14 hours ahead of UTC. Nowhere does it begin earlier.
+pub fn latest_day() -> CompactText {
+    let latest = (Utc::now() + TimeDelta::hours(14)).date_naive();
+    CompactText::from(latest.to_string())
 }
 
 /// Returns the open jobs of the users whose deletion is declared.

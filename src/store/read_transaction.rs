@@ -71,6 +71,7 @@ impl ReadTransaction {
         let mut snapshot = Snapshot {
             database: Some(self.meta.identity.clone()),
             environment: self.meta.environment.clone(),
+            today: read::latest_day(),
             retired: read::retired_of(tx, &self.meta.key, query).await?,
             open_jobs: read::open_jobs(tx, query).await?,
             tag_offers: read::tag_offers(tx, query).await?,

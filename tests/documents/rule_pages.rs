@@ -40,6 +40,7 @@ const PROSE: &[&str] = &[
     "password-weak",
     "polarity-unpinned",
     "replacement-character",
+    "login-taken",
     "row-conflict",
     "row-quote",
     "row-width",

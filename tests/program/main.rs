@@ -13,6 +13,7 @@ mod engines;
 mod faults;
 mod feeds;
 mod feeds_written;
+mod field_rules;
 mod git;
 mod initial_access;
 mod into_git;

@@ -24,7 +24,6 @@ use crate::model::{
     StatedField, Value,
 };
 use mangled_text::NumericIds;
-use passwords::unclear_row;
 use row::RecordView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -212,7 +211,7 @@ impl<'m> ResourceCollector<'m> {
 
     fn section(&mut self, section: &'m MappingSection, nth: usize, row: &RecordView<'_>) {
         if row.record.faulty && self.may_have_shifted_passwords() {
-            return self.hide_kind(section.kind, row.record.at, &unclear_row(), None);
+            return self.hide_unclear_row(section.kind, row.record.at);
         }
         let Some((key, at)) = self.key(section.kind, &section.id, row, None) else {
             return;

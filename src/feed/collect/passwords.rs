@@ -7,23 +7,24 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::feed::format::{CellShape, ExportRecord};
 use crate::feed::mapping::{CellContent, MappingSection, trimmed};
 use crate::kinds::read::ValueProblem;
-use crate::kinds::{SECRET_IN_EXPORT, own_field};
-use crate::model::{Cell, Key, SecretText, StatedField, Value};
-
-/// A row of which nobody can say which cell is a password. No cell of it is read, not even an id:
-/// it would be shown.
-pub(super) fn unclear_row() -> ValueProblem {
-    ValueProblem::new(
-        codes::ROW_WIDTH,
-        "the row cannot be read, and any of its cells may be a password",
-    )
-    .help("correct the row; until then, no resource of this kind is treated as missing")
-}
+use crate::kinds::{Kind, SECRET_IN_EXPORT, own_field};
+use crate::model::{Cell, Key, LineColumn, SecretText, StatedField, Value};
 
 impl ResourceCollector<'_> {
     /// Whether the cells of a faulty row may be passwords in the wrong column.
     pub(super) fn may_have_shifted_passwords(&self) -> bool {
         !self.secret_columns.is_empty() || self.mapping.has_passwords()
+    }
+
+    /// Reports a row of which nobody can say which cell is a password. No cell of it is read, not
+    /// even an id: it would be shown.
+    pub(super) fn hide_unclear_row(&mut self, kind: &'static Kind, at: LineColumn) {
+        let fault = ValueProblem::new(
+            codes::ROW_WIDTH,
+            "the row cannot be read, and any of its cells may be a password",
+        )
+        .help("correct the row; until then, no resource of this kind is treated as missing");
+        self.hide_kind(kind, at, &fault, None);
     }
 
     /// Notes the passwords of a record. Before anything is read: also a row that declares nothing

@@ -51,7 +51,7 @@ pub(super) fn unnamed_columns(
             ));
         }
         names.resize(number, String::new());
-        names[number - 1] = name.trim().to_owned();
+        name.trim().clone_into(&mut names[number - 1]);
     }
     if names.is_empty() || csv.names.is_empty() {
         return Ok(names);

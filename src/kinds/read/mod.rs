@@ -55,7 +55,7 @@ impl FieldType {
             Self::Int(least, most) => scalar::int(trimmed, *least, *most),
             Self::Duration => scalar::duration(trimmed),
             Self::Enum(choices) => one_of(trimmed, choices).map(Value::text),
-            Self::PastDate => scalar::past_date(trimmed),
+            Self::PastDate => scalar::date(trimmed),
             Self::Country => contact::country(trimmed),
             Self::Email => contact::email(trimmed),
             Self::Phone => contact::phone(trimmed),
