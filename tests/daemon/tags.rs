@@ -55,7 +55,9 @@ fn a_tag_that_offers_use_is_not_deleted() {
         ws.tree(gone.replace("name: Hotel", "status: deleted"));
         ws.run(&["plan"]).exits(1);
         assert_eq!(ask(&api, "DELETE", &path("O-2")).0, 200);
-        ws.run(&["apply", "--yes"]).exits(0);
+        // The second deletion within the window of the guards.
+        let accepted = ["apply", "--yes", "--accept", "Tag.delete=1"];
+        ws.run(&accepted).exits(0);
         let tags = ws.value("SELECT count(*) FROM tags");
         assert_eq!(tags.as_deref(), Some("0"), "{}", ws.engine);
         ws.run(&["plan", "--detailed-exitcode"]).exits(0);
