@@ -4,6 +4,7 @@
 
 pub mod acts;
 mod backup;
+mod dossier;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
@@ -42,6 +43,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         visibility::routes(),
         jobs::routes(),
         backup::routes(),
+        dossier::routes(),
         orders::routes(),
         plans::routes(),
         webhooks::routes(),
