@@ -68,6 +68,13 @@ pub struct ConfirmedIdOptions {
     act: ActOptions,
 }
 
+impl ConfirmedIdOptions {
+    /// The daemon that performs the act.
+    pub fn remote(&self) -> &RemoteOptions {
+        &self.act.remote
+    }
+}
+
 /// Options of `roster user accept-terms`.
 #[derive(Debug, Args)]
 pub struct AcceptTermsOptions {

@@ -11,6 +11,8 @@ mod backup;
 mod changes;
 mod completions;
 mod daemon;
+mod dossier;
+mod download;
 mod draft_folder;
 mod explain;
 mod export;
@@ -123,6 +125,9 @@ pub enum CliCommand {
     Unblock(acts::BlockOptions),
     /// Change who can log in, and ask about users.
     User(user::UserOptions),
+    /// The short form of `roster user dossier`.
+    #[command(hide = true)]
+    Dossier(dossier::DossierOptions),
     /// Check which buying policies review a purchase.
     Policy(policy::Options),
     /// Rename or forget a source that is no longer configured.
@@ -217,6 +222,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,
             CliCommand::Unblock(options) => acts::block(global, &act::UNBLOCK, &options).await,
             CliCommand::User(options) => user::run(global, &options).await,
+            CliCommand::Dossier(options) => dossier::run(global, &options).await,
             CliCommand::Policy(options) => policy::run(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,

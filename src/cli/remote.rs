@@ -1,13 +1,14 @@
 //! The client for a daemon elsewhere, used by `--remote`.
 
 use super::CommandFailure;
+use super::download::FileDownload;
 use crate::config::is_loopback;
 use crate::diagnostic::chain;
 use crate::http::choose_provider;
 use crate::http::problem::{MEDIA_TYPE, ProblemDetails};
 use clap::Args;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Certificate, Client, Method, Url, redirect};
+use reqwest::{Certificate, Client, Method, Response, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,8 @@ use std::time::Duration;
 /// How long a daemon may take to plan the largest tree.
 const TIMEOUT: Duration = Duration::from_mins(15);
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a download may take, however large it is. A pause is limited by [`TIMEOUT`].
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// The daemon to ask, and the credentials.
 #[derive(Clone, Debug, Default, Args)]
@@ -96,7 +99,7 @@ impl RemoteOptions {
         let mut client = Client::builder()
             .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
             // Long, because the daemon answers a plan only when it is complete.
-            .timeout(TIMEOUT)
+            .read_timeout(TIMEOUT)
             .connect_timeout(CONNECT)
             // A redirect could send the token to another server.
             .redirect(redirect::Policy::none());
@@ -180,32 +183,33 @@ impl DaemonClient {
         problem_failure(self.shown_url(), problem)
     }
 
+    /// Begins to download a file.
+    pub async fn download(&self, path: &str) -> Result<FileDownload, CommandFailure> {
+        let answer = self
+            .send(Method::GET, path, None::<&()>, DOWNLOAD_TIMEOUT)
+            .await?;
+        if answer.status().is_success() && !is_problem(&answer) {
+            return Ok(FileDownload::new(answer));
+        }
+        let (status, problem) = (answer.status(), is_problem(&answer));
+        let text = answer.text().await;
+        let text = text.map_err(|error| self.unreached(error))?;
+        match serde_json::from_str(&text) {
+            Ok(details) if problem => Err(self.refused(&details)),
+            _ => Err(self.no_daemon(status)),
+        }
+    }
+
     async fn request<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Result<T, ProblemDetails>, CommandFailure> {
-        let url = self
-            .url
-            .join(path)
-            .map_err(|error| CommandFailure::usage(error.to_string()))?;
-        let shown = self.shown_url();
-        let mut request = self.client.request(method, url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let unreached = |error: reqwest::Error| {
-            // The message names the server already.
-            let why = chain(&error.without_url());
-            CommandFailure::error(format!("no answer from {shown}: {why}"))
-        };
-        let answer = request.send().await.map_err(unreached)?;
+        let answer = self.send(method, path, body, TIMEOUT).await?;
         let (status, problem) = (answer.status(), is_problem(&answer));
-        let text = answer.text().await.map_err(unreached)?;
+        let text = answer.text().await;
+        let text = text.map_err(|error| self.unreached(error))?;
         if status.is_success() {
             // An empty answer means that the request was carried out.
             let text = if text.is_empty() { "null" } else { &text };
@@ -217,9 +221,43 @@ impl DaemonClient {
         } else if let (true, Ok(problem)) = (problem, serde_json::from_str(&text)) {
             return Ok(Err(problem));
         }
-        Err(CommandFailure::error(format!(
+        Err(self.no_daemon(status))
+    }
+
+    /// Sends a request, whose whole answer has to arrive within a time.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+        timeout: Duration,
+    ) -> Result<Response, CommandFailure> {
+        let url = self
+            .url
+            .join(path)
+            .map_err(|error| CommandFailure::usage(error.to_string()))?;
+        let mut request = self.client.request(method, url).timeout(timeout);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let sent = request.send().await;
+        sent.map_err(|error| self.unreached(error))
+    }
+
+    fn unreached(&self, error: reqwest::Error) -> CommandFailure {
+        // The message names the server already.
+        let why = chain(&error.without_url());
+        CommandFailure::error(format!("no answer from {}: {why}", self.shown_url()))
+    }
+
+    fn no_daemon(&self, status: StatusCode) -> CommandFailure {
+        let shown = self.shown_url();
+        CommandFailure::error(format!(
             "{shown} answered {status}; it is not a Roster daemon"
-        )))
+        ))
     }
 
     fn unreadable(&self, error: &serde_json::Error) -> CommandFailure {

@@ -2,6 +2,7 @@
 
 use super::acts::{self, AcceptTermsOptions, ConfirmedIdOptions, IdOptions, InviteOptions};
 use super::backup::{self, BackupOptions};
+use super::dossier::{self, DossierOptions};
 use super::remote::{RemoteOptions, encode_segment};
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::document::SubmitCheckDocument;
@@ -35,6 +36,8 @@ enum UserCommand {
     /// Write the profile of a user, the jobs and their files into a ZIP. Exits with 1 if files are
     /// missing.
     Backup(BackupOptions),
+    /// Write everything that is stored about a user as JSON, also about one who was deleted.
+    Dossier(DossierOptions),
     /// Check whether a user may log in, submit jobs and follow them. Exits with 1 if not.
     MaySubmit(MaySubmitOptions),
 }
@@ -43,7 +46,7 @@ enum UserCommand {
 struct DeleteOptions {
     /// Write the backup of the user first: `roster user backup -o`. Deletes nothing if that fails
     /// or files are missing.
-    #[arg(long, value_name = "FILE.zip|DIR/", conflicts_with = "url")]
+    #[arg(long, value_name = "FILE.zip|DIR/")]
     backup_first: Option<PathBuf>,
     #[command(flatten)]
     act: ConfirmedIdOptions,
@@ -66,20 +69,19 @@ pub async fn run(global: &GlobalOptions, options: &UserOptions) -> CommandResult
         UserCommand::AcceptTerms(of) => acts::accept_terms(global, of).await,
         UserCommand::Delete(of) => delete(global, of).await,
         UserCommand::Backup(of) => backup::run(global, of).await,
+        UserCommand::Dossier(of) => dossier::run(global, of).await,
         UserCommand::MaySubmit(of) => may_submit(global, of).await,
     }
 }
 
 async fn delete(global: &GlobalOptions, options: &DeleteOptions) -> CommandResult {
     if let Some(out) = &options.backup_first {
-        let config = session::config(global, None)?;
-        let store = session::writer(&config).await?;
         let nothing = |failure: CommandFailure| CommandFailure {
             message: format!("{}; nothing was deleted", failure.message),
             ..failure
         };
-        let id = &options.act.id;
-        let written = backup::back_up(&config, &store, id, out).await;
+        let (id, remote) = (&options.act.id, options.act.remote());
+        let written = backup::back_up(global, remote, id, out).await;
         written
             .and_then(|written| written.require_complete())
             .map_err(nothing)?;

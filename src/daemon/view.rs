@@ -10,7 +10,7 @@ use crate::document::{
     ActView, ApprovalView, ClosedWindow, DaemonStatus, DiagnosticState, HoldView, PassOutcome,
     SourceState, SourceView, SuspensionView, WorkerActivity,
 };
-use crate::store::{ALL_SOURCES, ActRecord, Store, StoreError, Suspension};
+use crate::store::{ALL_SOURCES, Store, StoreError, Suspension};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -209,18 +209,6 @@ impl ApprovalView {
                     .collect()
             }),
         })
-    }
-}
-
-impl From<ActRecord> for ActView {
-    fn from(act: ActRecord) -> Self {
-        Self {
-            at: from_millis(act.at),
-            actor: act.actor,
-            act: act.act,
-            subject: act.subject,
-            reason: act.reason,
-        }
     }
 }
 

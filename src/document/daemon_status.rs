@@ -1,6 +1,7 @@
 //! The state of a daemon and its sources, as the API, the page and `roster status` show it.
 
 use super::{DiagnosticState, HoldState, SourceState};
+use crate::store::ActRecord;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,18 @@ pub struct ActView {
     pub subject: String,
     /// Why.
     pub reason: String,
+}
+
+impl From<ActRecord> for ActView {
+    fn from(act: ActRecord) -> Self {
+        Self {
+            at: DateTime::from_timestamp_millis(act.at).unwrap_or_default(),
+            actor: act.actor,
+            act: act.act,
+            subject: act.subject,
+            reason: act.reason,
+        }
+    }
 }
 
 /// What the worker of a source does now.

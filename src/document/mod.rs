@@ -10,6 +10,7 @@ mod change_reading;
 mod command_output;
 mod daemon_status;
 mod diagnostic;
+mod dossier;
 mod feed_inspection;
 mod history;
 mod job;
@@ -50,6 +51,11 @@ pub use daemon_status::{
     SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
+pub use dossier::{
+    DeclaringFileDocument, DossierDocument, DossierRowDocument, HeldStepDocument,
+    InvitationDocument, ListChangeDocument, ListMembershipDocument, LoginNameDocument,
+    MissedExportsDocument, QuoteDocument, StepApprovalDocument, WaitingMailDocument,
+};
 pub use feed_inspection::{
     InspectedCellDocument, InspectedListDocument, InspectedRowDocument, InspectionDocument,
     PresetFitDocument, RivalPresetsDocument,

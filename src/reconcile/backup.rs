@@ -58,9 +58,14 @@ pub fn backup_name(backup: &UserBackup) -> String {
     name.trim_end_matches(".zip").to_owned()
 }
 
-/// The same with the id, for a second person of this name.
-pub fn backup_name_with_id(backup: &UserBackup) -> String {
-    format!("{}_{}", backup_name(backup), safe_name(&backup.external_id))
+/// The names that an archive may get in a folder, the best first: the name of the person, and with
+/// the id for a second person of this name.
+pub fn archive_names(name: &str, id: &str) -> impl Iterator<Item = String> {
+    let name = safe_name(name);
+    let with_id = format!("{name}_{}", safe_name(id));
+    let first = [name, with_id.clone()];
+    let numbered = (2..).map(move |count| format!("{with_id}_{count}"));
+    first.into_iter().chain(numbered)
 }
 
 struct BackupArchive<W: Write> {

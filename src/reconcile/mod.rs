@@ -10,6 +10,7 @@ mod backup;
 mod columns;
 mod completeness;
 mod database;
+mod dossier;
 mod drop_folder;
 mod emptied_files;
 mod error;
@@ -20,6 +21,7 @@ mod incremental_plan;
 mod incremental_read;
 mod job_files;
 mod pass_verdict;
+mod person_quotes;
 mod phase;
 mod propose;
 mod provenance;
@@ -41,8 +43,9 @@ pub use apply::{
     ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_source_located,
     this_process,
 };
-pub use backup::{backup_name, backup_name_with_id, write_backup};
+pub use backup::{archive_names, backup_name, write_backup};
 pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
+pub use dossier::dossier;
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};

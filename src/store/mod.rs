@@ -50,6 +50,9 @@ mod orders;
 mod outbox;
 mod pending_accounts;
 mod people_tables;
+mod person_history;
+mod person_records;
+mod person_texts;
 mod policies;
 mod postgres_binary;
 mod postgres_copy;
@@ -110,6 +113,11 @@ pub use open::Store;
 pub use orders::{OrderError, OrderQuery, OrderRequest, StoredOrder};
 pub use outbox::{OutboxEntry, OutboxNotice};
 pub use pending_accounts::PendingAccount;
+pub use person_history::ListChange;
+pub use person_records::{
+    HeldStepRecord, InvitationRecord, ListMembership, LoginName, PersonRecords,
+};
+pub use person_texts::PersonText;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};

@@ -183,6 +183,14 @@ async fn login_name(
     Ok(found.and_then(|mut cells| cells[0].take_optional_text().map(Into::into)))
 }
 
+/// Returns the orders and quotes of a user, by external id.
+pub(super) async fn of_user(
+    tx: &mut SqlTransaction,
+    user: &str,
+) -> Result<Vec<StoredOrder>, StoreError> {
+    select(tx, "WHERE user_id = ? ORDER BY external_id", &[user.into()]).await
+}
+
 async fn order(tx: &mut SqlTransaction, id: &str) -> Result<Option<StoredOrder>, StoreError> {
     let found = select(tx, "WHERE external_id = ?", &[id.into()]).await?;
     Ok(found.into_iter().next())

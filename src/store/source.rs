@@ -92,6 +92,11 @@ impl PackedKeys {
         self.0.extend(&id[..usize::from(length)]);
     }
 
+    /// Whether a key is among packed ones.
+    pub(super) fn contain(packed: &[u8], wanted: &Key) -> bool {
+        Self::read(packed).iter().any(|(key, _)| key == wanted)
+    }
+
     fn read(packed: &[u8]) -> Vec<(Key, bool)> {
         let mut keys = Vec::new();
         let mut rest = packed;

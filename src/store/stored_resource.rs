@@ -26,9 +26,9 @@ pub struct StoredResource {
 }
 
 impl StoredResource {
-    /// The value of a runtime fact, by its column.
-    pub fn fact(&self, column: &str) -> Option<&str> {
-        self.row.facts.get(column).map(CompactText::as_str)
+    /// The value of a runtime fact, by its name.
+    pub fn fact(&self, name: &str) -> Option<&str> {
+        self.row.facts.get(name).map(CompactText::as_str)
     }
 
     /// The acts that are possible on it now. Accepting terms is not among them: it depends on the
@@ -51,11 +51,7 @@ impl Store {
         let Some(mut tx) = self.begin_schema_read("read a resource").await? else {
             return Ok(None);
         };
-        let Some(row) = read::read_row(&mut tx, key).await? else {
-            return Ok(None);
-        };
-        let mut beside = ResourceDetails::read(&mut tx, key.kind, Some(&key.id)).await?;
-        Ok(Some(beside.record(row)))
+        read(&mut tx, key).await
     }
 
     /// Returns all resources of a kind with everything known about them, sorted by external id.
@@ -106,6 +102,18 @@ impl Store {
         let found = tx.first(sql, &[sha256.into()], &[SqlType::Bytes]).await?;
         Ok(found.map(|mut cells| cells[0].take_bytes()))
     }
+}
+
+/// Reads one resource with everything known about it.
+pub(super) async fn read(
+    tx: &mut SqlTransaction,
+    key: &Key,
+) -> Result<Option<StoredResource>, StoreError> {
+    let Some(row) = read::read_row(tx, key).await? else {
+        return Ok(None);
+    };
+    let mut beside = ResourceDetails::read(tx, key.kind, Some(&key.id)).await?;
+    Ok(Some(beside.record(row)))
 }
 
 /// What the database knows about the resources of a kind beside their rows, by external id.
@@ -218,7 +226,8 @@ async fn usable(
     ))
 }
 
-async fn claims(
+/// Returns the claims by external id, of one resource or of all of a kind.
+pub(super) async fn claims(
     tx: &mut SqlTransaction,
     kind: KindId,
     id: Option<&CompactText>,

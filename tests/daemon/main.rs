@@ -5,6 +5,7 @@ mod api;
 mod clock;
 mod directory;
 mod disk;
+mod dossier;
 mod faults;
 mod feeds;
 mod git;

@@ -9,6 +9,7 @@ mod commands;
 mod confirmation;
 mod databases;
 mod deletion;
+mod dossier;
 mod engines;
 mod faults;
 mod feeds;

@@ -4,6 +4,7 @@
 
 pub mod acts;
 mod backup;
+mod dossier;
 pub(super) mod exports;
 pub(super) mod holds;
 mod imports;
@@ -43,6 +44,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         visibility::routes(),
         jobs::routes(),
         backup::routes(),
+        dossier::routes(),
         orders::routes(),
         tags::routes(),
         plans::routes(),

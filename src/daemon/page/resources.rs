@@ -4,7 +4,7 @@
 //! They are only for callers who see every source, since a resource may belong to several. The
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
-use super::user_records::UserRecords;
+use super::user_records::{UserRecords, dossier_link};
 use super::{layout, link, resource_acts, source_status, time, value};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
@@ -167,6 +167,7 @@ async fn resource_page(
     // A deleted resource still has a history and a page, so this is about ids that never existed.
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
+    let dossier = dossier_link(&caller, &key);
     let (record, idle, provenance, history, records, terms) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
@@ -200,6 +201,7 @@ async fn resource_page(
             (resource_acts::terms_section(&handle, &caller, record, &terms))
         }
         @if let Some(record) = &record { (records.sections(&record.row.key)) }
+        (dossier)
         (fields(&provenance))
         (claims(&provenance))
         section #history {

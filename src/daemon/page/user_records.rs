@@ -1,6 +1,7 @@
 //! What a shop recorded of a user: the newest jobs, orders and quotes, on the page of the user.
 
 use crate::daemon::path_segment;
+use crate::http::{Caller, Permission};
 use crate::kinds::USER;
 use crate::model::Key;
 use crate::store::{JobQuery, OrderQuery, Store, StoreError, StoredJob, StoredOrder};
@@ -49,6 +50,19 @@ impl UserRecords {
             }
             @if !self.jobs.is_empty() { (jobs(&self.jobs)) }
             @if !self.orders.is_empty() { (orders(&self.orders)) }
+        }
+    }
+}
+
+/// A link to everything that is stored about a user, also about one who was deleted.
+pub(super) fn dossier_link(caller: &Caller, key: &Key) -> Markup {
+    let path = format!(
+        "/api/v1/resources/User/{}/dossier",
+        path_segment::encode_id(&key.id)
+    );
+    html! {
+        @if key.kind == USER && caller.may(Permission::Administer) {
+            p { a href=(path) download="dossier.json" { "Download the dossier" } " (everything that is stored about the user)" }
         }
     }
 }

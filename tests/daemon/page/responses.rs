@@ -530,6 +530,11 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
     let page = site.get(&place, &cookie);
     assert!(page.text.contains("no longer stored"), "{}", page.text);
     assert!(!page.text.contains("/backup"), "{}", page.text);
+    // Something is stored about the person all the same, for an administrator.
+    let link = "/api/v1/resources/User/u-1/dossier";
+    assert!(page.text.contains(link), "{}", page.text);
+    let page = site.get(back, &viewer);
+    assert!(!page.text.contains(link), "{}", page.text);
 }
 
 #[test]
