@@ -380,6 +380,7 @@ mod tests {
             "counts, and keys of kinds that are never removed",
         ),
         ("suspensions", "sources"),
+        ("tag_offers", "offers of the shop"),
         ("unnamed_links", "links that the row has too"),
         ("used_approvals", "approvals that `approvals` has too"),
         ("write", "the end of the history"),
