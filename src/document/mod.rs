@@ -24,6 +24,7 @@ mod remote_plan;
 mod render;
 mod resource;
 mod saved_plan;
+mod self_service;
 mod source_state;
 mod step;
 mod upload_files;
@@ -83,6 +84,11 @@ pub use resource::{
     ValueChangeDocument,
 };
 pub use saved_plan::{SavedPlanError, parse_plan};
+pub use self_service::{
+    AccountLevel, AccountUserDocument, AccountUserPage, AccountUserRequest, ChangedUserDocument,
+    CustomerAccountDocument, CustomerDocument, LoginReply, LoginRequest, NewAccountUserRequest,
+    NewPasswordRequest, OwnDetailsRequest, PersonDocument, RemovedUserDocument,
+};
 pub use source_state::{
     CommitList, CommitSummary, DiagnosticState, ExportRejection, FeedState, HoldState,
     MissingResources, PassOutcome, RevisionMark, SourceState,

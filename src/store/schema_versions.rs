@@ -74,6 +74,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         indexes: &["accounts_pending"],
         ..own_tables(people_tables::ACCEPTANCES)
     },
+    own_tables(people_tables::CUSTOMER_TOKENS),
 ];
 
 /// The version of this release.

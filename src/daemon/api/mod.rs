@@ -15,6 +15,8 @@ pub mod policies;
 mod push_messages;
 pub(super) mod records;
 mod request;
+mod self_service;
+mod self_service_request;
 mod server_paths;
 pub(super) mod sources;
 pub mod visibility;
@@ -37,6 +39,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         holds::routes(),
         acts::routes(),
         invitations::routes(),
+        self_service::routes(),
         records::routes(),
         policies::routes(),
         visibility::routes(),
