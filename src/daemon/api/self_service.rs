@@ -8,8 +8,8 @@ use super::self_service_request::{
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::invitation::token_digest;
 use crate::document::{
-    AccountUserPage, AccountUserRequest, ChangedUserDocument, CustomerDocument, LoginReply,
-    LoginRequest, NewAccountUserRequest, NewPasswordRequest, OwnDetailsRequest,
+    AccountLevel, AccountUserPage, AccountUserRequest, ChangedUserDocument, CustomerDocument,
+    LoginReply, LoginRequest, NewAccountUserRequest, NewPasswordRequest, OwnDetailsRequest,
     RemovedUserDocument,
 };
 use crate::http::problem::{self, HttpProblem, ProblemKind};
@@ -29,6 +29,7 @@ use axum::http::Method;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 const LOGIN: &str = "/api/v1/login";
 const SELF: &str = "/api/v1/self";
@@ -313,7 +314,7 @@ async fn change_user(
     JsonBody(request): JsonBody<AccountUserRequest>,
 ) -> Result<Json<ChangedUserDocument>, HttpProblem> {
     require_customer(&handle, &token).await?;
-    let level = request.level.map(|level| level.word());
+    let level = request.level.map(AccountLevel::word);
     let changes = UserChanges {
         details: checked(request.into_details())?,
         level,
@@ -358,7 +359,7 @@ async fn require_customer(handle: &DaemonHandle, token: &CustomerToken) -> Resul
 
 /// A change as a request brings it.
 enum OwnedOrder {
-    ChangeSelf(std::collections::BTreeMap<&'static str, String>),
+    ChangeSelf(BTreeMap<&'static str, String>),
     ChangePassword {
         verified: String,
         new: String,

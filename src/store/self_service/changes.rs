@@ -127,9 +127,10 @@ async fn change_self(
     let own = &scene.customer.details;
     let mut change = UserChange::new(&own.external_id, "update");
     write_details(tx, scene, own, details, &mut change).await?;
-    let run = match change.is_empty() {
-        true => None,
-        false => Some(record(tx, &own.external_id, "own details", change).await?),
+    let run = if change.is_empty() {
+        None
+    } else {
+        Some(record(tx, &own.external_id, "own details", change).await?)
     };
     Ok(WrittenChange { run, user: None })
 }
