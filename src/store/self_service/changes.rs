@@ -2,11 +2,11 @@
 //! is and what that person may do is asked again under the lock of all writers, so that a right that
 //! was taken away meanwhile does not count. Start at `Store::self_service`.
 
-use super::customer::{self, Customer};
+use super::customer::{self, Customer, SelfServiceReply};
 use super::enforcement::EnforcementRules;
 use super::history::{UserChange, record};
 use super::login::LoginMode;
-use super::request::{SelfServiceError, SelfServiceOrder, SelfServiceRefusal, SelfServiceReply};
+use super::request::{SelfServiceError, SelfServiceOrder, SelfServiceRefusal};
 use super::scene::{Scene, WrittenChange, write_details};
 use super::users;
 use crate::store::connection::SqlTransaction;

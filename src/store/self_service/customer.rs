@@ -3,6 +3,7 @@
 use super::login::LoginMode;
 use super::person::{self, PersonalDetails};
 use super::request::SelfServiceRefusal;
+use crate::store::act_request::ActWarning;
 use crate::store::connection::{SqlRow, SqlTransaction};
 use crate::store::error::StoreError;
 use crate::store::invitations::TokenDigest;
@@ -45,6 +46,17 @@ pub struct AccountUser {
     pub is_blocked: bool,
     /// Whether the user has other accounts too.
     pub has_other_accounts: bool,
+}
+
+/// What came of a change.
+#[derive(Clone, Debug)]
+pub struct SelfServiceReply {
+    /// The customer after the change.
+    pub customer: Customer,
+    /// The user of the account after the change, if the change was for one who is still there.
+    pub user: Option<AccountUser>,
+    /// What is wrong now because of the change.
+    pub warnings: Vec<ActWarning>,
 }
 
 /// Which users of an account to list.

@@ -18,11 +18,10 @@ mod request;
 mod scene;
 mod users;
 
-pub use customer::{AccountUser, Customer, CustomerAccount, UserPage};
+pub use customer::{AccountUser, Customer, CustomerAccount, SelfServiceReply, UserPage};
 pub use enforcement::{EnforcedField, EnforcementRules};
 pub use login::fold_login;
 pub use person::PersonalDetails;
 pub use request::{
-    NewAccountUser, SelfServiceError, SelfServiceOrder, SelfServiceRefusal, SelfServiceReply,
-    UserChanges,
+    NewAccountUser, SelfServiceError, SelfServiceOrder, SelfServiceRefusal, UserChanges,
 };

@@ -1,8 +1,6 @@
-//! What a customer asks for, what comes of it, and why it is refused.
+//! What a customer asks for, and why it is refused.
 
-use super::customer::{AccountUser, Customer};
 use super::enforcement::EnforcedField;
-use crate::store::act_request::ActWarning;
 use crate::store::error::{ApplyError, StoreError};
 use std::collections::BTreeMap;
 
@@ -56,17 +54,6 @@ pub struct UserChanges {
     /// The details, by field.
     pub details: BTreeMap<&'static str, String>,
     pub level: Option<&'static str>,
-}
-
-/// What came of a change.
-#[derive(Clone, Debug)]
-pub struct SelfServiceReply {
-    /// The customer after the change.
-    pub customer: Customer,
-    /// The user of the account after the change, if the change was for one who is still there.
-    pub user: Option<AccountUser>,
-    /// What is wrong now because of the change.
-    pub warnings: Vec<ActWarning>,
 }
 
 /// Why a change was refused. Nothing was written.
