@@ -247,6 +247,19 @@ fn matches(secret: &SecretString, hash: &str) -> bool {
     })
 }
 
+/// The hash of a password that nobody knows.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$cm9zdGVyLW5vLWxvZ2luIQ$\
+    8Jb0W0yXjz0k9n3xq7m2v5c1r4t6y8u0p2a4s6d8f1g";
+
+/// Returns whether somebody logs in with the right password. Without a hash, it takes as long as
+/// with a wrong password: otherwise the time would tell which logins exist.
+#[must_use]
+pub fn password_fits(secret: &SecretString, hash: Option<&str>) -> bool {
+    let stored = hash.filter(|hash| PasswordHash::new(hash).is_ok());
+    let fits = matches(secret, stored.unwrap_or(NOBODY));
+    stored.is_some() && fits
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +299,20 @@ mod tests {
             Some("InARow123")
         );
         assert_eq!(read(&SecretReader::default(), "file:u-1"), None);
+    }
+
+    #[test]
+    fn a_login_without_a_hash_costs_what_a_wrong_password_costs() {
+        let secret = SecretString::from("Secret123".to_owned());
+        let hash = hash_password(&secret).expect("a hash");
+        let parameters = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(parameters(&hash), parameters(NOBODY));
+        let nobody = PasswordHash::new(NOBODY).expect("a hash");
+        assert!(nobody.hash.is_some() && nobody.salt.is_some());
+        assert!(password_fits(&secret, Some(&hash)));
+        for none in [None, Some("plain"), Some(NOBODY)] {
+            assert!(!password_fits(&secret, none), "{none:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::blocking::run_blocking;
 use super::counters::ReplicaCounters;
+use super::login_guard::LoginGuard;
 use super::pass_turns::PassTurns;
 use super::push::{ImportReplies, PushOriginals};
 use super::readiness::ReadinessProbe;
@@ -30,6 +31,7 @@ pub(super) struct DaemonParts {
     pub(super) seen_deliveries: Mutex<SeenDeliveries>,
     /// Counts links that do not exist.
     pub(super) wrong_links: RateLimiter,
+    pub(super) logins: LoginGuard,
 }
 
 impl DaemonParts {

@@ -14,6 +14,7 @@ mod handle;
 mod hmac_digest;
 pub mod invitation;
 mod leased_pass;
+mod login_guard;
 mod metrics;
 pub mod notice;
 mod outbox;

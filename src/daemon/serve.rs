@@ -6,6 +6,7 @@
 use super::api;
 use super::counters::ReplicaCounters;
 use super::handle::{DaemonHandle, DaemonParts};
+use super::login_guard::LoginGuard;
 use super::outbox::NoticeOutbox;
 use super::page;
 use super::pass::PassRunner;
@@ -136,6 +137,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
         readiness: ReadinessProbe::new(store.clone(), Arc::clone(&unwritable)),
         seen_deliveries: Mutex::default(),
         wrong_links: RateLimiter::for_wrong_secrets(),
+        logins: LoginGuard::default(),
         store: store.clone(),
     };
     let runner = PassRunner {

@@ -25,6 +25,7 @@ mod remote_plan;
 mod render;
 mod resource;
 mod saved_plan;
+mod self_service;
 mod source_state;
 mod step;
 mod tag_offers;
@@ -90,6 +91,11 @@ pub use resource::{
     ValueChangeDocument,
 };
 pub use saved_plan::{SavedPlanError, parse_plan};
+pub use self_service::{
+    AccountLevel, AccountUserDocument, AccountUserPage, AccountUserRequest, ChangedUserDocument,
+    CustomerAccountDocument, CustomerDocument, LoginReply, LoginRequest, NewAccountUserRequest,
+    NewPasswordRequest, OwnDetailsRequest, PersonDocument, RemovedUserDocument,
+};
 pub use source_state::{
     CommitList, CommitSummary, DiagnosticState, ExportRejection, FeedState, HoldState,
     MissingResources, PassOutcome, RevisionMark, SourceState,

@@ -223,7 +223,7 @@ fn forwarded(name: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port)
 }
 
-fn bearer(value: &str) -> Option<&str> {
+pub(super) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")

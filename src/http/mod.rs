@@ -10,6 +10,7 @@ pub mod access;
 mod body_limiter;
 mod concurrency;
 mod connections;
+mod customer_token;
 mod file_body;
 pub mod gate;
 pub mod health;
@@ -35,6 +36,7 @@ pub mod token;
 
 pub use crate::tls::choose_provider;
 pub use access::{AccessTokens, AuthMethod, Caller};
+pub use customer_token::CustomerToken;
 pub use file_body::FileBody;
 pub use gate::RequestGate;
 pub use health::{HealthReply, ReadinessCheck};

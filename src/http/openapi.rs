@@ -49,6 +49,11 @@ pub fn document<S>(routes: &[Route<S>]) -> Value {
                     "scheme": "bearer",
                     "description": "A token from `roster token create`.",
                 },
+                "customer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of a customer, from `POST /api/v1/login`.",
+                },
             },
         },
     })
@@ -99,8 +104,12 @@ fn gate_problems(about: &RouteSpec) -> Vec<&'static ProblemKind> {
     if !about.exempt_from_limits {
         kinds.extend([problem::TOO_LARGE, problem::TOO_MANY, problem::UNAVAILABLE]);
     }
-    if about.needs != AccessRequirement::Public {
-        kinds.extend([problem::UNAUTHORIZED, problem::MISDIRECTED]);
+    match about.needs {
+        AccessRequirement::Public => {}
+        AccessRequirement::Customer => kinds.push(problem::UNAUTHORIZED),
+        AccessRequirement::Authenticated | AccessRequirement::Permission(_) => {
+            kinds.extend([problem::UNAUTHORIZED, problem::MISDIRECTED]);
+        }
     }
     if matches!(about.needs, AccessRequirement::Permission(_)) || !about.method.is_safe() {
         kinds.push(problem::NO_PERMISSION);
@@ -185,6 +194,7 @@ fn described(about: &RouteSpec) -> String {
 fn security(about: &RouteSpec) -> Value {
     match about.needs {
         AccessRequirement::Public => json!([]),
+        AccessRequirement::Customer => json!([{"customer": []}]),
         _ => json!([{"token": []}]),
     }
 }

@@ -45,7 +45,9 @@ kinds! {
     NOT_DATA "feed-not-data" BAD_REQUEST "The body is not data";
     TRUNCATED "feed-truncated" BAD_REQUEST "The body is incomplete";
     UNAUTHORIZED "unauthorized" UNAUTHORIZED "A valid token is required";
+    LOGIN_FAILED "login-failed" UNAUTHORIZED "The login or the password is wrong";
     NO_PERMISSION "no-permission" FORBIDDEN "Permission denied";
+    PASSWORD_WRONG "password-wrong" FORBIDDEN "The current password is wrong";
     FORGED "forged" FORBIDDEN "The request does not come from a page of this server";
     MISDIRECTED "misdirected" MISDIRECTED_REQUEST "This server does not serve the requested host";
     NOT_FOUND "not-found" NOT_FOUND "Not found";
@@ -54,6 +56,9 @@ kinds! {
     TIMEOUT "timeout" REQUEST_TIMEOUT "The request took too long";
     SUSPENDED "suspended" CONFLICT "The source is suspended";
     WRONG_STATE "wrong-state" CONFLICT "The act is not possible in the current state";
+    DECLARED "declared" CONFLICT "A source enforces the field";
+    SEVERAL_ACCOUNTS "several-accounts" CONFLICT "The user has other accounts too";
+    EMAIL_TAKEN "email-duplicate" CONFLICT "Another user has the e-mail address";
     JOBS_OPEN "jobs-open" CONFLICT "Somebody still works on jobs of the user";
     WINDOW_CLOSED "window-closed" CONFLICT "No window is open";
     ALREADY_DECIDED "already-decided" CONFLICT "Already decided";
@@ -191,7 +196,7 @@ impl HttpProblem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         // HTTP requires the header with a 401.
-        if self.kind == UNAUTHORIZED {
+        if self.kind.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer realm=\"roster\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }

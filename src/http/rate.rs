@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub enum ClientKey {
     /// The holder of a token, by its name.
     Token(Arc<str>),
+    /// The name of a login, as its digest: names of people are not kept.
+    Login([u8; 32]),
     /// An address; for IPv6 its /64 network, because a single host usually has a whole one.
     Address(IpAddr),
     /// All clients that there is no room to count separately.
@@ -54,8 +56,52 @@ impl RateLimiter {
         Self::new(Duration::from_secs(6), 10, 10_000)
     }
 
+    /// How long a client has to wait until there is a request in the bucket. Takes none.
+    pub fn check(&self, who: &ClientKey, now: Instant) -> Result<(), Duration> {
+        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = full_at.len() < self.max_clients;
+        let at = full_at.get(who).copied().or_else(|| {
+            let overflow = full_at.get(&ClientKey::Overflow).copied();
+            overflow.filter(|_| !room)
+        });
+        self.wait_at(at.unwrap_or(now), now)
+    }
+
+    /// Counts a request also where the bucket is empty: the client then waits longer.
+    pub fn charge(&self, who: &ClientKey, now: Instant) {
+        self.with_bucket(who, now, |at| *at = (*at).max(now) + self.refill_interval);
+    }
+
+    /// Puts a request back that was taken.
+    pub fn give_back(&self, who: &ClientKey, now: Instant) {
+        self.with_bucket(who, now, |at| {
+            *at = at.checked_sub(self.refill_interval).unwrap_or(now);
+        });
+    }
+
     /// Takes one request from the bucket.
     pub fn take(&self, who: &ClientKey, now: Instant) -> Result<(), Duration> {
+        self.with_bucket(who, now, |at| {
+            self.wait_at(*at, now)?;
+            *at = (*at).max(now) + self.refill_interval;
+            Ok(())
+        })
+    }
+
+    /// How long until a bucket that is full at this moment has a request.
+    fn wait_at(&self, full_at: Instant, now: Instant) -> Result<(), Duration> {
+        // An idle client saves up no more than one full bucket.
+        let next = full_at.max(now) + self.refill_interval;
+        let wait = next.saturating_duration_since(now + self.refill_interval * self.burst);
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
+    }
+
+    fn with_bucket<T>(
+        &self,
+        who: &ClientKey,
+        now: Instant,
+        change: impl FnOnce(&mut Instant) -> T,
+    ) -> T {
         // A bucket is stored as the moment when it will be full again; a full bucket need not be
         // stored.
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,15 +117,7 @@ impl RateLimiter {
                 ClientKey::Overflow
             })
             .or_insert(now);
-        // An idle client saves up no more than one full bucket.
-        let next = (*at).max(now) + self.refill_interval;
-        let wait = next.saturating_duration_since(now + self.refill_interval * self.burst);
-        if wait.is_zero() {
-            *at = next;
-            Ok(())
-        } else {
-            Err(wait)
-        }
+        change(at)
     }
 }
 
@@ -118,6 +156,25 @@ mod tests {
         assert!(buckets.full_at.lock().expect("whole").len() <= 3);
         let later = start + Duration::from_secs(2);
         assert!(buckets.take(&who(5), later).is_ok());
+    }
+
+    #[test]
+    fn what_is_checked_takes_nothing_and_what_is_charged_is_owed() {
+        let buckets = RateLimiter::new(Duration::from_secs(1), 2, 10);
+        let start = Instant::now();
+        for _ in 0..5 {
+            assert_eq!(buckets.check(&who(1), start), Ok(()));
+        }
+        for _ in 0..4 {
+            buckets.charge(&who(1), start);
+        }
+        assert_eq!(buckets.check(&who(1), start), Err(Duration::from_secs(3)));
+        assert_eq!(buckets.check(&who(2), start), Ok(()));
+        let later = start + Duration::from_secs(3);
+        assert_eq!(buckets.take(&who(1), later), Ok(()));
+        assert!(buckets.check(&who(1), later).is_err());
+        buckets.give_back(&who(1), later);
+        assert_eq!(buckets.take(&who(1), later), Ok(()));
     }
 
     #[test]

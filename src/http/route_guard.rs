@@ -6,6 +6,7 @@ use super::access::{AuthMethod, Caller};
 use super::body_limiter::too_large;
 use super::concurrency::{ConcurrencyPermit, RequestClass, SOON};
 use super::connections::OpenConnection;
+use super::customer_token::CustomerToken;
 use super::file_body::FileLimits;
 use super::gate::{LOGIN, RequestGate};
 use super::idempotency::{self, IdempotencyLookup};
@@ -79,10 +80,12 @@ impl RouteGuard {
         let peer = self.gate.peer(&parts);
         parts.extensions.insert(peer);
         passed.peer = Some(peer);
-        let caller = match self.gate.caller(peer, &parts) {
+        let caller = match self.spec.needs {
+            // The token of a customer is none of the tokens that the gate knows.
+            AccessRequirement::Customer => None,
             // A public route stays public for someone with an invalid token.
-            Err(_) if self.spec.needs == AccessRequirement::Public => None,
-            caller => caller?,
+            AccessRequirement::Public => self.gate.caller(peer, &parts).unwrap_or(None),
+            _ => self.gate.caller(peer, &parts)?,
         };
         passed.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
         let who = client_key(peer, caller.as_ref());
@@ -102,11 +105,11 @@ impl RouteGuard {
         self.authorize(caller.as_ref(), &mut parts).await?;
         // A browser sends the cookie with any request, also one that another site has made; a token
         // is only sent on purpose.
-        if !parts.method.is_safe()
-            && caller
+        let sends_token = self.spec.needs == AccessRequirement::Customer
+            || caller
                 .as_ref()
-                .is_none_or(|it| it.auth_method != AuthMethod::Token)
-        {
+                .is_some_and(|it| it.auth_method == AuthMethod::Token);
+        if !parts.method.is_safe() && !sends_token {
             same_site::require_same_site(&parts, self.gate.url.as_deref())?;
         }
         // The handler of a file reads the body itself, so nothing of it is here to be checked.
@@ -176,8 +179,11 @@ impl RouteGuard {
         caller: Option<&Caller>,
         parts: &mut Parts,
     ) -> Result<(), HttpProblem> {
-        if self.spec.needs == AccessRequirement::Public {
-            return Ok(());
+        match self.spec.needs {
+            AccessRequirement::Public => return Ok(()),
+            // Before the body: without any token nothing has to be received.
+            AccessRequirement::Customer => return CustomerToken::of(parts).map(|_| ()),
+            AccessRequirement::Authenticated | AccessRequirement::Permission(_) => {}
         }
         let Some(caller) = caller else {
             let detail = "send `Authorization: Bearer …` with a token from `roster token create`";

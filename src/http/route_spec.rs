@@ -11,6 +11,8 @@ use serde_json::Value;
 pub enum AccessRequirement {
     /// Nothing.
     Public,
+    /// The token of a customer. The handler looks it up, and tokens of roles do not count.
+    Customer,
     /// A valid token or session, with any role.
     Authenticated,
     /// A role with this permission.

@@ -214,7 +214,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// 256 random bits as letters and digits.
-pub(super) fn random_secret() -> Result<String, rand::rand_core::OsError> {
+pub fn random_secret() -> Result<String, rand::rand_core::OsError> {
     // From the system's generator, because a token is a key.
     let mut bytes = [0; 32];
     OsRng.try_fill_bytes(&mut bytes)?;

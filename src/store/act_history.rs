@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 
 /// What the column `reason` of a change by an act holds.
 pub(super) const ACT_REASON: &str = "act";
+/// Where a customer is named who made a change. The actor of a run cannot be erased, and the id of a
+/// person may be personal, so it stands with the personal values.
+pub(super) const CUSTOMER_ACTOR: &str = "actor";
 
 /// One resource that an act changes, on its way into the history.
 pub(super) struct ActChange {
@@ -40,13 +43,13 @@ pub(super) fn act_changes(
     let own = found.iter().map(|(id, before)| {
         let fields = changed_fact(request, before);
         let verb = request.act.name;
-        ActChange::new(request, request.kind, id, verb, &fields, Map::new())
+        ActChange::new(request.reason, request.kind, id, verb, &fields, Map::new())
     });
     let owners = deletion.owners.iter().map(|owner| {
         let mut personal = Map::new();
         personal.insert(owner.field.to_owned(), json!([[owner.member], []]));
         let (kind, id) = (kinds::get(owner.key.kind), owner.key.id.as_str());
-        ActChange::new(request, kind, id, "update", &json!({}), personal)
+        ActChange::new(request.reason, kind, id, "update", &json!({}), personal)
     });
     own.chain(owners).collect()
 }
@@ -67,7 +70,7 @@ fn changed_fact(request: &ActRequest<'_>, before: &str) -> Json {
 /// Appends a run with these changes; returns its number.
 pub(super) async fn record_run(
     tx: &mut SqlTransaction,
-    request: &ActRequest<'_>,
+    actor: &str,
     all: &[ActChange],
     plan_id: &str,
     now: i64,
@@ -83,7 +86,7 @@ pub(super) async fn record_run(
         source: String::new(),
         revision: String::new(),
         plan_id: plan_id.to_owned(),
-        actor: request.actor.to_owned(),
+        actor: actor.to_owned(),
         started_at: now,
         finished_at: sql_value::now(),
         counts: json!(counts).to_string(),
@@ -105,8 +108,8 @@ pub(super) async fn record_run(
 }
 
 impl ActChange {
-    fn new(
-        request: &ActRequest<'_>,
+    pub(super) fn new(
+        reason: &str,
         kind: &'static Kind,
         id: &str,
         verb: &'static str,
@@ -115,7 +118,7 @@ impl ActChange {
     ) -> Self {
         let mut salt = [0; 16];
         rand::rng().fill_bytes(&mut salt);
-        personal.insert("reason".to_owned(), request.reason.into());
+        personal.insert("reason".to_owned(), reason.into());
         let personal = Json::Object(personal).to_string();
         Self {
             kind,

@@ -12,13 +12,15 @@ use super::act_request::{
 };
 use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
-use super::error::StoreError;
+use super::error::{ApplyError, StoreError};
 use super::history_writer::lock_write_row;
 use super::invitations;
 use super::retry::{TRIES, pause_before_retry};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::terms_acceptances::{self, TermsVersion};
-use super::{Store, migrate};
+use super::{Store, customer_tokens, migrate};
+use crate::kinds::act::ACCESS;
+use crate::kinds::{BLOCKED, USER};
 use rand::RngCore;
 use std::collections::BTreeMap;
 
@@ -60,14 +62,27 @@ impl Store {
         tx: SqlTransaction,
         act: RecordedAct,
     ) -> Result<ActReport, ActError> {
+        self.commit_run(tx, act.report.run, &act.plan_id, act.at)
+            .await?;
+        Ok(act.report)
+    }
+
+    /// Commits a transaction that appended a run to the history.
+    pub(super) async fn commit_run(
+        &self,
+        tx: SqlTransaction,
+        run: i64,
+        plan_id: &str,
+        at: i64,
+    ) -> Result<(), ApplyError> {
         if let Err(error) = tx.commit().await {
             // Doing it again blindly could be refused as `wrong-state` although it was done.
-            if !self.has_run(act.report.run, &act.plan_id, act.at).await? {
+            if !self.has_run(run, plan_id, at).await? {
                 return Err(error.into());
             }
         }
         self.checkpoint().await;
-        Ok(act.report)
+        Ok(())
     }
 }
 
@@ -104,6 +119,10 @@ impl RecordedAct {
             // With the identities, an open link to a new password has to go as well.
             invitations::void(tx, request.ids.iter(), at).await?;
         }
+        if request.kind.id == USER && [ACCESS, BLOCKED.column].contains(&request.act.fact) {
+            // A token must not come back to life when somebody takes the act back.
+            customer_tokens::void_tokens(tx, request.ids.iter()).await?;
+        }
         let deletion = if request.act.is_final {
             act_deletion::delete(tx, request).await?
         } else {
@@ -112,7 +131,7 @@ impl RecordedAct {
         };
         let plan_id = random_plan_id();
         let changes = act_changes(request, &found, &deletion);
-        let run = record_run(tx, request, &changes, &plan_id, at).await?;
+        let run = record_run(tx, request.actor, &changes, &plan_id, at).await?;
         for id in request.ids {
             let subject = format!("{}/{id}", request.kind.name);
             let entry = act_params(request.actor, request.act.name, &subject, request.reason);
@@ -334,6 +353,6 @@ async fn remember(
 }
 
 /// In place of the id of a plan: tells this act from any other when its commit got no answer.
-fn random_plan_id() -> String {
+pub(super) fn random_plan_id() -> String {
     format!("act-{:016x}", rand::rng().next_u64())
 }

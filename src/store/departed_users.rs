@@ -1,7 +1,8 @@
 //! Deletes what is kept about users beside their rows when they go: the links to set a password,
-//! the mails with them, and the accepted terms. Acts and applies both delete users.
+//! the mails with them, the accepted terms and the open sessions. Acts and applies both delete users.
 
 use super::connection::{BatchStatement, SqlRow, SqlTransaction};
+use super::customer_tokens::forget_tokens;
 use super::error::StoreError;
 use super::sql_value::SqlType;
 
@@ -11,7 +12,8 @@ pub(super) async fn forget_users(
     users: Vec<SqlRow>,
 ) -> Result<(), StoreError> {
     // Looked up first: a first load may create a million users, and nothing is kept about them.
-    let kept = "SELECT 1 FROM invitations UNION ALL SELECT 1 FROM terms_acceptances LIMIT 1";
+    let kept = "SELECT 1 FROM invitations UNION ALL SELECT 1 FROM terms_acceptances \
+                UNION ALL SELECT 1 FROM customer_tokens LIMIT 1";
     if users.is_empty() || !tx.has_rows(kept, &[]).await? {
         return Ok(());
     }
@@ -26,5 +28,5 @@ pub(super) async fn forget_users(
         };
         tx.batch(&batch, users.clone()).await?;
     }
-    Ok(())
+    forget_tokens(tx, users).await
 }

@@ -2,7 +2,7 @@
 //! head covers. `Store::verify` recomputes everything in parts, so that a history of any length
 //! fits in memory.
 
-use super::act_history::ACT_REASON;
+use super::act_history::{ACT_REASON, CUSTOMER_ACTOR};
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
@@ -396,10 +396,13 @@ pub(super) fn record(mut cells: SqlRow) -> ChangeRecord {
     let mut fields = object(cells[7].as_text());
     let mut personal = object(cells[13].as_text());
     let mut reason: String = cells[6].take_text().into();
-    if reason == ACT_REASON
-        && let Some(Json::String(given)) = personal.remove("reason")
-    {
-        reason = given;
+    let mut actor: String = cells[17].take_text().into();
+    if reason == ACT_REASON {
+        for (name, shown) in [("reason", &mut reason), (CUSTOMER_ACTOR, &mut actor)] {
+            if let Some(Json::String(given)) = personal.remove(name) {
+                *shown = given;
+            }
+        }
     }
     fields.extend(personal);
     let (line, column) = (cells[10].int(), cells[11].int());
@@ -416,7 +419,7 @@ pub(super) fn record(mut cells: SqlRow) -> ChangeRecord {
         at: cells[14].int(),
         source: cells[15].take_text().into(),
         revision: cells[16].take_text().into(),
-        actor: cells[17].take_text().into(),
+        actor,
     }
 }
 

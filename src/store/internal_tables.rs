@@ -397,6 +397,8 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("imports_source", "imports", "source, nth"),
     ("invitations_user", "invitations", "user_id"),
     ("invitations_token", "invitations", "token_hash"),
+    ("customer_tokens_user", "customer_tokens", "user_id"),
+    ("customer_tokens_expiry", "customer_tokens", "expires_at"),
     ("jobs_user", "jobs", "user_id"),
     ("job_files_path", "job_files", "path"),
     ("orders_user", "orders", "user_id"),

@@ -201,6 +201,25 @@ pub(super) async fn void(
     Ok(())
 }
 
+/// Who cannot log in yet is invited from here on.
+pub(super) async fn mark_invited(
+    tx: &mut SqlTransaction,
+    users: impl Iterator<Item = &String>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let batch = BatchStatement {
+        sql: "WITH v(id, at) AS MATERIALIZED ({rows}) UPDATE users SET invited_at = v.at, \
+              access = CASE WHEN coalesce(access, 'unregistered') = 'unregistered' \
+              THEN 'invited' ELSE access END FROM v WHERE users.external_id = v.id",
+        types: &[SqlType::Id, SqlType::Text],
+    };
+    let at = sql_value::iso(now);
+    let rows = users.map(|user| vec![SqlValue::text(user), SqlValue::text(&at)]);
+    let rows: Vec<_> = rows.collect();
+    tx.batch(&batch, rows).await?;
+    Ok(())
+}
+
 impl Store {
     /// Returns an invitation by its id.
     pub async fn invitation(&self, id: &str) -> Result<Option<StoredInvitation>, StoreError> {

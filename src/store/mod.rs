@@ -27,6 +27,7 @@ mod approval_notices;
 mod claim;
 mod codec;
 mod connection;
+mod customer_tokens;
 mod daemon_state;
 mod departed_users;
 mod dialect;
@@ -66,6 +67,7 @@ mod runs;
 mod schema;
 mod schema_versions;
 mod search;
+mod self_service;
 mod source;
 mod source_claims;
 mod sql_value;
@@ -92,6 +94,7 @@ pub use act_request::{
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
 pub use approval_notices::NewPendingAccounts;
+pub use customer_tokens::LoginCandidate;
 pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
@@ -122,6 +125,11 @@ pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use search::SearchQuery;
+pub use self_service::{
+    AccountUser, Customer, CustomerAccount, EnforcedField, EnforcementRules, NewAccountUser,
+    PersonalDetails, SelfServiceError, SelfServiceOrder, SelfServiceRefusal, SelfServiceReply,
+    UserChanges, UserPage, fold_login,
+};
 pub use source::{
     CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
 };

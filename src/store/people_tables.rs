@@ -1,5 +1,5 @@
 //! The tables of what people decide and receive at run time, as data: the answers of acts, login
-//! names to give, invitations and accepted terms. Like those in `internal_tables`, no source
+//! names to give, invitations, accepted terms and the sessions of customers. Like those in `internal_tables`, no source
 //! declares their rows.
 
 use super::internal_tables::InternalTable;
@@ -71,3 +71,18 @@ pub(super) const ACCEPTANCES: &[InternalTable] = &[
         keys: "",
     },
 ];
+
+/// The sessions of customers. Any replica answers a token, so they are in the database.
+pub(super) const CUSTOMER_TOKENS: &[InternalTable] = &[InternalTable {
+    name: "customer_tokens",
+    columns: &[
+        // The SHA-256 of the token.
+        ("token_hash", SqlType::Bytes, "PRIMARY KEY"),
+        ("user_id", SqlType::Id, "NOT NULL"),
+        // The SHA-256 of the hash of the password for which it was given.
+        ("password_stamp", SqlType::Bytes, "NOT NULL"),
+        ("created_at", SqlType::Int, "NOT NULL"),
+        ("expires_at", SqlType::Int, "NOT NULL"),
+    ],
+    keys: "",
+}];

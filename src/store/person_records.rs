@@ -380,6 +380,10 @@ mod tests {
             "counts, and keys of kinds that are never removed",
         ),
         ("suspensions", "sources"),
+        (
+            "customer_tokens",
+            "hashes of tokens, which end by themselves",
+        ),
         ("tag_offers", "offers of the shop"),
         ("unnamed_links", "links that the row has too"),
         ("used_approvals", "approvals that `approvals` has too"),

@@ -75,6 +75,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         ..own_tables(people_tables::ACCEPTANCES)
     },
     own_tables(job_tables::OFFERS),
+    own_tables(people_tables::CUSTOMER_TOKENS),
 ];
 
 /// The version of this release.

@@ -1170,7 +1170,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 20] = [
+const BEFORE: [&str; 21] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1184,6 +1184,7 @@ const BEFORE: [&str; 20] = [
     "DROP TABLE act_keys",
     "DROP TABLE unnamed_links",
     "DROP TABLE invitations",
+    "DROP TABLE customer_tokens",
     "DROP TABLE job_files",
     "DROP TABLE jobs",
     "DROP TABLE orders",

@@ -16,6 +16,8 @@ pub mod policies;
 mod push_messages;
 pub(super) mod records;
 mod request;
+mod self_service;
+mod self_service_request;
 mod server_paths;
 pub(super) mod sources;
 mod tags;
@@ -39,6 +41,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         holds::routes(),
         acts::routes(),
         invitations::routes(),
+        self_service::routes(),
         records::routes(),
         policies::routes(),
         visibility::routes(),

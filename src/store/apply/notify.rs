@@ -9,7 +9,7 @@ use crate::plan::{Step, StepVerb};
 use crate::store::connection::BatchStatement;
 use crate::store::error::StoreError;
 use crate::store::invitations::{self, NewInvitation, NewInvitations};
-use crate::store::sql_value::{self, SqlType, SqlValue};
+use crate::store::sql_value::{SqlType, SqlValue};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl ApplyTransaction<'_> {
@@ -46,25 +46,7 @@ impl ApplyTransaction<'_> {
             .collect();
         let new = NewInvitations { by_user: &by_user };
         invitations::replace(&mut self.tx, new, self.now).await?;
-        self.mark_invited(by_user.keys()).await
-    }
-
-    /// Who cannot log in yet is invited from here on.
-    async fn mark_invited(
-        &mut self,
-        users: impl Iterator<Item = &String>,
-    ) -> Result<(), StoreError> {
-        let batch = BatchStatement {
-            sql: "WITH v(id, at) AS MATERIALIZED ({rows}) UPDATE users SET invited_at = v.at, \
-                  access = CASE WHEN coalesce(access, 'unregistered') = 'unregistered' \
-                  THEN 'invited' ELSE access END FROM v WHERE users.external_id = v.id",
-            types: &[SqlType::Id, SqlType::Text],
-        };
-        let at = sql_value::iso(self.now);
-        let rows = users.map(|user| vec![SqlValue::text(user), SqlValue::text(&at)]);
-        let rows: Vec<_> = rows.collect();
-        self.tx.batch(&batch, rows).await?;
-        Ok(())
+        invitations::mark_invited(&mut self.tx, by_user.keys(), self.now).await
     }
 }
 

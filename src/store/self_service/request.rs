@@ -1,0 +1,100 @@
+//! What a customer asks for, and why it is refused.
+
+use super::enforcement::EnforcedField;
+use crate::store::error::{ApplyError, StoreError};
+use std::collections::BTreeMap;
+
+/// A change that a customer makes.
+#[derive(Clone, Copy, Debug)]
+pub enum SelfServiceOrder<'a> {
+    /// The own details, by field.
+    ChangeSelf {
+        details: &'a BTreeMap<&'static str, String>,
+    },
+    /// The own password.
+    ChangePassword {
+        /// The hash that the current password was compared with.
+        verified: &'a str,
+        new: &'a str,
+    },
+    CreateUser {
+        account: &'a str,
+        user: &'a NewAccountUser,
+    },
+    ChangeUser {
+        account: &'a str,
+        user: &'a str,
+        changes: &'a UserChanges,
+    },
+    /// Takes the user out of the account.
+    RemoveUser {
+        account: &'a str,
+        user: &'a str,
+    },
+    BlockUser {
+        account: &'a str,
+        user: &'a str,
+    },
+}
+
+/// A user that an administrator of an account creates.
+#[derive(Clone, Debug)]
+pub struct NewAccountUser {
+    pub external_id: String,
+    /// The details, by field.
+    pub details: BTreeMap<&'static str, String>,
+    pub level: &'static str,
+    /// Whether the user gets a link to set a password.
+    pub notify: bool,
+}
+
+/// What an administrator of an account changes of a user.
+#[derive(Clone, Debug, Default)]
+pub struct UserChanges {
+    /// The details, by field.
+    pub details: BTreeMap<&'static str, String>,
+    pub level: Option<&'static str>,
+}
+
+/// Why a change was refused. Nothing was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SelfServiceRefusal {
+    /// The token is unknown, expired or void.
+    Unauthorized,
+    /// The customer has no such account, or it is not usable.
+    NoAccount,
+    /// The customer is no administrator of the account.
+    NotAdministrator,
+    /// The account has no such user.
+    NoUser,
+    /// The user has other accounts too.
+    SeveralAccounts,
+    /// Sources enforce these fields.
+    Declared(Vec<EnforcedField>),
+    /// Policies of the account name the user.
+    InPolicies(Vec<String>),
+    /// Another active user has the e-mail address, and people log in with it.
+    EmailTaken,
+    /// The user is blocked already.
+    Blocked,
+    /// The password was changed by somebody else in between.
+    PasswordChanged,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum SelfServiceError {
+    #[error("the change was refused")]
+    Refused(SelfServiceRefusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The connection broke during the commit, and the run could not be looked up.
+    #[error(transparent)]
+    Unknown(#[from] ApplyError),
+}
+
+impl From<SelfServiceRefusal> for SelfServiceError {
+    fn from(refused: SelfServiceRefusal) -> Self {
+        Self::Refused(refused)
+    }
+}

@@ -1,0 +1,86 @@
+//! Who changes something, and what both changes of the own details and those of others share: the
+//! checks that a field is free to be changed.
+
+use super::customer::Customer;
+use super::enforcement::{EnforcementRules, TouchedField};
+use super::history::{RecordedRun, UserChange};
+use super::login::{LoginMode, users_with_email};
+use super::person::{self, PersonalDetails};
+use super::request::{SelfServiceError, SelfServiceRefusal};
+use crate::store::connection::SqlTransaction;
+use std::collections::BTreeMap;
+
+/// A change that was written and not yet committed.
+pub(super) struct WrittenChange {
+    /// `None` if nothing differed.
+    pub(super) run: Option<RecordedRun>,
+    /// The user of an account that the change was for.
+    pub(super) user: Option<String>,
+}
+
+/// The person who changes something, and what sources have a say in.
+pub(super) struct Scene<'a> {
+    pub(super) customer: &'a Customer,
+    pub(super) rules: &'a EnforcementRules,
+    pub(super) mode: LoginMode,
+}
+
+/// Writes the details that differ, unless a source enforces one of them.
+pub(super) async fn write_details(
+    tx: &mut SqlTransaction,
+    scene: &Scene<'_>,
+    person: &PersonalDetails,
+    details: &BTreeMap<&'static str, String>,
+    change: &mut UserChange,
+) -> Result<(), SelfServiceError> {
+    let differs =
+        |(field, value): &(&&'static str, &String)| person.value(field) != Some(value.as_str());
+    let changed: BTreeMap<&'static str, String> = details
+        .iter()
+        .filter(differs)
+        .map(|(field, value)| (*field, value.clone()))
+        .collect();
+    let touched = changed.keys().map(|field| TouchedField::Field(field));
+    let touched: Vec<TouchedField<'_>> = touched.collect();
+    require_free(tx, scene, &person.external_id, &touched).await?;
+    if let Some(email) = changed.get("email") {
+        require_free_email(tx, scene.mode, &person.external_id, email).await?;
+    }
+    person::write(tx, &person.external_id, &changed).await?;
+    change.changed_details(&person.values, &changed);
+    Ok(())
+}
+
+/// Fails if a source enforces one of these fields of a user.
+pub(super) async fn require_free(
+    tx: &mut SqlTransaction,
+    scene: &Scene<'_>,
+    user: &str,
+    touched: &[TouchedField<'_>],
+) -> Result<(), SelfServiceError> {
+    let enforced = scene.rules.enforced(tx, user, touched).await?;
+    if enforced.is_empty() {
+        Ok(())
+    } else {
+        Err(SelfServiceRefusal::Declared(enforced).into())
+    }
+}
+
+/// Fails if people log in with e-mail addresses and another active user has this one.
+pub(super) async fn require_free_email(
+    tx: &mut SqlTransaction,
+    mode: LoginMode,
+    user: &str,
+    email: &str,
+) -> Result<(), SelfServiceError> {
+    if !mode.by_email {
+        return Ok(());
+    }
+    let active = "(SELECT * FROM users WHERE status = 'active') AS u";
+    let found = users_with_email(tx, active, email).await?;
+    let mut others = found.iter().filter_map(|cells| cells[0].as_text());
+    if others.any(|other| other != user) {
+        return Err(SelfServiceRefusal::EmailTaken.into());
+    }
+    Ok(())
+}
