@@ -22,26 +22,48 @@ pub struct Chrome {
     profile: TempDir,
 }
 
+/// How often the driver is started until it gets a port.
+const TRIES: usize = 5;
+
+/// Starts the driver, and returns the port that it listens on, if it got one; `None` if there is no
+/// driver.
+fn start_driver() -> Option<(Child, Option<String>)> {
+    let driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    if !is_installed("chromedriver (Debian: chromium-driver)", driver.is_ok()) {
+        return None;
+    }
+    let mut driver = driver.expect("the driver");
+    let output = driver.stdout.take().expect("its output");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        let (_, port) = line.split_once("successfully on port ")?;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    Some((driver, port))
+}
+
 impl Chrome {
     pub fn start() -> Option<Self> {
-        let driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        if !is_installed("chromedriver (Debian: chromium-driver)", driver.is_ok()) {
-            return None;
-        }
-        let mut driver = driver.expect("the driver");
-        let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
+        // It takes a free port of IPv4 and ends if that port is in use in IPv6.
+        let mut started = (0..TRIES).map(|_| start_driver());
+        let (driver, port) = started
+            .find_map(|started| match started {
+                Some((driver, Some(port))) => Some(Some((driver, port))),
+                Some((mut driver, None)) => {
+                    driver.wait().expect("its end");
+                    None
+                }
+                None => Some(None),
+            })
+            .expect("a port")?;
         let profile = TempDir::with_prefix("roster-chromium-").expect("a folder");
         let mut chrome = Self {
             driver,
-            base: format!("http://127.0.0.1:{}", port.expect("its port")),
+            base: format!("http://127.0.0.1:{port}"),
             session: String::new(),
             client: client(),
             runtime: runtime(),
