@@ -28,7 +28,21 @@ pub enum ProcessError {
 }
 
 /// Runs a program to its end and returns its result, whatever it is.
-pub fn run(mut command: Command, timeout: Duration) -> Result<ProcessOutput, ProcessError> {
+pub fn run(command: Command, timeout: Duration) -> Result<ProcessOutput, ProcessError> {
+    let ended = run_while(command, timeout, || true)?;
+    ended.ok_or(ProcessError::Timeout)
+}
+
+/// How often `run_while` asks whether the program may go on.
+const WATCH: Duration = Duration::from_millis(100);
+
+/// Runs a program as long as `may_go_on` says so. Ending it early is not an error, and returns
+/// `None`.
+pub fn run_while(
+    mut command: Command,
+    timeout: Duration,
+    mut may_go_on: impl FnMut() -> bool,
+) -> Result<Option<ProcessOutput>, ProcessError> {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -42,17 +56,31 @@ pub fn run(mut command: Command, timeout: Duration) -> Result<ProcessOutput, Pro
     let stderr = drain_pipe(child.stderr.take(), done);
     // The pipes are watched and not the process: a grandchild that keeps them open would otherwise
     // let `join` below wait for ever.
-    if !both_pipes_closed(&ended, deadline) {
-        kill(&mut child);
-        return Err(ProcessError::Timeout);
+    let mut open = 2;
+    while open > 0 {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // At least a millisecond, so that an end at the deadline still counts.
+        let wait = left.clamp(Duration::from_millis(1), WATCH);
+        match ended.recv_timeout(wait) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => open -= 1,
+            Err(RecvTimeoutError::Timeout) if left.is_zero() => {
+                kill(&mut child);
+                return Err(ProcessError::Timeout);
+            }
+            Err(RecvTimeoutError::Timeout) if may_go_on() => {}
+            Err(RecvTimeoutError::Timeout) => {
+                kill(&mut child);
+                return Ok(None);
+            }
+        }
     }
     let status = child.wait()?;
     let take = |thread: thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
-    Ok(ProcessOutput {
+    Ok(Some(ProcessOutput {
         status,
         stdout: take(stdout),
         stderr: take(stderr),
-    })
+    }))
 }
 
 /// The size of the pieces that are passed on.
@@ -130,15 +158,6 @@ fn drain_pipe(
         // After the time limit, nobody is waiting for this.
         let _ = done.send(());
         bytes
-    })
-}
-
-/// Returns whether both pipes were closed in time.
-fn both_pipes_closed(ended: &mpsc::Receiver<()>, deadline: Instant) -> bool {
-    (0..2).all(|_| {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = left.max(Duration::from_millis(1));
-        !matches!(ended.recv_timeout(left), Err(RecvTimeoutError::Timeout))
     })
 }
 

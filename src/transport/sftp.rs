@@ -35,7 +35,7 @@ pub(super) fn fetch(
     let folder = if folder.is_empty() { "/" } else { folder };
     // Sorted by time, and with numeric owners, whose names could contain spaces.
     let list = format!("ls -lant {}\n", quoted(folder));
-    let listed = listing(&run_batch(place, sftp, kept, &list)?);
+    let listed = listing(&run_batch(place, sftp, kept, &list, || true)?.unwrap_or_default());
     let file = choose(place, sftp, &listed, pattern)?;
     incoming.check_size(file.size)?;
     thread::sleep(PAUSE);
@@ -45,8 +45,15 @@ pub(super) fn fetch(
     let get = format!("get -p {} {}\n", quoted(&from), quoted(&local));
     // Listed before and after in one session, so that a file that changes during the transfer is
     // noticed.
-    let ran = run_batch(place, sftp, kept, &format!("{list}{get}{list}"));
+    let batch = format!("{list}{get}{list}");
+    // A file that grows faster than it is fetched would have no end.
+    let has_room = || fs::metadata(&to).map_or(0, |taken| taken.len()) <= file.size;
+    let ran = run_batch(place, sftp, kept, &batch, has_room);
     let taken = ran.and_then(|said| {
+        let Some(said) = said else {
+            let why = format!("{} bytes became more", file.size);
+            return Err(unfinished(place, why));
+        };
         check_unchanged(place, &file, &said)?;
         take(place, &file, &to, incoming)
     });
@@ -158,19 +165,21 @@ fn take(
     })
 }
 
-/// Runs a batch of commands and returns their output.
+/// Runs a batch of commands and returns their output; `None` if it was not to go on.
 fn run_batch(
     place: &ExportLocation,
     sftp: &SftpLocation,
     kept: &ExportCache,
     batch: &str,
-) -> Result<String, TransportError> {
+    may_go_on: impl FnMut() -> bool,
+) -> Result<Option<String>, TransportError> {
     // From a file: standard input stays closed, so that nothing can prompt.
     let file = kept.folder().join("incoming-batch");
     fs::write(&file, batch).map_err(|error| kept.fault(error))?;
     let mut command = command(sftp, &file);
     command.current_dir(kept.folder());
-    let ended = process::run(command, place.timeout).map_err(|stopped| match stopped {
+    let ended = process::run_while(command, place.timeout, may_go_on);
+    let ended = ended.map_err(|stopped| match stopped {
         ProcessError::Program(source) => TransportError::Program {
             name: "sftp",
             source,
@@ -180,8 +189,11 @@ fn run_batch(
             after: place.timeout,
         },
     })?;
+    let Some(ended) = ended else {
+        return Ok(None);
+    };
     if ended.status.success() {
-        return Ok(String::from_utf8_lossy(&ended.stdout).into_owned());
+        return Ok(Some(String::from_utf8_lossy(&ended.stdout).into_owned()));
     }
     Err(classify_error(
         place,
