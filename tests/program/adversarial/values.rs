@@ -206,7 +206,7 @@ fn emails_and_telephones() {
 #[test]
 fn custom_fields() {
     let field = |ty: &str| {
-        format!("---\nkind: CustomField\nexternalId: credit\nappliesTo: account\nname: credit\ntype: {ty}\n").into_bytes()
+        format!("---\nkind: CustomField\nexternalId: credit\nappliesTo: account\nname: Credit\ntype: {ty}\n").into_bytes()
     };
     let with = |ty: &str, value: &str| {
         joined(&[

@@ -252,7 +252,7 @@ fn classes(second: bool) -> String {
     );
     let define = |id: &str, ty: &str| {
         format!(
-            "---\nkind: CustomField\nexternalId: {id}\nappliesTo: user\nname: {id}\ntype: {ty}\n"
+            "---\nkind: CustomField\nexternalId: {id}\nappliesTo: user\nname: Field {id}\ntype: {ty}\n"
         )
     };
     let custom = pick(
