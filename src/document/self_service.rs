@@ -2,7 +2,7 @@
 
 use super::ActWarningDocument;
 use crate::store::{
-    AccountUser, ActWarning, Customer, CustomerAccount, PersonalDetails, SelfServiceReply,
+    AccountUser, ActWarning, CustomerAccount, LoggedInCustomer, PersonalDetails, SelfServiceReply,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub struct LoginRequest {
     pub password: String,
 }
 
-/// Who has logged in, and the token for the other routes of self-service.
+/// The answer to a login: the user, the user's accounts, and a token for the other self-service routes.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginReply {
@@ -72,7 +72,7 @@ pub struct CustomerAccountDocument {
     pub login: Option<String>,
 }
 
-/// Who has the token.
+/// The user to whom the token belongs.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomerDocument {
@@ -286,8 +286,8 @@ impl From<CustomerAccount> for CustomerAccountDocument {
     }
 }
 
-impl From<Customer> for CustomerDocument {
-    fn from(customer: Customer) -> Self {
+impl From<LoggedInCustomer> for CustomerDocument {
+    fn from(customer: LoggedInCustomer) -> Self {
         Self {
             person: (&customer.details).into(),
             must_change_password: customer.must_change_password,
@@ -297,7 +297,7 @@ impl From<Customer> for CustomerDocument {
 }
 
 impl LoginReply {
-    pub fn new(token: String, customer: Customer) -> Self {
+    pub fn new(token: String, customer: LoggedInCustomer) -> Self {
         let customer = CustomerDocument::from(customer);
         Self {
             token,

@@ -126,9 +126,9 @@ pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use search::SearchQuery;
 pub use self_service::{
-    AccountUser, Customer, CustomerAccount, EnforcedField, EnforcementRules, NewAccountUser,
-    PersonalDetails, SelfServiceError, SelfServiceOrder, SelfServiceRefusal, SelfServiceReply,
-    UserChanges, UserPage, fold_login,
+    AccountUser, CustomerAccount, EnforcedField, EnforcementRules, LoggedInCustomer,
+    NewAccountUser, PersonalDetails, SelfServiceError, SelfServiceOrder, SelfServiceRefusal,
+    SelfServiceReply, UserChanges, UserPage, fold_login,
 };
 pub use source::{
     CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,

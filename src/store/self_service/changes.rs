@@ -2,12 +2,12 @@
 //! is and what that person may do is asked again under the lock of all writers, so that a right that
 //! was taken away meanwhile does not count. Start at `Store::self_service`.
 
-use super::customer::{self, Customer, SelfServiceReply};
+use super::customer::{self, LoggedInCustomer, SelfServiceReply};
 use super::enforcement::EnforcementRules;
 use super::history::{UserChange, record};
 use super::login::LoginMode;
 use super::request::{SelfServiceError, SelfServiceOrder, SelfServiceRefusal};
-use super::scene::{Scene, WrittenChange, write_details};
+use super::scene::{SelfServiceScene, WrittenChange, write_details};
 use super::users;
 use crate::store::connection::SqlTransaction;
 use crate::store::customer_tokens;
@@ -51,7 +51,7 @@ impl Store {
         let mode = LoginMode::read(&mut tx).await?;
         let customer = customer::customer(&mut tx, token).await?;
         let customer = customer.ok_or(SelfServiceRefusal::Unauthorized)?;
-        let scene = Scene {
+        let scene = SelfServiceScene {
             customer: &customer,
             rules,
             mode,
@@ -87,12 +87,12 @@ impl Store {
     }
 }
 
-/// What the customer is told, as it is after the change.
+/// The reply to a change: the state after it.
 async fn reply(
     tx: &mut SqlTransaction,
     token: &TokenDigest,
     order: SelfServiceOrder<'_>,
-    before: Customer,
+    before: LoggedInCustomer,
     written: &WrittenChange,
 ) -> Result<SelfServiceReply, StoreError> {
     let (account, warnings) = match order {
@@ -121,7 +121,7 @@ async fn reply(
 
 async fn change_self(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     details: &BTreeMap<&'static str, String>,
 ) -> Result<WrittenChange, SelfServiceError> {
     let own = &scene.customer.details;
@@ -137,7 +137,7 @@ async fn change_self(
 
 async fn change_password(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     token: &TokenDigest,
     verified: &str,
     new: &str,

@@ -15,7 +15,7 @@ pub(super) const ADMINISTRATOR: &str = "administrator";
 
 /// A person who has logged in.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Customer {
+pub struct LoggedInCustomer {
     pub details: PersonalDetails,
     /// Whether the password is temporary.
     pub must_change_password: bool,
@@ -52,7 +52,7 @@ pub struct AccountUser {
 #[derive(Clone, Debug)]
 pub struct SelfServiceReply {
     /// The customer after the change.
-    pub customer: Customer,
+    pub customer: LoggedInCustomer,
     /// The user of the account after the change, if the change was for one who is still there.
     pub user: Option<AccountUser>,
     /// What is wrong now because of the change.
@@ -70,7 +70,10 @@ pub struct UserPage<'a> {
 
 impl Store {
     /// Returns whose token this is; `None` if it does not work now.
-    pub async fn customer(&self, token: &TokenDigest) -> Result<Option<Customer>, StoreError> {
+    pub async fn customer(
+        &self,
+        token: &TokenDigest,
+    ) -> Result<Option<LoggedInCustomer>, StoreError> {
         match self.begin_schema_read("read the customer").await? {
             Some(mut tx) => customer(&mut tx, token).await,
             None => Ok(None),
@@ -102,7 +105,7 @@ impl Store {
     }
 }
 
-impl Customer {
+impl LoggedInCustomer {
     /// Fails unless the customer is an administrator of the account.
     pub fn require_administrator(&self, account: &str) -> Result<(), SelfServiceRefusal> {
         let own = self.accounts.iter().find(|own| own.account == account);
@@ -118,7 +121,7 @@ impl Customer {
 pub(super) async fn customer(
     tx: &mut SqlTransaction,
     token: &TokenDigest,
-) -> Result<Option<Customer>, StoreError> {
+) -> Result<Option<LoggedInCustomer>, StoreError> {
     let Some(valid) = customer_tokens::valid_token(tx, token).await? else {
         return Ok(None);
     };
@@ -134,7 +137,7 @@ pub(super) async fn customer(
     let details = person::take(&mut cells);
     let temporary = cells[person::WIDTH].as_text() == Some("true");
     let accounts = accounts(tx, &details).await?;
-    Ok(Some(Customer {
+    Ok(Some(LoggedInCustomer {
         details,
         must_change_password: temporary,
         password_hash: valid.password_hash,

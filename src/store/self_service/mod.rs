@@ -18,7 +18,7 @@ mod request;
 mod scene;
 mod users;
 
-pub use customer::{AccountUser, Customer, CustomerAccount, SelfServiceReply, UserPage};
+pub use customer::{AccountUser, CustomerAccount, LoggedInCustomer, SelfServiceReply, UserPage};
 pub use enforcement::{EnforcedField, EnforcementRules};
 pub use login::fold_login;
 pub use person::PersonalDetails;

@@ -1,7 +1,7 @@
 //! Who changes something, and what both changes of the own details and those of others share: the
 //! checks that a field is free to be changed.
 
-use super::customer::Customer;
+use super::customer::LoggedInCustomer;
 use super::enforcement::{EnforcementRules, TouchedField};
 use super::history::{RecordedRun, UserChange};
 use super::login::{LoginMode, users_with_email};
@@ -19,8 +19,8 @@ pub(super) struct WrittenChange {
 }
 
 /// The person who changes something, and what sources have a say in.
-pub(super) struct Scene<'a> {
-    pub(super) customer: &'a Customer,
+pub(super) struct SelfServiceScene<'a> {
+    pub(super) customer: &'a LoggedInCustomer,
     pub(super) rules: &'a EnforcementRules,
     pub(super) mode: LoginMode,
 }
@@ -28,7 +28,7 @@ pub(super) struct Scene<'a> {
 /// Writes the details that differ, unless a source enforces one of them.
 pub(super) async fn write_details(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     person: &PersonalDetails,
     details: &BTreeMap<&'static str, String>,
     change: &mut UserChange,
@@ -54,7 +54,7 @@ pub(super) async fn write_details(
 /// Fails if a source enforces one of these fields of a user.
 pub(super) async fn require_free(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     user: &str,
     touched: &[TouchedField<'_>],
 ) -> Result<(), SelfServiceError> {

@@ -6,7 +6,9 @@ use super::customer::{ADMINISTRATOR, AccountUser, account_user};
 use super::enforcement::TouchedField;
 use super::history::{ACTOR, UserChange, record};
 use super::request::{NewAccountUser, SelfServiceError, SelfServiceRefusal, UserChanges};
-use super::scene::{Scene, WrittenChange, require_free, require_free_email, write_details};
+use super::scene::{
+    SelfServiceScene, WrittenChange, require_free, require_free_email, write_details,
+};
 use super::{login_name, new_user};
 use crate::diagnostic::codes;
 use crate::kinds::act::{BLOCK, IS_BLOCKED, NOT_BLOCKED};
@@ -25,7 +27,7 @@ const LAST_ADMINISTRATOR: &str = "last-administrator";
 
 pub(super) async fn create(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     account: &str,
     user: &NewAccountUser,
 ) -> Result<WrittenChange, SelfServiceError> {
@@ -52,7 +54,7 @@ pub(super) async fn create(
 
 pub(super) async fn change(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     account: &str,
     user: &str,
     changes: &UserChanges,
@@ -79,7 +81,7 @@ pub(super) async fn change(
 
 pub(super) async fn remove(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     account: &str,
     user: &str,
 ) -> Result<WrittenChange, SelfServiceError> {
@@ -116,7 +118,7 @@ pub(super) async fn remove(
 
 pub(super) async fn block(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     account: &str,
     user: &str,
 ) -> Result<WrittenChange, SelfServiceError> {
@@ -146,7 +148,7 @@ pub(super) async fn block(
 /// The user of an account that the customer administers.
 async fn find(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     account: &str,
     user: &str,
 ) -> Result<AccountUser, SelfServiceError> {
@@ -167,7 +169,7 @@ fn link(account: &str, level: &str) -> Json {
 /// Records the change of a user in the history and in the audit log.
 async fn finish(
     tx: &mut SqlTransaction,
-    scene: &Scene<'_>,
+    scene: &SelfServiceScene<'_>,
     account: &str,
     user: &str,
     change: UserChange,
