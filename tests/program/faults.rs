@@ -17,6 +17,11 @@ fn number(name: &str, default: usize) -> usize {
         .unwrap_or(default)
 }
 
+/// How many changes a killed apply has: enough that most moments are within its writing.
+fn kill_size() -> usize {
+    number("ROSTER_KILL_SIZE", 4_000)
+}
+
 /// Users of two accounts, all of one company: a change of it is guarded by nothing.
 fn directory(size: usize, company: &str) -> String {
     let mut yaml = account("acme", "") + &account("beta", "") + "---\nusers:\n";
@@ -154,10 +159,7 @@ const KILLS: usize = 10;
 
 #[test]
 fn a_killed_apply_leaves_all_or_nothing_and_the_next_one_works() {
-    let (kills, size) = (
-        number("ROSTER_KILLS", 6),
-        number("ROSTER_KILL_SIZE", 20_000),
-    );
+    let (kills, size) = (number("ROSTER_KILLS", 6), kill_size());
     let mut left = kills;
     while left > 0 {
         for ws in each("kill") {
@@ -207,7 +209,7 @@ fn kill_some(ws: &Workspace, kills: usize, size: usize) {
 
 #[test]
 fn a_killed_first_apply_leaves_an_empty_or_a_full_directory() {
-    let size = number("ROSTER_KILL_SIZE", 20_000) / 10;
+    let size = kill_size() / 2;
     for ws in each("kill first") {
         ws.tree(directory(size, "north"));
         let mut left = Vec::new();
