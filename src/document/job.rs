@@ -195,9 +195,13 @@ impl From<&SubmissionFacts> for SubmitCheckDocument {
 /// What keeps a user from submitting jobs, or what lets one.
 fn submission_reasons(facts: &SubmissionFacts) -> String {
     if facts.may_submit {
+        let accounts = match facts.accounts {
+            0 => "no account is needed".to_owned(),
+            all => format!("{} of {all} accounts can be used", facts.usable_accounts),
+        };
         return format!(
-            "the user is {}, the access is {}, and {} of {} accounts can be used",
-            facts.status, facts.access, facts.usable_accounts, facts.accounts
+            "the user is {}, the access is {}, and {accounts}",
+            facts.status, facts.access
         );
     }
     let mut reasons = Vec::new();

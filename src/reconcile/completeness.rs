@@ -29,6 +29,7 @@ fn shrunk(
     // A page that was sent twice would otherwise hide that another page is missing.
     let records = facts.records - facts.repeated;
     let rows = match facts.repeated {
+        0 if records == 1 => "1 row".to_owned(),
         0 => format!("{records} rows"),
         1 => format!("{records} different rows and 1 repeated row"),
         n => format!("{records} different rows and {n} repeated rows"),
@@ -47,8 +48,11 @@ fn shrunk(
     // Products are compared, so that no division rounds the share down.
     if u128::from(records) * 100 < u128::from(usual) * u128::from(100 - shrink) {
         let message = format!(
-            "the export has {rows}, more than {shrink} % fewer than the median {usual} of the last {} accepted exports",
-            counts.len()
+            "the export has {rows}, more than {shrink} % fewer than the median {usual} of {}",
+            match counts.len() {
+                1 => "the last accepted export".to_owned(),
+                n => format!("the last {n} accepted exports"),
+            }
         );
         return Some((codes::FEED_SHRUNK, message));
     }
