@@ -182,8 +182,8 @@ fn no_pass_undoes_an_act() {
         ws.tree(directory().replace("+4", "+46"));
         ws.apply(&[]).exits(0);
         ws.tree(directory());
-        ws.apply(&["--scrub"]);
         ws.settle(&[]);
+        ws.plan(&["--scrub", "--detailed-exitcode"]).exits(0);
         let facts =
             "SELECT coalesce(blocked, '-') || ' ' || access FROM users ORDER BY external_id";
         let facts: Vec<_> = ws.column(facts).into_iter().flatten().collect();

@@ -24,6 +24,7 @@ mod logins;
 mod passwords;
 mod pending_accounts;
 mod policies;
+mod random_acts;
 mod secrets;
 mod shared_addresses;
 #[allow(dead_code)]
