@@ -431,3 +431,53 @@ fn users_made_at_once_get_numbers_of_their_own() {
         served.ends();
     }
 }
+
+#[test]
+fn a_thousand_logins_made_and_removed_at_once_never_share_a_number() {
+    const WRITERS: usize = 8;
+    const EACH: usize = 125;
+    let Some(ws) = each("thousand")
+        .into_iter()
+        .find(|ws| ws.engine != "sqlite")
+    else {
+        return;
+    };
+    let (served, api) = started(&ws);
+    let boss = customer(&api, "1042-1");
+    let path = "/api/v1/self/accounts/acme/users";
+    // Every other login is removed while the other writers make theirs.
+    let make = |writer: usize| -> Vec<String> {
+        let made = (0..EACH).map(|n| {
+            let (status, user) =
+                boss.post(path, &new_user(&format!("w{writer}-{n}@roster.example")));
+            assert_eq!(status, 201, "{user}");
+            if n % 2 == 0 {
+                let id = user["externalId"].as_str().expect("an id");
+                let (status, answer) = boss.ask("DELETE", &format!("{path}/{id}"), &[], "");
+                assert!(status < 300, "{answer}");
+            }
+            user["login"].as_str().expect("a login").to_owned()
+        });
+        made.collect()
+    };
+    let mut logins: Vec<String> = thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || make(writer)))
+            .collect();
+        let made = writers
+            .into_iter()
+            .map(|writer| writer.join().expect("logins"));
+        made.flatten().collect()
+    });
+    let number = |login: &str| {
+        login
+            .rsplit_once('-')
+            .and_then(|(_, n)| n.parse::<usize>().ok())
+    };
+    logins.sort_by_key(|login| number(login));
+    // Three people have numbers already, and of the next thousand none is left out.
+    let expected = (4..4 + WRITERS * EACH).map(|n| format!("1042-{n}"));
+    assert_eq!(logins, expected.collect::<Vec<_>>());
+    nothing_to_do(&ws);
+    served.ends();
+}

@@ -153,12 +153,9 @@ fn a_closed_window_is_overruled_without_scripts() {
     overrules(&chrome);
 }
 
-/// An operator drafts an invitation on the page of a user, and the person uses its link.
-fn invites(chrome: &Chrome, site: &Site, id: &str) {
-    log_in(chrome, site);
+/// The path of the link in a drafted invitation of a user.
+fn drafted_link(site: &Site, id: &str) -> String {
     let path = format!("/resources/User/{id}");
-    chrome.go(&format!("{}{path}", site.base));
-    chrome.shows("#possible", "Invite User");
     // The draft is a file, so a person without a browser gets it here.
     let cookie = site.login("ada");
     let csrf = site.get(&path, &cookie).csrf();
@@ -175,7 +172,16 @@ fn invites(chrome: &Chrome, site: &Site, id: &str) {
         .text
         .split_once("http://roster.example")
         .expect("a link");
-    let link = link.split_whitespace().next().expect("a path");
+    link.split_whitespace().next().expect("a path").to_owned()
+}
+
+/// An operator drafts an invitation on the page of a user, and the person uses its link.
+fn invites(chrome: &Chrome, site: &Site, id: &str) {
+    log_in(chrome, site);
+    let path = format!("/resources/User/{id}");
+    chrome.go(&format!("{}{path}", site.base));
+    chrome.shows("#possible", "Invite User");
+    let link = drafted_link(site, id);
     // The operator has a session in this browser, which changes nothing.
     chrome.go(&format!("{}{link}", site.base));
     chrome.shows("h1", "Set your password");
@@ -281,6 +287,8 @@ fn every_page_is_accessible_and_fits_light_and_dark() {
     };
     let site = Site::start();
     log_in(&chrome, &site);
+    let link = drafted_link(&site, "u-1");
+    let pages: Vec<&str> = PAGES.iter().copied().chain([&*link]).collect();
     for (width, scheme) in [
         (360, "light"),
         (360, "dark"),
@@ -288,7 +296,7 @@ fn every_page_is_accessible_and_fits_light_and_dark() {
         (1440, "dark"),
     ] {
         chrome.look(width, scheme);
-        for page in PAGES {
+        for page in &pages {
             chrome.go(&format!("{}{page}", site.base));
             let wide = chrome.script("return document.documentElement.scrollWidth");
             assert!(
