@@ -49,6 +49,18 @@ impl PushOriginals {
         all.get(import).map(|kept| Arc::clone(&kept.sent))
     }
 
+    /// Forgets the imports that may name these people.
+    pub(in crate::daemon) fn forget_naming<'i>(
+        &self,
+        ids: impl Iterator<Item = &'i String> + Clone,
+    ) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, kept| {
+            let sent = String::from_utf8_lossy(&kept.sent);
+            !ids.clone().any(|id| sent.contains(id.as_str()))
+        });
+    }
+
     /// Forgets an import of which nothing waits.
     pub(in crate::daemon) fn forget(&self, import: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
