@@ -19,8 +19,8 @@ use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, ColumnContent};
 use crate::diagnostic::codes;
 use crate::kinds::act::{DELETED, ERASED};
-use crate::kinds::{self, FieldType};
-use crate::model::Key;
+use crate::kinds::{self, BLOCKED, FieldType, USER};
+use crate::model::{FieldDigests, Key};
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,8 +91,15 @@ pub(super) async fn erase(
     let shared = shared_words(tx, &mut words).await?;
     deletion.warnings.extend(shared);
     delete_rows(tx, &key).await?;
+    forget_members(tx, &key).await?;
     forget_checkpoints(tx, &key).await?;
     forget_orders(tx, &key, &words).await?;
+    let name = record_erasure(tx, &key, at).await?;
+    // The entries of the acts before: who did what stays, to whom and why does not.
+    let sql = "UPDATE acts SET subject = ?, reason = '' WHERE subject = ?";
+    let params = [SqlValue::text(&name), SqlValue::text(key.to_string())];
+    tx.run(sql, &params).await?;
+    redact_blocks(tx, &words).await?;
     erase_texts(tx, &words).await?;
     let reseal = redact_history(tx, &words).await?;
     if let Some((run, what)) = &reseal.broken {
@@ -101,15 +108,9 @@ pub(super) async fn erase(
             message: format!("the history was broken before, at run {run}: {what}"),
         });
     }
-    let name = record_erasure(tx, &key, at).await?;
-    // The entries of the acts before: who did what stays, to whom does not.
-    let sql = "UPDATE acts SET subject = ? WHERE subject = ?";
-    let erased = super::person_words::ERASED_WORD;
-    tx.run(sql, &[SqlValue::text(&name), erased.into()]).await?;
-    let reason = words.redacted_text(request.reason);
     let report = ErasureReport {
         name,
-        reason: reason.unwrap_or_else(|| request.reason.to_owned()),
+        reason: words.redacted_own_text(request.reason),
         reseal,
     };
     Ok((deletion, report))
@@ -172,17 +173,20 @@ async fn shared_words(
         if columns.is_empty() {
             continue;
         }
-        let is_word: Vec<String> = columns
+        let mut is_word: Vec<String> = columns
             .iter()
             .map(|it| format!("lower({it}) = ?"))
             .collect();
+        if table.kind.id == USER {
+            is_word.push("lower(first_name || ' ' || last_name) = ?".to_owned());
+        }
         let sql = format!(
             "SELECT external_id FROM {} WHERE {} ORDER BY external_id",
             table.kind.table,
             is_word.join(" OR ")
         );
         for word in words.words() {
-            let params = vec![SqlValue::text(word); columns.len()];
+            let params = vec![SqlValue::text(word); is_word.len()];
             for mut cells in tx.fetch(&sql, &params, &[SqlType::Id]).await? {
                 let owner = Key::new(table.kind.id, cells[0].take_text());
                 shared.entry(word.to_owned()).or_default().insert(owner);
@@ -204,6 +208,29 @@ async fn shared_words(
     Ok(warnings)
 }
 
+/// Takes the user out of the reasons of blocks of others.
+async fn redact_blocks(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(), StoreError> {
+    let dialect = tx.dialect();
+    let column = BLOCKED.column;
+    for table in tables::ALL.iter().filter(|table| table.kind.has_status) {
+        let table = table.kind.table;
+        let sql = format!("SELECT external_id, {column} FROM {table} WHERE {column} IS NOT NULL");
+        let types = [SqlType::Id, SqlType::Text];
+        for mut cells in tx.fetch(&sql, &[], &types).await? {
+            let Some(left) = words.redacted_text(&cells[1].take_text()) else {
+                continue;
+            };
+            let sql = format!("UPDATE {table} SET {column} = ? WHERE external_id = ?");
+            // Under the guard the version stays: no source declares this.
+            tx.script(dialect.guard_on).await?;
+            tx.run(&sql, &[SqlValue::text(left), cells[0].clone()])
+                .await?;
+            tx.script(dialect.guard_off).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Deletes the rows that are about the user.
 async fn delete_rows(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreError> {
     for table in ["claims", "absences", "held_steps"] {
@@ -218,6 +245,43 @@ async fn delete_rows(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreErro
     for table in ["unnamed_links", "user_logins"] {
         let sql = format!("DELETE FROM {table} WHERE user_id = ?");
         tx.run(&sql, &[SqlValue::text(&key.id)]).await?;
+    }
+    Ok(())
+}
+
+/// Takes the user out of what claims remember of the lists of other resources.
+async fn forget_members(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreError> {
+    for table in tables::ALL.iter() {
+        let links = table.links.iter();
+        let lists = links.filter(|link| link.target == Some(key.kind));
+        let members =
+            lists.map(|link| format!("{}={}", table.kind.fields[link.field].name, key.id));
+        let members: Vec<String> = members.collect();
+        if members.is_empty() {
+            continue;
+        }
+        let kind = SqlValue::text(table.kind.name);
+        let sql = "SELECT source, external_id, fields FROM claims WHERE kind = ?";
+        let types = [SqlType::Id, SqlType::Id, SqlType::Bytes];
+        let found = tx.fetch(sql, std::slice::from_ref(&kind), &types).await?;
+        for mut cells in found {
+            let fields = FieldDigests::from_packed(cells[2].take_bytes());
+            let is_member = |name: &str| members.iter().any(|member| member == name);
+            if !fields.iter().any(|(name, _)| is_member(name)) {
+                continue;
+            }
+            let left = fields.iter().filter(|(name, _)| !is_member(name));
+            let left: FieldDigests = left.collect();
+            let sql = "UPDATE claims SET fields = ? \
+                       WHERE source = ? AND kind = ? AND external_id = ?";
+            let params = [
+                SqlValue::Bytes(left.as_packed().to_vec()),
+                cells[0].clone(),
+                kind.clone(),
+                cells[1].clone(),
+            ];
+            tx.run(sql, &params).await?;
+        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@
 use super::act_history::CUSTOMER_ACTOR;
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
-use super::hash_chain::{HashChain, personal_digest};
+use super::hash_chain::{HashChain, id_digest, personal_digest};
 use super::history::{self, HistoryVerification, fetch_changes_after};
 use super::history_verification::{HistoryWalk, verify_chain};
 use super::person_words::{ERASED_WORD, PersonWords};
@@ -121,8 +121,10 @@ struct ChangeRedaction {
     /// Whether the part is one that the chain covers.
     is_chained: bool,
     fields: Option<String>,
-    /// The personal values, with a new salt and digest.
-    values: Option<([u8; 16], String)>,
+    /// The personal values. They get a new salt: with the old one, what was replaced could be guessed.
+    values: Option<String>,
+    /// The external id, if the digest of it has to follow the salt.
+    salted_id: Option<String>,
     drops_path: bool,
 }
 
@@ -147,12 +149,9 @@ fn redacted(words: &PersonWords, cells: &SqlRow) -> Option<ChangeRedaction> {
         };
     }
     if !is_own && let Some(values) = text(13) {
-        let left = redacted_fields(words, kind, values);
-        redaction.values = left.map(|left| {
-            let mut salt = [0; 16];
-            rand::rng().fill_bytes(&mut salt);
-            (salt, left)
-        });
+        redaction.values = redacted_fields(words, kind, values);
+        let has_digest = !matches!(cells[4], SqlValue::Null);
+        redaction.salted_id = text(3).filter(|_| has_digest).map(str::to_owned);
     }
     redaction.is_chained =
         redaction.fields.is_some() || redaction.values.is_some() || redaction.drops_path;
@@ -212,10 +211,17 @@ impl ChangeRedaction {
             let sql = "UPDATE changes SET fields = ? WHERE seq = ?";
             tx.run(sql, &[SqlValue::text(fields), seq.clone()]).await?;
         }
-        if let Some((salt, values)) = self.values {
+        if let Some(values) = self.values {
+            let mut salt = [0; 16];
+            rand::rng().fill_bytes(&mut salt);
             let digest = personal_digest(&salt, &values).to_vec();
             let sql = "UPDATE changes SET personal_digest = ? WHERE seq = ?";
             tx.run(sql, &[SqlValue::Bytes(digest), seq.clone()]).await?;
+            if let Some(id) = self.salted_id {
+                let digest = id_digest(&salt, &id).to_vec();
+                let sql = "UPDATE changes SET id_digest = ? WHERE seq = ?";
+                tx.run(sql, &[SqlValue::Bytes(digest), seq.clone()]).await?;
+            }
             let sql = "UPDATE change_values SET salt = ?, fields = ? WHERE seq = ?";
             let params = [SqlValue::Bytes(salt.to_vec()), SqlValue::text(values), seq];
             tx.run(sql, &params).await?;

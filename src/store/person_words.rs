@@ -118,6 +118,16 @@ impl PersonWords {
         (left != text).then_some(left)
     }
 
+    /// A text that somebody wrote about the person, without the words and without first and last
+    /// names.
+    pub(super) fn redacted_own_text(&self, text: &str) -> String {
+        let mut left = self.redacted_text(text).unwrap_or_else(|| text.to_owned());
+        for word in self.names.iter().chain([&self.id]) {
+            left = without_word(&left, word);
+        }
+        left
+    }
+
     /// Takes the person out of a document: objects about the person leave their lists, and texts
     /// lose the words. Returns whether anything changed.
     pub(super) fn redact(&self, value: &mut Json) -> bool {
