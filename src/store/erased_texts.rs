@@ -174,17 +174,20 @@ pub(super) async fn erase_texts(
             let Some(left) = remove(words, of.removal, &content) else {
                 continue;
             };
-            let sql = match left {
-                LeftText::NoRow => format!("DELETE FROM {table} WHERE {is_row}"),
-                LeftText::Nothing | LeftText::Text(_) => {
-                    format!("UPDATE {table} SET {column} = ? WHERE {is_row}")
+            let (sql, left) = match (left, of.column.1) {
+                (LeftText::NoRow, _) => (format!("DELETE FROM {table} WHERE {is_row}"), None),
+                (LeftText::Nothing, _) => {
+                    let sql = format!("UPDATE {table} SET {column} = NULL WHERE {is_row}");
+                    (sql, None)
                 }
-            };
-            let left = match (left, of.column.1) {
-                (LeftText::NoRow, _) => None,
-                (LeftText::Nothing, _) => Some(SqlValue::Null),
-                (LeftText::Text(left), SqlType::Bytes) => Some(SqlValue::Bytes(left.into_bytes())),
-                (LeftText::Text(left), _) => Some(SqlValue::text(left)),
+                (LeftText::Text(left), ty) => {
+                    let left = match ty {
+                        SqlType::Bytes => SqlValue::Bytes(left.into_bytes()),
+                        _ => SqlValue::text(left),
+                    };
+                    let sql = format!("UPDATE {table} SET {column} = ? WHERE {is_row}");
+                    (sql, Some(left))
+                }
             };
             let params: Vec<SqlValue> = left.into_iter().chain(keys).collect();
             tx.run(&sql, &params).await?;

@@ -134,7 +134,8 @@ pub(in crate::daemon) async fn perform(
         digest: checked.digest(),
     });
     let actor = caller.name.to_string();
-    handle
+    let erases = act.erases;
+    let reply = handle
         .query_store(move |store| async move {
             let done = checked.perform(&store, &actor, idempotency.as_ref()).await;
             if is_final && done.is_ok() {
@@ -152,7 +153,15 @@ pub(in crate::daemon) async fn perform(
                 ActError::Unknown(error) => HttpProblem::internal(error).into(),
             })
         })
-        .await
+        .await?;
+    if erases {
+        // So that what a pass was making meanwhile does not stay.
+        let current = &handle.daemon()?.current;
+        for source in &current.get().config.sources {
+            current.request_pass(&source.name, "a user was erased");
+        }
+    }
+    Ok(reply)
 }
 
 /// Invites users in the name of the caller.
