@@ -4,7 +4,7 @@
 use super::act_deletion::DeletionReport;
 use super::act_request::ActRequest;
 use super::connection::{SqlRow, SqlTransaction};
-use super::erasure::ErasureReport;
+use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
 use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run};

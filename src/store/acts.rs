@@ -8,11 +8,12 @@
 use super::act_deletion::{self, DeletionReport};
 use super::act_history::{act_changes, record_run};
 use super::act_request::{
-    ActError, ActRefusal, ActReport, ActRequest, ActedResource, RefusedResource,
+    ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, RefusedResource,
 };
 use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
-use super::erasure::{self, ErasureReport};
+use super::erasure;
+use super::erasure_report::ErasureReport;
 use super::error::{ApplyError, StoreError};
 use super::history_writer::lock_write_row;
 use super::invitations;
@@ -20,6 +21,7 @@ use super::retry::{TRIES, pause_before_retry};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::terms_acceptances::{self, TermsVersion};
 use super::{Store, customer_tokens, migrate};
+use crate::diagnostic::codes;
 use crate::kinds::act::ACCESS;
 use crate::kinds::{BLOCKED, USER};
 use rand::RngCore;
@@ -64,7 +66,11 @@ impl Store {
         remember(&mut tx, request, &act.report, act.at).await?;
         let mut report = self.commit_act(tx, act).await?;
         if request.act.erases {
-            report.warnings.extend(self.clean_after_erasure().await);
+            let unclean = self.clean_after_erasure().await;
+            report.warnings.extend(unclean.map(|message| ActWarning {
+                code: codes::USER_ERASED.name().to_owned(),
+                message,
+            }));
         }
         Ok(report)
     }

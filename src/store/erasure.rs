@@ -11,8 +11,9 @@ use super::act_request::{ActError, ActRequest, ActWarning};
 use super::connection::SqlTransaction;
 use super::erased_ids::{is_erased, is_retired, record_erasure};
 use super::erased_texts::erase_texts;
+use super::erasure_report::ErasureReport;
 use super::error::StoreError;
-use super::history_redaction::{HistoryReseal, redact_history};
+use super::history_redaction::redact_history;
 use super::person_words::PersonWords;
 use super::source::PackedKeys;
 use super::sql_value::{SqlType, SqlValue};
@@ -21,30 +22,8 @@ use crate::diagnostic::codes;
 use crate::kinds::act::{DELETED, ERASED};
 use crate::kinds::{self, BLOCKED, FieldType, USER};
 use crate::model::{FieldDigests, Key};
-use serde_json::{Map, Value as Json, json};
+use serde_json::Map;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What an erasure left, for its entries in the history and the audit log.
-#[derive(Debug)]
-pub(super) struct ErasureReport {
-    /// A name for the person that says nothing about the person.
-    pub(super) name: String,
-    /// The reason of the act, without words that name the person.
-    pub(super) reason: String,
-    pub(super) reseal: HistoryReseal,
-}
-
-impl ErasureReport {
-    /// What its entry in the history says of the chain.
-    pub(super) fn changed_chain(&self) -> Map<String, Json> {
-        let mut fields = Map::new();
-        if let Some(from) = self.reseal.from {
-            fields.insert("resealedFrom".to_owned(), json!([from]));
-            fields.insert("head".to_owned(), json!(self.reseal.heads));
-        }
-        fields
-    }
-}
 
 /// Adds the states of resources whose row is gone: those that were deleted, erased, or of which
 /// something else is left.

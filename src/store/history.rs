@@ -5,7 +5,6 @@ use super::act_history::{ACT_REASON, CUSTOMER_ACTOR};
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::hash_chain::RunHeader;
-use super::history_verification::verify_chain;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::kinds;
@@ -174,17 +173,6 @@ impl Store {
             .fetch(&sql, &[i64::from(limit).into()], &RUN_TYPES)
             .await?;
         Ok(found.iter().map(|cells| run_record(cells)).collect())
-    }
-
-    /// Recomputes the whole chain and compares it with what is stored.
-    pub async fn verify(&self) -> Result<HistoryVerification, StoreError> {
-        let Some(mut tx) = self.begin_schema_read("verify the history").await? else {
-            return Ok(HistoryVerification::Sound {
-                runs: 0,
-                changes: 0,
-            });
-        };
-        verify_chain(&mut tx).await
     }
 
     /// Begins a reading transaction if the database has a schema.

@@ -8,6 +8,7 @@
 
 use super::act_history::CUSTOMER_ACTOR;
 use super::connection::{SqlRow, SqlTransaction};
+use super::erasure_report::HistoryReseal;
 use super::error::StoreError;
 use super::hash_chain::{HashChain, id_digest, personal_digest};
 use super::history::{self, HistoryVerification, fetch_changes_after};
@@ -20,17 +21,6 @@ use serde_json::{Map, Value as Json};
 
 /// How many changes are read at a time.
 const PART: i64 = 5000;
-
-/// What an erasure changed in the chain.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct HistoryReseal {
-    /// The first run with a new head; `None` if the chain is as it was.
-    pub(super) from: Option<i64>,
-    /// The last head before and after, in hexadecimal.
-    pub(super) heads: [String; 2],
-    /// Why the chain could not be computed anew: it was broken before.
-    pub(super) broken: Option<(i64, String)>,
-}
 
 /// Takes a person out of the history.
 pub(super) async fn redact_history(

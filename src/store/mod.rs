@@ -35,6 +35,7 @@ mod embedded;
 mod erased_ids;
 mod erased_texts;
 mod erasure;
+mod erasure_report;
 mod error;
 mod hash_chain;
 mod held_steps;

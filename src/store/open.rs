@@ -3,12 +3,10 @@
 //! against an empty directory is wrong.
 
 use super::access::{StoreAccess, redacted};
-use super::act_request::ActWarning;
 use super::connection::{EngineTransaction, SqlTransaction};
 use super::embedded;
 use super::error::{SqlFault, StoreError};
 use super::postgres_servers::PostgresServers;
-use crate::diagnostic::codes;
 use sqlx::{Row as _, SqlitePool};
 use std::path::Path;
 use std::sync::Arc;
@@ -154,7 +152,7 @@ impl Store {
     /// Overwrites what earlier deletions left in a SQLite file: writes the whole file anew, and
     /// empties the log. Returns what is wrong if that fails, with the way to repeat it. PostgreSQL
     /// frees deleted rows by itself.
-    pub(super) async fn clean_after_erasure(&self) -> Option<ActWarning> {
+    pub(super) async fn clean_after_erasure(&self) -> Option<String> {
         let ConnectionPool::Sqlite(pool) = &self.pool else {
             return None;
         };
@@ -169,13 +167,10 @@ impl Store {
             Ok(_) => "another program is reading it".to_owned(),
             Err(error) => SqlFault(error).to_string(),
         };
-        Some(ActWarning {
-            code: codes::USER_ERASED.name().to_owned(),
-            message: format!(
-                "the rows are gone, but the database file may still hold deleted bytes: {why}; \
-                 repeat the command to clean it"
-            ),
-        })
+        Some(format!(
+            "the rows are gone, but the database file may still hold deleted bytes: {why}; \
+             repeat the command to clean it"
+        ))
     }
 
     /// Folds SQLite's write-ahead log into the file, as far as readers allow.

@@ -347,3 +347,25 @@ fn what_others_have_too_stays_theirs() {
         ws.plan(&["--detailed-exitcode"]).exits(0);
     }
 }
+
+#[test]
+fn the_last_user_of_an_account_is_erased_and_the_rest_is_still_applied() {
+    for ws in each("last") {
+        let one = user("u-1", "acme", "");
+        ws.tree(account("acme", "") + &one);
+        ws.settle(&[]);
+        let ran = ws.run(&["erase", "u-1", "--confirm", "u-1", "--reason", "asked"]);
+        let reply = answer(&ran.exits(0));
+        assert_eq!(reply["warnings"][0]["code"], "last-user", "{reply}");
+        ws.plan(&["--detailed-exitcode"]).exits(0);
+        let other = account("other", "") + &user("u-2", "other", "");
+        ws.tree(account("acme", "") + &one + &other);
+        ws.settle(&[]);
+        assert_eq!(
+            ws.value("SELECT external_id FROM users").as_deref(),
+            Some("u-2")
+        );
+        let status = "SELECT status FROM accounts WHERE external_id = 'acme'";
+        assert_eq!(ws.value(status).as_deref(), Some("active"));
+    }
+}

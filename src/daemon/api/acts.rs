@@ -143,7 +143,7 @@ pub(in crate::daemon) async fn perform(
             }
             let done = done.map(|reply| {
                 if act.erases {
-                    originals.forget_naming(checked.ids.iter());
+                    originals.forget_naming(&checked.ids);
                 }
                 checked.with_places(reply, &setup.config)
             });
