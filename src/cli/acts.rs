@@ -295,10 +295,34 @@ fn print_reply(
         writeln!(out, "{}", done_sentence(act, reply))?;
     }
     out.flush()?;
+    if act.erases {
+        print_places(reply);
+    }
     for warning in &reply.warnings {
         anstream::eprintln!("warning: {} ({})", visible(&warning.message), warning.code);
     }
     Ok(0)
+}
+
+/// Prints where the sources still name the person, and what that means.
+fn print_places(reply: &ResourceActReply) {
+    if reply.places.is_empty() {
+        anstream::eprintln!("No source names the person now.");
+    } else {
+        anstream::eprintln!(
+            "The sources still name the person here. Nothing of it is stored again; remove it:"
+        );
+    }
+    for place in &reply.places {
+        let (source, path) = (visible(&place.source), visible(&place.origin.path));
+        match (place.origin.line, place.origin.column) {
+            (Some(line), Some(column)) => anstream::eprintln!("  {source}: {path}:{line}:{column}"),
+            _ => anstream::eprintln!("  {source}: {path}"),
+        }
+    }
+    anstream::eprintln!(
+        "Git history, exports on other systems and backups are not touched. To remove a file from the git history: git filter-repo --invert-paths --path FILE"
+    );
 }
 
 /// Performs an act on the configured database.
@@ -317,7 +341,7 @@ async fn perform_here(
             if checked.act.is_final {
                 JobFiles::new(&config.files).remove_due_later(&store).await;
             }
-            Ok(reply)
+            Ok(checked.with_places(reply, config))
         }
         Err(ActError::Refused(why)) => Err(refused(global, &checked.refusal(&why))),
         Err(ActError::Store(error)) => Err(error.into()),

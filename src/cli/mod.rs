@@ -128,6 +128,9 @@ pub enum CliCommand {
     /// The short form of `roster user dossier`.
     #[command(hide = true)]
     Dossier(dossier::DossierOptions),
+    /// The short form of `roster user erase`.
+    #[command(hide = true)]
+    Erase(acts::ConfirmedIdOptions),
     /// Check which buying policies review a purchase.
     Policy(policy::Options),
     /// Rename or forget a source that is no longer configured.
@@ -223,6 +226,9 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Unblock(options) => acts::block(global, &act::UNBLOCK, &options).await,
             CliCommand::User(options) => user::run(global, &options).await,
             CliCommand::Dossier(options) => dossier::run(global, &options).await,
+            CliCommand::Erase(options) => {
+                acts::by_confirmed_id(global, &act::ERASE, &options).await
+            }
             CliCommand::Policy(options) => policy::run(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,

@@ -33,6 +33,8 @@ enum UserCommand {
     AcceptTerms(AcceptTermsOptions),
     #[command(about = act::DELETE.doc)]
     Delete(DeleteOptions),
+    #[command(about = act::ERASE.doc)]
+    Erase(ConfirmedIdOptions),
     /// Write the profile of a user, the jobs and their files into a ZIP. Exits with 1 if files are
     /// missing.
     Backup(BackupOptions),
@@ -68,6 +70,7 @@ pub async fn run(global: &GlobalOptions, options: &UserOptions) -> CommandResult
         UserCommand::DeleteIdentities(of) => acts::by_id(global, &act::DELETE_IDENTITIES, of).await,
         UserCommand::AcceptTerms(of) => acts::accept_terms(global, of).await,
         UserCommand::Delete(of) => delete(global, of).await,
+        UserCommand::Erase(of) => acts::by_confirmed_id(global, &act::ERASE, of).await,
         UserCommand::Backup(of) => backup::run(global, of).await,
         UserCommand::Dossier(of) => dossier::run(global, of).await,
         UserCommand::MaySubmit(of) => may_submit(global, of).await,

@@ -82,7 +82,10 @@ impl PlanConsent for DaemonConsent<'_> {
                 PlanDecision::Apply => PassOutcome::Applied,
                 PlanDecision::Leave { outcome, .. } => *outcome,
             };
-            pass.request.push_endings = push.endings(source, plan, outcome, &made.state);
+            pass.request.push_endings = {
+                let erased = &pass.readings[index].erased;
+                push.endings(source, plan, outcome, &made.state, erased)
+            };
         }
         self.phase = Instant::now();
         Ok(decided)

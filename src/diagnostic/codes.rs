@@ -179,6 +179,7 @@ codes! {
     STILL_DECLARED "still-declared" Note;
     AUTHORITY_WAITS "authority-waits" Note;
     ACCOUNT_PENDING "account-pending" Note;
+    USER_ERASED "user-erased" Note;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;

@@ -1,5 +1,6 @@
 //! The bodies of requests for acts of people, on sources, holds and stored resources, and the reply.
 
+use super::OriginDocument;
 use crate::kinds;
 use crate::store::ActReport;
 use schemars::JsonSchema;
@@ -77,7 +78,7 @@ pub struct ResourceActRequest {
     /// The reason, for the history and the audit log.
     #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     pub reason: String,
-    /// The id once more, for `delete`, which takes one id.
+    /// The id once more, for `delete` and `erase`, which take one id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub confirm: Option<String>,
@@ -182,6 +183,19 @@ pub struct ResourceActReply {
     /// What is wrong now because of the act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<ActWarningDocument>,
+    /// Where the sources still name a person who was erased. Nothing of it is stored again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<NamingPlaceDocument>,
+}
+
+/// A place where a source names a person.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NamingPlaceDocument {
+    /// The source.
+    pub source: String,
+    /// The place.
+    #[serde(flatten)]
+    pub origin: OriginDocument<'static>,
 }
 
 /// What is wrong because of an act that was performed.
@@ -231,7 +245,14 @@ impl ResourceActReply {
                     message: warning.message,
                 })
                 .collect(),
+            places: Vec::new(),
         }
+    }
+
+    /// Adds the places where the sources still name the person.
+    #[must_use]
+    pub fn with_places(self, places: Vec<NamingPlaceDocument>) -> Self {
+        Self { places, ..self }
     }
 
     /// Adds the drafts of invitations, by external id.

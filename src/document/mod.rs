@@ -37,7 +37,8 @@ mod word;
 pub use act_request::{
     AcceptedInvitationReply, ActReason, ActWarningDocument, ActedResourceDocument, ExportApproval,
     HoldApproval, InvitationAcceptanceRequest, InvitationRequest, MAX_ACT_IDS, MAX_REASON_LENGTH,
-    ReconcileRequest, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
+    NamingPlaceDocument, ReconcileRequest, ResourceActReply, ResourceActRequest,
+    TermsAcceptanceRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
 pub use change::{

@@ -10,6 +10,7 @@
 //! and `read_into`.
 
 mod collect;
+mod dropped;
 pub mod format;
 mod group;
 pub mod guess;
@@ -26,6 +27,7 @@ use crate::model::{
     Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn,
 };
 pub use collect::RecordKeys;
+pub use dropped::without_records;
 pub use masked::without_passwords;
 
 use collect::{ResourceCollector, SecretCells};

@@ -5,8 +5,8 @@
 use super::format::{self, ExportColumns, ExportRecord};
 use super::guess::holds_secrets;
 use super::mapping::Mapping;
-use crate::diagnostic::Diagnostic;
-use std::collections::BTreeMap;
+use crate::diagnostic::{Diagnostic, codes};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
@@ -35,7 +35,16 @@ pub fn write(
     let mut table = csv::Writer::from_writer(out);
     let head = HEAD.iter().map(|name| (*name).to_owned());
     table.write_record(head.chain(columns.names().map(escape_formula)))?;
+    let row_start = |line: u32| rows.range(..=line).next_back().map(|(start, _)| *start);
+    let is_erased = |found: &&Diagnostic| found.code == codes::USER_ERASED;
+    let erased = by_line.iter();
+    let erased = erased.filter(|(_, findings)| findings.iter().any(is_erased));
+    let erased: BTreeSet<u32> = erased.filter_map(|(line, _)| row_start(*line)).collect();
     for (line, findings) in &by_line {
+        // Nothing of a person who was erased is stored again, so the row is not shown.
+        if row_start(*line).is_some_and(|start| erased.contains(&start)) {
+            continue;
+        }
         // A quoted cell may contain line breaks, so a diagnostic can be some lines below the start
         // of its row.
         let row = rows.range(..=line).next_back().map(|(_, cells)| cells);

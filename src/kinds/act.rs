@@ -40,6 +40,9 @@ pub struct ResourceAct {
     pub is_decision: bool,
     /// Whether it deletes the resource for good. It then takes one id, and asks for it again.
     pub is_final: bool,
+    /// Whether everything that is stored about the resource goes too. It is then also possible for
+    /// one that was deleted before, and needs the permission to administer.
+    pub erases: bool,
     /// What else helps where no act on the fact is possible; empty if nothing does.
     pub instead: &'static str,
     /// What it does, in one sentence without its full stop.
@@ -87,6 +90,7 @@ pub static APPROVE: ResourceAct = ResourceAct {
     input: ActInput::Reason,
     is_decision: true,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Approve accounts that wait for an approval or were rejected",
 };
@@ -108,6 +112,7 @@ pub static REJECT: ResourceAct = ResourceAct {
     input: ActInput::Reason,
     is_decision: true,
     is_final: false,
+    erases: false,
     instead: "`block` stops it",
     doc: "Reject accounts that wait for an approval",
 };
@@ -128,6 +133,7 @@ pub static BLOCK: ResourceAct = ResourceAct {
     input: ActInput::Reason,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Block resources: they cannot be used until they are unblocked, whatever the sources declare",
 };
@@ -148,6 +154,7 @@ pub static UNBLOCK: ResourceAct = ResourceAct {
     input: ActInput::Reason,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Remove the block of resources",
 };
@@ -170,6 +177,7 @@ pub static INVITE: ResourceAct = ResourceAct {
     input: ActInput::Invitation,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Invite users to set a password, with a link that can be used once",
 };
@@ -192,6 +200,7 @@ pub static ACCEPT_INVITATION: ResourceAct = ResourceAct {
     input: ActInput::Invitation,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Set a password with the link of an invitation",
 };
@@ -212,6 +221,7 @@ pub static ACTIVATE: ResourceAct = ResourceAct {
     input: ActInput::Reason,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Let users log in who were deactivated, or who registered themselves",
 };
@@ -232,6 +242,7 @@ pub static DEACTIVATE: ResourceAct = ResourceAct {
     input: ActInput::Reason,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Keep users from logging in. `activate` takes it back",
 };
@@ -252,6 +263,7 @@ pub static DELETE_IDENTITIES: ResourceAct = ResourceAct {
     input: ActInput::Reason,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Delete the login identities of users. The users stay, and need a new invitation",
 };
@@ -265,15 +277,49 @@ pub static DELETE: ResourceAct = ResourceAct {
     kind: Some(USER),
     fact: ACCESS,
     from: &["unregistered", "invited", "pending", "enabled", "disabled"],
-    to: "deleted",
+    to: DELETED,
     keeps: &[],
     clears: &[],
     stamps: &[],
     input: ActInput::Reason,
     is_decision: false,
     is_final: true,
+    erases: false,
     instead: "",
     doc: "Delete a user for good, with the jobs that nobody works on. The id is never used again",
+};
+
+/// What is left of a user whose row is gone, as the state before the erasure.
+pub const DELETED: &str = "deleted";
+/// The state of a user of whom nothing is stored any more.
+pub const ERASED: &str = "erased";
+
+pub static ERASE: ResourceAct = ResourceAct {
+    name: "erase",
+    path: "/api/v1/acts/erase",
+    form: "/acts/erase",
+    operation: "eraseUser",
+    done: "Erased",
+    kind: Some(USER),
+    fact: ACCESS,
+    from: &[
+        "unregistered",
+        "invited",
+        "pending",
+        "enabled",
+        "disabled",
+        DELETED,
+    ],
+    to: ERASED,
+    keeps: &[],
+    clears: &[],
+    stamps: &[],
+    input: ActInput::Reason,
+    is_decision: false,
+    is_final: true,
+    erases: true,
+    instead: "",
+    doc: "Delete a user and erase everything that is stored about the person, also of one deleted before",
 };
 
 pub static ACCEPT_TERMS: ResourceAct = ResourceAct {
@@ -292,12 +338,13 @@ pub static ACCEPT_TERMS: ResourceAct = ResourceAct {
     input: ActInput::Terms,
     is_decision: false,
     is_final: false,
+    erases: false,
     instead: "",
     doc: "Record that users accept a Terms document in its stored version",
 };
 
 /// Every act, in the order in which they are listed.
-pub static ACTS: [&ResourceAct; 10] = [
+pub static ACTS: [&ResourceAct; 11] = [
     &APPROVE,
     &REJECT,
     &BLOCK,
@@ -308,6 +355,7 @@ pub static ACTS: [&ResourceAct; 10] = [
     &DELETE_IDENTITIES,
     &ACCEPT_TERMS,
     &DELETE,
+    &ERASE,
 ];
 
 impl ResourceAct {
@@ -359,9 +407,10 @@ impl ResourceAct {
     }
 }
 
-/// The acts on one fact that are possible in each of these states.
+/// The acts on one fact that are possible in each of these states. An erasure is none of them: it is
+/// no step in the life of a user, and nobody should be led to it by a list.
 pub fn possible(fact: &str, states: &[&str]) -> Vec<&'static str> {
-    let acts = ACTS.iter().filter(|act| act.fact == fact);
+    let acts = ACTS.iter().filter(|act| act.fact == fact && !act.erases);
     let acts = acts.filter(|act| states.iter().all(|state| act.from.contains(state)));
     acts.map(|act| act.name).collect()
 }

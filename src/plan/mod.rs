@@ -61,7 +61,7 @@ pub use guard::over_budget;
 pub use open_jobs::declared_deletions;
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;
-pub use retired_members::possibly_retired;
+pub use retired_members::{leave_out, named_people, possibly_retired};
 pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority,

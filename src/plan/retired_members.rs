@@ -53,6 +53,11 @@ fn referenced<'r>(
     })
 }
 
+/// The people in the lists of a resource, by the index of the field.
+pub fn named_people(resource: &DeclaredResource) -> Vec<(usize, Key)> {
+    referenced(&person_lists(), resource).collect()
+}
+
 /// The keys to look up among the retired ones, beside the declared keys themselves.
 pub fn possibly_retired(desired: &Desired) -> Vec<Key> {
     let lists = person_lists();
@@ -91,8 +96,8 @@ pub(super) fn without_retired(desired: &Desired, stored: &Snapshot) -> Option<Li
     living
 }
 
-/// Takes members out of the lists of a resource.
-fn leave_out(resource: &mut DeclaredResource, retired: &[(usize, Key)], is_stored: bool) {
+/// Takes members out of the lists of a resource. `is_stored` says whether there is such a row.
+pub fn leave_out(resource: &mut DeclaredResource, retired: &[(usize, Key)], is_stored: bool) {
     for (field, key) in retired {
         let list = kinds::own_field(*field);
         let stated = resource.cells.iter_mut().find(|cell| cell.field == list);

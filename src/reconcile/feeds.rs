@@ -17,7 +17,7 @@ use crate::model::{Claim, ClaimState, Desired, Digest, Key, LineColumn, Snapshot
 use crate::plan::{DoubtfulField, GuardLimit, Plan};
 use crate::store::{AcceptedExport, FieldFillCounts, SourceCheckpoint, Store};
 use crate::transport::{self, FetchedExport};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -264,6 +264,7 @@ pub(super) fn reading(
         files: ReadFiles::default(),
         content: SourceContent::Export(facts.map(Box::new)),
         judged: SourceJudgement::default(),
+        erased: BTreeSet::new(),
     }
     .with_desired(Arc::new(desired))
 }

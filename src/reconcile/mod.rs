@@ -13,6 +13,7 @@ mod database;
 mod dossier;
 mod drop_folder;
 mod emptied_files;
+mod erased_users;
 mod error;
 mod export_manifests;
 mod feeds;
@@ -46,6 +47,7 @@ pub use apply::{
 pub use backup::{archive_names, backup_name, write_backup};
 pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
 pub use dossier::dossier;
+pub use erased_users::{NamingPlace, places_naming};
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
@@ -148,7 +150,7 @@ impl<'a> Pass<'a> {
             None => Self::read_in_full(config, request)?,
         };
         targets::check_targets_exist(&pass, store).await?;
-        Ok(pass)
+        pass.without_erased(store).await
     }
 
     /// Reads the requested source again and takes over what another pass read of the others; `None`
@@ -161,12 +163,22 @@ impl<'a> Pass<'a> {
     ) -> Result<Option<Self>, PassError> {
         let _phase = PhaseTimer::begin("reading one source");
         let readings = incremental_read::reread(config, &request, store, readings).await?;
-        Ok(readings.map(|readings| Self {
+        let Some(readings) = readings else {
+            return Ok(None);
+        };
+        let pass = Self {
             config,
             readings,
             request,
             by_hand: ManualExport::NotManual,
-        }))
+        };
+        pass.without_erased(store).await.map(Some)
+    }
+
+    /// The pass without anything about users who were erased.
+    async fn without_erased(mut self, store: &Store) -> Result<Self, PassError> {
+        erased_users::leave_out_erased(&mut self.readings, store).await?;
+        Ok(self)
     }
 
     /// Reads every configured source in full, even for a plan of one, because removals are judged

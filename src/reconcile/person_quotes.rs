@@ -5,7 +5,7 @@
 use crate::feed::format::{self, ExportColumns, ExportRecord, FormatOptions};
 use crate::kinds::{self, USER};
 use crate::model::Key;
-use crate::store::{PersonRecords, PersonText};
+use crate::store::{PersonRecords, PersonText, contains_word};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -50,22 +50,6 @@ impl PersonNames {
         let text = text.trim();
         text == self.id || text == self.key || self.addresses.contains(&text.to_lowercase())
     }
-}
-
-/// Whether a text contains a word that is no part of a longer one: `User/u-1` is not in `User/u-10`.
-fn contains_word(text: &str, word: &str) -> bool {
-    let joins = |c: char| c.is_alphanumeric() || "-_".contains(c);
-    text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let mut after = text[at + word.len()..].chars();
-        let ends = match after.next() {
-            // The end of a sentence, unless a letter follows.
-            Some('.' | '@' | '/') => !after.next().is_some_and(joins),
-            Some(next) => !joins(next),
-            None => true,
-        };
-        ends && !before.is_some_and(|before| joins(before) || ".+".contains(before))
-    })
 }
 
 /// The parts of a text that quote a user.

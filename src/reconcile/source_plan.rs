@@ -5,8 +5,8 @@
 use super::phase::PhaseTimer;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
-    Pass, PassError, PassVerdict, columns, incremental_plan, millis_before_now, source_reading,
-    unconfigured_claims,
+    Pass, PassError, PassVerdict, columns, erased_users, incremental_plan, millis_before_now,
+    source_reading, unconfigured_claims,
 };
 use crate::config::Source;
 use crate::manifest;
@@ -65,6 +65,8 @@ impl Pass<'_> {
                 &self.request.stop,
             );
         }
+        // Read in full by now, whatever the pass began with.
+        erased_users::leave_out_erased(&mut self.readings, store).await?;
         self.go_on()?;
         let mut stored = self.snapshot(index, store).await?;
         for plan in earlier {

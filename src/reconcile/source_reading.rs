@@ -33,6 +33,8 @@ pub struct SourceReading {
     pub files: ReadFiles,
     pub content: SourceContent,
     pub judged: SourceJudgement,
+    /// The users that it names although they were erased. Nothing about them is left in the reading.
+    pub erased: BTreeSet<Key>,
 }
 
 /// How much of a source was read.
@@ -175,6 +177,7 @@ pub(super) fn read_tree(
         },
         content: SourceContent::Tree,
         judged: SourceJudgement::default(),
+        erased: BTreeSet::new(),
         desired: Arc::default(),
         as_read: Arc::default(),
         diagnostics: loaded.diagnostics,

@@ -4,9 +4,11 @@
 use super::act_deletion::DeletionReport;
 use super::act_request::ActRequest;
 use super::connection::{SqlRow, SqlTransaction};
+use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
 use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run};
+use super::person_words::ERASED_WORD;
 use super::sql_value::{self, SqlValue};
 use super::terms_acceptances::TermsVersion;
 use crate::kinds::{self, Kind};
@@ -23,7 +25,8 @@ pub(super) const CUSTOMER_ACTOR: &str = "actor";
 /// One resource that an act changes, on its way into the history.
 pub(super) struct ActChange {
     kind: &'static Kind,
-    id: String,
+    /// `None` if it was erased.
+    id: Option<String>,
     verb: &'static str,
     /// JSON: the fact with its states before and after.
     fields: String,
@@ -39,17 +42,30 @@ pub(super) fn act_changes(
     request: &ActRequest<'_>,
     found: &BTreeMap<String, String>,
     deletion: &DeletionReport,
+    erasure: Option<&ErasureReport>,
 ) -> Vec<ActChange> {
+    let reason = erasure.map_or(request.reason, |erasure| &erasure.reason);
     let own = found.iter().map(|(id, before)| {
-        let fields = changed_fact(request, before);
+        let mut fields = changed_fact(request, before);
+        if let (Some(erasure), Json::Object(fields)) = (erasure, &mut fields) {
+            fields.extend(erasure.changed_chain());
+        }
         let verb = request.act.name;
-        ActChange::new(request.reason, request.kind, id, verb, &fields, Map::new())
+        let change = ActChange::new(reason, request.kind, id, verb, &fields, Map::new());
+        match erasure {
+            Some(_) => change.without_id(),
+            None => change,
+        }
     });
     let owners = deletion.owners.iter().map(|owner| {
         let mut personal = Map::new();
-        personal.insert(owner.field.to_owned(), json!([[owner.member], []]));
+        let member = match erasure {
+            Some(_) => ERASED_WORD,
+            None => &owner.member,
+        };
+        personal.insert(owner.field.to_owned(), json!([[member], []]));
         let (kind, id) = (kinds::get(owner.key.kind), owner.key.id.as_str());
-        ActChange::new(request.reason, kind, id, "update", &json!({}), personal)
+        ActChange::new(reason, kind, id, "update", &json!({}), personal)
     });
     own.chain(owners).collect()
 }
@@ -122,7 +138,7 @@ impl ActChange {
         let personal = Json::Object(personal).to_string();
         Self {
             kind,
-            id: id.to_owned(),
+            id: Some(id.to_owned()),
             verb,
             fields: fields.to_string(),
             personal_digest: personal_digest(&salt, &personal),
@@ -132,11 +148,20 @@ impl ActChange {
         }
     }
 
+    /// The same change without the id, and without a digest from which the id could be guessed.
+    fn without_id(self) -> Self {
+        Self {
+            id: None,
+            id_digest: None,
+            ..self
+        }
+    }
+
     fn chained(&self, seq: i64) -> ChainedChange<'_> {
         ChainedChange {
             seq,
             kind: self.kind.name,
-            id: &self.id,
+            id: self.id.as_deref().unwrap_or_default(),
             id_digest: self.id_digest.as_ref().map(|digest| &digest[..]),
             verb: self.verb,
             reason: ACT_REASON,
@@ -155,7 +180,7 @@ impl ActChange {
             seq.into(),
             run.into(),
             self.kind.name.into(),
-            SqlValue::text(&self.id),
+            SqlValue::text_or_null(self.id.as_deref()),
             self.id_digest.as_ref().map_or(SqlValue::Null, bytes),
             self.verb.into(),
             ACT_REASON.into(),

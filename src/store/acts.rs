@@ -8,10 +8,12 @@
 use super::act_deletion::{self, DeletionReport};
 use super::act_history::{act_changes, record_run};
 use super::act_request::{
-    ActError, ActRefusal, ActReport, ActRequest, ActedResource, RefusedResource,
+    ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, RefusedResource,
 };
 use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
+use super::erasure;
+use super::erasure_report::ErasureReport;
 use super::error::{ApplyError, StoreError};
 use super::history_writer::lock_write_row;
 use super::invitations;
@@ -19,6 +21,7 @@ use super::retry::{TRIES, pause_before_retry};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::terms_acceptances::{self, TermsVersion};
 use super::{Store, customer_tokens, migrate};
+use crate::diagnostic::codes;
 use crate::kinds::act::ACCESS;
 use crate::kinds::{BLOCKED, USER};
 use rand::RngCore;
@@ -51,9 +54,25 @@ impl Store {
         if let Some(report) = earlier_report(&mut tx, request).await? {
             return Ok(report);
         }
-        let act = RecordedAct::perform(&mut tx, request).await?;
+        let act = match RecordedAct::perform(&mut tx, request).await {
+            Err(ActError::Refused(ActRefusal::WrongState(found))) if request.act.erases => {
+                drop(tx);
+                // A repetition: the way to clean a database file that could not be cleaned before.
+                self.clean_after_erasure().await;
+                return Err(ActError::Refused(ActRefusal::WrongState(found)));
+            }
+            other => other?,
+        };
         remember(&mut tx, request, &act.report, act.at).await?;
-        self.commit_act(tx, act).await
+        let mut report = self.commit_act(tx, act).await?;
+        if request.act.erases {
+            let unclean = self.clean_after_erasure().await;
+            report.warnings.extend(unclean.map(|message| ActWarning {
+                code: codes::USER_ERASED.name().to_owned(),
+                message,
+            }));
+        }
+        Ok(report)
     }
 
     /// Commits the transaction of an act.
@@ -101,7 +120,10 @@ impl RecordedAct {
         tx: &mut SqlTransaction,
         request: &ActRequest<'_>,
     ) -> Result<Self, ActError> {
-        let found = read_states(tx, request).await?;
+        let mut found = read_states(tx, request).await?;
+        if request.act.erases {
+            erasure::add_departed(tx, request, &mut found).await?;
+        }
         find_all(request, &found).map_err(ActError::Refused)?;
         if let Some(terms) = request.terms {
             check_version(tx, terms).await?;
@@ -123,20 +145,19 @@ impl RecordedAct {
             // A token must not come back to life when somebody takes the act back.
             customer_tokens::void_tokens(tx, request.ids.iter()).await?;
         }
-        let deletion = if request.act.is_final {
-            act_deletion::delete(tx, request).await?
+        let (deletion, erasure) = if request.act.erases {
+            let (deletion, erasure) = erasure::erase(tx, request, at).await?;
+            (deletion, Some(erasure))
+        } else if request.act.is_final {
+            (act_deletion::delete(tx, request).await?, None)
         } else {
             write_states(tx, request, &found, at).await?;
-            DeletionReport::default()
+            (DeletionReport::default(), None)
         };
         let plan_id = random_plan_id();
-        let changes = act_changes(request, &found, &deletion);
+        let changes = act_changes(request, &found, &deletion, erasure.as_ref());
         let run = record_run(tx, request.actor, &changes, &plan_id, at).await?;
-        for id in request.ids {
-            let subject = format!("{}/{id}", request.kind.name);
-            let entry = act_params(request.actor, request.act.name, &subject, request.reason);
-            tx.run(INSERT_ACT, &entry).await?;
-        }
+        record_entries(tx, request, erasure.as_ref()).await?;
         Ok(Self {
             report: ActReport {
                 items: acted_resources(request, &found),
@@ -148,6 +169,23 @@ impl RecordedAct {
             at,
         })
     }
+}
+
+/// Records the act in the audit log.
+async fn record_entries(
+    tx: &mut SqlTransaction,
+    request: &ActRequest<'_>,
+    erasure: Option<&ErasureReport>,
+) -> Result<(), StoreError> {
+    for id in request.ids {
+        let (subject, reason) = match erasure {
+            Some(erasure) => (erasure.name.clone(), &*erasure.reason),
+            None => (format!("{}/{id}", request.kind.name), request.reason),
+        };
+        let entry = act_params(request.actor, request.act.name, &subject, reason);
+        tx.run(INSERT_ACT, &entry).await?;
+    }
+    Ok(())
 }
 
 /// The answer of an earlier request with the same key.
@@ -169,7 +207,14 @@ async fn earlier_report(
     }
     let answer = cells[1].take_text();
     let report = serde_json::from_str(&answer);
-    let report = report.map_err(|_| tx.corrupt("an answer in `act_keys` cannot be read"))?;
+    let mut report: ActReport =
+        report.map_err(|_| tx.corrupt("an answer in `act_keys` cannot be read"))?;
+    if request.act.erases {
+        // The digest says that it is the same request, so these are the same ids.
+        for (item, id) in report.items.iter_mut().zip(request.ids) {
+            item.external_id.clone_from(id);
+        }
+    }
     Ok(Some(report))
 }
 
@@ -340,12 +385,19 @@ async fn remember(
     };
     let sql = "DELETE FROM act_keys WHERE at < ?";
     tx.run(sql, &[(now - KEPT).into()]).await?;
+    let mut kept = report.clone();
+    if request.act.erases {
+        // The request has the id again.
+        kept.items
+            .iter_mut()
+            .for_each(|item| item.external_id.clear());
+    }
     let sql = "INSERT INTO act_keys (actor, idem, digest, answer, at) VALUES (?, ?, ?, ?, ?)";
     let params = [
         request.actor.into(),
         idempotency.key.as_str().into(),
         SqlValue::Bytes(idempotency.digest.to_vec()),
-        SqlValue::text(serde_json::json!(report).to_string()),
+        SqlValue::text(serde_json::json!(kept).to_string()),
         now.into(),
     ];
     tx.run(sql, &params).await?;

@@ -123,6 +123,14 @@ impl SqlTransaction {
         }
     }
 
+    /// Makes SQLite overwrite what this transaction deletes.
+    pub(super) async fn overwrite_deleted(&mut self) -> Result<(), StoreError> {
+        match self.engine {
+            EngineTransaction::Sqlite(_) => self.script("PRAGMA secure_delete = ON").await,
+            EngineTransaction::Postgres(_) => Ok(()),
+        }
+    }
+
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         let failed = self.error_mapper();
         on!(self, tx => sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **tx).await.map(|_| ()))

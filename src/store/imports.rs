@@ -4,6 +4,7 @@
 //! apply or `end_imports` when nothing was applied.
 
 use super::connection::{SqlRow, SqlTransaction};
+use super::erased_ids::{DroppedRecord, record_dropped};
 use super::error::StoreError;
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate};
@@ -32,6 +33,8 @@ pub struct ImportRequest<'a> {
     /// Whether one invalid record rejects the whole import.
     pub atomic: bool,
     pub body: &'a [u8],
+    /// The records that are not in it, because they name users who were erased.
+    pub dropped: &'a [DroppedRecord],
 }
 
 /// Returns the id of a new import.
@@ -199,6 +202,7 @@ impl Store {
             let found = find_by_key(&mut tx, wanted).await?;
             return found.ok_or_else(|| tx.corrupt("an import that is there and is not"));
         }
+        record_dropped(&mut tx, wanted.id, wanted.dropped).await?;
         tx.commit().await?;
         Ok(ImportReceipt::New(wanted.id.to_owned()))
     }
@@ -331,6 +335,8 @@ async fn find_by_key(
 async fn forget(tx: &mut SqlTransaction) -> Result<(), StoreError> {
     let sql = "DELETE FROM imports WHERE body IS NULL AND ended_at > 0 AND ended_at < ?";
     tx.run(sql, &[(sql_value::now() - KEPT).into()]).await?;
+    let sql = "DELETE FROM dropped_records WHERE import_id NOT IN (SELECT id FROM imports)";
+    tx.run(sql, &[]).await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::connection::{EngineTransaction, SqlTransaction};
 use super::embedded;
 use super::error::{SqlFault, StoreError};
 use super::postgres_servers::PostgresServers;
-use sqlx::SqlitePool;
+use sqlx::{Row as _, SqlitePool};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -147,6 +147,30 @@ impl Store {
             place: Arc::clone(&self.url),
             source: SqlFault(source),
         }
+    }
+
+    /// Overwrites what earlier deletions left in a SQLite file: writes the whole file anew, and
+    /// empties the log. Returns what is wrong if that fails, with the way to repeat it. PostgreSQL
+    /// frees deleted rows by itself.
+    pub(super) async fn clean_after_erasure(&self) -> Option<String> {
+        let ConnectionPool::Sqlite(pool) = &self.pool else {
+            return None;
+        };
+        let cleaned = async {
+            sqlx::query("VACUUM").execute(pool).await?;
+            // Waits for readers, as long as for any other lock.
+            let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+            row.fetch_one(pool).await?.try_get::<i64, _>(0)
+        };
+        let why = match cleaned.await {
+            Ok(0) => return None,
+            Ok(_) => "another program is reading it".to_owned(),
+            Err(error) => SqlFault(error).to_string(),
+        };
+        Some(format!(
+            "the rows are gone, but the database file may still hold deleted bytes: {why}; \
+             repeat the command to clean it"
+        ))
     }
 
     /// Folds SQLite's write-ahead log into the file, as far as readers allow.

@@ -86,3 +86,28 @@ pub(super) const CUSTOMER_TOKENS: &[InternalTable] = &[InternalTable {
     ],
     keys: "",
 }];
+
+/// Whose data was erased.
+pub(super) const ERASURES: &[InternalTable] = &[
+    // As keyed hashes, like `retired_ids`: an erased id must be recognised and not be known.
+    InternalTable {
+        name: "erased_ids",
+        columns: &[
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("id_hash", SqlType::Id, "NOT NULL"),
+            ("erased_at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (kind, id_hash)",
+    },
+    // The records of a push that were not stored because they name somebody who was erased.
+    InternalTable {
+        name: "dropped_records",
+        columns: &[
+            ("import_id", SqlType::Id, "NOT NULL"),
+            // The index in the push, from 0.
+            ("position", SqlType::Int, "NOT NULL"),
+            ("line", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (import_id, position)",
+    },
+];

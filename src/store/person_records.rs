@@ -365,6 +365,8 @@ mod tests {
     const NOTHING_PERSONAL: &[(&str, &str)] = &[
         ("approval_notices", "accounts"),
         ("customer_numbers", "accounts"),
+        ("dropped_records", "places of records"),
+        ("erased_ids", "keyed hashes"),
         ("feeds", "counts and names of columns"),
         ("file_contents", "documents of terms and the like"),
         ("leases", "processes"),

@@ -76,6 +76,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     },
     own_tables(job_tables::OFFERS),
     own_tables(people_tables::CUSTOMER_TOKENS),
+    own_tables(people_tables::ERASURES),
 ];
 
 /// The version of this release.

@@ -32,12 +32,12 @@ impl StoredResource {
     }
 
     /// The acts that are possible on it now. Accepting terms is not among them: it depends on the
-    /// terms.
+    /// terms. Nor is an erasure, as in `act::possible`.
     pub fn possible_acts(&self) -> impl Iterator<Item = &'static ResourceAct> {
         let kind = kinds::get(self.row.key.kind);
         let acts = ACTS
             .into_iter()
-            .filter(|act| act.is_for(kind) && act.input != ActInput::Terms);
+            .filter(|act| act.is_for(kind) && act.input != ActInput::Terms && !act.erases);
         acts.filter(|act| act.from.contains(&act.state(self.fact(act.fact))))
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod directory;
 mod disk;
 mod dossier;
+mod erasure;
 mod faults;
 mod feeds;
 mod git;

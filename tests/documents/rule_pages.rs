@@ -49,6 +49,7 @@ const PROSE: &[&str] = &[
     "scope",
     "source-unreadable",
     "stale-plan",
+    "user-erased",
 ];
 
 /// More rounds of approving and applying than any page needs.

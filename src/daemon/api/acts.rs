@@ -3,18 +3,20 @@
 
 use super::request::MAX_ID_LENGTH;
 use super::{not_stored, require_max_length, require_reason};
+use crate::config::Config;
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::invitation::{InvitationKey, InvitationOrder};
 use crate::diagnostic::{none_called, plural};
 use crate::document::{
-    InvitationRequest, MAX_ACT_IDS, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
+    InvitationRequest, MAX_ACT_IDS, NamingPlaceDocument, ResourceActReply, ResourceActRequest,
+    TermsAcceptanceRequest,
 };
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route, idempotency};
 use crate::kinds::act::{self, ACTS, ActInput, ResourceAct};
 use crate::kinds::{self, Kind};
 use crate::model::Key;
-use crate::reconcile::JobFiles;
+use crate::reconcile::{self, JobFiles};
 use crate::store::{
     ActError, ActRefusal, ActRequest, IdempotentRequest, NewInvitations, OpenJob, RefusedResource,
     Store, TermsVersion,
@@ -25,13 +27,14 @@ use axum::http::HeaderMap;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The permission that an act needs.
 pub(in crate::daemon) fn permission(act: &ResourceAct) -> Permission {
-    if act.is_decision {
-        Permission::Approve
-    } else {
-        Permission::Operate
+    match (act.erases, act.is_decision) {
+        (true, _) => Permission::Administer,
+        (false, true) => Permission::Approve,
+        (false, false) => Permission::Operate,
     }
 }
 
@@ -81,10 +84,13 @@ fn route_with<R: DeserializeOwned + JsonSchema + Send + 'static>(
             Ok::<_, HttpProblem>(Json(reply))
         }
     };
-    Route::post(act.path, act.operation, permission(act), handler).with_docs(
-        act.doc,
-        "All ids or none. Recorded in the history and in the audit log.",
-    )
+    let docs = if act.erases {
+        "Takes one id. The reply has the places where the sources still name the person. Git keeps \
+         what was committed. Recorded in the history and in the audit log without the person."
+    } else {
+        "All ids or none. Recorded in the history and in the audit log."
+    };
+    Route::post(act.path, act.operation, permission(act), handler).with_docs(act.doc, docs)
 }
 
 fn invitation_route(act: &'static ResourceAct) -> Route<DaemonHandle> {
@@ -120,25 +126,42 @@ pub(in crate::daemon) async fn perform(
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
     let is_final = act.is_final;
-    let files = JobFiles::new(&handle.setup()?.config.files);
+    let setup = handle.setup()?;
+    let files = JobFiles::new(&setup.config.files);
+    let originals = Arc::clone(&handle.daemon()?.originals);
     let idempotency = key.map(|key| IdempotentRequest {
         key,
         digest: checked.digest(),
     });
     let actor = caller.name.to_string();
-    handle
+    let erases = act.erases;
+    let reply = handle
         .query_store(move |store| async move {
             let done = checked.perform(&store, &actor, idempotency.as_ref()).await;
             if is_final && done.is_ok() {
                 files.remove_due_later(&store).await;
             }
+            let done = done.map(|reply| {
+                if act.erases {
+                    originals.forget_naming(&checked.ids);
+                }
+                checked.with_places(reply, &setup.config)
+            });
             done.map_err(|error| match error {
                 ActError::Refused(refused) => checked.refusal(&refused).into(),
                 ActError::Store(error) => HandlerError::from(error),
                 ActError::Unknown(error) => HttpProblem::internal(error).into(),
             })
         })
-        .await
+        .await?;
+    if erases {
+        // So that what a pass was making meanwhile does not stay.
+        let current = &handle.daemon()?.current;
+        for source in &current.get().config.sources {
+            current.request_pass(&source.name, "a user was erased");
+        }
+    }
+    Ok(reply)
 }
 
 /// Invites users in the name of the caller.
@@ -252,6 +275,17 @@ impl CheckedAct {
             None => BTreeMap::new(),
         };
         Ok(ResourceActReply::new(self.kind, report).with_drafts(drafts))
+    }
+
+    /// The reply of an erasure, with the places where the sources still name the person. Reads the
+    /// sources.
+    pub fn with_places(&self, reply: ResourceActReply, config: &Config) -> ResourceActReply {
+        if !self.act.erases {
+            return reply;
+        }
+        let keys = self.ids.iter().map(|id| Key::new(self.kind.id, id));
+        let places = keys.flat_map(|key| reconcile::places_naming(config, &key));
+        reply.with_places(places.map(NamingPlaceDocument::from).collect())
     }
 
     fn names(&self, ids: &[String]) -> String {

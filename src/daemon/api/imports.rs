@@ -2,6 +2,7 @@
 //! the body first, so that it survives a restart, and requests a pass, which takes it from there
 //! (`push`). The answer is waited for, or fetched later by its id, from any replica.
 
+use super::push_body::read_body;
 use super::push_messages::{
     ImportView, PushBody, PushReply, PushResponse, import_view, stored_report,
 };
@@ -10,9 +11,7 @@ use crate::config::{Config, Source};
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::push::{ImportReplies, PushOriginals};
 use crate::daemon::state_document::suspension;
-use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::document::PassOutcome;
-use crate::feed::{self, format::ExportFormat};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route, idempotency};
 use crate::kinds;
@@ -23,7 +22,6 @@ use axum::http::HeaderMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -32,21 +30,6 @@ use tokio::time::{Instant, timeout_at};
 const MAX_SYNC_RECORDS: u64 = 1_000;
 /// How often the database is checked for an answer that another replica gave.
 const ANSWER_POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Errors in the form of a body, which leave no records to tell apart.
-const FORM_PROBLEMS: &[(Code, &problem::ProblemKind)] = &[
-    (codes::JSON_NOT_LIST, problem::NOT_A_LIST),
-    (codes::FEED_NOT_DATA, problem::NOT_DATA),
-    (codes::FEED_TRUNCATED, problem::TRUNCATED),
-];
-/// Errors that concern a whole body although it can be read.
-const CONTENT_PROBLEMS: &[(Code, &problem::ProblemKind)] = &[
-    (codes::HEADER_BLANK, problem::UNREADABLE),
-    (codes::HEADER_DUPLICATE, problem::UNREADABLE),
-    (codes::COLUMN_MISSING, problem::UNREADABLE),
-    (codes::ENCODING, problem::UNREADABLE),
-    (codes::SOURCE_UNREADABLE, problem::UNREADABLE),
-];
 
 /// What the records are about.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -183,14 +166,15 @@ impl PushedRecords<'_> {
         originals: &PushOriginals,
     ) -> Result<((String, bool), bool), HandlerError> {
         // A body that cannot be read is refused now, while its sender listens.
-        let (records, masked) = read_body(self.source, self.sent)?;
+        let read = read_body(self.source, self.sent)?;
+        let body = read.without_erased(self.source, self.sent, store).await?;
         // Nothing of a password is stored, also not in the digest.
-        let stored = masked.as_deref().unwrap_or(&self.sent.bytes);
+        let stored = body.masked.as_deref().unwrap_or(&body.sent);
         let import = new_import_id();
         // Before it is stored: a pass may read it at once.
         let keep = |import: &str| {
-            if masked.is_some() {
-                originals.keep(import, self.sent.bytes.to_vec().into());
+            if body.masked.is_some() {
+                originals.keep(import, body.sent.to_vec().into());
             }
         };
         keep(&import);
@@ -209,6 +193,7 @@ impl PushedRecords<'_> {
             ending: self.sent.ending,
             atomic: self.atomic,
             body: stored,
+            dropped: &body.dropped,
         };
         let receipt = store.queue_import(&wanted).await;
         if !matches!(receipt, Ok(ImportReceipt::New(_))) {
@@ -222,7 +207,7 @@ impl PushedRecords<'_> {
         {
             keep(&first);
         }
-        Ok(((first, again), records > MAX_SYNC_RECORDS))
+        Ok(((first, again), read.records > MAX_SYNC_RECORDS))
     }
 }
 
@@ -270,56 +255,6 @@ fn select_source<'c>(
             Err(HttpProblem::new(problem::INVALID, why))
         }
     }
-}
-
-/// Counts the records, and returns the body without passwords if it has any. Fails if the body as a
-/// whole cannot be used.
-fn read_body(source: &Source, sent: &PushBody) -> Result<(u64, Option<Vec<u8>>), HttpProblem> {
-    let Some(feed) = source.feed() else {
-        return Err(HttpProblem::not_found(""));
-    };
-    let name: Arc<str> = format!("body.{}", sent.ending).into();
-    let input = Cursor::new(&*sent.bytes);
-    let read = feed::read(input, &name, &source.name, &feed.mapping);
-    let first = sent.bytes.trim_ascii_start().first();
-    if sent.format == ExportFormat::Json && !matches!(first, Some(b'[' | b'{')) {
-        let why = Diagnostic::new(codes::JSON_NOT_LIST, "the body is not valid JSON")
-            .help("send a list of objects: `[{…}]`");
-        return Err(diagnostic_problem(problem::NOT_A_LIST, &why));
-    }
-    // Form before content: if a body is truncated, any other error may be only a consequence.
-    for (code, kind) in FORM_PROBLEMS.iter().chain(CONTENT_PROBLEMS) {
-        let mut found = read.diagnostics.iter();
-        if let Some(found) = found.find(|found| found.key.is_none() && found.code == *code) {
-            return Err(diagnostic_problem(kind, found));
-        }
-    }
-    // Half a body must not be taken for a small one.
-    if !read.complete {
-        let why = format!("the body ends after {} records", read.records);
-        return Err(HttpProblem::new(problem::TRUNCATED, why));
-    }
-    let masked = feed::without_passwords(&sent.bytes, &read, &name, &feed.mapping);
-    let masked = masked.map_err(|why| HttpProblem::new(problem::UNREADABLE, why))?;
-    Ok((read.records, masked))
-}
-
-/// A problem with the place of the error.
-fn diagnostic_problem(kind: &'static problem::ProblemKind, found: &Diagnostic) -> HttpProblem {
-    let at = found.origin.as_ref().map(|origin| origin.at);
-    let at = at.filter(|at| at.line > 0);
-    let place = at.map_or_else(String::new, |at| {
-        format!("line {}, column {}: ", at.line, at.column)
-    });
-    let help = found.help.as_deref();
-    let help = help.map_or_else(String::new, |help| format!("; {help}"));
-    let mut problem = HttpProblem::new(kind, format!("{place}{}{help}", found.message))
-        .with("rule", found.code.name())
-        .with("djustCode", found.code.rule().djust);
-    if let Some(at) = at {
-        problem = problem.with("line", at.line).with("column", at.column);
-    }
-    problem
 }
 
 /// The id, and whether the same push came before.

@@ -13,6 +13,7 @@ mod jobs;
 mod orders;
 mod plans;
 pub mod policies;
+mod push_body;
 mod push_messages;
 pub(super) mod records;
 mod request;

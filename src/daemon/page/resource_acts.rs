@@ -5,10 +5,12 @@ use super::forms::FormFields;
 use super::{layout, link};
 use crate::daemon::api::acts::{self, CheckedAct};
 use crate::daemon::handle::DaemonHandle;
-use crate::document::{InvitationRequest, ResourceActRequest, TermsAcceptanceRequest};
+use crate::document::{
+    InvitationRequest, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
+};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, Route};
-use crate::kinds::act::{ACCEPT_TERMS, ACTS, APPROVE, ActInput, REJECT, ResourceAct};
+use crate::kinds::act::{ACCEPT_TERMS, ACTS, APPROVE, ActInput, ERASE, REJECT, ResourceAct};
 use crate::kinds::{self, Kind};
 use crate::store::{CurrentTerms, PendingAccount, StoredResource, TermsVersion};
 use axum::Form;
@@ -72,8 +74,38 @@ async fn perform(
             CheckedAct::of_acceptance(act, &request)?
         }
     };
-    acts::perform(&handle, &caller, checked, None).await?;
+    let reply = acts::perform(&handle, &caller, checked, None).await?;
+    if act.erases {
+        return Ok(erasure_page(&handle, &caller, &reply)?.into_response());
+    }
     Ok(form.redirect_back("acted").into_response())
+}
+
+/// What an erasure left, with the places where the sources still name the person. The page of the
+/// person is gone.
+fn erasure_page(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    reply: &ResourceActReply,
+) -> Result<Markup, HttpProblem> {
+    let main = html! {
+        h1 { "Erased" }
+        p.done role="status" { "Everything that was stored about the person is gone. The audit log shows that it was done, and not to whom." }
+        @for warning in &reply.warnings { p.wrong { (warning.message) } }
+        @if reply.places.is_empty() {
+            p { "No source names the person now." }
+        } @else {
+            h2 { "Still named by the sources" }
+            p { "Nothing of it is stored again. Remove it:" }
+            ul.steps {
+                @for place in &reply.places {
+                    li { (place.source) " " code { (place.origin.path) @if let Some(line) = place.origin.line { ":" (line) } } }
+                }
+            }
+        }
+        p.small { "Git history, exports on other systems and backups are not touched." }
+    };
+    layout::page(handle, caller, "/resources/", "Erased", &main)
 }
 
 /// Invites, and returns the draft as a file to open.
@@ -167,7 +199,9 @@ pub(super) fn section(
     kind: &'static Kind,
     record: &StoredResource,
 ) -> Markup {
-    let possible = record.possible_acts();
+    // Last, because it is the one that nobody should reach for first.
+    let erase = Some(&ERASE).filter(|act| act.is_for(kind));
+    let possible = record.possible_acts().chain(erase);
     let possible = possible.filter(|act| may_perform(handle, caller, act));
     let possible: Vec<&ResourceAct> = possible.collect();
     let id = &record.row.key.id;
@@ -177,6 +211,24 @@ pub(super) fn section(
             section #possible {
                 h2 { "Acts" }
                 @for act in possible { (form(act, kind, id, caller, &back)) }
+            }
+        }
+    }
+}
+
+/// The form that erases a user whose row is gone.
+pub(super) fn erasure_section(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    kind: &'static Kind,
+    id: &str,
+) -> Markup {
+    let is_shown = ERASE.is_for(kind) && may_perform(handle, caller, &ERASE);
+    html! {
+        @if is_shown {
+            section #possible {
+                h2 { "Acts" }
+                (form(&ERASE, kind, id, caller, "/resources"))
             }
         }
     }

@@ -190,7 +190,10 @@ async fn resource_page(
     let main = html! {
         h1 { (title) }
         (layout::done_message(asked.done.as_deref()))
-        @if record.is_none() { p.wrong { "It is no longer stored." } }
+        @if record.is_none() {
+            p.wrong { "It is no longer stored." }
+            (resource_acts::erasure_section(&handle, &caller, kind, &of.id))
+        }
         @if provenance.changed_elsewhere { p.wrong { "The row was changed outside Roster since the last run." } }
         @for policy in &idle {
             (source_status::diagnostics([DiagnosticState::from(policy)].iter(), &caller))

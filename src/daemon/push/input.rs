@@ -1,14 +1,14 @@
 //! The pushes that a pass reads, and what becomes of each one after the pass.
 
 use super::originals::PushOriginals;
-use super::report;
+use super::report::{self, OmittedRecords};
 use crate::config::Source;
 use crate::daemon::state::SourceState;
 use crate::feed;
 use crate::model::Key;
 use crate::plan::Plan;
 use crate::reconcile::{PassError, PassOutcome, PushedBody, SourcePushes};
-use crate::store::{ImportEnding, Store, StoredImport};
+use crate::store::{DroppedRecord, ImportEnding, Store, StoredImport};
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub(in crate::daemon) struct PushInput {
     new_import: Option<StoredImport>,
     /// Earlier pushes of which something is held.
     held_imports: Vec<StoredImport>,
+    /// The records of the new push that were not stored.
+    dropped: Vec<DroppedRecord>,
 }
 
 impl PushInput {
@@ -54,6 +56,10 @@ impl PushInput {
                 only_keys: None,
             });
         }
+        let dropped = match &new {
+            Some(import) => store.dropped_records(&import.id).await?,
+            None => Vec::new(),
+        };
         let pushed = Arc::new(SourcePushes {
             source: source.into(),
             bodies,
@@ -62,6 +68,7 @@ impl PushInput {
             pushed,
             new_import: new,
             held_imports: before,
+            dropped,
         }))
     }
 
@@ -84,6 +91,7 @@ impl PushInput {
         plan: &Plan,
         decided: PassOutcome,
         state: &SourceState,
+        erased: &BTreeSet<Key>,
     ) -> Vec<ImportEnding> {
         let waiting = waiting_keys(source, plan, decided);
         let result = (decided, &*state.reason);
@@ -96,10 +104,13 @@ impl PushInput {
                 ..ImportEnding::default()
             }
         });
-        let new = self
-            .new_import
-            .iter()
-            .filter_map(|import| self.new_import_ending(import, source, plan, result, &waiting));
+        let new = self.new_import.iter().filter_map(|import| {
+            let omitted = OmittedRecords {
+                erased,
+                dropped: &self.dropped,
+            };
+            self.new_import_ending(import, source, (plan, result), &waiting, &omitted)
+        });
         before.chain(new).collect()
     }
 
@@ -107,15 +118,15 @@ impl PushInput {
         &self,
         import: &StoredImport,
         source: &Source,
-        plan: &Plan,
-        result: (PassOutcome, &str),
+        (plan, result): (&Plan, (PassOutcome, &str)),
         waiting: &BTreeSet<String>,
+        omitted: &OmittedRecords<'_>,
     ) -> Option<ImportEnding> {
         let sent = self.pushed.bodies.last()?;
         let mapping = &source.feed()?.mapping;
         let bytes = Cursor::new(&*sent.bytes);
         let (_, listed) = feed::read_with_keys(bytes, &sent.name, &source.name, mapping);
-        let answer = report::build_report(&listed, &sent.name, plan, result);
+        let answer = report::build_report(&listed, &sent.name, plan, result, omitted);
         let keys = listed.iter().flat_map(|record| &record.keys);
         let held: BTreeSet<String> = keys.map(ToString::to_string).collect();
         Some(ImportEnding {

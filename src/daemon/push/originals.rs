@@ -2,7 +2,7 @@
 //! keeps what was sent until nothing of it waits any more. After a restart, or in another replica, a
 //! push is applied without its passwords.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,15 @@ impl PushOriginals {
     pub(super) fn get(&self, import: &str) -> Option<Arc<[u8]>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(import).map(|kept| Arc::clone(&kept.sent))
+    }
+
+    /// Forgets the imports that may name these people.
+    pub(in crate::daemon) fn forget_naming(&self, ids: &BTreeSet<String>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, kept| {
+            let sent = String::from_utf8_lossy(&kept.sent);
+            !ids.iter().any(|id| sent.contains(id.as_str()))
+        });
     }
 
     /// Forgets an import of which nothing waits.

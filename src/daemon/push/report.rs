@@ -4,14 +4,15 @@
 //! each record the result of its resources and its diagnostics. The types at the top are part of
 //! the API, and their doc comments appear in the OpenAPI document.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::document::PassOutcome;
 use crate::feed::RecordKeys;
 use crate::model::{Key, LineColumn};
 use crate::plan::{Plan, StepVerb};
+use crate::store::DroppedRecord;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The result of a push.
@@ -65,6 +66,8 @@ pub enum ResourceOutcome {
     Held,
     /// The record is invalid and was not applied. Fix it and send it again.
     Refused,
+    /// The record names a user who was erased. Nothing of it was stored.
+    Dropped,
 }
 
 /// A record and its result.
@@ -157,13 +160,23 @@ impl From<&Diagnostic> for RecordDiagnostic {
     }
 }
 
+/// The records that name users who were erased.
+pub(super) struct OmittedRecords<'a> {
+    /// The users whom the stored records name.
+    pub erased: &'a BTreeSet<Key>,
+    /// The records that were not stored at all, in their order.
+    pub dropped: &'a [DroppedRecord],
+}
+
 /// Builds the answer to a push from the plan and the outcome of its pass.
 pub(super) fn build_report(
     listed: &[RecordKeys],
     name: &Arc<str>,
     plan: &Plan,
     (outcome, why): (PassOutcome, &str),
+    omitted: &OmittedRecords<'_>,
 ) -> PushReport {
+    let listed = &omitted.all_records(listed);
     let applied = outcome == PassOutcome::Applied;
     let fates = OutcomeIndex::from_plan(plan, applied);
     let (mut found, rest) = diagnostics_by_record(listed, name, plan);
@@ -174,10 +187,10 @@ pub(super) fn build_report(
         let nobody = found
             .iter()
             .any(|found| found.key.is_none() && found.is_error());
-        let mut resources = record
-            .keys
-            .iter()
-            .map(|key| fates.record_resource(key, nobody));
+        let keys = record.keys.iter();
+        let keys = keys.filter(|key| !omitted.erased.contains(*key));
+        let mut resources = keys.map(|key| fates.record_resource(key, nobody));
+        let is_dropped = omitted.contain(index, record);
         RecordReport {
             index,
             line: record.at.line,
@@ -185,12 +198,20 @@ pub(super) fn build_report(
             resource: resources.next().unwrap_or(RecordResource {
                 kind: None,
                 external_id: None,
-                outcome: ResourceOutcome::Refused,
+                outcome: if is_dropped {
+                    ResourceOutcome::Dropped
+                } else {
+                    ResourceOutcome::Refused
+                },
                 would: None,
-                codes: codes(&found),
+                codes: error_codes(&found),
             }),
             also: resources.collect(),
-            diagnostics: found.into_iter().map(RecordDiagnostic::from).collect(),
+            diagnostics: if found.is_empty() && is_dropped {
+                vec![RecordDiagnostic::of_dropped(record.at)]
+            } else {
+                found.into_iter().map(RecordDiagnostic::from).collect()
+            },
         }
     });
     let records: Vec<RecordReport> = records.collect();
@@ -215,7 +236,54 @@ pub(super) fn build_report(
     }
 }
 
-fn codes(found: &[&Diagnostic]) -> Vec<String> {
+impl OmittedRecords<'_> {
+    /// All records of the push. A row that was dropped from a table is not listed any more; an object
+    /// still is, without keys.
+    fn all_records(&self, listed: &[RecordKeys]) -> Vec<RecordKeys> {
+        let mut all = listed.to_vec();
+        for dropped in self.dropped {
+            let line = dropped.line;
+            let is_listed = all
+                .get(dropped.position)
+                .is_some_and(|it| it.keys.is_empty() && it.at.line == line);
+            if !is_listed {
+                let at = LineColumn { line, column: 1 };
+                let position = dropped.position.min(all.len());
+                all.insert(
+                    position,
+                    RecordKeys {
+                        at,
+                        keys: Vec::new(),
+                    },
+                );
+            }
+        }
+        all
+    }
+
+    /// Whether a record was left out because of whom it names.
+    fn contain(&self, index: usize, record: &RecordKeys) -> bool {
+        let mut dropped = self.dropped.iter();
+        dropped.any(|it| it.position == index)
+            || record.keys.iter().any(|key| self.erased.contains(key))
+    }
+}
+
+impl RecordDiagnostic {
+    /// The note about a record that was not stored.
+    fn of_dropped(at: LineColumn) -> Self {
+        let message = "This names a user who was erased. It was dropped";
+        let found = Diagnostic::new(codes::USER_ERASED, message)
+            .help("Do not send it again. Nothing of it was stored");
+        Self {
+            line: Some(at.line),
+            column: Some(at.column),
+            ..Self::from(&found)
+        }
+    }
+}
+
+fn error_codes(found: &[&Diagnostic]) -> Vec<String> {
     let errors = found.iter().filter(|found| found.is_error());
     let mut codes: Vec<String> = errors.map(|found| found.code.name().to_owned()).collect();
     codes.dedup();

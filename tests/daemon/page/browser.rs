@@ -66,6 +66,29 @@ fn a_user_is_deleted_on_the_page_of_the_user() {
     assert_eq!(chrome.errors(), Vec::<Value>::new());
 }
 
+/// Erases a user who was deleted before, whose page is still there until then.
+#[test]
+fn a_user_is_erased_on_the_page_of_the_user() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let site = Site::start();
+    log_in(&chrome, &site);
+    let delete = ["user", "delete", "u-1", "--confirm", "u-1", "--reason", "x"];
+    site.ws.run(&delete).exits(0);
+    chrome.go(&format!("{}/resources/User/u-1", site.base));
+    chrome.shows(".wrong", "It is no longer stored.");
+    let form = "form[action='/acts/erase']";
+    chrome.fill(&format!("{form} input[name=confirm]"), "u-1");
+    chrome.fill(&format!("{form} input[name=reason]"), "asked for it");
+    chrome.click(&format!("{form} button"));
+    chrome.shows("h1", "Erased");
+    chrome.shows("#main", "Git history");
+    chrome.go(&format!("{}/acts", site.base));
+    chrome.shows("#main", "asked for it");
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+}
+
 #[test]
 fn an_operator_finds_and_decides_with_scripts() {
     let Some(chrome) = Chrome::start() else {

@@ -1,0 +1,283 @@
+//! The words by which stored texts name one person, and how they are taken out of a text: for an
+//! erasure. A document about the person is taken out whole, a text that mentions the person loses
+//! the word. Start at [`PersonWords`].
+
+use crate::kinds::{self, USER};
+use crate::model::Key;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
+
+/// What stands in a text in place of a word that was taken out.
+pub(super) const ERASED_WORD: &str = "(erased)";
+
+/// The words that name one person.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PersonWords {
+    pub(super) id: String,
+    /// `User/ID`.
+    key: String,
+    /// E-mail addresses, telephone numbers and the full name, in lower case.
+    words: BTreeSet<String>,
+    /// First and last names, in lower case. They name the person only in what is the person's own.
+    names: BTreeSet<String>,
+}
+
+impl PersonWords {
+    pub(super) fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            key: Key::new(USER, id).to_string(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds the values that a user has or had, by the names of their fields.
+    pub(super) fn add_fields(&mut self, fields: &Map<String, Json>) {
+        // Of a change, a field has a list: the new value, or the old and the new one.
+        let texts = |name: &str| -> Vec<String> {
+            match fields.get(name) {
+                Some(Json::Array(values)) => {
+                    let values = values.iter().filter_map(Json::as_str);
+                    values.map(str::to_lowercase).collect()
+                }
+                Some(Json::String(value)) => vec![value.to_lowercase()],
+                _ => Vec::new(),
+            }
+        };
+        self.words.extend(texts("email"));
+        self.words.extend(texts("phone"));
+        let (first, last) = (texts("firstName"), texts("lastName"));
+        for (first, last) in first.iter().zip(&last) {
+            self.words.insert(format!("{first} {last}"));
+        }
+        self.names.extend(first.into_iter().chain(last));
+        let is_empty = |text: &String| text.trim().is_empty();
+        self.words.retain(|word| !is_empty(word));
+        self.names.retain(|name| !is_empty(name));
+    }
+
+    /// The e-mail addresses, telephone numbers and full names, in lower case.
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(String::as_str)
+    }
+
+    /// Leaves out a word that names others too.
+    pub(super) fn forget_word(&mut self, word: &str) {
+        self.words.remove(word);
+    }
+
+    /// What to search the tables for: nothing that names the person lacks all of these.
+    pub(super) fn searched(&self) -> impl Iterator<Item = &str> {
+        self.words().chain([self.id.as_str()])
+    }
+
+    /// Whether a text names the person: by the key, an address, a number or the full name.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        contains_word(text, &self.key) || {
+            let text = text.to_lowercase();
+            self.words.iter().any(|word| contains_word(&text, word))
+        }
+    }
+
+    /// Whether a text is the id, the key, an address or a number of the person.
+    pub(super) fn are_all_of(&self, text: &str) -> bool {
+        let text = text.trim();
+        text == self.id || text == self.key || self.words.contains(&text.to_lowercase())
+    }
+
+    /// Whether a path of the person's own names the person, also by a bare id or a name.
+    pub(super) fn are_in_path(&self, path: &str) -> bool {
+        let lower = path.to_lowercase();
+        let is_named = |name: &String| name.chars().count() > 2 && lower.contains(name.as_str());
+        self.are_in(path)
+            || lower.contains(&self.id.to_lowercase())
+            || self.words.iter().any(|word| lower.contains(word.as_str()))
+            || self.names.iter().any(is_named)
+    }
+
+    /// Whether bytes may name the person: the id, or any word, as part of whatever.
+    pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(bytes).to_lowercase();
+        // JSON may write a letter as an escape.
+        let escaped = text.contains("\\u");
+        escaped
+            || self
+                .searched()
+                .any(|word| text.contains(&word.to_lowercase()))
+    }
+
+    /// A text without the words that name the person; `None` if it has none.
+    pub(super) fn redacted_text(&self, text: &str) -> Option<String> {
+        if self.are_all_of(text) {
+            return Some(ERASED_WORD.to_owned());
+        }
+        let mut left = text.to_owned();
+        for word in self.words().chain([self.key.as_str()]) {
+            left = without_word(&left, word);
+        }
+        (left != text).then_some(left)
+    }
+
+    /// A text that somebody wrote about the person, without the words and without first and last
+    /// names.
+    pub(super) fn redacted_own_text(&self, text: &str) -> String {
+        let mut left = self.redacted_text(text).unwrap_or_else(|| text.to_owned());
+        for word in self.names.iter().chain([&self.id]) {
+            left = without_word(&left, word);
+        }
+        left
+    }
+
+    /// Takes the person out of a document: objects about the person leave their lists, and texts
+    /// lose the words. Returns whether anything changed.
+    pub(super) fn redact(&self, value: &mut Json) -> bool {
+        match value {
+            Json::String(text) => match self.redacted_text(text) {
+                Some(left) => {
+                    *text = left;
+                    true
+                }
+                None => false,
+            },
+            Json::Array(members) => {
+                let before = members.len();
+                members.retain(|member| !self.are_about(member));
+                let changed = members.iter_mut().map(|member| self.redact(member));
+                changed.fold(false, |any, it| any | it) | (members.len() != before)
+            }
+            Json::Object(object) => {
+                let names: Vec<String> = object
+                    .keys()
+                    .filter(|it| self.are_in(it))
+                    .cloned()
+                    .collect();
+                for name in &names {
+                    object.remove(name);
+                }
+                let changed = object.values_mut().map(|member| self.redact(member));
+                changed.fold(false, |any, it| any | it) | !names.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a member of a list is about the person: a key, or an object with the key or the id.
+    fn are_about(&self, member: &Json) -> bool {
+        let Json::Object(object) = member else {
+            return member
+                .as_str()
+                .is_some_and(|text| self.are_in(text) || text == self.id);
+        };
+        let text = |name: &str| object.get(name).and_then(Json::as_str);
+        let user = kinds::get(USER).name;
+        let is_user = text("kind").is_none_or(|kind| kind.eq_ignore_ascii_case(user));
+        let has_id = ["externalId", "external_id"]
+            .map(text)
+            .contains(&Some(&*self.id));
+        let is_key = |member: &Json| member.as_str() == Some(&*self.key);
+        (has_id && is_user) || object.values().any(is_key)
+    }
+}
+
+/// Whether a text contains a word that is no part of a longer one: `User/u-1` is not in `User/u-10`.
+pub fn contains_word(text: &str, word: &str) -> bool {
+    text.match_indices(word)
+        .any(|(at, _)| is_whole(text, word, at))
+}
+
+/// Whether a word that stands here is no part of a longer one.
+fn is_whole(text: &str, word: &str, at: usize) -> bool {
+    let joins = |c: char| c.is_alphanumeric() || "-_".contains(c);
+    let before = text[..at].chars().next_back();
+    let mut after = text[at + word.len()..].chars();
+    let ends = match after.next() {
+        // The end of a sentence, unless a letter follows.
+        Some('.' | '@' | '/') => !after.next().is_some_and(joins),
+        Some(next) => !joins(next),
+        None => true,
+    };
+    ends && !before.is_some_and(|before| joins(before) || ".+".contains(before))
+}
+
+/// A text with a word replaced wherever it is no part of a longer one, whatever the letter case.
+fn without_word(text: &str, word: &str) -> String {
+    let lower = text.to_lowercase();
+    // Letters whose lower case is longer would move the places.
+    let (searched, word) = if lower.len() == text.len() {
+        (lower.as_str(), word.to_lowercase())
+    } else {
+        (text, word.to_owned())
+    };
+    let mut left = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in searched.match_indices(&word) {
+        let is_boundary = text.is_char_boundary(at) && text.is_char_boundary(at + word.len());
+        if at >= from && is_boundary && is_whole(searched, &word, at) {
+            left.push_str(&text[from..at]);
+            left.push_str(ERASED_WORD);
+            from = at + word.len();
+        }
+    }
+    left.push_str(&text[from..]);
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn words() -> PersonWords {
+        let mut words = PersonWords::new("u-1");
+        let fields = json!({"email": ["Karin@roster.example"], "firstName": ["Karin"],
+            "lastName": ["Ek"], "phone": ["+461"]});
+        words.add_fields(fields.as_object().expect("an object"));
+        words
+    }
+
+    #[test]
+    fn a_text_loses_the_words_and_keeps_what_only_contains_them() {
+        for (text, left) in [
+            ("held: User/u-1.", "held: (erased)."),
+            ("User/u-10", "User/u-10"),
+            (
+                "KARIN@roster.example, karin ek, +461",
+                "(erased), (erased), (erased)",
+            ),
+            ("eva-karin@roster.example", "eva-karin@roster.example"),
+            ("u-1", "(erased)"),
+            ("the id u-1 stays", "the id u-1 stays"),
+            ("Karin stays", "Karin stays"),
+        ] {
+            let redacted = words().redacted_text(text);
+            assert_eq!(redacted.as_deref().unwrap_or(text), left);
+        }
+    }
+
+    #[test]
+    fn a_document_loses_what_is_about_the_person() {
+        let mut document = json!({
+            "steps": [{"kind": "User", "externalId": "u-1"}, {"kind": "User", "externalId": "u-2"}],
+            "resources": ["User/u-1", "User/u-2"],
+            "message": "User/u-1 and User/u-2",
+        });
+        assert!(words().redact(&mut document));
+        assert_eq!(
+            document,
+            json!({"steps": [{"kind": "User", "externalId": "u-2"}], "resources": ["User/u-2"],
+                "message": "(erased) and User/u-2"})
+        );
+        assert!(!words().redact(&mut document));
+    }
+
+    #[test]
+    fn a_path_names_the_person_by_any_word() {
+        for (path, named) in [
+            ("users/u-1.yaml", true),
+            ("users/karin.yaml", true),
+            ("users/all.yaml", false),
+        ] {
+            assert_eq!(words().are_in_path(path), named, "{path}");
+        }
+    }
+}
