@@ -62,6 +62,7 @@ mod presence;
 mod read;
 mod read_transaction;
 mod retry;
+mod row_matches;
 mod row_writer;
 mod runs;
 mod schema;

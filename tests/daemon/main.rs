@@ -18,6 +18,7 @@ mod pushes;
 mod remotes;
 mod replicas;
 mod resource_acts;
+mod row_matches;
 mod self_service;
 mod sent_notices;
 #[allow(dead_code)]
