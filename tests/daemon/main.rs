@@ -3,6 +3,7 @@
 mod acts;
 mod api;
 mod clock;
+mod customer_address;
 mod directory;
 mod disk;
 mod dossier;
