@@ -19,6 +19,7 @@ mod accepted_exports;
 mod access;
 mod act_deletion;
 mod act_history;
+mod act_keys;
 mod act_request;
 mod acts;
 mod apply;
