@@ -10,8 +10,10 @@ use crate::config::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::feed::mapping::Mapping;
-use crate::feed::{preset, report};
+use crate::feed::{self, preset, report};
+use crate::model::RowMatches;
 use crate::reconcile::{self, ManualExport, Pass, PassRequest};
+use crate::store::Store;
 use clap::Args;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -61,8 +63,10 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         .ways
         .require_confirmation(global, std::slice::from_ref(&options.file))?;
     let store = session::writer_or_new(global, &config).await?;
+    let matches = row_matches(&config.sources[index], &options.file, &store).await?;
     let request = PassRequest {
         source: Some(name.to_string()),
+        row_matches: Some(Arc::new(matches)),
         ..PassRequest::default()
     };
     let request = request.with_fetch_results(&reconcile::fetch(&config, None));
@@ -85,6 +89,18 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     }
     session::forget_at_exit((pass, ended));
     code
+}
+
+/// The stored users that rows without an external id mean.
+async fn row_matches(
+    source: &Source,
+    file: &Path,
+    store: &Store,
+) -> Result<RowMatches, CommandFailure> {
+    // A file that cannot be opened is reported by the pass.
+    let opened = File::open(file).ok().zip(source.feed());
+    let terms = opened.map(|(file, feed)| feed::match_terms(file, &feed.mapping));
+    Ok(store.row_matches(&terms.unwrap_or_default()).await?)
 }
 
 fn as_manifests(global: &GlobalOptions, options: &Options, dir: &Path) -> CommandResult {

@@ -32,6 +32,6 @@ pub use notices::{
     MailServer, NoticeChannel, NoticeEvent, NoticeFormat, NoticeTarget, NoticesSpec,
 };
 pub use schedule::{ApplyWindow, PassTimer, SourceTiming, WindowEffect};
-pub use serve::{ServeConfig, ServeLimits, TlsFiles};
+pub use serve::{CustomerAddress, ServeConfig, ServeLimits, TlsFiles};
 pub use source::{Source, SourceLocation};
 pub use values::parse_duration;

@@ -2,11 +2,15 @@
 
 use super::network::IpNetwork;
 use super::values::{expand_variables, parse_duration};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+const CUSTOMER_LISTEN: &str = "serve.customers.listen";
+const CUSTOMER_URL: &str = "serve.customers.url";
 
 /// `serve:` as written.
 #[derive(Debug, Default, Deserialize)]
@@ -18,6 +22,7 @@ pub(super) struct ServeSpec {
     #[serde(default)]
     insecure: bool,
     url: Option<String>,
+    customers: Option<CustomerServeSpec>,
     #[serde(default)]
     proxies: Vec<String>,
     #[serde(rename = "stuckAfter")]
@@ -27,6 +32,15 @@ pub(super) struct ServeSpec {
     /// Parsed in `notices.rs`.
     #[serde(default)]
     pub(super) notices: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CustomerServeSpec {
+    #[serde(deserialize_with = "customer_listen")]
+    listen: String,
+    #[serde(deserialize_with = "customer_link")]
+    url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +77,10 @@ pub struct ServeConfig {
     pub insecure: bool,
     /// The public address for links, without a slash at the end.
     pub url: Option<String>,
+    /// The address of the routes for customers, if it is another one.
+    pub customers: Option<CustomerAddress>,
+    /// The key of `listen` in the configuration.
+    pub listen_key: &'static str,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<IpNetwork>,
     /// The duration after which a pass counts as stuck.
@@ -70,6 +88,14 @@ pub struct ServeConfig {
     pub limits: ServeLimits,
     /// `serve.notices` as written.
     pub notices: Option<Value>,
+}
+
+/// Where customers reach the daemon, apart from operators.
+#[derive(Clone, Debug)]
+pub struct CustomerAddress {
+    pub listen: SocketAddr,
+    /// The public address for links, without a slash at the end.
+    pub url: String,
 }
 
 /// A certificate chain and its key, in PEM files.
@@ -131,6 +157,8 @@ impl Default for ServeConfig {
             tls: None,
             insecure: false,
             url: None,
+            customers: None,
+            listen_key: "serve.listen",
             proxies: Vec::new(),
             stuck_after: Duration::from_hours(1),
             limits: ServeLimits::default(),
@@ -154,12 +182,31 @@ impl ServeConfig {
             (_, _) => "no TLS",
         };
         Err(format!(
-            "serve.listen is {}, which other machines can reach, but `serve` has {lacks}; listen at \
+            "{} is {}, which other machines can reach, but `serve` has {lacks}; listen at \
              a loopback address (127.0.0.1:{}) behind a proxy, set `serve.tokens` and \
              `serve.tls`, or set `serve.insecure: true` (`--insecure`)",
+            self.listen_key,
             self.listen,
             self.listen.port(),
         ))
+    }
+
+    /// The public address that links for customers begin with.
+    pub fn customer_url(&self) -> Option<&str> {
+        let own = self.customers.as_ref().map(|customers| &customers.url);
+        own.or(self.url.as_ref()).map(String::as_str)
+    }
+
+    /// How customers reach the daemon, if they have an address of their own.
+    pub fn for_customers(&self) -> Option<Self> {
+        let customers = self.customers.clone()?;
+        Some(Self {
+            listen: customers.listen,
+            listen_key: CUSTOMER_LISTEN,
+            url: Some(customers.url),
+            customers: None,
+            ..self.clone()
+        })
     }
 
     /// Whether browsers reach it by HTTPS, directly or through a proxy.
@@ -184,6 +231,10 @@ impl ServeSpec {
         self.url = self
             .url
             .filter(|text| fixed(text) || expand_variables(text).is_ok());
+        self.customers = self.customers.filter(|customers| {
+            fixed(&customers.listen)
+                && (fixed(&customers.url) || expand_variables(&customers.url).is_ok())
+        });
         self.tls = self.tls.filter(|tls| fixed(&tls.cert) && fixed(&tls.key));
         self
     }
@@ -199,16 +250,26 @@ impl ServeSpec {
             None => None,
         };
         let default = ServeConfig::default();
+        let listen = match &self.listen {
+            Some(text) => address("serve.listen", text)?,
+            None => default.listen,
+        };
+        let customers = self.customers.map(CustomerServeSpec::resolve).transpose()?;
+        // Port 0 lets the system choose, so it is another one each time.
+        let same = |customers: &CustomerAddress| customers.listen == listen && listen.port() != 0;
+        if customers.as_ref().is_some_and(same) {
+            return Err(format!(
+                "serve.customers.listen: `{listen}` is the address of `serve.listen`; use another port"
+            ));
+        }
         Ok(ServeConfig {
-            listen: self.listen.map_or(Ok(default.listen), |text| {
-                expand_variables(&text)?.parse().map_err(|_| {
-                    format!("serve.listen: `{text}` is not an address; use a value such as `127.0.0.1:8080`")
-                })
-            })?,
+            listen,
+            customers,
+            listen_key: default.listen_key,
             tokens: self.tokens.as_deref().map(place).transpose()?,
             tls,
             insecure: self.insecure,
-            url: self.url.map(|url| link(&url)).transpose()?,
+            url: self.url.map(|url| link("serve.url", &url)).transpose()?,
             proxies: proxies(&self.proxies)?,
             stuck_after: self
                 .stuck_after
@@ -219,6 +280,15 @@ impl ServeSpec {
                 .resolve()
                 .map_err(|error| format!("serve.limits.{error}"))?,
             notices: self.notices,
+        })
+    }
+}
+
+impl CustomerServeSpec {
+    fn resolve(self) -> Result<CustomerAddress, String> {
+        Ok(CustomerAddress {
+            listen: address(CUSTOMER_LISTEN, &self.listen)?,
+            url: link(CUSTOMER_URL, &self.url)?,
         })
     }
 }
@@ -278,7 +348,33 @@ fn proxies(texts: &[String]) -> Result<Vec<IpNetwork>, String> {
         .map_err(|error| format!("serve.proxies: {error}"))
 }
 
-fn link(text: &str) -> Result<String, String> {
+/// Checks the text while the place in the file is known. Variables are replaced later.
+fn customer_listen<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    checked(value, |text| address(CUSTOMER_LISTEN, text).map(|_| ()))
+}
+
+fn customer_link<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    checked(value, |text| link(CUSTOMER_URL, text).map(|_| ()))
+}
+
+fn checked<'de, D: Deserializer<'de>>(
+    value: D,
+    check: impl Fn(&str) -> Result<(), String>,
+) -> Result<String, D::Error> {
+    let text = String::deserialize(value)?;
+    if !text.contains("${") {
+        check(&text).map_err(D::Error::custom)?;
+    }
+    Ok(text)
+}
+
+fn address(key: &str, text: &str) -> Result<SocketAddr, String> {
+    expand_variables(text)?.parse().map_err(|_| {
+        format!("{key}: `{text}` is not an address; use a value such as `127.0.0.1:8080`")
+    })
+}
+
+fn link(key: &str, text: &str) -> Result<String, String> {
     let url = expand_variables(text)?;
     let rest = url
         .strip_prefix("https://")
@@ -290,7 +386,7 @@ fn link(text: &str) -> Result<String, String> {
             Ok(url.trim_end_matches('/').to_owned())
         }
         _ => Err(format!(
-            "serve.url: `{text}` is not an address; use a value such as `https://roster.example`"
+            "{key}: `{text}` is not an address; use a value such as `https://roster.example`"
         )),
     }
 }
@@ -373,6 +469,19 @@ mod tests {
             ("{limits: {body: 99999999999999GiB}}", "serve.limits.body"),
             ("{url: roster.example}", "serve.url"),
             ("{tls: {cert: c}}", "key"),
+            (
+                "{customers: {listen: here, url: 'https://a.example'}}",
+                "serve.customers.listen",
+            ),
+            (
+                "{customers: {listen: '127.0.0.1:81', url: a.example}}",
+                "serve.customers.url",
+            ),
+            ("{customers: {listen: '127.0.0.1:81'}}", "url"),
+            (
+                "{listen: '127.0.0.1:81', customers: {listen: '127.0.0.1:81', url: 'https://a.example'}}",
+                "another port",
+            ),
             ("{proxies: ['10.0.0.0/33']}", "serve.proxies"),
             ("{token: x}", "token"),
         ] {

@@ -100,6 +100,7 @@ impl PassInProgress {
         PassRequest {
             source: Some(source.name.to_string()),
             pushed: self.push.as_ref().map(|push| push.pushed.clone()),
+            row_matches: self.push.as_ref().map(|push| push.row_matches.clone()),
             ..PassRequest::default()
         }
     }

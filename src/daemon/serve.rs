@@ -20,11 +20,11 @@ use super::systemd;
 use super::view::StatusBoard;
 use super::watcher;
 use super::worker;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ServeConfig};
 use crate::diagnostic::chain;
 use crate::http::access::AccessError;
 use crate::http::rate::RateLimiter;
-use crate::http::{self, HttpServer, RequestGate, ServerError};
+use crate::http::{self, HttpServer, RequestGate, RouteAddress, ServerError};
 use crate::reconcile::{self, PassError};
 use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex};
@@ -175,22 +175,42 @@ impl HttpServerTask {
 fn start_http_server(parts: DaemonParts) -> Result<HttpServerTask, ServeError> {
     let setup = parts.current.get();
     let counted = parts.counters.clone();
-    let gate = RequestGate::new(&setup.config.serve)?;
-    let gate = gate.with_observer(move |answered| counted.count_request(answered));
-    let gate = Arc::new(gate.with_page(page::problem));
-    // After the gate: a server without valid tokens must not listen at all.
-    let server = HttpServer::bind(&setup.config.serve)?;
-    let scheme = if setup.config.serve.tls.is_some() {
-        "https"
-    } else {
-        "http"
+    let gate = |serve: &ServeConfig| -> Result<_, ServeError> {
+        let (gate, counted) = (RequestGate::new(serve)?, counted.clone());
+        let gate = gate.with_observer(move |answered| counted.count_request(answered));
+        Ok(Arc::new(gate.with_page(page::problem)))
     };
-    tracing::info!("listening at {scheme}://{}", server.address());
-    let mut routes = api::routes();
-    routes.extend(page::routes(&gate));
-    let app = http::app(routes, &gate, DaemonHandle::new(parts));
-    let stop = CancellationToken::new();
-    let serving = tokio::spawn(server.run(app, stop.clone()));
+    let (serve, stop) = (&setup.config.serve, CancellationToken::new());
+    let scheme = if serve.tls.is_some() { "https" } else { "http" };
+    let handle = DaemonHandle::new(parts);
+    let routes = |gate: &Arc<RequestGate>| {
+        let mut routes = api::routes();
+        routes.extend(page::routes(gate));
+        routes
+    };
+    let own = gate(serve)?;
+    // After the gate: a server without valid tokens must not listen at all.
+    let server = HttpServer::bind(serve)?;
+    let address = server.address();
+    let Some(customers) = serve.for_customers() else {
+        tracing::info!("listening at {scheme}://{address}");
+        let app = http::app(routes(&own), &own, handle);
+        let serving = tokio::spawn(server.run(app, stop.clone()));
+        return Ok(HttpServerTask { stop, serving });
+    };
+    // Limits and host names of its own: what customers do must not use up what operators have.
+    let theirs = gate(&customers)?;
+    let customer_server = HttpServer::bind(&customers)?;
+    let customer_address = customer_server.address();
+    tracing::info!("customers reach it at {scheme}://{customer_address}");
+    tracing::info!("listening at {scheme}://{address}");
+    let app_at =
+        |place, gate: &Arc<RequestGate>| http::app_at(place, routes(gate), gate, handle.clone());
+    let running = server.run(app_at(RouteAddress::Operators, &own), stop.clone());
+    let customer_app = app_at(RouteAddress::Customers, &theirs);
+    let customers_running = customer_server.run(customer_app, stop.clone());
+    let both = async { tokio::try_join!(running, customers_running).map(|_| ()) };
+    let serving = tokio::spawn(both);
     Ok(HttpServerTask { stop, serving })
 }
 

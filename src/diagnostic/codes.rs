@@ -206,6 +206,7 @@ codes! {
     ROW_WIDTH "row-width" Error;
     ROW_QUOTE "row-quote" Error;
     ROW_CONFLICT "row-conflict" Error;
+    MATCH_UNCLEAR "match-unclear" Error;
     ID_ZEROS "id-zeros" Error;
     POLARITY_UNPINNED "polarity-unpinned" Error;
     JSON_NOT_LIST "json-not-list" Error;

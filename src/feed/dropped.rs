@@ -37,7 +37,7 @@ pub fn without_records(
         Some(without_rows(text, &starts))
     };
     let left = left.ok_or_else(wrong)?.into_bytes();
-    let (_, again) = read_with_keys(Cursor::new(&left), name, source, mapping);
+    let (_, again) = read_with_keys(Cursor::new(&left), name, source, mapping, None);
     let kept = listed.len() - starts.len();
     let is_whole = again.iter().filter(|it| !it.keys.is_empty()).count() <= kept;
     if is_whole && !again.iter().any(|it| names(&it)) {

@@ -24,7 +24,8 @@ pub mod write;
 use crate::diagnostic::{self, Diagnostic, Origin, codes, did_you_mean};
 use crate::kinds;
 use crate::model::{
-    Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn,
+    Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn, MatchTerm,
+    RowMatches,
 };
 pub use collect::RecordKeys;
 pub use dropped::without_records;
@@ -54,6 +55,7 @@ pub struct ParsedExport {
     /// Whether a header names the columns, so that every record has all of them.
     pub has_header: bool,
     secret_cells: SecretCells,
+    unmatched: BTreeSet<MatchTerm>,
     /// For each field with a value, in how many resources of its kind it has one. Sorted.
     pub filled: Vec<(KindId, FieldRef, u64)>,
 }
@@ -65,8 +67,28 @@ pub fn read(
     source: &Arc<str>,
     mapping: &Mapping,
 ) -> ParsedExport {
-    let collector = ResourceCollector::new(mapping, name);
+    read_matching(input, name, source, mapping, None)
+}
+
+/// Reads an export whose rows without an external id mean the stored users that they match.
+pub fn read_matching(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    source: &Arc<str>,
+    mapping: &Mapping,
+    matches: Option<&RowMatches>,
+) -> ParsedExport {
+    let collector = ResourceCollector::new(mapping, name).with_matches(matches);
     read_into(input, name, source, mapping, collector).0
+}
+
+/// Returns the values by which rows without an external id are to be matched.
+pub fn match_terms(input: impl Read + Seek, mapping: &Mapping) -> BTreeSet<MatchTerm> {
+    if !mapping.matches_rows() {
+        return BTreeSet::new();
+    }
+    let name: Arc<str> = "".into();
+    read(input, &name, &name, mapping).unmatched
 }
 
 /// Reads an export and returns for each record which resources it names.
@@ -75,8 +97,10 @@ pub fn read_with_keys(
     name: &Arc<str>,
     source: &Arc<str>,
     mapping: &Mapping,
+    matches: Option<&RowMatches>,
 ) -> (ParsedExport, Vec<RecordKeys>) {
-    let collector = ResourceCollector::new(mapping, name).with_record_keys();
+    let collector = ResourceCollector::new(mapping, name).with_matches(matches);
+    let collector = collector.with_record_keys();
     read_into(input, name, source, mapping, collector)
 }
 
@@ -123,6 +147,7 @@ fn read_into<'m>(
         has_header: outcome.format.has_header(),
         filled: count_filled(&collected.resources),
         secret_cells: collected.secret_cells,
+        unmatched: collected.unmatched,
         desired: Desired {
             source: source.clone(),
             revision: outcome.digest.to_string().into(),
@@ -334,10 +359,10 @@ impl Mapping {
     /// Returns the columns that an export must have: those of external ids, and those in
     /// `requires:`.
     fn required_columns(&self) -> Vec<ColumnIndex> {
-        let ids = self
-            .sections
-            .iter()
-            .filter(|section| section.kind.id != kinds::ADDRESS);
+        let ids = self.sections.iter().filter(|section| {
+            // Rows that can be matched do without an id.
+            section.kind.id != kinds::ADDRESS && section.matching.is_none()
+        });
         // An id that is built from several columns can do without one of them.
         let ids = ids.filter_map(|section| match section.id.take {
             CellSource::Column(column) => Some(column),

@@ -48,7 +48,7 @@ pub use peer_address::PeerAddress;
 pub use problem::HttpProblem;
 pub use role::{Permission, Role};
 pub use route::Route;
-pub use route_spec::{AccessRequirement, RouteAudience, RouteSpec};
+pub use route_spec::{AccessRequirement, RouteAddress, RouteAudience, RouteSpec};
 pub use server::{HttpServer, ServerError};
 
 use axum::{Json, Router};
@@ -58,6 +58,20 @@ use std::sync::{Arc, OnceLock};
 /// The whole application: the given routes and those of every server, each behind its checks.
 pub fn app<S: ReadinessCheck>(routes: Vec<Route<S>>, gate: &Arc<RequestGate>, state: S) -> Router {
     let (routes, _) = complete(routes);
+    let router = route::router(routes, gate).with_state(state);
+    outer_layer::wrap_router(router, gate)
+}
+
+/// The part of the application that answers at one of two addresses.
+pub fn app_at<S: ReadinessCheck>(
+    address: RouteAddress,
+    routes: Vec<Route<S>>,
+    gate: &Arc<RequestGate>,
+    state: S,
+) -> Router {
+    let (mut routes, _) = complete(routes);
+    let here = |route: &Route<S>| [address, RouteAddress::Both].contains(&route.spec.address);
+    routes.retain(here);
     let router = route::router(routes, gate).with_state(state);
     outer_layer::wrap_router(router, gate)
 }

@@ -81,7 +81,7 @@ fn operation(
     (about.describe)(&mut drawn);
     // Every act takes the key in the same way, so the document adds it here and no handler declares
     // it.
-    if about.is_act() {
+    if about.takes_key() {
         drawn.parameters.push(json!({
             "name": "Idempotency-Key",
             "in": "header",

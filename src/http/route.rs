@@ -4,7 +4,7 @@
 use super::gate::RequestGate;
 use super::operation::{OperationBuilder, OperationHandler};
 use super::route_guard::{RouteGuard, guard_route};
-use super::route_spec::{AccessRequirement, BodySizeLimit, RouteAudience, RouteSpec};
+use super::route_spec::{AccessRequirement, BodySizeLimit, RouteAddress, RouteAudience, RouteSpec};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -95,6 +95,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             id,
             needs,
             audience: RouteAudience::Program,
+            address: RouteAddress::Operators,
             summary: "",
             description: "",
             weight: BodySizeLimit::Usual,
@@ -154,6 +155,13 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         // again stores the same, so it needs no key.
         self.spec.no_timeout = true;
         self.spec.handles_idempotency = true;
+        self
+    }
+
+    /// Answers at this address where customers have one of their own.
+    #[must_use]
+    pub fn at(mut self, address: RouteAddress) -> Self {
+        self.spec.address = address;
         self
     }
 

@@ -34,6 +34,17 @@ pub enum RouteAudience {
     Person,
 }
 
+/// At which address a route answers where customers have one of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteAddress {
+    /// At that of the operators.
+    Operators,
+    /// At that of the customers.
+    Customers,
+    /// At both.
+    Both,
+}
+
 /// The largest body of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BodySizeLimit {
@@ -57,6 +68,7 @@ pub struct RouteSpec {
     pub id: &'static str,
     pub needs: AccessRequirement,
     pub audience: RouteAudience,
+    pub address: RouteAddress,
     /// A few words for the OpenAPI document.
     pub summary: &'static str,
     /// Full sentences for the OpenAPI document, in Markdown.
@@ -80,6 +92,11 @@ pub struct RouteSpec {
 }
 
 impl RouteSpec {
+    /// Whether the same request with the same idempotency key is done once.
+    pub fn takes_key(&self) -> bool {
+        self.is_act() || (self.handles_idempotency && self.needs == AccessRequirement::Customer)
+    }
+
     /// Whether it changes something, so that it accepts an idempotency key.
     pub fn is_act(&self) -> bool {
         !self.method.is_safe()

@@ -1,8 +1,8 @@
 //! `Account`: a company whose users buy.
 
 use super::{
-    ACCOUNT, ADDRESS, BLOCKED, BOOL, Field, FieldType, IdChars, Kind, LinkAttribute, RuntimeFact,
-    SetItem, TAG,
+    ACCOUNT, ADDRESS, BLOCKED, BOOL, Field, FieldType, GivenValue, IdChars, Kind, LinkAttribute,
+    NestedList, ORGANISATION, RuntimeFact, SetItem, TAG,
 };
 
 const USES: &[LinkAttribute] = &[
@@ -138,6 +138,17 @@ pub(super) const KIND: Kind = Kind {
         Field::STATUS,
         Field::PROTECT,
     ],
+    nested: &[NestedList {
+        name: "organisations",
+        kind: ORGANISATION,
+        // An entry directly in the account has no parent. Its place says so, and moving it out of
+        // another organisation must have an effect.
+        given: &[
+            ("account", GivenValue::OuterId),
+            ("parent", GivenValue::Cleared),
+        ],
+        doc: "Organisations of the account, each in full, with those below them.",
+    }],
     has_status: true,
     applies_to_word: Some("account"),
     singleton: None,

@@ -61,6 +61,7 @@ pub(super) const KIND: Kind = Kind {
         Field::DELETED,
         Field::PROTECT,
     ],
+    nested: &[],
     has_status: false,
     applies_to_word: Some("address"),
     singleton: None,

@@ -3,7 +3,8 @@
 //! at `explain_topic`.
 
 use super::{
-    ALL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, SetItem, by_name, get,
+    ALL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, NestedList, SetItem,
+    by_name, get,
 };
 use std::fmt::Write;
 
@@ -23,6 +24,9 @@ pub fn explain_topic(topic: &str) -> Option<String> {
     // Not every kind has custom fields, so the key must also exist for this one.
     if NOT_FIELDS.contains(&name) && kind.manifest_keys().contains(&name) {
         return Some(of_key(kind, name));
+    }
+    if let Some(list) = kind.nested_list(name) {
+        return Some(explain_nested(kind, list));
     }
     let group: Vec<&Field> = kind.group(name).map(|index| &kind.fields[index]).collect();
     (!group.is_empty()).then(|| of_group(kind, name, &group))
@@ -67,6 +71,9 @@ fn explain_kind(kind: &Kind) -> String {
         if key == "externalId" {
             entry(&mut text, key, &[id_words(kind)], key_doc(kind, key));
             fields(&mut text, kind.fields.iter());
+            for list in kind.nested {
+                entry(&mut text, list.name, &[nested_words(list)], list.doc);
+            }
         } else {
             entry(&mut text, key, &[], key_doc(kind, key));
         }
@@ -112,6 +119,29 @@ fn explain_field(kind: &Kind, field: &Field) -> String {
         let _ = writeln!(text, "    {line}");
     }
     text
+}
+
+fn explain_nested(kind: &Kind, list: &NestedList) -> String {
+    let mut text = format!("{}.{}\n\n{}\n\n", kind.name, list.name, list.doc);
+    let _ = writeln!(text, "- {}", nested_words(list));
+    let given: Vec<&str> = list.given.iter().map(|(name, _)| *name).collect();
+    let _ = writeln!(
+        text,
+        "- an entry has the fields of {}, except {}, which its place gives",
+        get(list.kind).with_article(),
+        all_of(&given)
+    );
+    let _ = write!(text, "\nExample:\n\n    {}\n", nested_example(list));
+    text
+}
+
+fn nested_words(list: &NestedList) -> String {
+    format!("a list of {}, each in full", get(list.kind).name)
+}
+
+fn nested_example(list: &NestedList) -> String {
+    let id = example_id(get(list.kind));
+    format!("{}: [{{externalId: {id}, name: Some words}}]", list.name)
 }
 
 fn of_attribute(attribute: &LinkAttribute) -> String {
@@ -245,9 +275,17 @@ fn type_words(ty: &FieldType) -> String {
 }
 
 fn one_of(words: &[&str]) -> String {
+    joined(words, "or")
+}
+
+fn all_of(words: &[&str]) -> String {
+    joined(words, "and")
+}
+
+fn joined(words: &[&str], with: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => format!("{} {with} {last}", rest.join(", ")),
         _ => quoted.concat(),
     }
 }
@@ -398,7 +436,8 @@ mod tests {
                 .fields
                 .iter()
                 .filter(|field| field.name != "status" || kind.singleton.is_none());
-            for line in fields.map(example).chain(keys) {
+            let nested = kind.nested.iter().map(nested_example);
+            for line in fields.map(example).chain(nested).chain(keys) {
                 let id = key_example(kind, "externalId");
                 let id = if line == id { "x-note: a" } else { &id };
                 let text = format!("{id}\n{line}\n");

@@ -50,6 +50,8 @@ pub struct Kind {
     pub doc: &'static str,
     /// Its fields; `status` (all kinds) and `protect` come last.
     pub fields: &'static [Field],
+    /// The lists of other resources that may be written inside it.
+    pub nested: &'static [NestedList],
     /// Whether it has `status: active | inactive`; the others take only `deleted`.
     pub has_status: bool,
     /// The word for it in `CustomField.appliesTo`, if it has `customFields`.
@@ -62,6 +64,38 @@ pub struct Kind {
     pub personal_id: bool,
     /// Runtime facts: columns that no manifest states.
     pub facts: &'static [RuntimeFact],
+}
+
+/// A list in a manifest whose entries are resources of their own. Nothing of it is stored with the
+/// resource around it: the place of an entry gives it the fields that connect the two.
+#[derive(Debug)]
+pub struct NestedList {
+    /// The key of the list in manifests.
+    pub name: &'static str,
+    /// The kind of its entries.
+    pub kind: KindId,
+    /// The fields that the place gives to an entry, so that no entry states them.
+    pub given: &'static [(&'static str, GivenValue)],
+    /// The meaning, in one sentence.
+    pub doc: &'static str,
+}
+
+/// The value that the place of an entry gives to one of its fields.
+#[derive(Clone, Copy, Debug)]
+pub enum GivenValue {
+    /// The external id of the resource around it.
+    OuterId,
+    /// The value of this field of the resource around it.
+    OuterField(&'static str),
+    /// No value: the field is cleared.
+    Cleared,
+}
+
+impl NestedList {
+    /// Whether the place gives this field to an entry.
+    pub fn gives(&self, field: &str) -> bool {
+        self.given.iter().any(|(given, _)| *given == field)
+    }
 }
 
 /// Which characters an external id may have; always 1 to 128 of them.
@@ -140,6 +174,11 @@ impl Kind {
         self.fields.len() - 1
     }
 
+    /// The nested list called `name`.
+    pub fn nested_list(&self, name: &str) -> Option<&'static NestedList> {
+        self.nested.iter().find(|list| list.name == name)
+    }
+
     /// The members of a group of fields that is written as one mapping (`legalUser`).
     pub fn group(&self, name: &str) -> impl Iterator<Item = usize> {
         self.fields
@@ -167,6 +206,7 @@ impl Kind {
                 names.push(name);
             }
         }
+        names.extend(self.nested.iter().map(|list| list.name));
         if self.applies_to_word.is_some() {
             names.push("customFields");
         }

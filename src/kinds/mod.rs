@@ -29,8 +29,8 @@ pub use field::{
 
 pub(crate) use kind::BLOCKED;
 pub use kind::{
-    ACCOUNT, ADDRESS, CUSTOM_FIELD, IdChars, Kind, ORGANISATION, POLICY, RuntimeFact, SETTINGS,
-    STORE, TAG, TERMS, USER, own_field,
+    ACCOUNT, ADDRESS, CUSTOM_FIELD, GivenValue, IdChars, Kind, NestedList, ORGANISATION, POLICY,
+    RuntimeFact, SETTINGS, STORE, TAG, TERMS, USER, own_field,
 };
 
 use crate::model::{Digest, Key, KindId, Value};
@@ -141,6 +141,23 @@ mod tests {
                     kind.name,
                     field.name
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn nested_lists_name_fields_of_both_kinds() {
+        for kind in ALL {
+            for list in kind.nested {
+                let name = list.name;
+                assert!(kind.index(name).is_none(), "{}.{name}", kind.name);
+                assert!(kind.group(name).next().is_none(), "{}.{name}", kind.name);
+                for (field, value) in list.given {
+                    get(list.kind).expect_index(field);
+                    if let GivenValue::OuterField(outer) = value {
+                        kind.expect_index(outer);
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,8 @@
 //! `Organisation`: a group of users within an account.
 
-use super::{ACCOUNT, BLOCKED, Field, FieldType, IdChars, Kind, ORGANISATION};
+use super::{
+    ACCOUNT, BLOCKED, Field, FieldType, GivenValue, IdChars, Kind, NestedList, ORGANISATION,
+};
 
 pub(super) const KIND: Kind = Kind {
     id: ORGANISATION,
@@ -31,6 +33,15 @@ pub(super) const KIND: Kind = Kind {
         Field::STATUS,
         Field::PROTECT,
     ],
+    nested: &[NestedList {
+        name: "organisations",
+        kind: ORGANISATION,
+        given: &[
+            ("account", GivenValue::OuterField("account")),
+            ("parent", GivenValue::OuterId),
+        ],
+        doc: "The organisations below it, each in full, in the same account.",
+    }],
     has_status: true,
     applies_to_word: Some("organisation"),
     singleton: None,

@@ -5,7 +5,8 @@
 //! reader takes text as written.
 
 use super::{
-    ALL, BOOL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, SetItem, get,
+    ALL, BOOL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, NestedList, SetItem,
+    get,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -16,14 +17,17 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 #[must_use]
 pub fn schema(kind: Option<&Kind>) -> Value {
     match kind {
-        Some(kind) => object(
-            [
+        Some(kind) => {
+            let mut definitions = Map::new();
+            define_entries(kind, &mut definitions);
+            let head = [
                 ("$schema", json!(DIALECT)),
                 ("title", json!(format!("Roster: {}", kind.name))),
-            ]
-            .into_iter()
-            .chain(resource(kind)),
-        ),
+            ];
+            let definitions = Some(definitions).filter(|definitions| !definitions.is_empty());
+            let definitions = definitions.map(|all| ("$defs", Value::Object(all)));
+            object(head.into_iter().chain(resource(kind)).chain(definitions))
+        }
         None => manifest(),
     }
 }
@@ -49,6 +53,9 @@ fn manifest() -> Value {
     let mut definitions = Map::new();
     definitions.insert("collections".into(), collections());
     definitions.extend(ALL.map(|kind| (kind.name.to_owned(), object(resource(kind)))));
+    for kind in ALL {
+        define_entries(kind, &mut definitions);
+    }
     json!({
         "$schema": DIALECT,
         "title": "Roster: a manifest document",
@@ -127,11 +134,40 @@ fn own_properties(kind: &Kind) -> Map<String, Value> {
             Some((group, _)) => properties.insert(group.into(), group_of(kind, group)),
         };
     }
+    for nested in kind.nested {
+        let mut value = list(
+            &json!({"$ref": format!("#/$defs/{}", entry_name(nested))}),
+            false,
+        );
+        value["description"] = json!(nested.doc);
+        properties.insert(nested.name.into(), value);
+    }
     if kind.applies_to_word.is_some() {
         properties.insert("customFields".into(), custom_fields());
     }
     properties.insert("clear".into(), clear(kind));
     properties
+}
+
+/// The name of the definition of an entry. Lists whose entries have the same fields share it.
+fn entry_name(list: &NestedList) -> String {
+    let given = list.given.iter();
+    let given = given.map(|(field, _)| format!("{}{}", field[..1].to_uppercase(), &field[1..]));
+    let given: Vec<String> = given.collect();
+    format!("{}Without{}", get(list.kind).name, given.join("And"))
+}
+
+/// Adds the definitions of the entries of nested lists, at any depth.
+fn define_entries(kind: &Kind, definitions: &mut Map<String, Value>) {
+    for nested in kind.nested {
+        let (name, target) = (entry_name(nested), get(nested.kind));
+        if !definitions.contains_key(&name) {
+            let mut properties = own_properties(target);
+            properties.retain(|field, _| !nested.gives(field));
+            definitions.insert(name, mapping(&properties, &["externalId"]));
+            define_entries(target, definitions);
+        }
+    }
 }
 
 /// The fields that a manifest may set. The kind that exists once cannot be deleted, so it has no

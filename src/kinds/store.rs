@@ -20,6 +20,7 @@ pub(super) const KIND: Kind = Kind {
         Field::STATUS,
         Field::PROTECT,
     ],
+    nested: &[],
     has_status: true,
     applies_to_word: None,
     singleton: None,

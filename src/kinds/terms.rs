@@ -21,6 +21,7 @@ pub(super) const KIND: Kind = Kind {
         Field::DELETED,
         Field::PROTECT,
     ],
+    nested: &[],
     has_status: false,
     applies_to_word: None,
     singleton: None,

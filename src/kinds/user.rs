@@ -121,6 +121,7 @@ pub(super) const KIND: Kind = Kind {
         Field::STATUS,
         Field::PROTECT,
     ],
+    nested: &[],
     has_status: true,
     applies_to_word: Some("user"),
     singleton: None,

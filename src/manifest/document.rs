@@ -27,8 +27,18 @@ const SHAPES: &str = "Write `kind: User` and its fields, or a collection: `users
 pub(super) struct ParsedResource {
     pub kind: KindId,
     pub declared: Arc<DeclaredResource>,
-    /// Whether it was written inside another resource, where it may be repeated.
-    pub inline: bool,
+    pub place: ResourcePlace,
+}
+
+/// Where a resource is written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum ResourcePlace {
+    /// As a document, or as an item of a collection.
+    Document,
+    /// In place of a link to it, where it may be repeated.
+    Link,
+    /// In a nested list, which gives it some of its fields.
+    Nested,
 }
 
 /// The state of reading one file.

@@ -14,6 +14,8 @@ pub(super) enum ManifestKey {
     Field(u8),
     /// A group of fields written as one mapping, such as `legalUser`.
     Group,
+    /// The list with this index of resources written inside this one.
+    Nested(u8),
     /// `customFields`.
     Custom,
     Clear,
@@ -112,6 +114,11 @@ fn keys_of(kind: &'static Kind) -> Vec<(&'static str, ManifestKey)> {
             (group, ManifestKey::Group)
         })
     }));
+    names.extend(
+        (0..)
+            .zip(kind.nested)
+            .map(|(index, list)| (list.name, ManifestKey::Nested(index))),
+    );
     if kind
         .fields
         .iter()

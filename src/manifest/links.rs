@@ -1,6 +1,6 @@
 //! Reads lists of links that carry attributes, and resources written out inside such a list.
 
-use super::document::{ManifestParser, ParsedResource};
+use super::document::{ManifestParser, ResourcePlace};
 use super::entries::MappingEntries;
 use super::keys;
 use super::nodes::{DocumentError, NodeEvent};
@@ -25,7 +25,7 @@ struct LinkDraft {
     valid: bool,
 }
 
-impl ManifestParser<'_, '_> {
+impl<'a> ManifestParser<'a, '_> {
     /// Reads the items of a list of links that has begun; `None` if one of them is faulty.
     pub(super) fn links(
         &mut self,
@@ -126,13 +126,13 @@ impl ManifestParser<'_, '_> {
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
             self.link_entry(&mut item, &mut draft, &name, at)?;
         }
-        Ok(self.finish_link(item, draft, at))
+        self.finish_link(item, draft, at)
     }
 
     fn link_entry(
         &mut self,
         item: &mut LinkDraft,
-        draft: &mut ManifestDraft,
+        draft: &mut ManifestDraft<'a>,
         name: &str,
         at: LineColumn,
     ) -> Result<(), DocumentError> {
@@ -220,9 +220,9 @@ impl ManifestParser<'_, '_> {
     fn finish_link(
         &mut self,
         mut item: LinkDraft,
-        draft: ManifestDraft,
+        draft: ManifestDraft<'a>,
         at: LineColumn,
-    ) -> Option<Link> {
+    ) -> Result<Option<Link>, DocumentError> {
         let field = item.field;
         let target = match item.target.take() {
             Some((target, ref_at)) if item.has_target_fields => {
@@ -233,13 +233,16 @@ impl ManifestParser<'_, '_> {
                 let what = format!("has an item with both `{}` and other fields", item.key);
                 let help = format!("Keep `{}` or the fields", item.key);
                 self.wrong_type(item.field.name, ref_at, &what, &help);
-                return None;
+                return Ok(None);
             }
             Some((target, _)) => target,
             None if item.inline && (item.has_target_fields || item.valid) => {
-                let written = self.finish_inline_resource(field, draft);
+                let written = self.finish_inline_resource(field, draft)?;
                 self.partial_list.lost |= written.is_none();
-                written?
+                let Some(written) = written else {
+                    return Ok(None);
+                };
+                written
             }
             None => {
                 self.partial_list.lost = true;
@@ -248,37 +251,31 @@ impl ManifestParser<'_, '_> {
                     let help = format!("Write `{}: ..`", item.key);
                     self.wrong_type(item.field.name, at, &what, &help);
                 }
-                return None;
+                return Ok(None);
             }
         };
         if !item.valid {
             self.partial_list.members.push(target);
-            return None;
+            return Ok(None);
         }
-        Some(Link {
+        Ok(Some(Link {
             target,
             attributes: item.link.attributes,
-        })
+        }))
     }
 
     fn finish_inline_resource(
         &mut self,
         field: &Field,
-        draft: ManifestDraft,
-    ) -> Option<CompactText> {
+        draft: ManifestDraft<'a>,
+    ) -> Result<Option<CompactText>, DocumentError> {
         let findings = draft.findings;
-        let Some(declared) = self.finish(draft) else {
+        let declared = self.complete(draft, ResourcePlace::Link)?;
+        if declared.is_none() {
             // Without a key of its own, its diagnostics belong to the resource around it.
             self.sink.within(findings, field.name);
-            return None;
-        };
-        let target = declared.key.id.clone();
-        self.found.push(ParsedResource {
-            kind: declared.key.kind,
-            declared,
-            inline: true,
-        });
-        Some(target)
+        }
+        Ok(declared.map(|declared| declared.key.id.clone()))
     }
 }
 

@@ -2,7 +2,7 @@
 //! equal declarations of an address inside users or accounts are allowed; anything else is
 //! ambiguous.
 
-use super::document::ParsedResource;
+use super::document::{ParsedResource, ResourcePlace};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds;
 use crate::model::{DeclaredResource, Desired, Key, KeyedList, StatedField};
@@ -52,7 +52,7 @@ fn order(a: &ParsedResource, b: &ParsedResource) -> Ordering {
     let (one, other) = (&a.declared, &b.declared);
     one.key
         .cmp(&other.key)
-        .then_with(|| a.inline.cmp(&b.inline))
+        .then_with(|| a.place.cmp(&b.place))
         .then_with(|| (&one.path, one.position).cmp(&(&other.path, other.position)))
 }
 
@@ -60,7 +60,7 @@ fn order(a: &ParsedResource, b: &ParsedResource) -> Ordering {
 /// may be removed then.
 fn compare(first: &ParsedResource, again: &ParsedResource) -> Option<(Diagnostic, Option<String>)> {
     let (one, other) = (&first.declared, &again.declared);
-    if first.inline && again.inline {
+    if first.place == ResourcePlace::Link && again.place == ResourcePlace::Link {
         let differing = difference(one, other)?;
         let message = format!(
             "{} is declared twice, with different `{differing}`",
@@ -75,7 +75,7 @@ fn compare(first: &ParsedResource, again: &ParsedResource) -> Option<(Diagnostic
     let found = duplicate_diagnostic(codes::DUPLICATE_RESOURCE, message, one, other);
     // Which of the two counts is unknown, so a removal based on either could be wrong.
     let hides = format!("{}: {}", origin(other), found.code);
-    let found = if again.inline {
+    let found = if again.place == ResourcePlace::Link {
         found.help(format!("Use `ref: {}` instead", one.key.id))
     } else {
         found.help("Keep one of them")

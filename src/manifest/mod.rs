@@ -5,6 +5,7 @@
 //! resource looks at another one here, apart from repeated keys. Start at `load`; `edit`, `export`
 //! and `format` go the other way.
 
+mod clear;
 mod decode;
 mod document;
 pub mod edit;
@@ -24,6 +25,7 @@ mod listing;
 mod load;
 mod locate;
 mod merge;
+mod nested;
 mod nodes;
 mod resource;
 mod secret;

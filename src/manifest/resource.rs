@@ -2,25 +2,18 @@
 //! cannot be read is kept as nameless, so that nothing is removed that it may have meant. Start at
 //! `ManifestParser::resource`.
 
-use super::document::{ManifestParser, ParsedResource};
+use super::document::{ManifestParser, ParsedResource, ResourcePlace};
 use super::entries::MappingEntries;
 use super::keys::{self, ManifestKey};
-use super::nodes::{DocumentError, NodeEvent};
-use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use super::nodes::{DocumentError, NodeEvent, RecordedNodes};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::{check_id, quoted};
-use crate::kinds::{FieldType, Kind, own_field};
-use crate::model::{
-    Cell, CompactText, DeclaredResource, FieldRef, Key, LineColumn, NamelessResource, StatedField,
-    Value,
-};
-use std::collections::HashMap;
+use crate::kinds::{Kind, NestedList};
+use crate::model::{CompactText, DeclaredResource, Key, LineColumn, NamelessResource, StatedField};
 use std::sync::Arc;
 
-/// The index of each field's cell among the cells of a resource.
-type Places = HashMap<FieldRef, usize>;
-
 /// A resource being read.
-pub(super) struct ManifestDraft {
+pub(super) struct ManifestDraft<'a> {
     pub kind: &'static Kind,
     at: LineColumn,
     id: Option<(CompactText, LineColumn)>,
@@ -28,14 +21,36 @@ pub(super) struct ManifestDraft {
     bad_id: bool,
     id_at: Option<LineColumn>,
     /// The index of its first cell.
-    cells: usize,
+    pub cells: usize,
     /// The index of its first diagnostic.
     pub findings: usize,
     /// The index of its first salvaged field.
     salvaged_fields_start: usize,
-    clear: Vec<(CompactText, LineColumn)>,
+    pub clear: Vec<(CompactText, LineColumn)>,
     /// Whether it is a document of its own, with a head.
     single: bool,
+    /// The nested list that it is an entry of.
+    pub within: Option<&'static NestedList>,
+    /// Its own nested lists, which are read once it is complete.
+    pub nested: Vec<RecordedList<'a>>,
+}
+
+/// A nested list that was recorded to be read later.
+pub(super) struct RecordedList<'a> {
+    pub list: &'static NestedList,
+    pub nodes: RecordedNodes<'a>,
+}
+
+impl ManifestDraft<'_> {
+    /// The position of its external id, or where it starts.
+    pub fn position(&self) -> LineColumn {
+        self.id_at.unwrap_or(self.at)
+    }
+
+    /// The nested list that gives it the field with this name.
+    fn giver(&self, name: &str) -> Option<&'static NestedList> {
+        self.within.filter(|list| list.gives(name))
+    }
 }
 
 impl<'a> ManifestParser<'a, '_> {
@@ -51,17 +66,36 @@ impl<'a> ManifestParser<'a, '_> {
         while let Some((name, at)) = entries.next(&mut self.reader, self.sink)? {
             self.entry(&mut draft, &name, at)?;
         }
-        if let Some(declared) = self.finish(draft) {
-            self.found.push(ParsedResource {
-                kind: kind.id,
-                declared,
-                inline: false,
-            });
-        }
+        self.complete(draft, ResourcePlace::Document)?;
         Ok(())
     }
 
-    pub(super) fn draft(&self, kind: &'static Kind, at: LineColumn, single: bool) -> ManifestDraft {
+    /// Completes a resource and what is nested in it; `None` if its key is unknown.
+    pub(super) fn complete(
+        &mut self,
+        mut draft: ManifestDraft<'a>,
+        place: ResourcePlace,
+    ) -> Result<Option<Arc<DeclaredResource>>, DocumentError> {
+        let nested = std::mem::take(&mut draft.nested);
+        let declared = self.finish(draft);
+        self.found
+            .extend(declared.iter().map(|declared| ParsedResource {
+                kind: declared.key.kind,
+                declared: Arc::clone(declared),
+                place,
+            }));
+        for recorded in &nested {
+            self.read_nested(recorded, declared.as_deref())?;
+        }
+        Ok(declared)
+    }
+
+    pub(super) fn draft(
+        &self,
+        kind: &'static Kind,
+        at: LineColumn,
+        single: bool,
+    ) -> ManifestDraft<'a> {
         ManifestDraft {
             kind,
             at,
@@ -73,11 +107,13 @@ impl<'a> ManifestParser<'a, '_> {
             salvaged_fields_start: self.salvaged_fields.len(),
             clear: Vec::new(),
             single,
+            within: None,
+            nested: Vec::new(),
         }
     }
 
     /// Drops a draft of which nothing is kept.
-    pub(super) fn discard(&mut self, draft: &ManifestDraft) {
+    pub(super) fn discard(&mut self, draft: &ManifestDraft<'_>) {
         self.cells.truncate(draft.cells);
         self.salvaged_fields.truncate(draft.salvaged_fields_start);
     }
@@ -85,14 +121,18 @@ impl<'a> ManifestParser<'a, '_> {
     /// Reads the value of one key of a resource.
     pub(super) fn entry(
         &mut self,
-        draft: &mut ManifestDraft,
+        draft: &mut ManifestDraft<'a>,
         name: &str,
         at: LineColumn,
     ) -> Result<(), DocumentError> {
+        if let Some(list) = draft.giver(name) {
+            return self.report_given(name, at, list);
+        }
         match keys::slot(draft.kind.id, name) {
             Some(ManifestKey::Field(index)) => self.field(draft.kind, index, at),
             Some(ManifestKey::Id) => self.id(draft, at),
             Some(ManifestKey::Group) => self.group(draft.kind, name),
+            Some(ManifestKey::Nested(index)) => self.record_nested(draft, index),
             Some(ManifestKey::Custom) => self.custom(draft.kind),
             Some(ManifestKey::Clear) => self.clear(draft),
             Some(ManifestKey::Header) if draft.single && name == "apiVersion" => self.api_version(),
@@ -103,7 +143,11 @@ impl<'a> ManifestParser<'a, '_> {
         }
     }
 
-    fn id(&mut self, draft: &mut ManifestDraft, name_at: LineColumn) -> Result<(), DocumentError> {
+    fn id(
+        &mut self,
+        draft: &mut ManifestDraft<'_>,
+        name_at: LineColumn,
+    ) -> Result<(), DocumentError> {
         let (node, at) = self.reader.next()?;
         // Until a valid id is found: a faulty one must not also be reported as missing.
         draft.bad_id = true;
@@ -171,7 +215,7 @@ impl<'a> ManifestParser<'a, '_> {
 
     fn unknown(
         &mut self,
-        draft: &mut ManifestDraft,
+        draft: &mut ManifestDraft<'_>,
         name: &str,
         at: LineColumn,
     ) -> Result<(), DocumentError> {
@@ -179,7 +223,7 @@ impl<'a> ManifestParser<'a, '_> {
         let kind = draft.kind;
         let message = format!("{} has no field {}", kind.name, quoted(name));
         let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).field(name);
-        let meant = keys::suggest_key(kind, name);
+        let meant = keys::suggest_key(kind, name).filter(|meant| draft.giver(meant).is_none());
         // Reporting the intended key as missing would repeat the same mistake.
         match meant.and_then(|meant| Some((meant, keys::slot(kind.id, meant)?))) {
             Some((_, ManifestKey::Id)) => draft.bad_id = true,
@@ -188,62 +232,24 @@ impl<'a> ManifestParser<'a, '_> {
             }
             _ => {}
         }
-        let help = match meant {
-            Some(meant) => format!("Did you mean `{meant}`?"),
-            None => format!("The fields are {}", kind.manifest_keys().join(", ")),
+        let help = if let Some(meant) = meant {
+            format!("Did you mean `{meant}`?")
+        } else {
+            let mut known = kind.manifest_keys();
+            known.retain(|name| draft.giver(name).is_none());
+            format!("The fields are {}", known.join(", "))
         };
         self.sink.report(at, found.help(help));
         Ok(())
     }
 
-    fn clear(&mut self, draft: &mut ManifestDraft) -> Result<(), DocumentError> {
-        let (node, at) = self.reader.next()?;
-        match node {
-            NodeEvent::Scalar(scalar) if scalar.is_blank() => return Ok(()),
-            NodeEvent::List => {}
-            other => {
-                self.reader.skip(&other)?;
-                self.wrong_type("clear", at, "must be a list", "Write `clear: [website]`");
-                return Ok(());
-            }
-        }
-        loop {
-            match self.reader.next()? {
-                (NodeEvent::End | NodeEvent::Eof, _) => return Ok(()),
-                (NodeEvent::Scalar(scalar), at) => {
-                    draft.clear.push((CompactText::new(&scalar.text), at));
-                }
-                (other, at) => {
-                    self.reader.skip(&other)?;
-                    self.wrong_type(
-                        "clear",
-                        at,
-                        "items must be names of fields",
-                        "Write `clear: [website]`",
-                    );
-                }
-            }
-        }
-    }
-
-    /// Completes a resource; `None` if its key is unknown.
-    pub(super) fn finish(&mut self, mut draft: ManifestDraft) -> Option<Arc<DeclaredResource>> {
-        let clear = std::mem::take(&mut draft.clear);
-        // A hostile file may clear thousands of names; looking each one up in a list of thousands
-        // of cells would be quadratic.
-        let mut stated = Places::default();
-        if !clear.is_empty() {
-            let cells = self.cells[draft.cells..].iter().enumerate();
-            stated = cells.map(|(at, cell)| (cell.field.clone(), at)).collect();
-        }
-        for (name, at) in clear {
-            self.clear_field(&draft, &mut stated, &name, at);
-        }
+    fn finish(&mut self, mut draft: ManifestDraft<'_>) -> Option<Arc<DeclaredResource>> {
+        self.clear_fields(&mut draft);
         let Some((id, at)) = self.known_id(&mut draft) else {
             let nameless = NamelessResource {
                 kind: draft.kind.id,
                 path: Arc::clone(&self.sink.path),
-                position: draft.id_at.unwrap_or(draft.at),
+                position: draft.position(),
                 cells: self.cells.drain(draft.cells..).collect(),
                 torn: self
                     .salvaged_fields
@@ -263,7 +269,7 @@ impl<'a> ManifestParser<'a, '_> {
         // every one.
         let cells = self.cells.drain(draft.cells..);
         let mut cells: Vec<StatedField> = cells
-            .map(|stated| clear_to_empty_list(draft.kind, stated))
+            .map(|stated| Self::clear_to_empty_list(draft.kind, stated))
             .collect();
         // The diff walks declared and stored cells side by side and relies on the order.
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
@@ -279,7 +285,7 @@ impl<'a> ManifestParser<'a, '_> {
 
     /// Keeps the readable parts of a resource's faulty fields, except of fields that are declared
     /// validly as well.
-    fn salvage(&mut self, draft: &ManifestDraft, key: &Key) {
+    fn salvage(&mut self, draft: &ManifestDraft<'_>, key: &Key) {
         let cells = &self.cells[draft.cells..];
         let torn = self.salvaged_fields.drain(draft.salvaged_fields_start..);
         let lost = torn.filter(|(field, _)| cells.iter().all(|cell| cell.field != *field));
@@ -287,7 +293,7 @@ impl<'a> ManifestParser<'a, '_> {
         self.salvaged.extend(lost);
     }
 
-    fn known_id(&mut self, draft: &mut ManifestDraft) -> Option<(CompactText, LineColumn)> {
+    fn known_id(&mut self, draft: &mut ManifestDraft<'_>) -> Option<(CompactText, LineColumn)> {
         if let Some(id) = draft.id.take() {
             return Some(id);
         }
@@ -305,104 +311,4 @@ impl<'a> ManifestParser<'a, '_> {
             .block_removals(draft.at, "the externalId cannot be read");
         None
     }
-
-    fn clear_field(
-        &mut self,
-        draft: &ManifestDraft,
-        stated: &mut Places,
-        name: &str,
-        at: LineColumn,
-    ) {
-        let kind = draft.kind;
-        let group: Vec<usize> = kind.group(name).collect();
-        if !group.is_empty() {
-            for index in group {
-                self.clear_cell(draft, stated, &own_field(index), name, at);
-            }
-            return;
-        }
-        let Some(field) = kind.field_ref(name) else {
-            self.unknown_clear(kind, name, at);
-            return;
-        };
-        if !may_be_cleared(kind, &field) {
-            let message = format!("`{name}` cannot be cleared");
-            let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(name);
-            let help = format!("Remove `{name}` from `clear:`, or write a value");
-            self.sink.report(at, found.help(help));
-        }
-        self.clear_cell(draft, stated, &field, name, at);
-    }
-
-    fn clear_cell(
-        &mut self,
-        draft: &ManifestDraft,
-        places: &mut Places,
-        field: &FieldRef,
-        name: &str,
-        at: LineColumn,
-    ) {
-        let place = places.get(field).map(|place| draft.cells + place);
-        match place.and_then(|place| self.cells.get_mut(place)) {
-            None => {
-                places.insert(field.clone(), self.cells.len() - draft.cells);
-                self.cells.push(StatedField {
-                    field: field.clone(),
-                    cell: Cell::Clear,
-                    position: at,
-                });
-            }
-            Some(stated) if matches!(stated.cell, Cell::Value(_)) => {
-                let set = stated.position;
-                let message = format!("`{name}` is both cleared and set");
-                let found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field(name);
-                let found = found
-                    .help("Keep one of them")
-                    .related([self.sink.origin(set)]);
-                self.sink.report(at, found);
-            }
-            Some(stated) => {
-                stated.cell = Cell::Clear;
-                stated.position = at;
-            }
-        }
-    }
-
-    fn unknown_clear(&mut self, kind: &'static Kind, name: &str, at: LineColumn) {
-        let message = format!("{} has no field {} to clear", kind.name, quoted(name));
-        let mut found = Diagnostic::new(codes::CLEAR_UNKNOWN, message).field("clear");
-        let known = kind.fields.iter().map(|field| field.name);
-        if name == "externalId" {
-            found = Diagnostic::new(codes::CLEAR_REQUIRED, "`externalId` cannot be cleared");
-        } else if let Some(meant) = did_you_mean(name, known) {
-            found = found.help(format!("Did you mean `{meant}`?"));
-        }
-        self.sink.report(at, found);
-    }
-}
-
-/// A cleared list is the empty list, like `[]`, even if the list has a default: the default only
-/// stands in for a list that nobody declares.
-fn clear_to_empty_list(kind: &Kind, stated: StatedField) -> StatedField {
-    if stated.cell != Cell::Clear || !may_be_cleared(kind, &stated.field) {
-        return stated;
-    }
-    let none = match kind.field(&stated.field).map(|field| &field.ty) {
-        Some(FieldType::Links { .. }) => Value::links([]),
-        Some(ty) if ty.is_list() => Value::List([].into()),
-        _ => return stated,
-    };
-    StatedField {
-        cell: Cell::Value(none),
-        ..stated
-    }
-}
-
-/// Whether `clear:` may name a field: not a required field, a secret or the status.
-fn may_be_cleared(kind: &Kind, field: &FieldRef) -> bool {
-    let Some(index) = field.own() else {
-        return true;
-    };
-    let field = &kind.fields[index];
-    !field.required && !field.is_secret() && index != kind.status_index()
 }

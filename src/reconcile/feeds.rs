@@ -138,7 +138,9 @@ pub(super) fn read(
             return lost(why, "pass an existing file");
         }
     };
-    let read = crate::feed::read(file, &name, &source.name, &feed.mapping);
+    let asked = request.source.as_deref() == Some(&*source.name);
+    let matches = request.row_matches.as_deref().filter(|_| asked);
+    let read = crate::feed::read_matching(file, &name, &source.name, &feed.mapping, matches);
     let facts = ExportFacts {
         digest: read.digest,
         records: read.records,

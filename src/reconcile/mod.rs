@@ -70,7 +70,7 @@ use phase::PhaseTimer;
 
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, none_called};
-use crate::model::Key;
+use crate::model::{Key, RowMatches};
 use crate::stop_flag::StopFlag;
 
 use crate::store::{ImportEnding, Store};
@@ -101,6 +101,8 @@ pub struct PassRequest {
     pub unreached: BTreeMap<Arc<str>, UnreachedSource>,
     /// The records that were sent to a pushed source.
     pub pushed: Option<Arc<SourcePushes>>,
+    /// The stored users that rows without an external id mean, for pushes and imports by hand.
+    pub row_matches: Option<Arc<RowMatches>>,
     /// How the imports end if the plan is applied.
     pub push_endings: Vec<ImportEnding>,
     /// Ends the pass at the next possible place.

@@ -41,11 +41,12 @@ pub(super) fn read(source: &Source, feed: &FeedConfig, request: &PassRequest) ->
     let pushed = request.pushed.as_ref();
     let pushed = pushed.filter(|pushed| pushed.source == source.name);
     for sent in pushed.iter().flat_map(|pushed| &pushed.bodies) {
-        let mut read = crate::feed::read(
+        let mut read = crate::feed::read_matching(
             Cursor::new(&*sent.bytes),
             &sent.name,
             &source.name,
             &feed.mapping,
+            request.row_matches.as_deref(),
         );
         if let Some(only) = &sent.only_keys {
             retain_pending(&mut read.desired, &mut read.diagnostics, only);

@@ -7,6 +7,7 @@
 
 use super::act_deletion::{self, DeletionReport};
 use super::act_history::{act_changes, record_run};
+use super::act_keys::{EarlierAnswer, earlier_answer, keep_answer};
 use super::act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, RefusedResource,
 };
@@ -26,9 +27,6 @@ use crate::kinds::act::ACCESS;
 use crate::kinds::{BLOCKED, USER};
 use rand::RngCore;
 use std::collections::BTreeMap;
-
-/// How long the answer of an act can be had again, in milliseconds.
-const KEPT: i64 = 7 * 24 * 3_600_000;
 
 impl Store {
     /// Performs an act on all of its resources, or on none.
@@ -51,8 +49,11 @@ impl Store {
         lock_write_row(&mut tx).await?;
         // Read again under the lock: somebody may have migrated while this transaction waited.
         migrate::require_current(&mut tx).await?;
-        if let Some(report) = earlier_report(&mut tx, request).await? {
-            return Ok(report);
+        let (actor, key) = (request.actor, request.idempotency);
+        match earlier_answer(&mut tx, actor, key).await? {
+            EarlierAnswer::Same(report) => return Ok(kept_answer(request, report)),
+            EarlierAnswer::OtherRequest => return Err(ActError::Refused(ActRefusal::KeyReused)),
+            EarlierAnswer::New => {}
         }
         let act = match RecordedAct::perform(&mut tx, request).await {
             Err(ActError::Refused(ActRefusal::WrongState(found))) if request.act.erases => {
@@ -63,7 +64,14 @@ impl Store {
             }
             other => other?,
         };
-        remember(&mut tx, request, &act.report, act.at).await?;
+        keep_answer(
+            &mut tx,
+            actor,
+            key,
+            &answer_to_keep(request, &act.report),
+            act.at,
+        )
+        .await?;
         let mut report = self.commit_act(tx, act).await?;
         if request.act.erases {
             let unclean = self.clean_after_erasure().await;
@@ -188,34 +196,26 @@ async fn record_entries(
     Ok(())
 }
 
-/// The answer of an earlier request with the same key.
-async fn earlier_report(
-    tx: &mut SqlTransaction,
-    request: &ActRequest<'_>,
-) -> Result<Option<ActReport>, ActError> {
-    let Some(idempotency) = request.idempotency else {
-        return Ok(None);
-    };
-    let sql = "SELECT digest, answer FROM act_keys WHERE actor = ? AND idem = ?";
-    let params = [request.actor.into(), idempotency.key.as_str().into()];
-    let types = [SqlType::Bytes, SqlType::Text];
-    let Some(mut cells) = tx.first(sql, &params, &types).await? else {
-        return Ok(None);
-    };
-    if cells[0].take_bytes() != idempotency.digest {
-        return Err(ActError::Refused(ActRefusal::KeyReused));
+/// The answer as it is kept for a repetition: the answer of an erasure does not keep the id.
+fn answer_to_keep(request: &ActRequest<'_>, report: &ActReport) -> ActReport {
+    let mut kept = report.clone();
+    if request.act.erases {
+        for item in &mut kept.items {
+            item.external_id.clear();
+        }
     }
-    let answer = cells[1].take_text();
-    let report = serde_json::from_str(&answer);
-    let mut report: ActReport =
-        report.map_err(|_| tx.corrupt("an answer in `act_keys` cannot be read"))?;
+    kept
+}
+
+/// The kept answer with the ids that the repeated request has again.
+fn kept_answer(request: &ActRequest<'_>, mut kept: ActReport) -> ActReport {
     if request.act.erases {
         // The digest says that it is the same request, so these are the same ids.
-        for (item, id) in report.items.iter_mut().zip(request.ids) {
+        for (item, id) in kept.items.iter_mut().zip(request.ids) {
             item.external_id.clone_from(id);
         }
     }
-    Ok(Some(report))
+    kept
 }
 
 /// The states of the act's fact, by external id. Ids that are not stored are missing.
@@ -371,37 +371,6 @@ async fn write_facts(
     tx.script(dialect.guard_on).await?;
     tx.batch(&batch, rows).await?;
     tx.script(dialect.guard_off).await
-}
-
-/// Keeps the answer for a repetition of the request, and drops the ones that are too old.
-async fn remember(
-    tx: &mut SqlTransaction,
-    request: &ActRequest<'_>,
-    report: &ActReport,
-    now: i64,
-) -> Result<(), StoreError> {
-    let Some(idempotency) = request.idempotency else {
-        return Ok(());
-    };
-    let sql = "DELETE FROM act_keys WHERE at < ?";
-    tx.run(sql, &[(now - KEPT).into()]).await?;
-    let mut kept = report.clone();
-    if request.act.erases {
-        // The request has the id again.
-        kept.items
-            .iter_mut()
-            .for_each(|item| item.external_id.clear());
-    }
-    let sql = "INSERT INTO act_keys (actor, idem, digest, answer, at) VALUES (?, ?, ?, ?, ?)";
-    let params = [
-        request.actor.into(),
-        idempotency.key.as_str().into(),
-        SqlValue::Bytes(idempotency.digest.to_vec()),
-        SqlValue::text(serde_json::json!(kept).to_string()),
-        now.into(),
-    ];
-    tx.run(sql, &params).await?;
-    Ok(())
 }
 
 /// In place of the id of a plan: tells this act from any other when its commit got no answer.

@@ -3,6 +3,7 @@
 mod acts;
 mod api;
 mod clock;
+mod customer_address;
 mod directory;
 mod disk;
 mod dossier;
@@ -19,6 +20,7 @@ mod pushes;
 mod remotes;
 mod replicas;
 mod resource_acts;
+mod row_matches;
 mod self_service;
 mod sent_notices;
 #[allow(dead_code)]

@@ -481,3 +481,60 @@ fn a_thousand_logins_made_and_removed_at_once_never_share_a_number() {
     nothing_to_do(&ws);
     served.ends();
 }
+
+#[test]
+fn the_same_key_creates_one_user_and_answers_the_same_after_a_restart() {
+    for ws in each("self-service-keys") {
+        let (served, api) = started(&ws);
+        let boss = customer(&api, "1042-1");
+        let users = "/api/v1/self/accounts/acme/users";
+        let create = |api: &Api, key: &str, body: &Value| {
+            let headers = [("Idempotency-Key", key.to_owned())];
+            api.ask("POST", users, &headers, &body.to_string())
+        };
+        let (status, first) = create(&boss, "form-1", &new_user("nils@acme.example"));
+        assert_eq!(status, 201, "{first}");
+        let mut served = {
+            served.ends();
+            let mut daemon = ws.command(&["serve", "--config", "roster.yaml"]);
+            daemon.env("ROSTER_SECRET_A", PASSWORD);
+            DaemonProcess::run(daemon)
+        };
+        let boss = Api {
+            address: served.address(),
+            ..boss
+        };
+        let again = create(&boss, "form-1", &new_user("nils@acme.example"));
+        assert_eq!(again, (201, first.clone()));
+        // Also when the user has changed meanwhile: it is the first answer.
+        let id = first["externalId"].as_str().expect("an id");
+        let (status, reply) = patch(
+            &boss,
+            &format!("{users}/{id}"),
+            &json!({"lastName": "Berg"}),
+        );
+        assert_eq!(status, 200, "{reply}");
+        assert_eq!(
+            create(&boss, "form-1", &new_user("nils@acme.example")),
+            again
+        );
+        // Another request with the key, and the key of somebody else.
+        let other = create(&boss, "form-1", &new_user("nora@acme.example"));
+        refused(&other, 422, "idempotency-key-reused");
+        let far = customer(
+            &Api {
+                address: boss.address.clone(),
+                token: None,
+            },
+            "far@roster.example",
+        );
+        let headers = [("Idempotency-Key", "form-1".to_owned())];
+        let body = new_user("nils@other.example").to_string();
+        let answer = far.ask("POST", "/api/v1/self/accounts/other/users", &headers, &body);
+        assert_eq!(answer.0, 201, "{}", answer.1);
+        let count = ws.value("SELECT count(*) FROM users WHERE external_id LIKE 'self-%'");
+        assert_eq!(count.as_deref(), Some("2"));
+        served.ends();
+        nothing_to_do(&ws);
+    }
+}

@@ -35,6 +35,7 @@ const PROSE: &[&str] = &[
     "lock-timeout",
     "map-parent",
     "map-required-custom-field",
+    "match-unclear",
     "mojibake",
     "not-found",
     "password-weak",

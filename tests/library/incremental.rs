@@ -66,6 +66,7 @@ impl Tree {
                 set("tags", format!("[tag-{}]", at % 3));
                 set("addresses", addresses(dice, at));
                 set("customFields", "{customfield-0: A}".to_owned());
+                set("organisations", nested(dice, at, 7));
             }
             "Organisation" => {
                 set("name", format!("Organisation {at}"));
@@ -161,6 +162,22 @@ fn addresses(dice: &mut Dice, at: usize) -> String {
     }
 }
 
+/// Organisations inline in an account. The eighth case moves one to another account.
+fn nested(dice: &mut Dice, at: usize, cases: usize) -> String {
+    let one = |id: String, below: &str| {
+        format!("{{externalId: {id}, name: Inner, organisations: [{below}]}}")
+    };
+    let (inner, outer) = (one(format!("inner-{at}"), ""), format!("outer-{at}"));
+    match dice.roll(cases) {
+        0 => "[]".to_owned(),
+        1 => format!("[{inner}]"),
+        2 => format!("[{inner}, {}]", one(outer, "")),
+        3 => format!("[{}]", one(outer, &inner).replace("Inner", "Renamed")),
+        7 => format!("[{}]", one(format!("outer-{}", dice.roll(ACCOUNTS)), "")),
+        _ => format!("[{}]", one(outer, &inner)),
+    }
+}
+
 /// One thing that somebody changes in the manifests.
 fn edit(tree: &mut Tree, dice: &mut Dice) {
     let user = format!("user-{}", dice.roll(ACCOUNTS * 4 + 2));
@@ -183,7 +200,7 @@ fn edit(tree: &mut Tree, dice: &mut Dice) {
             );
             tree.unset(&format!("user-{at}"), "organisations");
         }
-        0..=3 | 49..=59 => tree.set(
+        0..=3 | 49..=56 => tree.set(
             &user,
             "phone",
             format!("\"+46{:06}\"", dice.roll(900_000) + 1000),
@@ -229,7 +246,14 @@ fn edit(tree: &mut Tree, dice: &mut Dice) {
         ),
         16 => tree.unset(
             &account,
-            ["website", "clear", "vatNumber", "tags", "status"][dice.roll(5)],
+            [
+                "website",
+                "clear",
+                "vatNumber",
+                "tags",
+                "status",
+                "organisations",
+            ][dice.roll(6)],
         ),
         17 => tree.set(&organisation, "parent", format!("organisation-{other}")),
         18 => tree.set(&organisation, "account", format!("account-{other}")),
@@ -268,6 +292,10 @@ fn edit(tree: &mut Tree, dice: &mut Dice) {
             if let Some((file, _)) = tree.0.get_mut(&user) {
                 *file = dice.roll(FILES);
             }
+        }
+        29 | 57..=59 => {
+            let value = nested(dice, one, 8);
+            tree.set(&format!("account-{one}"), "organisations", value);
         }
         28 => tree.unset(&user, ["status", "organisations"][dice.roll(2)]),
         _ => tree.set(&user, "protect", ["true", "false"][dice.roll(2)]),

@@ -171,6 +171,61 @@ fn documents(tree: &Tree) -> Vec<String> {
     documents
 }
 
+/// Organisations, each with its account and the one above it.
+fn forest() -> impl Strategy<Value = Vec<(usize, Option<usize>)>> {
+    let one = (0..2usize, prop::option::of(0..8usize));
+    prop::collection::vec(one, 0..8).prop_map(|all| {
+        let mut forest: Vec<(usize, Option<usize>)> = Vec::new();
+        for (account, above) in all {
+            let above = above.filter(|above| *above < forest.len());
+            let account = above.map_or(account, |above| forest[above].0);
+            forest.push((account, above));
+        }
+        forest
+    })
+}
+
+/// A forest as documents, or nested in its accounts.
+fn forest_documents(forest: &[(usize, Option<usize>)], nested: bool) -> Vec<String> {
+    let mut documents = vec!["settings: {firstUser: off, organisationDepth: 9}\n".to_owned()];
+    for account in 0..2 {
+        let below = |above| nested_organisations(forest, account, above);
+        let own = if nested {
+            format!("organisations: {}\n", below(None))
+        } else {
+            String::new()
+        };
+        documents.push(format!(
+            "kind: Account\n{own}externalId: a{account}\nname: A\ncompanyRegistrationName: A AB\nbusinessRegistrationNumber: 55601{account}\naddresses: [{{externalId: ad{account}, fullName: A, street: S 1, city: C, zipCode: 211 20, country: SE}}]\n",
+        ));
+    }
+    if !nested {
+        documents.extend(forest.iter().enumerate().map(|(at, (account, above))| {
+            let above = above.map_or("clear: [parent]".to_owned(), |above| {
+                format!("parent: o{above}")
+            });
+            format!("kind: Organisation\nexternalId: o{at}\nname: O {at}\naccount: a{account}\n{above}\n")
+        }));
+    }
+    documents
+}
+
+fn nested_organisations(
+    forest: &[(usize, Option<usize>)],
+    account: usize,
+    above: Option<usize>,
+) -> String {
+    let here = forest.iter().enumerate();
+    let here = here.filter(|(_, (own, parent))| *own == account && *parent == above);
+    let here: Vec<String> = here
+        .map(|(at, _)| {
+            let below = nested_organisations(forest, account, Some(at));
+            format!("{{externalId: o{at}, organisations: {below}, name: O {at}}}")
+        })
+        .collect();
+    format!("[{}]", here.join(", "))
+}
+
 /// A change that somebody makes by hand.
 #[derive(Clone, Debug)]
 enum Edit {
@@ -336,6 +391,29 @@ proptest! {
         prop_assert_eq!(held(&one), held(&many));
         let changes = |plan: &Plan| plan.steps.iter().map(|step| step.changes().into_owned()).collect::<Vec<_>>();
         prop_assert_eq!(changes(&one), changes(&many));
+    }
+
+    #[test]
+    fn nested_organisations_are_planned_like_documents(
+        first in forest(), second in forest(), nested_first in any::<bool>(),
+    ) {
+        let mut directory = Directory::new();
+        let files = |forest: &[_], nested| one_file(&forest_documents(forest, nested));
+        let rules = directory.rules.clone();
+        let plan = plan_of(&directory.stored, &rules, files(&first, nested_first));
+        prop_assert!(!plan.errored, "{:#?}", plan.diagnostics);
+        plan::advance(&mut directory.stored, &plan);
+        // The same ones written the other way are no change at all.
+        let rewritten = plan_of(&directory.stored, &rules, files(&first, !nested_first));
+        prop_assert_eq!(steps(&rewritten), Vec::<String>::new());
+        let flat = plan_of(&directory.stored, &rules, files(&second, false));
+        let nested = plan_of(&directory.stored, &rules, files(&second, true));
+        prop_assert_eq!(steps(&flat), steps(&nested));
+        prop_assert_eq!(held(&flat), held(&nested));
+        let changes = |plan: &Plan| plan.steps.iter().map(|step| step.changes().into_owned()).collect::<Vec<_>>();
+        prop_assert_eq!(changes(&flat), changes(&nested));
+        let count = |plan: &Plan| plan.diagnostics.iter().map(|found| (found.code, found.key.clone())).collect::<BTreeSet<_>>();
+        prop_assert_eq!(count(&flat), count(&nested));
     }
 
     #[test]

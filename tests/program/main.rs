@@ -18,6 +18,7 @@ mod feeds_written;
 mod field_rules;
 mod git;
 mod initial_access;
+mod inline_organisations;
 mod into_git;
 mod invitations;
 mod jobs;

@@ -31,7 +31,7 @@ use request::{SourceParam, not_stored, require_max_length, require_reason};
 
 use super::handle::DaemonHandle;
 use super::metrics;
-use crate::http::{Route, problem};
+use crate::http::{Route, RouteAddress, problem};
 
 /// Every route of the API.
 #[must_use]
@@ -41,8 +41,8 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         exports::routes(),
         holds::routes(),
         acts::routes(),
-        invitations::routes(),
-        self_service::routes(),
+        for_customers(invitations::routes()),
+        for_customers(self_service::routes()),
         records::routes(),
         policies::routes(),
         visibility::routes(),
@@ -59,5 +59,13 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
     let all = all.into_iter().flatten();
     // Every handler asks the database, which may be unreachable at any time.
     all.map(|route| route.problems(&[problem::UNAVAILABLE]))
+        .collect()
+}
+
+/// Routes that answer at the address of the customers, where they have one of their own.
+fn for_customers(routes: Vec<Route<DaemonHandle>>) -> Vec<Route<DaemonHandle>> {
+    let routes = routes.into_iter();
+    routes
+        .map(|route| route.at(RouteAddress::Customers))
         .collect()
 }

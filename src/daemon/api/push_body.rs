@@ -97,7 +97,7 @@ pub(super) fn read_body(source: &Source, sent: &PushBody) -> Result<ReadBody, Ht
     };
     let name: Arc<str> = format!("body.{}", sent.ending).into();
     let input = Cursor::new(&*sent.bytes);
-    let (read, listed) = feed::read_with_keys(input, &name, &source.name, &feed.mapping);
+    let (read, listed) = feed::read_with_keys(input, &name, &source.name, &feed.mapping, None);
     let first = sent.bytes.trim_ascii_start().first();
     if sent.format == ExportFormat::Json && !matches!(first, Some(b'[' | b'{')) {
         let why = Diagnostic::new(codes::JSON_NOT_LIST, "the body is not valid JSON")

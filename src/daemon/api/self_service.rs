@@ -3,7 +3,8 @@
 
 use super::request::MAX_ID_LENGTH;
 use super::self_service_request::{
-    AccountParam, AccountUserParam, checked, enforcement, password_wrong, refusal, unauthorized,
+    AccountParam, AccountUserParam, USERS, checked, creation_key, enforcement, password_wrong,
+    refusal, unauthorized,
 };
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::daemon::invitation::token_digest;
@@ -20,12 +21,12 @@ use crate::http::{
 };
 use crate::secrets::{PASSWORD_RULE, hash_password, password_weakness};
 use crate::store::{
-    NewAccountUser, SelfServiceError, SelfServiceOrder, SelfServiceReply, TokenDigest, UserChanges,
-    UserPage,
+    IdempotentRequest, NewAccountUser, SelfServiceError, SelfServiceOrder, SelfServiceReply,
+    TokenDigest, UserChanges, UserPage,
 };
 use axum::Json;
 use axum::extract::State;
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -34,7 +35,6 @@ use std::collections::BTreeMap;
 const LOGIN: &str = "/api/v1/login";
 const SELF: &str = "/api/v1/self";
 const PASSWORD: &str = "/api/v1/self/password";
-const USERS: &str = "/api/v1/self/accounts/{account}/users";
 const ACCOUNT_USER: &str = "/api/v1/self/accounts/{account}/users/{user}";
 const BLOCK: &str = "/api/v1/self/accounts/{account}/users/{user}/block";
 
@@ -125,7 +125,8 @@ fn user_routes() -> [Route<DaemonHandle>; 5] {
                 problem::NO_PERMISSION,
                 problem::NOT_FOUND,
                 problem::EMAIL_TAKEN,
-            ]),
+            ])
+            .handles_idempotency(),
         Route::new(Method::PATCH, ACCOUNT_USER, "changeAccountUser", customer, change_user)
             .with_docs(
                 "Change a user of an account",
@@ -288,6 +289,7 @@ async fn create_user(
     State(handle): State<DaemonHandle>,
     token: CustomerToken,
     PathParams(of): PathParams<AccountParam>,
+    headers: HeaderMap,
     JsonBody(request): JsonBody<NewAccountUserRequest>,
 ) -> Result<CreatedResponse<ChangedUserDocument>, HttpProblem> {
     require_customer(&handle, &token).await?;
@@ -299,9 +301,11 @@ async fn create_user(
         level,
         notify,
     };
+    let key = creation_key(&headers, &of.account, &user)?;
     let order = OwnedOrder::CreateUser {
         account: of.account,
         user,
+        key,
     };
     let reply = change(&handle, &token, order).await?;
     Ok(CreatedResponse(changed_user(reply)?))
@@ -367,6 +371,7 @@ enum OwnedOrder {
     CreateUser {
         account: String,
         user: NewAccountUser,
+        key: Option<IdempotentRequest>,
     },
     ChangeUser {
         of: AccountUserParam,
@@ -383,7 +388,11 @@ impl OwnedOrder {
             Self::ChangePassword { verified, new } => {
                 SelfServiceOrder::ChangePassword { verified, new }
             }
-            Self::CreateUser { account, user } => SelfServiceOrder::CreateUser { account, user },
+            Self::CreateUser { account, user, key } => SelfServiceOrder::CreateUser {
+                account,
+                user,
+                key: key.as_ref(),
+            },
             Self::ChangeUser { of, changes } => SelfServiceOrder::ChangeUser {
                 account: &of.account,
                 user: &of.user,

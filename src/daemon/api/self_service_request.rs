@@ -4,14 +4,20 @@
 use crate::config::Config;
 use crate::daemon::path_segment;
 use crate::document::MAX_RECORD_ID_LENGTH;
+use crate::http::idempotency;
 use crate::http::problem::{self, HttpProblem};
 use crate::kinds::{self, USER, read};
 use crate::model::Key;
-use crate::store::{EnforcedField, EnforcementRules, SelfServiceRefusal};
+use crate::store::{
+    EnforcedField, EnforcementRules, IdempotentRequest, NewAccountUser, SelfServiceRefusal,
+};
+use axum::http::HeaderMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub(super) const USERS: &str = "/api/v1/self/accounts/{account}/users";
 
 /// An account of the customer.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -117,6 +123,9 @@ pub(super) fn refusal(refused: SelfServiceRefusal) -> HttpProblem {
             problem::EMAIL_TAKEN,
             "another user logs in with this e-mail address; give a different one",
         ),
+        SelfServiceRefusal::KeyReused => {
+            HttpProblem::new(problem::KEY_REUSED, "use a new key for each request")
+        }
         SelfServiceRefusal::Blocked => HttpProblem::new(
             problem::WRONG_STATE,
             "the user is blocked; nothing was changed",
@@ -154,4 +163,17 @@ fn declared(fields: &[EnforcedField]) -> HttpProblem {
     HttpProblem::new(problem::DECLARED, detail)
         .with("source", sources.first().copied().unwrap_or_default())
         .with("fields", serde_json::json!(by_field))
+}
+
+/// The idempotency key of a request for a new user, if it has one. The id of the user is no part of
+/// the request, because it is made anew each time.
+pub(super) fn creation_key(
+    headers: &HeaderMap,
+    account: &str,
+    user: &NewAccountUser,
+) -> Result<Option<IdempotentRequest>, HttpProblem> {
+    let parts = serde_json::json!([account, user.details, user.level, user.notify]);
+    let digest = idempotency::digest("POST", USERS, parts.to_string().as_bytes());
+    let key = idempotency::key(headers)?;
+    Ok(key.map(|key| IdempotentRequest { key, digest }))
 }

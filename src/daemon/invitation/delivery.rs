@@ -38,7 +38,7 @@ impl InvitationSender {
     pub(in crate::daemon) fn new(config: &Config) -> Result<Self, String> {
         Ok(Self {
             server: config.notices.mail_server()?,
-            url: config.serve.url.clone(),
+            url: config.serve.customer_url().map(str::to_owned),
             key: config.invitations.key.clone(),
         })
     }

@@ -25,7 +25,7 @@ impl InvitationOrder {
     /// If the configuration lacks the address of links or the mail server.
     pub fn new(config: &Config, drafts: Option<InvitationKey>) -> Result<Self, HttpProblem> {
         let not_configured = |detail: &str| Err(HttpProblem::new(problem::NOT_CONFIGURED, detail));
-        let Some(url) = config.serve.url.clone() else {
+        let Some(url) = config.serve.customer_url() else {
             return not_configured(
                 "`serve.url` is not set, and links begin with it; set it to the address at which people reach the daemon",
             );
@@ -37,7 +37,7 @@ impl InvitationOrder {
         }
         Ok(Self {
             drafts,
-            url,
+            url: url.to_owned(),
             from: config.notices.mail_sender(),
         })
     }

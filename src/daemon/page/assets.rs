@@ -5,7 +5,7 @@
 
 use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::HttpProblem;
-use crate::http::{AccessRequirement, PathParams, Route};
+use crate::http::{AccessRequirement, PathParams, Route, RouteAddress};
 use crate::model::Digest;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
@@ -54,7 +54,9 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             AccessRequirement::Public,
             asset,
         )
-        .exempt_from_limits(),
+        .exempt_from_limits()
+        // The pages of invitations need them as well.
+        .at(RouteAddress::Both),
     ]
 }
 

@@ -9,7 +9,9 @@ use crate::daemon::api::invitations::{self, InvitationParam};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::page::forms::FormFields;
 use crate::http::problem::{self, HttpProblem};
-use crate::http::{AccessRequirement, AuthMethod, Caller, PathParams, PeerAddress, Route};
+use crate::http::{
+    AccessRequirement, AuthMethod, Caller, PathParams, PeerAddress, Route, RouteAddress,
+};
 use crate::secrets::PASSWORD_RULE;
 use crate::store::CurrentTerms;
 use axum::Form;
@@ -33,7 +35,7 @@ struct TermsParam {
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     let public = AccessRequirement::Public;
-    vec![
+    let pages = [
         Route::page(Method::GET, PATH, public, show),
         Route::page(Method::POST, PATH, public, accept),
         Route::page(
@@ -42,7 +44,9 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             public,
             terms,
         ),
-    ]
+    ];
+    let pages = pages.into_iter();
+    pages.map(|page| page.at(RouteAddress::Customers)).collect()
 }
 
 async fn show(

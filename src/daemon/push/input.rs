@@ -5,7 +5,7 @@ use super::report::{self, OmittedRecords};
 use crate::config::Source;
 use crate::daemon::state::SourceState;
 use crate::feed;
-use crate::model::Key;
+use crate::model::{Key, MatchTerm, RowMatches};
 use crate::plan::Plan;
 use crate::reconcile::{PassError, PassOutcome, PushedBody, SourcePushes};
 use crate::store::{DroppedRecord, ImportEnding, Store, StoredImport};
@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(in crate::daemon) struct PushInput {
     /// Their bodies, in the form in which the pass reads them.
     pub(in crate::daemon) pushed: Arc<SourcePushes>,
+    /// The stored users that their records without an external id mean.
+    pub(in crate::daemon) row_matches: Arc<RowMatches>,
     /// The push that this pass is for, if there is one.
     new_import: Option<StoredImport>,
     /// Earlier pushes of which something is held.
@@ -30,11 +32,11 @@ impl PushInput {
     pub(in crate::daemon) async fn load(
         store: &Store,
         originals: &PushOriginals,
-        source: &str,
+        source: &Source,
         new: Option<StoredImport>,
     ) -> Result<Option<Self>, PassError> {
         let (mut before, mut bodies) = (Vec::new(), Vec::new());
-        for import in store.held_imports(source).await? {
+        for import in store.held_imports(&source.name).await? {
             let Some(body) = store.import_body(&import.id).await? else {
                 continue;
             };
@@ -61,11 +63,14 @@ impl PushInput {
             None => Vec::new(),
         };
         let pushed = Arc::new(SourcePushes {
-            source: source.into(),
+            source: Arc::clone(&source.name),
             bodies,
         });
+        let terms = match_terms(source, &pushed);
+        let row_matches = Arc::new(store.row_matches(&terms).await?);
         Ok((!pushed.bodies.is_empty()).then_some(Self {
             pushed,
+            row_matches,
             new_import: new,
             held_imports: before,
             dropped,
@@ -125,7 +130,13 @@ impl PushInput {
         let sent = self.pushed.bodies.last()?;
         let mapping = &source.feed()?.mapping;
         let bytes = Cursor::new(&*sent.bytes);
-        let (_, listed) = feed::read_with_keys(bytes, &sent.name, &source.name, mapping);
+        let (_, listed) = feed::read_with_keys(
+            bytes,
+            &sent.name,
+            &source.name,
+            mapping,
+            Some(&self.row_matches),
+        );
         let answer = report::build_report(&listed, &sent.name, plan, result, omitted);
         let keys = listed.iter().flat_map(|record| &record.keys);
         let held: BTreeSet<String> = keys.map(ToString::to_string).collect();
@@ -136,6 +147,17 @@ impl PushInput {
             held: held.intersection(waiting).cloned().collect(),
         })
     }
+}
+
+/// The values by which the records without an external id are matched.
+fn match_terms(source: &Source, pushed: &SourcePushes) -> BTreeSet<MatchTerm> {
+    let Some(feed) = source.feed() else {
+        return BTreeSet::new();
+    };
+    let bodies = pushed.bodies.iter();
+    bodies
+        .flat_map(|sent| feed::match_terms(Cursor::new(&*sent.bytes), &feed.mapping))
+        .collect()
 }
 
 /// The resources that are held and may still be applied.

@@ -35,6 +35,9 @@ pub(super) async fn make_passes(
     lease: &LeaseGuard,
 ) -> Result<PassEnd, PassError> {
     let store = &runner.store;
+    let Some(pushed_to) = setup.config.source(source) else {
+        return Ok(PassEnd::Completed { retry: false });
+    };
     // One pass for each push, in order: an answer says what became of this push alone, and a bad
     // record cannot refuse another sender's.
     let mut made = false;
@@ -47,7 +50,7 @@ pub(super) async fn make_passes(
         }
         // Counted before the pass. If the pass kills the process, the attempt still counts.
         store.begin_import(&import.id).await?;
-        let Some(push) = PushInput::load(store, &runner.originals, source, Some(import)).await?
+        let Some(push) = PushInput::load(store, &runner.originals, pushed_to, Some(import)).await?
         else {
             // Its body is gone, so it has been answered already.
             continue;
@@ -74,7 +77,7 @@ pub(super) async fn make_passes(
         // Each of these passes read what is held as well.
         return Ok(PassEnd::Completed { retry: false });
     }
-    match PushInput::load(store, &runner.originals, source, None).await? {
+    match PushInput::load(store, &runner.originals, pushed_to, None).await? {
         Some(push) => {
             let found = PassFetches::empty();
             pass::make_pass(runner, setup, source, triggers, found, lease, Some(push)).await

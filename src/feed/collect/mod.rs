@@ -7,6 +7,7 @@ mod addresses;
 mod fields;
 mod logins;
 mod mangled_text;
+mod matches;
 mod passwords;
 mod row;
 
@@ -20,8 +21,8 @@ use crate::feed::mapping::trimmed;
 use crate::kinds::read::{ValueProblem, check_id, spreadsheet_error, spreadsheet_problem};
 use crate::kinds::{ADDRESS, Kind};
 use crate::model::{
-    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, RowLogin, SecretText,
-    StatedField, Value,
+    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, MatchTerm, RowLogin,
+    RowMatches, SecretText, StatedField, Value,
 };
 use mangled_text::NumericIds;
 use row::RecordView;
@@ -46,6 +47,8 @@ pub struct CollectedResources {
     pub logins: Vec<RowLogin>,
     /// The passwords in the rows.
     pub passwords: BTreeMap<Key, SecretText>,
+    /// The values by which rows without an external id are matched.
+    pub unmatched: BTreeSet<MatchTerm>,
     /// The cells with passwords, read or not.
     pub secret_cells: SecretCells,
 }
@@ -90,6 +93,8 @@ pub(super) struct ResourceCollector<'m> {
     secret_columns: Vec<usize>,
     /// The lists made of all rows of a resource in which one of the rows lacks its part.
     partial_lists: BTreeSet<(Key, FieldRef)>,
+    /// The stored users that rows without an external id mean; `None` if nobody looked.
+    matches: Option<&'m RowMatches>,
     collected: CollectedResources,
 }
 
@@ -110,8 +115,15 @@ impl<'m> ResourceCollector<'m> {
             secrets: Vec::new(),
             secret_columns: Vec::new(),
             partial_lists: BTreeSet::new(),
+            matches: None,
             collected: CollectedResources::default(),
         }
+    }
+
+    /// Takes rows without an external id for the stored users that they match.
+    pub(super) fn with_matches(mut self, matches: Option<&'m RowMatches>) -> Self {
+        self.matches = matches;
+        self
     }
 
     /// Also records which resources each record names.
@@ -213,9 +225,10 @@ impl<'m> ResourceCollector<'m> {
         if row.record.faulty && self.may_have_shifted_passwords() {
             return self.hide_unclear_row(section.kind, row.record.at);
         }
-        let Some((key, at)) = self.key(section.kind, &section.id, row, None) else {
+        let Some(own) = self.row_key(section, row) else {
             return;
         };
+        let (key, at) = (own.key.clone(), own.at);
         // The key is noted before the row is given up on: a pushed record is answered by the keys
         // that it names, also when it is held.
         self.note_key(&key);
@@ -225,6 +238,9 @@ impl<'m> ResourceCollector<'m> {
         }
         let mut said = self.fields(section.kind, &key, &section.fields, row);
         self.read_custom_columns(section, nth, &key, row, &mut said);
+        if !self.keeps_accounts(section.kind, &own, &said) {
+            return;
+        }
         self.password(section, &key, row, &mut said);
         self.login(section, &key, row, &said);
         if let Some(addresses) = self.addresses(section, &key, row) {
@@ -361,8 +377,7 @@ impl<'m> ResourceCollector<'m> {
         account: Option<&Key>,
     ) {
         // Blank rows at the end are usual in sheets and say nothing.
-        let blank = row.record.cells.iter().flatten().all(RawCell::is_blank);
-        if blank && row.record.lists.is_empty() {
+        if row.is_blank() {
             return;
         }
         // In merged cells the id stands in the row above; to guess that it is meant for this one

@@ -70,6 +70,12 @@ impl<'a> RecordView<'a> {
         self.record.cell(self.places[column.0]?)
     }
 
+    /// Returns whether the row has no value at all.
+    pub(super) fn is_blank(&self) -> bool {
+        let mut cells = self.record.cells.iter().flatten();
+        cells.all(RawCell::is_blank) && self.record.lists.is_empty()
+    }
+
     /// Returns whether the row meets all conditions.
     pub(super) fn meets_conditions(&self, when: &[ColumnCondition]) -> bool {
         when.iter().all(|when| self.fits_one(when))

@@ -9,6 +9,7 @@ use super::locale::{CountryFormat, ExportLocale};
 use super::numbered_blocks;
 use super::numbered_blocks::AddressBlockFile;
 use super::polarity::{check_decided, check_pinned};
+use super::row_matching::matching;
 use super::section::{AddressBlock, ColumnCondition, FieldMapping, MappingSection};
 use super::{CsvOptions, Mapping};
 use crate::feed::format::{ExportFormat, encoding_for_label};
@@ -73,6 +74,8 @@ struct BooleansFile {
 struct SectionFile {
     when: Option<Value>,
     external_id: Value,
+    #[serde(rename = "match")]
+    matching: Option<Value>,
     password: Option<Value>,
     login: Option<Value>,
     #[serde(default)]
@@ -229,6 +232,12 @@ impl SectionFile {
         if self.login.is_some() && kind.id != kinds::USER {
             return Err("`login:` is only for users".to_owned());
         }
+        let matching = self
+            .matching
+            .map(|value| matching(kind, &fields, value, names));
+        let matching = matching
+            .transpose()
+            .map_err(|why| format!("match: {why}"))?;
         let login = self.login.map(|value| cell(value, names)).transpose();
         let login = login.map_err(|why| format!("login: {why}"))?;
         let password = self.password.map(|value| cell(value, names)).transpose();
@@ -246,6 +255,7 @@ impl SectionFile {
             kind,
             when: conditions(self.when, names)?,
             id,
+            matching,
             fields,
             password,
             login,

@@ -11,12 +11,13 @@ mod locale;
 mod mapping_file;
 mod numbered_blocks;
 mod polarity;
+mod row_matching;
 mod section;
 
 pub use cell::{CellMapping, CellSource, ListMode, TemplatePart, TextTransform};
 pub use column_reader::{CellContent, ColumnIndex, ColumnReader};
 pub use locale::{CountryFormat, ExportLocale, trimmed};
-pub use section::{AddressBlock, ColumnCondition, FieldMapping, MappingSection};
+pub use section::{AddressBlock, ColumnCondition, FieldMapping, MappingSection, RowMatching};
 
 use crate::feed::format::{ExportColumns, ExportFormat, SheetSelector};
 use crate::kinds;
@@ -132,6 +133,13 @@ impl Mapping {
             });
         }
         names.find(column).is_some()
+    }
+
+    /// Returns whether rows without an external id may be matched.
+    #[must_use]
+    pub fn matches_rows(&self) -> bool {
+        let mut sections = self.sections.iter();
+        sections.any(|section| section.matching.is_some())
     }
 
     /// Returns whether the mapping uses a column of this name.

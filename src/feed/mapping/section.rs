@@ -13,6 +13,8 @@ pub struct MappingSection {
     /// Which records the section reads. All conditions must hold.
     pub when: Vec<ColumnCondition>,
     pub id: CellMapping,
+    /// How a row without an external id finds its resource.
+    pub matching: Option<RowMatching>,
     /// The fields, sorted. An attribute of a list follows the list.
     pub fields: Vec<FieldMapping>,
     /// The password of a user. Only its hash is kept.
@@ -23,6 +25,15 @@ pub struct MappingSection {
     pub custom_prefix: Option<String>,
     /// The addresses of an account.
     pub blocks: Vec<AddressBlock>,
+}
+
+/// How a row without an external id finds the stored resource that it means.
+#[derive(Debug)]
+pub struct RowMatching {
+    /// The fields that are compared. The first value that is stored decides.
+    pub fields: Vec<FieldRef>,
+    /// The external id of a new resource, if no stored one fits. `None` makes such a row an error.
+    pub otherwise: Option<CellMapping>,
 }
 
 /// A field and its cell.

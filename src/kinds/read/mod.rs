@@ -12,7 +12,8 @@ pub use id::check_id;
 pub use parsed_value::{ParsedValue, ValueProblem, is_invisible, quoted};
 pub use scalar::duration_seconds;
 pub use text::{
-    has_zero_fraction, is_blank, looks_scientific, spreadsheet_error, spreadsheet_problem,
+    fold_case, has_zero_fraction, is_blank, looks_scientific, spreadsheet_error,
+    spreadsheet_problem,
 };
 
 use super::{EnumChoices, Field, FieldType, SetItem};
@@ -31,6 +32,15 @@ impl Field {
 }
 
 impl FieldType {
+    /// The form in which a value is compared to find the resource that it belongs to. The case of
+    /// e-mail addresses does not matter.
+    pub fn match_text(&self, text: &str) -> String {
+        match self {
+            Self::Email => text::fold_case(text),
+            _ => text.trim().to_owned(),
+        }
+    }
+
     /// Reads a text that is not blank as one value, or as one member of a list. Spaces around typed
     /// values are ignored; text stays as written.
     pub fn read(&self, text: &str) -> Result<ParsedValue, ValueProblem> {

@@ -3,6 +3,7 @@
 use super::{ValueProblem, quoted};
 use crate::diagnostic::codes;
 use crate::model::{CompactText, Value};
+use unicode_normalization::UnicodeNormalization;
 
 /// Error values of spreadsheets in English, German, Swedish, French, Spanish, Italian and Dutch.
 const SPREADSHEET_ERRORS: &str = "#N/A #REF! #VALUE! #DIV/0! #NAME? #NULL! #NUM! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN! \
@@ -11,6 +12,12 @@ const SPREADSHEET_ERRORS: &str = "#N/A #REF! #VALUE! #DIV/0! #NAME? #NULL! #NUM!
     #¡DIV/0! #¡NUM! #RIF! #VALORE! #NOME? #N/B #VERW! #WAARDE! #DEEL/0!";
 /// Shown by a column that is too narrow for its numbers.
 const NARROW: &str = "###";
+
+/// The text without outer spaces, in lower case and composed form.
+#[must_use]
+pub fn fold_case(text: &str) -> String {
+    text.trim().nfc().collect::<String>().to_lowercase()
+}
 
 /// Returns whether a text is empty or only white space.
 #[must_use]

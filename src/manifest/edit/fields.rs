@@ -81,7 +81,7 @@ impl<'t> EditBuffer<'t> {
                 // statements about one field.
                 None if declared.stated(field).is_some() => {
                     return Err(EditRefusal::new(
-                        "the value comes from a merge key or from `clear`, not from its own line",
+                        "the value comes from a merge key, from `clear` or from the place of the entry, not from its own line",
                     ));
                 }
                 None => missing.extend(cell.value().map(|value| (field, value))),

@@ -225,6 +225,29 @@ fn links_change_what_is_said_of_them() {
 }
 
 #[test]
+fn a_nested_resource_changes_in_its_place_and_stays_there() {
+    let before = "kind: Account\nexternalId: a\norganisations:\n  - externalId: o # top\n    organisations: [{externalId: p, name: P}]\n";
+    becomes(
+        "a.yaml",
+        before,
+        &[
+            one("Organisation/p", &[("name", text("Q"))]),
+            one("Organisation/o", &[("name", text("O"))]),
+        ],
+        &before
+            .replace("name: P", "name: Q")
+            .replace("name: Q}]\n", "name: Q}]\n    name: O\n"),
+    );
+    // Its place says which parent it has, and an edit moves nothing.
+    refuses(
+        before,
+        &[one("Organisation/p", &[("parent", text("q"))])],
+        (5, 34),
+        "from the place of the entry",
+    );
+}
+
+#[test]
 fn fields_are_added_behind_the_last_one() {
     let add = [one(
         "Account/a",

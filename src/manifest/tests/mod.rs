@@ -3,6 +3,7 @@
 mod cells;
 mod codes;
 mod hostile;
+mod nested;
 mod tree;
 
 use super::{LoadOptions, LoadedManifests, Tree, load};

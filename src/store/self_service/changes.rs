@@ -5,10 +5,14 @@
 use super::customer::{self, LoggedInCustomer, SelfServiceReply};
 use super::enforcement::EnforcementRules;
 use super::history::{UserChange, record};
+use super::kept_answer::KeptAnswer;
 use super::login::LoginMode;
 use super::request::{SelfServiceError, SelfServiceOrder, SelfServiceRefusal};
 use super::scene::{SelfServiceScene, WrittenChange, write_details};
 use super::users;
+use crate::kinds::USER;
+use crate::model::Key;
+use crate::store::act_keys::{EarlierAnswer, earlier_answer, keep_answer};
 use crate::store::connection::SqlTransaction;
 use crate::store::customer_tokens;
 use crate::store::error::StoreError;
@@ -51,6 +55,19 @@ impl Store {
         let mode = LoginMode::read(&mut tx).await?;
         let customer = customer::customer(&mut tx, token).await?;
         let customer = customer.ok_or(SelfServiceRefusal::Unauthorized)?;
+        let actor = Key::new(USER, &customer.details.external_id).to_string();
+        match earlier_answer::<KeptAnswer>(&mut tx, &actor, order.key()).await? {
+            EarlierAnswer::Same(kept) => {
+                let (user, warnings) = kept.into_parts();
+                return Ok(SelfServiceReply {
+                    customer,
+                    user: Some(user),
+                    warnings,
+                });
+            }
+            EarlierAnswer::OtherRequest => return Err(SelfServiceRefusal::KeyReused.into()),
+            EarlierAnswer::New => {}
+        }
         let scene = SelfServiceScene {
             customer: &customer,
             rules,
@@ -63,7 +80,7 @@ impl Store {
             SelfServiceOrder::ChangePassword { verified, new } => {
                 change_password(&mut tx, &scene, token, verified, new).await?
             }
-            SelfServiceOrder::CreateUser { account, user } => {
+            SelfServiceOrder::CreateUser { account, user, .. } => {
                 users::create(&mut tx, &scene, account, user).await?
             }
             SelfServiceOrder::ChangeUser {
@@ -80,6 +97,9 @@ impl Store {
         };
         let reply = reply(&mut tx, token, order, customer, &written).await?;
         if let Some(recorded) = &written.run {
+            if let Some(kept) = KeptAnswer::of(&reply) {
+                keep_answer(&mut tx, &actor, order.key(), &kept, recorded.at).await?;
+            }
             self.commit_run(tx, recorded.run, &recorded.plan_id, recorded.at)
                 .await?;
         }

@@ -1,6 +1,7 @@
 //! Who logs in with a name, as `loginMode` of the settings says: with the e-mail address, with the
 //! login name of an account, or with either.
 
+use crate::kinds::read::fold_case;
 use crate::kinds::{self, SETTINGS};
 use crate::model::Value;
 use crate::store::Store;
@@ -9,7 +10,6 @@ use crate::store::customer_tokens::LoginCandidate;
 use crate::store::error::StoreError;
 use crate::store::read;
 use crate::store::sql_value::{SqlType, SqlValue};
-use unicode_normalization::UnicodeNormalization;
 
 /// How people log in: `loginMode` of the settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +50,7 @@ pub(super) async fn setting(
 /// The form in which names of logins are compared: case and Unicode form do not matter.
 #[must_use]
 pub fn fold_login(login: &str) -> String {
-    login.trim().nfc().collect::<String>().to_lowercase()
+    fold_case(login)
 }
 
 /// Users with an e-mail address, whatever its case. SQLite changes the case of ASCII only, so the

@@ -10,6 +10,7 @@ mod changes;
 mod customer;
 mod enforcement;
 mod history;
+mod kept_answer;
 mod login;
 mod login_name;
 mod new_user;

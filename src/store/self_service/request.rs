@@ -1,6 +1,7 @@
 //! What a customer asks for, and why it is refused.
 
 use super::enforcement::EnforcedField;
+use crate::store::act_request::IdempotentRequest;
 use crate::store::error::{ApplyError, StoreError};
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub enum SelfServiceOrder<'a> {
     CreateUser {
         account: &'a str,
         user: &'a NewAccountUser,
+        /// With it, the same request makes one user only.
+        key: Option<&'a IdempotentRequest>,
     },
     ChangeUser {
         account: &'a str,
@@ -35,6 +38,16 @@ pub enum SelfServiceOrder<'a> {
         account: &'a str,
         user: &'a str,
     },
+}
+
+impl<'a> SelfServiceOrder<'a> {
+    /// The idempotency key, for a change that takes one.
+    pub(super) fn key(&self) -> Option<&'a IdempotentRequest> {
+        match self {
+            Self::CreateUser { key, .. } => *key,
+            _ => None,
+        }
+    }
 }
 
 /// A user that an administrator of an account creates.
@@ -75,6 +88,8 @@ pub enum SelfServiceRefusal {
     InPolicies(Vec<String>),
     /// Another active user has the e-mail address, and people log in with it.
     EmailTaken,
+    /// The idempotency key was used for another request.
+    KeyReused,
     /// The user is blocked already.
     Blocked,
     /// The password was changed by somebody else in between.

@@ -1,0 +1,189 @@
+//! Records of users without an external id find the stored user by e-mail address or contact id, never move anybody
+//! to another account, and never reach a user that was deleted.
+
+use super::api::{Api, serve, token};
+use crate::support::daemon_process::DaemonProcess;
+use crate::support::workspace::{Workspace, account, each, user};
+use serde_json::{Value, json};
+
+const MAPPING: &str = "apiVersion: roster/v1
+name: contacts
+users:
+  externalId: id
+  match: {by: [customFields.contact-id, email], otherwise: {template: \"crm-{contact}\"}}
+  fields:
+    civility: {constant: MR}
+    firstName: first
+    lastName: last
+    email: email
+    phone: phone
+    groups: {constant: FOC_User, list: add}
+    accounts: {column: account, list: add}
+  customFields: {contact-id: contact}
+";
+
+fn begin(ws: &Workspace) -> (DaemonProcess, Api) {
+    let operator = token(ws, "connector", "operator", &[]);
+    let base =
+        "customFields: [{externalId: contact-id, appliesTo: user, name: Contact, type: text}]\n\
+        settings: {loginMode: customer-number}\n"
+            .to_owned()
+            + &account("acme", "customerNumber: \"1\"")
+            + &account("beta", "customerNumber: \"2\"")
+            + &user(
+                "ada",
+                "acme",
+                "email: Ada@Acme.example\ncustomFields: {contact-id: C-1}",
+            )
+            + &user("bo", "acme", "email: info@acme.example")
+            + &user("cy", "acme", "email: info@acme.example")
+            + &user("dan", "beta", "email: dan@beta.example");
+    ws.write("base/base.yaml", base);
+    ws.run(&["apply", "base", "--yes"]).exits(0);
+    ws.write("contacts.yaml", MAPPING);
+    ws.write(
+        "roster.yaml",
+        format!(
+            "apiVersion: roster/v1\nsources:\n  - {{name: directory, directory: base, authority: {{User: {{observe: [civility, firstName, lastName, email, phone, groups, accounts, customFields.contact-id]}}}}}}\n  - {{name: crm, export: {{push: true, mapping: contacts.yaml}}}}\n{}",
+            serve("")
+        ),
+    );
+    let mut served = DaemonProcess::on(ws, &[]);
+    let api = Api::new(&served.address(), &operator);
+    ws.run(&["approve", "source", "crm", "--reason", "looked at it"])
+        .exits(0);
+    (served, api)
+}
+
+/// What became of the only record, and its first error.
+fn push(api: &Api, record: &Value) -> (String, String) {
+    let (status, answer) = api.post("/api/v1/import/users", &json!([record]));
+    assert_eq!(status, 200, "{answer}");
+    let it = &answer["records"][0];
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let found = it["diagnostics"].as_array().into_iter().flatten();
+    let error = found.clone().find(|found| found["severity"] == "error");
+    let error = error.map(|error| format!("{}: {}", word(&error["code"]), word(&error["message"])));
+    (
+        format!("{} {}", word(&it["externalId"]), word(&it["outcome"])),
+        error.unwrap_or_default(),
+    )
+}
+
+fn phone(ws: &Workspace, user: &str) -> Option<String> {
+    ws.value(&format!(
+        "SELECT phone FROM users WHERE external_id = '{user}'"
+    ))
+}
+
+#[test]
+fn exactly_one_user_of_the_same_account_is_updated() {
+    for ws in each("row-matches") {
+        let (served, api) = begin(&ws);
+        let record = |more: Value| {
+            let mut all =
+                json!({"first": "Ada", "last": "Åslund", "account": "acme", "phone": "+4611"});
+            for (name, value) in more.as_object().into_iter().flatten() {
+                all[name] = value.clone();
+            }
+            all
+        };
+        // By e-mail, whatever the case of its letters, and by the contact id, which comes first.
+        let by_mail = record(json!({"email": " ADA@acme.EXAMPLE", "phone": "+4612"}));
+        // The first time, the source takes the user over.
+        assert_eq!(push(&api, &by_mail), ("ada adopted".into(), String::new()));
+        assert_eq!(phone(&ws, "ada").as_deref(), Some("+4612"));
+        assert_eq!(push(&api, &by_mail).0, "ada unchanged");
+        let by_contact =
+            record(json!({"contact": "C-1", "email": "new@acme.example", "phone": "+4613"}));
+        assert_eq!(push(&api, &by_contact).0, "ada updated");
+        assert_eq!(phone(&ws, "ada").as_deref(), Some("+4613"));
+
+        // Two fit: both are named, and nothing changes.
+        let (outcome, error) = push(&api, &record(json!({"email": "info@acme.example"})));
+        assert_eq!(outcome, "- refused");
+        assert_eq!(
+            error,
+            "match-unclear: the row has no externalId, and its `email` fits 2 stored users: bo, cy"
+        );
+
+        // Another account: nobody moves.
+        let (outcome, error) = push(&api, &record(json!({"email": "dan@beta.example"})));
+        assert_eq!(outcome, "dan refused");
+        assert_eq!(
+            error,
+            "match-unclear: the row has no externalId and fits User/dan, which has beta and not acme"
+        );
+        let links = ws.column("SELECT account_id FROM user_accounts WHERE user_id = 'dan'");
+        assert_eq!(links, [Some("beta".to_owned())]);
+        assert_eq!(phone(&ws, "dan").as_deref(), Some("+4663123456"));
+
+        // Nobody fits: a new user with the id that the mapping makes, once.
+        let new = record(json!({"contact": "C-9", "email": "eva@acme.example"}));
+        assert_eq!(push(&api, &new).0, "crm-C-9 created");
+        assert_eq!(push(&api, &new).0, "crm-C-9 unchanged");
+        // Without a contact id none can be made.
+        let (outcome, error) = push(&api, &record(json!({"email": "fay@acme.example"})));
+        assert_eq!(outcome, "- refused");
+        assert!(error.starts_with("required: "), "{error}");
+        // With an id, nothing is matched.
+        let named = record(json!({"id": "gil", "email": "gil@acme.example", "contact": "C-1"}));
+        assert_eq!(push(&api, &named).0, "gil created");
+        served.ends();
+        ws.run(&["history", "--verify"]).exits(0);
+    }
+}
+
+#[test]
+fn a_deleted_user_is_never_matched() {
+    for ws in each("row-matches-deleted") {
+        let (served, api) = begin(&ws);
+        ws.run(&[
+            "user",
+            "delete",
+            "ada",
+            "--confirm",
+            "ada",
+            "--reason",
+            "asked",
+        ])
+        .exits(0);
+        let record = json!({"first": "Ada", "last": "Åslund", "account": "acme", "phone": "+4611",
+            "email": "ada@acme.example"});
+        let (outcome, error) = push(&api, &record);
+        assert_eq!(outcome, "- refused", "{error}");
+        assert!(error.starts_with("required: "), "{error}");
+        // The contact id makes a new person of it, with a new id.
+        let mut again = record.clone();
+        again["contact"] = json!("C-1");
+        assert_eq!(push(&api, &again).0, "crm-C-1 created");
+        let left = ws.value("SELECT count(*) FROM users WHERE external_id = 'ada'");
+        assert_eq!(left.as_deref(), Some("0"));
+        served.ends();
+    }
+}
+
+#[test]
+fn an_import_by_hand_matches_too() {
+    for ws in each("row-matches-import") {
+        let (served, _) = begin(&ws);
+        served.ends();
+        ws.write(
+            "contacts.csv",
+            "id,contact,first,last,email,phone,account\n,,Ada,Åslund,ADA@acme.example,+4617,acme\n,,Bo,Åslund,info@acme.example,+4618,acme\n",
+        );
+        let import = [
+            "import",
+            "contacts.csv",
+            "--mapping",
+            "contacts.yaml",
+            "--source",
+            "crm",
+            "--yes",
+        ];
+        let ran = ws.run(&import);
+        assert!(ran.stdout.contains("bo, cy"), "{}", ran.stdout);
+        assert_eq!(phone(&ws, "ada").as_deref(), Some("+4617"));
+        assert_eq!(phone(&ws, "bo").as_deref(), Some("+4663123456"));
+    }
+}
