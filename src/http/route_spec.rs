@@ -37,9 +37,9 @@ pub enum RouteAudience {
 /// At which address a route answers where customers have one of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteAddress {
-    /// At that of the operators.
+    /// At the operators' address.
     Operators,
-    /// At that of the customers.
+    /// At the customers' address.
     Customers,
     /// At both.
     Both,

@@ -1,5 +1,5 @@
-//! Whose data was erased. Only keyed hashes of the ids are kept: enough to recognise somebody whom a
-//! source still names, so that nothing of the person is stored again.
+//! The users who were erased. Only keyed hashes of their ids are kept: enough to recognise somebody
+//! whom a source still names, so that nothing of the person is stored again.
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
@@ -18,6 +18,19 @@ pub struct DroppedRecord {
 }
 
 impl Store {
+    /// Returns whether anybody was erased yet.
+    pub async fn has_erased(&self) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("look up who was erased").await? else {
+            return Ok(false);
+        };
+        // The previous schema can be read too, and it has no such table.
+        if !migrate::has_table(&mut tx, "erased_ids").await? {
+            return Ok(false);
+        }
+        let sql = "SELECT kind FROM erased_ids LIMIT 1";
+        Ok(tx.first(sql, &[], &[SqlType::Id]).await?.is_some())
+    }
+
     /// Returns those of these resources that were erased.
     pub async fn erased(&self, keys: &BTreeSet<&Key>) -> Result<BTreeSet<Key>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("look up who was erased").await? else {

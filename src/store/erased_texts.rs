@@ -215,7 +215,7 @@ fn remove(words: &PersonWords, removal: TextRemoval, content: &[u8]) -> Option<L
         TextRemoval::DeleteRow => Some(LeftText::NoRow),
         TextRemoval::Clear => Some(LeftText::Nothing),
         TextRemoval::Redact => redacted(words, str::from_utf8(content).ok()?).map(LeftText::Text),
-        // What is no text, such as a workbook, cannot be taken apart.
+        // A body that is not text, such as a workbook, cannot be taken apart.
         TextRemoval::EmptyRecords => match str::from_utf8(content) {
             Ok(text) => without_records(words, text).map(LeftText::Text),
             Err(_) => Some(LeftText::Nothing),

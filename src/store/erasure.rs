@@ -65,7 +65,8 @@ pub(super) async fn erase(
     let id = request.ids.iter().next().map(String::as_str);
     let key = Key::new(request.kind.id, id.unwrap_or_default());
     let mut words = person_words(tx, &key).await?;
-    // The same refusals and warnings as a deletion. Of a user deleted before, nothing is left to do.
+    // The same refusals and warnings as a deletion. A user who was deleted before has nothing left to
+    // delete.
     let mut deletion = act_deletion::delete(tx, request).await?;
     let shared = shared_words(tx, &mut words).await?;
     deletion.warnings.extend(shared);

@@ -87,7 +87,7 @@ pub(super) const CUSTOMER_TOKENS: &[InternalTable] = &[InternalTable {
     keys: "",
 }];
 
-/// Whose data was erased.
+/// The users who were erased, and what was left out because of them.
 pub(super) const ERASURES: &[InternalTable] = &[
     // As keyed hashes, like `retired_ids`: an erased id must be recognised and not be known.
     InternalTable {

@@ -66,7 +66,7 @@ impl PersonWords {
         self.words.remove(word);
     }
 
-    /// What to search the tables for: nothing that names the person lacks all of these.
+    /// What to search the tables for: whatever names the person contains one of these.
     pub(super) fn searched(&self) -> impl Iterator<Item = &str> {
         self.words().chain([self.id.as_str()])
     }
@@ -199,10 +199,10 @@ fn is_whole(text: &str, word: &str, at: usize) -> bool {
     ends && !before.is_some_and(|before| joins(before) || ".+".contains(before))
 }
 
-/// A text with a word replaced wherever it is no part of a longer one, whatever the letter case.
+/// A text with a word replaced wherever it stands alone, whatever the letter case.
 fn without_word(text: &str, word: &str) -> String {
     let lower = text.to_lowercase();
-    // Letters whose lower case is longer would move the places.
+    // Some letters are longer in lower case, which would move the places.
     let (searched, word) = if lower.len() == text.len() {
         (lower.as_str(), word.to_lowercase())
     } else {

@@ -117,7 +117,7 @@ fn a_daemon_erases_a_person_and_drops_the_records_that_name_the_person() {
             [Some("u-2".to_owned())]
         );
 
-        // A push that names the person: nothing of it is written, and the sender is told which.
+        // The records of a push that name the person are not stored, and the sender learns which.
         let last = record("x-3", "y@roster.example");
         let body = json!([
             record("x-2", "x@roster.example"),

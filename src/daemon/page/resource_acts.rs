@@ -199,7 +199,7 @@ pub(super) fn section(
     kind: &'static Kind,
     record: &StoredResource,
 ) -> Markup {
-    // Last, because it is the one that nobody should reach for first.
+    // Last, because nobody should reach for it first.
     let erase = Some(&ERASE).filter(|act| act.is_for(kind));
     let possible = record.possible_acts().chain(erase);
     let possible = possible.filter(|act| may_perform(handle, caller, act));
