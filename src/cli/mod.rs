@@ -35,7 +35,6 @@ mod openapi;
 mod options;
 mod order_refs;
 mod output;
-mod patch;
 mod plan;
 mod plan_remote;
 mod policy;

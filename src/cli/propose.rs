@@ -2,7 +2,6 @@
 //! branch.
 
 use super::output::{self, write_diagnostics};
-use super::patch::patch;
 use super::{
     CommandFailure, CommandResult, GlobalOptions, OutputFormat, atomic_file, failure, new_files,
     session,
@@ -13,7 +12,7 @@ use crate::document::{
     FORMAT_VERSION, OriginDocument, ProposalCounts, ProposalDocument, ProposedFileDocument,
     ProposedValueDocument, UnwrittenValueDocument,
 };
-use crate::git::{self, FileChange};
+use crate::git::{self, CommitText};
 use crate::reconcile::{self, ManifestProposal, PassRequest, ProposalScope};
 use clap::Args;
 use std::fmt::Write as _;
@@ -29,7 +28,8 @@ pub struct Options {
     /// The source of the new values: an export, usually one that only observes.
     #[arg(value_name = "SOURCE")]
     source: String,
-    /// The source to write into. Needed if several directories are configured.
+    /// The source to write into: a directory or a repository. Needed unless exactly one directory
+    /// is configured.
     #[arg(long, value_name = "SOURCE")]
     into: Option<String>,
     /// Also add fields that the manifests do not declare.
@@ -41,7 +41,7 @@ pub struct Options {
     /// Change the files instead of printing a patch.
     #[arg(long, conflicts_with = "branch")]
     write: bool,
-    /// Commit to a new branch, without changing files or index.
+    /// Commit to a new branch, without changing files or index. For a repository, push it.
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
 }
@@ -51,8 +51,11 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     let source = find_source(&config, &options.source)?;
     let into = target_source(&config, options, source)?;
-    let request =
+    let mut request =
         PassRequest::default().with_fetch_results(&reconcile::fetch(&config, Some(&source.name)));
+    if into.git().is_some() {
+        request = request.with_fetch_results(&reconcile::fetch(&config, Some(&into.name)));
+    }
     let more = ProposalScope {
         add: options.add,
         new: options.new,
@@ -65,7 +68,7 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         let message = format!("the export of source {} was rejected: {why}", source.name);
         return Err(CommandFailure::error(message));
     }
-    let written = deliver(global, options, source, &proposal)?;
+    let written = deliver(global, &config, options, (source, into), &proposal)?;
     print_proposal(global, options, &proposal, &written);
     let wrong = proposal.diagnostics.iter().any(Diagnostic::is_error);
     let whole = proposal.unwritten.is_empty() && !wrong;
@@ -85,12 +88,17 @@ fn target_source<'c>(
 ) -> Result<&'c Source, CommandFailure> {
     if let Some(name) = &options.into {
         let into = find_source(config, name)?;
-        return match into.directory() {
-            Some(_) if into.name != source.name => Ok(into),
-            _ => Err(CommandFailure::usage(format!(
-                "source {name} is not a directory that Roster can write to"
-            ))),
-        };
+        if into.feed().is_some() || into.name == source.name {
+            return Err(CommandFailure::usage(format!(
+                "source {name} has no manifests that Roster can write to"
+            )));
+        }
+        if options.write && into.directory().is_none() {
+            return Err(CommandFailure::usage(format!(
+                "`--write` needs a directory, and source {name} is a repository; pass `--branch NAME`"
+            )));
+        }
+        return Ok(into);
     }
     let others = config.sources.iter();
     let others = others.filter(|other| other.name != source.name && other.directory().is_some());
@@ -98,7 +106,7 @@ fn target_source<'c>(
     match others.as_slice() {
         [only] => Ok(only),
         [] => Err(CommandFailure::usage(
-            "no directory source is configured to write into",
+            "no directory source is configured to write into; for a repository, pass `--into SOURCE`",
         )),
         several => {
             let names: Vec<&str> = several.iter().map(|source| &*source.name).collect();
@@ -113,36 +121,39 @@ fn target_source<'c>(
 /// Prints, writes or commits the proposal; returns what was done, for people.
 fn deliver(
     global: &GlobalOptions,
+    config: &Config,
     options: &Options,
-    source: &Source,
+    (source, into): (&Source, &Source),
     proposal: &ManifestProposal,
 ) -> Result<String, CommandFailure> {
     let mut done = String::new();
-    if let Some(branch) = options
-        .branch
-        .as_ref()
-        .filter(|_| !proposal.files.is_empty())
-    {
+    let nothing = proposal.files.is_empty();
+    if let Some(branch) = options.branch.as_ref().filter(|_| !nothing) {
         let message = message(source, proposal);
-        let changes = proposal.files.iter().map(|file| FileChange {
-            path: &file.path,
-            before: file.before.as_deref(),
-            after: &file.after,
-        });
-        let changes: Vec<FileChange<'_>> = changes.collect();
-        let commit = git::commit_on_branch(&proposal.root, branch, &message, &changes);
-        let commit = commit.map_err(|error| CommandFailure::error(chain(&error)))?;
-        let short = commit.get(..12).unwrap_or(&commit);
-        done = format!(", on branch {branch} as {short}");
-    } else if options.write {
-        write_in_place(&proposal.root, proposal)?;
+        let text = CommitText {
+            message: &message,
+            author: None,
+        };
+        let made = proposal.commit(config, into, branch, text);
+        let made = made.map_err(|error| CommandFailure::error(chain(&error)))?;
+        let short = made.commit.get(..12).unwrap_or(&made.commit);
+        let pushed = into.git().map(|place| format!(", pushed to {}", place.url));
+        done = format!(
+            ", on branch {branch} as {short}{}",
+            pushed.unwrap_or_default()
+        );
+        for line in made.said.iter().filter(|_| !global.quiet) {
+            anstream::eprintln!("remote: {line}");
+        }
+    } else if let (true, Some(root)) = (options.write, into.directory()) {
+        write_in_place(root, proposal)?;
         ", written".clone_into(&mut done);
     }
     if global.output == OutputFormat::Json {
-        json(options, proposal)?;
+        json(options, into, proposal)?;
     } else if !options.write && options.branch.is_none() {
         let mut out = output::stdout();
-        out.write_all(patch(&proposal.root, &proposal.files).as_bytes())?;
+        out.write_all(proposal.patch(into).as_bytes())?;
         out.flush()?;
     }
     Ok(done)
@@ -250,7 +261,7 @@ fn print_proposal(
     }
 }
 
-fn json(options: &Options, proposal: &ManifestProposal) -> io::Result<()> {
+fn json(options: &Options, into: &Source, proposal: &ManifestProposal) -> io::Result<()> {
     let proposed = proposal.proposed.iter().map(|item| ProposedValueDocument {
         subject: &item.subject,
         from: &item.from,
@@ -280,7 +291,7 @@ fn json(options: &Options, proposal: &ManifestProposal) -> io::Result<()> {
         proposed: proposed.collect(),
         unwritten: unwritten.collect(),
         files: files.collect(),
-        patch: patch(&proposal.root, &proposal.files),
+        patch: proposal.patch(into),
     };
     let mut out = output::stdout();
     writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;

@@ -164,7 +164,7 @@ impl From<CommitInfo> for CommitSummary {
 }
 
 impl DiagnosticState {
-    fn of(found: &Diagnostic) -> Self {
+    pub(super) fn of(found: &Diagnostic) -> Self {
         Self {
             severity: found.severity.to_string(),
             code: found.code.name().to_owned(),

@@ -25,11 +25,13 @@ mod remote_plan;
 mod render;
 mod resource;
 mod saved_plan;
+mod schema_choice;
 mod self_service;
 mod source_state;
 mod step;
 mod tag_offers;
 mod upload_files;
+mod upload_proposal;
 mod user_backup;
 mod visible;
 mod word;
@@ -106,6 +108,10 @@ pub use step::{
     StepDocument, TakenLoginDocument, UndeclaredDocument,
 };
 pub use tag_offers::TagOffers;
+pub use upload_proposal::{
+    ChangedFileReply, ExportContent, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply,
+    UploadProposalReply, UploadProposalRequest, UploadedExport,
+};
 pub use visible::VisibleDocument;
 
 pub use user_backup::{BackupJobDocument, UserProfileDocument};

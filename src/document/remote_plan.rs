@@ -1,11 +1,12 @@
 //! Remote plans: what `roster plan --remote` sends to a daemon, and what it gets back.
 
+use super::schema_choice::exactly_one_of;
 use super::{PlanDocument, upload_files};
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Number;
 use serde_json::value::RawValue;
-use serde_json::{Number, Value, json};
 use std::collections::BTreeMap;
 
 /// The most characters of a revision.
@@ -50,17 +51,8 @@ pub struct RemotePlanRequest {
     pub max_bytes: Option<usize>,
 }
 
-/// The schema of an object with the member `one` and without `other`.
-fn exactly_one_of(one: &str, other: &str) -> Value {
-    let (one, other) = (one.to_owned(), other.to_owned());
-    json!({
-        "required": [one],
-        "properties": {one: {"not": {"type": "null"}}, other: {"type": "null"}},
-    })
-}
-
 /// Base64 with padding. The unused bits of the last character must be zero.
-const BASE64: &str =
+pub(super) const BASE64: &str =
     "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 
 /// Reads an integer. In JSON Schema `65536.0` is one too.

@@ -16,7 +16,9 @@ mod history;
 mod location;
 mod mirror;
 
-pub use branch::{BranchError, FileChange, commit_on_branch, uncommitted};
+pub use branch::{
+    BranchError, CommitText, FileChange, PushedBranch, commit_on_branch, push_branch, uncommitted,
+};
 pub use commit::{last_fetched, revision, tree};
 pub use committer::committer;
 pub use error::GitError;

@@ -3,7 +3,7 @@
 //! value.
 
 use super::document::ManifestParser;
-use super::walk::ContentFault;
+use super::tree_contents::ContentFault;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::Field;
 use crate::kinds::read::quoted;

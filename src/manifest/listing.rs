@@ -3,8 +3,9 @@
 //! never reach a file of this machine. Start at `Tree::of_listing`.
 
 use super::ignore_rules::IgnoreRules;
+use super::tree_contents::io_error_message;
 use super::tree_listing::{BlobSource, ListingEntry, PathResolveError, TreeListing};
-use super::walk::{Tree, TreeFile, io_error_message, is_configuration, is_hidden, is_visible};
+use super::walk::{Tree, TreeFile, is_configuration, is_hidden, is_visible};
 use crate::diagnostic::{Code, codes, visible};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

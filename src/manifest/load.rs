@@ -10,7 +10,8 @@ use super::merge::{self, RepeatedKeys};
 use super::nodes::DocumentError;
 use super::sink::DiagnosticSink;
 use super::split::{self, DocumentSpan};
-use super::walk::{Tree, TreeFile, io_error_message};
+use super::tree_contents::io_error_message;
+use super::walk::{Tree, TreeFile};
 use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{

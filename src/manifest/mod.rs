@@ -32,6 +32,7 @@ mod secret;
 mod sink;
 pub mod split;
 mod syntax;
+mod tree_contents;
 mod tree_listing;
 mod walk;
 pub mod write;

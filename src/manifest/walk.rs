@@ -4,20 +4,16 @@
 
 use super::ignore_rules::IgnoreRules;
 use super::limits::TreeSize;
-use super::tree_listing::{PathResolveError, TreeListing};
+use super::tree_contents::{ContentFault, TreeContents, io_error_message};
+use super::tree_listing::TreeListing;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, visible};
 use crate::model::{Digest, LineColumn};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// How many bytes one manifest may have.
-pub(super) const FILE: u64 = 64 << 20;
-/// How many bytes a file that a manifest refers to may have.
-const CONTENT: u64 = 20 << 20;
 
 /// One manifest of a tree.
 #[derive(Clone, Debug)]
@@ -41,27 +37,6 @@ pub struct Tree {
     /// The commit, if the tree comes from one.
     pub revision: Option<Arc<str>>,
     contents: TreeContents,
-}
-
-/// Where the bytes are.
-#[derive(Clone, Debug, Default)]
-enum TreeContents {
-    #[default]
-    Empty,
-    /// In this folder, whose path contains no link.
-    Folder(PathBuf),
-    /// In memory, by path.
-    Memory(BTreeMap<Arc<str>, Vec<u8>>),
-    /// In a commit.
-    Listed(Arc<TreeListing>),
-}
-
-/// Why a file that a manifest refers to has no content.
-#[derive(Debug)]
-pub(super) enum ContentFault {
-    OutsideRoot,
-    Unreadable(String),
-    TooLarge,
 }
 
 impl Tree {
@@ -170,38 +145,13 @@ impl Tree {
 
     /// Returns the bytes of a manifest; the buffer is reused from file to file.
     pub(super) fn bytes<'b>(&'b self, path: &str, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
-        match &self.contents {
-            TreeContents::Empty => Err(io::ErrorKind::NotFound.into()),
-            TreeContents::Folder(root) => {
-                let path = root.join(path);
-                // Before reading: a file that outgrows the memory must not be read to find that
-                // out.
-                if fs::metadata(&path)?.len() > FILE {
-                    return Err(io::ErrorKind::FileTooLarge.into());
-                }
-                buffer.clear();
-                fs::File::open(path)?.read_to_end(buffer)?;
-                Ok(buffer)
-            }
-            TreeContents::Memory(files) => match files.get(path) {
-                Some(bytes) if bytes.len() as u64 > FILE => Err(io::ErrorKind::FileTooLarge.into()),
-                Some(bytes) => Ok(bytes),
-                None => Err(io::ErrorKind::NotFound.into()),
-            },
-            TreeContents::Listed(listing) => {
-                *buffer = listing.read(path, FILE)?;
-                Ok(buffer)
-            }
-        }
+        self.contents.manifest(path, buffer)
     }
 
     /// Returns the digest of a file if it is known without reading the file.
     #[must_use]
     pub fn digest(&self, path: &str) -> Option<Digest> {
-        match &self.contents {
-            TreeContents::Listed(listing) => listing.digest(path),
-            _ => None,
-        }
+        self.contents.digest(path)
     }
 
     /// Returns the bytes of a file below the root, manifest or not.
@@ -218,18 +168,33 @@ impl Tree {
 
     /// Returns the bytes of a file that a manifest refers to, by its path below the root.
     pub(super) fn content(&self, path: &str) -> Result<Cow<'_, [u8]>, ContentFault> {
-        match &self.contents {
-            TreeContents::Folder(root) => read_from_disk(root, path).map(Cow::Owned),
-            TreeContents::Memory(files) => match files.get(path) {
-                Some(bytes) if bytes.len() as u64 > CONTENT => Err(ContentFault::TooLarge),
-                Some(bytes) => Ok(Cow::Borrowed(bytes)),
-                None => Err(ContentFault::Unreadable("no such file".to_owned())),
-            },
-            TreeContents::Listed(listing) => listed(listing, path).map(Cow::Owned),
-            TreeContents::Empty => Err(ContentFault::Unreadable(
-                "the root does not exist".to_owned(),
-            )),
-        }
+        self.contents.attachment(path)
+    }
+
+    /// Returns the paths of all files, manifests or not, and of links. Those of hidden folders are
+    /// left out.
+    #[must_use]
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.contents.paths()
+    }
+
+    /// The same tree with the text of some manifests replaced or added.
+    #[must_use]
+    pub fn with_edits(&self, edits: impl IntoIterator<Item = (String, String)>) -> Self {
+        let edits = edits.into_iter();
+        let edits: BTreeMap<Arc<str>, Vec<u8>> = edits
+            .map(|(path, text)| (path.into(), text.into_bytes()))
+            .collect();
+        let mut edited = self.clone();
+        let before = edited.files.iter().map(|file| &file.path);
+        let all: BTreeSet<Arc<str>> = before.chain(edits.keys()).cloned().collect();
+        edited.files = all.into_iter().map(|path| TreeFile { path }).collect();
+        edited.revision = None;
+        edited.contents = TreeContents::Edited {
+            before: Arc::new(edited.contents),
+            edits: Arc::new(edits),
+        };
+        edited
     }
 
     /// Returns the text of a manifest, if it is UTF-8, to show the line of a diagnostic.
@@ -238,44 +203,6 @@ impl Tree {
         let mut buffer = Vec::new();
         let bytes = self.bytes(path, &mut buffer).ok()?;
         Some(std::str::from_utf8(bytes).ok()?.to_owned())
-    }
-}
-
-fn listed(listing: &TreeListing, path: &str) -> Result<Vec<u8>, ContentFault> {
-    if listing.file(path) == Err(PathResolveError::Outside) {
-        return Err(ContentFault::OutsideRoot);
-    }
-    let read = listing.read(path, CONTENT);
-    read.map_err(|error| match error.kind() {
-        io::ErrorKind::FileTooLarge => ContentFault::TooLarge,
-        _ => ContentFault::Unreadable(io_error_message(&error)),
-    })
-}
-
-fn read_from_disk(root: &Path, path: &str) -> Result<Vec<u8>, ContentFault> {
-    let unreadable = |error: io::Error| ContentFault::Unreadable(io_error_message(&error));
-    // Resolved before the check: a link in the middle of the path may lead out of the root.
-    let real = root.join(path).canonicalize().map_err(unreadable)?;
-    if !real.starts_with(root) {
-        return Err(ContentFault::OutsideRoot);
-    }
-    // Opening a pipe or a device would block or never end.
-    let metadata = fs::metadata(&real).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(ContentFault::Unreadable("it is not a file".to_owned()));
-    }
-    if metadata.len() > CONTENT {
-        return Err(ContentFault::TooLarge);
-    }
-    fs::read(&real).map_err(unreadable)
-}
-
-/// The reason without the system's error number.
-pub(super) fn io_error_message(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
     }
 }
 

@@ -48,7 +48,7 @@ pub fn manifests(
         let why = format!("source {} is not an export", source.name);
         return Err(PassError::Usage(why));
     };
-    let there = load_directory(dir)?;
+    let (tree, there) = load_directory(dir)?;
     let (reading, doubt) =
         feeds::read_without_database(config, source, feed, &PassRequest::default());
     // An export that may be half of one must not become manifests: a missing row would look like a
@@ -70,21 +70,22 @@ pub fn manifests(
     let items = sorting.new.values().map(|declared| item(declared));
     converted.export = lay_out(
         items.collect(),
-        &laid_beside(dir, folders(there.desired.resources.iter())),
+        &laid_beside(&tree, folders(there.desired.resources.iter())),
     );
     Ok(converted)
 }
 
 /// What a directory declares now; nothing when it does not exist.
-fn load_directory(dir: &Path) -> Result<LoadedManifests, PassError> {
+fn load_directory(dir: &Path) -> Result<(Tree, LoadedManifests), PassError> {
     if !dir.exists() {
-        return Ok(LoadedManifests::default());
+        return Ok(Default::default());
     }
-    let loaded = manifest::load(&Tree::read(dir), &LoadOptions::default());
+    let tree = Tree::read(dir);
+    let loaded = manifest::load(&tree, &LoadOptions::default());
     match loaded.desired.removals_off.first() {
         // With a file unread, a resource might be written a second time beside its hidden
         // declaration.
-        None => Ok(loaded),
+        None => Ok((tree, loaded)),
         Some(why) => Err(PassError::Refused(format!(
             "cannot determine what {} declares: {why}; see `roster validate {0}`",
             dir.display()
@@ -278,34 +279,19 @@ pub(super) fn item(declared: &DeclaredResource) -> ManifestResource {
 }
 
 /// What the directory holds: every file name, and the folders that belong to one account.
-pub(super) fn laid_beside(dir: &Path, folders: BTreeMap<CompactText, String>) -> ExistingFiles {
-    let mut beside = ExistingFiles {
+pub(super) fn laid_beside(tree: &Tree, folders: BTreeMap<CompactText, String>) -> ExistingFiles {
+    // Files that are no manifests count too: nothing that lies in the way is overwritten. In lower
+    // case, since some file systems do not tell `Acme.yaml` from `acme.yaml`.
+    let taken = tree
+        .paths()
+        .iter()
+        .map(|path| path.to_lowercase())
+        .collect();
+    ExistingFiles {
         folders,
+        taken,
         ..ExistingFiles::default()
-    };
-    // Files that are no manifests count too: nothing that lies in the way is overwritten.
-    let mut waiting = vec![String::new()];
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(dir.join(&folder))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if folder.is_empty() {
-                name.clone()
-            } else {
-                format!("{folder}/{name}")
-            };
-            if entry.file_type().is_ok_and(|ty| ty.is_dir()) && !name.starts_with('.') {
-                waiting.push(path);
-            } else {
-                // In lower case, since some file systems do not tell `Acme.yaml` from `acme.yaml`.
-                beside.taken.insert(path.to_lowercase());
-            }
-        }
     }
-    beside
 }
 
 /// The folder of each account that shares it with no other account.

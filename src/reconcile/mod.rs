@@ -54,7 +54,8 @@ pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
 pub use propose::{
-    ChangedFile, ManifestProposal, ProposalScope, ProposedItem, UnwrittenItem, propose,
+    ChangedFile, ManifestProposal, ProposalScope, ProposedBranch, ProposedItem, UnwrittenItem,
+    UploadProposal, UploadedContent, propose, propose_upload,
 };
 pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,

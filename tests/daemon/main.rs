@@ -16,6 +16,7 @@ mod invitations;
 mod jobs;
 mod notices;
 mod page;
+mod proposals;
 mod pushes;
 mod remotes;
 mod replicas;

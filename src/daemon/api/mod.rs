@@ -13,6 +13,7 @@ mod jobs;
 mod orders;
 mod plans;
 pub mod policies;
+pub(super) mod proposals;
 mod push_body;
 mod push_messages;
 pub(super) mod records;
@@ -52,6 +53,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         orders::routes(),
         tags::routes(),
         plans::routes(),
+        proposals::routes(),
         webhooks::routes(),
         imports::routes(),
         metrics::routes(),

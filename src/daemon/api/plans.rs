@@ -230,15 +230,15 @@ impl RemotePlanner<'_> {
 }
 
 /// The deadline of a plan, which includes the wait for its turn.
-struct PlanDeadline {
+pub(super) struct PlanDeadline {
     limit: Duration,
     until: Instant,
-    stop: StopFlag,
+    pub stop: StopFlag,
     timer: JoinHandle<()>,
 }
 
 impl PlanDeadline {
-    fn new(limit: Duration) -> Self {
+    pub fn new(limit: Duration) -> Self {
         let (until, stop) = (Instant::now() + limit, StopFlag::default());
         let ending = stop.clone();
         // Planning computes without a pause, so a dropped future would not end it. The flag is
@@ -257,7 +257,7 @@ impl PlanDeadline {
 
     /// Waits for a turn. A large tree takes the whole machine, so no other plan or pass runs beside
     /// it.
-    async fn acquire_turn<'d>(
+    pub async fn acquire_turn<'d>(
         &self,
         turns: &'d PassTurns,
     ) -> Result<SemaphorePermit<'d>, HttpProblem> {
@@ -267,7 +267,7 @@ impl PlanDeadline {
         }
     }
 
-    fn pass_problem(&self, error: PassError) -> HttpProblem {
+    pub fn pass_problem(&self, error: PassError) -> HttpProblem {
         match error {
             PassError::Usage(message) => HttpProblem::new(problem::INVALID, message),
             PassError::Stopped => self.ended("took"),

@@ -32,6 +32,16 @@ struct SourceFormParam {
 pub(super) struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
+    /// A form that is filled in beforehand.
+    pub(super) fn of<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
+        let fields = fields.into_iter();
+        Self(
+            fields
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
+    }
+
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }

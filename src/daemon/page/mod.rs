@@ -16,6 +16,7 @@ mod layout;
 mod link;
 mod login;
 mod plan;
+mod propose;
 mod resource_acts;
 mod resources;
 mod runs;
@@ -39,6 +40,7 @@ pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
         resources::routes(),
         acts::routes(),
         forms::routes(),
+        propose::routes(),
         resource_acts::routes(),
         invitation::routes(),
         login::routes(gate),

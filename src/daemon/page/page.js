@@ -81,5 +81,33 @@ if (here.searchParams.has("done")) {
   history.replaceState(null, "", here);
 }
 
+// A chosen file travels in the form itself, so that a preview keeps it. Pasted rows replace it.
+const upload = document.getElementById("upload");
+if (upload) {
+  const form = upload.closest("form");
+  const file = upload.querySelector("input[type=file]");
+  const { rows, name, content } = form.elements;
+  upload.hidden = false;
+  file.addEventListener("change", () => {
+    const chosen = file.files[0];
+    if (!chosen) return;
+    const reader = new FileReader();
+    const buttons = form.querySelectorAll("button");
+    buttons.forEach((button) => { button.disabled = true; });
+    reader.addEventListener("loadend", () => {
+      content.value = reader.result || "";
+      name.value = chosen.name;
+      rows.value = "";
+      buttons.forEach((button) => { button.disabled = false; });
+    });
+    reader.readAsDataURL(chosen);
+  });
+  rows.addEventListener("input", () => {
+    content.value = "";
+    name.value = "";
+    file.value = "";
+  });
+}
+
 setInterval(refresh, EVERY);
 document.addEventListener("visibilitychange", refresh);

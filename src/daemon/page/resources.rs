@@ -5,7 +5,7 @@
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
 use super::user_records::{UserRecords, dossier_link};
-use super::{layout, link, resource_acts, source_status, time, value};
+use super::{layout, link, propose, resource_acts, source_status, time, value};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::path_segment;
@@ -84,6 +84,7 @@ async fn list(
     let (found, next) = records::search_resources(&handle, kind.id, search_for).await?;
     let main = html! {
         h1 { "Resources" }
+        (propose::links(&handle, &caller, None))
         (search(&wanted, kind.name))
         table #found {
             caption { (kind.doc) }
@@ -200,6 +201,7 @@ async fn resource_page(
         }
         @if let Some(record) = &record {
             (facts(record))
+            @if kind.id == kinds::ACCOUNT { (propose::links(&handle, &caller, Some(&of.id))) }
             (resource_acts::section(&handle, &caller, kind, record))
             (resource_acts::terms_section(&handle, &caller, record, &terms))
         }

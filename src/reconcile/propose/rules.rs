@@ -33,15 +33,25 @@ impl DirectoryComparison {
                 !before.contains(&known)
             });
             let new: Vec<Diagnostic> = new.collect();
-            let mut dropped = 0;
-            for found in &new {
-                dropped += self.drop_for(found, unwritten);
-            }
-            dropped += self.drop_homeless(from, there, unwritten);
-            if dropped == 0 {
+            if self.drop_faulty(&new, (from, there), unwritten) == 0 {
                 return;
             }
         }
+    }
+
+    /// Drops what some findings are about, and what then belongs to nothing that is written.
+    /// Returns how much that is.
+    pub fn drop_faulty(
+        &mut self,
+        found: &[Diagnostic],
+        (from, there): (&SourceReading, &SourceReading),
+        unwritten: &mut Vec<UnwrittenItem>,
+    ) -> usize {
+        let mut dropped = 0;
+        for found in found {
+            dropped += self.drop_for(found, unwritten);
+        }
+        dropped + self.drop_homeless(from, there, unwritten)
     }
 
     /// Drops what is new and belongs to resources none of which is written.

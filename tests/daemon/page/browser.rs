@@ -5,7 +5,10 @@ use super::site::Site;
 use crate::support::workspace::{account, is_installed, users};
 use serde_json::{Value, json};
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 14] = [
+    "/propose?form=account",
+    "/propose?form=user&account=acme",
+    "/propose?form=export",
     "/",
     "/sources/customers",
     "/sources/prospects?q=next",
@@ -19,7 +22,7 @@ const PAGES: [&str; 11] = [
     "/login",
 ];
 
-fn log_in(chrome: &Chrome, site: &Site) {
+pub(super) fn log_in(chrome: &Chrome, site: &Site) {
     chrome.go(&format!("{}/", site.base));
     chrome.fill("#token", site.token("ada"));
     chrome.click("form.login button");

@@ -2,5 +2,6 @@
 
 mod browser;
 mod chrome;
+mod proposals;
 mod responses;
 mod site;

@@ -1,5 +1,6 @@
 //! `roster propose`.
 
+use crate::support::git_remote::{self, Remote};
 use crate::support::workspace::{Ran, Workspace, each, sqlite, user};
 use serde_json::Value;
 use std::fs;
@@ -204,6 +205,50 @@ fn a_branch_gets_a_commit_and_the_working_tree_stays() {
     );
     propose(&ws, &["--branch", "no..name"]).exits(1);
     assert_eq!(git(&ws, &["branch", "--list"]).lines().count(), 2);
+}
+
+#[test]
+fn a_repository_gets_the_branch_by_a_push() {
+    let ws = sqlite();
+    scene(&ws);
+    let remote = Remote::new();
+    remote.write("customers/base.yaml", BASE);
+    remote
+        .write("customers/accounts/acme/account.yaml", ACME)
+        .push("first");
+    let own = format!("git: {{url: '{}', path: customers}}", remote.url());
+    ws.write("roster.yaml", CONFIG.replace("directory: manifests", &own));
+    let told = propose(&ws, &[]).exits(64);
+    assert!(told.stderr.contains("pass `--into SOURCE`"), "{told}");
+    let told = propose(&ws, &["--into", "git", "--write"]).exits(64);
+    assert!(told.stderr.contains("pass `--branch NAME`"), "{told}");
+    let patch = propose(&ws, &["--into", "git", "--new"]).exits(0).stdout;
+    assert!(
+        patch.contains("b/customers/accounts/acme/account.yaml"),
+        "{patch}"
+    );
+    let ran = propose(&ws, &["--into", "git", "--branch", "erp/tonight", "--new"]).exits(0);
+    assert!(
+        ran.stderr.contains(&format!("pushed to {}", remote.url())),
+        "{ran}"
+    );
+    let commit = git_remote::run(&remote.bare(), &["rev-parse", "erp/tonight"]);
+    assert_eq!(
+        git_remote::run(&remote.bare(), &["rev-parse", "erp/tonight^"]),
+        remote.head()
+    );
+    // The patch and the branch say the same.
+    ws.write("erp.patch", patch);
+    let patch = ws.path("erp.patch");
+    remote.git(&["apply", "--index", &patch.to_string_lossy()]);
+    remote.git(&["fetch", "--quiet", "origin", "erp/tonight"]);
+    assert_eq!(remote.git(&["diff", "--cached", &commit]), "");
+    let again = propose(&ws, &["--into", "git", "--branch", "erp/tonight", "--add"]).exits(1);
+    assert!(again.stderr.contains("already exists"), "{again}");
+    assert_eq!(
+        git_remote::run(&remote.bare(), &["rev-parse", "erp/tonight"]),
+        commit
+    );
 }
 
 fn propose_digest(ws: &Workspace) -> String {

@@ -1,14 +1,22 @@
 //! Writes changed files as a patch for `git apply`.
 
-use crate::reconcile::ChangedFile;
+use super::ChangedFile;
+use crate::config::{Source, SourceLocation};
 use similar::TextDiff;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The patch. Its paths are relative to the git repository of the directory or, without one, to the
-/// current folder.
-pub fn patch(root: &Path, files: &[ChangedFile]) -> String {
-    let below = below(root);
+/// The patch for the manifests of a source. Its paths are relative to the git repository or, for a
+/// directory without one, to the current folder.
+pub(super) fn patch(into: &Source, files: &[ChangedFile]) -> String {
+    let below = match &into.place {
+        SourceLocation::Directory(root) => below(root),
+        SourceLocation::Git(place) => match place.path.trim_matches('/') {
+            "" => String::new(),
+            path => format!("{path}/"),
+        },
+        SourceLocation::Export(_) => String::new(),
+    };
     let mut out = String::new();
     for file in files {
         let path = format!("{below}{}", file.path);

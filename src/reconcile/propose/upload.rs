@@ -1,0 +1,220 @@
+//! Proposes what somebody sent, such as the form of the page or a file from the ERP, as edits of the
+//! manifests of a source, and plans them against the database. Nothing is written: the proposal goes
+//! to a branch or a patch. Start reading at [`propose_upload`].
+
+use super::{ManifestProposal, ProposalDraft, ProposalScope};
+use crate::config::{
+    CompletenessRule, Config, FeedConfig, FeedLocation, RELEASED_AFTER, Source, SourceLocation,
+};
+use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::feed::{self, mapping::Mapping};
+use crate::kinds::{self, CUSTOM_FIELD};
+use crate::manifest::{SentFile, Tree};
+use crate::model::{Key, RowMatches, Snapshot};
+use crate::plan::Plan;
+use crate::reconcile::push_reading::{PushedBody, SourcePushes};
+use crate::reconcile::{
+    PassError, PassRequest, SourceReading, feeds, plan_submitted_tree, source_reading,
+};
+use crate::stop_flag::StopFlag;
+use crate::store::Store;
+use std::collections::HashSet;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What was sent.
+#[derive(Clone, Debug)]
+pub enum UploadedContent {
+    /// New resources as a manifest. Either all of them are proposed or none.
+    Manifest(String),
+    /// An export. Rows with errors are left out, and the others are proposed.
+    Export {
+        mapping: Arc<Mapping>,
+        /// Its name in diagnostics.
+        name: Arc<str>,
+        bytes: Arc<[u8]>,
+    },
+}
+
+/// A proposal, with the plan that it would lead to. Without a change there is no plan.
+pub struct UploadProposal {
+    pub proposal: ManifestProposal,
+    pub plan: Option<Plan>,
+}
+
+/// Proposes what was sent for the manifests of source `index`.
+pub async fn propose_upload(
+    config: &Config,
+    index: usize,
+    content: UploadedContent,
+    stop: &StopFlag,
+    store: &Store,
+) -> Result<UploadProposal, PassError> {
+    let into = &config.sources[index];
+    let all_or_nothing = matches!(content, UploadedContent::Manifest(_));
+    let matches = match &content {
+        UploadedContent::Manifest(_) => RowMatches::default(),
+        UploadedContent::Export { mapping, bytes, .. } => {
+            let terms = feed::match_terms(Cursor::new(&**bytes), mapping);
+            store.row_matches(&terms).await?
+        }
+    };
+    let request = PassRequest {
+        stop: stop.clone(),
+        row_matches: Some(Arc::new(matches)),
+        ..PassRequest::default()
+    };
+    let read = read(config, into, content, &request);
+    let more = ProposalScope {
+        add: true,
+        new: true,
+    };
+    let stored = stored_definitions(store).await?;
+    let mut draft = ProposalDraft::compare(config, read, into, more, &request, &stored)?;
+    if all_or_nothing {
+        let again = already_declared(&draft);
+        draft.proposal.diagnostics.extend(again);
+    }
+    let is_refused = |draft: &ProposalDraft| {
+        let proposal = &draft.proposal;
+        let wrong = proposal.diagnostics.iter().any(Diagnostic::is_error);
+        proposal.doubt.is_some() || all_or_nothing && (wrong || !proposal.unwritten.is_empty())
+    };
+    let mut plan = None;
+    while !is_refused(&draft) {
+        draft.proposal.files.clear();
+        draft.proposal.proposed.clear();
+        draft.write_files();
+        if draft.proposal.files.is_empty() {
+            break;
+        }
+        draft.verify(config)?;
+        let files = draft.proposal.files.iter();
+        let edits = files.map(|file| (file.path.clone(), file.after.clone()));
+        let tree = draft.there.tree.with_edits(edits);
+        let (made, _) = plan_submitted_tree(config, index, tree, stop.clone(), store).await?;
+        let wrong: Vec<Diagnostic> = draft.errors_of(&made).cloned().collect();
+        plan = Some(made);
+        if all_or_nothing {
+            draft.proposal.diagnostics.extend(wrong);
+            break;
+        }
+        let readings = (&draft.from, &draft.there);
+        let unwritten = &mut draft.proposal.unwritten;
+        if draft.found.drop_faulty(&wrong, readings, unwritten) == 0 {
+            break;
+        }
+    }
+    let mut proposal = draft.proposal_of_new(is_refused);
+    // Edits that cannot be written are found again in every round.
+    let mut seen = HashSet::new();
+    proposal
+        .unwritten
+        .retain(|item| seen.insert((item.subject.clone(), item.why.clone())));
+    Ok(UploadProposal { proposal, plan })
+}
+
+fn read(
+    config: &Config,
+    into: &Source,
+    content: UploadedContent,
+    request: &PassRequest,
+) -> (SourceReading, Option<String>) {
+    match content {
+        UploadedContent::Manifest(text) => {
+            let sent = SentFile::Bytes(text.into_bytes());
+            let tree = Tree::of_sent([("proposal.yaml".to_owned(), sent)]);
+            (
+                source_reading::read_tree(config, into, tree, &request.stop),
+                None,
+            )
+        }
+        UploadedContent::Export {
+            mapping,
+            name,
+            bytes,
+        } => {
+            let feed = FeedConfig {
+                body: FeedLocation::Pushed,
+                mapping,
+                complete: CompletenessRule::default(),
+                max_age: None,
+                absence: None,
+                released_after: RELEASED_AFTER,
+            };
+            let source = Source {
+                place: SourceLocation::Export(feed.clone()),
+                prune: false,
+                ..Source::unnamed(&feed.mapping.name, Path::new(&*name))
+            };
+            let body = PushedBody {
+                name,
+                bytes,
+                only_keys: None,
+            };
+            let pushed = SourcePushes {
+                source: Arc::clone(&source.name),
+                bodies: vec![body],
+            };
+            let request = PassRequest {
+                pushed: Some(Arc::new(pushed)),
+                ..request.clone()
+            };
+            feeds::read_without_database(config, &source, &feed, &request)
+        }
+    }
+}
+
+/// The stored custom fields, which a source that is not a directory may have defined.
+async fn stored_definitions(store: &Store) -> Result<Snapshot, PassError> {
+    let records = store.records(CUSTOM_FIELD).await?;
+    Ok(Snapshot {
+        rows: records.into_iter().map(|record| record.row).collect(),
+        ..Snapshot::default()
+    })
+}
+
+/// The new resources that the manifests declare already.
+fn already_declared(draft: &ProposalDraft) -> Vec<Diagnostic> {
+    let sent = draft.from.desired.resources.iter();
+    let both = sent.filter_map(|sent| draft.there.desired.resources.get(&sent.key));
+    let found = both.map(|declared| {
+        let kind = kinds::get(declared.key.kind);
+        let place = Origin {
+            path: Arc::clone(&declared.path),
+            at: declared.position,
+        };
+        Diagnostic::new(codes::DUPLICATE_RESOURCE, "it is already declared")
+            .for_resource(&declared.key)
+            .at(place)
+            .help(format!(
+                "Choose another id, or change the {} where it is declared",
+                kind.singular
+            ))
+    });
+    found.collect()
+}
+
+impl ProposalDraft {
+    /// The errors of a plan that this proposal causes.
+    fn errors_of<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Diagnostic> {
+        let edited = |key: &Key| self.found.edits.iter().any(|edit| edit.edit.key == *key);
+        let errors = plan.diagnostics.iter().filter(|found| found.is_error());
+        errors.filter(move |found| {
+            let key = found.key.as_ref();
+            key.is_some_and(|key| self.found.new.contains_key(key) || edited(key))
+        })
+    }
+
+    /// The finished proposal: without files where it is refused as a whole.
+    fn proposal_of_new(self, is_refused: impl Fn(&Self) -> bool) -> ManifestProposal {
+        let refused = is_refused(&self);
+        let mut proposal = self.proposal;
+        if refused {
+            proposal.files.clear();
+            proposal.proposed.clear();
+        }
+        proposal
+    }
+}
