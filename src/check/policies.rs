@@ -137,6 +137,9 @@ pub const NOBODY_CAN_ACT_HELP: &str = "Let one of them log in, or name another a
 
 /// The message about a policy none of whose approvers can act, each with why not.
 pub fn nobody_can_act(policy: &str, unable: &[(String, String)]) -> String {
+    if unable.is_empty() {
+        return format!("Policy/{policy} has no approver any more");
+    }
     let unable = unable.iter().map(|(id, why)| format!("{id} {why}"));
     let unable: Vec<String> = unable.collect();
     format!(
@@ -152,7 +155,7 @@ fn warn_if_nobody_can_act(
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
-    let mut unable = Vec::new();
+    let (mut able, mut unable) = (Vec::new(), Vec::new());
     for id in view.targets(policy::APPROVERS) {
         let Some(user) = world.after(&key(id)) else {
             // A missing approver is reported as a reference.
@@ -172,8 +175,15 @@ fn warn_if_nobody_can_act(
         };
         match state.obstacle() {
             Some(why) => unable.push((id.to_string(), why)),
-            None => return,
+            None => able.push(id),
         }
+    }
+    // Nobody approves what they buy themselves.
+    let only_buyer = |id: &CompactText| view.targets(policy::REVIEWED).all(|buyer| buyer == id);
+    match able.as_slice() {
+        [] => {}
+        [only] if only_buyer(only) => unable.push((only.to_string(), "is the buyer".to_owned())),
+        _ => return,
     }
     let (code, message) = (
         codes::POLICY_APPROVERS,

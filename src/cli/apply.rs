@@ -289,7 +289,7 @@ pub fn confirm(what: &str) -> std::io::Result<bool> {
 async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> CommandResult {
     let (plan, id) = super::show::read(file)?;
     // What was reviewed is what is applied; an option would make it another plan.
-    if !options.scope.accept.is_empty() || !options.scope.target.is_empty() {
+    if !options.scope.consent.accept.is_empty() || !options.scope.target.is_empty() {
         return Err(CommandFailure::usage(
             "a saved plan is applied unchanged; pass `--accept` and `--target` to `roster plan --out` instead",
         ));

@@ -2,6 +2,7 @@
 
 use super::{CommandFailure, CommandResult, print::print};
 use crate::diagnostic::{Code, did_you_mean};
+use crate::http::problem::{self, ProblemKind};
 use crate::kinds::explain::{explain_topic, overview, topics};
 use std::fmt::Write;
 
@@ -25,12 +26,30 @@ fn explain(topic: &str) -> Result<String, CommandFailure> {
     if let Some(code) = Code::by_name(topic) {
         return Ok(code.page().to_owned());
     }
+    if let Some(kind) = problem::ALL.iter().find(|kind| kind.code == topic) {
+        return Ok(problem_page(kind));
+    }
     explain_topic(topic).ok_or_else(|| unknown(topic))
+}
+
+/// The page of a code with which acts and requests are refused.
+fn problem_page(kind: &ProblemKind) -> String {
+    let ProblemKind {
+        code,
+        status,
+        title,
+        advice,
+    } = kind;
+    format!(
+        "# {code}\n\n{title}. The API answers {}, and a command exits with 1.\n\n{advice}\n",
+        status.as_u16()
+    )
 }
 
 fn unknown(topic: &str) -> CommandFailure {
     let codes = Code::all().map(|code| code.name().to_owned());
-    let known: Vec<String> = topics().chain(codes).collect();
+    let problems = problem::ALL.iter().map(|kind| kind.code.to_owned());
+    let known: Vec<String> = topics().chain(codes).chain(problems).collect();
     let way_out = match did_you_mean(topic, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "`roster explain` lists all of them".to_owned(),
@@ -52,6 +71,19 @@ fn list() -> String {
             code.summary()
         );
     }
+    text.push_str("\nCodes of acts and of the API:\n\n");
+    for kind in problem::ALL {
+        // Some codes are those of a rule, whose page says more.
+        if Code::by_name(kind.code).is_none() {
+            let _ = writeln!(
+                text,
+                "  {:<25} {}      {}",
+                kind.code,
+                kind.status.as_u16(),
+                kind.title
+            );
+        }
+    }
     text
 }
 
@@ -63,6 +95,14 @@ mod tests {
     fn a_code_shows_its_page_and_a_field_its_reference() {
         let page = explain("last-user").expect("a code");
         assert!(page.starts_with("# last-user\n") && page.contains("```yaml bad\n"));
+        let page = explain("wrong-state").expect("a code of an act");
+        assert!(
+            page.contains("The API answers 409") && page.contains("`possible`"),
+            "{page}"
+        );
+        for kind in problem::ALL {
+            assert!(explain(kind.code).is_ok(), "{}", kind.code);
+        }
         let field = explain("Account.vatNumber").expect("a field");
         assert!(field.contains("vatNumber: SE556012345601"), "{field}");
     }

@@ -6,8 +6,9 @@ use crate::document::{ResourceDocument, ResourceMeta};
 use crate::kinds::{self, ACCOUNT, Kind};
 use crate::manifest::write;
 use crate::model::{FieldRef, Row, Value};
-use crate::store::StoredResource;
+use crate::store::{SearchQuery, StoredResource, has_account};
 use clap::Args;
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 /// Options of `roster get`.
@@ -22,6 +23,9 @@ pub struct Options {
     /// Only accounts that wait for an approval.
     #[arg(long, conflicts_with = "id")]
     pending: bool,
+    /// Only what belongs to this account: its users, organisations, policies, addresses and tags.
+    #[arg(long, value_name = "ID", conflicts_with = "id")]
+    account: Option<String>,
 }
 
 /// Prints one resource, or all of a kind.
@@ -31,6 +35,10 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         return Err(CommandFailure::usage(
             "only accounts wait for an approval; use `roster get Account --pending`",
         ));
+    }
+    if options.account.is_some() && !has_account(kind.id) {
+        let why = format!("{} does not belong to accounts", kind.name);
+        return Err(CommandFailure::usage(why));
     }
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
@@ -46,6 +54,15 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         let mut records = store.records(kind.id).await?;
         if options.pending {
             records.retain(|record| record.fact("approval") == Some("pending"));
+        }
+        if let Some(account) = &options.account {
+            let wanted = SearchQuery {
+                account: Some(account),
+                limit: u32::MAX,
+                ..SearchQuery::default()
+            };
+            let own: HashSet<_> = store.search(kind.id, &wanted).await?.into_iter().collect();
+            records.retain(|record| own.contains(&record.row.key.id));
         }
         if !list_output::write(global, records.iter().map(ResourceDocument::from), &mut out)? {
             print_table(kind, options.pending, &records, &mut out)?;

@@ -3,7 +3,8 @@
 
 use super::apply::{self, ApplyOptions};
 use super::{
-    CommandFailure, CommandResult, GlobalOptions, atomic_file, failure, import_manifests, session,
+    CommandFailure, CommandResult, GlobalOptions, HoldOverrides, atomic_file, failure,
+    import_manifests, session,
 };
 use crate::config::{
     CompletenessRule, Config, FeedConfig, FeedLocation, RELEASED_AFTER, Source, SourceLocation,
@@ -48,6 +49,8 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     manifests: Option<PathBuf>,
     #[command(flatten)]
+    consent: HoldOverrides,
+    #[command(flatten)]
     ways: ApplyOptions,
 }
 
@@ -56,7 +59,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if let Some(dir) = &options.manifests {
         return as_manifests(global, options, dir);
     }
-    let mut config = session::config(global, None)?;
+    let mut config = session::config_with(global, &options.consent)?;
     let index = select_source(&mut config, options)?;
     let name = config.sources[index].name.clone();
     options

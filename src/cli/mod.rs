@@ -54,7 +54,9 @@ mod visible;
 mod why;
 
 pub use failure::CommandFailure;
-pub use options::{ColorMode, CommandResult, GlobalOptions, LogFormat, OutputFormat, PlanScope};
+pub use options::{
+    ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, OutputFormat, PlanScope,
+};
 
 use crate::kinds::act;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};

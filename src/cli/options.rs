@@ -100,6 +100,13 @@ pub struct PlanScope {
     /// Plan only this resource and what it needs (`User/u-1`). Removes only named resources.
     #[arg(long, value_name = "KIND/ID")]
     pub target: Vec<String>,
+    #[command(flatten)]
+    pub consent: HoldOverrides,
+}
+
+/// What one run lets through that would be held.
+#[derive(Clone, Debug, Default, Args)]
+pub struct HoldOverrides {
     /// Accept exactly this many steps of a guard: `User.deactivate=104`, `empty=Policy`,
     /// `rename=OLD`.
     #[arg(long, value_name = "WHAT=N", value_parser = AcceptOverride::parse)]
@@ -111,14 +118,14 @@ pub struct PlanScope {
 
 impl GlobalOptions {
     /// The settings that the command line adds to the configuration file.
-    pub fn overrides(&self, scope: Option<&PlanScope>) -> ConfigOverrides {
+    pub fn overrides(&self, consent: &HoldOverrides) -> ConfigOverrides {
         ConfigOverrides {
             config: self.config.clone(),
             database: self.database.clone(),
             cache: self.cache.clone(),
             environment: self.environment.clone(),
-            accepts: scope.map(|scope| scope.accept.clone()).unwrap_or_default(),
-            allow_delete: scope.is_some_and(|scope| scope.allow_delete),
+            accepts: consent.accept.clone(),
+            allow_delete: consent.allow_delete,
             serves: false,
         }
     }

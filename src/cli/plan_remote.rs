@@ -30,7 +30,7 @@ pub async fn run(
     detailed: bool,
 ) -> CommandResult {
     let format = format(global.output)?;
-    if !scope.target.is_empty() || !scope.accept.is_empty() || scope.allow_delete {
+    if !scope.target.is_empty() || !scope.consent.accept.is_empty() || scope.consent.allow_delete {
         // Guards and scope follow from the daemon's configuration.
         return Err(CommandFailure::usage(
             "a remote plan covers the whole source as the daemon configures it; leave out `--target`, `--accept` and `--allow-delete`",

@@ -1,6 +1,6 @@
 //! `roster serve`: runs the daemon.
 
-use super::{CommandFailure, CommandResult, GlobalOptions};
+use super::{CommandFailure, CommandResult, GlobalOptions, HoldOverrides};
 use crate::config::{Config, ConfigOverrides};
 use crate::daemon::{self, ServeError};
 use crate::diagnostic::chain;
@@ -31,7 +31,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let load = || {
         let overrides = ConfigOverrides {
             serves: true,
-            ..global.overrides(None)
+            ..global.overrides(&HoldOverrides::default())
         };
         let mut config = Config::load(&overrides, &directory, None)?;
         // One mistake must not block everybody else's changes while nobody is there to fix it.

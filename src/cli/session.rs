@@ -1,6 +1,6 @@
 //! What most commands begin with: the configuration, the database, and keys from the command line.
 
-use super::{CommandFailure, GlobalOptions, PlanScope};
+use super::{CommandFailure, GlobalOptions, HoldOverrides, PlanScope};
 use crate::config::Config;
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, Kind};
@@ -13,7 +13,8 @@ pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Confi
     let directory = std::env::current_dir()?;
     let paths = scope.map_or(&[][..], |scope| &scope.paths);
     let first = paths.first().map(std::path::PathBuf::as_path);
-    let config = Config::load(&global.overrides(scope), &directory, first)?;
+    let consent = scope.map(|scope| scope.consent.clone()).unwrap_or_default();
+    let config = Config::load(&global.overrides(&consent), &directory, first)?;
     // Commands without a scope can work with the database alone.
     if config.path.is_none() && scope.is_some() {
         if paths.len() != 1 {
@@ -31,6 +32,15 @@ pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Confi
         tracing::info!("configuration {}", path.display());
     }
     Ok(config)
+}
+
+/// The configuration of a command without a scope, with what this run lets through.
+pub fn config_with(
+    global: &GlobalOptions,
+    consent: &HoldOverrides,
+) -> Result<Config, CommandFailure> {
+    let directory = std::env::current_dir()?;
+    Ok(Config::load(&global.overrides(consent), &directory, None)?)
 }
 
 /// Opens the database for reading.

@@ -1,6 +1,6 @@
 //! `roster token`: creates and lists tokens for the daemon.
 
-use super::{CommandFailure, CommandResult, GlobalOptions, print::print};
+use super::{CommandFailure, CommandResult, GlobalOptions, HoldOverrides, print::print};
 use crate::config::{Config, ConfigOverrides};
 use crate::http::Role;
 use crate::http::token::{self, TokenGrant};
@@ -113,7 +113,7 @@ fn configured(global: &GlobalOptions) -> Result<PathBuf, CommandFailure> {
     // configuration resolves.
     let overrides = ConfigOverrides {
         serves: true,
-        ..global.overrides(None)
+        ..global.overrides(&HoldOverrides::default())
     };
     let config = Config::load(&overrides, &here, None)?;
     config.serve.tokens.ok_or_else(|| {

@@ -11,6 +11,7 @@ use super::act_keys::{EarlierAnswer, earlier_answer, keep_answer};
 use super::act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, RefusedResource,
 };
+use super::act_warnings;
 use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
 use super::erasure;
@@ -153,6 +154,7 @@ impl RecordedAct {
             // A token must not come back to life when somebody takes the act back.
             customer_tokens::void_tokens(tx, request.ids.iter()).await?;
         }
+        let before = act_warnings::working(tx, request).await?;
         let (deletion, erasure) = if request.act.erases {
             let (deletion, erasure) = erasure::erase(tx, request, at).await?;
             (deletion, Some(erasure))
@@ -162,6 +164,8 @@ impl RecordedAct {
             write_states(tx, request, &found, at).await?;
             (DeletionReport::default(), None)
         };
+        let mut warnings = deletion.warnings.clone();
+        warnings.extend(act_warnings::lost(tx, request, &before).await?);
         let plan_id = random_plan_id();
         let changes = act_changes(request, &found, &deletion, erasure.as_ref());
         let run = record_run(tx, request.actor, &changes, &plan_id, at).await?;
@@ -171,7 +175,7 @@ impl RecordedAct {
                 items: acted_resources(request, &found),
                 run,
                 deleted_jobs: deletion.jobs,
-                warnings: deletion.warnings,
+                warnings,
             },
             plan_id,
             at,

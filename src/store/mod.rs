@@ -21,6 +21,7 @@ mod act_deletion;
 mod act_history;
 mod act_keys;
 mod act_request;
+mod act_warnings;
 mod acts;
 mod apply;
 mod approval;
@@ -135,7 +136,7 @@ pub use person_words::contains_word;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};
-pub use search::SearchQuery;
+pub use search::{SearchQuery, has_account};
 pub use self_service::{
     AccountUser, CustomerAccount, EnforcedField, EnforcementRules, LoggedInCustomer,
     NewAccountUser, PersonalDetails, SelfServiceError, SelfServiceOrder, SelfServiceRefusal,

@@ -49,9 +49,12 @@ const IN_FORCE: &str = "p.status = 'active' AND p.blocked IS NULL \
      AND EXISTS (SELECT 1 FROM usable_accounts AS a WHERE a.external_id = p.account_id)";
 
 /// An approver `x` of the policy `p` who can act.
-const CAN_ACT: &str = "EXISTS (SELECT 1 FROM usable_users AS u WHERE u.external_id = x.user_id) \
+pub(super) const CAN_ACT: &str = "EXISTS (SELECT 1 FROM usable_users AS u WHERE u.external_id = x.user_id) \
      AND EXISTS (SELECT 1 FROM user_accounts AS l \
        WHERE l.user_id = x.user_id AND l.account_id = p.account_id)";
+
+/// Why an approver cannot act on the own purchases.
+const BUYER: &str = "is the buyer";
 
 impl Store {
     /// Returns the policies that review what a user buys for an account, as of one moment.
@@ -128,8 +131,12 @@ impl Store {
             None => ("", Vec::new()),
         };
         let idle = format!(
-            "FROM policies AS p WHERE {IN_FORCE} {this} AND NOT EXISTS \
-             (SELECT 1 FROM policy_approvers AS x WHERE x.policy_id = p.external_id AND {CAN_ACT})"
+            "FROM policies AS p WHERE {IN_FORCE} {this} AND (NOT EXISTS \
+               (SELECT 1 FROM policy_approvers AS x WHERE x.policy_id = p.external_id AND {CAN_ACT}) \
+             OR EXISTS (SELECT 1 FROM policy_reviewed AS r WHERE r.policy_id = p.external_id) \
+             AND NOT EXISTS (SELECT 1 FROM policy_reviewed AS r JOIN policy_approvers AS x \
+               ON x.policy_id = r.policy_id AND x.user_id <> r.user_id \
+               WHERE r.policy_id = p.external_id AND {CAN_ACT}))"
         );
         let sql = format!("SELECT count(*) {idle}");
         let counted = tx.first(&sql, &params, &[SqlType::Int]).await?;
@@ -142,7 +149,9 @@ impl Store {
         let mut policies = Vec::new();
         for mut cells in tx.fetch(&sql, &params, &[SqlType::Id]).await? {
             let external_id: String = cells[0].take_text().into();
-            let (_, unable) = approvers(&mut tx, &external_id, "").await?;
+            let (able, mut unable) = approvers(&mut tx, &external_id, "").await?;
+            // Whoever could act is the only one whose purchases are reviewed.
+            unable.extend(able.into_iter().map(|id| (id, BUYER.to_owned())));
             policies.push(IdlePolicy {
                 external_id,
                 unable,
@@ -178,7 +187,7 @@ async fn approvers(
             access: cells[4].as_text(),
         };
         if id == buyer {
-            unable.push((id, "is the buyer".to_owned()));
+            unable.push((id, BUYER.to_owned()));
         } else if cells[1].as_text().is_some() {
             able.push(id);
         } else {

@@ -264,3 +264,67 @@ fn an_acceptance_names_the_version_that_the_user_saw() {
         served.ends();
     }
 }
+
+/// A list of resources by account, by login name, and of accounts that wait.
+#[test]
+fn resources_are_found_by_account_and_by_login_name() {
+    for ws in each("found") {
+        let settings = "settings: [{externalId: settings, accountApproval: true, loginMode: customer-number}]\n---\n";
+        let organisation = "---\nkind: Organisation\nexternalId: o-1\nname: Roofs\naccount: acme\n";
+        ws.tree(
+            settings.to_owned()
+                + &account("acme", "customerNumber: '10927781'")
+                + &account("beta", "customerNumber: '20'")
+                + &user("u-1", "acme", "")
+                + &user("u-2", "beta", "")
+                + organisation,
+        );
+        let token = token(&ws, "vera", "viewer", &[]);
+        ws.write(
+            "roster.yaml",
+            format!(
+                "apiVersion: roster/v1\nsources:\n  - {{name: shop, directory: manifests}}\n{}",
+                serve("")
+            ),
+        );
+        let mut served = DaemonProcess::on(&ws, &[]);
+        let api = Api::new(&served.address(), &token);
+        served.says(&["as run 1"]);
+        let ids = |path: &str| {
+            let found = api.document(&format!("/api/v1/resources/{path}"));
+            let items = found["items"].as_array().cloned().expect("items");
+            let ids = items
+                .iter()
+                .map(|item| item["externalId"].as_str().expect("an id").to_owned());
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(ids("User?account=acme"), ["u-1"]);
+        assert_eq!(ids("Organisation?account=acme"), ["o-1"]);
+        assert_eq!(ids("Organisation?account=beta"), Vec::<String>::new());
+        assert_eq!(ids("Address?account=beta").len(), 1);
+        assert_eq!(ids("User?q=10927781-1"), ["u-1"]);
+        assert_eq!(ids("Account?pending=true"), ["acme", "beta"]);
+        ws.run(&["approve", "account", "beta", "--reason", "x"])
+            .exits(0);
+        assert_eq!(ids("Account?pending=true"), ["acme"]);
+        for path in [
+            "Store?account=acme",
+            "User?pending=true",
+            "Account?account=acme",
+        ] {
+            let (status, refused) = api.get(&format!("/api/v1/resources/{path}"));
+            assert_eq!(
+                (status, &refused["code"]),
+                (422, &json!("invalid")),
+                "{path}: {refused}"
+            );
+        }
+        let found = ws.run(&["get", "User", "--account", "beta"]).exits(0);
+        assert!(
+            found.stdout.contains("u-2") && !found.stdout.contains("u-1"),
+            "{found}"
+        );
+        ws.run(&["get", "Store", "--account", "beta"]).exits(64);
+        served.ends();
+    }
+}

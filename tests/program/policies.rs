@@ -128,3 +128,76 @@ fn a_plan_warns_of_a_policy_that_nobody_can_act_on() {
     // The warning refuses nothing.
     ws.settle(&[]);
 }
+
+/// Nobody approves what they buy themselves, so a policy whose only approver is its only buyer waits for ever.
+#[test]
+fn a_policy_whose_only_approver_is_its_only_buyer_is_said_wherever_it_shows() {
+    for ws in each("only-buyer") {
+        let alone = directory()
+            .replace("reviewed: [u-1, u-2]", "reviewed: [u-2]")
+            .replace("approvers: [u-2, u-3]", "approvers: [u-2]");
+        ws.tree(&alone);
+        ws.apply(&[]).exits(0);
+        ws.sql("UPDATE users SET access = 'enabled'");
+        ws.settle(&[]);
+        ws.tree(alone.replace("message: Karin decides.", "message: She decides."));
+        let planned = ws.plan(&[]).exits(0);
+        assert!(
+            planned
+                .stdout
+                .contains("Policy/site can act: u-2 is the buyer"),
+            "{planned}"
+        );
+        ws.settle(&[]);
+        assert_eq!(approvers(&ws, "u-2"), json!([]));
+        // A second buyer, whose purchases she can approve.
+        ws.tree(alone.replace("reviewed: [u-2]", "reviewed: [u-1, u-2]"));
+        let planned = ws.plan(&[]).exits(0);
+        assert!(
+            !planned.codes("warning").contains("policy-approvers"),
+            "{planned}"
+        );
+    }
+}
+
+/// The answer of an act names what nobody can do any more, and each of the acts that take access away does.
+#[test]
+fn an_act_warns_of_accounts_and_policies_that_it_leaves_to_nobody() {
+    for ws in each("act-warnings") {
+        ws.tree(directory());
+        ws.apply(&[]).exits(0);
+        ws.sql("UPDATE users SET access = 'enabled'");
+        ws.settle(&[]);
+        let act = |arguments: &[&str]| {
+            let ran = ws.run(&[arguments, &["--reason", "x"]].concat()).exits(0);
+            let told: Value = serde_json::from_str(&ran.stdout).expect("a document");
+            let warnings = told["warnings"].as_array().cloned().unwrap_or_default();
+            let told = warnings.iter().map(|one| {
+                format!(
+                    "{} {}",
+                    one["code"].as_str().expect("a code"),
+                    one["message"].as_str().expect("words")
+                )
+            });
+            told.collect::<Vec<_>>()
+        };
+        let nobody = "policy-approvers Policy/site has no approver who can act any more";
+        let empty = "last-user Account/other has no user who can log in any more";
+        assert_eq!(act(&["block", "User/u-2"]), Vec::<String>::new());
+        assert_eq!(act(&["block", "User/u-3"]), [nobody]);
+        // What did not work before is no loss.
+        assert_eq!(act(&["user", "deactivate", "u-3"]), Vec::<String>::new());
+        assert_eq!(act(&["unblock", "User/u-2"]), Vec::<String>::new());
+        assert_eq!(act(&["user", "delete-identities", "u-2"]), [nobody]);
+        assert_eq!(act(&["user", "deactivate", "u-4"]), [empty]);
+        assert_eq!(act(&["user", "activate", "u-4"]), Vec::<String>::new());
+        // Both at once, and the last users of an account.
+        assert_eq!(
+            act(&["block", "User/u-1", "User/u-4"]),
+            [
+                "last-user Account/acme has no user who can log in any more",
+                empty
+            ]
+        );
+    }
+}

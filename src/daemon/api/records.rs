@@ -12,7 +12,7 @@ use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
 use crate::reconcile;
-use crate::store::{ChangeRecord, SearchQuery, StoreError, StoredResource};
+use crate::store::{ChangeRecord, SearchQuery, StoreError, StoredResource, has_account};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -56,6 +56,12 @@ struct ResourceFilter {
     q: Option<String>,
     /// `active` or `inactive`.
     status: Option<StatusFilter>,
+    /// Only what belongs to this account, by external id: its users, organisations, policies,
+    /// addresses and tags.
+    #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
+    account: Option<String>,
+    /// Only accounts that wait for an approval.
+    pending: bool,
     /// Only what this user sees, by external id. For users, organisations and accounts.
     #[serde(rename = "asUser")]
     #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
@@ -235,6 +241,7 @@ async fn resources(
     for (most, name, text) in [
         (MAX_SEARCH_LENGTH, "q", &filter.q),
         (MAX_ID_LENGTH, "after", &filter.after),
+        (MAX_ID_LENGTH, "account", &filter.account),
     ] {
         require_max_length(most, name, text.as_deref().unwrap_or_default())?;
     }
@@ -243,10 +250,20 @@ async fn resources(
         StatusFilter::Active => "active",
         StatusFilter::Inactive => "inactive",
     });
+    if filter.account.is_some() && !has_account(kind) {
+        let why = format!("{} does not belong to accounts", kinds::get(kind).name);
+        return Err(HttpProblem::new(problem::INVALID, why));
+    }
+    if filter.pending && kind != kinds::ACCOUNT {
+        let why = "only accounts wait for an approval";
+        return Err(HttpProblem::new(problem::INVALID, why));
+    }
     require_viewer(&handle, filter.as_user.as_deref(), kind).await?;
     let search = ResourceSearch {
         words: filter.q,
         status,
+        account: filter.account,
+        pending: filter.pending,
         as_user: filter.as_user,
         after: filter.after,
         limit,
@@ -263,6 +280,8 @@ async fn resources(
 pub(in crate::daemon) struct ResourceSearch {
     pub(in crate::daemon) words: Option<String>,
     pub(in crate::daemon) status: Option<&'static str>,
+    pub(in crate::daemon) account: Option<String>,
+    pub(in crate::daemon) pending: bool,
     pub(in crate::daemon) as_user: Option<String>,
     pub(in crate::daemon) after: Option<String>,
     pub(in crate::daemon) limit: u32,
@@ -279,6 +298,8 @@ pub(in crate::daemon) async fn search_resources(
             let wanted = SearchQuery {
                 words: search.words.as_deref(),
                 status: search.status,
+                account: search.account.as_deref(),
+                pending: search.pending,
                 as_user: search.as_user.as_deref(),
                 after: search.after.as_deref(),
                 limit: search.limit,

@@ -59,8 +59,12 @@ impl FormFields {
     pub(super) fn redirect_back(&self, done: &str) -> Redirect {
         // `back` comes from the browser. Whoever made it up must not send people to another site.
         let path = link::local_path(self.first_value("back"));
-        let path = path.split(['?', '#']).next().unwrap_or("/");
-        Redirect::to(&format!("{path}?done={done}"))
+        let path = path.split('#').next().unwrap_or("/");
+        let (path, search) = path.split_once('?').unwrap_or((path, ""));
+        let search = search.split('&');
+        let kept = search.filter(|pair| !pair.is_empty() && !pair.starts_with("done="));
+        let kept: String = kept.map(|pair| format!("&{pair}")).collect();
+        Redirect::to(&format!("{path}?done={done}{kept}"))
     }
 }
 

@@ -5,6 +5,7 @@
 //! JavaScript. A small script reloads the parts marked `data-live`, which it finds by their ids,
 //! and keeps `details` with an id open. Start with `inbox.rs` and `layout.rs`.
 
+mod account_members;
 mod acts;
 mod assets;
 mod export;

@@ -78,7 +78,27 @@ async fn perform(
     if act.erases {
         return Ok(erasure_page(&handle, &caller, &reply)?.into_response());
     }
+    if !reply.warnings.is_empty() {
+        return Ok(warning_page(&handle, &caller, &reply, &form)?.into_response());
+    }
     Ok(form.redirect_back("acted").into_response())
+}
+
+/// What an act did, with what is wrong now because of it.
+fn warning_page(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    reply: &ResourceActReply,
+    form: &FormFields,
+) -> Result<Markup, HttpProblem> {
+    let back = link::local_path(form.first_value("back"));
+    let main = html! {
+        h1 { "Done, with warnings" }
+        p.done role="status" { "The history and the audit log show it." }
+        @for warning in &reply.warnings { p.wrong { (warning.message) " (" (warning.code) ")" } }
+        p { a href=(back) { "Back" } }
+    };
+    layout::page(handle, caller, "/resources/", "Done", &main)
 }
 
 /// What an erasure left, with the places where the sources still name the person. The page of the
@@ -186,7 +206,7 @@ fn form_with(
     }
 }
 
-fn capitalised(word: &str) -> String {
+pub(super) fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
@@ -213,6 +233,39 @@ pub(super) fn section(
                 @for act in possible { (form(act, kind, id, caller, &back)) }
             }
         }
+    }
+}
+
+/// The acts that can be performed on several resources at once, for a list in which they are
+/// ticked.
+pub(super) fn bulk_acts(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    kind: &'static Kind,
+) -> Vec<&'static ResourceAct> {
+    let acts = ACTS.into_iter().filter(|act| {
+        act.is_for(kind)
+            && !act.is_final
+            && act.input == ActInput::Reason
+            && may_perform(handle, caller, act)
+    });
+    acts.collect()
+}
+
+/// The end of a list with ticks: the reason, and a button for each act.
+pub(super) fn bulk_form(acts: &[&ResourceAct], kind: &Kind, caller: &Caller, back: &str) -> Markup {
+    html! {
+        (layout::csrf(caller))
+        input type="hidden" name="back" value=(back);
+        input type="hidden" name="kind" value=(kind.name);
+        label for="why-ticked" { "Reason for an act on the ticked ones (for the audit log)" }
+        div.line {
+            input #why-ticked type="text" name="reason" maxlength="2000" autocomplete="off";
+            @for act in acts {
+                button.second formaction=(act.form) { (capitalised(&act.name.replace('-', " "))) }
+            }
+        }
+        p.small { "All of the ticked ones or none: one for which the act is not possible refuses it." }
     }
 }
 

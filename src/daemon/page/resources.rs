@@ -4,6 +4,7 @@
 //! They are only for callers who see every source, since a resource may belong to several. The
 //! search is that of the API, and the fields come from the same function as `roster why`.
 
+use super::account_members::AccountMembers;
 use super::user_records::{UserRecords, dossier_link};
 use super::{layout, link, propose, resource_acts, source_status, time, value};
 use crate::daemon::api::records;
@@ -14,10 +15,10 @@ use crate::document::{
 };
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
-use crate::kinds;
+use crate::kinds::{self, Kind};
 use crate::model::Key;
 use crate::reconcile::{self, FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter};
-use crate::store::{ChangeRecord, StoreError, StoredResource};
+use crate::store::{ChangeRecord, StoreError, StoredResource, has_account};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -35,7 +36,10 @@ struct ResourceSearchQuery {
     kind: String,
     q: String,
     status: String,
+    account: String,
     after: String,
+    /// What a form did.
+    done: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,34 +78,65 @@ async fn list(
         .find(|word| *word == wanted.status);
     let words = Some(wanted.q.clone()).filter(|words| !words.trim().is_empty());
     let after = Some(wanted.after.clone()).filter(|after| !after.is_empty());
+    let account = Some(wanted.account.clone()).filter(|id| !id.is_empty() && has_account(kind.id));
     let search_for = records::ResourceSearch {
         words,
         status,
+        account: account.clone(),
         after,
         limit: LISTED,
         ..records::ResourceSearch::default()
     };
     let (found, next) = records::search_resources(&handle, kind.id, search_for).await?;
+    let acts = resource_acts::bulk_acts(&handle, &caller, kind);
+    let account_of = account
+        .as_deref()
+        .map(link::percent_encode)
+        .unwrap_or_default();
+    let back = format!(
+        "/resources?kind={}&q={}&status={}&account={account_of}",
+        kind.name,
+        link::percent_encode(&wanted.q),
+        link::percent_encode(&wanted.status),
+    );
     let main = html! {
         h1 { "Resources" }
         (propose::links(&handle, &caller, None))
         (search(&wanted, kind.name))
-        table #found {
-            caption { (kind.doc) }
-            thead { tr { th scope="col" { (kind.name) } th scope="col" { "Name" } th scope="col" { "Status" } } }
-            tbody {
-                @for record in &found { (row(record, &caller)) }
-                @if found.is_empty() { tr { td colspan="3" { "No resources found." } } }
+        (layout::done_message(wanted.done.as_deref()))
+        @if let Some(account) = &account {
+            p { "Of " (link::resource(&caller, kinds::get(kinds::ACCOUNT).name, account)) ". " a href={ "/resources?kind=" (kind.name) } { "Show all" } }
+        }
+        @if acts.is_empty() || found.is_empty() {
+            (table(kind, &found, &caller, false))
+        } @else {
+            form.act method="post" {
+                (table(kind, &found, &caller, true))
+                (resource_acts::bulk_form(&acts, kind, &caller, &back))
             }
         }
         @if let Some(next) = next {
-            p { a href={
-                "/resources?kind=" (kind.name) "&q=" (link::percent_encode(&wanted.q)) "&status=" (link::percent_encode(&wanted.status))
-                "&after=" (link::percent_encode(&next))
-            } { "Next" } }
+            p { a href={ (back) "&after=" (link::percent_encode(&next)) } { "Next" } }
         }
     };
     layout::page(&handle, &caller, "/resources", "Resources", &main)
+}
+
+/// The resources that were found, with a tick each where acts on several are possible.
+fn table(kind: &Kind, found: &[StoredResource], caller: &Caller, ticks: bool) -> Markup {
+    html! {
+        table #found {
+            caption { (kind.doc) }
+            thead { tr {
+                @if ticks { th scope="col" { "Tick" } }
+                th scope="col" { (kind.name) } th scope="col" { "Name" } th scope="col" { "Status" }
+            } }
+            tbody {
+                @for record in found { (row(record, caller, ticks)) }
+                @if found.is_empty() { tr { td colspan="3" { "No resources found." } } }
+            }
+        }
+    }
 }
 
 fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
@@ -126,7 +161,7 @@ fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
     }
 }
 
-fn row(record: &StoredResource, caller: &Caller) -> Markup {
+fn row(record: &StoredResource, caller: &Caller, ticks: bool) -> Markup {
     let fields = kinds::json::resource(&record.row);
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let name = NAMES
@@ -136,6 +171,11 @@ fn row(record: &StoredResource, caller: &Caller) -> Markup {
     let first = text("firstName");
     html! {
         tr {
+            @if ticks {
+                td data-label="Tick" {
+                    input type="checkbox" name="ids" value=(record.row.key.id) aria-label=(record.row.key);
+                }
+            }
             td data-label="Id" { (link::resource(caller, text("kind"), text("externalId"))) }
             td data-label="Name" { @if !first.is_empty() { (first) " " } (name.unwrap_or_default()) }
             td data-label="Status" {
@@ -169,7 +209,7 @@ async fn resource_page(
     let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
     let title = key.to_string();
     let dossier = dossier_link(&caller, &key);
-    let (record, idle, provenance, history, records, terms) = handle
+    let (record, idle, provenance, history, (records, members), terms) = handle
         .query_store(move |store| async move {
             let record = store.record(&key).await?;
             let (_, idle) = match key.kind {
@@ -184,7 +224,8 @@ async fn resource_page(
             let provenance = reconcile::provenance(None, &store, &key).await?;
             let history = store.history_before(Some(&key), before, HISTORY).await?;
             let records = UserRecords::read(&store, &key).await?;
-            Ok::<_, StoreError>((record, idle, provenance, history, records, terms))
+            let members = AccountMembers::read(&store, &key).await?;
+            Ok::<_, StoreError>((record, idle, provenance, history, (records, members), terms))
         })
         .await?;
     let provenance = provenance.ok_or(missing)?;
@@ -204,6 +245,7 @@ async fn resource_page(
             @if kind.id == kinds::ACCOUNT { (propose::links(&handle, &caller, Some(&of.id))) }
             (resource_acts::section(&handle, &caller, kind, record))
             (resource_acts::terms_section(&handle, &caller, record, &terms))
+            (members.sections(&record.row.key, &caller))
         }
         @if let Some(record) = &record { (records.sections(&record.row.key)) }
         (dossier)

@@ -92,6 +92,68 @@ fn a_user_is_erased_on_the_page_of_the_user() {
     assert_eq!(chrome.errors(), Vec::<Value>::new());
 }
 
+/// Several users are blocked at once, from the list of an account, and the page says what that leaves.
+fn blocks_several(chrome: &Chrome, site: &Site) {
+    log_in(chrome, site);
+    chrome.go(&format!("{}/resources/Account/acme", site.base));
+    chrome.shows("#users", "u-10");
+    chrome.click("#users h2 a");
+    chrome.shows("#main", "Show all");
+    for id in ["u-1", "u-2"] {
+        chrome.click(&format!("#found input[value='{id}']"));
+    }
+    chrome.fill("#why-ticked", "left the company");
+    chrome.click("button[formaction='/acts/block']");
+    chrome.shows(".done", "The history and the audit log show it.");
+    // The list is still that of the account.
+    chrome.shows("#main", "Show all");
+    for id in ["u-1", "u-2"] {
+        chrome.go(&format!("{}/resources/User/{id}", site.base));
+        chrome.shows(".facts", "left the company");
+    }
+}
+
+#[test]
+fn several_users_are_blocked_at_once_with_and_without_scripts() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let site = Site::start();
+    blocks_several(&chrome, &site);
+    assert_eq!(chrome.errors(), Vec::<Value>::new());
+    site.ws
+        .run(&["unblock", "User/u-1", "User/u-2", "--reason", "again"])
+        .exits(0);
+    chrome.click(".who button");
+    chrome.cdp(
+        "Emulation.setScriptExecutionDisabled",
+        &json!({"value": true}),
+    );
+    blocks_several(&chrome, &site);
+}
+
+#[test]
+fn the_page_says_what_an_act_leaves_to_nobody() {
+    let Some(chrome) = Chrome::start() else {
+        return;
+    };
+    let site = Site::start();
+    site.ws
+        .sql("UPDATE users SET access = 'enabled' WHERE external_id = 'u-1'");
+    log_in(&chrome, &site);
+    chrome.go(&format!("{}/resources/User/u-1", site.base));
+    let form = "form[action='/acts/deactivate']";
+    chrome.fill(&format!("{form} input[name=reason]"), "left");
+    chrome.click(&format!("{form} button"));
+    chrome.shows("h1", "Done, with warnings");
+    chrome.shows(
+        ".wrong",
+        "Account/acme has no user who can log in any more (last-user)",
+    );
+    chrome.click("#main p a");
+    chrome.shows("h1", "User/u-1");
+}
+
 #[test]
 fn an_operator_finds_and_decides_with_scripts() {
     let Some(chrome) = Chrome::start() else {

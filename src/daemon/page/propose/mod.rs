@@ -144,7 +144,7 @@ async fn submit(
     let branch = branch.filter(|_| wants == "branch").map(str::to_owned);
     let request = match request(form, &filled) {
         Ok(request) => UploadProposalRequest { branch, ..request },
-        Err(refused) => return shown(&handle, &caller, form, &filled, Err(refused)),
+        Err(refused) => return shown(&handle, &caller, form, &filled, &Err(refused)),
     };
     match proposals::propose(&handle, &caller, request).await {
         Ok(made) if wants == "patch" && !made.files.is_empty() => Ok(patch(made)),
@@ -154,7 +154,7 @@ async fn submit(
             Ok(page.into_response())
         }
         // What the person filled in must not be lost with an answer that a change of it would mend.
-        other => shown(&handle, &caller, form, &filled, other),
+        other => shown(&handle, &caller, form, &filled, &other),
     }
 }
 
@@ -163,14 +163,14 @@ fn shown(
     caller: &Caller,
     form: ProposalForm,
     filled: &FormFields,
-    made: Result<UploadProposalReply, HttpProblem>,
+    made: &Result<UploadProposalReply, HttpProblem>,
 ) -> Result<Response, HttpProblem> {
-    let status = match &made {
+    let status = match made {
         Err(refused) if refused.kind.status.is_server_error() => return Err(refused.clone()),
         Err(refused) => refused.kind.status,
         Ok(_) => axum::http::StatusCode::OK,
     };
-    let page = page(handle, caller, form, filled, Some(&made))?;
+    let page = page(handle, caller, form, filled, Some(made))?;
     Ok((status, page).into_response())
 }
 
