@@ -64,7 +64,7 @@ pub(super) fn consequences(
                 of,
                 DeletionConsequence {
                     key: key.clone(),
-                    changes: Some(unlinked(view, &gone)),
+                    changes: Some(unlinked(view, &gone, stays_active(context, &world, key))),
                     alone: !effects.contains(key),
                 },
             );
@@ -152,9 +152,22 @@ fn affected_fields(kind: &Kind) -> Vec<(usize, KindId)> {
         .collect()
 }
 
+/// Whether this source declares a user active who needs no account. Becoming inactive would
+/// contradict the source, and its next plan would activate the user again.
+fn stays_active(context: &PlanContext<'_>, world: &PlannedState<'_>, key: &Key) -> bool {
+    let kind = kinds::get(key.kind);
+    let optional = world.setting("optionalFields");
+    let optional: Vec<&CompactText> = optional.iter().flat_map(Value::members).collect();
+    let needs_none = kind.account_fields().all(|field| {
+        let name = format!("{}.{}", kind.name, kind.fields[field].name);
+        optional.iter().any(|member| **member == name)
+    });
+    needs_none && context.desired.resources.contains(key)
+}
+
 /// The changes that take away every link to what is gone, sorted by field. Without an account left,
-/// the resource becomes inactive.
-fn unlinked(view: ResourceView<'_>, gone: &BTreeSet<&Key>) -> Vec<FieldChange> {
+/// the resource becomes inactive, unless it stays active.
+fn unlinked(view: ResourceView<'_>, gone: &BTreeSet<&Key>, stays: bool) -> Vec<FieldChange> {
     let kind = view.kind();
     let mut changes = Vec::new();
     let mut has_account = false;
@@ -173,7 +186,7 @@ fn unlinked(view: ResourceView<'_>, gone: &BTreeSet<&Key>) -> Vec<FieldChange> {
             });
         }
     }
-    if !has_account && view.is_live() {
+    if !has_account && !stays && view.is_live() {
         let status = kind.status_index();
         changes.push(FieldChange {
             field: kinds::own_field(status),

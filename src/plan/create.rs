@@ -11,8 +11,8 @@ use crate::check::{EffectOutcome, ResourceEffect};
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Claim, ClaimState, DeclaredResource, FieldChange, FieldRef, Key, Row, SecretState, StatedField,
-    Value, digest,
+    Cell, Claim, ClaimState, DeclaredResource, FieldChange, FieldRef, Key, Row, SecretState,
+    StatedField, Value, digest,
 };
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) fn draft_unstored(
     let origin = || Origin::of_resource(declared);
     // A flag row has no other values: a customer created from it would be empty.
     if context.desired.partial && is_flag(declared) {
-        let message = format!("{key} does not exist: nothing to deactivate or delete");
+        let message = format!("{key} does not exist: nothing to deactivate, delete or unlink");
         return draft.note(
             Diagnostic::new(codes::NOT_FOUND, message)
                 .for_resource(key)
@@ -71,7 +71,7 @@ pub(super) fn draft_unstored(
         let said = declared.cell(index).map(digest::short_digest);
         if said.is_none() || claim.fields.get("status") == said {
             let message = format!(
-                "{key} was removed from the database outside Roster; creating it again restores access"
+                "{key} was removed from the database by another source or program; creating it again restores access"
             );
             return hold_create(context, key, draft, codes::REACTIVATION, message);
         }
@@ -79,15 +79,21 @@ pub(super) fn draft_unstored(
     draft
 }
 
-/// Whether a row of an export only deactivates or deletes its resource.
+/// Whether a row of an export only deactivates or deletes its resource, or only unlinks addresses
+/// from it.
 fn is_flag(declared: &DeclaredResource) -> bool {
     let kind = kinds::get(declared.key.kind);
+    let only_removes = |stated: &StatedField| match &stated.cell {
+        Cell::Amend(amend) => amend.add.is_empty_list() && !amend.remove.is_empty(),
+        _ => false,
+    };
     let says = |stated: &StatedField| {
         let field = stated.field.own().map(|index| &kind.fields[index]);
-        field.is_some_and(|field| field.required) && stated.cell.value().is_some()
+        let required = field.is_some_and(|field| field.required);
+        required && stated.cell.value().is_some() && !only_removes(stated)
     };
-    matches!(written_status(declared), Some("inactive" | "deleted"))
-        && !declared.cells.iter().any(says)
+    let flagged = matches!(written_status(declared), Some("inactive" | "deleted"));
+    (flagged || declared.cells.iter().any(only_removes)) && !declared.cells.iter().any(says)
 }
 
 fn draft_retired(

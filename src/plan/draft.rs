@@ -11,7 +11,7 @@ use super::rules::AuthorityMode;
 use super::step_claim;
 use super::types::{StepReason, StepVerb};
 use super::waiting_fields::WaitingField;
-use super::{create, forbid, status};
+use super::{create, dropped_members, forbid, status};
 use crate::check::EffectOutcome;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
@@ -158,6 +158,8 @@ fn draft_stored(
         {
             continue;
         }
+        let absent = dropped_members::unlinked_in_vain(declared, stated, row);
+        draft.notes.extend(absent);
         let verdict = compare::compare(context, kind, key, stated, row, active);
         declared_anew |= matches!(verdict, FieldVerdict::Set { drift: false, .. });
         drifted |= matches!(
@@ -299,10 +301,15 @@ fn add_verdict(
             rest,
             recorded,
         } => {
-            let message = format!(
-                "{key}: {} was taken away outside Roster; writing it again restores access",
-                name(&whole)
-            );
+            let status = kinds::own_field(kinds::get(key.kind).status_index());
+            let message = if whole.field == status {
+                status::deactivated_elsewhere(key)
+            } else {
+                format!(
+                    "{key}: {} was taken away by another source or program; writing it again restores access",
+                    name(&whole)
+                )
+            };
             draft.open_fields.insert(whole.field.clone());
             let field = || whole.field.clone();
             let recorded = recorded.into_iter().map(|member| (field(), member));

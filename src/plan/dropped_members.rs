@@ -3,10 +3,11 @@
 //! of each member, which tells what the export declared.
 
 use super::context::PlanContext;
-use crate::kinds::{Field, FieldType, Kind};
+use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::kinds::{self, Field, FieldType, Kind};
 use crate::model::{
     Cell, Claim, ClaimState, CompactText, DeclaredResource, Desired, FieldDigests, FieldRef, Key,
-    ListAmendment, StatedField,
+    ListAmendment, Row, StatedField, Value,
 };
 use std::borrow::Cow;
 
@@ -41,6 +42,42 @@ pub(super) fn with_dropped<'s>(
         remove,
         ..(**amend).clone()
     })))
+}
+
+/// Warns of addresses that an export takes out of a list which does not have them: probably a
+/// mistyped id, and another one stays.
+pub(super) fn unlinked_in_vain(
+    declared: &DeclaredResource,
+    stated: &StatedField,
+    row: &Row,
+) -> Vec<Diagnostic> {
+    let kind = kinds::get(declared.key.kind);
+    let (Cell::Amend(amend), Some(field)) = (&stated.cell, kind.field(&stated.field)) else {
+        return Vec::new();
+    };
+    let Some(target) = field.ty.target().filter(|_| only_grows(field)) else {
+        return Vec::new();
+    };
+    let before = row.value(&stated.field);
+    let linked = |id: &CompactText| {
+        before
+            .into_iter()
+            .flat_map(Value::members)
+            .any(|it| it == id)
+    };
+    let absent = amend.remove.iter().filter(|id| !linked(id));
+    let found = absent.map(|id| {
+        let message = format!(
+            "{} is not linked to {}: nothing to unlink",
+            Key::new(target, id),
+            declared.key
+        );
+        Diagnostic::new(codes::NOT_FOUND, message)
+            .for_resource(&declared.key)
+            .field(field.name)
+            .at(Origin::of_field(declared, &stated.field))
+    });
+    found.collect()
 }
 
 /// Whether members are removed only on request. Addresses are: an export often names just one.

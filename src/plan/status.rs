@@ -83,8 +83,7 @@ pub(super) fn unwritten_status(
             full: Some(change),
         });
     } else {
-        let message =
-            format!("{key} was deactivated outside Roster; activating it again restores access");
+        let message = deactivated_elsewhere(key);
         let hold = Hold::single(
             codes::REACTIVATION,
             message,
@@ -107,4 +106,11 @@ fn decides_status(context: &PlanContext<'_>, peer: &PeerSource, key: &Key) -> bo
             let stands = claim.state == ClaimState::Active && !peer.absent_keys.contains(key);
             stands && claim.fields.get("status").is_some()
         })
+}
+
+/// What a hold says of a resource that is declared active and stored as inactive.
+pub(super) fn deactivated_elsewhere(key: &Key) -> String {
+    format!(
+        "{key} was deactivated by another source or program; activating it again restores access"
+    )
 }

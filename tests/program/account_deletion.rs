@@ -344,3 +344,48 @@ fn what_goes_with_a_held_account_is_shown_in_a_pull_request() {
         assert!(page.contains(line), "{page}");
     }
 }
+
+/// A contact that needs no account stays active when its source declares it, and the plan settles.
+#[test]
+fn a_declared_user_who_needs_no_account_stays_active_and_another_one_does_not() {
+    for ws in each("needs-none") {
+        let settings = "settings: [{externalId: settings, firstUser: off, optionalFields: [User.accounts]}]\n---\n";
+        let alone = |id: &str| user(id, "acme", "").replace("accounts: [acme]\n", "");
+        ws.write("roster.yaml", CONFIG);
+        ws.write("people/all.yaml", user("elsewhere", "acme", ""));
+        let tree = settings.to_owned() + &account("acme", "") + &user("contact", "acme", "");
+        ws.write("accounts/all.yaml", tree);
+        ws.run(&["apply", "--yes"]).exits(0);
+        let gone = "---\nkind: Account\nexternalId: acme\nstatus: deleted\n";
+        ws.write(
+            "accounts/all.yaml",
+            settings.to_owned() + &alone("contact") + gone,
+        );
+        apply(&ws, &["--allow-delete"]).exits(0);
+        assert_eq!(
+            texts(
+                &ws,
+                "SELECT external_id || ' ' || status FROM users ORDER BY 1"
+            ),
+            ["contact active", "elsewhere inactive"]
+        );
+        assert_eq!(
+            texts(&ws, "SELECT user_id FROM user_accounts"),
+            Vec::<String>::new()
+        );
+        let again = ws.run(&["plan", "--source", "accounts"]).exits(0);
+        assert_eq!(
+            (again.steps(), again.held()),
+            (Vec::new(), Vec::new()),
+            "{again}"
+        );
+        // The other source still names what is gone, and hears the truth about it.
+        let other = ws.run(&["plan", "--source", "people"]).exits(3);
+        assert!(
+            other
+                .stdout
+                .contains("User/elsewhere was deactivated by another source or program"),
+            "{other}"
+        );
+    }
+}

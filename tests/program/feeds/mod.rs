@@ -300,6 +300,47 @@ fn the_rows_of_an_account_are_one_account_and_only_unlink_takes_an_address() {
     }
 }
 
+/// A mistyped id in an unlink row must not look as if the address were gone now.
+#[test]
+fn an_unlink_of_what_is_not_linked_or_not_there_is_said() {
+    for ws in each("unlink") {
+        begin(&ws);
+        let rows = [account("a-1", "d-1", &[]), account("a-2", "d-9", &[])];
+        import(&ws, "a.csv", file(&rows), &[]).exits(0);
+        for (of, address, told) in [
+            (
+                "a-1",
+                "d-9",
+                "Address/d-9 is not linked to Account/a-1: nothing to unlink",
+            ),
+            (
+                "a-1",
+                "d-77",
+                "Address/d-77 is not linked to Account/a-1: nothing to unlink",
+            ),
+            (
+                "nobody",
+                "d-1",
+                "Account/nobody does not exist: nothing to deactivate, delete or unlink",
+            ),
+        ] {
+            let record = json!([{"accountExternalId": of, "addressExternalId": address, "unlinkAddress": true}]);
+            let ran = import(&ws, "b.json", record.to_string(), &[]).exits(0);
+            assert_eq!(
+                ran.codes("warning"),
+                ["not-found".to_owned()].into(),
+                "{ran}"
+            );
+            assert!(ran.stdout.contains(told), "{told}: {ran}");
+            assert_eq!((ran.steps(), ran.held()), (Vec::new(), Vec::new()), "{ran}");
+        }
+        assert_eq!(
+            column(&ws, "SELECT external_id FROM accounts ORDER BY 1"),
+            ["a-1", "a-2"]
+        );
+    }
+}
+
 #[test]
 fn nested_and_flat_json_say_the_same() {
     for ws in each("json") {
