@@ -1,6 +1,7 @@
 //! What an act is asked for, what it did, and why it was refused: the types that the act, its
 //! deletions and its history share.
 
+use super::erased_bodies::SourceMappings;
 use super::error::{ApplyError, StoreError};
 use super::invitations::NewInvitations;
 use super::terms_acceptances::TermsVersion;
@@ -25,6 +26,8 @@ pub struct ActRequest<'a> {
     pub idempotency: Option<&'a IdempotentRequest>,
     /// The links that an invitation makes.
     pub invitations: Option<NewInvitations<'a>>,
+    /// The mappings of the sources, by which an erasure finds the person in pushes that are kept.
+    pub mappings: &'a SourceMappings,
 }
 
 /// The idempotency key of a request, and the digest that tells it from another request.

@@ -26,8 +26,11 @@ enum TextRemoval {
     Clear,
     /// It loses what is about the person.
     Redact,
-    /// The records about the person are emptied, so that the others keep their places.
-    EmptyRecords,
+    /// It loses the name of the person as somebody who acted. A bare id is no proof: operators and
+    /// users are named independently.
+    RedactActor,
+    /// Its row goes, if more than a part of a word names the person.
+    DeleteNamingRow,
 }
 
 const SOURCE: &[(&str, SqlType)] = &[("source", SqlType::Id)];
@@ -43,12 +46,6 @@ const HELD: &[(&str, SqlType)] = &[
 const ACT_KEY: &[(&str, SqlType)] = &[("actor", SqlType::Id), ("idem", SqlType::Id)];
 
 const TEXTS: &[TextColumn] = &[
-    text(
-        "imports",
-        ID,
-        ("body", SqlType::Bytes),
-        TextRemoval::EmptyRecords,
-    ),
     text(
         "imports",
         ID,
@@ -86,7 +83,7 @@ const TEXTS: &[TextColumn] = &[
         "act_keys",
         ACT_KEY,
         ("answer", SqlType::Text),
-        TextRemoval::DeleteRow,
+        TextRemoval::DeleteNamingRow,
     ),
     text(
         "held_steps",
@@ -100,7 +97,12 @@ const TEXTS: &[TextColumn] = &[
         ("declared", SqlType::Bytes),
         TextRemoval::DeleteRow,
     ),
-    text("acts", AT_ID, ("actor", SqlType::Text), TextRemoval::Redact),
+    text(
+        "acts",
+        AT_ID,
+        ("actor", SqlType::Text),
+        TextRemoval::RedactActor,
+    ),
     text(
         "acts",
         AT_ID,
@@ -112,6 +114,24 @@ const TEXTS: &[TextColumn] = &[
         AT_ID,
         ("reason", SqlType::Text),
         TextRemoval::Redact,
+    ),
+    text(
+        "approvals",
+        HOLD,
+        ("approver", SqlType::Text),
+        TextRemoval::RedactActor,
+    ),
+    text(
+        "source_approvals",
+        SOURCE,
+        ("approver", SqlType::Text),
+        TextRemoval::RedactActor,
+    ),
+    text(
+        "suspensions",
+        SOURCE,
+        ("actor", SqlType::Text),
+        TextRemoval::RedactActor,
     ),
     text(
         "approvals",
@@ -215,11 +235,16 @@ fn remove(words: &PersonWords, removal: TextRemoval, content: &[u8]) -> Option<L
         TextRemoval::DeleteRow => Some(LeftText::NoRow),
         TextRemoval::Clear => Some(LeftText::Nothing),
         TextRemoval::Redact => redacted(words, str::from_utf8(content).ok()?).map(LeftText::Text),
-        // A body that is not text, such as a workbook, cannot be taken apart.
-        TextRemoval::EmptyRecords => match str::from_utf8(content) {
-            Ok(text) => without_records(words, text).map(LeftText::Text),
-            Err(_) => Some(LeftText::Nothing),
-        },
+        TextRemoval::RedactActor => {
+            let actor = str::from_utf8(content).ok()?;
+            let left = (actor != words.id).then(|| words.redacted_text(actor));
+            left.flatten().map(LeftText::Text)
+        }
+        // Without its answer, a request that is repeated would be performed again.
+        TextRemoval::DeleteNamingRow => {
+            let text = str::from_utf8(content).ok()?;
+            redacted(words, text).map(|_| LeftText::NoRow)
+        }
     }
 }
 
@@ -232,10 +257,11 @@ fn redacted(words: &PersonWords, text: &str) -> Option<String> {
     }
 }
 
-/// The body of a push with the records about the person emptied. An empty record says nothing, and
-/// the records after it keep their places.
-fn without_records(words: &PersonWords, text: &str) -> Option<String> {
-    if let Ok(mut json) = serde_json::from_str::<Json>(text) {
+/// The body of a push with the records about the person emptied, if its mapping is not known. An
+/// empty record says nothing, and the records after it keep their places.
+pub(super) fn without_records(words: &PersonWords, text: &str) -> Option<String> {
+    let bare = text.trim_start_matches('\u{feff}');
+    if let Ok(mut json) = serde_json::from_str::<Json>(bare) {
         return empty_objects(words, &mut json).then(|| json.to_string());
     }
     let mut left = String::with_capacity(text.len());
@@ -291,9 +317,11 @@ fn has_cell(words: &PersonWords, record: &Json) -> bool {
 
 /// The rows of a table, each with its line end. A quoted cell may have line ends in it.
 fn rows(text: &str) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
+    let (mut is_quoted, mut before) = (false, '\n');
     text.split_inclusive(move |c| {
-        is_quoted ^= c == '"';
+        // A quote counts only at the beginning of a cell; inches in a text are not quotes.
+        is_quoted ^= c == '"' && (is_quoted || ",;\t|\r\n".contains(before));
+        before = c;
         c == '\n' && !is_quoted
     })
 }

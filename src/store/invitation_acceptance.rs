@@ -4,6 +4,7 @@
 use super::act_request::{ActError, ActRequest};
 use super::acts::RecordedAct;
 use super::connection::SqlTransaction;
+use super::erased_bodies::SourceMappings;
 use super::error::StoreError;
 use super::history_writer::lock_write_row;
 use super::invitations::{InvitationState, StoredInvitation, TokenDigest, find};
@@ -92,6 +93,7 @@ impl Store {
             terms: None,
             idempotency: None,
             invitations: None,
+            mappings: &SourceMappings::new(),
         };
         let act = RecordedAct::perform(&mut tx, &act).await;
         let act = act.map_err(|error| match error {

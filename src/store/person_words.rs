@@ -2,13 +2,16 @@
 //! erasure. A document about the person is taken out whole, a text that mentions the person loses
 //! the word. Start at [`PersonWords`].
 
-use crate::kinds::{self, USER};
-use crate::model::Key;
+use crate::kinds::{self, FieldType, USER};
+use crate::model::{Key, MatchTerm};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 
 /// What stands in a text in place of a word that was taken out.
 pub(super) const ERASED_WORD: &str = "(erased)";
+
+/// The names under which documents have the id of a resource.
+const ID_NAMES: [&str; 2] = ["externalId", "external_id"];
 
 /// The words that name one person.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,9 @@ pub(super) struct PersonWords {
     words: BTreeSet<String>,
     /// First and last names, in lower case. They name the person only in what is the person's own.
     names: BTreeSet<String>,
+    /// The values by which rows without an id are matched, in the form in which they are compared:
+    /// the name of the field and the value.
+    match_values: BTreeSet<(String, String)>,
 }
 
 impl PersonWords {
@@ -51,6 +57,20 @@ impl PersonWords {
             self.words.insert(format!("{first} {last}"));
         }
         self.names.extend(first.into_iter().chain(last));
+        for (field, values) in fields {
+            let is_custom = field.starts_with("customFields.");
+            let one = std::slice::from_ref(values);
+            let values = values.as_array().map_or(one, Vec::as_slice);
+            let values = values.iter().filter_map(|value| match value {
+                Json::String(text) if field == "email" => Some(FieldType::Email.match_text(text)),
+                Json::String(text) if is_custom => Some(text.trim().to_owned()),
+                Json::Number(number) if is_custom => Some(number.to_string()),
+                _ => None,
+            });
+            let values = values.filter(|text| !text.is_empty());
+            let values = values.map(|text| (field.clone(), text));
+            self.match_values.extend(values);
+        }
         let is_empty = |text: &String| text.trim().is_empty();
         self.words.retain(|word| !is_empty(word));
         self.names.retain(|name| !is_empty(name));
@@ -61,9 +81,26 @@ impl PersonWords {
         self.words.iter().map(String::as_str)
     }
 
+    /// The values by which rows without an id are matched, with the names of their fields.
+    pub(super) fn match_values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let values = self.match_values.iter();
+        values.map(|(field, text)| (field.as_str(), text.as_str()))
+    }
+
+    /// Whether a value by which a row is matched is one of the person's.
+    pub(super) fn have(&self, term: &MatchTerm) -> bool {
+        let field = term.field.as_ref();
+        field.is_some_and(|field| {
+            let name = kinds::get(term.kind).field_name(field);
+            term.kind == USER && self.match_values.contains(&(name, term.text.clone()))
+        })
+    }
+
     /// Leaves out a word that names others too.
     pub(super) fn forget_word(&mut self, word: &str) {
         self.words.remove(word);
+        self.match_values
+            .retain(|(field, text)| field != "email" || text != word);
     }
 
     /// What to search the tables for: whatever names the person contains one of these.
@@ -83,6 +120,14 @@ impl PersonWords {
     pub(super) fn are_all_of(&self, text: &str) -> bool {
         let text = text.trim();
         text == self.id || text == self.key || self.words.contains(&text.to_lowercase())
+    }
+
+    /// Whether a record that nobody could read names the person.
+    pub(super) fn are_in_record(&self, text: &str) -> bool {
+        let mut cells = text.split([
+            ',', ';', '\t', '|', ':', '"', '{', '}', '[', ']', '\n', '\r',
+        ]);
+        self.are_in(text) || cells.any(|cell| cell.trim() == self.id)
     }
 
     /// Whether a path of the person's own names the person, also by a bare id or a name.
@@ -154,7 +199,15 @@ impl PersonWords {
                 for name in &names {
                     object.remove(name);
                 }
-                let changed = object.values_mut().map(|member| self.redact(member));
+                // Of something that is no user, an equal id is its own.
+                let is_other = !is_user(object);
+                let is_own_id = |name: &str, member: &Json| {
+                    is_other && ID_NAMES.contains(&name) && member.as_str() == Some(&self.id)
+                };
+                let changed = object.iter_mut().map(|(name, member)| {
+                    let stays = is_own_id(name, member);
+                    !stays && self.redact(member)
+                });
                 changed.fold(false, |any, it| any | it) | !names.is_empty()
             }
             _ => false,
@@ -169,14 +222,16 @@ impl PersonWords {
                 .is_some_and(|text| self.are_in(text) || text == self.id);
         };
         let text = |name: &str| object.get(name).and_then(Json::as_str);
-        let user = kinds::get(USER).name;
-        let is_user = text("kind").is_none_or(|kind| kind.eq_ignore_ascii_case(user));
-        let has_id = ["externalId", "external_id"]
-            .map(text)
-            .contains(&Some(&*self.id));
+        let has_id = ID_NAMES.map(text).contains(&Some(&*self.id));
         let is_key = |member: &Json| member.as_str() == Some(&*self.key);
-        (has_id && is_user) || object.values().any(is_key)
+        (has_id && is_user(object)) || object.values().any(is_key)
     }
+}
+
+/// Whether an object is about a user, or does not say of what kind it is.
+fn is_user(object: &Map<String, Json>) -> bool {
+    let kind = object.get("kind").and_then(Json::as_str);
+    kind.is_none_or(|kind| kind.eq_ignore_ascii_case(kinds::get(USER).name))
 }
 
 /// Whether a text contains a word that is no part of a longer one: `User/u-1` is not in `User/u-10`.

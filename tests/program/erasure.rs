@@ -369,3 +369,81 @@ fn the_last_user_of_an_account_is_erased_and_the_rest_is_still_applied() {
         assert_eq!(ws.value(status).as_deref(), Some("active"));
     }
 }
+
+#[test]
+fn what_only_looks_like_the_person_stays() {
+    for ws in each("look-alikes") {
+        // The account and an operator have the id of the user, and somebody else has the name.
+        let named = |name: &str| format!("firstName: {name}\nlastName: Öst");
+        let tree = account("ida", "")
+            + &user("ida", "ida", &(named("Åsa") + "\nphone: \"+46771234567\""))
+            + &user("u-2", "ida", &named("ÅSA"));
+        ws.tree(tree);
+        ws.settle(&[]);
+        ws.sql(
+            "INSERT INTO acts (at, id, actor, act, subject, reason) VALUES \
+             (1, 1, 'ida', 'block', 'User/u-9', 'call Åsa Öst'); \
+             INSERT INTO suspensions (source, actor, reason, at) VALUES ('erp', 'ida', 'x', 1); \
+             INSERT INTO passes (at, id, source, document) VALUES \
+             (1, 1, 'erp', '{\"steps\": [{\"kind\": \"Account\", \"externalId\": \"ida\"}]}')",
+        );
+        let key = |key: &str, answer: &str| {
+            let digest = if ws.engine == "sqlite" {
+                "X'00'"
+            } else {
+                "'\\x00'::bytea"
+            };
+            ws.sql(&format!(
+                "INSERT INTO act_keys (actor, idem, digest, answer, at) \
+                 VALUES ('eva', '{key}', {digest}, '{answer}', 9000000000000)"
+            ));
+        };
+        key("part", "{\"items\": [{\"external_id\": \"frida\"}]}");
+        key("whole", "{\"items\": [{\"external_id\": \"ida\"}]}");
+        let ran = ws.run(&["erase", "ida", "--confirm", "ida", "--reason", "asked"]);
+        let reply = answer(&ran.exits(0));
+        let warning = reply["warnings"][0]["message"].as_str().expect("a warning");
+        assert!(warning.starts_with("User/u-2 has"), "{reply}");
+        let first = "SELECT actor || ' ' || reason FROM acts WHERE id = 1 AND at = 1";
+        assert_eq!(ws.value(first).as_deref(), Some("ida call Åsa Öst"));
+        let actor = ws.value("SELECT actor FROM suspensions");
+        assert_eq!(actor.as_deref(), Some("ida"));
+        let pass = ws.value("SELECT document FROM passes").expect("a pass");
+        assert!(pass.contains("\"ida\""), "{pass}");
+        // Without its answer, a request that is repeated would be performed again.
+        let keys = "SELECT idem FROM act_keys ORDER BY idem";
+        assert_eq!(ws.column(keys), [Some("part".to_owned())]);
+    }
+}
+
+#[test]
+fn the_person_goes_as_somebody_who_acted_too() {
+    for ws in each("acted") {
+        started(&ws);
+        let digest = if ws.engine == "sqlite" {
+            "X'00'"
+        } else {
+            "'\\x00'::bytea"
+        };
+        let mail = "olle.berg@roster.example";
+        ws.sql(&format!(
+            "INSERT INTO act_keys (actor, idem, digest, answer, at) VALUES \
+             ('User/zz-olle-7', 'k-2', {digest}, '{{\"user\": {{\"external_id\": \"u-2\"}}}}', 9000000000000); \
+             INSERT INTO orders (external_id, kind, account_id, login_name) VALUES \
+             ('O-3', 'order', 'acme', 'Olle.Berg@roster.example'); \
+             INSERT INTO source_approvals (source, approver, reason, approved_at) VALUES ('erp', '{mail}', 'x', 1); \
+             INSERT INTO suspensions (source, actor, reason, at) VALUES ('erp', '{mail}', 'x', 1); \
+             UPDATE approvals SET approver = '{mail}' WHERE hold = 'h-2'; \
+             UPDATE imports SET actor = '{mail}', idem = 'k-3'"
+        ));
+        erase(&ws, &["--confirm", WORDS[0]]).exits(0);
+        nothing_is_left(&ws);
+        let order = "SELECT login_name FROM orders WHERE external_id = 'O-3'";
+        assert_eq!(ws.value(order), None);
+        assert_eq!(
+            ws.value("SELECT user_id FROM orders WHERE external_id = 'O-9'")
+                .as_deref(),
+            Some("u-2")
+        );
+    }
+}

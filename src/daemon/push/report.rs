@@ -253,7 +253,7 @@ impl OmittedRecords<'_> {
                     position,
                     RecordKeys {
                         at,
-                        keys: Vec::new(),
+                        ..RecordKeys::default()
                     },
                 );
             }
