@@ -1,14 +1,18 @@
 //! What an act is asked for, what it did, and why it was refused: the types that the act, its
 //! deletions and its history share.
 
-use super::erased_bodies::SourceMappings;
 use super::error::{ApplyError, StoreError};
 use super::invitations::NewInvitations;
 use super::terms_acceptances::TermsVersion;
+use crate::feed::mapping::Mapping;
 use crate::kinds::Kind;
 use crate::kinds::act::ResourceAct;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The mappings of the configured sources, by the name of the source.
+pub type SourceMappings = BTreeMap<Arc<str>, Arc<Mapping>>;
 
 /// An act to perform.
 #[derive(Clone, Copy, Debug)]

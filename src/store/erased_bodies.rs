@@ -3,7 +3,7 @@
 //! configuration are used, and everybody else's records stay as they are. A push that cannot be
 //! taken apart, such as a workbook, is deleted with a warning. Start at [`erase_bodies`].
 
-use super::act_request::ActWarning;
+use super::act_request::{ActWarning, SourceMappings};
 use super::connection::SqlTransaction;
 use super::erased_ids::{DroppedRecord, record_dropped};
 use super::erased_texts;
@@ -15,12 +15,9 @@ use crate::feed::mapping::Mapping;
 use crate::feed::{self, RecordKeys};
 use crate::kinds::USER;
 use crate::model::{Key, LineColumn, RowMatches};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::Arc;
-
-/// The mappings of the configured sources, by the name of the source.
-pub type SourceMappings = BTreeMap<Arc<str>, Arc<Mapping>>;
 
 /// What a push that cannot be taken apart is answered.
 const LOST: &str = "it named a user who was erased and could not be taken apart; send it again \

@@ -15,6 +15,7 @@ use super::erased_texts::erase_texts;
 use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::history_redaction::redact_history;
+use super::letter_case::lowered_forms;
 use super::person_words::PersonWords;
 use super::source::PackedKeys;
 use super::sql_value::{SqlType, SqlValue};
@@ -175,12 +176,9 @@ async fn shared_words(
             table.kind.table,
             is_word.join(" OR ")
         );
-        // SQLite changes the case of ASCII only, so a letter beyond it is looked up both ways.
         let forms = words.words().flat_map(|word| {
-            let upper = word.to_uppercase().to_ascii_lowercase();
-            let title = title_case(word).to_ascii_lowercase();
-            let forms = BTreeSet::from([word.to_owned(), upper, title]);
-            forms.into_iter().map(move |form| (word, form))
+            let forms = lowered_forms(word).into_iter();
+            forms.map(move |form| (word, form))
         });
         for (word, form) in forms {
             let params = vec![SqlValue::text(form); is_word.len()];
@@ -205,21 +203,8 @@ async fn shared_words(
     Ok(warnings)
 }
 
-/// A text in which every word begins with a capital, as names do.
-fn title_case(text: &str) -> String {
-    let mut begins = true;
-    let letters = text.chars().flat_map(|letter| {
-        let upper = begins.then(|| letter.to_uppercase());
-        let same = upper.is_none().then_some(letter);
-        begins = !letter.is_alphanumeric();
-        upper.into_iter().flatten().chain(same)
-    });
-    letters.collect()
-}
-
 /// Takes the user out of the reasons of blocks of others.
 async fn redact_blocks(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(), StoreError> {
-    let dialect = tx.dialect();
     let column = BLOCKED.column;
     for table in tables::ALL.iter().filter(|table| table.kind.has_status) {
         let table = table.kind.table;
@@ -230,11 +215,8 @@ async fn redact_blocks(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(
                 continue;
             };
             let sql = format!("UPDATE {table} SET {column} = ? WHERE external_id = ?");
-            // Under the guard the version stays: no source declares this.
-            tx.script(dialect.guard_on).await?;
-            tx.run(&sql, &[SqlValue::text(left), cells[0].clone()])
+            tx.run_guarded(&sql, &[SqlValue::text(left), cells[0].clone()])
                 .await?;
-            tx.script(dialect.guard_off).await?;
         }
     }
     Ok(())

@@ -53,6 +53,7 @@ mod job_tables;
 mod jobs;
 mod last_changes;
 mod lease;
+mod letter_case;
 mod migrate;
 mod open;
 mod orders;
@@ -99,14 +100,13 @@ pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts}
 pub use access::StoreAccess;
 pub use act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, IdempotentRequest,
-    OpenJob, RefusedResource,
+    OpenJob, RefusedResource, SourceMappings,
 };
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
 pub use approval_notices::NewPendingAccounts;
 pub use customer_tokens::LoginCandidate;
 pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
-pub use erased_bodies::SourceMappings;
 pub use erased_ids::DroppedRecord;
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
@@ -148,6 +148,7 @@ pub use source::{
 };
 pub use stored_resource::StoredResource;
 pub use submission::SubmissionFacts;
+pub use tag_offers::OfferUse;
 pub use terms_acceptances::{CurrentTerms, TermsAcceptance, TermsVersion};
 pub use user_backup::UserBackup;
 pub use visibility::VisibleResources;

@@ -3,6 +3,7 @@
 
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
+use super::letter_case::lowered_forms;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, codec, erased_ids};
 use crate::kinds::{self, Kind, USER};
@@ -62,11 +63,7 @@ async fn by_column(
         sql: &sql,
         types: &[SqlType::Id],
     };
-    // SQLite lowers ASCII only, so a letter beyond it is looked up as it may be stored, too.
-    let forms = terms.iter().flat_map(|term| {
-        let upper = term.text.to_uppercase().to_ascii_lowercase();
-        [term.text.clone(), upper]
-    });
+    let forms = terms.iter().flat_map(|term| lowered_forms(&term.text));
     let forms: BTreeSet<String> = forms.collect();
     let rows = forms.into_iter().map(|form| vec![SqlValue::text(form)]);
     let found = tx

@@ -58,11 +58,10 @@ impl Store {
         let actor = Key::new(USER, &customer.details.external_id).to_string();
         match earlier_answer::<KeptAnswer>(&mut tx, &actor, order.key()).await? {
             EarlierAnswer::Same(kept) => {
-                let (user, warnings) = kept.into_parts();
                 return Ok(SelfServiceReply {
                     customer,
-                    user: Some(user),
-                    warnings,
+                    user: Some(kept.user),
+                    warnings: kept.warnings,
                 });
             }
             EarlierAnswer::OtherRequest => return Err(SelfServiceRefusal::KeyReused.into()),
@@ -166,16 +165,13 @@ async fn change_password(
     if scene.customer.password_hash != verified {
         return Err(SelfServiceRefusal::PasswordChanged.into());
     }
-    let dialect = tx.dialect();
-    // Under the guard the triggers take the write for Roster's own, and the version stays.
-    tx.script(dialect.guard_on).await?;
     let sql = format!(
         "UPDATE users SET password_hash = ?, password_temporary = NULL, updated_at = {} \
          WHERE external_id = ?",
-        dialect.now
+        tx.dialect().now
     );
-    tx.run(&sql, &[new.into(), user.as_str().into()]).await?;
-    tx.script(dialect.guard_off).await?;
+    tx.run_guarded(&sql, &[new.into(), user.as_str().into()])
+        .await?;
     customer_tokens::keep_only_token(tx, user, token, new).await?;
     let change = UserChange::new(user, "change-password");
     let run = record(tx, user, "own password", change).await?;
