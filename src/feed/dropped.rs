@@ -28,7 +28,10 @@ pub fn without_records(
 ) -> Result<Vec<u8>, String> {
     let names = |record: &&RecordKeys| record.names_any(gone);
     let wrong = || {
-        "a record names a user who was erased and cannot be taken out; send JSON or CSV, or leave the record out".to_owned()
+        let first = listed.iter().find(names).map_or(0, |it| it.at.line);
+        format!(
+            "line {first}: the record names a user who was erased, and it cannot be taken out of what is stored; leave it out, or send JSON or CSV"
+        )
     };
     let is_json = matches!(bytes.trim_ascii_start().first(), Some(b'[' | b'{'));
     let left = if is_json {

@@ -4,7 +4,7 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::person_words::PersonWords;
+use super::person_words::{ERASED_WORD, PersonWords};
 use super::sql_value::{SqlType, SqlValue};
 use serde_json::Value as Json;
 
@@ -29,8 +29,9 @@ enum TextRemoval {
     /// It loses the name of the person as somebody who acted. A bare id is no proof: operators and
     /// users are named independently.
     RedactActor,
-    /// Its row goes, if more than a part of a word names the person.
-    DeleteNamingRow,
+    /// It loses what is about the person, and stays: without its answer, a request that is repeated
+    /// would be performed again, and might make the person anew.
+    RedactAnswer,
 }
 
 const SOURCE: &[(&str, SqlType)] = &[("source", SqlType::Id)];
@@ -83,7 +84,7 @@ const TEXTS: &[TextColumn] = &[
         "act_keys",
         ACT_KEY,
         ("answer", SqlType::Text),
-        TextRemoval::DeleteNamingRow,
+        TextRemoval::RedactAnswer,
     ),
     text(
         "held_steps",
@@ -240,12 +241,25 @@ fn remove(words: &PersonWords, removal: TextRemoval, content: &[u8]) -> Option<L
             let left = (actor != words.id).then(|| words.redacted_text(actor));
             left.flatten().map(LeftText::Text)
         }
-        // Without its answer, a request that is repeated would be performed again.
-        TextRemoval::DeleteNamingRow => {
-            let text = str::from_utf8(content).ok()?;
-            redacted(words, text).map(|_| LeftText::NoRow)
+        TextRemoval::RedactAnswer => {
+            redacted_answer(words, str::from_utf8(content).ok()?).map(LeftText::Text)
         }
     }
+}
+
+/// A kept answer without the person. That of self-service is about one user.
+fn redacted_answer(words: &PersonWords, text: &str) -> Option<String> {
+    let mut json: Json = serde_json::from_str(text).ok()?;
+    if let Some(Json::Object(user)) = json.get_mut("user")
+        && user.get("external_id").and_then(Json::as_str) == Some(&words.id)
+    {
+        user.insert("external_id".to_owned(), ERASED_WORD.into());
+        user.insert("details".to_owned(), Json::Object(serde_json::Map::new()));
+        user.insert("login".to_owned(), Json::Null);
+        words.redact(&mut json);
+        return Some(json.to_string());
+    }
+    words.redact(&mut json).then(|| json.to_string())
 }
 
 fn redacted(words: &PersonWords, text: &str) -> Option<String> {

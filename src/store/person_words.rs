@@ -6,6 +6,7 @@ use crate::kinds::{self, FieldType, USER};
 use crate::model::{Key, MatchTerm};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
+use unicode_normalization::UnicodeNormalization;
 
 /// What stands in a text in place of a word that was taken out.
 pub(super) const ERASED_WORD: &str = "(erased)";
@@ -44,9 +45,9 @@ impl PersonWords {
             match fields.get(name) {
                 Some(Json::Array(values)) => {
                     let values = values.iter().filter_map(Json::as_str);
-                    values.map(str::to_lowercase).collect()
+                    values.map(folded).collect()
                 }
-                Some(Json::String(value)) => vec![value.to_lowercase()],
+                Some(Json::String(value)) => vec![folded(value)],
                 _ => Vec::new(),
             }
         };
@@ -111,7 +112,7 @@ impl PersonWords {
     /// Whether a text names the person: by the key, an address, a number or the full name.
     pub(super) fn are_in(&self, text: &str) -> bool {
         contains_word(text, &self.key) || {
-            let text = text.to_lowercase();
+            let text = folded(text);
             self.words.iter().any(|word| contains_word(&text, word))
         }
     }
@@ -119,7 +120,7 @@ impl PersonWords {
     /// Whether a text is the id, the key, an address or a number of the person.
     pub(super) fn are_all_of(&self, text: &str) -> bool {
         let text = text.trim();
-        text == self.id || text == self.key || self.words.contains(&text.to_lowercase())
+        text == self.id || text == self.key || self.words.contains(&folded(text))
     }
 
     /// Whether a record that nobody could read names the person.
@@ -132,7 +133,7 @@ impl PersonWords {
 
     /// Whether a path of the person's own names the person, also by a bare id or a name.
     pub(super) fn are_in_path(&self, path: &str) -> bool {
-        let lower = path.to_lowercase();
+        let lower = folded(path);
         let is_named = |name: &String| name.chars().count() > 2 && lower.contains(name.as_str());
         self.are_in(path)
             || lower.contains(&self.id.to_lowercase())
@@ -142,7 +143,7 @@ impl PersonWords {
 
     /// Whether bytes may name the person: the id, or any word, as part of whatever.
     pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(bytes).to_lowercase();
+        let text = folded(&String::from_utf8_lossy(bytes));
         // JSON may write a letter as an escape.
         let escaped = text.contains("\\u");
         escaped
@@ -156,17 +157,20 @@ impl PersonWords {
         if self.are_all_of(text) {
             return Some(ERASED_WORD.to_owned());
         }
-        let mut left = text.to_owned();
+        // Letters may be written as one character or with their accents apart.
+        let whole: String = text.nfc().collect();
+        let mut left = whole.clone();
         for word in self.words().chain([self.key.as_str()]) {
             left = without_word(&left, word);
         }
-        (left != text).then_some(left)
+        (left != whole).then_some(left)
     }
 
     /// A text that somebody wrote about the person, without the words and without first and last
     /// names.
     pub(super) fn redacted_own_text(&self, text: &str) -> String {
-        let mut left = self.redacted_text(text).unwrap_or_else(|| text.to_owned());
+        let left = self.redacted_text(text);
+        let mut left = left.unwrap_or_else(|| text.nfc().collect());
         for word in self.names.iter().chain([&self.id]) {
             left = without_word(&left, word);
         }
@@ -232,6 +236,11 @@ impl PersonWords {
 fn is_user(object: &Map<String, Json>) -> bool {
     let kind = object.get("kind").and_then(Json::as_str);
     kind.is_none_or(|kind| kind.eq_ignore_ascii_case(kinds::get(USER).name))
+}
+
+/// A text in the form in which words are compared.
+fn folded(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase()
 }
 
 /// Whether a text contains a word that is no part of a longer one: `User/u-1` is not in `User/u-10`.
@@ -307,6 +316,17 @@ mod tests {
             let redacted = words().redacted_text(text);
             assert_eq!(redacted.as_deref().unwrap_or(text), left);
         }
+    }
+
+    #[test]
+    fn accents_may_be_written_apart() {
+        let mut words = PersonWords::new("u-1");
+        let fields = json!({"firstName": ["A\u{30a}sa"], "lastName": ["Öst"]});
+        words.add_fields(fields.as_object().expect("an object"));
+        let left = words.redacted_text("for ÅSA O\u{308}st, é");
+        assert_eq!(left.as_deref(), Some("for (erased), é"));
+        assert!(words.may_be_in("a\u{30a}sa öst".as_bytes()));
+        assert_eq!(words.redacted_text("A\u{30a}sa"), None);
     }
 
     #[test]

@@ -240,9 +240,14 @@ async fn change_password(
     let daemon = handle.daemon()?;
     let attempt = daemon.logins.begin(peer, &customer.details.external_id)?;
     let verified = customer.password_hash;
+    let is_same = request.password == new.expose_secret();
     let password = SecretString::from(request.password);
     if !attempt.fits(password, Some(verified.clone())).await? {
         return Err(password_wrong());
+    }
+    if is_same {
+        let detail = "the password is the current one; choose another";
+        return Err(HttpProblem::new(problem::PASSWORD_WEAK, detail));
     }
     let hash = tokio::task::spawn_blocking(move || hash_password(&new));
     let hash = hash.await.map_err(HttpProblem::internal)?;
