@@ -41,8 +41,8 @@ pub fn without_records(
             .ok_or_else(wrong)?
             .into_bytes()
     } else {
-        let lines: Vec<Range<u32>> = listed.iter().filter(names).map(lines).collect();
-        blank_lines(bytes, &lines)
+        let lines = listed.iter().filter(names).flat_map(lines);
+        blank_lines(bytes, &lines.collect())
     };
     let (read, again) = read_with_keys(Cursor::new(&left), name, source, mapping, matches);
     // Exactly the records that have to go are gone: one that is left out by mistake would be lost.
@@ -117,16 +117,19 @@ fn without_objects(text: &str, starts: &BTreeSet<LineColumn>) -> Option<String> 
 
 /// Leaves only the line ends of these lines. The lines are the same in every encoding that has the
 /// letters of ASCII in their places.
-pub fn blank_lines(bytes: &[u8], lines: &[Range<u32>]) -> Vec<u8> {
+fn blank_lines(bytes: &[u8], lines: &BTreeSet<u32>) -> Vec<u8> {
     let mut left = Vec::with_capacity(bytes.len());
     let (mut line, mut before) = (1, None);
+    let mut is_gone = lines.contains(&line);
     for byte in bytes {
         let is_end = matches!(byte, b'\r' | b'\n');
-        if is_end || !lines.iter().any(|gone| gone.contains(&line)) {
+        if is_end || !is_gone {
             left.push(*byte);
         }
-        let ends_pair = *byte == b'\n' && before == Some(b'\r');
-        line += u32::from(is_end && !ends_pair);
+        if is_end && !(*byte == b'\n' && before == Some(b'\r')) {
+            line += 1;
+            is_gone = lines.contains(&line);
+        }
         before = Some(*byte);
     }
     left
@@ -156,9 +159,12 @@ mod tests {
         );
         assert_eq!(without_objects("[1]", &starts(&[(1, 2)])), None);
         let csv = "id;n\r\na;\"x\ny\"\r\nb;z\r\n";
-        let left = |lines: Range<u32>| blank_lines(csv.as_bytes(), &[lines]);
-        assert_eq!(left(2..4), b"id;n\r\n\n\r\nb;z\r\n");
-        assert_eq!(left(4..5), b"id;n\r\na;\"x\ny\"\r\n\r\n");
-        assert_eq!(blank_lines(b"a\rb\rc", &[2..3]), b"a\r\rc");
+        let left = |bytes: &str, lines: &[u32]| {
+            let left = blank_lines(bytes.as_bytes(), &lines.iter().copied().collect());
+            String::from_utf8(left).expect("text")
+        };
+        assert_eq!(left(csv, &[2, 3]), "id;n\r\n\n\r\nb;z\r\n");
+        assert_eq!(left(csv, &[4]), "id;n\r\na;\"x\ny\"\r\n\r\n");
+        assert_eq!(left("a\rb\rc", &[2]), "a\r\rc");
     }
 }

@@ -158,16 +158,12 @@ fn left_by_mapping(
 fn left_by_words(words: &PersonWords, body: &[u8]) -> Option<LeftBody> {
     // Nobody can see what a compressed body has in it.
     let is_packed = [&b"PK\x03\x04"[..], b"\x1f\x8b"];
-    match str::from_utf8(body) {
-        Ok(text) => {
-            let left = erased_texts::without_records(words, text)?;
-            Some(LeftBody::Bytes(left.into_bytes(), Vec::new()))
-        }
-        Err(_) => {
-            let is_packed = is_packed.iter().any(|head| body.starts_with(head));
-            (is_packed || words.may_be_in(body)).then_some(LeftBody::Nothing)
-        }
+    if let Ok(text) = str::from_utf8(body) {
+        let left = erased_texts::without_records(words, text)?;
+        return Some(LeftBody::Bytes(left.into_bytes(), Vec::new()));
     }
+    let is_packed = is_packed.iter().any(|head| body.starts_with(head));
+    (is_packed || words.may_be_in(body)).then_some(LeftBody::Nothing)
 }
 
 /// The text of a push by place.

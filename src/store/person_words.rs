@@ -22,8 +22,10 @@ pub(super) struct PersonWords {
     key: String,
     /// E-mail addresses, telephone numbers and the full name, in lower case.
     words: BTreeSet<String>,
-    /// First and last names, in lower case. They name the person only in what is the person's own.
-    names: BTreeSet<String>,
+    /// First names, in lower case. They name the person only in what is the person's own.
+    first_names: BTreeSet<String>,
+    /// The same of last names.
+    last_names: BTreeSet<String>,
     /// The values by which rows without an id are matched, in the form in which they are compared:
     /// the name of the field and the value.
     match_values: BTreeSet<(String, String)>,
@@ -53,11 +55,16 @@ impl PersonWords {
         };
         self.words.extend(texts("email"));
         self.words.extend(texts("phone"));
-        let (first, last) = (texts("firstName"), texts("lastName"));
-        for (first, last) in first.iter().zip(&last) {
-            self.words.insert(format!("{first} {last}"));
+        let is_empty = |text: &String| text.trim().is_empty();
+        self.first_names.extend(texts("firstName"));
+        self.last_names.extend(texts("lastName"));
+        self.first_names.retain(|name| !is_empty(name));
+        self.last_names.retain(|name| !is_empty(name));
+        // A change has only the name that changed, so every pair may have been the full name.
+        for first in &self.first_names {
+            let pairs = self.last_names.iter().map(|last| format!("{first} {last}"));
+            self.words.extend(pairs);
         }
-        self.names.extend(first.into_iter().chain(last));
         for (field, values) in fields {
             let is_custom = field.starts_with("customFields.");
             let one = std::slice::from_ref(values);
@@ -72,9 +79,7 @@ impl PersonWords {
             let values = values.map(|text| (field.clone(), text));
             self.match_values.extend(values);
         }
-        let is_empty = |text: &String| text.trim().is_empty();
         self.words.retain(|word| !is_empty(word));
-        self.names.retain(|name| !is_empty(name));
     }
 
     /// The e-mail addresses, telephone numbers and full names, in lower case.
@@ -95,6 +100,10 @@ impl PersonWords {
             let name = kinds::get(term.kind).field_name(field);
             term.kind == USER && self.match_values.contains(&(name, term.text.clone()))
         })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.first_names.iter().chain(&self.last_names)
     }
 
     /// Leaves out a word that names others too.
@@ -138,7 +147,7 @@ impl PersonWords {
         self.are_in(path)
             || lower.contains(&self.id.to_lowercase())
             || self.words.iter().any(|word| lower.contains(word.as_str()))
-            || self.names.iter().any(is_named)
+            || self.names().any(is_named)
     }
 
     /// Whether bytes may name the person: the id, or any word, as part of whatever.
@@ -171,7 +180,7 @@ impl PersonWords {
     pub(super) fn redacted_own_text(&self, text: &str) -> String {
         let left = self.redacted_text(text);
         let mut left = left.unwrap_or_else(|| text.nfc().collect());
-        for word in self.names.iter().chain([&self.id]) {
+        for word in self.names().chain([&self.id]) {
             left = without_word(&left, word);
         }
         left
@@ -316,6 +325,20 @@ mod tests {
             let redacted = words().redacted_text(text);
             assert_eq!(redacted.as_deref().unwrap_or(text), left);
         }
+    }
+
+    #[test]
+    fn a_name_that_changed_in_two_steps_is_known_as_a_whole() {
+        let mut words = PersonWords::new("u-1");
+        for fields in [
+            json!({"firstName": ["Ann"], "lastName": ["Berg"]}),
+            json!({"lastName": ["Berg", "Ek"]}),
+            json!({"firstName": ["Ann", "Anna"]}),
+        ] {
+            words.add_fields(fields.as_object().expect("an object"));
+        }
+        let left = words.redacted_text("Ann Berg, Ann Ek, Anna Ek, Ek");
+        assert_eq!(left.as_deref(), Some("(erased), (erased), (erased), Ek"));
     }
 
     #[test]

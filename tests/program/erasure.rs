@@ -450,3 +450,31 @@ fn the_person_goes_as_somebody_who_acted_too() {
         );
     }
 }
+
+#[test]
+fn the_history_verifies_after_every_one_of_several_erasures() {
+    for ws in each("several") {
+        let users = ["u-1", "u-2", "u-3", "u-4"];
+        let all: String = users.iter().map(|id| user(id, "acme", "")).collect();
+        let policy = "---\nkind: Policy\nexternalId: site\nname: Site\naccount: acme\n\
+                      message: Somebody decides.\nreviewed: [u-1, u-2]\napprovers: [u-3, u-4]\n";
+        ws.tree(account("acme", "") + &all + policy);
+        ws.settle(&[]);
+        for (nth, id) in users.iter().take(3).enumerate() {
+            // Between two erasures the history goes on.
+            let reason = format!("instead of User/{}", users[nth + 1]);
+            ws.run(&["block", "User/u-4", "--reason", &reason]).exits(0);
+            let erase = ["erase", id, "--confirm", id, "--reason", "asked"];
+            ws.run(&erase).exits(0);
+            ws.run(&["unblock", "User/u-4", "--reason", &reason])
+                .exits(0);
+            ws.run(&["history", "--verify"]).exits(0);
+            ws.plan(&["--detailed-exitcode"]).exits(0);
+        }
+        let head = "SELECT count(*) FROM changes WHERE fields LIKE '%resealedFrom%'";
+        assert_eq!(ws.value(head).as_deref(), Some("3"));
+        // The chain is still one: a change of what is left shows.
+        ws.sql("UPDATE changes SET verb = 'update' WHERE seq = 2");
+        ws.run(&["history", "--verify"]).exits(1);
+    }
+}
