@@ -1,5 +1,6 @@
-//! The users who were erased. Only keyed hashes of their ids are kept: enough to recognise somebody
-//! whom a source still names, so that nothing of the person is stored again.
+//! The users who were erased. Only keyed hashes are kept, of their ids and of the values by which rows
+//! without an id are matched: enough to recognise somebody whom a source still names, so that nothing
+//! of the person is stored again.
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;

@@ -1,10 +1,10 @@
 //! The act that erases a person: the deletion of the user, and of everything else that names the
-//! person, in the transaction of the act. Only keyed hashes of the id are left, which keep the id
-//! from being used again. After the commit, [`Store::clean_after_erasure`] overwrites what SQLite
+//! person, in the transaction of the act. Only keyed hashes are left, of the id and of the
+//! values by which rows are matched, which keep the person from coming back. After the commit, [`Store::clean_after_erasure`] overwrites what SQLite
 //! leaves in its file.
 //!
-//! Start at [`erase`]. `erased_texts` takes the person out of texts, `history_redaction` out of the
-//! history.
+//! Start at [`erase`]. `erased_bodies` takes the person out of pushes, `erased_texts` out of other
+//! texts, and `history_redaction` out of the history.
 
 use super::act_deletion::{self, DeletionReport};
 use super::act_request::{ActError, ActRequest, ActWarning};

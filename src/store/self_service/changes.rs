@@ -27,7 +27,7 @@ impl Store {
     pub async fn self_service(
         &self,
         token: &TokenDigest,
-        order: SelfServiceOrder<'_>,
+        order: &SelfServiceOrder,
         rules: &EnforcementRules,
     ) -> Result<SelfServiceReply, SelfServiceError> {
         let mut tries = 1;
@@ -45,7 +45,7 @@ impl Store {
     async fn try_self_service(
         &self,
         token: &TokenDigest,
-        order: SelfServiceOrder<'_>,
+        order: &SelfServiceOrder,
         rules: &EnforcementRules,
     ) -> Result<SelfServiceReply, SelfServiceError> {
         let mut tx = self.begin_write("change the details").await?;
@@ -110,20 +110,14 @@ impl Store {
 async fn reply(
     tx: &mut SqlTransaction,
     token: &TokenDigest,
-    order: SelfServiceOrder<'_>,
+    order: &SelfServiceOrder,
     before: LoggedInCustomer,
     written: &WrittenChange,
 ) -> Result<SelfServiceReply, StoreError> {
-    let (account, warnings) = match order {
-        SelfServiceOrder::ChangeSelf { .. } | SelfServiceOrder::ChangePassword { .. } => {
-            (None, Vec::new())
-        }
-        SelfServiceOrder::CreateUser { account, .. }
-        | SelfServiceOrder::ChangeUser { account, .. }
-        | SelfServiceOrder::RemoveUser { account, .. }
-        | SelfServiceOrder::BlockUser { account, .. } => {
-            (Some(account), users::warnings(tx, account).await?)
-        }
+    let account = order.account();
+    let warnings = match account {
+        Some(account) => users::warnings(tx, account).await?,
+        None => Vec::new(),
     };
     let user = match (account, &written.user) {
         (Some(account), Some(user)) => customer::account_user(tx, account, user).await?,
