@@ -336,7 +336,7 @@ async fn perform_here(
         config.may_approve(&actor).map_err(CommandFailure::error)?;
     }
     let store = session::writer(config).await?;
-    match checked.perform(&store, &actor, None).await {
+    match checked.perform(&store, config, (&actor, None)).await {
         Ok(reply) => {
             if checked.act.is_final {
                 JobFiles::new(&config.files).remove_due_later(&store).await;

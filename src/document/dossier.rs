@@ -9,8 +9,8 @@ use super::{
 use crate::kinds::USER;
 use crate::model::{KindId, timestamp};
 use crate::store::{
-    Approval, HeldStepRecord, InvitationRecord, ListChange, ListMembership, LoginName,
-    PersonRecords, PersonText,
+    Approval, ChangeRecord, HeldStepRecord, InvitationRecord, ListChange, ListMembership,
+    LoginName, PersonRecords, PersonText,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -48,6 +48,9 @@ pub struct DossierDocument {
     pub history: Vec<ChangeDocument>,
     /// The changes of other resources that put the user into a list or took the user out of one.
     pub list_changes: Vec<ListChangeDocument>,
+    /// The changes of others that the user made in self-service, oldest first, without what they say
+    /// of them.
+    pub made_changes: Vec<MadeChangeDocument>,
     /// The entries of the audit log about the user, oldest first.
     pub acts: Vec<ActView>,
     /// The steps on the user that a guard holds until somebody decides.
@@ -158,6 +161,22 @@ pub struct ListChangeDocument {
     pub removed: bool,
 }
 
+/// A change that the user made in self-service.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeChangeDocument {
+    /// The place in the sequence of all changes.
+    pub seq: i64,
+    /// The run that committed it.
+    pub run: i64,
+    /// When the run committed it.
+    pub at: String,
+    /// The kind of the resource that was changed.
+    pub kind: String,
+    /// What the user did.
+    pub verb: String,
+}
+
 /// A step that a guard holds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct HeldStepDocument {
@@ -230,6 +249,7 @@ impl DossierDocument {
             orders: all(records.orders),
             history: all(records.history),
             list_changes: all(records.list_changes),
+            made_changes: all(records.made_changes),
             acts: all(records.acts),
             held_steps: all(records.held_steps),
             approvals: all(records.approvals),
@@ -290,6 +310,18 @@ impl From<InvitationRecord> for InvitationDocument {
             voided_at: time(invitation.voided_at),
             used_at: time(invitation.used_at),
             mail: mail.map(|(attempts, error)| WaitingMailDocument { attempts, error }),
+        }
+    }
+}
+
+impl From<ChangeRecord> for MadeChangeDocument {
+    fn from(change: ChangeRecord) -> Self {
+        Self {
+            seq: change.seq,
+            run: change.run,
+            at: timestamp::format_utc(change.at),
+            kind: change.kind,
+            verb: change.verb,
         }
     }
 }

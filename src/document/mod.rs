@@ -58,7 +58,8 @@ pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, Vali
 pub use dossier::{
     DeclaringFileDocument, DossierDocument, DossierRowDocument, HeldStepDocument,
     InvitationDocument, ListChangeDocument, ListMembershipDocument, LoginNameDocument,
-    MissedExportsDocument, QuoteDocument, StepApprovalDocument, WaitingMailDocument,
+    MadeChangeDocument, MissedExportsDocument, QuoteDocument, StepApprovalDocument,
+    WaitingMailDocument,
 };
 pub use feed_inspection::{
     InspectedCellDocument, InspectedListDocument, InspectedRowDocument, InspectionDocument,

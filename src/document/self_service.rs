@@ -85,28 +85,67 @@ pub struct CustomerDocument {
     pub accounts: Vec<CustomerAccountDocument>,
 }
 
-/// New details of the person who has the token. What is absent stays.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct OwnDetailsRequest {
-    /// The form of address: `MISS`, `MRS` or `MR`.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub civility: Option<String>,
-    /// First name.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub first_name: Option<String>,
-    /// Last name.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub last_name: Option<String>,
-    /// The e-mail address. It may be the login.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub email: Option<String>,
-    /// Telephone number.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub phone: Option<String>,
-    /// The company, as free text.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub company: Option<String>,
+/// Declares a request with new details of a person, what else it may have, and the details that it
+/// gives. What is absent stays, and anything unknown is refused, which serde cannot do for a struct
+/// within a struct.
+macro_rules! changed_details {
+    ($(#[$about:meta])* $name:ident { $($more:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+        pub struct $name {
+            /// The form of address: `MISS`, `MRS` or `MR`.
+            #[schemars(length(max = MAX_DETAIL_LENGTH))]
+            pub civility: Option<String>,
+            /// First name.
+            #[schemars(length(max = MAX_DETAIL_LENGTH))]
+            pub first_name: Option<String>,
+            /// Last name.
+            #[schemars(length(max = MAX_DETAIL_LENGTH))]
+            pub last_name: Option<String>,
+            /// The e-mail address. It may be the login.
+            #[schemars(length(max = MAX_DETAIL_LENGTH))]
+            pub email: Option<String>,
+            /// Telephone number.
+            #[schemars(length(max = MAX_DETAIL_LENGTH))]
+            pub phone: Option<String>,
+            /// The company, as free text.
+            #[schemars(length(max = MAX_DETAIL_LENGTH))]
+            pub company: Option<String>,
+            $($more)*
+        }
+
+        impl $name {
+            /// The details that it gives, by field.
+            #[must_use]
+            pub fn into_details(self) -> GivenDetails {
+                let given = [
+                    ("civility", self.civility),
+                    ("firstName", self.first_name),
+                    ("lastName", self.last_name),
+                    ("email", self.email),
+                    ("phone", self.phone),
+                    ("company", self.company),
+                ];
+                let given = given.into_iter();
+                given.filter_map(|(field, value)| Some((field, value?))).collect()
+            }
+        }
+    };
+}
+
+changed_details! {
+    /// New details of the person who has the token. What is absent stays.
+    OwnDetailsRequest {}
+}
+
+changed_details! {
+    /// Changes of a user of an account. What is absent stays. Of a user of several accounts only the
+    /// level can be changed.
+    AccountUserRequest {
+        /// The level in the account.
+        pub level: Option<AccountLevel>,
+    }
 }
 
 /// A new password of the person who has the token.
@@ -178,33 +217,6 @@ pub struct NewAccountUserRequest {
 
 fn yes() -> bool {
     true
-}
-
-/// Changes of a user of an account. What is absent stays. Of a user of several accounts only the
-/// level can be changed.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct AccountUserRequest {
-    /// The form of address: `MISS`, `MRS` or `MR`.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub civility: Option<String>,
-    /// First name.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub first_name: Option<String>,
-    /// Last name.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub last_name: Option<String>,
-    /// The e-mail address. It may be the login.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub email: Option<String>,
-    /// Telephone number.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub phone: Option<String>,
-    /// The company, as free text.
-    #[schemars(length(max = MAX_DETAIL_LENGTH))]
-    pub company: Option<String>,
-    /// The level in the account.
-    pub level: Option<AccountLevel>,
 }
 
 /// A user of an account, for its administrators.
@@ -351,44 +363,6 @@ fn warnings(all: Vec<ActWarning>) -> Vec<ActWarningDocument> {
 
 /// The details that a request gives, by field.
 type GivenDetails = BTreeMap<&'static str, String>;
-
-fn given<const N: usize>(fields: [(&'static str, Option<String>); N]) -> GivenDetails {
-    let given = fields.into_iter();
-    given
-        .filter_map(|(field, value)| Some((field, value?)))
-        .collect()
-}
-
-impl OwnDetailsRequest {
-    /// The details that it gives, by field.
-    #[must_use]
-    pub fn into_details(self) -> GivenDetails {
-        given([
-            ("civility", self.civility),
-            ("firstName", self.first_name),
-            ("lastName", self.last_name),
-            ("email", self.email),
-            ("phone", self.phone),
-            ("company", self.company),
-        ])
-    }
-}
-
-impl AccountUserRequest {
-    /// The details that it gives, by field.
-    #[must_use]
-    pub fn into_details(self) -> GivenDetails {
-        let own = OwnDetailsRequest {
-            civility: self.civility,
-            first_name: self.first_name,
-            last_name: self.last_name,
-            email: self.email,
-            phone: self.phone,
-            company: self.company,
-        };
-        own.into_details()
-    }
-}
 
 impl NewAccountUserRequest {
     /// The details that it gives, by field.

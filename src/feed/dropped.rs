@@ -6,10 +6,11 @@
 use super::RecordKeys;
 use super::mapping::Mapping;
 use super::read_with_keys;
-use crate::model::{Key, LineColumn};
+use crate::model::{Key, LineColumn, RowMatches};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::io::Cursor;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Returns the bytes without the records that name one of these resources.
@@ -23,28 +24,53 @@ pub fn without_records(
     gone: &BTreeSet<Key>,
     (name, source): (&Arc<str>, &Arc<str>),
     mapping: &Mapping,
+    matches: Option<&RowMatches>,
 ) -> Result<Vec<u8>, String> {
-    let names = |record: &&RecordKeys| record.keys.iter().any(|key| gone.contains(key));
-    let starts: BTreeSet<LineColumn> = listed.iter().filter(names).map(|it| it.at).collect();
+    let names = |record: &&RecordKeys| record.names_any(gone);
     let wrong = || {
-        "a record names a user who was erased and cannot be taken out; send JSON or CSV in UTF-8, or leave the record out".to_owned()
+        let first = listed.iter().find(names).map_or(0, |it| it.at.line);
+        format!(
+            "line {first}: the record names a user who was erased, and it cannot be taken out of what is stored; leave it out, or send JSON or CSV"
+        )
     };
-    let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
-    let is_json = matches!(text.trim_start().chars().next(), Some('[' | '{'));
+    let is_json = matches!(bytes.trim_ascii_start().first(), Some(b'[' | b'{'));
     let left = if is_json {
+        let starts: BTreeSet<LineColumn> = listed.iter().filter(names).map(|it| it.at).collect();
+        let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
         without_objects(text, &starts)
+            .ok_or_else(wrong)?
+            .into_bytes()
     } else {
-        Some(without_rows(text, &starts))
+        let lines = listed.iter().filter(names).flat_map(lines);
+        blank_lines(bytes, &lines.collect())
     };
-    let left = left.ok_or_else(wrong)?.into_bytes();
-    let (_, again) = read_with_keys(Cursor::new(&left), name, source, mapping, None);
-    let kept = listed.len() - starts.len();
-    let is_whole = again.iter().filter(|it| !it.keys.is_empty()).count() <= kept;
-    if is_whole && !again.iter().any(|it| names(&it)) {
+    let (read, again) = read_with_keys(Cursor::new(&left), name, source, mapping, matches);
+    // Exactly the records that have to go are gone: one that is left out by mistake would be lost.
+    let kept = listed.iter().filter(|it| !names(it) && !it.keys.is_empty());
+    let found = again.iter().filter(|it| !it.keys.is_empty());
+    let is_exact = kept.map(|it| &it.keys).eq(found.map(|it| &it.keys))
+        && !again.iter().any(|it| it.fits_erased);
+    if is_exact && read.complete {
         Ok(left)
     } else {
         Err(wrong())
     }
+}
+
+impl RecordKeys {
+    /// Whether the record names one of these resources, or somebody who was erased without an id.
+    #[must_use]
+    pub fn names_any(&self, gone: &BTreeSet<Key>) -> bool {
+        self.fits_erased || self.keys.iter().any(|key| gone.contains(key))
+    }
+}
+
+/// The lines of a row.
+fn lines(record: &RecordKeys) -> Range<u32> {
+    let (at, end) = (record.at.line, record.end);
+    // The last row may have no line end.
+    let ends_before = end.column == 1 && end.line > at;
+    at..if ends_before { end.line } else { end.line + 1 }
 }
 
 /// Replaces the values of the objects that begin at these places by `null`.
@@ -89,19 +115,22 @@ fn without_objects(text: &str, starts: &BTreeSet<LineColumn>) -> Option<String> 
     Some(left)
 }
 
-/// Leaves only the line ends of the rows that begin in these lines.
-fn without_rows(text: &str, starts: &BTreeSet<LineColumn>) -> String {
-    let lines: BTreeSet<u32> = starts.iter().map(|at| at.line).collect();
-    let mut left = String::with_capacity(text.len());
-    let (mut line, mut is_quoted) = (1, false);
-    let rows = text.split_inclusive(move |c| {
-        is_quoted ^= c == '"';
-        c == '\n' && !is_quoted
-    });
-    for row in rows {
-        let is_gone = lines.contains(&line);
-        left.extend(row.chars().filter(|c| !is_gone || "\r\n".contains(*c)));
-        line += u32::try_from(row.matches('\n').count()).unwrap_or_default();
+/// Leaves only the line ends of these lines. The lines are the same in every encoding that has the
+/// letters of ASCII in their places.
+fn blank_lines(bytes: &[u8], lines: &BTreeSet<u32>) -> Vec<u8> {
+    let mut left = Vec::with_capacity(bytes.len());
+    let (mut line, mut before) = (1, None);
+    let mut is_gone = lines.contains(&line);
+    for byte in bytes {
+        let is_end = matches!(byte, b'\r' | b'\n');
+        if is_end || !is_gone {
+            left.push(*byte);
+        }
+        if is_end && !(*byte == b'\n' && before == Some(b'\r')) {
+            line += 1;
+            is_gone = lines.contains(&line);
+        }
+        before = Some(*byte);
     }
     left
 }
@@ -130,13 +159,12 @@ mod tests {
         );
         assert_eq!(without_objects("[1]", &starts(&[(1, 2)])), None);
         let csv = "id;n\r\na;\"x\ny\"\r\nb;z\r\n";
-        assert_eq!(
-            without_rows(csv, &starts(&[(2, 1)])),
-            "id;n\r\n\n\r\nb;z\r\n"
-        );
-        assert_eq!(
-            without_rows(csv, &starts(&[(4, 1)])),
-            "id;n\r\na;\"x\ny\"\r\n\r\n"
-        );
+        let left = |bytes: &str, lines: &[u32]| {
+            let left = blank_lines(bytes.as_bytes(), &lines.iter().copied().collect());
+            String::from_utf8(left).expect("text")
+        };
+        assert_eq!(left(csv, &[2, 3]), "id;n\r\n\n\r\nb;z\r\n");
+        assert_eq!(left(csv, &[4]), "id;n\r\na;\"x\ny\"\r\n\r\n");
+        assert_eq!(left("a\rb\rc", &[2]), "a\r\rc");
     }
 }

@@ -4,10 +4,15 @@
 use super::error::{ApplyError, StoreError};
 use super::invitations::NewInvitations;
 use super::terms_acceptances::TermsVersion;
+use crate::feed::mapping::Mapping;
 use crate::kinds::Kind;
 use crate::kinds::act::ResourceAct;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The mappings of the configured sources, by the name of the source.
+pub type SourceMappings = BTreeMap<Arc<str>, Arc<Mapping>>;
 
 /// An act to perform.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,8 @@ pub struct ActRequest<'a> {
     pub idempotency: Option<&'a IdempotentRequest>,
     /// The links that an invitation makes.
     pub invitations: Option<NewInvitations<'a>>,
+    /// The mappings of the sources, by which an erasure finds the person in pushes that are kept.
+    pub mappings: &'a SourceMappings,
 }
 
 /// The idempotency key of a request, and the digest that tells it from another request.

@@ -52,7 +52,14 @@ impl Store {
         migrate::require_current(&mut tx).await?;
         let (actor, key) = (request.actor, request.idempotency);
         match earlier_answer(&mut tx, actor, key).await? {
-            EarlierAnswer::Same(report) => return Ok(kept_answer(request, report)),
+            EarlierAnswer::Same(report) => {
+                if request.act.erases {
+                    drop(tx);
+                    // A process that was killed may have answered nothing and cleaned nothing.
+                    self.clean_after_erasure().await;
+                }
+                return Ok(kept_answer(request, report));
+            }
             EarlierAnswer::OtherRequest => return Err(ActError::Refused(ActRefusal::KeyReused)),
             EarlierAnswer::New => {}
         }

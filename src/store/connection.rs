@@ -147,6 +147,19 @@ impl SqlTransaction {
         .map_err(failed)
     }
 
+    /// Runs a statement under the guard: the triggers take the write for Roster's own, and the
+    /// version stays.
+    pub(super) async fn run_guarded(
+        &mut self,
+        sql: &str,
+        params: &[SqlValue],
+    ) -> Result<(), StoreError> {
+        let dialect = self.dialect();
+        self.script(dialect.guard_on).await?;
+        self.run(sql, params).await?;
+        self.script(dialect.guard_off).await
+    }
+
     pub(super) async fn fetch(
         &mut self,
         sql: &str,

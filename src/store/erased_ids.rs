@@ -1,11 +1,14 @@
-//! The users who were erased. Only keyed hashes of their ids are kept: enough to recognise somebody
-//! whom a source still names, so that nothing of the person is stored again.
+//! The users who were erased. Only keyed hashes are kept, of their ids and of the values by which rows
+//! without an id are matched: enough to recognise somebody whom a source still names, so that nothing
+//! of the person is stored again.
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
+use super::person_words::PersonWords;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate, read};
-use crate::model::Key;
+use crate::kinds::{self, USER};
+use crate::model::{Key, MatchTerm};
 use std::collections::BTreeSet;
 
 /// A record of a push that was not stored, because it names somebody who was erased.
@@ -77,6 +80,38 @@ impl Store {
     }
 }
 
+/// Returns those of these terms that are values of people who were erased.
+pub(super) async fn erased_terms(
+    tx: &mut SqlTransaction,
+    terms: &BTreeSet<MatchTerm>,
+) -> Result<Vec<MatchTerm>, StoreError> {
+    // The previous schema can be read too, and it has no such table.
+    if terms.is_empty() || !migrate::has_table(tx, "erased_ids").await? {
+        return Ok(Vec::new());
+    }
+    let Some(meta) = migrate::meta(tx).await? else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT id_hash FROM erased_ids";
+    let found = tx.fetch(sql, &[], &[SqlType::Id]).await?;
+    let hashes: BTreeSet<_> = found.into_iter().map(|mut it| it[0].take_text()).collect();
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_erased = |term: &&MatchTerm| {
+        let field = term.field.as_ref();
+        let field = field.map(|field| kinds::get(term.kind).field_name(field));
+        let value = field.map(|field| value_key(&field, &term.text));
+        value.is_some_and(|value| hashes.contains(&read::retired_hash(&meta.key, &value).1))
+    };
+    Ok(terms.iter().filter(is_erased).cloned().collect())
+}
+
+/// What is hashed of a value by which rows without an id are matched. No id has such a character.
+fn value_key(field: &str, text: &str) -> Key {
+    Key::new(USER, format!("{field}\0{text}"))
+}
+
 /// Whether a resource was erased.
 pub(super) async fn is_erased(tx: &mut SqlTransaction, key: &Key) -> Result<bool, StoreError> {
     is_among(tx, "erased_ids", key).await
@@ -99,15 +134,22 @@ async fn is_among(tx: &mut SqlTransaction, table: &str, key: &Key) -> Result<boo
 pub(super) async fn record_erasure(
     tx: &mut SqlTransaction,
     key: &Key,
+    words: &PersonWords,
     at: i64,
 ) -> Result<String, StoreError> {
     let meta = migrate::require_current(tx).await?;
     let (kind, hash) = read::retired_hash(&meta.key, key);
     let name = format!("{kind}/(erased {})", hash.get(..8).unwrap_or_default());
-    let sql = "INSERT INTO erased_ids (kind, id_hash, erased_at) VALUES (?, ?, ?) \
-               ON CONFLICT DO NOTHING";
-    let params = [SqlValue::Text(kind), SqlValue::Text(hash), at.into()];
-    tx.run(sql, &params).await?;
+    // With the values by which rows without an id are matched: otherwise the next such row would
+    // make a new user of the same person.
+    let values = words.match_values();
+    let values = values.map(|(field, text)| read::retired_hash(&meta.key, &value_key(field, text)));
+    for (kind, hash) in [(kind, hash)].into_iter().chain(values) {
+        let sql = "INSERT INTO erased_ids (kind, id_hash, erased_at) VALUES (?, ?, ?) \
+                   ON CONFLICT DO NOTHING";
+        let params = [SqlValue::Text(kind), SqlValue::Text(hash), at.into()];
+        tx.run(sql, &params).await?;
+    }
     Ok(name)
 }
 

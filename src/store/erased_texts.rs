@@ -4,7 +4,7 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::person_words::PersonWords;
+use super::person_words::{ERASED_WORD, PersonWords};
 use super::sql_value::{SqlType, SqlValue};
 use serde_json::Value as Json;
 
@@ -26,8 +26,12 @@ enum TextRemoval {
     Clear,
     /// It loses what is about the person.
     Redact,
-    /// The records about the person are emptied, so that the others keep their places.
-    EmptyRecords,
+    /// It loses the name of the person as somebody who acted. A bare id is no proof: operators and
+    /// users are named independently.
+    RedactActor,
+    /// It loses what is about the person, and stays: without its answer, a request that is repeated
+    /// would be performed again, and might make the person anew.
+    RedactAnswer,
 }
 
 const SOURCE: &[(&str, SqlType)] = &[("source", SqlType::Id)];
@@ -43,12 +47,6 @@ const HELD: &[(&str, SqlType)] = &[
 const ACT_KEY: &[(&str, SqlType)] = &[("actor", SqlType::Id), ("idem", SqlType::Id)];
 
 const TEXTS: &[TextColumn] = &[
-    text(
-        "imports",
-        ID,
-        ("body", SqlType::Bytes),
-        TextRemoval::EmptyRecords,
-    ),
     text(
         "imports",
         ID,
@@ -86,7 +84,7 @@ const TEXTS: &[TextColumn] = &[
         "act_keys",
         ACT_KEY,
         ("answer", SqlType::Text),
-        TextRemoval::DeleteRow,
+        TextRemoval::RedactAnswer,
     ),
     text(
         "held_steps",
@@ -100,7 +98,12 @@ const TEXTS: &[TextColumn] = &[
         ("declared", SqlType::Bytes),
         TextRemoval::DeleteRow,
     ),
-    text("acts", AT_ID, ("actor", SqlType::Text), TextRemoval::Redact),
+    text(
+        "acts",
+        AT_ID,
+        ("actor", SqlType::Text),
+        TextRemoval::RedactActor,
+    ),
     text(
         "acts",
         AT_ID,
@@ -112,6 +115,24 @@ const TEXTS: &[TextColumn] = &[
         AT_ID,
         ("reason", SqlType::Text),
         TextRemoval::Redact,
+    ),
+    text(
+        "approvals",
+        HOLD,
+        ("approver", SqlType::Text),
+        TextRemoval::RedactActor,
+    ),
+    text(
+        "source_approvals",
+        SOURCE,
+        ("approver", SqlType::Text),
+        TextRemoval::RedactActor,
+    ),
+    text(
+        "suspensions",
+        SOURCE,
+        ("actor", SqlType::Text),
+        TextRemoval::RedactActor,
     ),
     text(
         "approvals",
@@ -215,12 +236,30 @@ fn remove(words: &PersonWords, removal: TextRemoval, content: &[u8]) -> Option<L
         TextRemoval::DeleteRow => Some(LeftText::NoRow),
         TextRemoval::Clear => Some(LeftText::Nothing),
         TextRemoval::Redact => redacted(words, str::from_utf8(content).ok()?).map(LeftText::Text),
-        // A body that is not text, such as a workbook, cannot be taken apart.
-        TextRemoval::EmptyRecords => match str::from_utf8(content) {
-            Ok(text) => without_records(words, text).map(LeftText::Text),
-            Err(_) => Some(LeftText::Nothing),
-        },
+        TextRemoval::RedactActor => {
+            let actor = str::from_utf8(content).ok()?;
+            let left = (actor != words.id).then(|| words.redacted_text(actor));
+            left.flatten().map(LeftText::Text)
+        }
+        TextRemoval::RedactAnswer => {
+            redacted_answer(words, str::from_utf8(content).ok()?).map(LeftText::Text)
+        }
     }
+}
+
+/// A kept answer without the person. That of self-service is about one user.
+fn redacted_answer(words: &PersonWords, text: &str) -> Option<String> {
+    let mut json: Json = serde_json::from_str(text).ok()?;
+    if let Some(Json::Object(user)) = json.get_mut("user")
+        && user.get("external_id").and_then(Json::as_str) == Some(&words.id)
+    {
+        user.insert("external_id".to_owned(), ERASED_WORD.into());
+        user.insert("details".to_owned(), Json::Object(serde_json::Map::new()));
+        user.insert("login".to_owned(), Json::Null);
+        words.redact(&mut json);
+        return Some(json.to_string());
+    }
+    words.redact(&mut json).then(|| json.to_string())
 }
 
 fn redacted(words: &PersonWords, text: &str) -> Option<String> {
@@ -232,10 +271,11 @@ fn redacted(words: &PersonWords, text: &str) -> Option<String> {
     }
 }
 
-/// The body of a push with the records about the person emptied. An empty record says nothing, and
-/// the records after it keep their places.
-fn without_records(words: &PersonWords, text: &str) -> Option<String> {
-    if let Ok(mut json) = serde_json::from_str::<Json>(text) {
+/// The body of a push with the records about the person emptied, if its mapping is not known. An
+/// empty record says nothing, and the records after it keep their places.
+pub(super) fn without_records(words: &PersonWords, text: &str) -> Option<String> {
+    let bare = text.trim_start_matches('\u{feff}');
+    if let Ok(mut json) = serde_json::from_str::<Json>(bare) {
         return empty_objects(words, &mut json).then(|| json.to_string());
     }
     let mut left = String::with_capacity(text.len());
@@ -291,9 +331,11 @@ fn has_cell(words: &PersonWords, record: &Json) -> bool {
 
 /// The rows of a table, each with its line end. A quoted cell may have line ends in it.
 fn rows(text: &str) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
+    let (mut is_quoted, mut before) = (false, '\n');
     text.split_inclusive(move |c| {
-        is_quoted ^= c == '"';
+        // A quote counts only at the beginning of a cell; inches in a text are not quotes.
+        is_quoted ^= c == '"' && (is_quoted || ",;\t|\r\n".contains(before));
+        before = c;
         c == '\n' && !is_quoted
     })
 }

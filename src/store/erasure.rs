@@ -1,19 +1,21 @@
 //! The act that erases a person: the deletion of the user, and of everything else that names the
-//! person, in the transaction of the act. Only keyed hashes of the id are left, which keep the id
-//! from being used again. After the commit, [`Store::clean_after_erasure`] overwrites what SQLite
+//! person, in the transaction of the act. Only keyed hashes are left, of the id and of the
+//! values by which rows are matched, which keep the person from coming back. After the commit, [`Store::clean_after_erasure`] overwrites what SQLite
 //! leaves in its file.
 //!
-//! Start at [`erase`]. `erased_texts` takes the person out of texts, `history_redaction` out of the
-//! history.
+//! Start at [`erase`]. `erased_bodies` takes the person out of pushes, `erased_texts` out of other
+//! texts, and `history_redaction` out of the history.
 
 use super::act_deletion::{self, DeletionReport};
 use super::act_request::{ActError, ActRequest, ActWarning};
 use super::connection::SqlTransaction;
+use super::erased_bodies::erase_bodies;
 use super::erased_ids::{is_erased, is_retired, record_erasure};
 use super::erased_texts::erase_texts;
 use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::history_redaction::redact_history;
+use super::letter_case::lowered_forms;
 use super::person_words::PersonWords;
 use super::source::PackedKeys;
 use super::sql_value::{SqlType, SqlValue};
@@ -22,7 +24,7 @@ use crate::diagnostic::codes;
 use crate::kinds::act::{DELETED, ERASED};
 use crate::kinds::{self, BLOCKED, FieldType, USER};
 use crate::model::{FieldDigests, Key};
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Adds the states of resources whose row is gone: those that were deleted, erased, or of which
@@ -74,12 +76,15 @@ pub(super) async fn erase(
     forget_members(tx, &key).await?;
     forget_checkpoints(tx, &key).await?;
     forget_orders(tx, &key, &words).await?;
-    let name = record_erasure(tx, &key, at).await?;
+    let name = record_erasure(tx, &key, &words, at).await?;
     // The entries of the acts before: who did what stays, to whom and why does not.
     let sql = "UPDATE acts SET subject = ?, reason = '' WHERE subject = ?";
     let params = [SqlValue::text(&name), SqlValue::text(key.to_string())];
     tx.run(sql, &params).await?;
     redact_blocks(tx, &words).await?;
+    let lost = erase_bodies(tx, &words, request.mappings).await?;
+    deletion.warnings.extend(lost);
+    forget_sender(tx, &words).await?;
     erase_texts(tx, &words).await?;
     let reseal = redact_history(tx, &words).await?;
     if let Some((run, what)) = &reseal.broken {
@@ -104,10 +109,16 @@ fn own(key: &Key) -> [SqlValue; 2] {
 /// The words that name a user, from the row and from the history.
 async fn person_words(tx: &mut SqlTransaction, key: &Key) -> Result<PersonWords, StoreError> {
     let mut words = PersonWords::new(&key.id);
-    let sql = "SELECT email, phone, first_name, last_name FROM users WHERE external_id = ?";
+    let sql = "SELECT email, phone, first_name, last_name, custom_fields FROM users \
+               WHERE external_id = ?";
     let id = [SqlValue::text(&key.id)];
-    for mut cells in tx.fetch(sql, &id, &[SqlType::Text; 4]).await? {
-        let mut fields = Map::new();
+    for mut cells in tx.fetch(sql, &id, &[SqlType::Text; 5]).await? {
+        let custom: Map<String, Json> =
+            serde_json::from_str(&cells[4].take_text()).unwrap_or_default();
+        let custom = custom.into_iter();
+        let mut fields: Map<String, Json> = custom
+            .map(|(id, value)| (format!("customFields.{id}"), value))
+            .collect();
         for (at, name) in ["email", "phone", "firstName", "lastName"]
             .into_iter()
             .enumerate()
@@ -165,8 +176,12 @@ async fn shared_words(
             table.kind.table,
             is_word.join(" OR ")
         );
-        for word in words.words() {
-            let params = vec![SqlValue::text(word); is_word.len()];
+        let forms = words.words().flat_map(|word| {
+            let forms = lowered_forms(word).into_iter();
+            forms.map(move |form| (word, form))
+        });
+        for (word, form) in forms {
+            let params = vec![SqlValue::text(form); is_word.len()];
             for mut cells in tx.fetch(&sql, &params, &[SqlType::Id]).await? {
                 let owner = Key::new(table.kind.id, cells[0].take_text());
                 shared.entry(word.to_owned()).or_default().insert(owner);
@@ -190,7 +205,6 @@ async fn shared_words(
 
 /// Takes the user out of the reasons of blocks of others.
 async fn redact_blocks(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(), StoreError> {
-    let dialect = tx.dialect();
     let column = BLOCKED.column;
     for table in tables::ALL.iter().filter(|table| table.kind.has_status) {
         let table = table.kind.table;
@@ -201,11 +215,8 @@ async fn redact_blocks(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(
                 continue;
             };
             let sql = format!("UPDATE {table} SET {column} = ? WHERE external_id = ?");
-            // Under the guard the version stays: no source declares this.
-            tx.script(dialect.guard_on).await?;
-            tx.run(&sql, &[SqlValue::text(left), cells[0].clone()])
+            tx.run_guarded(&sql, &[SqlValue::text(left), cells[0].clone()])
                 .await?;
-            tx.script(dialect.guard_off).await?;
         }
     }
     Ok(())
@@ -222,6 +233,9 @@ async fn delete_rows(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreErro
         let sql = format!("DELETE FROM {table} WHERE resource = ?");
         tx.run(&sql, std::slice::from_ref(&name)).await?;
     }
+    // What the person sent with a key, as a customer.
+    tx.run("DELETE FROM act_keys WHERE actor = ?", &[name])
+        .await?;
     for table in ["unnamed_links", "user_logins"] {
         let sql = format!("DELETE FROM {table} WHERE user_id = ?");
         tx.run(&sql, &[SqlValue::text(&key.id)]).await?;
@@ -286,19 +300,49 @@ async fn forget_checkpoints(tx: &mut SqlTransaction, key: &Key) -> Result<(), St
     Ok(())
 }
 
+/// Takes the name of the person out of pushes that the person sent as an operator. They lose their
+/// keys, which belong to whoever sent them.
+async fn forget_sender(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(), StoreError> {
+    let sql = "SELECT DISTINCT actor FROM imports";
+    for mut cells in tx.fetch(sql, &[], &[SqlType::Id]).await? {
+        let actor = cells[0].take_text();
+        // A bare id is no proof: operators and users are named independently.
+        let left = words.redacted_text(&actor);
+        if let Some(left) = left.filter(|_| actor.as_str() != words.id) {
+            let sql = "UPDATE imports SET actor = ?, idem = NULL WHERE actor = ?";
+            tx.run(sql, &[SqlValue::text(left), SqlValue::Text(actor)])
+                .await?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes the user out of orders, which stay. So does a login name that is a number.
 async fn forget_orders(
     tx: &mut SqlTransaction,
     key: &Key,
     words: &PersonWords,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT external_id, login_name FROM orders WHERE user_id = ?";
-    let types = [SqlType::Id, SqlType::Text];
+    // Shops write this table too, so that an order may have the login alone.
+    let sql = "SELECT external_id, login_name, user_id FROM orders \
+               WHERE user_id = ? OR login_name LIKE '%@%'";
+    let types = [SqlType::Id, SqlType::Text, SqlType::Id];
     for mut cells in tx.fetch(sql, &[SqlValue::text(&key.id)], &types).await? {
         let login = cells[1].take_optional_text();
+        let is_own = cells[2].as_text() == Some(&key.id);
+        let is_word = login
+            .as_ref()
+            .is_some_and(|login| login.as_str() != words.id && words.are_all_of(login));
+        if !is_own && !is_word {
+            continue;
+        }
         let is_number = |login: &str| !login.contains('@') && !words.are_all_of(login);
         let login = login.filter(|login| is_number(login));
-        let sql = "UPDATE orders SET user_id = NULL, login_name = ? WHERE external_id = ?";
+        let sql = if is_own {
+            "UPDATE orders SET user_id = NULL, login_name = ? WHERE external_id = ?"
+        } else {
+            "UPDATE orders SET login_name = ? WHERE external_id = ?"
+        };
         let params = [
             SqlValue::text_or_null(login),
             SqlValue::Text(cells[0].take_text()),

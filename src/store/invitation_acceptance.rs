@@ -1,7 +1,7 @@
 //! Uses the link of an invitation, once: sets a password, records the accepted terms, and lets the
 //! person log in. Start at `Store::accept_invitation`.
 
-use super::act_request::{ActError, ActRequest};
+use super::act_request::{ActError, ActRequest, SourceMappings};
 use super::acts::RecordedAct;
 use super::connection::SqlTransaction;
 use super::error::StoreError;
@@ -92,6 +92,7 @@ impl Store {
             terms: None,
             idempotency: None,
             invitations: None,
+            mappings: &SourceMappings::new(),
         };
         let act = RecordedAct::perform(&mut tx, &act).await;
         let act = act.map_err(|error| match error {
@@ -136,12 +137,8 @@ pub fn require_current_terms(
 }
 
 async fn set_password(tx: &mut SqlTransaction, user: &str, hash: &str) -> Result<(), StoreError> {
-    let dialect = tx.dialect();
-    // Under the guard the triggers take the write for Roster's own, and the version stays.
-    tx.script(dialect.guard_on).await?;
     let sql = "UPDATE users SET password_hash = ? WHERE external_id = ?";
-    tx.run(sql, &[hash.into(), user.into()]).await?;
-    tx.script(dialect.guard_off).await
+    tx.run_guarded(sql, &[hash.into(), user.into()]).await
 }
 
 /// Records that a user accepts these versions, which are the current ones.

@@ -5,7 +5,7 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, schema_versions};
+use super::{Store, schema_versions, terms_acceptances};
 use crate::model::Digest;
 use rand::RngCore;
 
@@ -73,6 +73,11 @@ impl Store {
         };
         for statement in &statements {
             tx.script(statement).await?;
+        }
+        if let SchemaState::Old { found } = standing
+            && schema_versions::adds_table(found, "terms_acceptances")
+        {
+            terms_acceptances::carry_over(&mut tx).await?;
         }
         if standing == SchemaState::None {
             first_rows(&mut tx, environment).await?;

@@ -34,6 +34,7 @@ mod daemon_state;
 mod departed_users;
 mod dialect;
 mod embedded;
+mod erased_bodies;
 mod erased_ids;
 mod erased_texts;
 mod erasure;
@@ -53,6 +54,7 @@ mod job_tables;
 mod jobs;
 mod last_changes;
 mod lease;
+mod letter_case;
 mod migrate;
 mod open;
 mod orders;
@@ -99,7 +101,7 @@ pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts}
 pub use access::StoreAccess;
 pub use act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, IdempotentRequest,
-    OpenJob, RefusedResource,
+    OpenJob, RefusedResource, SourceMappings,
 };
 pub use apply::{ApplyRequest, ApplySummary};
 pub use approval::Approval;
@@ -147,6 +149,7 @@ pub use source::{
 };
 pub use stored_resource::StoredResource;
 pub use submission::SubmissionFacts;
+pub use tag_offers::OfferUse;
 pub use terms_acceptances::{CurrentTerms, TermsAcceptance, TermsVersion};
 pub use user_backup::UserBackup;
 pub use visibility::VisibleResources;

@@ -183,12 +183,18 @@ async fn login_name(
     Ok(found.and_then(|mut cells| cells[0].take_optional_text().map(Into::into)))
 }
 
-/// Returns the orders and quotes of a user, by external id.
+/// Returns the orders and quotes of a user, by external id. Shops write this table too, so that an
+/// order may have the e-mail address alone.
 pub(super) async fn of_user(
     tx: &mut SqlTransaction,
     user: &str,
+    email: Option<&str>,
 ) -> Result<Vec<StoredOrder>, StoreError> {
-    select(tx, "WHERE user_id = ? ORDER BY external_id", &[user.into()]).await
+    let is_own = "WHERE user_id = ? OR (user_id IS NULL AND lower(login_name) = ?) \
+                  ORDER BY external_id";
+    let email = email.map(str::to_lowercase);
+    let params = [user.into(), SqlValue::text_or_null(email)];
+    select(tx, is_own, &params).await
 }
 
 async fn order(tx: &mut SqlTransaction, id: &str) -> Result<Option<StoredOrder>, StoreError> {

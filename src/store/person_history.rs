@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::history::{self, ChangeRecord};
 use super::sql_value::SqlValue;
 use crate::kinds::{self, USER};
+use crate::model::Key;
 use serde_json::Value as Json;
 
 /// A change of another resource that put the user into a list, or took the user out of one.
@@ -80,6 +81,24 @@ pub(super) async fn list_changes(
     }
     changes.sort_by_key(|change| change.seq);
     Ok(changes)
+}
+
+/// Returns the changes of others that the user made as a customer, oldest first.
+pub(super) async fn made_changes(
+    tx: &mut SqlTransaction,
+    id: &str,
+) -> Result<Vec<ChangeRecord>, StoreError> {
+    let key = Key::new(USER, id).to_string();
+    let sql = format!(
+        "{} WHERE v.fields LIKE ? ESCAPE '!' ORDER BY c.seq",
+        history::SELECT
+    );
+    let quoted = Json::from(key.as_str()).to_string();
+    let params = [SqlValue::text(format!("%{}%", escape_like(&quoted)))];
+    let found = tx.fetch(&sql, &params, &history::TYPES).await?;
+    let made = found.into_iter().map(history::record);
+    let of_others = made.filter(|change| change.external_id.as_deref() != Some(id));
+    Ok(of_others.filter(|change| change.actor == key).collect())
 }
 
 /// Whether the id is among the removed and among the added members of a list, as the history stores

@@ -44,6 +44,8 @@ pub struct PersonRecords {
     pub history: Vec<ChangeRecord>,
     /// The changes of other resources in whose lists the user was, oldest first.
     pub list_changes: Vec<ListChange>,
+    /// The changes of others that the user made as a customer, oldest first.
+    pub made_changes: Vec<ChangeRecord>,
     /// The entries of the audit log, oldest first.
     pub acts: Vec<ActRecord>,
     pub held_steps: Vec<HeldStepRecord>,
@@ -105,6 +107,7 @@ impl PersonRecords {
             self.orders.len(),
             self.history.len(),
             self.list_changes.len(),
+            self.made_changes.len(),
             self.acts.len(),
             self.held_steps.len(),
             self.approvals.len(),
@@ -134,6 +137,9 @@ impl Store {
             user: Some(id),
             ..JobQuery::default()
         };
+        let email = kinds::own_field(kinds::get(USER).expect_index("email"));
+        let email = user.as_ref().and_then(|user| user.row.value(&email));
+        let email = email.and_then(|email| Some(email.as_text()?.to_owned()));
         let mut records = PersonRecords {
             external_id: id.to_owned(),
             row_times: row_times(&mut tx, id).await?,
@@ -145,9 +151,10 @@ impl Store {
             invitations: invitations(&mut tx, id).await?,
             terms: accepted_terms(&mut tx, id).await?,
             jobs: jobs::jobs(&mut tx, &of_user).await?,
-            orders: orders::of_user(&mut tx, id).await?,
+            orders: orders::of_user(&mut tx, id, email.as_deref()).await?,
             history: person_history::own_history(&mut tx, id).await?,
             list_changes: person_history::list_changes(&mut tx, id).await?,
+            made_changes: person_history::made_changes(&mut tx, id).await?,
             ..PersonRecords::default()
         };
         records.acts = acts(&mut tx, &key).await?;

@@ -2,13 +2,17 @@
 //! erasure. A document about the person is taken out whole, a text that mentions the person loses
 //! the word. Start at [`PersonWords`].
 
-use crate::kinds::{self, USER};
-use crate::model::Key;
+use crate::kinds::{self, FieldType, USER};
+use crate::model::{Key, MatchTerm};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
+use unicode_normalization::UnicodeNormalization;
 
 /// What stands in a text in place of a word that was taken out.
 pub(super) const ERASED_WORD: &str = "(erased)";
+
+/// The names under which documents have the id of a resource.
+const ID_NAMES: [&str; 2] = ["externalId", "external_id"];
 
 /// The words that name one person.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +22,13 @@ pub(super) struct PersonWords {
     key: String,
     /// E-mail addresses, telephone numbers and the full name, in lower case.
     words: BTreeSet<String>,
-    /// First and last names, in lower case. They name the person only in what is the person's own.
-    names: BTreeSet<String>,
+    /// First names, in lower case. They name the person only in what is the person's own.
+    first_names: BTreeSet<String>,
+    /// The same of last names.
+    last_names: BTreeSet<String>,
+    /// The values by which rows without an id are matched, in the form in which they are compared:
+    /// the name of the field and the value.
+    match_values: BTreeSet<(String, String)>,
 }
 
 impl PersonWords {
@@ -38,22 +47,39 @@ impl PersonWords {
             match fields.get(name) {
                 Some(Json::Array(values)) => {
                     let values = values.iter().filter_map(Json::as_str);
-                    values.map(str::to_lowercase).collect()
+                    values.map(folded).collect()
                 }
-                Some(Json::String(value)) => vec![value.to_lowercase()],
+                Some(Json::String(value)) => vec![folded(value)],
                 _ => Vec::new(),
             }
         };
         self.words.extend(texts("email"));
         self.words.extend(texts("phone"));
-        let (first, last) = (texts("firstName"), texts("lastName"));
-        for (first, last) in first.iter().zip(&last) {
-            self.words.insert(format!("{first} {last}"));
-        }
-        self.names.extend(first.into_iter().chain(last));
         let is_empty = |text: &String| text.trim().is_empty();
+        self.first_names.extend(texts("firstName"));
+        self.last_names.extend(texts("lastName"));
+        self.first_names.retain(|name| !is_empty(name));
+        self.last_names.retain(|name| !is_empty(name));
+        // A change has only the name that changed, so every pair may have been the full name.
+        for first in &self.first_names {
+            let pairs = self.last_names.iter().map(|last| format!("{first} {last}"));
+            self.words.extend(pairs);
+        }
+        for (field, values) in fields {
+            let is_custom = field.starts_with("customFields.");
+            let one = std::slice::from_ref(values);
+            let values = values.as_array().map_or(one, Vec::as_slice);
+            let values = values.iter().filter_map(|value| match value {
+                Json::String(text) if field == "email" => Some(FieldType::Email.match_text(text)),
+                Json::String(text) if is_custom => Some(text.trim().to_owned()),
+                Json::Number(number) if is_custom => Some(number.to_string()),
+                _ => None,
+            });
+            let values = values.filter(|text| !text.is_empty());
+            let values = values.map(|text| (field.clone(), text));
+            self.match_values.extend(values);
+        }
         self.words.retain(|word| !is_empty(word));
-        self.names.retain(|name| !is_empty(name));
     }
 
     /// The e-mail addresses, telephone numbers and full names, in lower case.
@@ -61,9 +87,30 @@ impl PersonWords {
         self.words.iter().map(String::as_str)
     }
 
+    /// The values by which rows without an id are matched, with the names of their fields.
+    pub(super) fn match_values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let values = self.match_values.iter();
+        values.map(|(field, text)| (field.as_str(), text.as_str()))
+    }
+
+    /// Whether a value by which a row is matched is one of the person's.
+    pub(super) fn have(&self, term: &MatchTerm) -> bool {
+        let field = term.field.as_ref();
+        field.is_some_and(|field| {
+            let name = kinds::get(term.kind).field_name(field);
+            term.kind == USER && self.match_values.contains(&(name, term.text.clone()))
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.first_names.iter().chain(&self.last_names)
+    }
+
     /// Leaves out a word that names others too.
     pub(super) fn forget_word(&mut self, word: &str) {
         self.words.remove(word);
+        self.match_values
+            .retain(|(field, text)| field != "email" || text != word);
     }
 
     /// What to search the tables for: whatever names the person contains one of these.
@@ -74,7 +121,7 @@ impl PersonWords {
     /// Whether a text names the person: by the key, an address, a number or the full name.
     pub(super) fn are_in(&self, text: &str) -> bool {
         contains_word(text, &self.key) || {
-            let text = text.to_lowercase();
+            let text = folded(text);
             self.words.iter().any(|word| contains_word(&text, word))
         }
     }
@@ -82,22 +129,30 @@ impl PersonWords {
     /// Whether a text is the id, the key, an address or a number of the person.
     pub(super) fn are_all_of(&self, text: &str) -> bool {
         let text = text.trim();
-        text == self.id || text == self.key || self.words.contains(&text.to_lowercase())
+        text == self.id || text == self.key || self.words.contains(&folded(text))
+    }
+
+    /// Whether a record that nobody could read names the person.
+    pub(super) fn are_in_record(&self, text: &str) -> bool {
+        let mut cells = text.split([
+            ',', ';', '\t', '|', ':', '"', '{', '}', '[', ']', '\n', '\r',
+        ]);
+        self.are_in(text) || cells.any(|cell| cell.trim() == self.id)
     }
 
     /// Whether a path of the person's own names the person, also by a bare id or a name.
     pub(super) fn are_in_path(&self, path: &str) -> bool {
-        let lower = path.to_lowercase();
+        let lower = folded(path);
         let is_named = |name: &String| name.chars().count() > 2 && lower.contains(name.as_str());
         self.are_in(path)
             || lower.contains(&self.id.to_lowercase())
             || self.words.iter().any(|word| lower.contains(word.as_str()))
-            || self.names.iter().any(is_named)
+            || self.names().any(is_named)
     }
 
     /// Whether bytes may name the person: the id, or any word, as part of whatever.
     pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(bytes).to_lowercase();
+        let text = folded(&String::from_utf8_lossy(bytes));
         // JSON may write a letter as an escape.
         let escaped = text.contains("\\u");
         escaped
@@ -111,18 +166,21 @@ impl PersonWords {
         if self.are_all_of(text) {
             return Some(ERASED_WORD.to_owned());
         }
-        let mut left = text.to_owned();
+        // Letters may be written as one character or with their accents apart.
+        let whole: String = text.nfc().collect();
+        let mut left = whole.clone();
         for word in self.words().chain([self.key.as_str()]) {
             left = without_word(&left, word);
         }
-        (left != text).then_some(left)
+        (left != whole).then_some(left)
     }
 
     /// A text that somebody wrote about the person, without the words and without first and last
     /// names.
     pub(super) fn redacted_own_text(&self, text: &str) -> String {
-        let mut left = self.redacted_text(text).unwrap_or_else(|| text.to_owned());
-        for word in self.names.iter().chain([&self.id]) {
+        let left = self.redacted_text(text);
+        let mut left = left.unwrap_or_else(|| text.nfc().collect());
+        for word in self.names().chain([&self.id]) {
             left = without_word(&left, word);
         }
         left
@@ -154,7 +212,15 @@ impl PersonWords {
                 for name in &names {
                     object.remove(name);
                 }
-                let changed = object.values_mut().map(|member| self.redact(member));
+                // Of something that is no user, an equal id is its own.
+                let is_other = !is_user(object);
+                let is_own_id = |name: &str, member: &Json| {
+                    is_other && ID_NAMES.contains(&name) && member.as_str() == Some(&self.id)
+                };
+                let changed = object.iter_mut().map(|(name, member)| {
+                    let stays = is_own_id(name, member);
+                    !stays && self.redact(member)
+                });
                 changed.fold(false, |any, it| any | it) | !names.is_empty()
             }
             _ => false,
@@ -169,14 +235,21 @@ impl PersonWords {
                 .is_some_and(|text| self.are_in(text) || text == self.id);
         };
         let text = |name: &str| object.get(name).and_then(Json::as_str);
-        let user = kinds::get(USER).name;
-        let is_user = text("kind").is_none_or(|kind| kind.eq_ignore_ascii_case(user));
-        let has_id = ["externalId", "external_id"]
-            .map(text)
-            .contains(&Some(&*self.id));
+        let has_id = ID_NAMES.map(text).contains(&Some(&*self.id));
         let is_key = |member: &Json| member.as_str() == Some(&*self.key);
-        (has_id && is_user) || object.values().any(is_key)
+        (has_id && is_user(object)) || object.values().any(is_key)
     }
+}
+
+/// Whether an object is about a user, or does not say of what kind it is.
+fn is_user(object: &Map<String, Json>) -> bool {
+    let kind = object.get("kind").and_then(Json::as_str);
+    kind.is_none_or(|kind| kind.eq_ignore_ascii_case(kinds::get(USER).name))
+}
+
+/// A text in the form in which words are compared.
+fn folded(text: &str) -> String {
+    text.nfc().collect::<String>().to_lowercase()
 }
 
 /// Whether a text contains a word that is no part of a longer one: `User/u-1` is not in `User/u-10`.
@@ -252,6 +325,31 @@ mod tests {
             let redacted = words().redacted_text(text);
             assert_eq!(redacted.as_deref().unwrap_or(text), left);
         }
+    }
+
+    #[test]
+    fn a_name_that_changed_in_two_steps_is_known_as_a_whole() {
+        let mut words = PersonWords::new("u-1");
+        for fields in [
+            json!({"firstName": ["Ann"], "lastName": ["Berg"]}),
+            json!({"lastName": ["Berg", "Ek"]}),
+            json!({"firstName": ["Ann", "Anna"]}),
+        ] {
+            words.add_fields(fields.as_object().expect("an object"));
+        }
+        let left = words.redacted_text("Ann Berg, Ann Ek, Anna Ek, Ek");
+        assert_eq!(left.as_deref(), Some("(erased), (erased), (erased), Ek"));
+    }
+
+    #[test]
+    fn accents_may_be_written_apart() {
+        let mut words = PersonWords::new("u-1");
+        let fields = json!({"firstName": ["A\u{30a}sa"], "lastName": ["Öst"]});
+        words.add_fields(fields.as_object().expect("an object"));
+        let left = words.redacted_text("for ÅSA O\u{308}st, é");
+        assert_eq!(left.as_deref(), Some("for (erased), é"));
+        assert!(words.may_be_in("a\u{30a}sa öst".as_bytes()));
+        assert_eq!(words.redacted_text("A\u{30a}sa"), None);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
+use super::letter_case::lowered_forms;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, codec};
+use super::{Store, codec, erased_ids};
 use crate::kinds::{self, Kind, USER};
 use crate::model::{CompactText, FieldRef, MatchTerm, MatchedRow, RowMatches, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +33,11 @@ impl Store {
             };
             add_matching(&mut matches, field.as_ref(), &terms, found);
         }
+        for term in erased_ids::erased_terms(&mut tx, terms).await? {
+            matches.add_erased(term);
+        }
         read_accounts(&mut tx, &mut matches).await?;
+        read_custom_values(&mut tx, terms, &mut matches).await?;
         Ok(matches)
     }
 }
@@ -58,11 +63,7 @@ async fn by_column(
         sql: &sql,
         types: &[SqlType::Id],
     };
-    // SQLite lowers ASCII only, so a letter beyond it is looked up as it may be stored, too.
-    let forms = terms.iter().flat_map(|term| {
-        let upper = term.text.to_uppercase().to_ascii_lowercase();
-        [term.text.clone(), upper]
-    });
+    let forms = terms.iter().flat_map(|term| lowered_forms(&term.text));
     let forms: BTreeSet<String> = forms.collect();
     let rows = forms.into_iter().map(|form| vec![SqlValue::text(form)]);
     let found = tx
@@ -91,16 +92,20 @@ async fn by_custom_field(
     let found = tx
         .fetch(&sql, &[pattern], &[SqlType::Id, SqlType::Text])
         .await?;
-    let value = |text: &str| match codec::custom(text).get(id)? {
-        Value::Text(text) => Some(text.to_string()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
     let found = found.into_iter().filter_map(|mut cells| {
-        let value = value(&cells[1].take_text())?;
+        let value = custom_text(&cells[1].take_text(), id)?;
         Some((cells[0].take_text(), value))
     });
     Ok(found.collect())
+}
+
+/// A custom value in the form in which it is compared.
+fn custom_text(custom: &str, id: &CompactText) -> Option<String> {
+    match codec::custom(custom).get(id)? {
+        Value::Text(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 fn add_matching(
@@ -110,12 +115,14 @@ fn add_matching(
     found: Candidates,
 ) {
     let ty = field.and_then(|field| kinds::get(USER).field(field));
+    let by_text: BTreeMap<&str, &MatchTerm> =
+        terms.iter().map(|term| (&*term.text, *term)).collect();
     for (id, value) in found {
         let text = match ty {
             Some(field) => field.ty.match_text(&value),
             None => value,
         };
-        if let Some(term) = terms.iter().find(|term| term.text == text) {
+        if let Some(term) = by_text.get(&*text) {
             let row = MatchedRow {
                 id,
                 ..MatchedRow::default()
@@ -148,6 +155,43 @@ async fn read_accounts(
     }
     for (_, row) in matches.rows_mut() {
         row.accounts = accounts.get(&row.id).cloned().unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Reads the custom values of the fields that were looked up, which tell people apart.
+async fn read_custom_values(
+    tx: &mut SqlTransaction,
+    terms: &BTreeSet<MatchTerm>,
+    matches: &mut RowMatches,
+) -> Result<(), StoreError> {
+    let fields = terms.iter().filter_map(|term| match &term.field {
+        Some(FieldRef::Custom(id)) => Some(id),
+        _ => None,
+    });
+    let fields: BTreeSet<&CompactText> = fields.collect();
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let ids: BTreeSet<CompactText> = matches.rows_mut().map(|(_, row)| row.id.clone()).collect();
+    let batch = BatchStatement {
+        sql: "SELECT external_id, custom_fields FROM users WHERE external_id IN ({rows})",
+        types: &[SqlType::Id],
+    };
+    let rows = ids.iter().map(|id| vec![SqlValue::from(id)]);
+    let found = tx
+        .batch_fetch(&batch, rows, &[SqlType::Id, SqlType::Text])
+        .await?;
+    let custom: BTreeMap<CompactText, CompactText> = found
+        .into_iter()
+        .map(|mut cells| (cells[0].take_text(), cells[1].take_text()))
+        .collect();
+    for (_, row) in matches.rows_mut() {
+        let values = fields.iter().filter_map(|field| {
+            let text = custom_text(custom.get(&row.id)?, field)?;
+            Some(((*field).clone(), text))
+        });
+        row.custom_values = values.collect();
     }
     Ok(())
 }

@@ -102,6 +102,12 @@ pub(super) fn has_all_views(found: i64) -> bool {
     since(found).iter().all(|version| !version.views)
 }
 
+/// Whether a version after `found` added this table.
+pub(super) fn adds_table(found: i64, name: &str) -> bool {
+    let mut tables = since(found).iter().flat_map(|version| version.tables);
+    tables.any(|table| table.name == name)
+}
+
 /// The statements that upgrade a database from an older version.
 pub(super) fn upgrade(dialect: &SqlDialect, found: i64) -> Vec<String> {
     upgrade_by(dialect, since(found))

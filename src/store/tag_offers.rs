@@ -7,34 +7,27 @@ use super::sql_value::SqlType;
 use super::submission::is_stored;
 use super::{Store, migrate};
 
+/// Whether an offer uses a tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OfferUse {
+    Used,
+    Unused,
+}
+
 impl Store {
-    /// Records that an offer uses a tag. Returns all offers of the tag; `None` if it is not stored.
-    pub async fn put_tag_offer(
+    /// Records whether an offer uses a tag. Returns all offers of the tag; `None` if it is not stored.
+    pub async fn record_tag_offer(
         &self,
         tag: &str,
         offer: &str,
+        used: OfferUse,
     ) -> Result<Option<Vec<String>>, StoreError> {
-        let sql = "INSERT INTO tag_offers (tag_id, offer_id) VALUES (?, ?) ON CONFLICT DO NOTHING";
-        self.change_tag_offers(tag, offer, sql).await
-    }
-
-    /// Records that an offer does not use a tag any more. Returns the offers that are left; `None`
-    /// if the tag is not stored.
-    pub async fn remove_tag_offer(
-        &self,
-        tag: &str,
-        offer: &str,
-    ) -> Result<Option<Vec<String>>, StoreError> {
-        let sql = "DELETE FROM tag_offers WHERE tag_id = ? AND offer_id = ?";
-        self.change_tag_offers(tag, offer, sql).await
-    }
-
-    async fn change_tag_offers(
-        &self,
-        tag: &str,
-        offer: &str,
-        sql: &str,
-    ) -> Result<Option<Vec<String>>, StoreError> {
+        let sql = match used {
+            OfferUse::Used => {
+                "INSERT INTO tag_offers (tag_id, offer_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+            }
+            OfferUse::Unused => "DELETE FROM tag_offers WHERE tag_id = ? AND offer_id = ?",
+        };
         let mut tx = self.begin_write("record the offers of a tag").await?;
         migrate::require_current(&mut tx).await?;
         if !is_stored(&mut tx, "tags", tag).await? {

@@ -5,8 +5,9 @@
 use super::Store;
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
-use super::sql_value::{SqlType, SqlValue};
+use super::sql_value::{self, SqlType, SqlValue};
 use crate::model::CompactText;
+use chrono::DateTime;
 use std::collections::HashMap;
 
 /// A version of a Terms document.
@@ -102,6 +103,34 @@ pub(super) async fn record(
         ]
     });
     tx.batch(&batch, rows).await?;
+    Ok(())
+}
+
+/// Carries over what users accepted before an acceptance named its document: the version alone, the
+/// SHA-256 of the content. It is valid for each document that has this version now.
+pub(super) async fn carry_over(tx: &mut SqlTransaction) -> Result<(), StoreError> {
+    let sql = tx.dialect().columns;
+    let columns = tx.fetch(sql, &["users".into()], &[SqlType::Id]).await?;
+    let has = |name: &str| columns.iter().any(|cells| cells[0].as_text() == Some(name));
+    if !has("terms_accepted") || !has("terms_accepted_at") {
+        return Ok(());
+    }
+    let sql = "SELECT u.external_id, t.external_id, t.file_sha256, u.terms_accepted_at \
+               FROM users AS u JOIN terms AS t ON t.file_sha256 = lower(u.terms_accepted)";
+    let types = [SqlType::Id, SqlType::Id, SqlType::Text, SqlType::Text];
+    let now = sql_value::now();
+    for mut cells in tx.fetch(sql, &[], &types).await? {
+        // The shop wrote the time as a text of its own.
+        let at = cells[3].as_text().map(DateTime::parse_from_rfc3339);
+        let at = at.and_then(|at| Some(at.ok()?.timestamp_millis()));
+        let user: String = cells[0].take_text().into();
+        let accepted = TermsVersion {
+            terms: cells[1].take_text().into(),
+            version: cells[2].take_text().into(),
+        };
+        let user = [user.as_str()].into_iter();
+        record(tx, &accepted, user, at.unwrap_or(now)).await?;
+    }
     Ok(())
 }
 

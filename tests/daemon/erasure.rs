@@ -30,8 +30,9 @@ fn started(ws: &Workspace) -> (DaemonProcess, Api) {
 }
 
 fn record(id: &str, email: &str) -> Value {
+    let phone = if id == ID { WORDS[2] } else { "+46700000000" };
     json!({"externalId": id, "firstName": "Ollebert", "lastName": "Bergqvistson", "email": email,
-        "phone": "+46771234567", "civility": "MR", "groups": "FOC_User", "accounts": "acme"})
+        "phone": phone, "civility": "MR", "groups": "FOC_User", "accountIds": "acme"})
 }
 
 fn erase(api: &Api, key: &str, confirm: Option<&str>) -> Answer {
@@ -88,6 +89,7 @@ fn a_daemon_erases_a_person_and_drops_the_records_that_name_the_person() {
         let (status, answer) = operator.post("/api/v1/import/users", &body);
         assert!((200..300).contains(&status), "{answer}");
 
+        assert_eq!(answer["summary"], json!({"held": 2}), "{answer:#}");
         assert_eq!(erase(&operator, "k", Some(ID)).0, 403);
         let (status, refused) = erase(&api, "k-0", None);
         assert_eq!(
@@ -117,6 +119,10 @@ fn a_daemon_erases_a_person_and_drops_the_records_that_name_the_person() {
             [Some("u-2".to_owned())]
         );
 
+        // The record of somebody else still waits.
+        let held = ws.column("SELECT held FROM imports WHERE body IS NOT NULL");
+        assert_eq!(held, [Some("[\"User/x-2\"]".to_owned())]);
+
         // The records of a push that name the person are not stored, and the sender learns which.
         let last = record("x-3", "y@roster.example");
         let body = json!([
@@ -137,7 +143,7 @@ fn a_daemon_erases_a_person_and_drops_the_records_that_name_the_person() {
         assert_eq!(records[2]["externalId"], "x-3", "{answer:#}");
         assert_eq!(words_left(&ws), None);
         let csv = format!(
-            "externalId,firstName,lastName,email,phone,civility,groups,accounts\n\
+            "externalId,firstName,lastName,email,phone,civility,groups,accountIds\n\
              {ID},Ollebert,Bergqvistson,{},+46771234567,MR,FOC_User,acme\n\
              x-4,Eva,Ek,e@roster.example,+46700000001,MRS,FOC_User,acme\n",
             WORDS[1]
@@ -149,6 +155,20 @@ fn a_daemon_erases_a_person_and_drops_the_records_that_name_the_person() {
         assert_eq!(records[0]["outcome"], "dropped", "{answer:#}");
         assert_eq!(records[1]["externalId"], "x-4", "{answer:#}");
         assert_eq!(records[1]["line"], 3, "{answer:#}");
+        assert_eq!(words_left(&ws), None);
+        // A quote within a cell is text: the rows after it are not taken along.
+        let csv = format!(
+            "externalId,firstName,lastName,email,phone,civility,groups,accountIds\n\
+             {ID},Olle \"O,Bergqvistson,{},+46771234567,MR,FOC_User,acme\n\
+             x-5,Eva 5\" x,Ek,e5@roster.example,+46700000001,MRS,FOC_User,acme\n\
+             x-6,Eva,Ek,e6@roster.example,+46700000001,MRS,FOC_User,acme\n",
+            WORDS[1]
+        );
+        let (_, answer) = operator.ask("POST", "/api/v1/import/users", &headers, &csv);
+        let records = answer["records"].as_array().expect("records");
+        let ids = records.iter().map(|it| it["externalId"].as_str());
+        let ids: Vec<_> = ids.collect();
+        assert_eq!(ids, [None, Some("x-5"), Some("x-6")], "{answer:#}");
         assert_eq!(words_left(&ws), None);
         ws.run(&["history", "--verify"]).exits(0);
         served.ends();

@@ -187,3 +187,92 @@ fn an_import_by_hand_matches_too() {
         assert_eq!(phone(&ws, "bo").as_deref(), Some("+4663123456"));
     }
 }
+
+#[test]
+fn two_people_with_one_mailbox_stay_two() {
+    for ws in each("row-matches-mailbox") {
+        let (served, api) = begin(&ws);
+        // The address is that of ada, who has another contact id.
+        let record = json!({"first": "Eva", "last": "Ny", "account": "acme", "phone": "+4611",
+            "email": "ada@acme.example", "contact": "C-77"});
+        let (outcome, error) = push(&api, &record);
+        assert_eq!(outcome, "- refused");
+        assert_eq!(
+            error,
+            "match-unclear: the row has no externalId and fits User/ada by its `email`, but that user has another `customFields.contact-id`"
+        );
+        assert_eq!(phone(&ws, "ada").as_deref(), Some("+4663123456"));
+        // Somebody without a contact id gets one.
+        let record = json!({"first": "Dan", "last": "Åslund", "account": "beta", "phone": "+4612",
+            "email": "dan@beta.example", "contact": "C-4"});
+        assert_eq!(push(&api, &record).0, "dan adopted");
+        served.ends();
+    }
+}
+
+#[test]
+fn an_erased_user_is_never_matched_and_never_made_again() {
+    for ws in each("row-matches-erased") {
+        let (served, api) = begin(&ws);
+        for id in ["ada", "crm-C-9"] {
+            if id == "crm-C-9" {
+                let new = json!({"first": "Ida", "last": "Ny", "account": "acme", "phone": "+4619",
+                    "email": "ida@acme.example", "contact": "C-9"});
+                assert_eq!(push(&api, &new).0, "crm-C-9 created");
+            }
+            ws.run(&["erase", id, "--confirm", id, "--reason", "asked"])
+                .exits(0);
+        }
+        let record = |first: &str, email: &str, contact: &str| {
+            json!({"first": first, "last": "Åslund", "account": "acme", "phone": "+4611",
+                "email": email, "contact": contact})
+        };
+        for (email, contact) in [
+            ("Ada@ACME.example", ""),
+            ("new@acme.example", "C-1"),
+            ("ada@acme.example", "C-8"),
+            ("ida@acme.example", ""),
+            ("other@acme.example", "C-9"),
+        ] {
+            let all = json!([
+                record("Zacharias", email, contact),
+                record("Eva", "eva@acme.example", "C-5")
+            ]);
+            let (status, answer) = api.post("/api/v1/import/users", &all);
+            assert_eq!(status, 200, "{answer}");
+            let [dropped, other] = &answer["records"].as_array().expect("records")[..] else {
+                panic!("{answer}");
+            };
+            assert_eq!(dropped["outcome"], "dropped", "{answer:#}");
+            assert_eq!(dropped["externalId"], Value::Null);
+            assert_eq!(other["externalId"], "crm-C-5", "{answer:#}");
+        }
+        let users = ws.column("SELECT external_id FROM users ORDER BY external_id");
+        let users: Vec<String> = users.into_iter().flatten().collect();
+        assert_eq!(users, ["bo", "crm-C-5", "cy", "dan"]);
+        served.ends();
+        if ws.engine == "sqlite" {
+            let bytes = std::fs::read(ws.url.trim_start_matches("sqlite:")).expect("a file");
+            let found = bytes.windows(9).any(|at| at == b"Zacharias");
+            assert!(!found, "a record of an erased user was stored");
+        }
+        // By hand too: nobody comes back, and the note does not quote the row.
+        ws.write(
+            "contacts.csv",
+            "id,contact,first,last,email,phone,account\n,C-1,Zacharias,Åslund,ADA@acme.example,+4617,acme\n",
+        );
+        let import = [
+            "import",
+            "contacts.csv",
+            "--mapping",
+            "contacts.yaml",
+            "--source",
+            "crm",
+            "--yes",
+        ];
+        let ran = ws.run(&import);
+        assert!(ran.stdout.contains("user-erased"), "{ran}");
+        let left = ws.value("SELECT count(*) FROM users");
+        assert_eq!(left.as_deref(), Some("4"));
+    }
+}

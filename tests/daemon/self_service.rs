@@ -219,6 +219,8 @@ fn a_new_password_and_every_act_void_the_tokens() {
         };
         refused(&put(&one, "Wrong2026", NEW), 403, "password-wrong");
         refused(&put(&one, PASSWORD, "weak"), 422, "password-weak");
+        // A temporary password has to be changed.
+        refused(&put(&one, PASSWORD, PASSWORD), 422, "password-weak");
         assert_eq!(put(&one, PASSWORD, NEW).0, 204);
         assert_eq!(one.get("/api/v1/self").1["mustChangePassword"], false);
         assert_eq!(two.get("/api/v1/self").0, 401);
@@ -535,6 +537,24 @@ fn the_same_key_creates_one_user_and_answers_the_same_after_a_restart() {
         assert_eq!(answer.0, 201, "{}", answer.1);
         let count = ws.value("SELECT count(*) FROM users WHERE external_id LIKE 'self-%'");
         assert_eq!(count.as_deref(), Some("2"));
+        let dossier = ws.run(&["dossier", "boss"]).exits(0);
+        let dossier: Value = serde_json::from_str(&dossier.stdout).expect("a dossier");
+        let made = dossier["madeChanges"].as_array().expect("changes");
+        let made: Vec<_> = made.iter().map(|it| it["verb"].as_str()).collect();
+        assert_eq!(made, [Some("create"), Some("update")], "{dossier}");
+        // Nor does a repetition make somebody anew who was erased meanwhile.
+        ws.run(&["erase", id, "--confirm", id, "--reason", "asked"])
+            .exits(0);
+        let (status, again) = create(&boss, "form-1", &new_user("nils@acme.example"));
+        assert_eq!(status, 201, "{again}");
+        assert_eq!(again["externalId"], "(erased)", "{again}");
+        assert_eq!(again["email"], Value::Null, "{again}");
+        let count = ws.value("SELECT count(*) FROM users WHERE external_id LIKE 'self-%'");
+        assert_eq!(count.as_deref(), Some("1"));
+        ws.run(&["erase", "boss", "--confirm", "boss", "--reason", "asked"])
+            .exits(0);
+        let left = ws.value("SELECT count(*) FROM act_keys WHERE actor LIKE '%boss%'");
+        assert_eq!(left.as_deref(), Some("0"));
         served.ends();
         nothing_to_do(&ws);
     }

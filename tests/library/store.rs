@@ -1260,6 +1260,53 @@ async fn a_schema_of_an_earlier_release_is_brought_up_with_its_views() {
 }
 
 #[tokio::test]
+async fn what_was_accepted_in_an_earlier_release_stays_accepted() {
+    for (engine, url) in crate::support::postgres::databases("accepted") {
+        let store = fresh(&url).await;
+        let mut draft = Draft::new(&read(&store).await);
+        draft.create(ACCOUNT, "acme", &[("name", text("Acme"))]);
+        for user in ["u1", "u2", "u3"] {
+            draft.create(USER, user, &[("accounts", member("acme"))]);
+        }
+        draft.apply(&store).await.expect("applied");
+        drop_later_triggers(&url).await;
+        for undo in BEFORE {
+            foreign(&url, undo).await;
+        }
+        // One acceptance of a user, by the version alone.
+        for sql in [
+            "UPDATE meta SET schema_version = 4",
+            "ALTER TABLE users ADD COLUMN terms_accepted TEXT",
+            "ALTER TABLE users ADD COLUMN terms_accepted_at TEXT",
+            "INSERT INTO terms (external_id, title, file_sha256) VALUES ('sale', 'Sale', 'aa01'), \
+             ('privacy', 'Privacy', 'bb02')",
+            "UPDATE users SET terms_accepted = 'AA01', terms_accepted_at = '2025-03-31T10:00:00Z' \
+             WHERE external_id = 'u1'",
+            "UPDATE users SET terms_accepted = 'aa01', terms_accepted_at = 'last year' \
+             WHERE external_id = 'u2'",
+            "UPDATE users SET terms_accepted = 'cc03' WHERE external_id = 'u3'",
+        ] {
+            foreign(&url, sql).await;
+        }
+        assert!(store.migrate(None).await.expect("brought up").changed);
+        let count = async |terms, version| store.count_acceptances(terms, version).await;
+        assert_eq!(count("sale", "aa01").await.expect("read"), 2, "{engine}");
+        // Another version than the stored one counts as open.
+        assert_eq!(count("privacy", "bb02").await.expect("read"), 0, "{engine}");
+        assert_eq!(count("sale", "cc03").await.expect("read"), 0, "{engine}");
+        let user = Key::new(USER, "u1");
+        let record = store.record(&user).await.expect("read").expect("a user");
+        let terms: Vec<_> = record
+            .terms
+            .iter()
+            .flatten()
+            .map(|it| (&*it.accepted.terms, &*it.at))
+            .collect();
+        assert_eq!(terms, [("sale", "2025-03-31T10:00:00.000Z")], "{engine}");
+    }
+}
+
+#[tokio::test]
 async fn who_suspended_a_source_is_kept_and_recorded() {
     for (engine, url) in crate::support::postgres::databases("suspended") {
         let store = fresh(&url).await;

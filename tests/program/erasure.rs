@@ -369,3 +369,112 @@ fn the_last_user_of_an_account_is_erased_and_the_rest_is_still_applied() {
         assert_eq!(ws.value(status).as_deref(), Some("active"));
     }
 }
+
+#[test]
+fn what_only_looks_like_the_person_stays() {
+    for ws in each("look-alikes") {
+        // The account and an operator have the id of the user, and somebody else has the name.
+        let named = |name: &str| format!("firstName: {name}\nlastName: Öst");
+        let tree = account("ida", "")
+            + &user("ida", "ida", &(named("Åsa") + "\nphone: \"+46771234567\""))
+            + &user("u-2", "ida", &named("ÅSA"));
+        ws.tree(tree);
+        ws.settle(&[]);
+        ws.sql(
+            "INSERT INTO acts (at, id, actor, act, subject, reason) VALUES \
+             (1, 1, 'ida', 'block', 'User/u-9', 'call Åsa Öst'); \
+             INSERT INTO suspensions (source, actor, reason, at) VALUES ('erp', 'ida', 'x', 1); \
+             INSERT INTO passes (at, id, source, document) VALUES \
+             (1, 1, 'erp', '{\"steps\": [{\"kind\": \"Account\", \"externalId\": \"ida\"}]}')",
+        );
+        let key = |key: &str, answer: &str| {
+            let digest = if ws.engine == "sqlite" {
+                "X'00'"
+            } else {
+                "'\\x00'::bytea"
+            };
+            ws.sql(&format!(
+                "INSERT INTO act_keys (actor, idem, digest, answer, at) \
+                 VALUES ('eva', '{key}', {digest}, '{answer}', 9000000000000)"
+            ));
+        };
+        key("part", "{\"items\": [{\"external_id\": \"frida\"}]}");
+        key("whole", "{\"items\": [{\"external_id\": \"ida\"}]}");
+        let ran = ws.run(&["erase", "ida", "--confirm", "ida", "--reason", "asked"]);
+        let reply = answer(&ran.exits(0));
+        let warning = reply["warnings"][0]["message"].as_str().expect("a warning");
+        assert!(warning.starts_with("User/u-2 has"), "{reply}");
+        let first = "SELECT actor || ' ' || reason FROM acts WHERE id = 1 AND at = 1";
+        assert_eq!(ws.value(first).as_deref(), Some("ida call Åsa Öst"));
+        let actor = ws.value("SELECT actor FROM suspensions");
+        assert_eq!(actor.as_deref(), Some("ida"));
+        let pass = ws.value("SELECT document FROM passes").expect("a pass");
+        assert!(pass.contains("\"ida\""), "{pass}");
+        // Without its answer, a request that is repeated would be performed again.
+        let answers = ws.column("SELECT answer FROM act_keys ORDER BY idem");
+        let answers: Vec<String> = answers.into_iter().flatten().collect();
+        assert_eq!(answers.len(), 2, "{answers:?}");
+        assert!(answers[0].contains("frida"), "{answers:?}");
+        assert!(!answers[1].contains("ida"), "{answers:?}");
+    }
+}
+
+#[test]
+fn the_person_goes_as_somebody_who_acted_too() {
+    for ws in each("acted") {
+        started(&ws);
+        let digest = if ws.engine == "sqlite" {
+            "X'00'"
+        } else {
+            "'\\x00'::bytea"
+        };
+        let mail = "olle.berg@roster.example";
+        ws.sql(&format!(
+            "INSERT INTO act_keys (actor, idem, digest, answer, at) VALUES \
+             ('User/zz-olle-7', 'k-2', {digest}, '{{\"user\": {{\"external_id\": \"u-2\"}}}}', 9000000000000); \
+             INSERT INTO orders (external_id, kind, account_id, login_name) VALUES \
+             ('O-3', 'order', 'acme', 'Olle.Berg@roster.example'); \
+             INSERT INTO source_approvals (source, approver, reason, approved_at) VALUES ('erp', '{mail}', 'x', 1); \
+             INSERT INTO suspensions (source, actor, reason, at) VALUES ('erp', '{mail}', 'x', 1); \
+             UPDATE approvals SET approver = '{mail}' WHERE hold = 'h-2'; \
+             UPDATE imports SET actor = '{mail}', idem = 'k-3'"
+        ));
+        erase(&ws, &["--confirm", WORDS[0]]).exits(0);
+        nothing_is_left(&ws);
+        let order = "SELECT login_name FROM orders WHERE external_id = 'O-3'";
+        assert_eq!(ws.value(order), None);
+        assert_eq!(
+            ws.value("SELECT user_id FROM orders WHERE external_id = 'O-9'")
+                .as_deref(),
+            Some("u-2")
+        );
+    }
+}
+
+#[test]
+fn the_history_verifies_after_every_one_of_several_erasures() {
+    for ws in each("several") {
+        let users = ["u-1", "u-2", "u-3", "u-4"];
+        let all: String = users.iter().map(|id| user(id, "acme", "")).collect();
+        let policy = "---\nkind: Policy\nexternalId: site\nname: Site\naccount: acme\n\
+                      message: Somebody decides.\nreviewed: [u-1, u-2]\napprovers: [u-3, u-4]\n";
+        ws.tree(account("acme", "") + &all + policy);
+        ws.settle(&[]);
+        for (nth, id) in users.iter().take(3).enumerate() {
+            // Between two erasures the history goes on.
+            let reason = format!("instead of User/{}", users[nth + 1]);
+            ws.run(&["block", "User/u-4", "--reason", &reason]).exits(0);
+            let erase = ["erase", id, "--confirm", id, "--reason", "asked"];
+            ws.run(&erase).exits(0);
+            ws.run(&["unblock", "User/u-4", "--reason", &reason])
+                .exits(0);
+            ws.run(&["history", "--verify"]).exits(0);
+            ws.plan(&["--detailed-exitcode"]).exits(0);
+        }
+        let head = "SELECT count(*) FROM changes WHERE fields LIKE '%resealedFrom%'";
+        assert_eq!(ws.value(head).as_deref(), Some("3"));
+        // The chain is still one: a change of what is left shows.
+        ws.sql("UPDATE changes SET verb = 'update' WHERE seq = 2");
+        ws.run(&["history", "--verify"]).exits(1);
+    }
+}

@@ -11,6 +11,7 @@ mod databases;
 mod deletion;
 mod dossier;
 mod engines;
+mod erased_pushes;
 mod erasure;
 mod faults;
 mod feeds;

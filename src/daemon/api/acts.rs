@@ -19,7 +19,7 @@ use crate::model::Key;
 use crate::reconcile::{self, JobFiles};
 use crate::store::{
     ActError, ActRefusal, ActRequest, IdempotentRequest, NewInvitations, OpenJob, RefusedResource,
-    Store, TermsVersion,
+    SourceMappings, Store, TermsVersion,
 };
 use axum::Json;
 use axum::extract::State;
@@ -137,7 +137,9 @@ pub(in crate::daemon) async fn perform(
     let erases = act.erases;
     let reply = handle
         .query_store(move |store| async move {
-            let done = checked.perform(&store, &actor, idempotency.as_ref()).await;
+            let done = checked
+                .perform(&store, &setup.config, (&actor, idempotency.as_ref()))
+                .await;
             if is_final && done.is_ok() {
                 files.remove_due_later(&store).await;
             }
@@ -251,9 +253,14 @@ impl CheckedAct {
     pub async fn perform(
         &self,
         store: &Store,
-        actor: &str,
-        idempotency: Option<&IdempotentRequest>,
+        config: &Config,
+        (actor, idempotency): (&str, Option<&IdempotentRequest>),
     ) -> Result<ResourceActReply, ActError> {
+        let feeds = config.sources.iter();
+        let feeds = feeds.filter_map(|source| Some((source, source.feed()?)));
+        let mappings: SourceMappings = feeds
+            .map(|(source, feed)| (Arc::clone(&source.name), Arc::clone(&feed.mapping)))
+            .collect();
         let order = self.invitations.as_ref();
         let invitations = order.map(|order| order.invitations(&self.ids));
         let request = ActRequest {
@@ -268,6 +275,7 @@ impl CheckedAct {
             invitations: invitations
                 .as_ref()
                 .map(|by_user| NewInvitations { by_user }),
+            mappings: &mappings,
         };
         let report = store.act(&request).await?;
         let drafts = match order {

@@ -72,7 +72,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
         )
         .with_docs(
             "Record an order or a quote",
-            "Creates it or changes it. Roster adds the login name of the user.",
+            "Creates it or changes it, in every state of the user. Roster adds the login name.",
         )
         .problems(&[problem::NOT_FOUND]),
     ]

@@ -57,26 +57,35 @@ impl ReadBody {
         sent: &'s PushBody,
         store: &Store,
     ) -> Result<KeptBody<'s>, HandlerError> {
-        let keys = self.listed.iter().flat_map(|record| &record.keys);
+        let Some(feed) = source.feed() else {
+            return Err(HttpProblem::not_found("").into());
+        };
+        let (mapping, names) = (&feed.mapping, (&self.name, &source.name));
+        let terms = feed::match_terms(Cursor::new(&*sent.bytes), mapping);
+        let matches = store.row_matches(&terms).await?;
+        let listed = if terms.is_empty() {
+            Cow::Borrowed(&self.listed)
+        } else {
+            let input = Cursor::new(&*sent.bytes);
+            let matches = Some(&matches);
+            Cow::Owned(feed::read_with_keys(input, names.0, names.1, mapping, matches).1)
+        };
+        let keys = listed.iter().flat_map(|record| &record.keys);
         let users: BTreeSet<&Key> = keys.filter(|key| key.kind == USER).collect();
         let erased = store.erased(&users).await?;
-        if erased.is_empty() {
+        if !listed.iter().any(|record| record.names_any(&erased)) {
             return Ok(KeptBody {
                 sent: Cow::Borrowed(&sent.bytes),
                 masked: self.masked.clone(),
                 dropped: Vec::new(),
             });
         }
-        let Some(feed) = source.feed() else {
-            return Err(HttpProblem::not_found("").into());
-        };
         let without = |bytes: &[u8]| {
-            let names = (&self.name, &source.name);
-            feed::without_records(bytes, &self.listed, &erased, names, &feed.mapping)
+            feed::without_records(bytes, &listed, &erased, names, mapping, Some(&matches))
                 .map_err(|why| HttpProblem::new(problem::UNREADABLE, why))
         };
-        let listed = self.listed.iter().enumerate();
-        let dropped = listed.filter(|(_, record)| record.keys.iter().any(|it| erased.contains(it)));
+        let listed = listed.iter().enumerate();
+        let dropped = listed.filter(|(_, record)| record.names_any(&erased));
         Ok(KeptBody {
             sent: Cow::Owned(without(&sent.bytes)?),
             masked: self.masked.as_deref().map(without).transpose()?,

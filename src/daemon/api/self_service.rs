@@ -21,8 +21,8 @@ use crate::http::{
 };
 use crate::secrets::{PASSWORD_RULE, hash_password, password_weakness};
 use crate::store::{
-    IdempotentRequest, NewAccountUser, SelfServiceError, SelfServiceOrder, SelfServiceReply,
-    TokenDigest, UserChanges, UserPage,
+    NewAccountUser, SelfServiceError, SelfServiceOrder, SelfServiceReply, TokenDigest, UserChanges,
+    UserPage,
 };
 use axum::Json;
 use axum::extract::State;
@@ -30,7 +30,6 @@ use axum::http::{HeaderMap, Method};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 const LOGIN: &str = "/api/v1/login";
 const SELF: &str = "/api/v1/self";
@@ -216,7 +215,7 @@ async fn change_own_details(
 ) -> Result<Json<CustomerDocument>, HttpProblem> {
     require_customer(&handle, &token).await?;
     let details = checked(request.into_details())?;
-    let order = OwnedOrder::ChangeSelf(details);
+    let order = SelfServiceOrder::ChangeSelf { details };
     let reply = change(&handle, &token, order).await?;
     Ok(Json(reply.customer.into()))
 }
@@ -240,19 +239,20 @@ async fn change_password(
     let daemon = handle.daemon()?;
     let attempt = daemon.logins.begin(peer, &customer.details.external_id)?;
     let verified = customer.password_hash;
+    let is_same = request.password == new.expose_secret();
     let password = SecretString::from(request.password);
     if !attempt.fits(password, Some(verified.clone())).await? {
         return Err(password_wrong());
     }
+    if is_same {
+        let detail = "the password is the current one; choose another";
+        return Err(HttpProblem::new(problem::PASSWORD_WEAK, detail));
+    }
     let hash = tokio::task::spawn_blocking(move || hash_password(&new));
     let hash = hash.await.map_err(HttpProblem::internal)?;
     let new = hash.ok_or_else(|| HttpProblem::internal("the password could not be hashed"))?;
-    change(
-        &handle,
-        &token,
-        OwnedOrder::ChangePassword { verified, new },
-    )
-    .await?;
+    let order = SelfServiceOrder::ChangePassword { verified, new };
+    change(&handle, &token, order).await?;
     Ok(NoContentResponse)
 }
 
@@ -302,7 +302,7 @@ async fn create_user(
         notify,
     };
     let key = creation_key(&headers, &of.account, &user)?;
-    let order = OwnedOrder::CreateUser {
+    let order = SelfServiceOrder::CreateUser {
         account: of.account,
         user,
         key,
@@ -323,7 +323,12 @@ async fn change_user(
         details: checked(request.into_details())?,
         level,
     };
-    let order = OwnedOrder::ChangeUser { of, changes };
+    let AccountUserParam { account, user } = of;
+    let order = SelfServiceOrder::ChangeUser {
+        account,
+        user,
+        changes,
+    };
     let reply = change(&handle, &token, order).await?;
     Ok(Json(changed_user(reply)?))
 }
@@ -333,9 +338,11 @@ async fn remove_user(
     token: CustomerToken,
     PathParams(of): PathParams<AccountUserParam>,
 ) -> Result<Json<RemovedUserDocument>, HttpProblem> {
-    let user = of.user.clone();
-    let reply = change(&handle, &token, OwnedOrder::RemoveUser(of)).await?;
-    Ok(Json(RemovedUserDocument::new(user, reply)))
+    let AccountUserParam { account, user } = of;
+    let id = user.clone();
+    let order = SelfServiceOrder::RemoveUser { account, user };
+    let reply = change(&handle, &token, order).await?;
+    Ok(Json(RemovedUserDocument::new(id, reply)))
 }
 
 async fn block_user(
@@ -343,7 +350,9 @@ async fn block_user(
     token: CustomerToken,
     PathParams(of): PathParams<AccountUserParam>,
 ) -> Result<Json<ChangedUserDocument>, HttpProblem> {
-    let reply = change(&handle, &token, OwnedOrder::BlockUser(of)).await?;
+    let AccountUserParam { account, user } = of;
+    let order = SelfServiceOrder::BlockUser { account, user };
+    let reply = change(&handle, &token, order).await?;
     Ok(Json(changed_user(reply)?))
 }
 
@@ -361,66 +370,17 @@ async fn require_customer(handle: &DaemonHandle, token: &CustomerToken) -> Resul
     customer.map(|_| ()).ok_or_else(unauthorized)
 }
 
-/// A change as a request brings it.
-enum OwnedOrder {
-    ChangeSelf(BTreeMap<&'static str, String>),
-    ChangePassword {
-        verified: String,
-        new: String,
-    },
-    CreateUser {
-        account: String,
-        user: NewAccountUser,
-        key: Option<IdempotentRequest>,
-    },
-    ChangeUser {
-        of: AccountUserParam,
-        changes: UserChanges,
-    },
-    RemoveUser(AccountUserParam),
-    BlockUser(AccountUserParam),
-}
-
-impl OwnedOrder {
-    fn order(&self) -> SelfServiceOrder<'_> {
-        match self {
-            Self::ChangeSelf(details) => SelfServiceOrder::ChangeSelf { details },
-            Self::ChangePassword { verified, new } => {
-                SelfServiceOrder::ChangePassword { verified, new }
-            }
-            Self::CreateUser { account, user, key } => SelfServiceOrder::CreateUser {
-                account,
-                user,
-                key: key.as_ref(),
-            },
-            Self::ChangeUser { of, changes } => SelfServiceOrder::ChangeUser {
-                account: &of.account,
-                user: &of.user,
-                changes,
-            },
-            Self::RemoveUser(of) => SelfServiceOrder::RemoveUser {
-                account: &of.account,
-                user: &of.user,
-            },
-            Self::BlockUser(of) => SelfServiceOrder::BlockUser {
-                account: &of.account,
-                user: &of.user,
-            },
-        }
-    }
-}
-
 /// Makes a change in the name of the customer.
 async fn change(
     handle: &DaemonHandle,
     token: &CustomerToken,
-    order: OwnedOrder,
+    order: SelfServiceOrder,
 ) -> Result<SelfServiceReply, HttpProblem> {
     let digest = digest(token);
     let rules = enforcement(&handle.setup()?.config);
     handle
         .query_store(move |store| async move {
-            let done = store.self_service(&digest, order.order(), &rules).await;
+            let done = store.self_service(&digest, &order, &rules).await;
             done.map_err(|error| match error {
                 SelfServiceError::Refused(refused) => refusal(refused).into(),
                 SelfServiceError::Store(error) => HandlerError::from(error),

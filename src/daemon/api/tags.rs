@@ -9,6 +9,7 @@ use crate::http::problem::HttpProblem;
 use crate::http::{PathParams, Permission, Route};
 use crate::kinds::TAG;
 use crate::model::Key;
+use crate::store::OfferUse;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
@@ -71,24 +72,29 @@ async fn put(
     State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<TagOfferParam>,
 ) -> Result<Json<TagOffers>, HttpProblem> {
-    require_id("tag", &of.tag)?;
-    require_id("offer", &of.offer)?;
-    let tag = of.tag.clone();
-    let found = handle
-        .query_store(move |store| async move { store.put_tag_offer(&of.tag, &of.offer).await })
-        .await?;
-    reply(tag, found)
+    record(&handle, of, OfferUse::Used).await
 }
 
 async fn remove(
     State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<TagOfferParam>,
 ) -> Result<Json<TagOffers>, HttpProblem> {
+    record(&handle, of, OfferUse::Unused).await
+}
+
+/// Records whether an offer uses a tag.
+async fn record(
+    handle: &DaemonHandle,
+    of: TagOfferParam,
+    used: OfferUse,
+) -> Result<Json<TagOffers>, HttpProblem> {
     require_id("tag", &of.tag)?;
     require_id("offer", &of.offer)?;
     let tag = of.tag.clone();
     let found = handle
-        .query_store(move |store| async move { store.remove_tag_offer(&of.tag, &of.offer).await })
+        .query_store(
+            move |store| async move { store.record_tag_offer(&of.tag, &of.offer, used).await },
+        )
         .await?;
     reply(tag, found)
 }

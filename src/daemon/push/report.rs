@@ -253,7 +253,7 @@ impl OmittedRecords<'_> {
                     position,
                     RecordKeys {
                         at,
-                        keys: Vec::new(),
+                        ..RecordKeys::default()
                     },
                 );
             }
@@ -264,7 +264,8 @@ impl OmittedRecords<'_> {
     /// Whether a record was left out because of whom it names.
     fn contain(&self, index: usize, record: &RecordKeys) -> bool {
         let mut dropped = self.dropped.iter();
-        dropped.any(|it| it.position == index)
+        record.fits_erased
+            || dropped.any(|it| it.position == index)
             || record.keys.iter().any(|key| self.erased.contains(key))
     }
 }

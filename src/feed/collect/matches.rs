@@ -3,11 +3,13 @@
 
 use super::ResourceCollector;
 use super::row::RecordView;
-use crate::diagnostic::codes;
+use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::feed::mapping::{CellContent, MappingSection, RowMatching, trimmed};
 use crate::kinds::read::ValueProblem;
 use crate::kinds::{Kind, own_field};
-use crate::model::{Cell, CompactText, Key, LineColumn, MatchTerm, MatchedRow, StatedField, Value};
+use crate::model::{
+    Cell, CompactText, FieldRef, Key, LineColumn, MatchTerm, MatchedRow, StatedField, Value,
+};
 use std::collections::BTreeSet;
 
 /// The resource of a row.
@@ -55,15 +57,28 @@ impl<'m> ResourceCollector<'m> {
             self.report_missing_key(kind, &section.id, row, None);
             return None;
         };
-        // The fields in their order: the first value that anybody has decides.
-        let found = terms.iter().map(|term| (term, matches.of(term)));
-        if let Some((term, rows)) = { found }.find(|(_, rows)| !rows.is_empty()) {
+        // The fields in their order: the first value that anybody has or had decides.
+        for term in &terms {
+            let rows = matches.of(term);
+            if rows.is_empty() && matches.is_erased(term) {
+                self.leave_out_erased(at);
+                return None;
+            }
             let [one] = rows else {
+                if rows.is_empty() {
+                    continue;
+                }
                 let fault = several(kind, term, rows);
                 self.hide_kind(kind, at, &fault, None);
                 return None;
             };
-            let (key, matched) = (Key::new(kind.id, &one.id), Some(one));
+            let key = Key::new(kind.id, &one.id);
+            if let Some(fault) = somebody_else(kind, term, &terms, one) {
+                self.collected.shielded.insert(key);
+                self.hide_kind(kind, at, &fault, None);
+                return None;
+            }
+            let matched = Some(one);
             return Some(RowKey { key, at, matched });
         }
         if let Some(taken) = made.iter().find(|term| !matches.of(term).is_empty()) {
@@ -83,6 +98,27 @@ impl<'m> ResourceCollector<'m> {
         let (key, at) = self.key(kind, otherwise, row, None)?;
         let matched = None;
         Some(RowKey { key, at, matched })
+    }
+
+    /// Ignores a row that fits somebody who was erased.
+    fn leave_out_erased(&mut self, at: LineColumn) {
+        let record = self
+            .collected
+            .listed
+            .as_mut()
+            .and_then(|all| all.last_mut());
+        if let Some(record) = record {
+            record.fits_erased = true;
+        }
+        // The note is stored, so it must not quote the row.
+        let message = "The row has no externalId and fits a user who was erased. It is ignored";
+        let help = "Remove it from the source. If somebody else is meant, add an externalId";
+        let origin = Origin {
+            path: self.path.clone(),
+            at,
+        };
+        let found = Diagnostic::new(codes::USER_ERASED, message);
+        self.collected.diagnostics.push(found.help(help).at(origin));
     }
 
     /// The values of a row by which it may be matched.
@@ -171,6 +207,36 @@ impl<'m> ResourceCollector<'m> {
         self.faulty(kind, &row.key, &field, &fault, stated.position);
         false
     }
+}
+
+/// Why a row means somebody else than the user it fits by one value: the user has another contact
+/// id. One mailbox may belong to several people.
+fn somebody_else(
+    kind: &Kind,
+    by: &MatchTerm,
+    terms: &[MatchTerm],
+    row: &MatchedRow,
+) -> Option<ValueProblem> {
+    let other = terms.iter().find(|term| match &term.field {
+        Some(FieldRef::Custom(id)) => row.custom_values.get(id).is_some_and(|it| *it != term.text),
+        _ => false,
+    })?;
+    let name = |term: &MatchTerm| {
+        let field = term.field.as_ref().map(|field| kind.field_name(field));
+        field.unwrap_or_default()
+    };
+    let message = format!(
+        "the row has no externalId and fits {} by its `{}`, but that user has another `{}`",
+        Key::new(kind.id, &row.id),
+        name(by),
+        name(other)
+    );
+    Some(
+        ValueProblem::new(codes::MATCH_UNCLEAR, message).help(format!(
+            "add the externalId `{}` if this user is meant, or a new one if somebody else is",
+            row.id
+        )),
+    )
 }
 
 fn several(kind: &Kind, term: &MatchTerm, rows: &[MatchedRow]) -> ValueProblem {

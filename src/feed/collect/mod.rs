@@ -67,8 +67,12 @@ pub(super) struct SecretCells {
 pub struct RecordKeys {
     /// Where the record begins.
     pub at: LineColumn,
+    /// Where the next row begins. Only in tables in text.
+    pub end: LineColumn,
     /// The resources, in the order in which the record names them.
     pub keys: Vec<Key>,
+    /// Whether it has no external id, and the values of somebody who was erased.
+    pub fits_erased: bool,
 }
 
 /// Collects records into resources, one record after the other.
@@ -138,7 +142,8 @@ impl<'m> ResourceCollector<'m> {
         if let Some(listed) = &mut self.collected.listed {
             listed.push(RecordKeys {
                 at: record.at,
-                keys: Vec::new(),
+                end: record.end,
+                ..RecordKeys::default()
             });
         }
         self.locate_columns(columns);

@@ -45,6 +45,8 @@ pub struct RawCell {
 pub struct ExportRecord {
     /// Where the record begins.
     pub at: LineColumn,
+    /// Where the next row begins. Only in tables in text.
+    pub end: LineColumn,
     /// Cells by column; `None` is absent. May be shorter than the list of columns.
     pub cells: Vec<Option<RawCell>>,
     /// Lists of objects with their columns, in the order of the export.
@@ -113,6 +115,7 @@ impl ExportRecord {
     /// Empties the record for the next one and keeps its memory.
     pub(super) fn reset(&mut self, at: LineColumn) {
         self.at = at;
+        self.end = at;
         self.cells.fill(None);
         self.lists.clear();
         self.faulty = false;

@@ -227,8 +227,9 @@ impl<'t, 'a> TableParser<'t, 'a> {
         !self.target.findings.complete
     }
 
-    pub fn start(&mut self, at: LineColumn, faulty: bool) {
+    pub fn start(&mut self, at: LineColumn, end: LineColumn, faulty: bool) {
         self.record.at = at;
+        self.record.end = end;
         self.record.faulty = faulty;
         self.record.cells.resize(self.target.columns.len(), None);
     }

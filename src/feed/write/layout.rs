@@ -172,6 +172,7 @@ impl<'m> ExportLayout<'m> {
         });
         ExportRecord {
             at,
+            end: at,
             cells,
             lists: lists.collect(),
             faulty: false,

@@ -27,7 +27,7 @@ impl Store {
     pub async fn self_service(
         &self,
         token: &TokenDigest,
-        order: SelfServiceOrder<'_>,
+        order: &SelfServiceOrder,
         rules: &EnforcementRules,
     ) -> Result<SelfServiceReply, SelfServiceError> {
         let mut tries = 1;
@@ -45,7 +45,7 @@ impl Store {
     async fn try_self_service(
         &self,
         token: &TokenDigest,
-        order: SelfServiceOrder<'_>,
+        order: &SelfServiceOrder,
         rules: &EnforcementRules,
     ) -> Result<SelfServiceReply, SelfServiceError> {
         let mut tx = self.begin_write("change the details").await?;
@@ -58,11 +58,10 @@ impl Store {
         let actor = Key::new(USER, &customer.details.external_id).to_string();
         match earlier_answer::<KeptAnswer>(&mut tx, &actor, order.key()).await? {
             EarlierAnswer::Same(kept) => {
-                let (user, warnings) = kept.into_parts();
                 return Ok(SelfServiceReply {
                     customer,
-                    user: Some(user),
-                    warnings,
+                    user: Some(kept.user),
+                    warnings: kept.warnings,
                 });
             }
             EarlierAnswer::OtherRequest => return Err(SelfServiceRefusal::KeyReused.into()),
@@ -111,20 +110,14 @@ impl Store {
 async fn reply(
     tx: &mut SqlTransaction,
     token: &TokenDigest,
-    order: SelfServiceOrder<'_>,
+    order: &SelfServiceOrder,
     before: LoggedInCustomer,
     written: &WrittenChange,
 ) -> Result<SelfServiceReply, StoreError> {
-    let (account, warnings) = match order {
-        SelfServiceOrder::ChangeSelf { .. } | SelfServiceOrder::ChangePassword { .. } => {
-            (None, Vec::new())
-        }
-        SelfServiceOrder::CreateUser { account, .. }
-        | SelfServiceOrder::ChangeUser { account, .. }
-        | SelfServiceOrder::RemoveUser { account, .. }
-        | SelfServiceOrder::BlockUser { account, .. } => {
-            (Some(account), users::warnings(tx, account).await?)
-        }
+    let account = order.account();
+    let warnings = match account {
+        Some(account) => users::warnings(tx, account).await?,
+        None => Vec::new(),
     };
     let user = match (account, &written.user) {
         (Some(account), Some(user)) => customer::account_user(tx, account, user).await?,
@@ -166,16 +159,13 @@ async fn change_password(
     if scene.customer.password_hash != verified {
         return Err(SelfServiceRefusal::PasswordChanged.into());
     }
-    let dialect = tx.dialect();
-    // Under the guard the triggers take the write for Roster's own, and the version stays.
-    tx.script(dialect.guard_on).await?;
     let sql = format!(
         "UPDATE users SET password_hash = ?, password_temporary = NULL, updated_at = {} \
          WHERE external_id = ?",
-        dialect.now
+        tx.dialect().now
     );
-    tx.run(&sql, &[new.into(), user.as_str().into()]).await?;
-    tx.script(dialect.guard_off).await?;
+    tx.run_guarded(&sql, &[new.into(), user.as_str().into()])
+        .await?;
     customer_tokens::keep_only_token(tx, user, token, new).await?;
     let change = UserChange::new(user, "change-password");
     let run = record(tx, user, "own password", change).await?;

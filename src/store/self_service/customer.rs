@@ -9,6 +9,7 @@ use crate::store::error::StoreError;
 use crate::store::invitations::TokenDigest;
 use crate::store::sql_value::{SqlType, SqlValue};
 use crate::store::{Store, customer_tokens};
+use serde::{Deserialize, Serialize};
 
 /// The level that manages the users of an account.
 pub(super) const ADMINISTRATOR: &str = "administrator";
@@ -35,8 +36,9 @@ pub struct CustomerAccount {
 }
 
 /// A user of an account, as its administrators see one.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AccountUser {
+    #[serde(flatten)]
     pub details: PersonalDetails,
     pub level: String,
     /// With what the user logs in.

@@ -8,6 +8,7 @@ use crate::store::Store;
 use crate::store::connection::{SqlRow, SqlTransaction};
 use crate::store::customer_tokens::LoginCandidate;
 use crate::store::error::StoreError;
+use crate::store::letter_case::lowered_forms;
 use crate::store::read;
 use crate::store::sql_value::{SqlType, SqlValue};
 
@@ -53,20 +54,20 @@ pub fn fold_login(login: &str) -> String {
     fold_case(login)
 }
 
-/// Users with an e-mail address, whatever its case. SQLite changes the case of ASCII only, so the
-/// address is looked up in two forms and compared afterwards.
+/// Users with an e-mail address, whatever its case.
 pub(super) async fn users_with_email(
     tx: &mut SqlTransaction,
     table: &str,
     email: &str,
 ) -> Result<Vec<SqlRow>, StoreError> {
     let folded = fold_login(email);
+    let forms = lowered_forms(email.trim());
+    let forms: Vec<SqlValue> = forms.into_iter().map(SqlValue::text).collect();
     let sql = format!(
         "SELECT external_id, email, password_hash FROM {table} \
-         WHERE lower(email) IN (?, ?) ORDER BY external_id"
+         WHERE lower(email) IN ({}) ORDER BY external_id",
+        vec!["?"; forms.len()].join(", ")
     );
-    let ascii = email.trim().to_ascii_lowercase();
-    let forms = [SqlValue::text(&folded), SqlValue::text(ascii)];
     let types = [SqlType::Id, SqlType::Text, SqlType::Text];
     let mut found = tx.fetch(&sql, &forms, &types).await?;
     found.retain(|cells| cells[1].as_text().map(fold_login).as_deref() == Some(&folded));

@@ -5,6 +5,7 @@ use crate::kinds::{self, USER};
 use crate::store::connection::{SqlRow, SqlTransaction};
 use crate::store::error::StoreError;
 use crate::store::sql_value::{SqlType, SqlValue};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The fields of a user that people change themselves.
@@ -18,10 +19,11 @@ pub(super) const DETAILS: [&str; 6] = [
 ];
 
 /// The details of a person.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PersonalDetails {
     pub external_id: String,
     /// The values that are there, by field.
+    #[serde(rename = "details", deserialize_with = "known_values")]
     pub values: BTreeMap<&'static str, String>,
 }
 
@@ -29,6 +31,17 @@ impl PersonalDetails {
     pub fn value(&self, field: &str) -> Option<&str> {
         self.values.get(field).map(String::as_str)
     }
+}
+
+/// Reads values by field. One that a later release no longer has cannot be shown.
+fn known_values<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<BTreeMap<&'static str, String>, D::Error> {
+    let mut values = BTreeMap::<String, String>::deserialize(input)?;
+    let known = DETAILS.into_iter();
+    Ok(known
+        .filter_map(|field| Some((field, values.remove(field)?)))
+        .collect())
 }
 
 /// The column of a detail.

@@ -6,46 +6,57 @@ use crate::store::error::{ApplyError, StoreError};
 use std::collections::BTreeMap;
 
 /// A change that a customer makes.
-#[derive(Clone, Copy, Debug)]
-pub enum SelfServiceOrder<'a> {
+#[derive(Clone, Debug)]
+pub enum SelfServiceOrder {
     /// The own details, by field.
     ChangeSelf {
-        details: &'a BTreeMap<&'static str, String>,
+        details: BTreeMap<&'static str, String>,
     },
     /// The own password.
     ChangePassword {
         /// The hash that the current password was compared with.
-        verified: &'a str,
-        new: &'a str,
+        verified: String,
+        new: String,
     },
     CreateUser {
-        account: &'a str,
-        user: &'a NewAccountUser,
+        account: String,
+        user: NewAccountUser,
         /// With it, the same request makes one user only.
-        key: Option<&'a IdempotentRequest>,
+        key: Option<IdempotentRequest>,
     },
     ChangeUser {
-        account: &'a str,
-        user: &'a str,
-        changes: &'a UserChanges,
+        account: String,
+        user: String,
+        changes: UserChanges,
     },
     /// Takes the user out of the account.
     RemoveUser {
-        account: &'a str,
-        user: &'a str,
+        account: String,
+        user: String,
     },
     BlockUser {
-        account: &'a str,
-        user: &'a str,
+        account: String,
+        user: String,
     },
 }
 
-impl<'a> SelfServiceOrder<'a> {
+impl SelfServiceOrder {
     /// The idempotency key, for a change that takes one.
-    pub(super) fn key(&self) -> Option<&'a IdempotentRequest> {
+    pub(super) fn key(&self) -> Option<&IdempotentRequest> {
         match self {
-            Self::CreateUser { key, .. } => *key,
+            Self::CreateUser { key, .. } => key.as_ref(),
             _ => None,
+        }
+    }
+
+    /// The account whose users it changes; `None` if it changes the own user.
+    pub(super) fn account(&self) -> Option<&str> {
+        match self {
+            Self::ChangeSelf { .. } | Self::ChangePassword { .. } => None,
+            Self::CreateUser { account, .. }
+            | Self::ChangeUser { account, .. }
+            | Self::RemoveUser { account, .. }
+            | Self::BlockUser { account, .. } => Some(account),
         }
     }
 }

@@ -129,16 +129,13 @@ pub(super) async fn block(
     if found.is_blocked {
         return Err(SelfServiceRefusal::Blocked.into());
     }
-    let dialect = tx.dialect();
-    // Under the guard the triggers take the write for Roster's own, and the version stays.
-    tx.script(dialect.guard_on).await?;
     let sql = format!(
         "UPDATE users SET {} = ?, updated_at = {} WHERE external_id = ?",
-        BLOCKED.column, dialect.now
+        BLOCKED.column,
+        tx.dialect().now
     );
     let reason = SqlValue::text(reason(account));
-    tx.run(&sql, &[reason, user.into()]).await?;
-    tx.script(dialect.guard_off).await?;
+    tx.run_guarded(&sql, &[reason, user.into()]).await?;
     customer_tokens::void_tokens(tx, [user].into_iter()).await?;
     let mut change = UserChange::new(user, BLOCK.name);
     change.changed(BLOCKED.column, NOT_BLOCKED, IS_BLOCKED);

@@ -8,7 +8,7 @@ mod logins;
 mod memberships;
 mod month;
 mod passwords;
-mod suspect_exports;
+pub(crate) mod suspect_exports;
 mod unaccepted_exports;
 mod unchanged_exports;
 

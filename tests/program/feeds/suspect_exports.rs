@@ -199,7 +199,7 @@ fn a_saved_plan_of_an_export_does_what_was_looked_at() {
 }
 
 /// A workbook of one sheet with these cells; a blank one is not there.
-fn workbook(rows: &[Vec<&str>]) -> Vec<u8> {
+pub(crate) fn workbook(rows: &[Vec<&str>]) -> Vec<u8> {
     const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006/relationships";

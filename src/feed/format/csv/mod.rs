@@ -353,7 +353,7 @@ impl CsvReader<'_, '_> {
     }
 
     fn record(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
-        self.table.start(at, faulty);
+        self.table.start(at, self.row.end, faulty);
         for (position, cell) in self.row.cells.iter().enumerate() {
             // Only doubled quotes need a copy; most cells are passed as slices of the buffer.
             if cell.doubled {

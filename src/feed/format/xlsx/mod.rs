@@ -275,7 +275,8 @@ impl SheetReader<'_, '_> {
         let last = line.cells.iter().rposition(there);
         // Cells after the last one with text are left out, since formatting alone creates cells.
         let width = self.table.width().max(last.map_or(0, |last| last + 1));
-        self.table.start(cell_position(line, 0), false);
+        let at = cell_position(line, 0);
+        self.table.start(at, at, false);
         for column in 0..width {
             let (text, shape) = match line.cells.get(column) {
                 Some((text, shape)) => (text.as_str(), shape.clone()),
