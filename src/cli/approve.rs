@@ -188,12 +188,16 @@ async fn hold(
     let actor = session::actor();
     config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
-    require_known_hold(&config, &store, id).await?;
+    let imported = store.is_import_hold(id).await?;
+    if !imported {
+        require_known_hold(&config, &store, id).await?;
+    }
     let parts = only
         .iter()
         .map(|text| session::key(text))
         .collect::<Result<Vec<_>, _>>()?;
-    if !parts.is_empty() {
+    // The members of what an import held are known only to its file.
+    if !parts.is_empty() && !imported {
         // Approving a resource that is not in the hold would be an approval of nothing.
         let members = members(&config, &store, id).await?;
         if let Some(stranger) = parts.iter().find(|key| !members.contains(key)) {

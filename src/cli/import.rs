@@ -82,6 +82,10 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         ManualExport::Part
     };
     let mut ended = [apply::apply_source(global, &options.ways, &mut pass, index, &store).await];
+    if let Some(plan) = &ended[0].plan {
+        let holds = plan.held.iter().map(|held| &*held.hold).collect();
+        store.record_import_holds(&name, &holds).await?;
+    }
     store.close().await;
     let code = apply::finish(global, &mut ended, 1);
     // After the apply and also after a failed one: the report is what the person needs to fix the

@@ -386,6 +386,7 @@ mod tests {
         "erased_ids",
         "feeds",
         "file_contents",
+        "import_holds",
         "leases",
         "login_counters",
         "meta",

@@ -38,6 +38,36 @@ impl Store {
         }
     }
 
+    /// Records which holds an import by hand has shown, in place of those of the one before.
+    pub async fn record_import_holds(
+        &self,
+        source: &str,
+        holds: &BTreeSet<&str>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_write("record the holds").await?;
+        migrate::require_current(&mut tx).await?;
+        let of = [source.into()];
+        tx.run("DELETE FROM import_holds WHERE source = ?", &of)
+            .await?;
+        for hold in holds {
+            let sql = "INSERT INTO import_holds (source, hold) VALUES (?, ?)";
+            tx.run(sql, &[source.into(), (*hold).into()]).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Whether an import by hand has shown the hold.
+    pub async fn is_import_hold(&self, hold: &str) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
+            return Ok(false);
+        };
+        if !migrate::has_table(&mut tx, "import_holds").await? {
+            return Ok(false);
+        }
+        let sql = "SELECT 1 FROM import_holds WHERE hold = ?";
+        tx.has_rows(sql, &[hold.into()]).await
+    }
+
     /// Whether a hold is waiting for a decision: recorded by an apply, or present in the state of a
     /// daemon that watches the source.
     pub async fn knows_hold(&self, hold: &str) -> Result<bool, StoreError> {

@@ -376,6 +376,17 @@ pub(super) const HOLDS: &[InternalTable] = &[
     },
 ];
 
+/// What an import by hand held. Its file is not read again, so nothing else knows these holds. Only
+/// their ids, which say nothing about anybody.
+pub(super) const IMPORT_HOLDS: &[InternalTable] = &[InternalTable {
+    name: "import_holds",
+    columns: &[
+        ("source", SqlType::Id, "NOT NULL"),
+        ("hold", SqlType::Id, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (source, hold)",
+}];
+
 /// Indexes on Roster's own tables.
 pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     // Other sources' claims on one resource are looked up in every pass; the primary key starts

@@ -377,6 +377,7 @@ mod tests {
         ("feeds", "counts and names of columns"),
         ("file_contents", "documents of terms and the like"),
         ("leases", "processes"),
+        ("import_holds", "digests of steps"),
         ("login_counters", "counters"),
         ("meta", "the database itself"),
         ("removed_files", "names that Roster gave to files of jobs"),

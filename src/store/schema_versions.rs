@@ -77,6 +77,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(job_tables::OFFERS),
     own_tables(people_tables::CUSTOMER_TOKENS),
     own_tables(people_tables::ERASURES),
+    own_tables(internal_tables::IMPORT_HOLDS),
 ];
 
 /// The version of this release.

@@ -1170,7 +1170,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 23] = [
+const BEFORE: [&str; 24] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1192,6 +1192,7 @@ const BEFORE: [&str; 23] = [
     "DROP TABLE tag_offers",
     "DROP TABLE erased_ids",
     "DROP TABLE dropped_records",
+    "DROP TABLE import_holds",
     "CREATE VIEW usable_accounts AS SELECT * FROM accounts WHERE status = 'active'",
     "CREATE VIEW usable_users AS SELECT * FROM users WHERE status = 'active' AND access = 'enabled'",
 ];

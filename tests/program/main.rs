@@ -18,6 +18,7 @@ mod feeds;
 mod feeds_written;
 mod field_rules;
 mod git;
+mod import_holds;
 mod initial_access;
 mod inline_organisations;
 mod into_git;

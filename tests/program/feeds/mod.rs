@@ -326,11 +326,7 @@ fn an_unlink_of_what_is_not_linked_or_not_there_is_said() {
         ] {
             let record = json!([{"accountExternalId": of, "addressExternalId": address, "unlinkAddress": true}]);
             let ran = import(&ws, "b.json", record.to_string(), &[]).exits(0);
-            assert_eq!(
-                ran.codes("warning"),
-                ["not-found".to_owned()].into(),
-                "{ran}"
-            );
+            assert!(ran.codes("warning").contains("not-found"), "{ran}");
             assert!(ran.stdout.contains(told), "{told}: {ran}");
             assert_eq!((ran.steps(), ran.held()), (Vec::new(), Vec::new()), "{ran}");
         }
