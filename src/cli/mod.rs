@@ -126,11 +126,9 @@ pub enum CliCommand {
     Unblock(acts::BlockOptions),
     /// Change who can log in, and ask about users.
     User(user::UserOptions),
-    /// The short form of `roster user dossier`.
-    #[command(hide = true)]
+    /// Write everything that is stored about a person. Also `roster user dossier`.
     Dossier(dossier::DossierOptions),
-    /// The short form of `roster user erase`.
-    #[command(hide = true)]
+    /// Erase a person. Also `roster user erase`.
     Erase(acts::ConfirmedIdOptions),
     /// Check which buying policies review a purchase.
     Policy(policy::Options),

@@ -152,15 +152,20 @@ fn claimed_value_text(
 fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
     let origin = change.origin.as_ref();
     let origin = origin.map(|(path, line, column)| format!(", {}:{line}:{column}", visible(path)));
+    // An act has no source. A person, or a customer in self-service, performed it.
+    let (who, revision) = if change.source.is_empty() {
+        (visible(&change.actor), String::new())
+    } else {
+        let revision = format!(", revision {}", short(&change.revision));
+        (visible(&change.source), revision)
+    };
     writeln!(
         out,
-        "    {what} {} in run {} at {} ({}, {}), revision {}{}",
-        change.source,
+        "    {what} {who} in run {} at {} ({}, {}){revision}{}",
         change.run,
         timestamp::format_utc(change.at),
         change.verb,
         change.reason,
-        short(&change.revision),
         origin.unwrap_or_default()
     )
 }

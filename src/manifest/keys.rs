@@ -31,12 +31,14 @@ pub(super) enum ManifestKey {
 const PASSWORDS: [&str; 5] = ["password", "passwd", "pwd", "secret", "passwort"];
 
 /// Names of run-time facts that people may try to set, besides those in the table of kinds.
-const FACTS: [&str; 30] = [
+const FACTS: [&str; 37] = [
     "acceptedTerms",
+    "actions",
     "activated",
     "approvals",
     "approved",
     "block",
+    "contactStatus",
     "createdAt",
     "enabled",
     "identities",
@@ -52,15 +54,20 @@ const FACTS: [&str; 30] = [
     "loginNames",
     "loginNumber",
     "logins",
+    "meta",
     "orders",
+    "pending",
+    "quotes",
     "registered",
     "rejected",
+    "terms",
     "termsAccepted",
     "termsAcceptedAt",
     "termsAcceptedOn",
     "termsDate",
     "unblocked",
     "updatedAt",
+    "usable",
     "version",
 ];
 

@@ -172,7 +172,8 @@ fn unlinked(view: ResourceView<'_>, gone: &BTreeSet<&Key>, stays: bool) -> Vec<F
     let mut changes = Vec::new();
     let mut has_account = false;
     for (field, target) in affected_fields(kind) {
-        let Some(before) = view.value(field) else {
+        // A stored list without members is no value, so nothing goes.
+        let Some(before) = view.value(field).filter(|value| !value.is_empty_list()) else {
             continue;
         };
         let goes = |id: &CompactText| gone.contains(&Key::new(target, id));

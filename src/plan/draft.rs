@@ -240,6 +240,18 @@ fn was_removed(context: &PlanContext<'_>, key: &Key) -> bool {
     claims.is_some_and(|claims| claims.iter().any(|claim| claim.state == ClaimState::Gone))
 }
 
+/// What a hold says of a value that gave access and was taken away since this source declared it.
+fn taken_elsewhere(key: &Key, field: &FieldRef) -> String {
+    let kind = kinds::get(key.kind);
+    if *field == kinds::own_field(kind.status_index()) {
+        return status::deactivated_elsewhere(key);
+    }
+    format!(
+        "{key}: {} was taken away by another source or program; writing it again restores access",
+        kind.field_name(field)
+    )
+}
+
 /// Adds the verdict on one field to the draft.
 fn add_verdict(
     context: &PlanContext<'_>,
@@ -301,15 +313,7 @@ fn add_verdict(
             rest,
             recorded,
         } => {
-            let status = kinds::own_field(kinds::get(key.kind).status_index());
-            let message = if whole.field == status {
-                status::deactivated_elsewhere(key)
-            } else {
-                format!(
-                    "{key}: {} was taken away by another source or program; writing it again restores access",
-                    name(&whole)
-                )
-            };
+            let message = taken_elsewhere(key, &whole.field);
             draft.open_fields.insert(whole.field.clone());
             let field = || whole.field.clone();
             let recorded = recorded.into_iter().map(|member| (field(), member));

@@ -264,8 +264,10 @@ fn a_policy_is_about_its_account() {
         .finds(&["policy-foreign-user error Policy/p reviewed"]);
     policy("reviewed=acme-user;approvers=beta-user")
         .finds(&["policy-foreign-user error Policy/p approvers"]);
-    policy("reviewed=acme-user;approvers=acme-user")
-        .finds(&["policy-self warning Policy/p approvers"]);
+    policy("reviewed=acme-user;approvers=acme-user").finds(&[
+        "policy-approvers warning Policy/p approvers",
+        "policy-self warning Policy/p approvers",
+    ]);
 }
 
 fn with_policy() -> CheckCase {
