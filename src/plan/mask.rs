@@ -2,6 +2,7 @@
 //! personal values are left out. What the sender wrote stays.
 
 use super::types::{Plan, StepBody};
+use super::visibility::PlanVisibility;
 use crate::kinds;
 use crate::model::{CompactText, FieldChange, FieldRef, KindId, Value};
 
@@ -29,6 +30,8 @@ impl Plan {
         self.logins.clear();
         // Even the names of filled fields tell something about a person.
         self.undeclared.clear();
+        // It names stored people, and not only those in the tree.
+        self.visibility = PlanVisibility::default();
         self
     }
 

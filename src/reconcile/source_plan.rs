@@ -3,6 +3,7 @@
 //! comes the plan, and the pass keeps what it was made of.
 
 use super::phase::PhaseTimer;
+use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
     Pass, PassError, PassVerdict, columns, erased_users, incremental_plan, millis_before_now,
@@ -44,6 +45,7 @@ impl Pass<'_> {
             is_first,
         };
         runtime_facts::add_runtime_facts(store, &mut of).await?;
+        plan.visibility = plan_visibility(store, earlier, &plan.steps).await?;
         if is_first {
             unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
         }
