@@ -31,6 +31,7 @@ mod step;
 mod tag_offers;
 mod upload_files;
 mod user_backup;
+mod visibility_change;
 mod visible;
 mod word;
 
@@ -106,6 +107,7 @@ pub use step::{
     StepDocument, TakenLoginDocument, UndeclaredDocument,
 };
 pub use tag_offers::TagOffers;
+pub use visibility_change::{OmittedVisible, VisibilityChangeDocument, VisibilityDeltaDocument};
 pub use visible::VisibleDocument;
 
 pub use user_backup::{BackupJobDocument, UserProfileDocument};

@@ -96,6 +96,13 @@ mod tests {
     }
 
     #[test]
+    fn who_sees_more_or_less_is_left_out() {
+        let full = crate::plan::render::samples::full();
+        assert!(!full.visibility.is_empty());
+        assert!(full.masked().visibility.is_empty());
+    }
+
+    #[test]
     fn what_is_stored_about_a_person_is_left_out_and_the_rest_stays() {
         let user = kinds::get(USER);
         let change = |name: &str, before: &str, after: &str| FieldChange {

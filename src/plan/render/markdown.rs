@@ -9,6 +9,7 @@ use super::access::AccessChanges;
 use super::groups::{self, StepListEntry};
 use super::holds::{HoldGroup, consequence_lines, holds};
 use super::text::{self, TextWriter};
+use super::visibility;
 use super::wording::{counted, plural, thousands, title, visible};
 use super::{PlanDetail, RenderOptions};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
@@ -239,6 +240,7 @@ fn risks(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
     }
     access(plan, options, "Gains access", |access| access.gains, page)?;
     access(plan, options, "Loses access", |access| access.losses, page)?;
+    visibility(plan, page)?;
     page.end_section()
 }
 
@@ -319,6 +321,23 @@ fn access(
     if more > 0 {
         let resources = plural(more, "more resource");
         let block = format!("- **{title}**: {resources}, listed below\n");
+        page.block((BlockTopic::Access, 1), &block)?;
+    }
+    Ok(())
+}
+
+fn visibility(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
+    let entries = visibility::entries(&plan.visibility, false);
+    for entry in entries.iter().take(LISTED) {
+        let what: Vec<String> = entry.what.iter().map(|what| code(what)).collect();
+        let (who, what) = (code(&entry.who), what.join(", "));
+        let block = format!("- **Visibility** {who}: {what}\n");
+        page.block((BlockTopic::Access, 1), &block)?;
+    }
+    let listed: usize = entries.iter().take(LISTED).map(|entry| entry.count).sum();
+    let more = plan.visibility.count() - listed;
+    if more > 0 {
+        let block = format!("- **Visibility**: {}\n", plural(more, "more user"));
         page.block((BlockTopic::Access, 1), &block)?;
     }
     Ok(())

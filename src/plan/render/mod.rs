@@ -10,6 +10,7 @@ pub mod holds;
 pub mod markdown;
 mod notes;
 pub mod text;
+pub mod visibility;
 mod wording;
 
 /// How much of a plan is shown.
