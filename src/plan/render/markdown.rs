@@ -6,11 +6,12 @@
 //! blocks whose lines start with words of ours.
 
 use super::access::AccessChanges;
+use super::code_span::code;
 use super::groups::{self, StepListEntry};
 use super::holds::{HoldGroup, consequence_lines, holds};
 use super::text::{self, TextWriter};
 use super::visibility;
-use super::wording::{counted, plural, thousands, title, visible};
+use super::wording::{counted, plural, thousands, title};
 use super::{PlanDetail, RenderOptions};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
@@ -451,27 +452,6 @@ fn named(all: impl ExactSizeIterator<Item = String>) -> String {
     } else {
         few
     }
-}
-
-/// Returns a text as a code span, so that nothing in it is Markdown, HTML, a mention or a link.
-fn code(text: &str) -> String {
-    let text = visible(text);
-    if text.is_empty() {
-        // Two backticks with nothing between them would start a longer fence.
-        return "` `".to_owned();
-    }
-    let mut longest = 0;
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    let fence = "`".repeat(longest + 1);
-    // A backtick at the end would become part of the fence, and Markdown strips one space from both
-    // ends.
-    let ends = |c| text.starts_with(c) || text.ends_with(c);
-    let pad = if ends('`') || ends(' ') { " " } else { "" };
-    format!("{fence}{pad}{text}{pad}{fence}")
 }
 
 #[cfg(test)]

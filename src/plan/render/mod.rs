@@ -3,6 +3,7 @@
 //! `document::PlanDocument` instead.
 
 mod access;
+mod code_span;
 pub(crate) mod delta;
 pub mod github;
 mod groups;

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 /// The scopes of a user by account, as their numbers.
 type ViewerScopes = Vec<(u32, u32)>;
 
+/// Whether it goes backwards, the account, the scope, and the other scope if there is one.
+type OnlyKey = (bool, u32, u32, Option<u32>);
+
 /// The three lists of what users gain or lose.
 #[derive(Clone, Default)]
 struct SeenChange {
@@ -34,9 +37,8 @@ struct StateComparison<'s> {
     scope_numbers: HashMap<VisibilityScope, u32>,
     /// What a scope sees of an account, before and after.
     seen: [HashMap<(u32, u32), SeenIds>; 2],
-    /// What a scope sees of an account that another does not, or the same one at the other time. The
-    /// flag says whether it goes backwards.
-    only: HashMap<(bool, u32, u32, Option<u32>), SeenIds>,
+    /// What a scope sees of an account that another one at the other time does not.
+    only: HashMap<OnlyKey, SeenIds>,
 }
 
 /// Who sees more or less after than before. Only users who are in both states.
@@ -53,13 +55,16 @@ pub fn compare(before: &VisibilityState, after: &VisibilityState) -> PlanVisibil
         ]
         .map(|scopes| comparison.numbered(scopes));
         let class = (was, is);
-        let at = match classes.get(&class) {
-            Some(at) => *at,
-            None => {
-                changes.push(comparison.change(&class.0, &class.1));
-                classes.insert(class, changes.len() - 1);
-                changes.len() - 1
-            }
+        let at = if let Some(at) = classes.get(&class) {
+            *at
+        } else {
+            // Of those who are only counted, it matters whether they see anybody more or less than
+            // themselves.
+            let is_named = found.changes.len() < MAX_VIEWERS;
+            let limit = if is_named { usize::MAX } else { 2 };
+            changes.push(comparison.change(&class.0, &class.1, limit));
+            classes.insert(class, changes.len() - 1);
+            changes.len() - 1
         };
         let viewer = u32::try_from(viewer).unwrap_or(u32::MAX);
         let change = &changes[at];
@@ -111,10 +116,12 @@ impl<'s> StateComparison<'s> {
         scopes.into_iter().map(number).collect()
     }
 
-    fn change(&mut self, was: &[(u32, u32)], is: &[(u32, u32)]) -> ScopeChange {
+    /// What changes for users with these scopes. Of users and organisations in an account, at most
+    /// `limit` are found.
+    fn change(&mut self, was: &[(u32, u32)], is: &[(u32, u32)], limit: usize) -> ScopeChange {
         ScopeChange {
-            loses: self.sees_only(false, was, is),
-            gains: self.sees_only(true, is, was),
+            loses: self.sees_only(false, was, is, limit),
+            gains: self.sees_only(true, is, was, limit),
         }
     }
 
@@ -124,59 +131,67 @@ impl<'s> StateComparison<'s> {
         backwards: bool,
         these: &[(u32, u32)],
         others: &[(u32, u32)],
+        limit: usize,
     ) -> SeenChange {
         let mut only = SeenChange::default();
+        let mut keys = Vec::new();
         for (account, scope) in these {
             let other = others.iter().find(|(other, _)| other == account);
-            let other = other.map(|(_, scope)| *scope);
             if other.is_none() {
                 only.accounts.push(*account);
             }
-            let here = self.only_here(backwards, *account, *scope, other);
-            only.users.extend(&here.users);
-            only.organisations.extend(&here.organisations);
+            let other = other.map(|(_, scope)| *scope);
+            let here = self.only_here((backwards, *account, *scope, other));
+            if *here != SeenIds::default() {
+                keys.push((backwards, *account, *scope, other));
+            }
+        }
+        if keys.is_empty() {
+            return only;
+        }
+        // Whoever is not seen in one account any more may still be seen in another.
+        for (account, scope) in others {
+            self.seen(!backwards, *account, *scope);
+        }
+        let seen = &self.seen[usize::from(!backwards)];
+        let elsewhere: Vec<&SeenIds> = others.iter().map(|it| &seen[it]).collect();
+        for key in keys {
+            let here = &self.only[&key];
+            let is_user_gone = |id: &&u32| {
+                let mut elsewhere = elsewhere.iter();
+                elsewhere.all(|seen| seen.users.binary_search(id).is_err())
+            };
+            let users = here.users.iter().filter(is_user_gone);
+            only.users.extend(users.take(limit));
+            let is_organisation_gone = |id: &&u32| {
+                let mut elsewhere = elsewhere.iter();
+                elsewhere.all(|seen| seen.organisations.binary_search(id).is_err())
+            };
+            let organisations = here.organisations.iter().filter(is_organisation_gone);
+            only.organisations.extend(organisations.take(limit));
         }
         for list in [&mut only.users, &mut only.organisations] {
             list.sort_unstable();
             list.dedup();
         }
-        // Whoever is not seen in one account any more may still be seen in another.
-        for (account, scope) in others {
-            if only.users.is_empty() && only.organisations.is_empty() {
-                break;
-            }
-            let seen = self.seen(!backwards, *account, *scope);
-            only.users
-                .retain(|id| seen.users.binary_search(id).is_err());
-            let organisations = &seen.organisations;
-            only.organisations
-                .retain(|id| organisations.binary_search(id).is_err());
-        }
         only
     }
 
-    fn only_here(
-        &mut self,
-        backwards: bool,
-        account: u32,
-        scope: u32,
-        other: Option<u32>,
-    ) -> SeenIds {
-        let key = (backwards, account, scope, other);
-        if let Some(known) = self.only.get(&key) {
-            return known.clone();
+    fn only_here(&mut self, key: OnlyKey) -> &SeenIds {
+        if !self.only.contains_key(&key) {
+            let (backwards, account, scope, other) = key;
+            let other = match other {
+                Some(other) => self.seen(!backwards, account, other).clone(),
+                None => SeenIds::default(),
+            };
+            let seen = self.seen(backwards, account, scope);
+            let only = SeenIds {
+                users: difference(&seen.users, &other.users),
+                organisations: difference(&seen.organisations, &other.organisations),
+            };
+            self.only.insert(key, only);
         }
-        let other = match other {
-            Some(other) => self.seen(!backwards, account, other).clone(),
-            None => SeenIds::default(),
-        };
-        let seen = self.seen(backwards, account, scope);
-        let only = SeenIds {
-            users: difference(&seen.users, &other.users),
-            organisations: difference(&seen.organisations, &other.organisations),
-        };
-        self.only.insert(key, only.clone());
-        only
+        &self.only[&key]
     }
 
     /// What a scope sees of an account, after the plan or before.

@@ -2,7 +2,7 @@
 
 use super::state::VisibilityState;
 use crate::model::CompactText;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// How much a user sees of an account.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -70,7 +70,7 @@ impl VisibilityIndex {
     pub fn new(state: &VisibilityState, numbers: &StateNumbers<'_>) -> Self {
         let empty = |numbers: &IdNumbers<'_>| vec![Vec::new(); numbers.ids.len()];
         let mut index = Self {
-            scopes: empty_scopes(numbers.users.ids.len()),
+            scopes: vec![Vec::new(); numbers.users.ids.len()],
             linked: empty(&numbers.accounts),
             unorganised: empty(&numbers.accounts),
             organisations: empty(&numbers.accounts),
@@ -161,8 +161,7 @@ impl VisibilityIndex {
         for organisation in &organisations {
             users.extend(&self.members[*organisation as usize]);
         }
-        // Not the unstable sort: this one is fast on runs that are sorted.
-        users.sort();
+        users.sort_unstable();
         users.dedup();
         SeenIds {
             users,
@@ -171,7 +170,7 @@ impl VisibilityIndex {
     }
 
     fn with_all_below(&self, own: &[u32]) -> Vec<u32> {
-        let mut seen: std::collections::BTreeSet<u32> = own.iter().copied().collect();
+        let mut seen: BTreeSet<u32> = own.iter().copied().collect();
         let mut open = own.to_vec();
         while let Some(next) = open.pop() {
             // A circle ends where everything in it was seen.
@@ -183,8 +182,4 @@ impl VisibilityIndex {
         }
         seen.into_iter().collect()
     }
-}
-
-fn empty_scopes(users: usize) -> Vec<Vec<(u32, VisibilityScope)>> {
-    vec![Vec::new(); users]
 }

@@ -85,3 +85,6 @@ pub struct VisibleIds {
     /// How many more there are.
     pub omitted: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,11 +73,9 @@ impl VisibilityReach {
                 }
                 ACCOUNT if creates => _ = new_accounts.insert(&step.key.id),
                 ACCOUNT => {
-                    if step.verb == StepVerb::Delete
-                        || step.change(&fields.account_status).is_some()
-                    {
-                        reach.accounts.insert(step.key.id.clone());
-                    }
+                    let changed = step.change(&fields.account_status).is_some();
+                    let touched = changed || step.verb == StepVerb::Delete;
+                    reach.accounts.extend(touched.then(|| step.key.id.clone()));
                 }
                 ORGANISATION => {
                     let account = after_of(step, &fields.organisation_account);
