@@ -33,6 +33,7 @@ mod tag_offers;
 mod upload_files;
 mod upload_proposal;
 mod user_backup;
+mod visibility_change;
 mod visible;
 mod word;
 
@@ -113,6 +114,7 @@ pub use upload_proposal::{
     ChangedFileReply, ExportContent, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply,
     UploadProposalReply, UploadProposalRequest, UploadedExport,
 };
+pub use visibility_change::{OmittedVisible, VisibilityChangeDocument, VisibilityDeltaDocument};
 pub use visible::VisibleDocument;
 
 pub use user_backup::{BackupJobDocument, UserProfileDocument};

@@ -5,7 +5,7 @@
 use super::list::one_line;
 use super::{
     DiagnosticDocument, DocumentList, HoldDocument, KeyDocument, RememberedStepDocument,
-    StepDocument, TakenLoginDocument, UndeclaredDocument, present,
+    StepDocument, TakenLoginDocument, UndeclaredDocument, VisibilityChangeDocument, present,
 };
 use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
 use schemars::JsonSchema;
@@ -32,7 +32,8 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// The version of the format.
     pub format_version: Cow<'a, str>,
     /// The id of the plan: the SHA-256 of the document on one line, without `id`, `database`,
-    /// `remembered`, `undeclared`, `diagnostics` and every `origin`.
+    /// `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
+    /// `origin`.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(required)]
     pub id: Option<Cow<'a, str>>,
@@ -80,6 +81,12 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// With `--exact`: the stored fields that no source declares.
     #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
     pub undeclared: DocumentList<'a, UndeclaredDocument<'a>>,
+    /// The users who see more or less by the steps, with what they gain and lose.
+    #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
+    pub visibility: DocumentList<'a, VisibilityChangeDocument<'a>>,
+    /// How many more users see more or less, where `visibility` has only the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub visibility_omitted: u64,
     /// The diagnostics.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(required)]
@@ -157,6 +164,9 @@ impl<'a> PlanDocument<'a> {
             budgets: budgets.collect(),
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),
+            // It follows from the steps and from what is stored beside them.
+            visibility: DocumentList::default(),
+            visibility_omitted: 0,
             // Diagnostics are for readers. A new wording must not change the id.
             diagnostics: None,
             errored: plan.errored,
@@ -173,6 +183,8 @@ impl<'a> From<&'a Plan> for PlanDocument<'a> {
             held: DocumentList::of(&plan.held, HoldDocument::from),
             remembered: DocumentList::of(&plan.remembered_steps, RememberedStepDocument::from),
             undeclared: DocumentList::of(&plan.undeclared, UndeclaredDocument::from),
+            visibility: DocumentList::of(&plan.visibility.changes, VisibilityChangeDocument::from),
+            visibility_omitted: plan.visibility.omitted,
             diagnostics: Some(DocumentList::of(
                 &plan.diagnostics,
                 DiagnosticDocument::from,
@@ -216,7 +228,8 @@ pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The id of a plan: the SHA-256, in hexadecimal, of its document on one line, without `id`,
-/// `database`, `remembered`, `undeclared`, `diagnostics` and every `origin`.
+/// `database`, `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
+/// `origin`.
 ///
 /// # Panics
 /// Never: a hasher takes every byte.
@@ -227,6 +240,12 @@ pub fn plan_id(plan: &Plan) -> String {
     serde_json::to_writer(&mut hasher, &identity).expect("a hasher takes every byte");
     hasher.flush().expect("a hasher takes every byte");
     format!("{:x}", hasher.get_ref().clone().finalize())
+}
+
+// Serde wants a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

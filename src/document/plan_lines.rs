@@ -3,7 +3,7 @@
 
 use super::{
     DiagnosticDocument, FORMAT_VERSION, HoldDocument, KeyDocument, SourceRefDocument, StepDocument,
-    TakenLoginDocument, UndeclaredDocument, plan_id,
+    TakenLoginDocument, UndeclaredDocument, VisibilityChangeDocument, plan_id,
 };
 use crate::plan::{Plan, PlanSummary};
 use serde::Serialize;
@@ -30,6 +30,11 @@ enum PlanLine<'a> {
         r#override: &'a str,
     },
     Undeclared(UndeclaredDocument<'a>),
+    Visibility(VisibilityChangeDocument<'a>),
+    #[serde(rename = "visibilityOmitted")]
+    VisibilityOmitted {
+        count: u64,
+    },
     Diagnostic(DiagnosticDocument<'a>),
     Summary {
         summary: &'a PlanSummary,
@@ -62,6 +67,10 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let accepted = accepted.map(|given| PlanLine::Accepted { r#override: given });
     let undeclared = plan.undeclared.iter();
     let undeclared = undeclared.map(|field| PlanLine::Undeclared(field.into()));
+    let visibility = plan.visibility.changes.iter();
+    let visibility = visibility.map(|change| PlanLine::Visibility(change.into()));
+    let count = plan.visibility.omitted;
+    let omitted = (count > 0).then_some(PlanLine::VisibilityOmitted { count });
     let diagnostics = plan.diagnostics.iter();
     let diagnostics = diagnostics.map(|found| PlanLine::Diagnostic(found.into()));
     let lines = std::iter::once(first)
@@ -72,6 +81,8 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         .chain(logins)
         .chain(accepted)
         .chain(undeclared)
+        .chain(visibility)
+        .chain(omitted)
         .chain(diagnostics)
         .chain([last]);
     for line in lines {

@@ -4,6 +4,7 @@ use crate::kinds;
 use crate::model::{CompactText, FieldChange, Key, KindId, Link, Value};
 use crate::plan::render::samples::{self, change, links, set, text};
 use crate::plan::render::{PlanDetail, RenderOptions};
+use crate::plan::visibility::PlanVisibility;
 use crate::plan::{StepBody, StepVerb};
 use proptest::prelude::*;
 
@@ -124,6 +125,7 @@ fn the_id_does_not_depend_on_places_database_or_diagnostics() {
     other.database = None;
     other.diagnostics.clear();
     other.undeclared.clear();
+    other.visibility = PlanVisibility::default();
     other.steps[0].origin = None;
     other.held[0].origin = None;
     assert_eq!(plan_id(&plan), plan_id(&other));
@@ -137,7 +139,14 @@ fn the_id_can_be_made_out_of_the_document_by_anybody() {
     let plan = samples::full();
     let mut document: serde_json::Value = serde_json::from_str(&written(&plan)).unwrap();
     let top = document.as_object_mut().unwrap();
-    for key in ["id", "database", "diagnostics", "undeclared"] {
+    for key in [
+        "id",
+        "database",
+        "diagnostics",
+        "undeclared",
+        "visibility",
+        "visibilityOmitted",
+    ] {
         top.shift_remove(key);
     }
     for list in ["steps", "held"] {
@@ -158,6 +167,7 @@ fn a_saved_plan_reads_back_with_the_same_deltas() {
     assert_eq!(lines(&read), lines(&plan));
     assert_eq!(read.diagnostics, plan.diagnostics);
     assert_eq!(read.undeclared, plan.undeclared);
+    assert_eq!(read.visibility, plan.visibility);
     let user = kinds::USER;
     let changes = read.steps[1].changes();
     assert_eq!(

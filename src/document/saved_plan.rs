@@ -5,6 +5,7 @@
 
 use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
 use crate::diagnostic::Diagnostic;
+use crate::plan::visibility::PlanVisibility;
 use crate::plan::{HoldEntry, Plan, SourceRef, Step};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -118,6 +119,10 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
         errored: read.errored,
         undeclared: values(read.undeclared),
         logins: values(read.logins),
+        visibility: PlanVisibility {
+            changes: values(read.visibility),
+            omitted: read.visibility_omitted,
+        },
         ..Plan::default()
     })
 }

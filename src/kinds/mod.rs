@@ -32,6 +32,7 @@ pub use kind::{
     ACCOUNT, ADDRESS, CUSTOM_FIELD, GivenValue, IdChars, Kind, NestedList, ORGANISATION, POLICY,
     RuntimeFact, SETTINGS, STORE, TAG, TERMS, USER, own_field,
 };
+pub use user::ADMIN_GROUP;
 
 use crate::model::{Digest, Key, KindId, Value};
 use std::sync::LazyLock;

@@ -5,6 +5,9 @@ use super::{
     RuntimeFact, STORE, SetItem, USER,
 };
 
+/// The group whose members see their accounts as administrators do.
+pub const ADMIN_GROUP: &str = "FOC_Admin";
+
 const LEVEL: &[LinkAttribute] = &[LinkAttribute {
     name: "level",
     column: "level",

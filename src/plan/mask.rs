@@ -2,6 +2,8 @@
 //! personal values are left out. What the sender wrote stays.
 
 use super::types::{Plan, StepBody};
+use super::visibility::PlanVisibility;
+use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{CompactText, FieldChange, FieldRef, KindId, Value};
 
@@ -29,6 +31,11 @@ impl Plan {
         self.logins.clear();
         // Even the names of filled fields tell something about a person.
         self.undeclared.clear();
+        // It names stored people, and not only those in the tree.
+        self.visibility = PlanVisibility::default();
+        // It names stored accounts.
+        self.diagnostics
+            .retain(|found| found.code != codes::ACCOUNT_PENDING);
         self
     }
 
@@ -90,6 +97,19 @@ mod tests {
             assert_eq!(masked, hidden, "{name}");
             assert_eq!(change.after, Some(Value::text("sent")));
         }
+    }
+
+    #[test]
+    fn who_sees_more_or_less_and_which_accounts_wait_is_left_out() {
+        let mut full = crate::plan::render::samples::full();
+        let waits = "1 account waits: secret";
+        let note = crate::diagnostic::Diagnostic::new(codes::ACCOUNT_PENDING, waits);
+        let others = full.diagnostics.clone();
+        full.diagnostics.push(note);
+        assert!(!full.visibility.is_empty());
+        let masked = full.masked();
+        assert!(masked.visibility.is_empty());
+        assert_eq!(masked.diagnostics, others);
     }
 
     #[test]

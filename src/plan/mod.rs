@@ -53,6 +53,7 @@ mod summary;
 mod target_closure;
 mod types;
 mod value_equality;
+pub mod visibility;
 mod waiting_fields;
 
 pub use advance::{advance, default_row, next_version};

@@ -10,12 +10,9 @@ use super::resource_holds::{HoldCause, field_hold, resource_hold};
 use super::types::{HoldEntry, Plan, StepReason, StepVerb};
 use crate::check::{ADMINISTRATOR, EffectOutcome, PlannedState, ResourceEffect};
 use crate::diagnostic::{Code, codes};
-use crate::kinds;
+use crate::kinds::{self, ADMIN_GROUP};
 use crate::model::{CompactText, DeclaredResource, FieldRef, Key, Link, Row, Snapshot, Value};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The group whose members see all of their accounts, as administrators do.
-const ADMIN_GROUP: &str = "FOC_Admin";
 
 /// For each account, the held user who would become administrator, and the rule that holds them.
 #[derive(Default)]

@@ -4,6 +4,7 @@
 
 use super::runtime_effects::RuntimeEffects;
 use super::step_claim::StepClaim;
+use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
 use crate::model::{
@@ -62,6 +63,8 @@ pub struct Plan {
     pub logins: Vec<TakenLogin>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,
+    /// Who sees more or less by the steps, which only the database can tell.
+    pub visibility: PlanVisibility,
 }
 
 impl Plan {

@@ -3,6 +3,7 @@
 //! comes the plan, and the pass keeps what it was made of.
 
 use super::phase::PhaseTimer;
+use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
     Pass, PassError, PassVerdict, columns, erased_users, incremental_plan, millis_before_now,
@@ -36,18 +37,35 @@ impl Pass<'_> {
             None => self.plan_whole(index, store, earlier).await?,
         };
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
-        // Once a run, not once a source.
-        let is_first = self.selected_sources()?.first() == Some(&index);
-        let mut of = PlanInPass {
-            plan: &mut plan,
-            earlier,
-            is_first,
-        };
-        runtime_facts::add_runtime_facts(store, &mut of).await?;
-        if is_first {
+        self.add_stored_facts(index, store, earlier, &mut plan)
+            .await?;
+        if self.is_first(index)? {
             unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
         }
         Ok(plan)
+    }
+
+    /// Adds what the planner does not know, because no source declares it.
+    pub(super) async fn add_stored_facts(
+        &self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+        plan: &mut Plan,
+    ) -> Result<(), PassError> {
+        let mut of = PlanInPass {
+            earlier,
+            is_first: self.is_first(index)?,
+            plan,
+        };
+        runtime_facts::add_runtime_facts(store, &mut of).await?;
+        plan.visibility = plan_visibility(store, earlier, &plan.steps).await?;
+        Ok(())
+    }
+
+    /// Whether it is the first source of the run, whose plan says what is said once.
+    fn is_first(&self, index: usize) -> Result<bool, PassError> {
+        Ok(self.selected_sources()?.first() == Some(&index))
     }
 
     pub(super) async fn plan_whole(

@@ -39,6 +39,7 @@ pub async fn plan_submitted_tree(
         request: request.clone(),
         by_hand: super::ManualExport::NotManual,
     };
-    let plan = pass.plan_whole(index, store, &[]).await?;
+    let mut plan = pass.plan_whole(index, store, &[]).await?;
+    pass.add_stored_facts(index, store, &[], &mut plan).await?;
     Ok((plan, pass.readings.swap_remove(index)))
 }

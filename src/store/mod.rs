@@ -96,6 +96,7 @@ mod triggers;
 mod user_backup;
 mod views;
 mod visibility;
+mod visibility_state;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;

@@ -1,14 +1,13 @@
 //! The views that a shop reads, beside the tables of the kinds: what is usable, and who sees what.
-//! Their names and columns are a contract.
+//! Their names and columns are a contract. Who sees what after a plan is not stored anywhere, so
+//! `plan::visibility` follows the same rules.
 //!
 //! A view finds the rows of one viewer without reading those of others: the condition on
 //! `viewer_id` reaches the indexes of every part. For this the parts are joined by `UNION ALL`
 //! below one `DISTINCT`, because older SQLite pushes no condition into a plain `UNION`.
 
 use super::dialect::SqlDialect;
-
-/// The group whose members see their accounts as administrators do.
-const ADMIN_GROUP: &str = "FOC_Admin";
+use crate::kinds::ADMIN_GROUP;
 
 struct SqlView {
     name: &'static str,

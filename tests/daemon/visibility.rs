@@ -95,6 +95,45 @@ fn the_lists_are_filtered_by_what_a_user_sees() {
     }
 }
 
+/// Who may not read the directory does not learn from a plan who is in it.
+#[test]
+fn a_plan_of_a_sent_tree_says_who_sees_more_or_less_to_those_who_may_read() {
+    for ws in each("sent-sight") {
+        let (served, api) = started(&ws);
+        let ci = Api::new(&api.address, &token(&ws, "ci", "planner", &[]));
+        let tree = std::fs::read_to_string(ws.path("manifests/all.yaml")).expect("a tree");
+        let moved = "externalId: sven\norganisations: [north]\n";
+        let tree = tree.replace("organisations: [south]\n", "");
+        let tree = tree.replace("externalId: sven\n", moved);
+        let asked = |api: &Api, format: &str| {
+            let wanted = json!({"files": {"all.yaml": tree}, "format": format});
+            let (status, answer) = api.post("/api/v1/plan", &wanted);
+            assert_eq!(status, 200, "{answer}");
+            assert_eq!(answer["steps"], true, "{answer}");
+            answer
+        };
+        let read = asked(&api, "json");
+        let users = |users: &[&str], organisations: &[&str]| json!({"users": users, "organisations": organisations, "accounts": []});
+        assert_eq!(
+            read["plan"]["visibility"],
+            json!([
+                {"user": "nils", "gains": users(&["sven"], &[]), "loses": users(&[], &[])},
+                {"user": "nora", "gains": users(&["sven"], &[]), "loses": users(&[], &[])},
+                {"user": "sven", "gains": users(&["nils", "nora"], &["north"]),
+                 "loses": users(&[], &["south"])},
+            ])
+        );
+        let text = asked(&api, "text")["text"].to_string();
+        assert!(text.contains("2 users: nils, nora"), "{text}");
+        for format in ["json", "text", "markdown", "github"] {
+            let hidden = asked(&ci, format).to_string();
+            assert!(!hidden.to_lowercase().contains("visibility"), "{hidden}");
+            assert!(!hidden.contains("nora"), "{hidden}");
+        }
+        served.ends();
+    }
+}
+
 #[test]
 fn the_api_evaluates_policies_and_the_status_names_idle_ones() {
     for ws in each("evaluate") {

@@ -416,6 +416,7 @@ struct Seen {
     parts: usize,
     parts_with_steps: usize,
     parts_that_count: usize,
+    parts_with_visibility: usize,
     wholes: usize,
     held: usize,
     errored: usize,
@@ -464,6 +465,8 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
             "seed {seed}, round {round}, part {part}"
         );
         seen.parts_that_count += usize::from(part && !plan.budget_use.is_empty());
+        assert_eq!(plan.visibility, whole.visibility);
+        seen.parts_with_visibility += usize::from(part && !plan.visibility.is_empty());
         seen.parts += usize::from(part);
         seen.parts_with_steps += usize::from(part && !plan.steps.is_empty());
         seen.wholes += usize::from(!part);
@@ -511,6 +514,7 @@ fn a_part_plans_what_the_whole_plans() {
     for seen in seen.values() {
         assert!(seen.parts_with_steps > 10, "{seen:?}");
         assert!(seen.parts_that_count > 3, "{seen:?}");
+        assert!(seen.parts_with_visibility > 3, "{seen:?}");
         assert!(seen.wholes > 10 && seen.errored > 10, "{seen:?}");
     }
 }

@@ -7,6 +7,7 @@ mod http;
 mod incremental;
 mod incremental_pushes;
 mod passes;
+mod plan_visibility;
 mod planner;
 mod policies;
 mod properties;

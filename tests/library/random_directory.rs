@@ -6,19 +6,22 @@ use roster::store::{Store, StoreAccess};
 use sqlx::{AssertSqlSafe, Connection};
 use std::collections::BTreeSet;
 
+#[derive(Clone)]
 pub struct Account {
     pub id: String,
-    status: &'static str,
-    approval: &'static str,
-    blocked: bool,
+    pub status: &'static str,
+    pub approval: &'static str,
+    pub blocked: bool,
 }
 
+#[derive(Clone)]
 pub struct Organisation {
     pub id: String,
     pub account: usize,
     pub parent: Option<usize>,
 }
 
+#[derive(Clone)]
 pub struct User {
     pub id: String,
     pub admin_group: bool,
@@ -30,6 +33,7 @@ pub struct User {
     pub access: &'static str,
 }
 
+#[derive(Clone)]
 pub struct Policy {
     pub id: String,
     pub account: usize,
@@ -38,6 +42,7 @@ pub struct Policy {
     pub in_force: bool,
 }
 
+#[derive(Clone)]
 pub struct Directory {
     /// `None` without settings.
     pub admin_sees_account: Option<bool>,

@@ -51,7 +51,7 @@ impl Directory {
     }
 
     /// The users, organisations and accounts that a user sees.
-    fn seen_by(&self, viewer: usize) -> [BTreeSet<String>; 3] {
+    pub fn seen_by(&self, viewer: usize) -> [BTreeSet<String>; 3] {
         let mut users = BTreeSet::from([viewer]);
         let (mut organisations, mut accounts) = (BTreeSet::new(), BTreeSet::new());
         for (account, administrator) in &self.users[viewer].accounts {

@@ -27,6 +27,7 @@ mod jobs;
 mod logins;
 mod passwords;
 mod pending_accounts;
+mod plan_visibility;
 mod policies;
 mod random_acts;
 mod secrets;

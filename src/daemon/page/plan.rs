@@ -11,6 +11,8 @@ use crate::document::{
 use crate::http::Caller;
 use crate::kinds;
 use crate::model::KindId;
+use crate::plan::render::visibility;
+use crate::plan::visibility::PlanVisibility;
 use crate::plan::{PlanSummary, RuntimeEffects, StepVerb, shared_by};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -178,6 +180,11 @@ pub(super) fn section(
     page: &str,
 ) -> Markup {
     let (steps, held) = (plan.steps.into_vec(), plan.held.into_vec());
+    let changes = plan.visibility.into_vec().into_iter();
+    let visibility = PlanVisibility {
+        changes: changes.map(Into::into).collect(),
+        omitted: plan.visibility_omitted,
+    };
     let all = steps.iter().map(PlanPageEntry::Step);
     let all: Vec<_> = all.chain(held.iter().map(PlanPageEntry::Held)).collect();
     let words = wanted.q.to_lowercase();
@@ -205,6 +212,26 @@ pub(super) fn section(
             (group(kinds::get(kind).name, verb, held, &entries, count <= MAX_OPEN_ENTRIES, caller))
         }
         (pages(wanted, page, from, count))
+        (visibility_section(&visibility))
+    }
+}
+
+/// Who sees more or less by the plan. The search is for steps, so it does not look here.
+fn visibility_section(visibility: &PlanVisibility) -> Markup {
+    let entries = visibility::entries(visibility, true);
+    html! {
+        @if !visibility.is_empty() {
+            details.group #visibility open[entries.len() <= MAX_OPEN_ENTRIES] {
+                summary { (visibility::count_sentence(visibility)) }
+                ul.steps {
+                    @for entry in &entries { li {
+                        p { (entry.who) }
+                        @for what in &entry.what { p { (what) } }
+                    } }
+                    @if visibility.omitted > 0 { li { p { "and " (visibility.omitted) " more users" } } }
+                }
+            }
+        }
     }
 }
 

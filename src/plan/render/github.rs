@@ -2,8 +2,9 @@
 //! line.
 
 use super::holds::{HoldGroup, holds};
-use super::{RenderOptions, text};
-use crate::diagnostic::{Diagnostic, Origin, Severity, cap, visible};
+use super::text::{self, NAMED};
+use super::{RenderOptions, visibility};
+use crate::diagnostic::{Diagnostic, Origin, Severity, cap, plural, visible};
 use crate::plan::Plan;
 use std::io::{self, Write};
 
@@ -13,6 +14,7 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     for hold in holds(plan) {
         hold_line(&hold, options, out)?;
     }
+    visibility_line(plan, options, out)?;
     writeln!(out, "{}", text::last_line(plan))
 }
 
@@ -66,6 +68,32 @@ fn hold_line(hold: &HoldGroup<'_>, options: &RenderOptions, out: &mut dyn Write)
         command: "warning",
         title: &format!("held: {}", first.code),
         origin: first.origin.as_ref(),
+        message: &message,
+    };
+    annotation.write(options, out)
+}
+
+/// Writes one annotation for all who see more or less: GitHub shows few of a step.
+fn visibility_line(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
+    if plan.visibility.is_empty() {
+        return Ok(());
+    }
+    let entries = visibility::entries(&plan.visibility, false);
+    let mut message = visibility::count_sentence(&plan.visibility);
+    for entry in entries.iter().take(NAMED) {
+        for what in &entry.what {
+            message = format!("{message}\n{} {what}", entry.who);
+        }
+    }
+    let named: usize = entries.iter().take(NAMED).map(|entry| entry.count).sum();
+    let more = plan.visibility.count() - named;
+    if more > 0 {
+        message = format!("{message}\nand {}", plural(more, "more user"));
+    }
+    let annotation = WorkflowAnnotation {
+        command: "notice",
+        title: "visibility",
+        origin: None,
         message: &message,
     };
     annotation.write(options, out)

@@ -20,6 +20,7 @@ fn findings_and_holds_are_annotations_at_their_line() {
         "\
 ::warning file=manifests/accounts/acme.yaml,line=4,col=3,title=vat-format::`X` is not a VAT number%0AWrite it as `DE123456789`
 ::warning file=manifests/users.yaml,line=9,col=5,title=held%3A guard::User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate=20`%0A(and 1 more held by this rule)%0Ato approve: roster approve hold 0123456789abcdef --reason \"…\"
+::notice title=visibility::3 users see more or less%0AUser/u2 gains organisation south%0AUser/u2 loses organisation north; users u7, u8 and 3 more%0Aand 2 more users
 Plan: 1 to create, 1 to update, 1 to adopt, 1 to deactivate, 1 to reactivate, 1 to delete, 2 held.
 "
     );

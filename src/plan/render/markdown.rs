@@ -6,10 +6,12 @@
 //! blocks whose lines start with words of ours.
 
 use super::access::AccessChanges;
+use super::code_span::code;
 use super::groups::{self, StepListEntry};
 use super::holds::{HoldGroup, consequence_lines, holds};
 use super::text::{self, TextWriter};
-use super::wording::{counted, plural, thousands, title, visible};
+use super::visibility;
+use super::wording::{counted, plural, thousands, title};
 use super::{PlanDetail, RenderOptions};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
@@ -239,6 +241,7 @@ fn risks(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
     }
     access(plan, options, "Gains access", |access| access.gains, page)?;
     access(plan, options, "Loses access", |access| access.losses, page)?;
+    visibility(plan, page)?;
     page.end_section()
 }
 
@@ -319,6 +322,23 @@ fn access(
     if more > 0 {
         let resources = plural(more, "more resource");
         let block = format!("- **{title}**: {resources}, listed below\n");
+        page.block((BlockTopic::Access, 1), &block)?;
+    }
+    Ok(())
+}
+
+fn visibility(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
+    let entries = visibility::entries(&plan.visibility, false);
+    for entry in entries.iter().take(LISTED) {
+        let what: Vec<String> = entry.what.iter().map(|what| code(what)).collect();
+        let (who, what) = (code(&entry.who), what.join(", "));
+        let block = format!("- **Visibility** {who}: {what}\n");
+        page.block((BlockTopic::Access, 1), &block)?;
+    }
+    let listed: usize = entries.iter().take(LISTED).map(|entry| entry.count).sum();
+    let more = plan.visibility.count() - listed;
+    if more > 0 {
+        let block = format!("- **Visibility**: {}\n", plural(more, "more user"));
         page.block((BlockTopic::Access, 1), &block)?;
     }
     Ok(())
@@ -432,27 +452,6 @@ fn named(all: impl ExactSizeIterator<Item = String>) -> String {
     } else {
         few
     }
-}
-
-/// Returns a text as a code span, so that nothing in it is Markdown, HTML, a mention or a link.
-fn code(text: &str) -> String {
-    let text = visible(text);
-    if text.is_empty() {
-        // Two backticks with nothing between them would start a longer fence.
-        return "` `".to_owned();
-    }
-    let mut longest = 0;
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    let fence = "`".repeat(longest + 1);
-    // A backtick at the end would become part of the fence, and Markdown strips one space from both
-    // ends.
-    let ends = |c| text.starts_with(c) || text.ends_with(c);
-    let pad = if ends('`') || ends(' ') { " " } else { "" };
-    format!("{fence}{pad}{text}{pad}{fence}")
 }
 
 #[cfg(test)]

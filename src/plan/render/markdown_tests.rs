@@ -40,6 +40,8 @@ Source `directory` at `abc123`, environment `staging`
 - **Gains access** `User/u2`: `groups: + FOC_User`, `accounts: + new (user), ~ acme level user → administrator` (declared, `users.yaml:3:5`)
 - **Gains access** `User/u3`: `status: inactive → active` (returned, `users.yaml:3:5`)
 - **Loses access** `User/u2`: `groups: - FOC_Admin`, `accounts: - gone` (declared, `users.yaml:3:5`)
+- **Visibility** `User/u2`: `gains organisation south`, `loses organisation north; users u7, u8 and 3 more`
+- **Visibility**: 2 more users
 
 #### Errors and warnings
 

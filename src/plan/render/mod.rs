@@ -3,6 +3,7 @@
 //! `document::PlanDocument` instead.
 
 mod access;
+mod code_span;
 pub(crate) mod delta;
 pub mod github;
 mod groups;
@@ -10,6 +11,7 @@ pub mod holds;
 pub mod markdown;
 mod notes;
 pub mod text;
+pub mod visibility;
 mod wording;
 
 /// How much of a plan is shown.

@@ -6,6 +6,7 @@ use crate::model::{
     Cell, CompactText, DeclaredResource, Digest, FieldChange, FieldDigests, Key, KindId,
     LineColumn, Link, StatedField, Value,
 };
+use crate::plan::visibility::{PlanVisibility, VisibilityChange, VisibilityDelta, VisibleIds};
 use crate::plan::{
     ClaimDigests, HoldEntry, Plan, PlanSummary, RuntimeEffects, SourceRef, Step, StepBody,
     StepClaim, StepReason, StepVerb,
@@ -220,6 +221,29 @@ pub(crate) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
 }
 
 /// A plan with every verb, holds and diagnostics.
+/// A user gains an organisation, and loses one with more users than are named.
+fn seen_less(user: &str) -> PlanVisibility {
+    let ids = |named: &[&str], omitted| VisibleIds {
+        named: named.iter().map(CompactText::new).collect(),
+        omitted,
+    };
+    PlanVisibility {
+        changes: vec![VisibilityChange {
+            user: user.into(),
+            gains: VisibilityDelta {
+                organisations: ids(&["south"], 0),
+                ..VisibilityDelta::default()
+            },
+            loses: VisibilityDelta {
+                users: ids(&["u7", "u8"], 3),
+                organisations: ids(&["north"], 0),
+                accounts: ids(&[], 0),
+            },
+        }],
+        omitted: 2,
+    }
+}
+
 pub(crate) fn full() -> Plan {
     let status = |before, after| change(kinds::USER, "status", text(before), text(after));
     let finding = Diagnostic::new(codes::VAT_FORMAT, "`X` is not a VAT number")
@@ -236,6 +260,7 @@ pub(crate) fn full() -> Plan {
         accepted: vec!["User.delete=2".into()],
         diagnostics: vec![finding],
         undeclared: vec![(Key::new(kinds::USER, "u1"), "phone".into())],
+        visibility: seen_less("u2"),
         ..plan(
             vec![
                 created("u1"),

@@ -34,6 +34,7 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
             text.kind(kind, out)?;
         }
     }
+    text.visibility(out)?;
     // Steps may fill many screens. What needs a decision comes after them, right above the prompt,
     // where it cannot scroll away.
     text.notes(out)?;
@@ -105,6 +106,10 @@ impl<'a> TextWriter<'a> {
                 full: options.detail == PlanDetail::Full,
             },
         }
+    }
+
+    pub fn only_counts(&self) -> bool {
+        self.detail == PlanDetail::Summary
     }
 
     fn kind(&self, kind: &'static Kind, out: &mut dyn Write) -> io::Result<()> {

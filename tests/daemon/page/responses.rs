@@ -1,7 +1,7 @@
 //! What the pages answer, without a browser.
 
 use super::site::{HOSTILE, ODD, Site};
-use crate::support::workspace::{account, run, users};
+use crate::support::workspace::{account, run, user, users};
 use std::collections::BTreeSet;
 
 #[test]
@@ -334,6 +334,46 @@ fn all_of_a_long_plan_and_of_a_long_run_is_reached_page_by_page() {
     assert!(inbox.text.contains("and 210 more"), "{}", inbox.text);
     let (held, pages) = all_users(&site, &cookie, "/sources/grown?verb=held");
     assert_eq!((held.len(), pages), (310, 2));
+}
+
+#[test]
+fn the_page_of_a_plan_says_who_sees_more_or_less() {
+    let organisation = |id: &str| {
+        format!("---\nkind: Organisation\nexternalId: {id}\nname: {id}\naccount: firm\n")
+    };
+    let tree = |of_sven: &str| {
+        [
+            account("firm", ""),
+            organisation("north"),
+            organisation("south"),
+            user("nils", "firm", "organisations: [north]"),
+            user("nora", "firm", "organisations: [north]"),
+            user("sven", "firm", &format!("organisations: [{of_sven}]")),
+        ]
+        .concat()
+    };
+    let sources = "  - {name: firm, directory: firm, mode: plan}\n";
+    let site = Site::with(sources, |ws| {
+        ws.write("firm/all.yaml", tree("south"));
+        let config = "apiVersion: roster/v1\nsources: [{name: firm, directory: firm}]\n";
+        ws.write("roster.yaml", config);
+        ws.run(&["apply", "--yes"]).exits(0);
+        ws.write("firm/all.yaml", tree("north"));
+    });
+    let cookie = site.login("vera");
+    let page = site.until("/sources/firm", &cookie, "3 users see more or less");
+    for words in [
+        "2 users: nils, nora",
+        "gain user sven",
+        "User/sven",
+        "gains organisation north; users nils, nora",
+        "loses organisation south",
+    ] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    let plan = site.get("/api/v1/sources/firm/plan", &cookie).text;
+    let plan: serde_json::Value = serde_json::from_str(&plan).expect("a plan");
+    assert_eq!(plan["visibility"][2]["loses"]["organisations"][0], "south");
 }
 
 #[test]
