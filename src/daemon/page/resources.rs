@@ -110,7 +110,7 @@ async fn list(
         @if acts.is_empty() || found.is_empty() {
             (table(kind, &found, &caller, false))
         } @else {
-            form.act method="post" {
+            form.act.ticks method="post" {
                 (table(kind, &found, &caller, true))
                 (resource_acts::bulk_form(&acts, kind, &caller, &back))
             }

@@ -10,6 +10,16 @@ use serde_json::{Value, json};
 /// A site whose manifests are in a repository.
 fn site() -> Site {
     let site = Site::start();
+    site.ws.write(
+        "manifests/fields.yaml",
+        "customFields:\n  - {externalId: class, appliesTo: account, name: Credit class, type: list, options: [A, B]}\n  \
+         - {externalId: limit, appliesTo: account, name: Credit limit, type: number}\n",
+    );
+    site.until(
+        "/resources?kind=CustomField",
+        &site.login("ada"),
+        "Credit limit",
+    );
     let here = site.ws.path("manifests");
     git(&here, &["init", "--quiet", "--initial-branch=main"]);
     git(&here, &["add", "."]);
@@ -56,9 +66,12 @@ fn creates_an_account(chrome: &Chrome, site: &Site, id: &str) {
     );
     choose(chrome, "User.civility", "MR");
     choose(chrome, "User.accounts.level", "administrator");
+    chrome.click("fieldset summary");
+    choose(chrome, "Account.customFields.class", "B");
+    fill(chrome, &[("Account.customFields.limit", "1500")]);
     chrome.click("button[value=preview]");
     // The rules speak, and nothing that was filled in is lost.
-    chrome.shows("#preview", "`FRA` is not a country code");
+    chrome.shows("#preview", "FRA is not a country code");
     chrome.script("document.querySelector(\"[name='Address.country']\").value = ''");
     assert_filled(chrome, "User.email", &format!("luc@{id}.example"));
     fill(chrome, &[("Address.country", "FR")]);
@@ -72,7 +85,13 @@ fn assert_filled(chrome: &Chrome, name: &str, value: &str) {
 fn commits(chrome: &Chrome, site: &Site, id: &str) {
     chrome.click("button[value=preview]");
     chrome.shows("#preview", "3 to create");
-    chrome.shows("#preview", "+businessRegistrationNumber: \"00345\"");
+    for words in [
+        "+businessRegistrationNumber: \"00345\"",
+        "class: [B]",
+        "limit: 1500",
+    ] {
+        chrome.shows("#preview", words);
+    }
     fill(chrome, &[("reason", "a new hotel")]);
     chrome.click("button[value=branch]");
     chrome.shows("h1", "Proposed");

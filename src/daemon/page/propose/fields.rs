@@ -2,8 +2,11 @@
 //! required fields first.
 
 use crate::daemon::page::forms::FormFields;
-use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute};
+use crate::daemon::page::value;
+use crate::kinds::{self, BOOL, Field, FieldType, Kind, LinkAttribute};
+use crate::store::StoredResource;
 use maud::{Markup, html};
+use serde_json::Value;
 
 /// The fields of one kind in a form.
 pub(super) struct FormSection {
@@ -11,6 +14,47 @@ pub(super) struct FormSection {
     pub kind: &'static Kind,
     /// The field that follows from another section.
     pub left_out: Option<&'static str>,
+    pub custom: Vec<CustomInput>,
+}
+
+/// A custom field in a form.
+#[derive(Clone)]
+pub(super) struct CustomInput {
+    pub id: String,
+    /// The kind that has it, as in `appliesTo`.
+    applies_to: String,
+    label: String,
+    pub ty: String,
+    options: Vec<String>,
+    required: bool,
+}
+
+impl CustomInput {
+    /// The input for a stored custom field, if it is active.
+    pub fn of(record: &StoredResource) -> Option<Self> {
+        let fields = kinds::json::resource(&record.row);
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let options = fields.get("options").and_then(Value::as_array);
+        let options = options.into_iter().flatten().filter_map(Value::as_str);
+        Some(Self {
+            id: record.row.key.id.to_string(),
+            applies_to: text("appliesTo")?,
+            label: text("name")?,
+            ty: text("type")?,
+            options: options.map(str::to_owned).collect(),
+            required: fields.get("required") == Some(&Value::Bool(true)),
+        })
+        .filter(|_| text("status").as_deref() == Some("active"))
+    }
+
+    pub fn is_for(&self, kind: &Kind) -> bool {
+        kind.applies_to_word == Some(&*self.applies_to)
+    }
+
+    /// The name of its input within a section.
+    pub fn name(&self) -> String {
+        format!("customFields.{}", self.id)
+    }
 }
 
 impl FormSection {
@@ -58,9 +102,10 @@ impl FormSection {
         // A member of a group is required only where the group is filled in.
         let is_required = |field: &&Field| field.required && !field.name.contains('.');
         let (required, others): (Vec<_>, Vec<_>) = self.offered().partition(is_required);
-        let open = others
-            .iter()
-            .any(|field| !self.value(filled, field.name).is_empty());
+        let free: Vec<&CustomInput> = self.custom.iter().filter(|it| !it.required).collect();
+        let names = others.iter().map(|field| field.name.to_owned());
+        let mut names = names.chain(free.iter().map(|custom| custom.name()));
+        let open = names.any(|name| !self.value(filled, &name).is_empty());
         html! {
             fieldset {
                 legend { (self.title) }
@@ -68,13 +113,17 @@ impl FormSection {
                     (self.text_input("externalId", "External id", true, filled))
                     @for field in required { (self.one(field, true, filled)) }
                     @for (field, attribute) in self.asked_attributes() {
-                        (self.choice(&attribute_name(field, attribute), attribute.choices, attribute.doc, filled))
+                        (self.choice(&attribute_name(field, attribute), attribute.choices, attribute.doc, false, filled))
                     }
+                    @for custom in self.custom.iter().filter(|it| it.required) { (self.custom_input(custom, filled)) }
                 }
-                @if !others.is_empty() {
+                @if !others.is_empty() || !free.is_empty() {
                     details open[open] {
                         summary { "More fields" }
-                        div.fields { @for field in others { (self.one(field, false, filled)) } }
+                        div.fields {
+                            @for field in others { (self.one(field, false, filled)) }
+                            @for custom in free { (self.custom_input(custom, filled)) }
+                        }
                     }
                 }
             }
@@ -83,8 +132,8 @@ impl FormSection {
 
     fn one(&self, field: &Field, required: bool, filled: &FormFields) -> Markup {
         match field.ty {
-            FieldType::Enum(words) => self.choice(field.name, words, field.doc, filled),
-            FieldType::Bool => self.choice(field.name, BOOL, field.doc, filled),
+            FieldType::Enum(words) => self.choice(field.name, words, field.doc, required, filled),
+            FieldType::Bool => self.choice(field.name, BOOL, field.doc, required, filled),
             _ => {
                 let list = if field.ty.is_list() {
                     " Separate several with commas."
@@ -101,6 +150,16 @@ impl FormSection {
         }
     }
 
+    fn custom_input(&self, custom: &CustomInput, filled: &FormFields) -> Markup {
+        let (name, label, required) = (custom.name(), &custom.label, custom.required);
+        let options: Vec<&str> = custom.options.iter().map(String::as_str).collect();
+        match &*custom.ty {
+            "list" => self.choice(&name, &options, label, required, filled),
+            "boolean" => self.choice(&name, BOOL, label, required, filled),
+            _ => self.text_input(&name, label, required, filled),
+        }
+    }
+
     fn text_input(&self, name: &str, doc: &str, required: bool, filled: &FormFields) -> Markup {
         let input = self.input(name);
         html! {
@@ -109,22 +168,29 @@ impl FormSection {
                 // Not `required`: the rules say what is missing, each time with the reason.
                 input id=(input) type="text" name=(input) value=(self.value(filled, name)) autocomplete="off"
                     aria-describedby={ (input) "-about" };
-                p.small id={ (input) "-about" } { (doc) }
+                p.small id={ (input) "-about" } { (value::prose(doc)) }
             }
         }
     }
 
-    fn choice(&self, name: &str, words: &[&str], doc: &str, filled: &FormFields) -> Markup {
+    fn choice(
+        &self,
+        name: &str,
+        words: &[&str],
+        doc: &str,
+        required: bool,
+        filled: &FormFields,
+    ) -> Markup {
         let input = self.input(name);
         let chosen = self.value(filled, name);
         html! {
             div {
-                label for=(input) { (name) }
+                label for=(input) { (name) @if required { " (required)" } }
                 select id=(input) name=(input) aria-describedby={ (input) "-about" } {
                     option value="" { "not stated" }
                     @for word in words { option value=(word) selected[*word == chosen] { (word) } }
                 }
-                p.small id={ (input) "-about" } { (doc) }
+                p.small id={ (input) "-about" } { (value::prose(doc)) }
             }
         }
     }

@@ -4,7 +4,7 @@
 use super::fields::{FormSection, attribute_name};
 use crate::daemon::page::forms::FormFields;
 use crate::kinds::{ACCOUNT, ADDRESS, Field, FieldType, USER};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 /// The manifests of a form: one document for each section, an address within its account.
 pub(super) fn of_form(sections: &[FormSection], filled: &FormFields) -> String {
@@ -59,7 +59,29 @@ fn resource(section: &FormSection, filled: &FormFields) -> Map<String, Value> {
             }
         }
     }
+    let custom: Map<String, Value> = custom_values(section, filled).collect();
+    if !custom.is_empty() {
+        own.insert("customFields".to_owned(), Value::Object(custom));
+    }
     own
+}
+
+fn custom_values(
+    section: &FormSection,
+    filled: &FormFields,
+) -> impl Iterator<Item = (String, Value)> {
+    section.custom.iter().filter_map(|custom| {
+        let text = section.value(filled, &custom.name());
+        let value = match &*custom.ty {
+            _ if text.is_empty() => return None,
+            "boolean" => json!(text == "true"),
+            "number" => text
+                .parse::<Number>()
+                .map_or_else(|_| json!(text), Value::Number),
+            _ => json!(text),
+        };
+        Some((custom.id.clone(), value))
+    })
 }
 
 fn value(section: &FormSection, field: &Field, text: &str, filled: &FormFields) -> Value {

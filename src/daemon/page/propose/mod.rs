@@ -14,12 +14,12 @@ use crate::document::{ExportContent, UploadProposalReply, UploadProposalRequest,
 use crate::feed::preset;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, Permission, QueryParams, Route};
-use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, CUSTOM_FIELD, Kind, USER};
 use axum::Form;
 use axum::extract::State;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
-use fields::FormSection;
+use fields::{CustomInput, FormSection};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -59,11 +59,16 @@ impl ProposalForm {
     }
 
     /// The parts of the form, each with the fields of one kind.
-    fn sections(self) -> Vec<FormSection> {
-        let section = |title, id, left_out| FormSection {
-            title,
-            kind: kinds::get(id),
-            left_out,
+    fn sections(self, custom: &[CustomInput]) -> Vec<FormSection> {
+        let section = |title, id, left_out| {
+            let kind = kinds::get(id);
+            let own = custom.iter().filter(|it| it.is_for(kind));
+            FormSection {
+                title,
+                kind,
+                left_out,
+                custom: own.cloned().collect(),
+            }
         };
         match self {
             Self::Account => vec![
@@ -129,7 +134,8 @@ async fn show(
         word => ProposalForm::parse(word)?,
     };
     let filled = FormFields::of([("User.accounts", &*query.account)]);
-    page(&handle, &caller, form, &filled, None)
+    let sections = form.sections(&custom_inputs(&handle).await?);
+    page(&handle, &caller, (form, &sections), &filled, None)
 }
 
 /// Shows what the form leads to, and commits it to a branch or sends the patch where that was asked.
@@ -142,26 +148,36 @@ async fn submit(
     let wants = filled.first_value("do");
     let branch = Some(filled.first_value("branch").trim());
     let branch = branch.filter(|_| wants == "branch").map(str::to_owned);
-    let request = match request(form, &filled) {
+    let sections = form.sections(&custom_inputs(&handle).await?);
+    let of = (form, &*sections);
+    let request = match request(of, &filled) {
         Ok(request) => UploadProposalRequest { branch, ..request },
-        Err(refused) => return shown(&handle, &caller, form, &filled, &Err(refused)),
+        Err(refused) => return shown(&handle, &caller, of, &filled, &Err(refused)),
     };
     match proposals::propose(&handle, &caller, request).await {
         Ok(made) if wants == "patch" && !made.files.is_empty() => Ok(patch(made)),
         Ok(made) if made.branch.is_some() => {
-            let main = result::committed(&made);
+            let main = result::committed(&made, &caller);
             let page = layout::page(&handle, &caller, "/resources", "Proposed", &main)?;
             Ok(page.into_response())
         }
         // What the person filled in must not be lost with an answer that a change of it would mend.
-        other => shown(&handle, &caller, form, &filled, &other),
+        other => shown(&handle, &caller, of, &filled, &other),
     }
+}
+
+/// The custom fields that are stored. One that only a proposal defines has no input yet.
+async fn custom_inputs(handle: &DaemonHandle) -> Result<Vec<CustomInput>, HttpProblem> {
+    let records = handle
+        .query_store(async |store| store.records(CUSTOM_FIELD).await)
+        .await?;
+    Ok(records.iter().filter_map(CustomInput::of).collect())
 }
 
 fn shown(
     handle: &DaemonHandle,
     caller: &Caller,
-    form: ProposalForm,
+    of: (ProposalForm, &[FormSection]),
     filled: &FormFields,
     made: &Result<UploadProposalReply, HttpProblem>,
 ) -> Result<Response, HttpProblem> {
@@ -170,22 +186,24 @@ fn shown(
         Err(refused) => refused.kind.status,
         Ok(_) => axum::http::StatusCode::OK,
     };
-    let page = page(handle, caller, form, filled, Some(made))?;
+    let page = page(handle, caller, of, filled, Some(made))?;
     Ok((status, page).into_response())
 }
 
 /// The request that the form stands for.
-fn request(form: ProposalForm, filled: &FormFields) -> Result<UploadProposalRequest, HttpProblem> {
+fn request(
+    (form, sections): (ProposalForm, &[FormSection]),
+    filled: &FormFields,
+) -> Result<UploadProposalRequest, HttpProblem> {
     let text = |name: &str| Some(filled.first_value(name).to_owned()).filter(|it| !it.is_empty());
     let request = UploadProposalRequest {
         source: text("source"),
         reason: text("reason"),
         ..UploadProposalRequest::default()
     };
-    let sections = form.sections();
     if form != ProposalForm::Export {
         return Ok(UploadProposalRequest {
-            manifest: Some(manifest::of_form(&sections, filled)),
+            manifest: Some(manifest::of_form(sections, filled)),
             ..request
         });
     }
@@ -231,7 +249,7 @@ fn patch(made: UploadProposalReply) -> Response {
 fn page(
     handle: &DaemonHandle,
     caller: &Caller,
-    form: ProposalForm,
+    (form, sections): (ProposalForm, &[FormSection]),
     filled: &FormFields,
     made: Option<&Result<UploadProposalReply, HttpProblem>>,
 ) -> Result<Markup, HttpProblem> {
@@ -253,7 +271,7 @@ fn page(
         p { "The directory changes when the proposal is merged and the source is reconciled, not before." }
         @match made {
             Some(Err(refused)) => p.wrong role="alert" { (refused.kind.title) ": " (refused.detail) "." },
-            Some(Ok(made)) => (result::preview(made)),
+            Some(Ok(made)) => (result::preview(made, caller)),
             None => {}
         }
         @if sources.is_empty() {
@@ -263,9 +281,9 @@ fn page(
                 (layout::csrf(caller))
                 input type="hidden" name="form" value=(form.word());
                 (source_choice(&sources, filled))
-                @for section in form.sections() { (section.fields(filled)) }
+                @for section in sections { (section.fields(filled)) }
                 @if form == ProposalForm::Export { (export_fields(&mappings, filled)) }
-                @if may_deliver { (delivery(form, filled)) }
+                @if may_deliver { (delivery(sections, filled)) }
                 p { button name="do" value="preview" { "Preview" } }
             }
         }
@@ -310,9 +328,9 @@ fn export_fields(mappings: &[(String, String)], filled: &FormFields) -> Markup {
 }
 
 /// The end of the form once there is something to deliver.
-fn delivery(form: ProposalForm, filled: &FormFields) -> Markup {
+fn delivery(sections: &[FormSection], filled: &FormFields) -> Markup {
     let given = filled.first_value("branch");
-    let default = match form.sections().first() {
+    let default = match sections.first() {
         Some(section) => branch_name(section.kind, section.value(filled, "externalId")),
         None => "roster/upload".to_owned(),
     };

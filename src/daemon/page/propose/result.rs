@@ -1,19 +1,24 @@
 //! What a proposal leads to: its faults, its plan and its patch, or the branch that it is on.
 
-use crate::document::{DiagnosticState, UploadProposalReply};
+use crate::daemon::page::source_status;
+use crate::document::UploadProposalReply;
+use crate::http::Caller;
 use maud::{Markup, html};
 
 /// How many entries of a list are shown.
 const LISTED: usize = 50;
 
-pub(super) fn preview(made: &UploadProposalReply) -> Markup {
+pub(super) fn preview(made: &UploadProposalReply, caller: &Caller) -> Markup {
     // The errors say it better.
     let wrong = made.diagnostics.iter().any(|one| one.severity == "error");
     html! {
         section #preview {
             h2 { "Preview" }
             @if let (false, Some(doubt)) = (wrong, &made.doubt) { p.wrong role="alert" { "Nothing is proposed: " (doubt) "." } }
-            (findings(&made.diagnostics))
+            @if !made.diagnostics.is_empty() {
+                (source_status::diagnostics(made.diagnostics.iter().take(LISTED), caller))
+                (more(made.diagnostics.len()))
+            }
             @if !made.unwritten.is_empty() {
                 h3 { "Not proposed" }
                 ul.findings {
@@ -41,32 +46,12 @@ pub(super) fn preview(made: &UploadProposalReply) -> Markup {
     }
 }
 
-fn findings(found: &[DiagnosticState]) -> Markup {
-    html! {
-        @if !found.is_empty() {
-            ul.findings {
-                @for one in found.iter().take(LISTED) {
-                    li {
-                        p {
-                            span.badge.bad[one.severity == "error"] { (one.severity) } " " code { (one.code) } " "
-                            @if let Some(resource) = &one.resource { (resource) ": " }
-                            (one.message)
-                        }
-                        @if let Some(help) = &one.help { p.small { (help) } }
-                    }
-                }
-            }
-            (more(found.len()))
-        }
-    }
-}
-
 fn more(count: usize) -> Markup {
     html! { @if count > LISTED { p.small { "And " (count - LISTED) " more." } } }
 }
 
 /// The branch that a proposal was committed to.
-pub(super) fn committed(made: &UploadProposalReply) -> Markup {
+pub(super) fn committed(made: &UploadProposalReply, caller: &Caller) -> Markup {
     html! {
         h1 { "Proposed" }
         @if let Some(branch) = &made.branch {
@@ -77,6 +62,6 @@ pub(super) fn committed(made: &UploadProposalReply) -> Markup {
             }
             p { "Open a pull request for it. The directory changes when it is merged and the source " (made.source) " is reconciled." }
         }
-        (preview(made))
+        (preview(made, caller))
     }
 }
