@@ -2,7 +2,8 @@
 //! change.
 
 use super::DiagnosticState;
-use super::remote_plan::BASE64;
+use super::act_request::MAX_REASON_LENGTH;
+use super::remote_plan::{BASE64, MAX_REVISION_LENGTH};
 use super::schema_choice::exactly_one_of;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,10 @@ pub struct UploadProposalRequest {
     /// An export. Rows with errors are left out.
     pub export: Option<UploadedExport>,
     /// The new branch to commit to. Without it, nothing is committed.
+    #[schemars(length(max = MAX_REVISION_LENGTH))]
     pub branch: Option<String>,
     /// Why, as the first line of the commit message.
+    #[schemars(length(max = MAX_REASON_LENGTH))]
     pub reason: Option<String>,
 }
 

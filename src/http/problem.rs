@@ -74,7 +74,7 @@ kinds! {
     SUSPENDED "suspended" CONFLICT "The source is suspended"
         "A person suspended the source. `roster resume NAME` ends that.";
     WRONG_STATE "wrong-state" CONFLICT "The act is not possible in the current state"
-        "An act is possible only in certain states: only an enabled user can be deactivated, for example. The answer names the state and, as `possible`, the acts that are possible now. For a proposal: the branch exists already, or files have uncommitted changes.";
+        "An act is possible only in certain states: only an enabled user can be deactivated, for example. The answer names the state and, as `possible`, the acts that are possible now. For a branch with a proposal: it exists already, files have uncommitted changes, or nothing is proposed.";
     DECLARED "declared" CONFLICT "A source enforces the field"
         "A source enforces the field or the user, so that the change would be undone. Change it in the source that the answer names.";
     SEVERAL_ACCOUNTS "several-accounts" CONFLICT "The user has other accounts too"

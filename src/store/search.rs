@@ -48,6 +48,9 @@ impl Store {
             conditions.push(condition);
             params.push(account.into());
         }
+        if wanted.pending && kind != ACCOUNT {
+            return Ok(Vec::new());
+        }
         if wanted.pending {
             conditions.push("approval = 'pending'".to_owned());
         }

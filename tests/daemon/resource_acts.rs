@@ -312,12 +312,7 @@ fn resources_are_found_by_account_and_by_login_name() {
             "User?pending=true",
             "Account?account=acme",
         ] {
-            let (status, refused) = api.get(&format!("/api/v1/resources/{path}"));
-            assert_eq!(
-                (status, &refused["code"]),
-                (422, &json!("invalid")),
-                "{path}: {refused}"
-            );
+            assert_eq!(ids(path), Vec::<String>::new(), "{path}");
         }
         let found = ws.run(&["get", "User", "--account", "beta"]).exits(0);
         assert!(

@@ -177,7 +177,9 @@ fn content(
         (Some(text), None) => Ok(UploadedContent::Manifest(text)),
         (None, Some(export)) => {
             let mapping = match (&export.preset, &export.mapping_of) {
-                (Some(preset), None) => Arc::new(preset::mapping(preset).map_err(invalid)?),
+                (Some(preset), None) => {
+                    Arc::new(preset::mapping(preset).map_err(HttpProblem::not_found)?)
+                }
                 (None, Some(source)) => mapping_of(config, caller, source)?,
                 _ => return Err(invalid("send either `preset` or `mappingOf`".to_owned())),
             };
@@ -302,7 +304,7 @@ fn nothing_proposed(proposal: &ManifestProposal) -> HttpProblem {
         }
         (None, None) => "nothing is proposed: the manifests say all of this already".to_owned(),
     };
-    HttpProblem::new(problem::INVALID, why)
+    HttpProblem::new(problem::WRONG_STATE, why)
 }
 
 /// A diagnostic in one line.

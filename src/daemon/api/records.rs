@@ -12,7 +12,7 @@ use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
 use crate::reconcile;
-use crate::store::{ChangeRecord, SearchQuery, StoreError, StoredResource, has_account};
+use crate::store::{ChangeRecord, SearchQuery, StoreError, StoredResource};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -57,10 +57,10 @@ struct ResourceFilter {
     /// `active` or `inactive`.
     status: Option<StatusFilter>,
     /// Only what belongs to this account, by external id: its users, organisations, policies,
-    /// addresses and tags.
+    /// addresses and tags. Nothing of other kinds.
     #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     account: Option<String>,
-    /// Only accounts that wait for an approval.
+    /// Only accounts that wait for an approval. Nothing of other kinds.
     pending: bool,
     /// Only what this user sees, by external id. For users, organisations and accounts.
     #[serde(rename = "asUser")]
@@ -250,14 +250,6 @@ async fn resources(
         StatusFilter::Active => "active",
         StatusFilter::Inactive => "inactive",
     });
-    if filter.account.is_some() && !has_account(kind) {
-        let why = format!("{} does not belong to accounts", kinds::get(kind).name);
-        return Err(HttpProblem::new(problem::INVALID, why));
-    }
-    if filter.pending && kind != kinds::ACCOUNT {
-        let why = "only accounts wait for an approval";
-        return Err(HttpProblem::new(problem::INVALID, why));
-    }
     require_viewer(&handle, filter.as_user.as_deref(), kind).await?;
     let search = ResourceSearch {
         words: filter.q,
