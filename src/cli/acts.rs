@@ -5,7 +5,8 @@ use super::draft_folder::DraftFolder;
 use super::remote::{DaemonClient, RemoteOptions};
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::config::Config;
-use crate::daemon::api::acts::{CheckedAct, done_sentence};
+use crate::daemon::api::acts::done_sentence;
+use crate::daemon::api::checked_act::CheckedAct;
 use crate::daemon::invitation::{InvitationKey, InvitationOrder};
 use crate::diagnostic::visible;
 use crate::document::{

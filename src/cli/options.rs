@@ -104,7 +104,7 @@ pub struct PlanScope {
     pub consent: HoldOverrides,
 }
 
-/// What one run lets through that would be held.
+/// Overrides for one run: steps that would otherwise be held.
 #[derive(Clone, Debug, Default, Args)]
 pub struct HoldOverrides {
     /// Accept exactly this many steps of a guard: `User.deactivate=104`, `empty=Policy`,

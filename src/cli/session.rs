@@ -34,7 +34,7 @@ pub fn config(global: &GlobalOptions, scope: Option<&PlanScope>) -> Result<Confi
     Ok(config)
 }
 
-/// The configuration of a command without a scope, with what this run lets through.
+/// Loads the configuration for a command without a scope, with the overrides of this run.
 pub fn config_with(
     global: &GlobalOptions,
     consent: &HoldOverrides,

@@ -3,7 +3,7 @@
 
 use super::api::{Api, serve, token};
 use crate::support::daemon_process::DaemonProcess;
-use crate::support::workspace::{Workspace, account, each, user};
+use crate::support::workspace::{Ran, Workspace, account, each, user};
 use serde_json::{Value, json};
 
 const MAPPING: &str = "apiVersion: roster/v1
@@ -68,6 +68,11 @@ fn push(api: &Api, record: &Value) -> (String, String) {
         format!("{} {}", word(&it["externalId"]), word(&it["outcome"])),
         error.unwrap_or_default(),
     )
+}
+
+fn import_by_hand(ws: &Workspace) -> Ran {
+    let contacts = ["import", "contacts.csv", "--mapping", "contacts.yaml"];
+    ws.run(&[&contacts[..], &["--source", "crm", "--yes"]].concat())
 }
 
 fn phone(ws: &Workspace, user: &str) -> Option<String> {
@@ -172,16 +177,7 @@ fn an_import_by_hand_matches_too() {
             "contacts.csv",
             "id,contact,first,last,email,phone,account\n,,Ada,Åslund,ADA@acme.example,+4617,acme\n,,Bo,Åslund,info@acme.example,+4618,acme\n",
         );
-        let import = [
-            "import",
-            "contacts.csv",
-            "--mapping",
-            "contacts.yaml",
-            "--source",
-            "crm",
-            "--yes",
-        ];
-        let ran = ws.run(&import);
+        let ran = import_by_hand(&ws);
         assert!(ran.stdout.contains("bo, cy"), "{}", ran.stdout);
         assert_eq!(phone(&ws, "ada").as_deref(), Some("+4617"));
         assert_eq!(phone(&ws, "bo").as_deref(), Some("+4663123456"));
@@ -261,16 +257,7 @@ fn an_erased_user_is_never_matched_and_never_made_again() {
             "contacts.csv",
             "id,contact,first,last,email,phone,account\n,C-1,Zacharias,Åslund,ADA@acme.example,+4617,acme\n",
         );
-        let import = [
-            "import",
-            "contacts.csv",
-            "--mapping",
-            "contacts.yaml",
-            "--source",
-            "crm",
-            "--yes",
-        ];
-        let ran = ws.run(&import);
+        let ran = import_by_hand(&ws);
         assert!(ran.stdout.contains("user-erased"), "{ran}");
         let left = ws.value("SELECT count(*) FROM users");
         assert_eq!(left.as_deref(), Some("4"));

@@ -95,7 +95,7 @@ fn the_lists_are_filtered_by_what_a_user_sees() {
     }
 }
 
-/// Who may not read the directory does not learn from a plan who is in it.
+/// A plan does not reveal who is in the directory to a caller who may not read it.
 #[test]
 fn a_plan_of_a_sent_tree_says_who_sees_more_or_less_to_those_who_may_read() {
     for ws in each("sent-sight") {

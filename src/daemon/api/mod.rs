@@ -4,6 +4,7 @@
 
 pub mod acts;
 mod backup;
+pub mod checked_act;
 mod dossier;
 pub(super) mod exports;
 pub(super) mod holds;

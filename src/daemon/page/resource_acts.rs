@@ -3,7 +3,8 @@
 
 use super::forms::FormFields;
 use super::{layout, link};
-use crate::daemon::api::acts::{self, CheckedAct};
+use crate::daemon::api::acts;
+use crate::daemon::api::checked_act::CheckedAct;
 use crate::daemon::handle::DaemonHandle;
 use crate::document::{
     InvitationRequest, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,

@@ -161,7 +161,7 @@ async fn submit(
             let page = layout::page(&handle, &caller, "/resources", "Proposed", &main)?;
             Ok(page.into_response())
         }
-        // What the person filled in must not be lost with an answer that a change of it would mend.
+        // Shows the filled-in form again, so that a mistake can be corrected without retyping.
         other => shown(&handle, &caller, of, &filled, &other),
     }
 }
