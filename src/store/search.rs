@@ -71,8 +71,9 @@ impl Store {
             if kind == USER {
                 // People are looked for by the name that they log in with.
                 any.push(
-                    "EXISTS (SELECT 1 FROM user_logins AS n WHERE n.user_id = users.external_id \
-                     AND lower(n.name) LIKE ? ESCAPE '\\')"
+                    "EXISTS (SELECT 1 FROM user_logins AS n JOIN user_accounts AS l \
+                     ON l.user_id = n.user_id AND l.account_id = n.account_id \
+                     WHERE n.user_id = users.external_id AND lower(n.name) LIKE ? ESCAPE '\\')"
                         .to_owned(),
                 );
             }

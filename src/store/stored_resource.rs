@@ -185,9 +185,12 @@ impl LoginNames {
         if mode == "email" {
             return Ok(names);
         }
-        let (of, params) = id_condition("WHERE user_id = ?", id);
-        let sql =
-            format!("SELECT user_id, name FROM user_logins {of} ORDER BY user_id, account_id");
+        let (of, params) = id_condition("WHERE n.user_id = ?", id);
+        let sql = format!(
+            "SELECT n.user_id, n.name FROM user_logins AS n JOIN user_accounts AS l \
+             ON l.user_id = n.user_id AND l.account_id = n.account_id {of} \
+             ORDER BY n.user_id, n.account_id"
+        );
         for mut cells in tx.fetch(&sql, &params, &[SqlType::Id, SqlType::Id]).await? {
             let (user, name) = (cells[0].take_text(), cells[1].take_text());
             names.assigned.entry(user).or_default().push(name);

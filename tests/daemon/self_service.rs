@@ -336,6 +336,17 @@ fn an_administrator_manages_the_users_of_the_own_account_only() {
         let waiting = "SELECT i.user_id FROM outbox AS o JOIN invitations AS i ON i.id = o.id";
         assert_eq!(ws.column(waiting), [Some(id.clone())]);
         nothing_to_do(&ws);
+        // The name of a link that another program removes does not work, and is there when the link
+        // is back.
+        let unlink = "DELETE FROM user_accounts WHERE user_id = 'both' AND account_id = 'other'";
+        let both = "SELECT name FROM user_logins WHERE user_id = 'both' AND account_id = 'other'";
+        let name = ws.value(both).expect("a name");
+        assert_eq!(login(&api, &name, PASSWORD).0, 200);
+        ws.sql(unlink);
+        assert_eq!(login(&api, &name, PASSWORD).0, 401);
+        ws.sql("INSERT INTO user_accounts (user_id, account_id, level) VALUES ('both', 'other', 'user')");
+        assert_eq!(login(&api, &name, PASSWORD).0, 200);
+        nothing_to_do(&ws);
 
         let listed = boss.get(users).1;
         assert_eq!(listed["items"].as_array().map(Vec::len), Some(4));

@@ -210,6 +210,62 @@ fn no_pass_undoes_an_act() {
 }
 
 #[test]
+fn what_was_blocked_or_rejected_stays_so_when_its_row_is_created_again() {
+    for ws in each("recreated") {
+        let off = directory().replace("accountApproval: true", "accountApproval: false");
+        let more = [
+            account("beta", ""),
+            user("u-3", "beta", ""),
+            user("u-4", "beta", ""),
+        ];
+        ws.tree([directory(), more.join("\n---\n")].join("\n---\n"));
+        ws.apply(&[]).exits(0);
+        for arguments in [
+            &["block", "Account/acme", "User/u-1"][..],
+            &["block", "User/u-2"],
+            &["unblock", "User/u-2"],
+            &["reject", "account", "beta"],
+        ] {
+            assert_eq!(act(&ws, arguments).0, Some(0));
+        }
+        // Switching the approval off approves nobody.
+        let declared = [off, more.join("\n---\n")].join("\n---\n");
+        ws.tree(&*declared);
+        ws.apply(&[]).exits(0);
+        for table in [
+            "user_accounts",
+            "user_groups",
+            "users",
+            "account_addresses",
+            "accounts",
+        ] {
+            ws.sql(&format!("DELETE FROM {table}"));
+        }
+        for _ in 0..4 {
+            for hold in ws.apply(&[]).holds("reactivation") {
+                ws.approve(&hold);
+            }
+        }
+        ws.settle(&[]);
+        let facts = "SELECT external_id || ' ' || coalesce(blocked, '-') FROM users \
+                     UNION ALL SELECT external_id || ' ' || coalesce(blocked, '-') || ' ' || approval \
+                     FROM accounts ORDER BY 1";
+        let facts: Vec<String> = ws.column(facts).into_iter().flatten().collect();
+        assert_eq!(
+            facts,
+            [
+                "acme as asked approved",
+                "beta - rejected",
+                "u-1 as asked",
+                "u-2 -",
+                "u-3 -",
+                "u-4 -"
+            ]
+        );
+    }
+}
+
+#[test]
 fn an_act_stands_in_the_history_with_who_and_why() {
     for ws in each("who") {
         started(&ws);

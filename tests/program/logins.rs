@@ -100,6 +100,42 @@ fn links_that_a_shop_makes_are_named_by_the_next_apply() {
 }
 
 #[test]
+fn a_link_that_a_shop_removes_keeps_its_name_for_when_it_is_back() {
+    for ws in each("logins-back") {
+        let eve = "acme, {account: acme2}";
+        let more = "  - externalId: acme2\n    name: Acme 2\n    customerNumber: '1043'\n    \
+                    companyRegistrationName: Acme 2 AB\n    businessRegistrationNumber: 556900-1123\n    \
+                    addresses: [{ref: falun}]\nusers:\n";
+        let users = [user("eve", eve), user("zoe", "acme")];
+        let declared = directory("customer-number", &users).replacen("users:\n", more, 1);
+        ws.tree(&*declared);
+        ws.apply(&[]).exits(0);
+        assert_eq!(logins(&ws, &["eve", "zoe"]), named(&[1, 2]));
+        let shown = |ws: &Workspace| ws.run(&["get", "User", "eve", "--output", "json"]).stdout;
+        assert!(shown(&ws).contains("1042-1"));
+        ws.sql("DELETE FROM user_accounts WHERE user_id = 'eve' AND account_id = 'acme'");
+        assert!(!shown(&ws).contains("1042-1"));
+        // Another change is not kept waiting, and the link comes back once a person says so.
+        ws.tree(declared.replace("name: Acme\n", "name: Acme AB\n"));
+        let held = ws.apply(&[]).exits(3);
+        ws.approve(&held.hold("reactivation"));
+        ws.apply(&[]).exits(0);
+        assert_eq!(logins(&ws, &["eve", "zoe"]), named(&[1, 2]));
+        assert!(shown(&ws).contains("1042-1"));
+        ws.settle(&[]);
+        // With new links beside it.
+        ws.sql("DELETE FROM user_accounts WHERE user_id = 'eve' AND account_id = 'acme'");
+        let declared = declared + &user("new", "acme");
+        ws.tree(&*declared);
+        let held = ws.apply(&[]).exits(3);
+        assert_eq!(logins(&ws, &["new"]), named(&[3]));
+        ws.approve(&held.hold("reactivation"));
+        ws.apply(&[]).exits(0);
+        assert_eq!(logins(&ws, &["eve", "zoe", "new"]), named(&[1, 2, 3]));
+    }
+}
+
+#[test]
 fn people_who_share_an_email_refuse_a_login_by_email() {
     for ws in each("logins-shared") {
         let shared = user("ada", "acme").replace("ada@", "ZOE@");

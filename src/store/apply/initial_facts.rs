@@ -3,16 +3,23 @@
 //! valid.
 
 use super::super::act_history::ACT_REASON;
+use super::super::connection::{BatchStatement, SqlRow};
 use super::super::departed_users::forget_users;
 use super::super::error::StoreError;
-use super::super::sql_value::SqlType;
+use super::super::sql_value::{SqlType, SqlValue};
 use super::super::terms_acceptances;
 use super::settings::InitialAccess;
 use super::{ApplyTransaction, ids};
-use crate::kinds::act::{ACCESS, ACTS};
-use crate::kinds::{self, FieldType, TERMS, USER};
+use crate::kinds::act::{ACCESS, ACTS, BLOCK, REJECT, ResourceAct};
+use crate::kinds::{self, FieldType, Kind, TERMS, USER};
 use crate::model::{CompactText, FieldChange, Value};
 use crate::plan::StepVerb;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// The acts that keep a resource from being used, whoever creates its row anew. `initial_access`
+/// does the same for the access of users.
+const RESTRICTIONS: [&ResourceAct; 2] = [&BLOCK, &REJECT];
 
 impl ApplyTransaction<'_> {
     /// Gives adopted users the initial access of the settings, and takes it from created ones whose
@@ -42,6 +49,67 @@ impl ApplyTransaction<'_> {
             self.settings.access.word()
         );
         self.run_for_users(&sql, StepVerb::Adopt).await
+    }
+
+    /// Blocks and rejects again what people had blocked or rejected, where another program removed
+    /// the row and it is created anew. The permission of an earlier act is not restored.
+    pub(super) async fn restore_restrictions(&mut self) -> Result<(), StoreError> {
+        for kind in kinds::ALL {
+            let created = self.of_kind(kind.id, |verb| verb == StepVerb::Create);
+            let created: Vec<SqlRow> = ids(created.map(|step| &step.key)).collect();
+            for restriction in RESTRICTIONS {
+                if restriction.is_for(kind) && !created.is_empty() {
+                    self.restore(kind, restriction, created.clone()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn restore(
+        &mut self,
+        kind: &Kind,
+        restriction: &ResourceAct,
+        created: Vec<SqlRow>,
+    ) -> Result<(), StoreError> {
+        let acts = ACTS.iter().filter(|act| act.fact == restriction.fact);
+        let acts: Vec<String> = acts.map(|act| format!("'{}'", act.name)).collect();
+        let sql = format!(
+            "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT c.external_id, c.verb, a.fields FROM v \
+             JOIN changes AS c ON c.kind = '{}' AND c.external_id = v.id \
+             JOIN change_values AS a ON a.seq = c.seq \
+             WHERE c.reason = '{ACT_REASON}' AND c.verb IN ({}) ORDER BY c.seq",
+            kind.name,
+            acts.join(", ")
+        );
+        let (id, text) = (SqlType::Id, SqlType::Text);
+        let batch = BatchStatement {
+            sql: &sql,
+            types: &[id],
+        };
+        let found = self
+            .tx
+            .batch_fetch(&batch, created, &[id, text, text])
+            .await?;
+        let mut last = BTreeMap::new();
+        for mut cells in found {
+            let [id, verb, said] = [0, 1, 2].map(|at| cells[at].take_text());
+            last.insert(id, (verb, said));
+        }
+        let sql = format!(
+            "UPDATE {} SET {} = ? WHERE external_id = ?",
+            kind.table, restriction.fact
+        );
+        for (id, (_, said)) in last
+            .iter()
+            .filter(|(_, (verb, _))| verb == restriction.name)
+        {
+            let reason = reason(said);
+            let value = restriction.value_after("", &reason);
+            let params = [SqlValue::text_or_null(value), id.into()];
+            self.tx.run(&sql, &params).await?;
+        }
+        Ok(())
     }
 
     /// Deletes the acceptances of earlier versions of new terms, and of deleted terms.
@@ -79,6 +147,13 @@ impl ApplyTransaction<'_> {
         self.run_for_rows(sql, &[SqlType::Id], users).await?;
         Ok(())
     }
+}
+
+/// What a person said about an act, from its values in the history.
+fn reason(values: &str) -> String {
+    let values: Json = serde_json::from_str(values).unwrap_or_default();
+    let reason = values["reason"].as_str();
+    reason.unwrap_or("the reason was erased").to_owned()
 }
 
 /// The hash of a new file; `None` if the content did not change.

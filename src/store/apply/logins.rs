@@ -164,13 +164,9 @@ impl ApplyTransaction<'_> {
         // name only.
         let mut pairs = self.links_of(table, numbered).await?;
         pairs.extend(self.new_pairs(table));
-        let accounts: BTreeSet<&CompactText> = pairs.iter().map(|(_, account)| account).collect();
-        let numbers = self.numbers(accounts).await?;
-        let named = pairs.into_iter().filter_map(|pair| {
-            let number = numbers.get(&pair.1)?.clone();
-            Some((pair, number))
-        });
-        Ok(named.collect())
+        let pairs = pairs.into_iter();
+        let rows = pairs.map(|(user, account)| vec![SqlValue::from(&user), (&account).into()]);
+        self.nameless_of(rows.collect()).await
     }
 
     /// After switching login names on, every existing link needs one.
@@ -206,7 +202,16 @@ impl ApplyTransaction<'_> {
         let sql = format!("DELETE FROM {UNNAMED_LINKS} RETURNING user_id, account_id");
         let (id, no_params) = (SqlType::Id, []);
         let noted = self.tx.fetch(&sql, &no_params, &[id, id]).await?;
-        // An account without a number has its links named when it gets one.
+        self.nameless_of(noted).await
+    }
+
+    /// Those of some links that need a name, each with the customer number of its account.
+    async fn nameless_of(
+        &mut self,
+        links: Vec<SqlRow>,
+    ) -> Result<Vec<(UserAccountPair, CompactText)>, StoreError> {
+        // An account without a number has its links named when it gets one. A link that another
+        // program removed and that is back has its name still.
         let sql = format!(
             "WITH v(user_id, account_id) AS MATERIALIZED ({{rows}}) \
              SELECT l.user_id, l.account_id, a.customer_number FROM v \
@@ -216,11 +221,12 @@ impl ApplyTransaction<'_> {
              WHERE n.name IS NULL AND a.customer_number IS NOT NULL",
             tables::for_kind(USER).link_named("accounts").name
         );
+        let id = SqlType::Id;
         let batch = BatchStatement {
             sql: &sql,
             types: &[id, id],
         };
-        let found = self.tx.batch_fetch(&batch, noted, &[id, id, id]).await?;
+        let found = self.tx.batch_fetch(&batch, links, &[id, id, id]).await?;
         Ok(found.into_iter().map(nameless_link).collect())
     }
 
@@ -257,32 +263,6 @@ impl ApplyTransaction<'_> {
             .await?;
         let pairs = found.into_iter();
         Ok(pairs
-            .map(|mut cells| (cells[0].take_text(), cells[1].take_text()))
-            .collect())
-    }
-
-    /// The customer numbers of these accounts.
-    async fn numbers(
-        &mut self,
-        accounts: BTreeSet<&CompactText>,
-    ) -> Result<HashMap<CompactText, CompactText>, StoreError> {
-        let sql = "WITH v(id) AS MATERIALIZED ({rows}) SELECT a.external_id, a.customer_number \
-                   FROM v JOIN accounts AS a ON a.external_id = v.id \
-                   WHERE a.customer_number IS NOT NULL";
-        let batch = BatchStatement {
-            sql,
-            types: &[SqlType::Id],
-        };
-        let rows = accounts
-            .into_iter()
-            .map(|account| vec![SqlValue::from(account)]);
-        let rows: Vec<SqlRow> = rows.collect();
-        let found = self
-            .tx
-            .batch_fetch(&batch, rows, &[SqlType::Id, SqlType::Id])
-            .await?;
-        let numbers = found.into_iter();
-        Ok(numbers
             .map(|mut cells| (cells[0].take_text(), cells[1].take_text()))
             .collect())
     }

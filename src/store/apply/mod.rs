@@ -215,6 +215,7 @@ impl<'a> ApplyTransaction<'a> {
         // In a database that was never loaded there is nothing that somebody set or accepted.
         if !bare {
             self.set_initial_access().await?;
+            self.restore_restrictions().await?;
             self.reset_acceptances().await?;
             self.forget_departed_users().await?;
         }

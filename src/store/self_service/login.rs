@@ -83,7 +83,9 @@ impl Store {
         let mode = LoginMode::read(&mut tx).await?;
         let mut found = Vec::new();
         if mode.by_name {
+            // The name of a link that another program removed is still known, and must not work.
             let sql = "SELECT u.external_id, u.email, u.password_hash FROM user_logins AS n \
+                       JOIN user_accounts AS l ON l.user_id = n.user_id AND l.account_id = n.account_id \
                        JOIN usable_users AS u ON u.external_id = n.user_id WHERE n.name = ?";
             let types = [SqlType::Id, SqlType::Text, SqlType::Text];
             found = tx.fetch(sql, &[login.trim().into()], &types).await?;

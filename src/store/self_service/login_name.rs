@@ -19,6 +19,11 @@ pub(super) async fn give(
     if !mode.by_name {
         return Ok(());
     }
+    // A link that another program removed has its name still.
+    let sql = "SELECT 1 FROM user_logins WHERE user_id = ? AND account_id = ?";
+    if tx.has_rows(sql, &[user.into(), account.into()]).await? {
+        return Ok(());
+    }
     let sql = "SELECT a.customer_number, c.next FROM accounts AS a \
                LEFT JOIN login_counters AS c ON c.customer_number = a.customer_number \
                WHERE a.external_id = ? AND a.customer_number IS NOT NULL";
