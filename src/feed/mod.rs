@@ -159,6 +159,7 @@ fn read_into<'m>(
             partial: true,
             mapped: mapped(mapping),
             shielded_keys: collected.shielded,
+            blank_keys: collected.blank,
             hidden_kinds: collected.hidden,
             faulty_fields: collected.faulty,
             removals_off: removals_off(&outcome, name),

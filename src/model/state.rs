@@ -37,6 +37,9 @@ pub struct Desired {
     pub mapped: BTreeSet<(KindId, FieldRef)>,
     /// Resources of which only the key could be read. They are held, not missing.
     pub shielded_keys: BTreeSet<Key>,
+    /// Resources that an export names without declaring them, because a cell is blank. They are not
+    /// missing, and say nothing to other sources.
+    pub blank_keys: BTreeSet<Key>,
     /// Kinds of which some key could not be read, with the reason. No resource of them counts as
     /// missing.
     pub hidden_kinds: BTreeMap<KindId, String>,

@@ -181,6 +181,7 @@ fn is_read(context: &PlanContext<'_>, key: &Key) -> bool {
     !context.rules.keeps_undeclared
         && desired.removals_off.is_empty()
         && !desired.shielded_keys.contains(key)
+        && !desired.blank_keys.contains(key)
         && !desired.hidden_kinds.contains_key(&key.kind)
 }
 

@@ -47,6 +47,7 @@ pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
         .iter()
         .filter(|(key, _)| !context.desired.resources.contains(key))
         .filter(|(key, _)| !context.desired.shielded_keys.contains(key))
+        .filter(|(key, _)| !context.desired.blank_keys.contains(key))
         .filter_map(|(key, claims)| Some((key, mine(claims)?)))
         .collect();
     // Sorted, because the order of a hash map would change notes from run to run.

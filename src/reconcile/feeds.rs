@@ -391,6 +391,7 @@ fn missed_counts(
     let named = |key: &Key| {
         desired.resources.contains(key)
             || desired.shielded_keys.contains(key)
+            || desired.blank_keys.contains(key)
             || desired.hidden_kinds.contains_key(&key.kind)
     };
     let claimed = stored.claims.iter().filter(|(_, claims)| mine(claims));

@@ -36,6 +36,8 @@ pub struct CollectedResources {
     pub diagnostics: Vec<Diagnostic>,
     /// Keys in rows that could not be read otherwise. They are held, not missing.
     pub shielded: BTreeSet<Key>,
+    /// Keys in rows that do not declare them because a cell is blank. They are not missing.
+    pub blank: BTreeSet<Key>,
     /// The kinds of which a key could not be read, and why. No resource of these kinds counts as
     /// missing.
     pub hidden: BTreeMap<KindId, String>,
@@ -162,6 +164,11 @@ impl<'m> ResourceCollector<'m> {
         for (nth, section) in mapping.sections.iter().enumerate() {
             if row.meets_conditions(&section.when) {
                 self.section(section, nth, &row);
+            } else if row.fails_by_blanks(&section.when)
+                && let Ok(CellContent::Text(id, _)) = section.id.read(&row, &mapping.words)
+            {
+                // A blank cell keeps what is stored, and must not make its customer look missing.
+                self.collected.blank.insert(Key::new(section.kind.id, &id));
             }
         }
         self.places = places;

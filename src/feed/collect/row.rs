@@ -81,12 +81,23 @@ impl<'a> RecordView<'a> {
         when.iter().all(|when| self.fits_one(when))
     }
 
-    fn fits_one(&self, when: &ColumnCondition) -> bool {
-        // What cannot be read meets no condition on a text, and counts as blank.
-        let text = match self.content(when.column) {
+    /// Returns whether the row meets all conditions but those on blank cells.
+    pub(super) fn fails_by_blanks(&self, when: &[ColumnCondition]) -> bool {
+        let mut failed = when.iter().filter(|when| !self.fits_one(when));
+        failed.all(|when| self.condition_text(when).is_empty())
+    }
+
+    /// The text that a condition is about. What cannot be read meets no condition on a text, and
+    /// counts as blank.
+    fn condition_text(&self, when: &ColumnCondition) -> String {
+        match self.content(when.column) {
             Ok(CellContent::Text(text, _)) => trimmed(&text).to_lowercase(),
             _ => String::new(),
-        };
+        }
+    }
+
+    fn fits_one(&self, when: &ColumnCondition) -> bool {
+        let text = self.condition_text(when);
         // Each export has its own words for true (`Oui`, `X`, `1`); the mapping knows them.
         if let Some(truth) = when.truth {
             return (self.mapping.words.boolean(&text) == Some(true)) == truth;

@@ -194,3 +194,64 @@ fn an_account_that_an_export_deletes_takes_what_belongs_to_it() {
         assert_eq!(apply(&ws).exits(0).steps(), Vec::<String>::new());
     }
 }
+
+/// A row for `vendre-customers`.
+fn vendre(id: &str, email: &str) -> String {
+    format!(
+        "{id}\tFirma {id}\t556012-3456\tKarin\tEk\t{email}\t+4663123456\tKöpmangatan 12\t831 30\tÖstersund\tSWE\t1\n"
+    )
+}
+
+#[test]
+fn a_blank_cell_takes_nobodys_login_away() {
+    const HEADER: &str = "external_id\tcompany\tidentification_number\tfirst_name\tlast_name\temail_address\t\
+                          telephone\tstreet_address\tzip_code\tcity\tcountry\tstatus\n";
+    for ws in each("blank-email") {
+        ws.write(
+            "base/settings.yaml",
+            "settings: [{externalId: settings, optionalFields: [User.civility]}]\n",
+        );
+        ws.write(
+            "roster.yaml",
+            "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: base}\n  - name: shop\n    export: {file: shop.csv, preset: vendre-customers}\n    \
+             complete: {shrink: 90%}\n    absence: {after: 1, action: deactivate}\n",
+        );
+        let night = |emails: &[&str]| {
+            let rows = (1..)
+                .zip(emails)
+                .map(|(n, email)| vendre(&format!("c-{n}"), email));
+            ws.write("shop.csv", HEADER.to_owned() + &rows.collect::<String>());
+            ws.run(&["apply", "--yes"])
+        };
+        let mut emails: Vec<String> = (1..=9).map(|n| format!("a{n}@firma.example")).collect();
+        let all = |emails: &[String]| night(&emails.iter().map(String::as_str).collect::<Vec<_>>());
+        all(&emails);
+        ws.run(&["approve", "source", "shop", "--reason", "looked at it"])
+            .exits(0);
+        all(&emails).exits(0);
+        let active = |ws: &Workspace| {
+            column(
+                ws,
+                "SELECT external_id FROM users WHERE status = 'active' ORDER BY external_id",
+            )
+        };
+        assert_eq!(active(&ws).len(), 9);
+        emails[2].clear();
+        for night in 0..3 {
+            emails[4] = format!("night{night}@firma.example");
+            let ran = all(&emails);
+            assert_eq!(ran.steps(), ["update User/c-5"], "{ran}");
+        }
+        assert_eq!(active(&ws).len(), 9);
+        let kept = "SELECT email FROM users WHERE external_id = 'c-3'";
+        assert_eq!(ws.value(kept).as_deref(), Some("a3@firma.example"));
+        // A row that is gone is another matter.
+        let ran = all(&emails[..8]);
+        assert_eq!(
+            ran.steps(),
+            ["deactivate User/c-9", "deactivate Account/c-9"],
+            "{ran}"
+        );
+        assert_eq!(all(&emails[..8]).steps(), Vec::<String>::new());
+    }
+}
