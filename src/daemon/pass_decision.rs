@@ -114,7 +114,8 @@ impl PassInProgress {
             attempted.revision.clone_from(&self.fetched_revision);
         }
         self.state.last_attempted = Some(attempted);
-        if scrub {
+        // The interval begins with the first pass.
+        if scrub || self.state.scrubbed.is_none() {
             self.state.scrubbed = Some(now);
         }
         Ok(())

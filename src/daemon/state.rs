@@ -86,11 +86,12 @@ impl SourceState {
         }
     }
 
-    /// Whether every column must be compared again.
+    /// Whether every column must be compared again. A daemon that is new to a source does not begin
+    /// with it: the apply that loaded the directory has compared all of it.
     pub(super) fn scrub_due(&self, now: DateTime<Utc>) -> bool {
         // A clock that was set back must not postpone it.
         self.scrubbed
-            .is_none_or(|last| (now - last).abs() > SCRUB_INTERVAL)
+            .is_some_and(|last| (now - last).abs() > SCRUB_INTERVAL)
     }
 
     /// The holds that wait for a person.
@@ -183,5 +184,27 @@ impl fmt::Display for DiagnosticState {
             Some(place) => write!(f, " ({place}, {})", self.code),
             None => write!(f, " ({})", self.code),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_compared_once_a_day_and_not_at_the_start() {
+        let now = Utc::now();
+        let due = |scrubbed| {
+            let state = SourceState {
+                scrubbed,
+                ..SourceState::default()
+            };
+            state.scrub_due(now)
+        };
+        assert!(!due(None));
+        assert!(!due(Some(now - TimeDelta::hours(23))));
+        assert!(due(Some(now - TimeDelta::hours(25))));
+        // The clock was set back.
+        assert!(due(Some(now + TimeDelta::hours(25))));
     }
 }

@@ -24,6 +24,13 @@ pub use partial_snapshot::PartialSnapshot;
 
 use crate::config::Source;
 
+/// Logs why everything is read whatever the sources are, and returns the `None` that makes the caller
+/// do so.
+pub fn read_all_because<T>(why: &str) -> Option<T> {
+    tracing::info!("reading everything: {why}");
+    None
+}
+
 /// Logs why everything is read, and returns the `None` that makes the caller do so.
 pub fn read_everything_because<T>(source: &Source, why: &str) -> Option<T> {
     tracing::info!("source {}: reading everything: {why}", source.name);

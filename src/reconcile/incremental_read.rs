@@ -7,7 +7,8 @@ use super::source_reading::{self, SourceContent, SourceReading};
 use super::{PassError, PassRequest};
 use crate::config::{Config, Source};
 use crate::incremental::{
-    FileChanges, IncrementalRead, fingerprint, read_everything_because, why_not_incremental,
+    FileChanges, IncrementalRead, fingerprint, read_all_because, read_everything_because,
+    why_not_incremental,
 };
 use crate::store::{AcceptedExport, ReadTransaction, SourceCheckpoint, Store};
 use std::sync::Arc;
@@ -18,17 +19,17 @@ pub(super) async fn read(
     request: &PassRequest,
     store: &Store,
 ) -> Result<Option<Vec<SourceReading>>, PassError> {
-    if asks_for_all(config, request) {
-        return Ok(None);
+    if let Some(why) = why_all(config, request) {
+        return Ok(read_all_because(why));
     }
     let Some(mut transaction) = store.read_transaction().await? else {
-        return Ok(None);
+        return Ok(read_all_because("the database is new"));
     };
     let known = transaction.remembered_sources().await?;
     // A directory without a checkpoint was never applied whole, so its files are not known.
     let mut directories = config.sources.iter().filter(|it| it.feed().is_none());
-    if !directories.all(|source| known.contains(&*source.name)) {
-        return Ok(None);
+    if let Some(new) = directories.find(|source| !known.contains(&*source.name)) {
+        return Ok(read_everything_because(new, "it was never applied whole"));
     }
     let mut readings = Vec::new();
     for source in &config.sources {
@@ -68,7 +69,8 @@ pub(super) async fn reread(
     // resources, and a full one next to it would take them for undeclared.
     let own = if others().all(|(_, reading)| !reading.is_incremental()) {
         source_reading::read_source(config, source, request)
-    } else if others().all(|(_, reading)| reading.is_unchanged()) && !asks_for_all(config, request)
+    } else if others().all(|(_, reading)| reading.is_unchanged())
+        && why_all(config, request).is_none()
     {
         let Some(mut transaction) = store.read_transaction().await? else {
             return Ok(None);
@@ -94,9 +96,17 @@ pub(super) async fn reread(
     Ok(Some(readings))
 }
 
-fn asks_for_all(config: &Config, request: &PassRequest) -> bool {
-    let named = !request.paths.is_empty() || !request.targets.is_empty();
-    named || request.exact || request.scrub || !config.accepts.is_empty()
+/// Why a pass reads all files, whether they changed or not, if it does.
+fn why_all(config: &Config, request: &PassRequest) -> Option<&'static str> {
+    let reasons = [
+        (request.scrub, "every stored value is compared"),
+        (!request.paths.is_empty(), "paths were named"),
+        (!request.targets.is_empty(), "resources were named"),
+        (request.exact, "what is not declared is listed"),
+        (!config.accepts.is_empty(), "something is accepted"),
+    ];
+    let asked = reasons.into_iter().find(|(asked, _)| *asked);
+    asked.map(|(_, why)| why)
 }
 
 /// One source, of which only the changed files were read, or why all of it has to be.

@@ -287,3 +287,43 @@ fn a_plan_that_takes_too_long_ends_and_gives_its_place_back() {
     assert_eq!(plan("manifests").exits(0).steps(), Vec::<String>::new());
     served.ends();
 }
+
+#[test]
+fn a_daemon_goes_on_where_an_apply_by_hand_ended_and_says_why_it_reads_everything() {
+    for ws in each("goes-on") {
+        ws.tree(people());
+        ws.write(
+            "manifests/more.yaml",
+            "tags: [{externalId: gold, name: Gold}]\n",
+        );
+        let config = "apiVersion: roster/v1\nsources: [{name: directory, directory: manifests}]\n\
+                      serve: {listen: '127.0.0.1:0'}\n";
+        ws.write("roster.yaml", config);
+        let first = ws
+            .run(&["apply", "--yes", "--config", "roster.yaml", "-v"])
+            .exits(0);
+        let why = "reading everything: it was never applied whole";
+        assert!(first.stderr.contains(why), "{first}");
+        for _ in 0..2 {
+            let mut served = DaemonProcess::on(&ws, &["-v"]);
+            served.says(&["read 0 of 2 files"]);
+            ws.write(
+                "manifests/more.yaml",
+                "tags: [{externalId: gold, name: Golden}]\n",
+            );
+            let read = served.says(&["read 1 of 2 files"]);
+            assert!(!served.said().contains("reading everything"), "{read}");
+            served.says(&["run"]);
+            ws.write(
+                "manifests/more.yaml",
+                "tags: [{externalId: gold, name: Gold}]\n",
+            );
+            served.says(&["read 1 of 2 files"]);
+            served.says(&["run"]);
+            served.ends();
+        }
+        let scrubbed = ws.run(&["plan", "--config", "roster.yaml", "--scrub", "-v"]);
+        let why = "reading everything: every stored value is compared";
+        assert!(scrubbed.stderr.contains(why), "{scrubbed}");
+    }
+}
