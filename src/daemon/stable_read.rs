@@ -12,6 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How long a directory must be unchanged.
 const QUIET: Duration = Duration::from_millis(400);
+/// The least time between two looks at a directory.
+const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 /// How long a directory that keeps changing is waited for.
 const MAX_SETTLE_WAIT: Duration = Duration::from_secs(20);
 /// How long the last look at the other directories is trusted.
@@ -137,12 +139,15 @@ impl DirectoryStamp {
 pub(super) async fn wait_until_settled(roots: &[PathBuf]) -> DirectoryStamp {
     let begin = tokio::time::Instant::now();
     let mut stamp = DirectoryStamp::scan(roots);
+    let mut rest = stamp.time_until_quiet(SystemTime::now());
     // The common case costs no wait: the youngest file is older than the quiet time.
-    if stamp.is_settled() && !is_git_writing(roots) {
+    if rest.is_zero() && !is_git_writing(roots) {
         return stamp;
     }
     while begin.elapsed() < MAX_SETTLE_WAIT {
-        tokio::time::sleep(QUIET).await;
+        // A save is some hundred milliseconds old when its pass begins, which count.
+        tokio::time::sleep(rest.max(SHORTEST_WAIT)).await;
+        rest = QUIET;
         let now = DirectoryStamp::scan(roots);
         if now == stamp && !is_git_writing(roots) {
             return now;
@@ -154,13 +159,16 @@ pub(super) async fn wait_until_settled(roots: &[PathBuf]) -> DirectoryStamp {
 }
 
 impl DirectoryStamp {
-    /// Whether the youngest file is older than the quiet time.
-    fn is_settled(&self) -> bool {
+    /// How long it takes until the youngest file is older than the quiet time.
+    fn time_until_quiet(&self, now: SystemTime) -> Duration {
         let times = self.0.iter().filter_map(|(_, _, time)| *time);
-        let age = times.max().map(|time| time.elapsed().unwrap_or_default());
-        // A time in the future has no age and counts as new; without any files there is nothing to
-        // wait for.
-        age.is_none_or(|age| age > QUIET)
+        // Without any files there is nothing to wait for.
+        let Some(youngest) = times.max() else {
+            return Duration::ZERO;
+        };
+        // A time in the future has no age and counts as new.
+        let age = now.duration_since(youngest).unwrap_or_default();
+        QUIET.saturating_sub(age)
     }
 }
 
@@ -183,4 +191,25 @@ pub(super) fn roots(config: &Config) -> Vec<PathBuf> {
     sources
         .filter_map(|source| Some(source.directory()?.to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_the_youngest_file_counts_for_the_wait() {
+        let now = SystemTime::now();
+        let wait = |times: &[SystemTime]| {
+            let files = times.iter();
+            let files = files.map(|time| (PathBuf::from("a.yaml"), 1, Some(*time)));
+            DirectoryStamp(files.collect()).time_until_quiet(now)
+        };
+        let ago = |millis| now - Duration::from_millis(millis);
+        assert_eq!(wait(&[]), Duration::ZERO);
+        assert_eq!(wait(&[ago(4000), ago(400)]), Duration::ZERO);
+        assert_eq!(wait(&[ago(4000), ago(300)]), Duration::from_millis(100));
+        // A clock that is behind the one of the file server.
+        assert_eq!(wait(&[now + Duration::from_secs(3)]), QUIET);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long events are collected, because one save or checkout causes many.
-const DEBOUNCE: Duration = Duration::from_millis(300);
+const DEBOUNCE: Duration = Duration::from_millis(250);
 /// How often a directory is checked for having been replaced. A watch follows the directory itself
 /// and not its name.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(2);
