@@ -12,6 +12,7 @@ mod deletion;
 mod dossier;
 mod engines;
 mod erased_pushes;
+mod erased_reasons;
 mod erasure;
 mod faults;
 mod feeds;
