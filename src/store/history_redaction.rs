@@ -133,8 +133,8 @@ fn redacted(words: &PersonWords, cells: &SqlRow) -> Option<ChangeRedaction> {
     };
     if let Some(fields) = text(7) {
         redaction.fields = if is_own {
-            // The company of a person may be the person's name.
-            words.are_in_path(fields).then(|| "{}".to_owned())
+            // An earlier version of Roster had values of people in the chain.
+            (fields != "{}").then(|| "{}".to_owned())
         } else {
             redacted_fields(words, kind, fields)
         };

@@ -11,6 +11,7 @@ mod databases;
 mod deletion;
 mod dossier;
 mod engines;
+mod erased_history;
 mod erased_pushes;
 mod erased_reasons;
 mod erasure;
