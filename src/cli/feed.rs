@@ -165,7 +165,13 @@ fn text(look: &ExportProfile, rows: &[ExportRecord]) -> String {
         text += &fit_line(fit);
     }
     for rival in guess::rivals(look) {
-        let _ = writeln!(text, "  {}", visible(&rival.question()));
+        let [first, second] = [rival.first, rival.second];
+        let _ = writeln!(
+            text,
+            "  {}; give `roster import` and `roster feed map` one of them: `--preset {first}` or \
+             `--preset {second}`",
+            visible(&rival.difference())
+        );
     }
     for record in rows {
         let _ = writeln!(text, "\nRow {}", record.at.line);

@@ -180,6 +180,7 @@ codes! {
     AUTHORITY_WAITS "authority-waits" Note;
     ACCOUNT_PENDING "account-pending" Note;
     USER_ERASED "user-erased" Note;
+    INVITATION_UNUSABLE "invitation-unusable" Warning;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;

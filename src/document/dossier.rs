@@ -60,7 +60,7 @@ pub struct DossierDocument {
     /// The exports in which the user was missing.
     pub missed_exports: Vec<MissedExportsDocument>,
     /// The parts that quote the user in pushes and their answers, reports on exports, plans, states
-    /// and passes of the daemon, notices, and answers of acts.
+    /// and passes of the daemon, notices, answers of acts, and reasons of acts on others.
     pub quotes: Vec<QuoteDocument>,
 }
 

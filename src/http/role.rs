@@ -14,11 +14,12 @@ pub enum Permission {
     Plan,
     /// Read the directory, its history, plans, holds and runs.
     Read,
-    /// Suspend, resume and reconcile sources, and perform acts on resources.
+    /// Suspend, resume and reconcile sources, push, propose, record jobs, and perform acts on
+    /// resources, such as to block, invite and delete users.
     Operate,
     /// Approve holds, export sources and accounts.
     Approve,
-    /// Everything else.
+    /// Read the dossier of a person, and erase a person.
     Administer,
 }
 
@@ -43,11 +44,12 @@ pub enum Role {
     Planner,
     /// Reads everything.
     Viewer,
-    /// Reads, and suspends, resumes and reconciles sources.
+    /// Reads, and operates sources: suspends, resumes, reconciles, pushes and proposes. Also records
+    /// jobs, and blocks, invites and deletes users.
     Operator,
-    /// Reads, and approves holds and export sources.
+    /// Reads, and approves holds, export sources and accounts.
     Approver,
-    /// Has all permissions.
+    /// Has all permissions. Nobody else reads the dossier of a person or erases one.
     Administrator,
 }
 

@@ -6,6 +6,7 @@
 mod account;
 pub mod act;
 mod address;
+mod branch;
 pub mod country;
 mod custom_field;
 pub mod explain;
@@ -23,6 +24,7 @@ mod tag;
 mod terms;
 mod user;
 
+pub use branch::branch_name;
 pub use field::{
     BOOL, EnumChoices, Field, FieldDefault, FieldType, LinkAttribute, SECRET_IN_EXPORT, SetItem,
 };

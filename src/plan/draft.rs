@@ -424,7 +424,10 @@ fn hold_rejected_account(
         Some(EffectOutcome::Change(changes)) => changes.clone(),
         _ => Vec::new(),
     };
-    let message = format!("{key} was rejected but is still declared; remove it from the manifests");
+    let message = format!(
+        "{key} was rejected but is still declared; remove it from the source, or approve it: \
+         `roster approve account`"
+    );
     let held = member(context, key, StepVerb::Update, changes);
     let hold = Hold::single(
         codes::ACCOUNT_REJECTED,

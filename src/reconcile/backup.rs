@@ -55,7 +55,12 @@ pub fn backup_name(backup: &UserBackup) -> String {
     let name = format!("{} {}", backup.first_name, backup.last_name);
     let words: Vec<&str> = name.split_whitespace().collect();
     let name = safe_name(&words.join("_"));
-    name.trim_end_matches(".zip").to_owned()
+    let name = name.trim_end_matches(".zip");
+    // A dot in front would hide the file.
+    match name.strip_prefix('.') {
+        Some(rest) => format!("_{rest}"),
+        None => name.to_owned(),
+    }
 }
 
 /// The names that an archive may get in a folder, the best first: the name of the person, and with
@@ -160,6 +165,19 @@ fn safe_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_archive_is_no_hidden_file() {
+        let backup = UserBackup {
+            external_id: "u-1".into(),
+            first_name: "../../Olle".into(),
+            last_name: "Berg".into(),
+            email: None,
+            company: None,
+            jobs: Vec::new(),
+        };
+        assert_eq!(backup_name(&backup), "_._.._Olle_Berg");
+    }
 
     #[test]
     fn a_name_stays_in_its_folder() {

@@ -5,7 +5,7 @@
 use crate::feed::format::{self, ExportColumns, ExportRecord, FormatOptions};
 use crate::kinds::{self, USER};
 use crate::model::Key;
-use crate::store::{PersonRecords, PersonText, contains_word};
+use crate::store::{PersonRecords, PersonText, contains_word, has_id_word};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -17,6 +17,8 @@ pub(super) struct PersonNames {
     key: String,
     /// The e-mail addresses that the user has and had, in lower case.
     addresses: BTreeSet<String>,
+    /// The words that name the user by the id.
+    id_words: Vec<String>,
 }
 
 impl PersonNames {
@@ -33,12 +35,13 @@ impl PersonNames {
             id: records.external_id.clone(),
             key: Key::new(USER, &records.external_id).to_string(),
             addresses: addresses.map(str::to_lowercase).collect(),
+            id_words: records.id_words.clone(),
         }
     }
 
-    /// Whether a text contains the key of the user or an address.
+    /// Whether a text contains the key of the user, an address, or the id if that is no ordinary word.
     fn are_in(&self, text: &str) -> bool {
-        contains_word(text, &self.key) || {
+        contains_word(text, &self.key) || has_id_word(text, &self.id_words) || {
             let text = text.to_lowercase();
             let mut addresses = self.addresses.iter();
             addresses.any(|address| contains_word(&text, address))
@@ -233,6 +236,7 @@ mod tests {
             id: "u-1".into(),
             key: "User/u-1".into(),
             addresses: BTreeSet::from(["karin@roster.example".to_owned()]),
+            id_words: Vec::new(),
         }
     }
 

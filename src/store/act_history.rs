@@ -8,9 +8,9 @@ use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
 use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run};
-use super::person_words::ERASED_WORD;
 use super::sql_value::{self, SqlValue};
 use super::terms_acceptances::TermsVersion;
+use super::whole_words::ERASED_WORD;
 use crate::kinds::{self, Kind};
 use rand::RngCore;
 use serde_json::{Map, Value as Json, json};
@@ -46,19 +46,17 @@ pub(super) fn act_changes(
 ) -> Vec<ActChange> {
     let reason = erasure.map_or(request.reason, |erasure| &erasure.reason);
     let own = found.iter().map(|(key, before)| {
-        let mut fields = changed_fact(request, before);
-        if let (Some(erasure), Json::Object(fields)) = (erasure, &mut fields) {
+        let (kind, fact) = (kinds::get(key.kind), changed_fact(request, before));
+        let (mut fields, personal) = if kind.personal_id {
+            (Map::new(), fact)
+        } else {
+            (fact, Map::new())
+        };
+        if let Some(erasure) = erasure {
             fields.extend(erasure.changed_chain());
         }
-        let verb = request.act.name;
-        let change = ActChange::new(
-            reason,
-            kinds::get(key.kind),
-            &key.id,
-            verb,
-            &fields,
-            Map::new(),
-        );
+        let (verb, fields) = (request.act.name, Json::Object(fields));
+        let change = ActChange::new(reason, kind, &key.id, verb, &fields, personal);
         match erasure {
             Some(_) => change.without_id(),
             None => change,
@@ -78,16 +76,17 @@ pub(super) fn act_changes(
 }
 
 /// The fact with its states before and after, as the history stores it.
-fn changed_fact(request: &ActRequest<'_>, before: &str) -> Json {
+fn changed_fact(request: &ActRequest<'_>, before: &str) -> Map<String, Json> {
     let (fact, after) = (request.act.fact, request.act.state_after(before));
-    match request.terms {
-        None if before == after => json!({}),
-        None => json!({fact: [before, after]}),
+    let values = match request.terms {
+        None if before == after => return Map::new(),
+        None => json!([before, after]),
         // What was accepted has to be known also when the document has changed.
         Some(TermsVersion { terms, version }) => {
-            json!({fact: [null, format!("{terms} sha256:{version}")]})
+            json!([null, format!("{terms} sha256:{version}")])
         }
-    }
+    };
+    Map::from_iter([(fact.to_owned(), values)])
 }
 
 /// Appends a run with these changes; returns its number.

@@ -1,6 +1,6 @@
 //! What an act on the access of users leaves without anybody: accounts that no user can use any more,
-//! and policies on which no approver can act. A person may do it, but has to hear of it. What a
-//! deletion leaves is for `act_deletion`.
+//! and policies on which no approver can act. And who is invited without being able to log in. A
+//! person may do it, but has to hear of it. What a deletion leaves is for `act_deletion`.
 
 use super::act_request::{ActRequest, ActWarning};
 use super::connection::{BatchStatement, SqlTransaction};
@@ -8,8 +8,8 @@ use super::error::StoreError;
 use super::policies::CAN_ACT;
 use super::sql_value::{SqlType, SqlValue};
 use crate::diagnostic::{Code, codes};
-use crate::kinds::act::ACCESS;
-use crate::kinds::{ACCOUNT, BLOCKED, POLICY};
+use crate::kinds::act::{ACCESS, ActInput};
+use crate::kinds::{ACCOUNT, BLOCKED, POLICY, USER};
 use crate::model::{Key, KindId};
 use std::collections::BTreeSet;
 
@@ -97,4 +97,61 @@ pub(super) async fn lost(
         })
     });
     Ok(warnings.collect())
+}
+
+/// Why somebody who is invited cannot log in, as a condition on the user `u`, and what that means.
+const UNUSABLE: [(&str, &str); 3] = [
+    (
+        "u.blocked IS NOT NULL",
+        "is blocked; until somebody lifts the block, the link does not work and a mail waits",
+    ),
+    (
+        "u.status <> 'active'",
+        "is inactive; until a source sets it active, the link does not work and a mail waits",
+    ),
+    (
+        // As in the view `usable_users`.
+        "NOT EXISTS (SELECT 1 FROM user_accounts AS l \
+           JOIN usable_accounts AS k ON k.external_id = l.account_id \
+           WHERE l.user_id = u.external_id) \
+         AND (EXISTS (SELECT 1 FROM user_accounts AS l WHERE l.user_id = u.external_id) \
+           OR NOT EXISTS (SELECT 1 FROM settings_optional_fields WHERE value = 'User.accounts'))",
+        "has no usable account; the link works, and the person can log in once an account is active, \
+         approved and not blocked",
+    ),
+];
+
+/// Warns of those whom an act invites and who cannot log in with the link.
+pub(super) async fn unusable_invitations(
+    tx: &mut SqlTransaction,
+    request: &ActRequest<'_>,
+) -> Result<Vec<ActWarning>, StoreError> {
+    let mut warnings = Vec::new();
+    if request.act.input != ActInput::Invitation {
+        return Ok(warnings);
+    }
+    let cases = UNUSABLE.iter().enumerate();
+    let cases = cases.map(|(at, (is_case, _))| format!("WHEN {is_case} THEN {at} "));
+    let cases: String = cases.collect();
+    let sql = format!(
+        "WITH v(id) AS MATERIALIZED ({{rows}}) SELECT u.external_id, CASE {cases}END \
+         FROM v JOIN users AS u ON u.external_id = v.id ORDER BY u.external_id"
+    );
+    let batch = BatchStatement {
+        sql: &sql,
+        types: &[SqlType::Id],
+    };
+    let rows = request.users().map(|id| vec![SqlValue::text(id)]);
+    let types = [SqlType::Id, SqlType::Int];
+    for mut cells in tx.batch_fetch(&batch, rows, &types).await? {
+        let case = cells[1].as_int().and_then(|at| usize::try_from(at).ok());
+        if let Some((_, means)) = case.and_then(|at| UNUSABLE.get(at)) {
+            let key = Key::new(USER, cells[0].take_text());
+            warnings.push(ActWarning {
+                code: codes::INVITATION_UNUSABLE.name().to_owned(),
+                message: format!("{key} {means}"),
+            });
+        }
+    }
+    Ok(warnings)
 }

@@ -174,6 +174,7 @@ impl RecordedAct {
         };
         let mut warnings = deletion.warnings.clone();
         warnings.extend(act_warnings::lost(tx, request, &before).await?);
+        warnings.extend(act_warnings::unusable_invitations(tx, request).await?);
         let plan_id = random_plan_id();
         let changes = act_changes(request, &found, &deletion, erasure.as_ref());
         let run = record_run(tx, request.actor, &changes, &plan_id, at).await?;

@@ -4,8 +4,9 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::person_words::{ERASED_WORD, PersonWords};
+use super::person_words::PersonWords;
 use super::sql_value::{SqlType, SqlValue};
+use super::whole_words::ERASED_WORD;
 use serde_json::Value as Json;
 
 /// A column with texts that may name a person.
@@ -238,7 +239,7 @@ fn remove(words: &PersonWords, removal: TextRemoval, content: &[u8]) -> Option<L
         TextRemoval::Redact => redacted(words, str::from_utf8(content).ok()?).map(LeftText::Text),
         TextRemoval::RedactActor => {
             let actor = str::from_utf8(content).ok()?;
-            let left = (actor != words.id).then(|| words.redacted_text(actor));
+            let left = (actor != words.id).then(|| words.redacted_value(actor));
             left.flatten().map(LeftText::Text)
         }
         TextRemoval::RedactAnswer => {

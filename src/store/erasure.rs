@@ -7,6 +7,7 @@
 //! texts, and `history_redaction` out of the history.
 
 use super::act_deletion::{self, DeletionReport};
+use super::act_history::ACT_REASON;
 use super::act_request::{ActError, ActRefusal, ActRequest, ActWarning, ResourceStates};
 use super::connection::SqlTransaction;
 use super::erased_bodies::erase_bodies;
@@ -15,6 +16,7 @@ use super::erased_texts::erase_texts;
 use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::history_redaction::redact_history;
+use super::id_words::id_words;
 use super::letter_case::lowered_forms;
 use super::person_words::PersonWords;
 use super::source::PackedKeys;
@@ -73,6 +75,10 @@ pub(super) async fn erase(
     let mut deletion = act_deletion::delete(tx, request).await?;
     let shared = shared_words(tx, &mut words).await?;
     deletion.warnings.extend(shared);
+    words.add_id_words(id_words(tx, &key.id).await?);
+    for text in own_reasons(tx, key).await? {
+        words.add_own_text(&text);
+    }
     delete_rows(tx, key).await?;
     forget_members(tx, key).await?;
     forget_checkpoints(tx, key).await?;
@@ -138,6 +144,29 @@ async fn person_words(tx: &mut SqlTransaction, key: &Key) -> Result<PersonWords,
         }
     }
     Ok(words)
+}
+
+/// What people said when they decided about a user.
+async fn own_reasons(tx: &mut SqlTransaction, key: &Key) -> Result<BTreeSet<String>, StoreError> {
+    let mut reasons = BTreeSet::new();
+    let sql = "SELECT reason FROM acts WHERE subject = ? \
+               UNION SELECT reason FROM approvals WHERE resource = ?";
+    let name = SqlValue::text(key.to_string());
+    let params = [name.clone(), name];
+    let found = tx.fetch(sql, &params, &[SqlType::Text]).await?;
+    let found = found.into_iter();
+    reasons.extend(found.map(|mut cells| String::from(cells[0].take_text())));
+    let sql = "SELECT v.fields FROM changes AS c JOIN change_values AS v ON v.seq = c.seq \
+               WHERE c.kind = ? AND c.external_id = ? AND c.reason = ?";
+    let [kind, id] = own(key);
+    let params = [kind, id, ACT_REASON.into()];
+    for cells in tx.fetch(sql, &params, &[SqlType::Text]).await? {
+        let fields: Json =
+            serde_json::from_str(cells[0].as_text().unwrap_or_default()).unwrap_or_default();
+        let reason = fields.get("reason").and_then(Json::as_str);
+        reasons.extend(reason.map(str::to_owned));
+    }
+    Ok(reasons)
 }
 
 /// Leaves out words that stored resources have too, such as the telephone number of a company, with
@@ -308,7 +337,7 @@ async fn forget_sender(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(
     for mut cells in tx.fetch(sql, &[], &[SqlType::Id]).await? {
         let actor = cells[0].take_text();
         // A bare id is no proof: operators and users are named independently.
-        let left = words.redacted_text(&actor);
+        let left = words.redacted_value(&actor);
         if let Some(left) = left.filter(|_| actor.as_str() != words.id) {
             let sql = "UPDATE imports SET actor = ?, idem = NULL WHERE actor = ?";
             tx.run(sql, &[SqlValue::text(left), SqlValue::Text(actor)])

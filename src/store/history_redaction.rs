@@ -13,8 +13,9 @@ use super::error::StoreError;
 use super::hash_chain::{HashChain, id_digest, personal_digest};
 use super::history::{self, HistoryVerification, fetch_changes_after};
 use super::history_verification::{HistoryWalk, verify_chain};
-use super::person_words::{ERASED_WORD, PersonWords};
+use super::person_words::PersonWords;
 use super::sql_value::{SqlType, SqlValue};
+use super::whole_words::ERASED_WORD;
 use crate::kinds::{self, Kind, USER};
 use rand::RngCore;
 use serde_json::{Map, Value as Json};
@@ -80,7 +81,7 @@ async fn named_actors(
         if actor.as_str() == words.id {
             continue;
         }
-        let Some(left) = words.redacted_text(&actor) else {
+        let Some(left) = words.redacted_value(&actor) else {
             continue;
         };
         let sql = "SELECT id FROM runs WHERE actor = ?";
@@ -132,8 +133,8 @@ fn redacted(words: &PersonWords, cells: &SqlRow) -> Option<ChangeRedaction> {
     };
     if let Some(fields) = text(7) {
         redaction.fields = if is_own {
-            // The company of a person may be the person's name.
-            words.are_in_path(fields).then(|| "{}".to_owned())
+            // An earlier version of Roster had values of people in the chain.
+            (fields != "{}").then(|| "{}".to_owned())
         } else {
             redacted_fields(words, kind, fields)
         };
@@ -156,6 +157,16 @@ fn redacted_fields(words: &PersonWords, kind: &Kind, fields: &str) -> Option<Str
     let mut all: Map<String, Json> = serde_json::from_str(fields).ok()?;
     let mut changed = false;
     for (name, values) in &mut all {
+        // What a person said who acted.
+        if let Json::String(reason) = values
+            && name == "reason"
+        {
+            if let Some(left) = words.redacted_text(reason) {
+                *reason = left;
+                changed = true;
+            }
+            continue;
+        }
         let field = kind.index(name).map(|index| &kind.fields[index]);
         let names_users = field.is_some_and(|field| field.ty.target() == Some(USER));
         changed |= replace_words(words, values, names_users || name == CUSTOMER_ACTOR);
@@ -172,7 +183,7 @@ fn replace_words(words: &PersonWords, value: &mut Json, holds_users: bool) -> bo
             }
             holds_users
         }
-        Json::String(text) => words.redacted_text(text).is_some_and(|left| {
+        Json::String(text) => words.redacted_value(text).is_some_and(|left| {
             *text = left;
             true
         }),

@@ -46,6 +46,7 @@ mod history;
 mod history_redaction;
 mod history_verification;
 mod history_writer;
+mod id_words;
 mod imports;
 mod internal_tables;
 mod invitation_acceptance;
@@ -62,6 +63,7 @@ mod outbox;
 mod pending_accounts;
 mod people_tables;
 mod person_history;
+mod person_reasons;
 mod person_records;
 mod person_texts;
 mod person_words;
@@ -97,6 +99,7 @@ mod user_backup;
 mod views;
 mod visibility;
 mod visibility_state;
+mod whole_words;
 
 pub use accepted_exports::{AcceptedExport, AcceptedExportStats, FieldFillCounts};
 pub use access::StoreAccess;
@@ -113,6 +116,7 @@ pub use erased_ids::DroppedRecord;
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
+pub use id_words::has_id_word;
 pub use imports::{
     ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
     new_import_id,
@@ -135,7 +139,6 @@ pub use person_records::{
     HeldStepRecord, InvitationRecord, ListMembership, LoginName, PersonRecords,
 };
 pub use person_texts::PersonText;
-pub use person_words::contains_word;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};
@@ -154,3 +157,4 @@ pub use tag_offers::OfferUse;
 pub use terms_acceptances::{CurrentTerms, TermsAcceptance, TermsVersion};
 pub use user_backup::UserBackup;
 pub use visibility::VisibleResources;
+pub use whole_words::contains_word;

@@ -10,9 +10,11 @@ use super::connection::SqlTransaction;
 use super::daemon_state::ActRecord;
 use super::error::StoreError;
 use super::history::ChangeRecord;
+use super::id_words::id_words;
 use super::jobs::{self, JobQuery, StoredJob};
 use super::orders::{self, StoredOrder};
 use super::person_history::{self, ListChange, escape_like};
+use super::person_reasons::visit_reasons;
 use super::person_texts::{PersonText, visit_texts};
 use super::source::PackedKeys;
 use super::sql_value::{SqlType, SqlValue};
@@ -52,6 +54,8 @@ pub struct PersonRecords {
     pub approvals: Vec<Approval>,
     /// For each source, in how many exports in a row the user was missing.
     pub missed_exports: Vec<(String, i64)>,
+    /// The words that name the user by the id in what people say.
+    pub id_words: Vec<String>,
 }
 
 /// A name with which a user logs in.
@@ -161,7 +165,9 @@ impl Store {
         records.held_steps = held_steps(&mut tx, id).await?;
         records.approvals = approvals(&mut tx, &key).await?;
         records.missed_exports = missed_exports(&mut tx, id).await?;
+        records.id_words = id_words(&mut tx, id).await?;
         visit_texts(&mut tx, |text| each_text(&records, text)).await?;
+        visit_reasons(&mut tx, &key, |text| each_text(&records, text)).await?;
         Ok(records)
     }
 }
@@ -365,6 +371,8 @@ mod tests {
         "job_files",
         "jobs",
         "orders",
+        "source_approvals",
+        "suspensions",
         "terms_acceptances",
         "user_logins",
     ];
@@ -384,12 +392,10 @@ mod tests {
         ("retired_ids", "keyed hashes"),
         ("run_budgets", "counts"),
         ("runs", "who applied a plan"),
-        ("source_approvals", "sources"),
         (
             "sources",
             "counts, and keys of kinds that are never removed",
         ),
-        ("suspensions", "sources"),
         (
             "customer_tokens",
             "hashes of tokens, which end by themselves",

@@ -2,14 +2,13 @@
 //! erasure. A document about the person is taken out whole, a text that mentions the person loses
 //! the word. Start at [`PersonWords`].
 
+use super::id_words::without_id_word;
+use super::whole_words::{ERASED_WORD, contains_word, without_word};
 use crate::kinds::{self, FieldType, USER};
 use crate::model::{Key, MatchTerm};
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization;
-
-/// What stands in a text in place of a word that was taken out.
-pub(super) const ERASED_WORD: &str = "(erased)";
 
 /// The names under which documents have the id of a resource.
 const ID_NAMES: [&str; 2] = ["externalId", "external_id"];
@@ -29,6 +28,11 @@ pub(super) struct PersonWords {
     /// The values by which rows without an id are matched, in the form in which they are compared:
     /// the name of the field and the value.
     match_values: BTreeSet<(String, String)>,
+    /// The words that name the person by the id, in what people say and in names of branches.
+    id_words: Vec<String>,
+    /// What people said about the person, and what is left of it. The same may stand elsewhere: an
+    /// act on several resources has one reason.
+    own_texts: BTreeMap<String, String>,
 }
 
 impl PersonWords {
@@ -82,6 +86,19 @@ impl PersonWords {
         self.words.retain(|word| !is_empty(word));
     }
 
+    /// Adds the words that name the person by the id.
+    pub(super) fn add_id_words(&mut self, words: Vec<String>) {
+        self.id_words.extend(words);
+    }
+
+    /// Adds something that was said about the person, once all words are known.
+    pub(super) fn add_own_text(&mut self, text: &str) {
+        let left = self.redacted_own_text(text);
+        if left != text {
+            self.own_texts.insert(text.to_owned(), left);
+        }
+    }
+
     /// The e-mail addresses, telephone numbers and full names, in lower case.
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(String::as_str)
@@ -114,8 +131,9 @@ impl PersonWords {
     }
 
     /// What to search the tables for: whatever names the person contains one of these.
-    pub(super) fn searched(&self) -> impl Iterator<Item = &str> {
-        self.words().chain([self.id.as_str()])
+    fn searched(&self) -> impl Iterator<Item = &str> {
+        let by_id = self.id_words.iter().chain([&self.id]);
+        self.words().chain(by_id.map(String::as_str))
     }
 
     /// Whether a text names the person: by the key, an address, a number or the full name.
@@ -152,17 +170,39 @@ impl PersonWords {
 
     /// Whether bytes may name the person: the id, or any word, as part of whatever.
     pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
-        let text = folded(&String::from_utf8_lossy(bytes));
+        let bytes = String::from_utf8_lossy(bytes);
+        let text = folded(&bytes);
         // JSON may write a letter as an escape.
         let escaped = text.contains("\\u");
+        let mut own = self.own_texts.keys();
         escaped
             || self
                 .searched()
                 .any(|word| text.contains(&word.to_lowercase()))
+            || own.any(|own| bytes.contains(own) || bytes.contains(&Json::from(&**own).to_string()))
     }
 
-    /// A text without the words that name the person; `None` if it has none.
+    /// What people or Roster say, without the words that name the person; `None` if it has none.
     pub(super) fn redacted_text(&self, text: &str) -> Option<String> {
+        if let Some(left) = self.own_texts.get(text) {
+            return Some(left.clone());
+        }
+        let without_words = self.redacted_value(text);
+        let before = without_words.as_deref().unwrap_or(text);
+        let mut left = before.to_owned();
+        for word in &self.id_words {
+            left = without_id_word(&left, word);
+        }
+        if left == before {
+            without_words
+        } else {
+            Some(left)
+        }
+    }
+
+    /// A value of somebody else, such as the name of an operator, without the words that name the
+    /// person; `None` if it has none. A bare id is no proof there.
+    pub(super) fn redacted_value(&self, text: &str) -> Option<String> {
         if self.are_all_of(text) {
             return Some(ERASED_WORD.to_owned());
         }
@@ -250,49 +290,6 @@ fn is_user(object: &Map<String, Json>) -> bool {
 /// A text in the form in which words are compared.
 fn folded(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase()
-}
-
-/// Whether a text contains a word that is no part of a longer one: `User/u-1` is not in `User/u-10`.
-pub fn contains_word(text: &str, word: &str) -> bool {
-    text.match_indices(word)
-        .any(|(at, _)| is_whole(text, word, at))
-}
-
-/// Whether a word that stands here is no part of a longer one.
-fn is_whole(text: &str, word: &str, at: usize) -> bool {
-    let joins = |c: char| c.is_alphanumeric() || "-_".contains(c);
-    let before = text[..at].chars().next_back();
-    let mut after = text[at + word.len()..].chars();
-    let ends = match after.next() {
-        // The end of a sentence, unless a letter follows.
-        Some('.' | '@' | '/') => !after.next().is_some_and(joins),
-        Some(next) => !joins(next),
-        None => true,
-    };
-    ends && !before.is_some_and(|before| joins(before) || ".+".contains(before))
-}
-
-/// A text with a word replaced wherever it stands alone, whatever the letter case.
-fn without_word(text: &str, word: &str) -> String {
-    let lower = text.to_lowercase();
-    // Some letters are longer in lower case, which would move the places.
-    let (searched, word) = if lower.len() == text.len() {
-        (lower.as_str(), word.to_lowercase())
-    } else {
-        (text, word.to_owned())
-    };
-    let mut left = String::with_capacity(text.len());
-    let mut from = 0;
-    for (at, _) in searched.match_indices(&word) {
-        let is_boundary = text.is_char_boundary(at) && text.is_char_boundary(at + word.len());
-        if at >= from && is_boundary && is_whole(searched, &word, at) {
-            left.push_str(&text[from..at]);
-            left.push_str(ERASED_WORD);
-            from = at + word.len();
-        }
-    }
-    left.push_str(&text[from..]);
-    left
 }
 
 #[cfg(test)]

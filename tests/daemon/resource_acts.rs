@@ -102,6 +102,8 @@ fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
             json!({"kind": "User", "ids": ["u-1"], "reason": " "}),
             json!({"kind": "User", "ids": ["u-1"]}),
             json!({"resources": ["u-1"], "reason": "x"}),
+            json!({"resources": [], "reason": "x"}),
+            json!({"reason": "x"}),
             json!({"resources": ["User/u-1"], "kind": "User", "reason": "x"}),
             json!({"resources": ["User/u-1"], "ids": ["u-1"], "reason": "x"}),
         ] {
@@ -362,7 +364,10 @@ fn resources_of_several_kinds_are_blocked_together_or_not_at_all() {
         );
         let unknown = json!({"resources": ["Account/other", "User/u-1"], "reason": "paid"});
         let (status, refused) = api.post("/api/v1/acts/unblock", &unknown);
-        assert_eq!((status, &refused["ids"]), (404, &json!(["other"])));
+        assert_eq!(
+            (status, &refused["resources"]),
+            (404, &json!(["Account/other"]))
+        );
         let users = json!({"resources": ["Account/acme"], "reason": "x"});
         assert_eq!(api.post("/api/v1/acts/deactivate", &users).0, 404);
         served.ends();

@@ -26,6 +26,7 @@ const PROSE: &[&str] = &[
     "header-repeated",
     "id-zeros",
     "invariant",
+    "invitation-unusable",
     "json-mixed",
     "json-not-list",
     "json-number-id",

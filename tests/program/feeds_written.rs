@@ -526,6 +526,33 @@ fn what_no_preset_knows_is_mapped_by_its_names() {
 }
 
 #[test]
+fn a_look_into_the_guides_own_file_reads_its_blank_header() {
+    let ws = base();
+    let header = "externalId;civility;firstName;lastName;;phone;groups;accountIds;inactive;delete";
+    let row = "x-1;MR;Ola;Ek;ola@roster.example;+4611;FOC_User;acme;;";
+    ws.write("guide.csv", format!("{header}\n{row}\n"));
+    let text = ["feed", "inspect", "guide.csv", "--output", "text"];
+    let ran = ws.run(&text).exits(0);
+    for shown in [
+        "rows       1",
+        "email",
+        "djust-users ",
+        "ola@roster.example",
+    ] {
+        assert!(ran.stdout.contains(shown), "{shown}: {ran}");
+    }
+    // It has no such option itself.
+    assert!(!ran.stdout.contains("pass `--preset"), "{ran}");
+    assert!(ran.stdout.contains("`roster import`"), "{ran}");
+    let map = ["feed", "map", "guide.csv", "--preset", "djust-users"];
+    ws.run(&[&map[..], &["-o", "mine.yaml"]].concat()).exits(0);
+    // A file that no preset explains is as wrong as before.
+    ws.write("other.csv", "a;;c\n1;2;3\n");
+    let ran = ws.run(&["feed", "inspect", "other.csv"]).exits(1);
+    assert!(ran.stdout.contains("header-blank"), "{ran}");
+}
+
+#[test]
 fn what_is_no_data_is_said_and_nothing_is_guessed_of_it() {
     let ws = sqlite();
     ws.write("page.csv", "<!doctype html><title>Log in</title>");

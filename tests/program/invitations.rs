@@ -271,3 +271,47 @@ fn deleted_identities_take_an_open_link_along() {
         assert_eq!(reply["items"][0]["after"], "invited");
     }
 }
+
+#[test]
+fn whoever_cannot_use_the_link_is_named_in_a_warning() {
+    for ws in each("unusable") {
+        let tree = "settings: [{externalId: settings, optionalFields: [User.accounts]}]\n"
+            .to_owned()
+            + &account("acme", "")
+            + &account("beta", "")
+            + &users(0..3, "acme", "")
+            + &user("u-8", "beta", "")
+            + "---\n{kind: User, externalId: u-9, civility: MR, firstName: A, lastName: B, \
+               email: u-9@roster.example, phone: \"+4611\", groups: [FOC_User]}\n";
+        ws.tree(&tree);
+        ws.write("roster.yaml", configured(""));
+        ws.run(&["apply", "--yes"]).exits(0);
+        ws.run(&["block", "User/u-0", "Account/beta", "--reason", "x"])
+            .exits(0);
+        let inactive = user("u-1", "acme", "status: inactive");
+        ws.tree(tree.replace(&user("u-1", "acme", ""), &inactive));
+        ws.run(&["apply", "--yes"]).exits(0);
+        let (code, reply) = invite(&ws, &["u-0", "u-1", "u-2", "u-8", "u-9", "--out", "drafts"]);
+        assert_eq!(code, Some(0), "{reply}");
+        let warnings = reply["warnings"].as_array().expect("warnings").iter();
+        let warnings: Vec<(&str, String)> = warnings
+            .map(|warning| {
+                let text = |name: &str| warning[name].as_str().expect("a text");
+                let words = text("message").split(' ').take(3);
+                (text("code"), words.collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        let code = "invitation-unusable";
+        // u-2 can log in with the link, and so can u-9, who needs no account.
+        assert_eq!(
+            warnings,
+            [
+                (code, "User/u-0 is blocked;".to_owned()),
+                (code, "User/u-1 is inactive;".to_owned()),
+                (code, "User/u-8 has no".to_owned()),
+            ]
+        );
+        let ran = ws.run(&["user", "invite", "u-0", "--out", "more", "--reason", "x"]);
+        assert!(ran.stdout.contains("is blocked"), "{ran}");
+    }
+}

@@ -197,3 +197,24 @@ pub fn done_sentence(act: &ResourceAct, reply: &ResourceActReply) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../specs/access.md");
+
+    #[test]
+    fn the_page_of_the_roles_names_every_act_with_its_permission() {
+        for act in ACTS {
+            let permission = permission(act);
+            let name = format!("{permission:?}");
+            let start = format!("\n- \"{name}\" ");
+            let (_, rest) = PAGE.split_once(&start).expect("a point for it");
+            let end = rest.find("\n- ").or_else(|| rest.find("\n\n"));
+            let point = &rest[..end.unwrap_or(rest.len())];
+            let mut words = point.split(|c: char| !c.is_alphabetic() && c != '-');
+            assert!(words.any(|word| word == act.name), "{}: {name}", act.name);
+        }
+    }
+}

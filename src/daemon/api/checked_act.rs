@@ -2,7 +2,7 @@
 //! routes of the API and the command line use the same. Start at [`CheckedAct`].
 
 use super::request::MAX_ID_LENGTH;
-use super::{not_stored, require_max_length, require_reason};
+use super::{not_stored, not_stored_detail, require_max_length, require_reason};
 use crate::config::Config;
 use crate::daemon::invitation::InvitationOrder;
 use crate::diagnostic::{none_called, plural, visible};
@@ -27,6 +27,8 @@ use std::sync::Arc;
 pub struct CheckedAct {
     pub act: &'static ResourceAct,
     resources: BTreeSet<Key>,
+    /// Whether the request named them with their kinds.
+    has_kinds: bool,
     reason: String,
     invitations: Option<InvitationOrder>,
     confirm: Option<String>,
@@ -42,6 +44,7 @@ impl CheckedAct {
             act,
             reason: require_reason(&request.reason)?.to_owned(),
             resources: act_resources(act, request)?,
+            has_kinds: !request.resources.is_empty(),
             invitations: None,
             confirm: request.confirm.clone(),
             terms: None,
@@ -171,6 +174,10 @@ impl CheckedAct {
                 );
                 HttpProblem::new(problem::WRONG_STATE, detail).with("possible", Vec::<&str>::new())
             }
+            ActRefusal::NotFound(keys) if self.has_kinds => {
+                let names: Vec<String> = keys.iter().map(Key::to_string).collect();
+                HttpProblem::not_found(not_stored_detail(keys)).with("resources", names)
+            }
             ActRefusal::NotFound(keys) => not_stored(keys),
             ActRefusal::JobsOpen(jobs) => jobs_open(jobs),
             ActRefusal::Unconfirmed => self.unconfirmed(),
@@ -204,6 +211,10 @@ fn act_resources(
     request: &ResourceActRequest,
 ) -> Result<BTreeSet<Key>, HttpProblem> {
     if request.resources.is_empty() {
+        if request.kind.is_none() && act.kind.is_none() && request.ids.is_empty() {
+            let detail = "`resources` is empty; name them, or give `ids` with their `kind`";
+            return Err(invalid(detail.to_owned()));
+        }
         let kind = act_kind(act, request.kind.as_deref())?;
         require_count("ids", &request.ids)?;
         let keys = request.ids.iter().map(|id| {

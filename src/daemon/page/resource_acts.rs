@@ -60,10 +60,11 @@ async fn perform(
                 reason,
                 send: form.first_value("send") == "true",
             };
-            if let Some(draft) = invite(act, &handle, &caller, request).await? {
+            let mut reply = invite(act, &handle, &caller, request).await?;
+            if let Some(draft) = draft(&mut reply) {
                 return Ok(draft);
             }
-            return Ok(form.redirect_back("acted").into_response());
+            return done(&handle, &caller, &reply, &form);
         }
         ActInput::Terms => {
             let request = TermsAcceptanceRequest {
@@ -80,10 +81,20 @@ async fn perform(
     if act.erases {
         return Ok(erasure_page(&handle, &caller, &reply)?.into_response());
     }
-    if !reply.warnings.is_empty() {
-        return Ok(warning_page(&handle, &caller, &reply, &form)?.into_response());
+    done(&handle, &caller, &reply, &form)
+}
+
+/// The way back, or what is wrong now because of the act.
+fn done(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    reply: &ResourceActReply,
+    form: &FormFields,
+) -> Result<Response, HttpProblem> {
+    if reply.warnings.is_empty() {
+        return Ok(form.redirect_back("acted").into_response());
     }
-    Ok(form.redirect_back("acted").into_response())
+    Ok(warning_page(handle, caller, reply, form)?.into_response())
 }
 
 /// What an act did, with what is wrong now because of it.
@@ -130,20 +141,24 @@ fn erasure_page(
     layout::page(handle, caller, "/resources/", "Erased", &main)
 }
 
-/// Invites, and returns the draft as a file to open.
 async fn invite(
     act: &'static ResourceAct,
     handle: &DaemonHandle,
     caller: &Caller,
     request: InvitationRequest,
-) -> Result<Option<Response>, HttpProblem> {
+) -> Result<ResourceActReply, HttpProblem> {
     if !request.send && request.ids.len() > 1 {
         let detail =
             "a page gives one draft at a time; send the invitations, or use `roster user invite`";
         return Err(HttpProblem::new(problem::INVALID, detail));
     }
-    let reply = acts::invite(handle, caller, act, request, None).await?;
-    let draft = reply.items.into_iter().find_map(|item| item.draft);
+    acts::invite(handle, caller, act, request, None).await
+}
+
+/// The draft of an invitation, as a file to open. The page of the user says what keeps its link from
+/// working.
+fn draft(reply: &mut ResourceActReply) -> Option<Response> {
+    let draft = reply.items.iter_mut().find_map(|item| item.draft.take());
     let headers = [
         (header::CONTENT_TYPE, "message/rfc822"),
         (
@@ -151,7 +166,7 @@ async fn invite(
             "attachment; filename=\"invitation.eml\"",
         ),
     ];
-    Ok(draft.map(|draft| (headers, draft).into_response()))
+    draft.map(|draft| (headers, draft).into_response())
 }
 
 /// The form of one act on one resource. `back` is the path of the page it is on.

@@ -125,7 +125,13 @@ pub fn inspect(
         trailer = Some(like);
         read = self::read(&mut input, name, &options);
     }
-    let fits = rank_presets(&read.columns, header, read.outcome.format);
+    let mut fits = rank_presets(&read.columns, header, read.outcome.format);
+    // A guide may leave a cell of its header blank. The preset for it knows the name.
+    if let Some(names) = unnamed_columns(&read, &fits) {
+        options.names = names;
+        read = self::read(&mut input, name, &options);
+        fits = rank_presets(&read.columns, header, read.outcome.format);
+    }
     // A text file of one line parses as a header without rows. If no column is known either, it is
     // not an export.
     if fits.is_empty() && has_no_content(&read) {
@@ -166,6 +172,17 @@ impl ExportProfile {
         let filled = cells.filter(|cell| !cell.is_blank());
         filled.map(|cell| cell.text.as_str())
     }
+}
+
+/// The names that the best preset has for columns without one, if that is what is wrong.
+fn unnamed_columns(read: &ExportSample, fits: &[PresetFit]) -> Option<Vec<String>> {
+    let mut found = read.outcome.diagnostics.iter();
+    if !found.any(|found| found.code == codes::HEADER_BLANK) {
+        return None;
+    }
+    let best = fits.first().filter(|fit| fit.is_good())?;
+    let unnamed = preset::mapping(best.preset).ok()?.unnamed.clone();
+    (!unnamed.is_empty()).then_some(unnamed)
 }
 
 /// Returns whether there are neither rows nor known columns.

@@ -311,15 +311,13 @@ impl Serialize for FieldNameJson<'_> {
 }
 
 /// Whether the values of a field are personal: marked so in the table of kinds, the id of a person,
-/// or a custom field of one.
+/// or any value of one. The company or the groups of a person say something about the person too.
 fn is_personal(kind: &Kind, field: &FieldRef) -> bool {
-    match kind.field(field) {
-        None => kind.personal_id,
-        Some(field) => {
+    kind.personal_id
+        || kind.field(field).is_some_and(|field| {
             let target = field.ty.target();
             field.personal || target.is_some_and(|target| kinds::get(target).personal_id)
-        }
-    }
+        })
 }
 
 /// One field: the new value, or the old and the new one.

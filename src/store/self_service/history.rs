@@ -18,7 +18,6 @@ pub(super) struct UserChange {
     user: String,
     verb: &'static str,
     fields: Map<String, Json>,
-    personal: Map<String, Json>,
 }
 
 /// A run that was appended and not yet committed.
@@ -35,13 +34,12 @@ impl UserChange {
             user: user.to_owned(),
             verb,
             fields: Map::new(),
-            personal: Map::new(),
         }
     }
 
     /// Whether nothing changes.
     pub(super) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.personal.is_empty()
+        self.fields.is_empty()
     }
 
     pub(super) fn verb(&self) -> &'static str {
@@ -72,14 +70,7 @@ impl UserChange {
     }
 
     fn put(&mut self, field: &str, values: Json) {
-        let kind = kinds::get(USER);
-        let is_personal = kind.index(field).is_some_and(|at| kind.fields[at].personal);
-        let of = if is_personal {
-            &mut self.personal
-        } else {
-            &mut self.fields
-        };
-        of.insert(field.to_owned(), values);
+        self.fields.insert(field.to_owned(), values);
     }
 }
 
@@ -90,11 +81,12 @@ pub(super) async fn record(
     reason: &str,
     change: UserChange,
 ) -> Result<RecordedRun, StoreError> {
-    let mut personal = change.personal;
+    // Whatever is said of a person is personal.
+    let mut personal = change.fields;
     // With the kind, so that nobody takes a customer for an operator of the same name.
     let name = format!("{}/{person}", kinds::get(USER).name);
     personal.insert(CUSTOMER_ACTOR.to_owned(), name.into());
-    let fields = Json::Object(change.fields);
+    let fields = json!({});
     let kind = kinds::get(USER);
     let entry = ActChange::new(reason, kind, &change.user, change.verb, &fields, personal);
     let (plan_id, at) = (random_plan_id(), sql_value::now());

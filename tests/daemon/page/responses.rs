@@ -638,3 +638,29 @@ fn a_plan_on_the_page_says_which_accounts_will_wait() {
     let found = site.get("/sources/prospects?q=pending+approval", &cookie);
     assert!(found.text.contains("1 of 5 steps"), "{}", found.text);
 }
+
+#[test]
+fn an_invitation_whose_link_does_not_work_is_said_after_the_act() {
+    let mail = "mail: {smtp: 'smtp://127.0.0.1:9', from: shop@example.com}\n";
+    let site = Site::with(mail, |_| {});
+    let cookie = site.login("ada");
+    let csrf = site.get("/resources/User/u-1", &cookie).csrf();
+    let send = |act: &str, id: &str| {
+        let fields = [
+            ("csrf", &*csrf),
+            ("kind", "User"),
+            ("ids", id),
+            ("reason", "new customer"),
+            ("back", "/"),
+            ("send", "true"),
+        ];
+        site.post(&format!("/acts/{act}"), &cookie, &fields)
+    };
+    assert_eq!(send("block", "u-1").status, 303);
+    assert_eq!(send("invite", "u-2").status, 303);
+    let done = send("invite", "u-1");
+    assert_eq!(done.status, 200, "{}", done.text);
+    for words in ["User/u-1 is blocked", "invitation-unusable"] {
+        assert!(done.text.contains(words), "{words}: {}", done.text);
+    }
+}

@@ -14,7 +14,7 @@ use crate::document::{ExportContent, UploadProposalReply, UploadProposalRequest,
 use crate::feed::preset;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, Permission, QueryParams, Route};
-use crate::kinds::{self, ACCOUNT, ADDRESS, CUSTOM_FIELD, Kind, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, CUSTOM_FIELD, USER, branch_name};
 use axum::Form;
 use axum::extract::State;
 use axum::http::{Method, header};
@@ -348,13 +348,4 @@ fn delivery(sections: &[FormSection], filled: &FormFields) -> Markup {
             }
         }
     }
-}
-
-/// A branch named after the new resource, with what git allows in a name.
-fn branch_name(kind: &Kind, id: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let id: String = id.chars().take(60).map(plain).collect();
-    format!("roster/{}-{}", kind.singular, id.trim_matches('-'))
-        .trim_end_matches('-')
-        .to_owned()
 }
