@@ -156,7 +156,24 @@ fn faults_are_shown_before_anybody_reviews_and_nothing_is_committed() {
             let reply = propose(&api, &request);
             assert_eq!(errors(&reply), [code], "{reply}");
             assert_eq!((&reply["patch"], &reply["files"]), (&json!(""), &json!([])));
+            // Only one of the places is in a file that exists.
+            let is_proposed = code != "duplicate-resource";
+            let found = &reply["diagnostics"][0];
+            assert_eq!(found["proposed"] == true, is_proposed, "{found}");
+            let place = found["place"].as_str().expect("a place");
+            let (path, _) = place.split_once(':').expect("a line");
+            let files = git(&remote.bare(), &["ls-tree", "-r", "--name-only", "main"]);
+            let is_there = files.lines().any(|file| file.ends_with(path));
+            assert_eq!(is_there, !is_proposed, "{place}: {files}");
         }
+        // A warning refuses nothing, and is said.
+        let optional = "---\nkind: Settings\nexternalId: settings\noptionalFields: [User.email]\n";
+        let bare = user("new", "acme", "email:\nnotify: true") + optional;
+        let reply = propose(&api, &json!({"source": "shop", "manifest": bare}));
+        let found = &reply["diagnostics"][0];
+        assert_eq!(found["code"], "notify-no-email", "{reply}");
+        assert_eq!(found["proposed"], true, "{reply}");
+        assert_ne!(reply["files"], json!([]), "{reply}");
         // Of several resources none is proposed when one is wrong.
         let two = user("one", "acme", "") + &user("two", "nobody", "");
         let reply = propose(&api, &json!({"source": "shop", "manifest": two}));

@@ -227,7 +227,10 @@ fn reply(
     proposal: &ManifestProposal,
     plan: Option<&Plan>,
 ) -> Result<UploadProposalReply, HttpProblem> {
-    let diagnostics = proposal.diagnostics.iter().map(DiagnosticState::of);
+    let diagnostics = proposal.diagnostics.iter().map(|found| DiagnosticState {
+        proposed: proposal.is_proposed(found),
+        ..DiagnosticState::of(found)
+    });
     let files = proposal.files.iter().map(|file| ChangedFileReply {
         path: file.path.clone(),
         new: file.before.is_none(),

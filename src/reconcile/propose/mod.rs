@@ -85,8 +85,19 @@ pub struct ManifestProposal {
     /// How many more resources `new` would propose.
     pub needs_new: usize,
     pub diagnostics: Vec<Diagnostic>,
+    /// The files of diagnostics that are only in the proposal, also where it is refused.
+    pub proposed_paths: BTreeSet<Arc<str>>,
     /// Why nothing was proposed, if the source is in doubt.
     pub doubt: Option<String>,
+}
+
+impl ManifestProposal {
+    /// Whether a diagnostic is about a place in what is proposed, and in no file yet.
+    #[must_use]
+    pub fn is_proposed(&self, found: &Diagnostic) -> bool {
+        let origin = found.origin.as_ref();
+        origin.is_some_and(|origin| self.proposed_paths.contains(&origin.path))
+    }
 }
 
 /// Compares what a source says with the manifests of a directory or repository, without a database.

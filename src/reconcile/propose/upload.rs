@@ -6,7 +6,7 @@ use super::{ManifestProposal, ProposalDraft, ProposalScope};
 use crate::config::{
     CompletenessRule, Config, FeedConfig, FeedLocation, RELEASED_AFTER, Source, SourceLocation,
 };
-use crate::diagnostic::{Diagnostic, Origin, codes};
+use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::feed::{self, mapping::Mapping};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::manifest::{SentFile, Tree};
@@ -18,10 +18,13 @@ use crate::reconcile::{
 };
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The path of a manifest that was sent, until the proposal has files of its own.
+const SENT_MANIFEST: &str = "proposal.yaml";
 
 /// What was sent.
 #[derive(Clone, Debug)]
@@ -94,7 +97,7 @@ pub async fn propose_upload(
         let edits = files.map(|file| (file.path.clone(), file.after.clone()));
         let tree = draft.there.tree.with_edits(edits);
         let (made, _) = plan_submitted_tree(config, index, tree, stop.clone(), store).await?;
-        let wrong: Vec<Diagnostic> = draft.errors_of(&made).cloned().collect();
+        let wrong: Vec<Diagnostic> = draft.findings_of(&made, Severity::Error).collect();
         plan = Some(made);
         if all_or_nothing {
             draft.proposal.diagnostics.extend(wrong);
@@ -105,6 +108,10 @@ pub async fn propose_upload(
         if draft.found.drop_faulty(&wrong, readings, unwritten) == 0 {
             break;
         }
+    }
+    if let Some(plan) = &plan {
+        let warnings: Vec<Diagnostic> = draft.findings_of(plan, Severity::Warning).collect();
+        draft.proposal.diagnostics.extend(warnings);
     }
     let mut proposal = draft.proposal_of_new(is_refused);
     // Edits that cannot be written are found again in every round.
@@ -124,7 +131,7 @@ fn read(
     match content {
         UploadedContent::Manifest(text) => {
             let sent = SentFile::Bytes(text.into_bytes());
-            let tree = Tree::of_sent([("proposal.yaml".to_owned(), sent)]);
+            let tree = Tree::of_sent([(SENT_MANIFEST.to_owned(), sent)]);
             (
                 source_reading::read_tree(config, into, tree, &request.stop),
                 None,
@@ -197,20 +204,45 @@ fn already_declared(draft: &ProposalDraft) -> Vec<Diagnostic> {
 }
 
 impl ProposalDraft {
-    /// The errors of a plan that this proposal causes.
-    fn errors_of<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Diagnostic> {
+    /// The diagnostics of a plan about what is proposed.
+    fn findings_of<'p>(
+        &'p self,
+        plan: &'p Plan,
+        severity: Severity,
+    ) -> impl Iterator<Item = Diagnostic> + 'p {
         let edited = |key: &Key| self.found.edits.iter().any(|edit| edit.edit.key == *key);
-        let errors = plan.diagnostics.iter().filter(|found| found.is_error());
-        errors.filter(move |found| {
+        let found = plan.diagnostics.iter();
+        let found = found.filter(move |found| {
             let key = found.key.as_ref();
-            key.is_some_and(|key| self.found.new.contains_key(key) || edited(key))
-        })
+            let is_own = key.is_some_and(|key| self.found.new.contains_key(key) || edited(key));
+            found.severity == severity && is_own
+        });
+        found.cloned()
+    }
+
+    /// The files of diagnostics that are only in the proposal.
+    fn proposed_paths(&self) -> BTreeSet<Arc<str>> {
+        let is_new = |path: &str| {
+            let mut files = self.proposal.files.iter();
+            files.any(|file| file.before.is_none() && file.path == path)
+        };
+        let is_there = |path: &str| self.there.tree.files.iter().any(|file| *file.path == *path);
+        let origins = self.proposal.diagnostics.iter();
+        let paths = origins.filter_map(|found| Some(&found.origin.as_ref()?.path));
+        paths
+            .filter(|path| is_new(path) || ***path == *SENT_MANIFEST && !is_there(path))
+            .cloned()
+            .collect()
     }
 
     /// The finished proposal: without files where it is refused as a whole.
     fn proposal_of_new(self, is_refused: impl Fn(&Self) -> bool) -> ManifestProposal {
         let refused = is_refused(&self);
-        let mut proposal = self.proposal;
+        let proposed_paths = self.proposed_paths();
+        let mut proposal = ManifestProposal {
+            proposed_paths,
+            ..self.proposal
+        };
         if refused {
             proposal.files.clear();
             proposal.proposed.clear();
