@@ -13,7 +13,6 @@ use crate::document::{
     InvitationRequest, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
 };
 use crate::http::problem::{HttpProblem, ProblemDetails};
-use crate::kinds;
 use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
 use crate::reconcile::JobFiles;
@@ -95,7 +94,7 @@ pub struct AcceptTermsOptions {
 /// Options of `roster block` and `roster unblock`.
 #[derive(Debug, Args)]
 pub struct BlockOptions {
-    /// The resources, all of one kind: `Account/acme`.
+    /// The resources, such as `Account/acme User/u-1`: all of them or none.
     #[arg(required = true, value_name = "KIND/ID")]
     resources: Vec<String>,
     #[command(flatten)]
@@ -129,18 +128,10 @@ pub async fn block(
 ) -> CommandResult {
     let keys = options.resources.iter().map(|text| session::key(text));
     let keys: Vec<Key> = keys.collect::<Result<_, _>>()?;
-    let kind = keys.first().map(|key| key.kind);
-    if let Some(other) = keys.iter().find(|key| Some(key.kind) != kind) {
-        return Err(CommandFailure::usage(format!(
-            "{other} is of another kind than {}; {} them with two commands",
-            options.resources[0], act.name
-        )));
-    }
     let request = ResourceActRequest {
-        kind: kind.map(|kind| kinds::get(kind).name.to_owned()),
-        ids: keys.iter().map(|key| key.id.to_string()).collect(),
+        resources: keys.iter().map(Key::to_string).collect(),
         reason: options.act.reason.clone(),
-        confirm: None,
+        ..ResourceActRequest::default()
     };
     perform(global, act, request, &options.act.remote).await
 }
@@ -152,10 +143,10 @@ pub async fn by_confirmed_id(
     options: &ConfirmedIdOptions,
 ) -> CommandResult {
     let request = ResourceActRequest {
-        kind: None,
         ids: vec![options.id.clone()],
         reason: options.act.reason.clone(),
         confirm: options.confirm.clone(),
+        ..ResourceActRequest::default()
     };
     perform(global, act, request, &options.act.remote).await
 }
@@ -167,10 +158,9 @@ pub async fn by_id(
     options: &IdOptions,
 ) -> CommandResult {
     let request = ResourceActRequest {
-        kind: None,
         ids: options.ids.clone(),
         reason: options.act.reason.clone(),
-        confirm: None,
+        ..ResourceActRequest::default()
     };
     perform(global, act, request, &options.act.remote).await
 }

@@ -64,17 +64,26 @@ fn resource_pattern() -> String {
     format!("^({})/.", kinds.join("|"))
 }
 
-/// A request to perform an act on stored resources.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+/// A request to perform an act on stored resources: on `ids` of one kind, or on `resources`.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["ids"], "not": {"required": ["resources"]}},
+    {"required": ["resources"], "not": {"anyOf": [{"required": ["ids"]}, {"required": ["kind"]}]}},
+]))]
 pub struct ResourceActRequest {
-    /// The kind of the resources, such as `User`. May be left out where the act is for one kind.
+    /// The kind of the ids, such as `User`. May be left out where the act is for one kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", regex(pattern = kind_pattern()))]
     pub kind: Option<String>,
     /// The external ids: all of them or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = MAX_ACT_IDS), inner(length(min = 1)))]
     pub ids: Vec<String>,
+    /// The resources, such as `Account/acme` and `User/u-1`: all of them or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = MAX_ACT_IDS), inner(regex(pattern = resource_pattern())))]
+    pub resources: Vec<String>,
     /// The reason, for the history and the audit log.
     #[schemars(length(min = 1, max = MAX_REASON_LENGTH), regex(pattern = NOT_BLANK))]
     pub reason: String,
@@ -109,7 +118,7 @@ impl From<InvitationRequest> for ResourceActRequest {
             kind: request.kind,
             ids: request.ids,
             reason: request.reason,
-            confirm: None,
+            ..Self::default()
         }
     }
 }
@@ -225,9 +234,9 @@ pub struct ActedResourceDocument {
 }
 
 impl ResourceActReply {
-    pub fn new(kind: &kinds::Kind, report: ActReport) -> Self {
+    pub fn new(report: ActReport) -> Self {
         let items = report.items.into_iter().map(|item| ActedResourceDocument {
-            kind: kind.name.to_owned(),
+            kind: item.kind,
             external_id: item.external_id,
             before: item.before,
             after: item.after,

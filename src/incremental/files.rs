@@ -38,6 +38,9 @@ pub struct IncrementalRead {
     pub since: String,
     /// Everything that the files read now declare.
     pub declared: Arc<Desired>,
+    /// Whether what was not read may name more than the source has claimed: a row that is held, or
+    /// one that could not be read.
+    pub is_open: bool,
 }
 
 /// How the files of a source differ from those last applied.

@@ -216,6 +216,7 @@ pub(super) fn unchanged(
         body: (path, Some(fetched)),
     });
     let unread = IncrementalRead {
+        is_open: !remembered.is_quiet(),
         since: remembered.revision,
         declared,
         ..IncrementalRead::default()

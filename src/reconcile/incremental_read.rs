@@ -124,7 +124,7 @@ async fn read_source(
 }
 
 /// Whether an export is the one that was last applied, with nothing left to say. For the plans of
-/// other sources, the same bytes are enough, whatever is still open about them.
+/// other sources, the same bytes are enough; a whole plan reads what is still open about them.
 fn same_export(
     config: &Config,
     request: &PassRequest,
@@ -134,7 +134,6 @@ fn same_export(
     let asked = request.source.as_deref();
     let asked = asked.is_none_or(|name| *name == *source.name);
     // An open hold or a faulty row must be reported on every pass, so such an export is read again.
-    let quiet = remembered.files.values().all(Option::is_some) && !remembered.files.is_empty();
     let export = source
         .feed()
         .filter(|_| !request.unreached.contains_key(&source.name));
@@ -142,7 +141,9 @@ fn same_export(
     digest == Some(last.digest)
         && remembered.revision == last.digest.to_string()
         && remembered.fingerprint == fingerprint(config, source)
-        && (!asked || quiet && export.is_some_and(|export| feeds::is_fresh(config, export)))
+        && (!asked
+            || remembered.is_quiet()
+                && export.is_some_and(|export| feeds::is_fresh(config, export)))
 }
 
 /// Reads the files of a source that differ from those last applied.
@@ -177,6 +178,7 @@ fn read_changed_files(
         gone: changes.gone,
         since: applied.revision.clone(),
         declared: declared.clone(),
+        is_open: false,
     };
     let reading = SourceReading {
         content: SourceContent::ChangedFiles(unread),

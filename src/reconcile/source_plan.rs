@@ -68,21 +68,24 @@ impl Pass<'_> {
         Ok(self.selected_sources()?.first() == Some(&index))
     }
 
+    /// Reads what a whole plan of a source needs and the reading of the pass left out.
+    fn read_what_was_skipped(&mut self, index: usize) {
+        let _phase = PhaseTimer::begin("reading what was skipped");
+        // If the source itself was read in part, a partial plan did not suffice. Beside one that was
+        // read whole, whose plan removes what it lost, another export must be read that names more
+        // than it has claimed: it may keep what is lost here.
+        let all = self.readings[index].is_incremental();
+        let readings = std::mem::take(&mut self.readings);
+        self.readings = source_reading::read_again(self.config, readings, all, &self.request.stop);
+    }
+
     pub(super) async fn plan_whole(
         &mut self,
         index: usize,
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
-        // A partial plan did not suffice, so the files that were skipped are read now.
-        if self.readings[index].is_incremental() {
-            let _phase = PhaseTimer::begin("reading all of the sources");
-            self.readings = source_reading::read_again(
-                self.config,
-                std::mem::take(&mut self.readings),
-                &self.request.stop,
-            );
-        }
+        self.read_what_was_skipped(index);
         // Read in full by now, whatever the pass began with.
         erased_users::leave_out_erased(&mut self.readings, store).await?;
         self.go_on()?;

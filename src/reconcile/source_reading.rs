@@ -87,13 +87,18 @@ pub(super) fn read_source(
     }
 }
 
-/// Reads sources in full that were read in part, at the same commit.
+/// Reads sources in full that were read in part, at the same commit. If not all of them are asked
+/// for, only those of which something is open.
 pub(super) fn read_again(
     config: &Config,
     readings: Vec<SourceReading>,
+    all: bool,
     stop: &StopFlag,
 ) -> Vec<SourceReading> {
     let again = |reading: SourceReading| {
+        if !all && !reading.incremental().is_some_and(|unread| unread.is_open) {
+            return reading;
+        }
         let judged = SourceJudgement {
             plan: reading.judged.plan.clone(),
             closed: reading.judged.closed.clone(),

@@ -39,14 +39,13 @@ pub(super) async fn delete(
     request: &ActRequest<'_>,
 ) -> Result<DeletionReport, ActError> {
     let mut report = DeletionReport::default();
-    for id in request.ids {
-        let key = Key::new(request.kind.id, id);
+    for key in request.resources {
         if key.kind == USER {
-            forget_users(tx, vec![vec![SqlValue::text(id)]]).await?;
-            delete_jobs(tx, id, &mut report).await?;
+            forget_users(tx, vec![vec![SqlValue::text(&key.id)]]).await?;
+            delete_jobs(tx, &key.id, &mut report).await?;
         }
-        warn_of_last(tx, &key, &mut report).await?;
-        delete_row(tx, &key, &mut report).await?;
+        warn_of_last(tx, key, &mut report).await?;
+        delete_row(tx, key, &mut report).await?;
     }
     Ok(report)
 }

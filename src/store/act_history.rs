@@ -2,7 +2,7 @@
 //! the values that can be erased, as do the ids of people in the lists of others.
 
 use super::act_deletion::DeletionReport;
-use super::act_request::ActRequest;
+use super::act_request::{ActRequest, ResourceStates};
 use super::connection::{SqlRow, SqlTransaction};
 use super::erasure_report::ErasureReport;
 use super::error::StoreError;
@@ -40,18 +40,25 @@ pub(super) struct ActChange {
 /// The changes of an act: its resources, and the others whose lists they were in.
 pub(super) fn act_changes(
     request: &ActRequest<'_>,
-    found: &BTreeMap<String, String>,
+    found: &ResourceStates,
     deletion: &DeletionReport,
     erasure: Option<&ErasureReport>,
 ) -> Vec<ActChange> {
     let reason = erasure.map_or(request.reason, |erasure| &erasure.reason);
-    let own = found.iter().map(|(id, before)| {
+    let own = found.iter().map(|(key, before)| {
         let mut fields = changed_fact(request, before);
         if let (Some(erasure), Json::Object(fields)) = (erasure, &mut fields) {
             fields.extend(erasure.changed_chain());
         }
         let verb = request.act.name;
-        let change = ActChange::new(reason, request.kind, id, verb, &fields, Map::new());
+        let change = ActChange::new(
+            reason,
+            kinds::get(key.kind),
+            &key.id,
+            verb,
+            &fields,
+            Map::new(),
+        );
         match erasure {
             Some(_) => change.without_id(),
             None => change,

@@ -5,8 +5,9 @@ use super::error::{ApplyError, StoreError};
 use super::invitations::NewInvitations;
 use super::terms_acceptances::TermsVersion;
 use crate::feed::mapping::Mapping;
-use crate::kinds::Kind;
+use crate::kinds::USER;
 use crate::kinds::act::ResourceAct;
+use crate::model::{Key, KindId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,13 +15,15 @@ use std::sync::Arc;
 /// The mappings of the configured sources, by the name of the source.
 pub type SourceMappings = BTreeMap<Arc<str>, Arc<Mapping>>;
 
+/// The states of the act's fact before the act.
+pub(super) type ResourceStates = BTreeMap<Key, String>;
+
 /// An act to perform.
 #[derive(Clone, Copy, Debug)]
 pub struct ActRequest<'a> {
     pub act: &'static ResourceAct,
-    /// The kind of the resources; the act must be for it.
-    pub kind: &'static Kind,
-    pub ids: &'a BTreeSet<String>,
+    /// The act must be for the kind of each.
+    pub resources: &'a BTreeSet<Key>,
     pub actor: &'a str,
     pub reason: &'a str,
     /// The id, given once more, for an act that is final.
@@ -34,6 +37,19 @@ pub struct ActRequest<'a> {
     pub mappings: &'a SourceMappings,
 }
 
+impl<'a> ActRequest<'a> {
+    /// The external ids of the users among the resources.
+    pub(super) fn users(&self) -> impl Iterator<Item = &'a str> {
+        let users = self.resources.iter().filter(|key| key.kind == USER);
+        users.map(|key| key.id.as_str())
+    }
+
+    /// The kinds of the resources.
+    pub(super) fn kinds(&self) -> BTreeSet<KindId> {
+        self.resources.iter().map(|key| key.kind).collect()
+    }
+}
+
 /// The idempotency key of a request, and the digest that tells it from another request.
 #[derive(Clone, Debug)]
 pub struct IdempotentRequest {
@@ -44,7 +60,7 @@ pub struct IdempotentRequest {
 /// What an act did.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActReport {
-    /// The resources, by external id.
+    /// The resources, by kind and external id.
     pub items: Vec<ActedResource>,
     /// The run that recorded it.
     pub run: i64,
@@ -67,6 +83,9 @@ pub struct ActWarning {
 /// A resource before and after an act.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActedResource {
+    /// Empty in the kept answers of earlier releases, whose requests had one kind.
+    #[serde(default)]
+    pub kind: String,
     pub external_id: String,
     /// The state of the act's fact before the act.
     pub before: String,
@@ -80,8 +99,8 @@ pub struct ActedResource {
 /// Why an act was refused. Nothing was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ActRefusal {
-    /// These ids are not stored.
-    NotFound(Vec<String>),
+    /// These resources are not stored.
+    NotFound(Vec<Key>),
     /// These resources are in a state in which the act is not possible.
     WrongState(Vec<RefusedResource>),
     /// These users have no e-mail address to which the invitation could be sent.
@@ -108,7 +127,7 @@ pub struct OpenJob {
 /// A resource for which an act is not possible.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RefusedResource {
-    pub external_id: String,
+    pub key: Key,
     pub state: String,
 }
 

@@ -9,7 +9,7 @@ use super::policies::CAN_ACT;
 use super::sql_value::{SqlType, SqlValue};
 use crate::diagnostic::{Code, codes};
 use crate::kinds::act::ACCESS;
-use crate::kinds::{ACCOUNT, BLOCKED, POLICY, USER};
+use crate::kinds::{ACCOUNT, BLOCKED, POLICY};
 use crate::model::{Key, KindId};
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ pub(super) async fn working(
 ) -> Result<BTreeSet<Key>, StoreError> {
     let mut working = BTreeSet::new();
     let is_access = [ACCESS, BLOCKED.column].contains(&request.act.fact);
-    if request.kind.id != USER || !is_access || request.act.is_final {
+    if !is_access || request.act.is_final {
         return Ok(working);
     }
     for dependence in dependences() {
@@ -67,7 +67,7 @@ pub(super) async fn working(
             sql: &sql,
             types: &[SqlType::Id],
         };
-        let rows = request.ids.iter().map(|id| vec![SqlValue::text(id)]);
+        let rows = request.users().map(|id| vec![SqlValue::text(id)]);
         for mut cells in tx.batch_fetch(&batch, rows, &[SqlType::Id]).await? {
             working.insert(Key::new(dependence.kind, cells[0].take_text()));
         }
@@ -86,7 +86,10 @@ pub(super) async fn lost(
     }
     let now = working(tx, request).await?;
     let dependences = dependences();
-    let warnings = before.difference(&now).filter_map(|key| {
+    let lost = before.difference(&now);
+    // Whoever blocks an account with its users knows that nobody can use it.
+    let unnamed = lost.filter(|key| !request.resources.contains(key));
+    let warnings = unnamed.filter_map(|key| {
         let dependence = dependences.iter().find(|it| it.kind == key.kind)?;
         Some(ActWarning {
             code: dependence.code.name().to_owned(),

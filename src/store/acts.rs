@@ -10,6 +10,7 @@ use super::act_history::{act_changes, record_run};
 use super::act_keys::{EarlierAnswer, earlier_answer, keep_answer};
 use super::act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, RefusedResource,
+    ResourceStates,
 };
 use super::act_warnings;
 use super::connection::{BatchStatement, SqlTransaction};
@@ -25,9 +26,9 @@ use super::terms_acceptances::{self, TermsVersion};
 use super::{Store, customer_tokens, migrate};
 use crate::diagnostic::codes;
 use crate::kinds::act::ACCESS;
-use crate::kinds::{BLOCKED, USER};
+use crate::kinds::{self, BLOCKED, Kind};
+use crate::model::Key;
 use rand::RngCore;
-use std::collections::BTreeMap;
 
 impl Store {
     /// Performs an act on all of its resources, or on none.
@@ -155,11 +156,11 @@ impl RecordedAct {
         }
         if request.act.clears.contains(&"invited_at") {
             // With the identities, an open link to a new password has to go as well.
-            invitations::void(tx, request.ids.iter(), at).await?;
+            invitations::void(tx, request.users(), at).await?;
         }
-        if request.kind.id == USER && [ACCESS, BLOCKED.column].contains(&request.act.fact) {
+        if [ACCESS, BLOCKED.column].contains(&request.act.fact) {
             // A token must not come back to life when somebody takes the act back.
-            customer_tokens::void_tokens(tx, request.ids.iter()).await?;
+            customer_tokens::void_tokens(tx, request.users()).await?;
         }
         let before = act_warnings::working(tx, request).await?;
         let (deletion, erasure) = if request.act.erases {
@@ -196,10 +197,10 @@ async fn record_entries(
     request: &ActRequest<'_>,
     erasure: Option<&ErasureReport>,
 ) -> Result<(), StoreError> {
-    for id in request.ids {
+    for key in request.resources {
         let (subject, reason) = match erasure {
             Some(erasure) => (erasure.name.clone(), &*erasure.reason),
-            None => (format!("{}/{id}", request.kind.name), request.reason),
+            None => (key.to_string(), request.reason),
         };
         let entry = act_params(request.actor, request.act.name, &subject, reason);
         tx.run(INSERT_ACT, &entry).await?;
@@ -218,22 +219,34 @@ fn answer_to_keep(request: &ActRequest<'_>, report: &ActReport) -> ActReport {
     kept
 }
 
-/// The kept answer with the ids that the repeated request has again.
+/// The kept answer with the names that the repeated request has again.
 fn kept_answer(request: &ActRequest<'_>, mut kept: ActReport) -> ActReport {
-    if request.act.erases {
-        // The digest says that it is the same request, so these are the same ids.
-        for (item, id) in kept.items.iter_mut().zip(request.ids) {
-            item.external_id.clone_from(id);
-        }
+    // The digest says that it is the same request, so these are the same resources.
+    for (item, key) in kept.items.iter_mut().zip(request.resources) {
+        kinds::get(key.kind).name.clone_into(&mut item.kind);
+        key.id.as_str().clone_into(&mut item.external_id);
     }
     kept
 }
 
-/// The states of the act's fact, by external id. Ids that are not stored are missing.
+/// The states of the act's fact. Resources that are not stored are missing.
 async fn read_states(
     tx: &mut SqlTransaction,
     request: &ActRequest<'_>,
-) -> Result<BTreeMap<String, String>, StoreError> {
+) -> Result<ResourceStates, StoreError> {
+    let mut states = ResourceStates::new();
+    for kind in request.kinds() {
+        read_states_of(tx, request, kinds::get(kind), &mut states).await?;
+    }
+    Ok(states)
+}
+
+async fn read_states_of(
+    tx: &mut SqlTransaction,
+    request: &ActRequest<'_>,
+    kind: &Kind,
+    states: &mut ResourceStates,
+) -> Result<(), StoreError> {
     let (value, beside) = match request.terms {
         None => (format!("t.{}", request.act.fact), ""),
         Some(_) => (
@@ -245,17 +258,18 @@ async fn read_states(
     let sql = format!(
         "WITH v(id, terms, version) AS MATERIALIZED ({{rows}}) SELECT t.external_id, {value} \
          FROM v JOIN {} AS t ON t.external_id = v.id{beside}{}",
-        request.kind.table,
+        kind.table,
         tx.dialect().for_update_t
     );
     let batch = BatchStatement {
         sql: &sql,
         types: &[SqlType::Id, SqlType::Id, SqlType::Text],
     };
-    let rows = request.ids.iter().map(|id| {
+    let keys = request.resources.iter().filter(|key| key.kind == kind.id);
+    let rows = keys.map(|key| {
         let terms = request.terms;
         vec![
-            SqlValue::text(id),
+            SqlValue::text(&key.id),
             SqlValue::text_or_null(terms.map(|terms| &terms.terms)),
             SqlValue::text_or_null(terms.map(|terms| &terms.version)),
         ]
@@ -263,18 +277,21 @@ async fn read_states(
     let found = tx
         .batch_fetch(&batch, rows, &[SqlType::Id, SqlType::Text])
         .await?;
-    let states = found.into_iter().map(|mut cells| {
+    states.extend(found.into_iter().map(|mut cells| {
         let value = cells[1].take_optional_text();
         let state = request.act.state(value.as_deref());
-        (cells[0].take_text().into(), state.to_owned())
-    });
-    Ok(states.collect())
+        (Key::new(kind.id, cells[0].take_text()), state.to_owned())
+    }));
+    Ok(())
 }
 
-/// Fails unless every id is stored.
-fn find_all(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
-    let unknown = request.ids.iter().filter(|id| !found.contains_key(*id));
-    let unknown: Vec<String> = unknown.cloned().collect();
+/// Fails unless every resource is stored.
+fn find_all(request: &ActRequest<'_>, found: &ResourceStates) -> Result<(), ActRefusal> {
+    let keys = request.resources.iter();
+    let unknown: Vec<Key> = keys
+        .filter(|key| !found.contains_key(*key))
+        .cloned()
+        .collect();
     if unknown.is_empty() {
         Ok(())
     } else {
@@ -296,36 +313,35 @@ async fn check_version(tx: &mut SqlTransaction, accepted: &TermsVersion) -> Resu
 }
 
 /// Fails unless every resource is in a state in which the act is possible.
-fn check(request: &ActRequest<'_>, found: &BTreeMap<String, String>) -> Result<(), ActRefusal> {
+fn check(request: &ActRequest<'_>, found: &ResourceStates) -> Result<(), ActRefusal> {
     let wrong = found
         .iter()
         .filter(|(_, state)| !request.act.from.contains(&state.as_str()));
     let wrong: Vec<RefusedResource> = wrong
-        .map(|(id, state)| RefusedResource {
-            external_id: id.clone(),
+        .map(|(key, state)| RefusedResource {
+            key: key.clone(),
             state: state.clone(),
         })
         .collect();
     if !wrong.is_empty() {
         return Err(ActRefusal::WrongState(wrong));
     }
+    let first = request.resources.iter().next();
     let confirmed =
-        request.ids.len() == 1 && request.ids.iter().next().map(|id| &**id) == request.confirm;
+        request.resources.len() == 1 && first.map(|key| key.id.as_str()) == request.confirm;
     if request.act.is_final && !confirmed {
         return Err(ActRefusal::Unconfirmed);
     }
     Ok(())
 }
 
-fn acted_resources(
-    request: &ActRequest<'_>,
-    found: &BTreeMap<String, String>,
-) -> Vec<ActedResource> {
-    let items = found.iter().map(|(id, before)| ActedResource {
-        external_id: id.clone(),
+fn acted_resources(request: &ActRequest<'_>, found: &ResourceStates) -> Vec<ActedResource> {
+    let items = found.iter().map(|(key, before)| ActedResource {
+        kind: kinds::get(key.kind).name.to_owned(),
+        external_id: key.id.to_string(),
         before: before.clone(),
         after: request.act.state_after(before).to_owned(),
-        invitation: request.invitations.and_then(|new| new.id_of(id)),
+        invitation: request.invitations.and_then(|new| new.id_of(&key.id)),
     });
     items.collect()
 }
@@ -333,25 +349,26 @@ fn acted_resources(
 async fn write_states(
     tx: &mut SqlTransaction,
     request: &ActRequest<'_>,
-    found: &BTreeMap<String, String>,
+    found: &ResourceStates,
     now: i64,
 ) -> Result<(), StoreError> {
-    match request.terms {
-        None => write_facts(tx, request, found, now).await,
-        Some(terms) => {
-            let users = found.keys().map(String::as_str);
-            terms_acceptances::record(tx, terms, users, now).await
-        }
+    if let Some(terms) = request.terms {
+        return terms_acceptances::record(tx, terms, request.users(), now).await;
     }
+    for kind in request.kinds() {
+        write_facts(tx, request, kinds::get(kind), found, now).await?;
+    }
+    Ok(())
 }
 
 async fn write_facts(
     tx: &mut SqlTransaction,
     request: &ActRequest<'_>,
-    found: &BTreeMap<String, String>,
+    kind: &Kind,
+    found: &ResourceStates,
     at: i64,
 ) -> Result<(), StoreError> {
-    let (act, table, dialect) = (request.act, request.kind.table, tx.dialect());
+    let (act, table, dialect) = (request.act, kind.table, tx.dialect());
     let mut columns = vec![format!("{} = v.value", act.fact)];
     columns.extend(act.clears.iter().map(|column| format!("{column} = NULL")));
     columns.extend(
@@ -370,10 +387,11 @@ async fn write_facts(
         types: &[SqlType::Id, SqlType::Text, SqlType::Text],
     };
     let stamp = sql_value::iso(at);
-    let rows = found.iter().map(|(id, before)| {
+    let found = found.iter().filter(|(key, _)| key.kind == kind.id);
+    let rows = found.map(|(key, before)| {
         let value = act.value_after(before, request.reason);
         vec![
-            SqlValue::text(id),
+            SqlValue::text(&key.id),
             SqlValue::text_or_null(value),
             SqlValue::text(&stamp),
         ]

@@ -7,7 +7,7 @@
 //! texts, and `history_redaction` out of the history.
 
 use super::act_deletion::{self, DeletionReport};
-use super::act_request::{ActError, ActRequest, ActWarning};
+use super::act_request::{ActError, ActRefusal, ActRequest, ActWarning, ResourceStates};
 use super::connection::SqlTransaction;
 use super::erased_bodies::erase_bodies;
 use super::erased_ids::{is_erased, is_retired, record_erasure};
@@ -32,16 +32,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) async fn add_departed(
     tx: &mut SqlTransaction,
     request: &ActRequest<'_>,
-    found: &mut BTreeMap<String, String>,
+    found: &mut ResourceStates,
 ) -> Result<(), StoreError> {
-    for id in request.ids {
-        let key = Key::new(request.kind.id, id);
-        if is_erased(tx, &key).await? {
-            found.insert(id.clone(), ERASED.to_owned());
-        } else if !found.contains_key(id)
-            && (is_retired(tx, &key).await? || is_known(tx, &key).await?)
+    for key in request.resources {
+        if is_erased(tx, key).await? {
+            found.insert(key.clone(), ERASED.to_owned());
+        } else if !found.contains_key(key)
+            && (is_retired(tx, key).await? || is_known(tx, key).await?)
         {
-            found.insert(id.clone(), DELETED.to_owned());
+            found.insert(key.clone(), DELETED.to_owned());
         }
     }
     Ok(())
@@ -64,19 +63,21 @@ pub(super) async fn erase(
     at: i64,
 ) -> Result<(DeletionReport, ErasureReport), ActError> {
     tx.overwrite_deleted().await?;
-    let id = request.ids.iter().next().map(String::as_str);
-    let key = Key::new(request.kind.id, id.unwrap_or_default());
-    let mut words = person_words(tx, &key).await?;
+    // The confirmation takes one id.
+    let Some(key) = request.resources.iter().next() else {
+        return Err(ActError::Refused(ActRefusal::Unconfirmed));
+    };
+    let mut words = person_words(tx, key).await?;
     // The same refusals and warnings as a deletion. A user who was deleted before has nothing left to
     // delete.
     let mut deletion = act_deletion::delete(tx, request).await?;
     let shared = shared_words(tx, &mut words).await?;
     deletion.warnings.extend(shared);
-    delete_rows(tx, &key).await?;
-    forget_members(tx, &key).await?;
-    forget_checkpoints(tx, &key).await?;
-    forget_orders(tx, &key, &words).await?;
-    let name = record_erasure(tx, &key, &words, at).await?;
+    delete_rows(tx, key).await?;
+    forget_members(tx, key).await?;
+    forget_checkpoints(tx, key).await?;
+    forget_orders(tx, key, &words).await?;
+    let name = record_erasure(tx, key, &words, at).await?;
     // The entries of the acts before: who did what stays, to whom and why does not.
     let sql = "UPDATE acts SET subject = ?, reason = '' WHERE subject = ?";
     let params = [SqlValue::text(&name), SqlValue::text(key.to_string())];

@@ -11,8 +11,9 @@ use super::retry::{TRIES, pause_before_retry};
 use super::sql_value::SqlValue;
 use super::terms_acceptances::{self, CurrentTerms, TermsVersion};
 use super::{Store, migrate};
+use crate::kinds::USER;
 use crate::kinds::act::ACCEPT_INVITATION;
-use crate::kinds::{self, USER};
+use crate::model::Key;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The actor of an act that somebody performs with a link. The name of the person would be
@@ -84,8 +85,7 @@ impl Store {
         require_current_terms(current, given.terms)?;
         let act = ActRequest {
             act: &ACCEPT_INVITATION,
-            kind: kinds::get(USER),
-            ids: &BTreeSet::from([invitation.user.clone()]),
+            resources: &BTreeSet::from([Key::new(USER, &invitation.user)]),
             actor: LINK_ACTOR,
             reason: "with the link of an invitation",
             confirm: None,

@@ -33,6 +33,14 @@ pub struct SourceCheckpoint {
     pub files: BTreeMap<CompactText, Option<Digest>>,
 }
 
+impl SourceCheckpoint {
+    /// Whether nothing of it has to be read again.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        !self.files.is_empty() && self.files.values().all(Option::is_some)
+    }
+}
+
 /// The checkpoint that an apply will leave.
 #[derive(Clone, Debug, Default)]
 pub struct CheckpointUpdate {

@@ -101,6 +101,9 @@ fn an_act_needs_its_permission_and_is_refused_with_what_is_possible() {
             json!({"kind": "User", "ids": [], "reason": "x"}),
             json!({"kind": "User", "ids": ["u-1"], "reason": " "}),
             json!({"kind": "User", "ids": ["u-1"]}),
+            json!({"resources": ["u-1"], "reason": "x"}),
+            json!({"resources": ["User/u-1"], "kind": "User", "reason": "x"}),
+            json!({"resources": ["User/u-1"], "ids": ["u-1"], "reason": "x"}),
         ] {
             let (status, answer) = api.post("/api/v1/acts/block", &wrong);
             assert_eq!(status, 422, "{wrong}: {answer}");
@@ -320,6 +323,48 @@ fn resources_are_found_by_account_and_by_login_name() {
             "{found}"
         );
         ws.run(&["get", "Store", "--account", "beta"]).exits(64);
+        served.ends();
+    }
+}
+
+#[test]
+fn resources_of_several_kinds_are_blocked_together_or_not_at_all() {
+    for ws in each("together") {
+        let (served, api) = started(&ws);
+        let both = json!({"resources": ["User/u-1", "Account/acme"], "reason": "unpaid"});
+        let (status, first) = with_key(&api, "block", "k-1", &both);
+        assert_eq!(status, 200, "{first}");
+        let blocked: Vec<String> = first["items"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .map(|item| {
+                format!("{}/{} {}", item["kind"], item["externalId"], item["after"])
+                    .replace('"', "")
+            })
+            .collect();
+        assert_eq!(blocked, ["Account/acme blocked", "User/u-1 blocked"]);
+        // Whoever blocks the account with its users knows that nobody can use it.
+        assert_eq!(first["warnings"], Value::Null);
+        assert_eq!(with_key(&api, "block", "k-1", &both), (200, first));
+
+        let unblock = json!({"kind": "Account", "ids": ["acme"], "reason": "paid"});
+        assert_eq!(api.post("/api/v1/acts/unblock", &unblock).0, 200);
+        let (status, refused) = api.post("/api/v1/acts/unblock", &both);
+        assert_eq!(
+            (status, &refused["code"]),
+            (409, &json!("wrong-state")),
+            "{refused}"
+        );
+        assert_eq!(
+            api.document("/api/v1/resources/User/u-1")["meta"]["block"],
+            "unpaid"
+        );
+        let unknown = json!({"resources": ["Account/other", "User/u-1"], "reason": "paid"});
+        let (status, refused) = api.post("/api/v1/acts/unblock", &unknown);
+        assert_eq!((status, &refused["ids"]), (404, &json!(["other"])));
+        let users = json!({"resources": ["Account/acme"], "reason": "x"});
+        assert_eq!(api.post("/api/v1/acts/deactivate", &users).0, 404);
         served.ends();
     }
 }

@@ -5,6 +5,7 @@ mod corpora;
 mod holds;
 mod http;
 mod incremental;
+mod incremental_exports;
 mod incremental_pushes;
 mod passes;
 mod plan_visibility;

@@ -158,6 +158,21 @@ fn an_act_on_several_is_done_for_all_or_none() {
         assert_eq!(code, Some(0), "{answer}");
         assert_eq!(answer["items"].as_array().map(Vec::len), Some(2));
         assert_eq!(ws.column("SELECT act FROM acts").len(), 2);
+
+        // Of several kinds: the account is not blocked, because a user is.
+        let (code, answer) = act(&ws, &["block", "Account/acme", "User/u-1"]);
+        assert_eq!((code, &answer["code"]), (Some(1), &json!("wrong-state")));
+        let (code, answer) = act(&ws, &["unblock", "Account/acme", "User/u-1"]);
+        assert_eq!((code, &answer["code"]), (Some(1), &json!("wrong-state")));
+        assert_eq!(ws.column("SELECT act FROM acts").len(), 2);
+        ws.run(&["unblock", "User/u-1", "--reason", "found"])
+            .exits(0);
+        let (code, answer) = act(&ws, &["block", "User/u-1", "Account/acme"]);
+        assert_eq!(code, Some(0), "{answer}");
+        let kinds = answer["items"].as_array().expect("items").iter();
+        let kinds: Vec<&Value> = kinds.map(|item| &item["kind"]).collect();
+        assert_eq!(kinds, ["Account", "User"]);
+        ws.settle(&[]);
     }
 }
 
@@ -263,7 +278,14 @@ fn an_act_without_a_reason_or_for_another_kind_is_wrong_usage() {
         &["block", "User/u-1"][..],
         &["block", "User/u-1", "--reason", " "],
         &["block", "Settings/settings", "--reason", "x"],
-        &["block", "Account/acme", "User/u-1", "--reason", "x"],
+        &[
+            "block",
+            "Account/acme",
+            "Settings/settings",
+            "--reason",
+            "x",
+        ],
+        &["block", "Account/acme", "u-1", "--reason", "x"],
         &["user", "deactivate", "--reason", "x"],
     ] {
         ws.run(arguments).exits(64);

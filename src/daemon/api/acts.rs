@@ -135,7 +135,7 @@ pub(in crate::daemon) async fn perform(
             }
             let done = done.map(|reply| {
                 if act.erases {
-                    originals.forget_naming(checked.ids());
+                    originals.forget_naming(checked.resources());
                 }
                 checked.with_places(reply, &setup.config)
             });

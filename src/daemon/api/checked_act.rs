@@ -5,28 +5,28 @@ use super::request::MAX_ID_LENGTH;
 use super::{not_stored, require_max_length, require_reason};
 use crate::config::Config;
 use crate::daemon::invitation::InvitationOrder;
-use crate::diagnostic::{none_called, plural};
+use crate::diagnostic::{none_called, plural, visible};
 use crate::document::{
     MAX_ACT_IDS, NamingPlaceDocument, ResourceActReply, ResourceActRequest, TermsAcceptanceRequest,
 };
 use crate::http::idempotency;
 use crate::http::problem::{self, HttpProblem};
 use crate::kinds::act::{self, ResourceAct};
-use crate::kinds::{self, Kind};
+use crate::kinds::{self, Kind, USER};
 use crate::model::Key;
 use crate::reconcile;
 use crate::store::{
     ActError, ActRefusal, ActRequest, IdempotentRequest, NewInvitations, OpenJob, RefusedResource,
     SourceMappings, Store, TermsVersion,
 };
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An act whose request is well formed: its kind exists, and it names resources and a reason.
 pub struct CheckedAct {
     pub act: &'static ResourceAct,
-    kind: &'static Kind,
-    ids: BTreeSet<String>,
+    resources: BTreeSet<Key>,
     reason: String,
     invitations: Option<InvitationOrder>,
     confirm: Option<String>,
@@ -41,8 +41,7 @@ impl CheckedAct {
         Ok(Self {
             act,
             reason: require_reason(&request.reason)?.to_owned(),
-            kind: act_kind(act, request.kind.as_deref())?,
-            ids: act_ids(&request.ids)?,
+            resources: act_resources(act, request)?,
             invitations: None,
             confirm: request.confirm.clone(),
             terms: None,
@@ -58,7 +57,7 @@ impl CheckedAct {
             kind: request.kind.clone(),
             ids: request.ids.clone(),
             reason: request.reason.clone(),
-            confirm: None,
+            ..ResourceActRequest::default()
         };
         let terms = TermsVersion {
             terms: request.terms.clone(),
@@ -70,9 +69,8 @@ impl CheckedAct {
         })
     }
 
-    /// The external ids.
-    pub(super) fn ids(&self) -> &BTreeSet<String> {
-        &self.ids
+    pub(super) fn resources(&self) -> &BTreeSet<Key> {
+        &self.resources
     }
 
     /// Orders an invitation for each user.
@@ -82,12 +80,21 @@ impl CheckedAct {
         self
     }
 
-    /// Identifies the request, whatever the order of its ids.
+    /// Identifies the request, whatever the order of its resources.
     pub(super) fn digest(&self) -> [u8; 32] {
         let sends = self.invitations.as_ref().map(InvitationOrder::sends);
         let terms = self.terms.as_ref();
         let terms = terms.map(|terms| [&terms.terms, &terms.version]);
-        let parts = serde_json::json!([self.kind.name, self.ids, self.reason, sends, terms]);
+        let mut parts = Vec::new();
+        for kind in kinds::ALL {
+            let keys = self.resources.iter().filter(|key| key.kind == kind.id);
+            let ids: Vec<&str> = keys.map(|key| key.id.as_str()).collect();
+            if !ids.is_empty() {
+                parts.extend([json!(kind.name), json!(ids)]);
+            }
+        }
+        parts.extend([json!(self.reason), json!(sends), json!(terms)]);
+        let parts = json!(parts);
         let parts = parts.to_string();
         idempotency::digest("POST", self.act.path, parts.as_bytes())
     }
@@ -104,11 +111,10 @@ impl CheckedAct {
             .map(|(source, feed)| (Arc::clone(&source.name), Arc::clone(&feed.mapping)))
             .collect();
         let order = self.invitations.as_ref();
-        let invitations = order.map(|order| order.invitations(&self.ids));
+        let invitations = order.map(|order| order.invitations(&self.resources));
         let request = ActRequest {
             act: self.act,
-            kind: self.kind,
-            ids: &self.ids,
+            resources: &self.resources,
             actor,
             reason: &self.reason,
             confirm: self.confirm.as_deref(),
@@ -124,7 +130,7 @@ impl CheckedAct {
             Some(order) => order.drafts(store, &report.items).await?,
             None => BTreeMap::new(),
         };
-        Ok(ResourceActReply::new(self.kind, report).with_drafts(drafts))
+        Ok(ResourceActReply::new(report).with_drafts(drafts))
     }
 
     /// The reply of an erasure, with the places where the sources still name the person. Reads the
@@ -133,21 +139,17 @@ impl CheckedAct {
         if !self.act.erases {
             return reply;
         }
-        let keys = self.ids.iter().map(|id| Key::new(self.kind.id, id));
-        let places = keys.flat_map(|key| reconcile::places_naming(config, &key));
+        let keys = self.resources.iter();
+        let places = keys.flat_map(|key| reconcile::places_naming(config, key));
         reply.with_places(places.map(NamingPlaceDocument::from).collect())
-    }
-
-    fn names(&self, ids: &[String]) -> String {
-        let names = ids.iter().map(|id| format!("{}/{id}", self.kind.name));
-        names.collect::<Vec<_>>().join(", ")
     }
 
     fn unconfirmed(&self) -> HttpProblem {
         let name = self.act.name;
-        let detail = match (self.ids.len(), self.ids.iter().next()) {
-            (1, Some(id)) => format!(
-                "`{name}` cannot be undone; give the id once more: `--confirm {id}`, in the API `confirm`"
+        let detail = match (self.resources.len(), self.resources.iter().next()) {
+            (1, Some(key)) => format!(
+                "`{name}` cannot be undone; give the id once more: `--confirm {}`, in the API `confirm`",
+                key.id
             ),
             _ => format!("`{name}` cannot be undone and takes one id at a time"),
         };
@@ -161,16 +163,15 @@ impl CheckedAct {
                 HttpProblem::new(problem::KEY_REUSED, "use a new key for each request")
             }
             ActRefusal::NoAddress(ids) => {
-                let (names, has) = (self.names(ids), if ids.len() == 1 { "has" } else { "have" });
+                let names = ids.iter().map(|id| Key::new(USER, id).to_string());
+                let names = names.collect::<Vec<_>>().join(", ");
+                let has = if ids.len() == 1 { "has" } else { "have" };
                 let detail = format!(
                     "{names} {has} no e-mail address; nothing was changed; declare one, or write a draft"
                 );
                 HttpProblem::new(problem::WRONG_STATE, detail).with("possible", Vec::<&str>::new())
             }
-            ActRefusal::NotFound(ids) => {
-                let keys = ids.iter().map(|id| Key::new(self.kind.id, id));
-                not_stored(&keys.collect::<Vec<Key>>())
-            }
+            ActRefusal::NotFound(keys) => not_stored(keys),
             ActRefusal::JobsOpen(jobs) => jobs_open(jobs),
             ActRefusal::Unconfirmed => self.unconfirmed(),
             ActRefusal::UnknownTerms(id) => {
@@ -179,7 +180,7 @@ impl CheckedAct {
                     .with("ids", vec![id.clone()])
             }
             ActRefusal::TermsOutdated(stored) => terms_outdated(stored),
-            ActRefusal::WrongState(resources) => wrong_state(self.act, self.kind, resources),
+            ActRefusal::WrongState(resources) => wrong_state(self.act, resources),
         }
     }
 }
@@ -194,12 +195,47 @@ fn jobs_open(jobs: &[OpenJob]) -> HttpProblem {
         plural(jobs.len(), "job"),
         named.join(", ")
     );
-    HttpProblem::new(problem::JOBS_OPEN, detail).with("jobs", serde_json::json!(jobs))
+    HttpProblem::new(problem::JOBS_OPEN, detail).with("jobs", json!(jobs))
 }
 
-/// The kind that a request is for.
+/// The resources that a request is for: its ids of one kind, or keys of several kinds.
+fn act_resources(
+    act: &ResourceAct,
+    request: &ResourceActRequest,
+) -> Result<BTreeSet<Key>, HttpProblem> {
+    if request.resources.is_empty() {
+        let kind = act_kind(act, request.kind.as_deref())?;
+        require_count("ids", &request.ids)?;
+        let keys = request.ids.iter().map(|id| {
+            require_max_length(MAX_ID_LENGTH, "ids", id)?;
+            Ok(Key::new(kind.id, id))
+        });
+        return keys.collect();
+    }
+    if !request.ids.is_empty() || request.kind.is_some() {
+        return Err(invalid(
+            "give `ids` with their `kind`, or `resources`, and not both".to_owned(),
+        ));
+    }
+    require_count("resources", &request.resources)?;
+    let keys = request.resources.iter().map(|text| {
+        let key = Key::parse(text).ok_or_else(|| {
+            let shown = visible(text);
+            invalid(format!("{shown} is not KIND/ID, such as `Account/acme`"))
+        })?;
+        require_max_length(MAX_ID_LENGTH, "resources", &key.id)?;
+        require_act_for(act, kinds::get(key.kind))?;
+        Ok(key)
+    });
+    keys.collect()
+}
+
+fn invalid(detail: String) -> HttpProblem {
+    HttpProblem::new(problem::INVALID, detail)
+}
+
+/// The kind of the ids of a request.
 fn act_kind(act: &ResourceAct, name: Option<&str>) -> Result<&'static Kind, HttpProblem> {
-    let invalid = |detail: String| HttpProblem::new(problem::INVALID, detail);
     let kind = match (name, act.kind) {
         (None, Some(only)) => kinds::get(only),
         (None, None) => {
@@ -211,8 +247,13 @@ fn act_kind(act: &ResourceAct, name: Option<&str>) -> Result<&'static Kind, Http
             invalid(none_called("kind", name, names))
         })?,
     };
+    require_act_for(act, kind)?;
+    Ok(kind)
+}
+
+fn require_act_for(act: &ResourceAct, kind: &Kind) -> Result<(), HttpProblem> {
     if act.is_for(kind) {
-        return Ok(kind);
+        return Ok(());
     }
     Err(HttpProblem::not_found(format!(
         "the act `{}` does not exist for the kind {}",
@@ -220,20 +261,16 @@ fn act_kind(act: &ResourceAct, name: Option<&str>) -> Result<&'static Kind, Http
     )))
 }
 
-fn act_ids(ids: &[String]) -> Result<BTreeSet<String>, HttpProblem> {
-    let invalid = |detail: String| HttpProblem::new(problem::INVALID, detail);
-    if ids.is_empty() {
-        return Err(invalid("`ids` is empty; name the resources".to_owned()));
+/// Fails unless a list names resources, and not too many.
+fn require_count(list: &'static str, names: &[String]) -> Result<(), HttpProblem> {
+    if names.is_empty() {
+        return Err(invalid(format!("`{list}` is empty; name the resources")));
     }
-    if ids.len() > MAX_ACT_IDS {
-        return Err(invalid(format!(
-            "`ids` has more than {MAX_ACT_IDS} members"
-        )));
+    if names.len() > MAX_ACT_IDS {
+        let detail = format!("`{list}` has more than {MAX_ACT_IDS} members");
+        return Err(invalid(detail));
     }
-    for id in ids {
-        require_max_length(MAX_ID_LENGTH, "ids", id)?;
-    }
-    Ok(ids.iter().cloned().collect())
+    Ok(())
 }
 
 fn terms_outdated(stored: &TermsVersion) -> HttpProblem {
@@ -245,7 +282,7 @@ fn terms_outdated(stored: &TermsVersion) -> HttpProblem {
     HttpProblem::new(problem::TERMS_OUTDATED, detail).with("version", &*stored.version)
 }
 
-fn wrong_state(act: &ResourceAct, kind: &Kind, resources: &[RefusedResource]) -> HttpProblem {
+fn wrong_state(act: &ResourceAct, resources: &[RefusedResource]) -> HttpProblem {
     let code = if act.is_decision {
         problem::ALREADY_DECIDED
     } else {
@@ -255,7 +292,7 @@ fn wrong_state(act: &ResourceAct, kind: &Kind, resources: &[RefusedResource]) ->
     let possible = act::possible(act.fact, &states);
     let named = resources
         .iter()
-        .map(|refused| format!("{}/{} is {}", kind.name, refused.external_id, refused.state));
+        .map(|refused| format!("{} is {}", refused.key, refused.state));
     let named: Vec<String> = named.collect();
     let way = match possible.as_slice() {
         [] if resources.len() > 1 => "no act is possible for all of them".to_owned(),

@@ -4,6 +4,7 @@ use super::key::{InvitationKey, token_digest};
 use super::{letter, link};
 use crate::config::Config;
 use crate::http::problem::{self, HttpProblem};
+use crate::model::Key;
 use crate::store::{ActedResource, NewInvitation, Store, StoreError};
 use secrecy::ExposeSecret;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,17 +48,17 @@ impl InvitationOrder {
         self.drafts.is_none()
     }
 
-    /// A new invitation for each user.
+    /// A new invitation for each user, by external id.
     pub(in crate::daemon) fn invitations(
         &self,
-        users: &BTreeSet<String>,
+        users: &BTreeSet<Key>,
     ) -> BTreeMap<String, NewInvitation> {
         let new = users.iter().map(|user| {
             let invitation = NewInvitation::new(|id| {
                 let token = self.drafts.as_ref().map(|key| key.token(id));
                 token.map(|token| token_digest(token.expose_secret()))
             });
-            (user.clone(), invitation)
+            (user.id.to_string(), invitation)
         });
         new.collect()
     }

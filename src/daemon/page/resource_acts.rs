@@ -49,6 +49,7 @@ async fn perform(
                 ids,
                 reason,
                 confirm,
+                ..ResourceActRequest::default()
             };
             CheckedAct::new(act, &request)?
         }

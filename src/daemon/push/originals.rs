@@ -2,6 +2,7 @@
 //! keeps what was sent until nothing of it waits any more. After a restart, or in another replica, a
 //! push is applied without its passwords.
 
+use crate::model::Key;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,11 +51,11 @@ impl PushOriginals {
     }
 
     /// Forgets the imports that may name these people.
-    pub(in crate::daemon) fn forget_naming(&self, ids: &BTreeSet<String>) {
+    pub(in crate::daemon) fn forget_naming(&self, keys: &BTreeSet<Key>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, kept| {
             let sent = String::from_utf8_lossy(&kept.sent);
-            !ids.iter().any(|id| sent.contains(id.as_str()))
+            !keys.iter().any(|key| sent.contains(key.id.as_str()))
         });
     }
 

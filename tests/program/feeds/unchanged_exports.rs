@@ -1,6 +1,6 @@
 //! An export that was applied is not read again, and what a pass says is what it says when it reads everything.
 
-use super::{account, begin, codes, file};
+use super::{account, begin, codes, column, file};
 use crate::support::workspace::{Ran, Workspace, each};
 
 fn config(more: &str) -> String {
@@ -119,5 +119,76 @@ fn an_export_with_a_bad_row_says_so_in_every_pass() {
             ws.value("SELECT count(*) FROM accounts").as_deref(),
             Some("2")
         );
+    }
+}
+
+#[test]
+fn what_an_unread_export_holds_or_hides_is_not_deactivated_by_another() {
+    // A row of the other export that waits for its tag, and one whose id cannot be read.
+    let waits = account("a-3", "d-3", &[("Customer Tag External Id", "later")]);
+    let unreadable = account("", "d-3", &[("Account Name", "Acme")]);
+    for (name, row) in [("waits", waits), ("unreadable", unreadable)] {
+        for ws in each(name) {
+            begin(&ws);
+            let more = "    absence: {after: 1, action: deactivate}\n  \
+                        - name: crm\n    export: {file: crm.csv, preset: djust-accounts}\n";
+            ws.write("roster.yaml", config(more));
+            let rows = |dropped: Option<u32>| {
+                let kept = (1..=12).filter(|n| Some(*n) != dropped);
+                file(
+                    &kept
+                        .map(|n| account(&format!("a-{n}"), &format!("d-{n}"), &[]))
+                        .collect::<Vec<_>>(),
+                )
+            };
+            ws.write("erp.csv", rows(None));
+            ws.write("crm.csv", file(&[account("c-1", "e-1", &[]), row.clone()]));
+            for source in ["erp", "crm"] {
+                ws.run(&["approve", "source", source, "--reason", "looked at it"])
+                    .exits(0);
+            }
+            for _ in 0..3 {
+                ws.run(&["apply", "--yes"]);
+            }
+            let claims = "SELECT external_id FROM claims WHERE source = 'crm' AND kind = 'Account'";
+            assert_eq!(column(&ws, claims), ["c-1"]);
+            ws.write("erp.csv", rows(Some(3)));
+            let ran = plan(&ws, "erp");
+            assert_eq!(ran.steps(), Vec::<String>::new(), "{name}: {ran}");
+            ws.run(&["apply", "--yes", "--source", "erp"]);
+            ws.run(&["apply", "--yes"]);
+            assert_eq!(plan(&ws, "erp").steps(), Vec::<String>::new());
+            let active = "SELECT count(*) FROM accounts WHERE status = 'active'";
+            assert_eq!(ws.value(active).as_deref(), Some("13"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_a_directory_holds_is_not_deactivated_by_an_export() {
+    for ws in each("held-manifest") {
+        begin(&ws);
+        let more = "    absence: {after: 1, action: deactivate}\n  - {name: crm, directory: crm}\n";
+        ws.write("roster.yaml", config(more));
+        let rows = |last: u32| {
+            let row = |n| account(&format!("a-{n}"), &format!("d-{n}"), &[]);
+            file(&(1..=last).map(row).collect::<Vec<_>>())
+        };
+        ws.write("erp.csv", rows(12));
+        ws.write("crm/tags.yaml", "tags: [{externalId: crm, name: CRM}]\n");
+        let waits =
+            "accounts: [{externalId: a-12, website: \"https://acme.example\", tags: [later]}]\n";
+        ws.write("crm/accounts.yaml", waits);
+        ws.run(&["approve", "source", "erp", "--reason", "looked at it"])
+            .exits(0);
+        for _ in 0..3 {
+            ws.run(&["apply", "--yes"]);
+        }
+        ws.write("erp.csv", rows(11));
+        let ran = plan(&ws, "erp");
+        assert_eq!(ran.steps(), Vec::<String>::new(), "{ran}");
+        ws.run(&["apply", "--yes", "--source", "erp"]);
+        let active = "SELECT count(*) FROM accounts WHERE status = 'active'";
+        assert_eq!(ws.value(active).as_deref(), Some("12"));
     }
 }

@@ -1,0 +1,289 @@
+//! A pass that does not read what did not change plans what a pass over everything plans, byte for
+//! byte, also beside exports: random nights of two exports and a directory that name the same
+//! customers, with rows that are gone, held or unreadable, on both engines.
+
+use crate::support::dice::Dice;
+use crate::support::program::foreign;
+use roster::config::{Config, ConfigOverrides};
+use roster::document;
+use roster::plan::{Plan, StepVerb};
+use roster::reconcile::{self, LeaseGuard, Pass, PassRequest, SourceReading};
+use roster::store::{Store, StoreAccess};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// How many accounts the ERP knows; the CRM and the directory know some of them, and some more.
+const ACCOUNTS: usize = 14;
+const NIGHTS: usize = 24;
+const SOURCES: [&str; 3] = ["directory", "erp", "crm"];
+
+/// The records of an export, by account.
+type Records = BTreeMap<usize, Value>;
+
+fn record(at: usize) -> Value {
+    json!({
+        "accountExternalId": format!("a-{at}"),
+        "accountName": format!("Company {at}"),
+        "companyRegistrationName": format!("Company {at} AB"),
+        "businessRegistrationNumber": format!("R-{at}"),
+        "address": [{"addressExternalId": format!("d-{at}"), "addressFullName": "Company", "addressCountry": "Sweden",
+            "addressCity": "Åre", "addressZipCode": "837 52", "addressStreetName": "Torget 1"}],
+    })
+}
+
+/// One thing that is different in the next export.
+fn edit(dice: &mut Dice, records: &mut Records) {
+    let at = dice.roll(ACCOUNTS + 3);
+    let name = format!("Firma {}", dice.roll(50));
+    if dice.roll(4) == 0 {
+        records.remove(&at);
+        return;
+    }
+    let record = records.entry(at).or_insert_with(|| record(at));
+    let mut set = |name: &str, value: Value| record[name] = value;
+    match dice.roll(14) {
+        0 => set("customerTagExternalId", json!("later")),
+        1 => set("customerTagExternalId", json!("premium")),
+        2 => set("customerTagExternalId", Value::Null),
+        3 => set("websiteUrl", json!("not a web address")),
+        4 => set("websiteUrl", json!("https://a.example")),
+        // The id cannot be read, so the record may be about anybody.
+        5 => set("accountExternalId", Value::Null),
+        6 => set("accountExternalId", json!(format!("a-{at}"))),
+        7 => set("vatNumber", json!("DE12")),
+        8 => set("inactive", json!(dice.roll(2) == 0)),
+        9 => set("companyRegistrationName", Value::Null),
+        _ => set("accountName", json!(name)),
+    }
+}
+
+/// What the directory says beside the exports.
+fn manifests(dice: &mut Dice, known: &mut BTreeMap<usize, String>) -> String {
+    // An account that the ERP knows, and from time to time one that nobody knows.
+    known.retain(|at, field| *at < ACCOUNTS && !field.contains("later"));
+    let bad = dice.once_in(8);
+    let at = dice.roll(ACCOUNTS) + if bad { 3 } else { 0 };
+    match dice.roll(4) {
+        0 => _ = known.remove(&at),
+        1 if bad => _ = known.insert(at, "tags: [later]".to_owned()),
+        1 | 2 => _ = known.insert(at, format!("website: 'https://{}.example'", dice.roll(9))),
+        _ => _ = known.insert(at, "tags: [premium]".to_owned()),
+    }
+    let mut text = "tags: [{externalId: premium, name: Premium}]\naccounts:\n".to_owned();
+    for (at, field) in known {
+        writeln!(text, "  - {{externalId: a-{at}, {field}}}").unwrap();
+    }
+    text.push_str(
+        "  []\n"
+            .repeat(usize::from(text.ends_with("accounts:\n")))
+            .as_str(),
+    );
+    text
+}
+
+fn write(root: &Path, name: &str, records: &Records, dice: &mut Dice) {
+    let mut all: Vec<&Value> = records.values().collect();
+    if dice.roll(3) == 0 {
+        all.reverse();
+    }
+    fs::write(root.join(name), json!(all).to_string()).unwrap();
+    fs::write(root.join(name.to_owned() + ".done"), "").unwrap();
+}
+
+struct Place {
+    config: Config,
+    store: Store,
+}
+
+impl Place {
+    async fn plan(&self, index: usize) -> (Pass<'_>, Plan) {
+        let read = Pass::read(&self.config, request(index), &self.store).await;
+        let mut pass = read.unwrap();
+        let plan = pass.plan(index, &self.store, &[]).await.unwrap();
+        (pass, plan)
+    }
+
+    async fn whole(&self, index: usize) -> Plan {
+        let mut pass = Pass::read_in_full(&self.config, request(index)).unwrap();
+        pass.plan(index, &self.store, &[]).await.unwrap()
+    }
+
+    async fn apply(&self, pass: &Pass<'_>, index: usize, plan: &Plan) {
+        let wait = Duration::from_secs(5);
+        let lease = LeaseGuard::take(&self.store, &plan.source.name, wait).await;
+        let lease = lease.unwrap();
+        let applied = reconcile::apply(pass, index, &self.store, plan, &lease, "test").await;
+        lease.release(&self.store).await;
+        applied.unwrap();
+    }
+}
+
+fn request(index: usize) -> PassRequest {
+    PassRequest {
+        source: Some(SOURCES[index].into()),
+        ..PassRequest::default()
+    }
+}
+
+fn document(plan: &Plan) -> String {
+    let mut text = Vec::new();
+    document::write_plan(plan, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+/// How often each thing was seen, so that the test cannot quietly test nothing.
+#[derive(Default, Debug)]
+struct Seen {
+    steps: usize,
+    held: usize,
+    deactivations: usize,
+    still_declared: usize,
+    beside_unread: usize,
+}
+
+async fn nights(database: &str, seed: u64, seen: &mut Seen) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    fs::create_dir(root.join("manifests")).unwrap();
+    let export = |name: &str, more: &str| {
+        format!(
+            "  - {{name: {name}, onError: hold, complete: {{shrink: 90%}}, {more}\
+             export: {{file: {name}.json, done: .done, preset: djust-accounts}}}}\n"
+        )
+    };
+    let text = format!(
+        "apiVersion: roster/v1\ndatabase: \"{database}\"\nsources:\n\
+         \x20 - {{name: directory, onError: hold, directory: manifests}}\n{}{}\
+         guards: {{deactivate: {{percent: 60, floor: 4, max: 500}}}}\norder: [directory, erp, crm]\n",
+        export("erp", "absence: {after: 1, action: deactivate}, "),
+        export("crm", "absence: {after: 2, action: deactivate}, "),
+    );
+    fs::write(root.join("roster.yaml"), text).unwrap();
+    let mut dice = Dice(seed);
+    let mut known = BTreeMap::new();
+    let mut exports: [Records; 2] = [
+        (0..ACCOUNTS).map(|at| (at, record(at))).collect(),
+        (ACCOUNTS / 2..ACCOUNTS + 2)
+            .map(|at| (at, record(at)))
+            .collect(),
+    ];
+    // Some of which the CRM has said nothing that could be accepted, when the ERP drops them.
+    for at in 0..4 {
+        let mut held = record(at);
+        held["customerTagExternalId"] = json!("later");
+        exports[1].insert(at, held);
+    }
+    fs::write(
+        root.join("manifests/all.yaml"),
+        manifests(&mut dice, &mut known),
+    )
+    .unwrap();
+    for (name, records) in ["erp.json", "crm.json"].into_iter().zip(&exports) {
+        write(root, name, records, &mut dice);
+    }
+    let config = Config::load(&ConfigOverrides::default(), root, None).unwrap();
+    let store = Store::open(database, StoreAccess::Write).await.unwrap();
+    store.migrate(None).await.unwrap();
+    let place = Place { config, store };
+    let _ = reconcile::fetch(&place.config, None);
+    for _ in 0..2 {
+        for index in 0..SOURCES.len() {
+            let (pass, plan) = place.plan(index).await;
+            if !plan.errored {
+                place.apply(&pass, index, &plan).await;
+            }
+        }
+    }
+
+    for night in 0..NIGHTS {
+        let changed = dice.roll(SOURCES.len());
+        for _ in 0..=dice.roll(3) {
+            match changed {
+                0 => {
+                    let text = manifests(&mut dice, &mut known);
+                    fs::write(root.join("manifests/all.yaml"), text).unwrap();
+                }
+                index => edit(&mut dice, &mut exports[index - 1]),
+            }
+        }
+        if changed > 0 {
+            let name = format!("{}.json", SOURCES[changed]);
+            write(root, &name, &exports[changed - 1], &mut dice);
+        }
+        let _ = reconcile::fetch(&place.config, Some(SOURCES[changed]));
+        if dice.once_in(5) {
+            let id = dice.roll(ACCOUNTS);
+            let sql = format!(
+                "UPDATE accounts SET website = 'https://by.hand' WHERE external_id = 'a-{id}'"
+            );
+            foreign(database, &sql).await;
+        }
+        // The one that changed, and sometimes another.
+        let index = if dice.roll(4) == 0 {
+            dice.roll(SOURCES.len())
+        } else {
+            changed
+        };
+        let (pass, plan) = place.plan(index).await;
+        let whole = place.whole(index).await;
+        let said = format!("seed {seed}, night {night}, source {}", SOURCES[index]);
+        assert_eq!(document(&plan), document(&whole), "{said}");
+        assert_eq!(
+            (&plan.budget_use, &plan.budget_bases),
+            (&whole.budget_use, &whole.budget_bases),
+            "{said}"
+        );
+        assert_eq!(plan.visibility, whole.visibility, "{said}");
+        seen.steps += usize::from(!plan.steps.is_empty());
+        seen.held += usize::from(!plan.held.is_empty());
+        let deactivated = plan
+            .steps
+            .iter()
+            .filter(|step| step.verb == StepVerb::Deactivate);
+        seen.deactivations += deactivated.count();
+        let kept = plan
+            .diagnostics
+            .iter()
+            .filter(|found| found.code.name() == "still-declared");
+        seen.still_declared += kept.count();
+        seen.beside_unread += usize::from(pass.readings.iter().any(SourceReading::is_incremental));
+        if !plan.errored && dice.roll(5) > 0 {
+            place.apply(&pass, index, &plan).await;
+            let (_, again) = place.plan(index).await;
+            assert_eq!(
+                document(&again),
+                document(&place.whole(index).await),
+                "{said}, again"
+            );
+            assert!(again.steps.is_empty(), "{said}: {:#?}", again.steps);
+        }
+    }
+    place.store.close().await;
+}
+
+#[test]
+fn beside_exports_a_part_plans_what_the_whole_plans() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
+    let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 3));
+    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
+    for seed in first..first + sessions {
+        for (engine, database) in crate::support::postgres::databases("nights") {
+            let seen = seen.entry(engine).or_default();
+            runtime.block_on(nights(&database, seed, seen));
+        }
+    }
+    println!("{seen:?}");
+    for seen in seen.values() {
+        assert!(seen.steps > 10 && seen.held > 10, "{seen:?}");
+        assert!(
+            seen.deactivations > 1 && seen.still_declared > 3,
+            "{seen:?}"
+        );
+        assert!(seen.beside_unread > 10, "{seen:?}");
+    }
+}
