@@ -148,5 +148,6 @@ fn note(resource: &DeclaredResource, field: usize, key: &Key) -> Diagnostic {
         .severity(Severity::Warning)
         .help("Remove it from the document")
         .for_resource(&resource.key)
+        .field(name)
         .at(origin)
 }

@@ -11,6 +11,7 @@ mod erasure;
 mod faults;
 mod feeds;
 mod git;
+mod gone_people;
 mod health;
 mod invitations;
 mod jobs;

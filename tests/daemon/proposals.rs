@@ -32,13 +32,13 @@ fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
     (remote, served, api)
 }
 
-fn propose(api: &Api, request: &Value) -> Value {
+pub fn propose(api: &Api, request: &Value) -> Value {
     let (status, reply) = api.post("/api/v1/proposals", request);
     assert_eq!(status, 200, "{reply}");
     reply
 }
 
-fn errors(reply: &Value) -> Vec<String> {
+pub fn errors(reply: &Value) -> Vec<String> {
     let found = reply["diagnostics"].as_array().into_iter().flatten();
     let wrong = found.filter(|one| one["severity"] == "error");
     wrong
@@ -46,7 +46,7 @@ fn errors(reply: &Value) -> Vec<String> {
         .collect()
 }
 
-fn branches(remote: &Remote) -> String {
+pub fn branches(remote: &Remote) -> String {
     git(
         &remote.bare(),
         &["for-each-ref", "--format=%(refname:short)"],

@@ -2,7 +2,7 @@
 //! manifests of a source, and plans them against the database. Nothing is written: the proposal goes
 //! to a branch or a patch. Start reading at [`propose_upload`].
 
-use super::{ManifestProposal, ProposalDraft, ProposalScope};
+use super::{ManifestProposal, ProposalDraft, ProposalScope, gone_people};
 use crate::config::{
     CompletenessRule, Config, FeedConfig, FeedLocation, RELEASED_AFTER, Source, SourceLocation,
 };
@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::feed::{self, mapping::Mapping};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::manifest::{SentFile, Tree};
-use crate::model::{Key, RowMatches, Snapshot};
+use crate::model::{RowMatches, Snapshot};
 use crate::plan::Plan;
 use crate::reconcile::push_reading::{PushedBody, SourcePushes};
 use crate::reconcile::{
@@ -68,7 +68,8 @@ pub async fn propose_upload(
         row_matches: Some(Arc::new(matches)),
         ..PassRequest::default()
     };
-    let read = read(config, into, content, &request);
+    let mut read = read(config, into, content, &request);
+    gone_people::leave_out_erased(&mut read.0, store).await?;
     let more = ProposalScope {
         add: true,
         new: true,
@@ -81,7 +82,8 @@ pub async fn propose_upload(
     }
     let is_refused = |draft: &ProposalDraft| {
         let proposal = &draft.proposal;
-        let wrong = proposal.diagnostics.iter().any(Diagnostic::is_error);
+        let is_wrong = |found: &Diagnostic| found.is_error() || gone_people::is_about_erased(found);
+        let wrong = proposal.diagnostics.iter().any(is_wrong);
         proposal.doubt.is_some() || all_or_nothing && (wrong || !proposal.unwritten.is_empty())
     };
     let mut plan = None;
@@ -90,6 +92,8 @@ pub async fn propose_upload(
         draft.proposal.proposed.clear();
         draft.write_files();
         if draft.proposal.files.is_empty() {
+            // What was dropped last must not be shown by its plan.
+            plan = None;
             break;
         }
         draft.verify(config)?;
@@ -97,7 +101,8 @@ pub async fn propose_upload(
         let edits = files.map(|file| (file.path.clone(), file.after.clone()));
         let tree = draft.there.tree.with_edits(edits);
         let (made, _) = plan_submitted_tree(config, index, tree, stop.clone(), store).await?;
-        let wrong: Vec<Diagnostic> = draft.findings_of(&made, Severity::Error).collect();
+        let mut wrong: Vec<Diagnostic> = draft.errors_of(&made).collect();
+        wrong.extend(draft.deleted_ids(&made));
         plan = Some(made);
         if all_or_nothing {
             draft.proposal.diagnostics.extend(wrong);
@@ -109,9 +114,9 @@ pub async fn propose_upload(
             break;
         }
     }
+    let is_refused = is_refused(&draft);
     if let Some(plan) = &plan {
-        let warnings: Vec<Diagnostic> = draft.findings_of(plan, Severity::Warning).collect();
-        draft.proposal.diagnostics.extend(warnings);
+        draft.show_findings(plan);
     }
     let mut proposal = draft.proposal_of_new(is_refused);
     // Edits that cannot be written are found again in every round.
@@ -204,20 +209,25 @@ fn already_declared(draft: &ProposalDraft) -> Vec<Diagnostic> {
 }
 
 impl ProposalDraft {
-    /// The diagnostics of a plan about what is proposed.
-    fn findings_of<'p>(
-        &'p self,
-        plan: &'p Plan,
-        severity: Severity,
-    ) -> impl Iterator<Item = Diagnostic> + 'p {
-        let edited = |key: &Key| self.found.edits.iter().any(|edit| edit.edit.key == *key);
+    /// The errors of a plan about what is proposed.
+    fn errors_of<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = Diagnostic> + 'p {
         let found = plan.diagnostics.iter();
-        let found = found.filter(move |found| {
+        let found = found.filter(|found| {
             let key = found.key.as_ref();
-            let is_own = key.is_some_and(|key| self.found.new.contains_key(key) || edited(key));
-            found.severity == severity && is_own
+            found.is_error() && key.is_some_and(|key| self.is_proposed(key))
         });
         found.cloned()
+    }
+
+    /// Adds the warnings of a plan about what is proposed.
+    fn show_findings(&mut self, plan: &Plan) {
+        let found = plan.diagnostics.iter();
+        let found = found.filter(|found| {
+            let key = found.key.as_ref();
+            found.severity == Severity::Warning && key.is_some_and(|key| self.is_proposed(key))
+        });
+        let found: Vec<Diagnostic> = found.cloned().collect();
+        self.proposal.diagnostics.extend(found);
     }
 
     /// The files of diagnostics that are only in the proposal.
@@ -236,14 +246,13 @@ impl ProposalDraft {
     }
 
     /// The finished proposal: without files where it is refused as a whole.
-    fn proposal_of_new(self, is_refused: impl Fn(&Self) -> bool) -> ManifestProposal {
-        let refused = is_refused(&self);
+    fn proposal_of_new(self, is_refused: bool) -> ManifestProposal {
         let proposed_paths = self.proposed_paths();
         let mut proposal = ManifestProposal {
             proposed_paths,
             ..self.proposal
         };
-        if refused {
+        if is_refused {
             proposal.files.clear();
             proposal.proposed.clear();
         }
