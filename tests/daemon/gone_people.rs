@@ -174,3 +174,47 @@ fn a_deleted_id_is_an_error_of_the_proposal() {
         served.ends();
     }
 }
+
+#[test]
+fn all_that_the_plan_finds_is_listed() {
+    for ws in each("proposals-findings") {
+        let (_remote, served, api) = begin(&ws);
+        let header = "Account External Id;Account Name;Company Registration Name;Business Registration Number;Inactive";
+        let request = json!({"source": "shop", "export": {
+            "preset": "djust-accounts",
+            "content": format!("{header}\nacme;acme;acme AB;r-acme;TRUE\n"),
+        }});
+        let reply = propose(&api, &request);
+        let plan = reply["plan"].as_str().expect("a plan");
+        // What an account takes with it is said of its users, who are in no line of the export.
+        let found = reply["diagnostics"].as_array().expect("diagnostics");
+        assert!(
+            found.iter().any(|one| one["code"] == "reference-inactive"),
+            "{reply}"
+        );
+        let counted = |severity: &str| {
+            let line = plan.lines().find(|line| line.starts_with("Found: "));
+            let parts = line.map_or("", |line| {
+                line.trim_start_matches("Found: ").trim_end_matches('.')
+            });
+            let part = parts.split(", ").find(|part| part.contains(severity));
+            part.map_or(0, |part| {
+                part.split(' ')
+                    .next()
+                    .and_then(|it| it.parse().ok())
+                    .expect("a count")
+            })
+        };
+        for severity in ["error", "warning", "note"] {
+            let listed = found.iter().filter(|one| one["severity"] == severity);
+            assert_eq!(listed.count(), counted(severity), "{severity}: {reply}");
+        }
+        // Nothing is deleted that nobody declared.
+        let text = account("nosuch", "status: deleted");
+        let reply = propose(&api, &manifest(&text));
+        assert_eq!(reply["files"], json!([]), "{reply}");
+        let left_out = unwritten(&reply);
+        assert!(left_out.contains("nothing to delete"), "{left_out}");
+        served.ends();
+    }
+}

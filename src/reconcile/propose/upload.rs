@@ -2,16 +2,17 @@
 //! manifests of a source, and plans them against the database. Nothing is written: the proposal goes
 //! to a branch or a patch. Start reading at [`propose_upload`].
 
-use super::{ManifestProposal, ProposalDraft, ProposalScope, gone_people};
+use super::{ManifestProposal, ProposalDraft, ProposalScope, UnwrittenItem, gone_people};
 use crate::config::{
     CompletenessRule, Config, FeedConfig, FeedLocation, RELEASED_AFTER, Source, SourceLocation,
 };
-use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
+use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::feed::{self, mapping::Mapping};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::manifest::{SentFile, Tree};
 use crate::model::{RowMatches, Snapshot};
 use crate::plan::Plan;
+use crate::reconcile::export_manifests::is_deleted;
 use crate::reconcile::push_reading::{PushedBody, SourcePushes};
 use crate::reconcile::{
     PassError, PassRequest, SourceReading, feeds, plan_submitted_tree, source_reading,
@@ -79,6 +80,8 @@ pub async fn propose_upload(
     if all_or_nothing {
         let again = already_declared(&draft);
         draft.proposal.diagnostics.extend(again);
+        let absent = already_gone(&draft);
+        draft.proposal.unwritten.extend(absent);
     }
     let is_refused = |draft: &ProposalDraft| {
         let proposal = &draft.proposal;
@@ -208,6 +211,16 @@ fn already_declared(draft: &ProposalDraft) -> Vec<Diagnostic> {
     found.collect()
 }
 
+/// The new resources that are to be deleted, which no manifest declares.
+fn already_gone(draft: &ProposalDraft) -> Vec<UnwrittenItem> {
+    let sent = draft.from.desired.resources.iter();
+    let gone = sent.filter(|sent| is_deleted(sent));
+    let gone = gone.filter(|sent| !draft.there.desired.resources.contains(&sent.key));
+    let why = "the manifests do not declare it, so there is nothing to delete";
+    gone.map(|sent| UnwrittenItem::new_one(sent, why.to_owned()))
+        .collect()
+}
+
 impl ProposalDraft {
     /// The errors of a plan about what is proposed.
     fn errors_of<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = Diagnostic> + 'p {
@@ -219,15 +232,25 @@ impl ProposalDraft {
         found.cloned()
     }
 
-    /// Adds the warnings of a plan about what is proposed.
+    /// Adds all diagnostics of a plan, as a plan shows them all: a change also has consequences for
+    /// resources that it does not name. Those about what is proposed come first.
     fn show_findings(&mut self, plan: &Plan) {
-        let found = plan.diagnostics.iter();
-        let found = found.filter(|found| {
+        let is_own = |found: &&Diagnostic| {
             let key = found.key.as_ref();
-            found.severity == Severity::Warning && key.is_some_and(|key| self.is_proposed(key))
-        });
-        let found: Vec<Diagnostic> = found.cloned().collect();
-        self.proposal.diagnostics.extend(found);
+            key.is_some_and(|key| self.is_proposed(key))
+        };
+        let (own, others): (Vec<_>, Vec<_>) = plan.diagnostics.iter().partition(is_own);
+        let mut all = std::mem::take(&mut self.proposal.diagnostics);
+        // The same fault has another place in what was sent than in the file that it becomes.
+        let signature = |found: &Diagnostic| (found.code, found.key.clone(), found.message.clone());
+        let mut known: HashSet<_> = all.iter().map(signature).collect();
+        let found = own.into_iter().chain(others);
+        all.extend(
+            found
+                .filter(|found| known.insert(signature(found)))
+                .cloned(),
+        );
+        self.proposal.diagnostics = all;
     }
 
     /// The files of diagnostics that are only in the proposal.
