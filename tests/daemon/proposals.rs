@@ -11,7 +11,7 @@ const HEADER: &str =
     "User External Id;Civility;First Name;Last Name;Email;Phone;Groups;Account Ids;Password";
 
 /// A daemon on a repository that declares `acme`, and on accounts that an ERP pushes.
-fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
+pub fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
     let remote = Remote::with(&(account("acme", "") + &users(1..3, "acme", "")));
     ws.write(
         "base/erp.yaml",
@@ -246,6 +246,38 @@ fn an_export_changes_values_in_place_adds_rows_and_leaves_faulty_ones_out() {
         assert_eq!(branches(&remote), "main");
         served.ends();
     }
+}
+
+/// Names that git takes for something else, or that everybody who uses them would.
+#[test]
+fn a_branch_has_a_name_that_git_does_not_confuse() {
+    let ws = sqlite();
+    let (remote, served, api) = begin(&ws);
+    let object = remote.head();
+    for name in [
+        "HEAD",
+        "@",
+        "refs",
+        "refs/heads/x",
+        "ORIG_HEAD",
+        &object,
+        "a..b",
+        "x.lock",
+        "-x",
+        " ",
+    ] {
+        let request = json!({"source": "shop", "manifest": user("n", "acme", ""), "branch": name});
+        let (status, refused) = api.post("/api/v1/proposals", &request);
+        assert_eq!(
+            (status, &refused["code"]),
+            (422, &json!("invalid")),
+            "{name}: {refused}"
+        );
+        let detail = refused["detail"].as_str().expect("a detail");
+        assert!(detail.contains("is not a valid branch name"), "{detail}");
+        assert_eq!(branches(&remote), "main", "{name}");
+    }
+    served.ends();
 }
 
 fn base64(text: &str) -> String {
