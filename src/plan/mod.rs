@@ -60,6 +60,7 @@ mod waiting_fields;
 pub use advance::{advance, default_row, next_version};
 pub use borrowed_change::BorrowedChange;
 pub use guard::over_budget;
+pub use mask::conceal_others;
 pub use open_jobs::declared_deletions;
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;

@@ -15,6 +15,7 @@ mod gone_people;
 mod health;
 mod invitations;
 mod jobs;
+mod limited_tokens;
 mod notices;
 mod page;
 mod proposals;

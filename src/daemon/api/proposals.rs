@@ -2,7 +2,7 @@
 //! patch or on a new branch. Roster never writes beside git: the change takes the way of every
 //! other one, through review and merge. Start at [`propose`].
 
-use super::plans::PlanDeadline;
+use super::plans::{PlanDeadline, plan_reader};
 use super::{require_max_length, require_visible_source};
 use crate::config::{Config, Source};
 use crate::daemon::handle::{DaemonHandle, DaemonParts, HandlerError};
@@ -85,9 +85,10 @@ pub(in crate::daemon) async fn propose(
             let mut sources = setup.config.sources.iter();
             let index = sources.position(|known| *known.name == *name);
             let index = index.ok_or_else(|| HttpProblem::not_found(""))?;
-            make_proposal(&daemon, &setup.config, index, content, asked).await
+            make_proposal(&daemon, &setup.config, index, (content, reader), asked).await
         })
         .await
+    let reader = plan_reader(caller);
 }
 
 /// The branch that is wanted.
@@ -101,15 +102,22 @@ async fn make_proposal(
     daemon: &DaemonParts,
     config: &Config,
     index: usize,
-    content: UploadedContent,
+    (content, reader): (UploadedContent, PlanReader),
     asked: BranchRequest,
 ) -> Result<UploadProposalReply, HandlerError> {
     let into = &config.sources[index];
     let deadline = PlanDeadline::new(config.serve.limits.plan);
     let UploadProposal { proposal, plan } = {
         let _turn = deadline.acquire_turn(&daemon.turns).await?;
-        let made =
-            reconcile::propose_upload(config, index, content, &deadline.stop, &daemon.store).await;
+        let made = reconcile::propose_upload(
+            config,
+            index,
+            content,
+            &reader,
+            &deadline.stop,
+            &daemon.store,
+        )
+        .await;
         made.map_err(|error| deadline.pass_problem(error))?
     };
     let mut reply = reply(into, &proposal, plan.as_ref())?;

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::reconcile::export_manifests::is_deleted;
 use crate::reconcile::push_reading::{PushedBody, SourcePushes};
 use crate::reconcile::{
-    PassError, PassRequest, SourceReading, feeds, plan_submitted_tree, source_reading,
+    PassError, PassRequest, PlanReader, SourceReading, feeds, plan_submitted_tree, source_reading,
 };
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
@@ -47,11 +47,12 @@ pub struct UploadProposal {
     pub plan: Option<Plan>,
 }
 
-/// Proposes what was sent for the manifests of source `index`.
+/// Proposes what was sent for the manifests of source `index`, as this reader may see it.
 pub async fn propose_upload(
     config: &Config,
     index: usize,
     content: UploadedContent,
+    reader: &PlanReader,
     stop: &StopFlag,
     store: &Store,
 ) -> Result<UploadProposal, PassError> {
@@ -71,6 +72,7 @@ pub async fn propose_upload(
     };
     let mut read = read(config, into, content, &request);
     gone_people::leave_out_erased(&mut read.0, store).await?;
+    reader.conceal(&mut read.0.diagnostics);
     let more = ProposalScope {
         add: true,
         new: true,
@@ -104,6 +106,7 @@ pub async fn propose_upload(
         let edits = files.map(|file| (file.path.clone(), file.after.clone()));
         let tree = draft.there.tree.with_edits(edits);
         let (made, _) = plan_submitted_tree(config, index, tree, stop.clone(), store).await?;
+        let made = reader.view(made, store).await?;
         let mut wrong: Vec<Diagnostic> = draft.errors_of(&made).collect();
         wrong.extend(draft.deleted_ids(&made));
         plan = Some(made);
