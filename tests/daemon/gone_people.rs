@@ -218,3 +218,50 @@ fn all_that_the_plan_finds_is_listed() {
         served.ends();
     }
 }
+
+#[test]
+fn a_repeated_request_does_not_bring_the_person_back() {
+    for ws in each("proposals-repeated") {
+        let (_remote, served, api) = begin(&ws);
+        let text = user("u-2", "acme", "firstName: Olle\nphone: \"+46709\"");
+        let row = "u-2;MR;Olle;Berg;olle@acme.example;+46709;FOC_User;acme";
+        let mut branch = export(&[row]);
+        branch["branch"] = json!("olle");
+        let wrong = user("n-9", "nobody", "firstName: Olle");
+        let ask = |path: &str, key: &str, request: &Value| {
+            let headers = [("Idempotency-Key", key.to_owned())];
+            api.exchange("POST", path, &headers, &request.to_string())
+        };
+        let requests = [
+            ("/api/v1/proposals", "one", export(&[row])),
+            ("/api/v1/proposals", "two", branch),
+            ("/api/v1/proposals", "three", manifest(&wrong)),
+            (
+                "/api/v1/plan",
+                "four",
+                json!({"source": "shop", "files": {"x.yaml": text}}),
+            ),
+        ];
+        for (path, key, request) in &requests {
+            let (status, _, reply) = ask(path, key, request);
+            assert_eq!(status, 200, "{reply}");
+            if *key != "three" {
+                assert!(reply.to_string().contains("Olle"), "{reply}");
+            }
+        }
+        // Another process, of which the daemon hears nothing.
+        ws.run(&["erase", "u-2", "--confirm", "u-2", "--reason", "asked"])
+            .exits(0);
+        for (path, key, request) in &requests {
+            let (status, head, reply) = ask(path, key, request);
+            assert_eq!(status, 200, "{reply}");
+            assert!(!reply.to_string().contains("Olle"), "{reply}");
+            // Only what was done is not done again.
+            let is_replayed = head.to_lowercase().contains("idempotency-replayed: true");
+            assert_eq!(is_replayed, *key == "two", "{head}");
+        }
+        let (_, _, again) = ask("/api/v1/proposals", "two", &requests[1].2);
+        assert_eq!(again["branch"]["name"], "olle", "{again}");
+        served.ends();
+    }
+}

@@ -41,6 +41,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             .problems(&[problem::INVALID, problem::NOT_FOUND])
             .with_tree_limit()
             .without_timeout()
+            .answers_are_personal()
             .filters_by_source(),
     ]
 }
@@ -76,7 +77,6 @@ async fn plan(
     Ok(Json(planned))
 }
 
-/// Removes paths of this machine from a problem, for callers who may not read. The log keeps them.
 /// The rights of a caller to what a plan shows.
 pub(super) fn plan_reader(caller: &Caller) -> PlanReader {
     PlanReader {
@@ -85,6 +85,7 @@ pub(super) fn plan_reader(caller: &Caller) -> PlanReader {
     }
 }
 
+/// Removes paths of this machine from a problem, for callers who may not read. The log keeps them.
 fn conceal_paths(config: &Config, mut problem: HttpProblem) -> HttpProblem {
     let detail = ServerPaths::from_config(config).conceal(&problem.detail);
     if detail != problem.detail {

@@ -16,11 +16,12 @@ use crate::feed::mapping::Mapping;
 use crate::feed::preset;
 use crate::git::{BranchError, CommitText};
 use crate::http::problem::{self, HttpProblem};
-use crate::http::{Caller, JsonBody, Permission, Route};
+use crate::http::{Caller, JsonBody, Permission, PersonalResponse, Route};
 use crate::plan::Plan;
 use crate::plan::render::{PlanDetail, RenderOptions};
-use crate::reconcile::{self, ManifestProposal, ProposedBranch, UploadProposal, UploadedContent};
-use axum::Json;
+use crate::reconcile::{
+    self, ManifestProposal, PlanReader, ProposedBranch, UploadProposal, UploadedContent,
+};
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             }))
             .with_tree_limit()
             .without_timeout()
+            .answers_are_personal()
             .filters_by_source(),
     ]
 }
@@ -52,8 +54,16 @@ async fn propose_upload(
     State(handle): State<DaemonHandle>,
     caller: Caller,
     JsonBody(request): JsonBody<UploadProposalRequest>,
-) -> Result<Json<UploadProposalReply>, HttpProblem> {
-    propose(&handle, &caller, request).await.map(Json)
+) -> Result<PersonalResponse<UploadProposalReply>, HttpProblem> {
+    let answer = propose(&handle, &caller, request).await?;
+    // Without a branch nothing happened, and the same request can be carried out again.
+    let branch = answer.branch.clone();
+    let repeated = branch.map(|branch| UploadProposalReply {
+        source: answer.source.clone(),
+        branch: Some(branch),
+        ..UploadProposalReply::default()
+    });
+    Ok(PersonalResponse { answer, repeated })
 }
 
 /// Proposes what was sent, in the name of the caller.
@@ -78,6 +88,7 @@ pub(in crate::daemon) async fn propose(
         author: caller.name.to_string(),
     };
     let content = content(config, caller, request.manifest, request.export)?;
+    let reader = plan_reader(caller);
     handle
         .query(move |daemon| async move {
             let setup = daemon.current.get();
@@ -88,7 +99,6 @@ pub(in crate::daemon) async fn propose(
             make_proposal(&daemon, &setup.config, index, (content, reader), asked).await
         })
         .await
-    let reader = plan_reader(caller);
 }
 
 /// The branch that is wanted.
