@@ -58,16 +58,9 @@ pub async fn propose_upload(
 ) -> Result<UploadProposal, PassError> {
     let into = &config.sources[index];
     let all_or_nothing = matches!(content, UploadedContent::Manifest(_));
-    let matches = match &content {
-        UploadedContent::Manifest(_) => RowMatches::default(),
-        UploadedContent::Export { mapping, bytes, .. } => {
-            let terms = feed::match_terms(Cursor::new(&**bytes), mapping);
-            store.row_matches(&terms).await?
-        }
-    };
     let request = PassRequest {
         stop: stop.clone(),
-        row_matches: Some(Arc::new(matches)),
+        row_matches: Some(Arc::new(row_matches(&content, store).await?)),
         ..PassRequest::default()
     };
     let mut read = read(config, into, content, &request);
@@ -131,6 +124,17 @@ pub async fn propose_upload(
         .unwritten
         .retain(|item| seen.insert((item.subject.clone(), item.why.clone())));
     Ok(UploadProposal { proposal, plan })
+}
+
+/// The stored users whom rows without an id mean.
+async fn row_matches(content: &UploadedContent, store: &Store) -> Result<RowMatches, PassError> {
+    match content {
+        UploadedContent::Manifest(_) => Ok(RowMatches::default()),
+        UploadedContent::Export { mapping, bytes, .. } => {
+            let terms = feed::match_terms(Cursor::new(&**bytes), mapping);
+            Ok(store.row_matches(&terms).await?)
+        }
+    }
 }
 
 fn read(
