@@ -81,6 +81,7 @@ fields!(user USER {
     ACCOUNTS "accounts"
     ORGANISATIONS "organisations"
     MAIN_ORGANISATION "mainOrganisation"
+    NOTIFY "notify"
     STATUS "status"
 });
 fields!(policy POLICY {

@@ -141,6 +141,10 @@ const RULES: &[CheckRule] = &[
         RuleCheck::EachOfKind(USER, users::without_account),
     ),
     rule(
+        &[codes::NOTIFY_NO_EMAIL],
+        RuleCheck::EachOfKind(USER, users::notified_without_email),
+    ),
+    rule(
         &[codes::LAST_USER, codes::LAST_ADMINISTRATOR],
         RuleCheck::Everything(users::last_of_accounts),
     ),

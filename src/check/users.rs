@@ -41,6 +41,30 @@ pub(super) fn without_account(
     out.push(found.involving_setting(scene.world, "optionalFields"));
 }
 
+/// Reports users who are to be told by mail and have no e-mail address.
+pub(super) fn notified_without_email(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    if view.value(user::NOTIFY) != Some(&Value::Bool(true))
+        || view.value(user::EMAIL).is_some()
+        || !view.is_live()
+        || is_reported(scene.world, view, user::EMAIL)
+        // `required` reports the address itself.
+        || view.is_created() && !scene.is_optional(view.key, user::EMAIL)
+    {
+        return;
+    }
+    let message = format!(
+        "{} has no e-mail address, so no link to set a password can be sent",
+        view.key
+    );
+    let code = codes::NOTIFY_NO_EMAIL;
+    let found = RuleDiagnostic::at_own_field(scene.world, code, view.key, user::NOTIFY, message);
+    out.push(found.help("Write `email`, or leave `notify` out"));
+}
+
 /// The users whom the plan takes from one account by deactivating, deleting, unlinking or demoting
 /// them.
 ///

@@ -57,7 +57,7 @@ pub struct Options {
 /// Reads, shows and applies the export.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if let Some(dir) = &options.manifests {
-        return as_manifests(global, options, dir);
+        return as_manifests(global, options, dir).await;
     }
     let mut config = session::config_with(global, &options.consent)?;
     let index = select_source(&mut config, options)?;
@@ -110,10 +110,10 @@ async fn row_matches(
     Ok(store.row_matches(&terms.unwrap_or_default()).await?)
 }
 
-fn as_manifests(global: &GlobalOptions, options: &Options, dir: &Path) -> CommandResult {
+async fn as_manifests(global: &GlobalOptions, options: &Options, dir: &Path) -> CommandResult {
     let mut config = session::config(global, None)?;
     let index = select_source(&mut config, options)?;
-    let (found, right) = import_manifests::run(global, &config, index, dir, options.atomic)?;
+    let (found, right) = import_manifests::run(global, &config, index, dir, options.atomic).await?;
     if let Some(path) = &options.report {
         write_report(&config.sources[index], &options.file, path, &found)?;
     }

@@ -1,4 +1,5 @@
-//! `roster import --manifests`: converts an export into manifests, without a database.
+//! `roster import --manifests`: converts an export into manifests. The database is only
+//! asked who was erased.
 
 use super::output::{self, write_diagnostics};
 use super::{CommandFailure, GlobalOptions, OutputFormat, new_files};
@@ -19,14 +20,17 @@ const NAMED: usize = 20;
 
 /// Writes what can be converted and reports the rest. Returns the diagnostics, and whether there
 /// were no problems.
-pub fn run(
+pub async fn run(
     global: &GlobalOptions,
     config: &Config,
     index: usize,
     dir: &Path,
     atomic: bool,
 ) -> Result<(Vec<Diagnostic>, bool), CommandFailure> {
-    let converted = reconcile::manifests(config, &config.sources[index], dir)?;
+    // A database that does not exist yet has nobody who was erased.
+    let store = reconcile::reader_or_none(config).await?.store;
+    let converted = reconcile::manifests(config, &config.sources[index], dir, &store).await?;
+    store.close().await;
     let errors = converted.diagnostics.iter().any(Diagnostic::is_error);
     // A doubtful export, such as a truncated one, is not written even without `--atomic`.
     let refused = atomic && errors || converted.doubt.is_some();

@@ -231,7 +231,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Policy(options) => policy::run(global, &options).await,
             CliCommand::Source(options) => source::run(global, &options).await,
             CliCommand::Adopt(options) => adopt::run(global, &options).await,
-            CliCommand::Propose(options) => propose::run(global, &options),
+            CliCommand::Propose(options) => propose::run(global, &options).await,
             CliCommand::Migrate(options) => migrate::run(global, &options).await,
             CliCommand::Lock(options) => lock::run(global, &options).await,
             CliCommand::Serve(options) => serve::run(global, &options).await,

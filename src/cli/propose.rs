@@ -47,7 +47,7 @@ pub struct Options {
 }
 
 /// Compares the export with the manifests and delivers the proposal.
-pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     let source = find_source(&config, &options.source)?;
     let into = target_source(&config, options, source)?;
@@ -60,7 +60,10 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         add: options.add,
         new: options.new,
     };
-    let proposal = reconcile::propose(&config, source, into, more, &request)?;
+    // A database that does not exist yet has nobody who was erased.
+    let store = reconcile::reader_or_none(&config).await?.store;
+    let proposal = reconcile::propose(&config, source, into, more, &request, &store).await?;
+    store.close().await;
     let mut errors = std::io::stderr();
     write_diagnostics(&proposal.diagnostics, |_| None, &mut errors)?;
     // A truncated export would propose values that its missing rows contradict.

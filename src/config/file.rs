@@ -6,12 +6,12 @@ use super::effective::Config;
 use super::feed::{self, AbsenceSpec, CompletenessSpec};
 use super::git;
 use super::invitations::InvitationsSpec;
-use super::notices::NoticesSpec;
+use super::notices::{MailSpec, NoticesSpec};
 use super::rules::{self, AuthoritySpec, GuardsSpec};
 use super::schedule::{TimingSpec, WindowSpec};
 use super::serve::ServeSpec;
 use super::source::{Source, SourceLocation};
-use super::values::{DAY, expand_variables, parse_duration};
+use super::values::{DAY, expand_variables, parse_duration, told_without_value};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub struct ConfigFile {
     files: FilesSpec,
     #[serde(default)]
     environments: BTreeMap<String, Value>,
-    mail: Option<Value>,
+    mail: Option<MailSpec>,
     #[serde(default)]
     invitations: InvitationsSpec,
     #[serde(default)]
@@ -138,10 +138,17 @@ impl ConfigFile {
     /// Parses the text, with an environment merged over the top level.
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, String> {
         // A snippet of the lines around an error may contain secrets.
-        let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        let told = |error: serde_saphyr::Error| {
+            let text = error.without_snippet().to_string();
+            let jargon = "invalid boolean (strict mode expects true/false)";
+            text.replace(jargon, "expected `true` or `false`")
+        };
         // Before the file is parsed: afterwards the number has already replaced the commit.
         super::git_ref::check(text)?;
-        let file: Self = serde_saphyr::from_str(text).map_err(told)?;
+        // As in manifests: only `true` and `false` are booleans. To YAML 1.1, a name such as `n` or
+        // `on` would be one as well.
+        let options = || serde_saphyr::options! { strict_booleans: true };
+        let file: Self = serde_saphyr::from_str_with_options(text, options()).map_err(told)?;
         let Some(name) = environment else {
             // Running without a choice could change the wrong database.
             if let Some(first) = file.environments.keys().next() {
@@ -159,9 +166,11 @@ impl ConfigFile {
             ));
         };
         // Merged as values and parsed again, so that unknown keys in an environment are errors too.
-        let mut whole: Value = serde_saphyr::from_str(text).map_err(told)?;
+        let mut whole: Value =
+            serde_saphyr::from_str_with_options(text, options()).map_err(told)?;
         merge(&mut whole, layer);
-        serde_json::from_value(whole).map_err(|error| format!("environment {name}: {error}"))
+        serde_json::from_value(whole)
+            .map_err(|error| format!("environment {name}: {}", told_without_value(&error)))
     }
 
     /// Drops the secrets that only the daemon needs. A job that plans does not have their
@@ -176,7 +185,7 @@ impl ConfigFile {
 
     /// Resolves the file for a run, with paths relative to `base`.
     pub fn resolve(
-        self,
+        mut self,
         base: &Path,
         environment: Option<&str>,
         database_given: bool,
@@ -226,7 +235,7 @@ impl ConfigFile {
                     .as_deref()
                     .unwrap_or(Path::new(DEFAULT_FILES)),
             ),
-            notices: NoticesSpec::read(self.serve.notices.as_ref(), self.mail.as_ref())?,
+            notices: NoticesSpec::new(self.serve.notices.take().unwrap_or_default(), self.mail)?,
             invitations: self.invitations.resolve(base),
             serve: self.serve.resolve(base)?,
             cache: base.join(self.cache.as_deref().unwrap_or(Path::new(DEFAULT_CACHE))),
@@ -437,6 +446,61 @@ mod tests {
             .unwrap()
             .without_serve_secrets();
         assert!(file.resolve(Path::new("/base"), None, false).is_err());
+    }
+
+    #[test]
+    fn names_that_yaml_1_1_takes_for_booleans_are_text_and_mistakes_have_a_place() {
+        let with = |name: &str| {
+            let text = format!(
+                "apiVersion: roster/v1\nsources:\n  - {{name: {name}, git: {{url: 'https://git.example/c', ref: {name}}}}}\n  - {{name: x{name}, export: {{file: {name}, preset: djust-accounts}}}}\norder: [{name}, x{name}]\napprovers: [{name}]\nserve:\n  tokens: {name}\n  notices:\n    - {{name: {name}, webhook: 'https://a.example/'}}\nenvironments:\n  {name}: {{approvers: [{name}], serve: {{notices: [{{name: {name}, webhook: 'https://b.example/'}}]}}}}\n"
+            );
+            config(&text, Some(name))
+        };
+        for name in ["n", "y", "no", "yes", "on", "off", "No", "ON"] {
+            let read = with(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(&*read.sources[0].name, name);
+            assert_eq!(
+                read.sources[0].git().unwrap().reference.as_deref(),
+                Some(name)
+            );
+            assert!(
+                read.sources[1].written.ends_with(name),
+                "{}",
+                read.sources[1].written
+            );
+            assert_eq!(read.approvers, [name]);
+            assert_eq!(
+                read.serve.tokens.as_deref(),
+                Some(&*Path::new("/base").join(name))
+            );
+            assert_eq!(read.notices.resolve().unwrap()[0].name, name);
+        }
+        let notices = |notices: &str| {
+            let text = format!("apiVersion: roster/v1\nserve:\n  notices: {notices}\n");
+            config(&text, None)
+        };
+        for wrong in [
+            "[{name: {}}]",
+            "[{name: [a]}]",
+            "{name: a}",
+            "[{nam: a}]",
+            "[{on: [n]}]",
+        ] {
+            let error = notices(wrong).unwrap_err();
+            assert!(error.contains("line 3, column"), "{wrong}: {error}");
+        }
+        assert!(notices("").is_ok());
+        // A switch is `true` or `false`, as in manifests.
+        let source =
+            "apiVersion: roster/v1\nsources:\n  - {name: a, directory: d, allowDelete: WORD}\n";
+        assert!(
+            config(&source.replace("WORD", "true"), None)
+                .unwrap()
+                .sources[0]
+                .allow_delete
+        );
+        let error = config(&source.replace("WORD", "yes"), None).unwrap_err();
+        assert_eq!(error, "expected `true` or `false` at line 3, column 42");
     }
 
     #[test]

@@ -7,9 +7,7 @@ use super::values::expand_variables;
 use lettre::message::Mailbox;
 use reqwest::Url;
 use secrecy::SecretString;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -84,7 +82,7 @@ pub struct NoticesSpec {
 /// An entry of `serve.notices`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoticeSpec {
+pub(super) struct NoticeSpec {
     name: Option<String>,
     webhook: Option<String>,
     format: Option<NoticeFormat>,
@@ -93,9 +91,10 @@ struct NoticeSpec {
     on: Option<BTreeSet<NoticeEvent>>,
 }
 
+/// `mail` as written.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MailSpec {
+pub(super) struct MailSpec {
     smtp: String,
     from: String,
     redirect: Option<String>,
@@ -183,13 +182,8 @@ impl NoticeTarget {
 }
 
 impl NoticesSpec {
-    /// Parses both keys, without expanding variables.
-    pub(super) fn read(notices: Option<&Value>, mail: Option<&Value>) -> Result<Self, String> {
-        let notices: Vec<NoticeSpec> = match notices {
-            None | Some(Value::Null) => Vec::new(),
-            Some(value) => parse_key("serve.notices", value)?,
-        };
-        let mail = mail.map(|value| parse_key("mail", value)).transpose()?;
+    /// Checks both keys, without expanding variables.
+    pub(super) fn new(notices: Vec<NoticeSpec>, mail: Option<MailSpec>) -> Result<Self, String> {
         let file = Self { notices, mail };
         for (at, notice) in file.notices.iter().enumerate() {
             notice
@@ -362,19 +356,6 @@ impl MailSpec {
     }
 }
 
-/// Parses a key. The message leaves out the value, which may be secret.
-fn parse_key<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String> {
-    T::deserialize(value).map_err(|error| {
-        let text = error.to_string();
-        match text.rsplit_once(", expected ") {
-            Some((what, expected)) if what.starts_with("invalid ") => {
-                format!("{key}: expected {expected}")
-            }
-            _ => format!("{key}: {text}"),
-        }
-    })
-}
-
 fn address(text: &str) -> Result<String, String> {
     let text = expand_variables(text)?;
     let mailbox: Result<Mailbox, _> = text.parse();
@@ -403,9 +384,10 @@ mod tests {
     use secrecy::ExposeSecret;
 
     fn read(notices: &str, mail: &str) -> Result<NoticesSpec, String> {
-        let notices: Value = serde_saphyr::from_str(notices).unwrap();
-        let mail: Option<Value> = (!mail.is_empty()).then(|| serde_saphyr::from_str(mail).unwrap());
-        NoticesSpec::read(Some(&notices), mail.as_ref())
+        let told = |error: serde_saphyr::Error| error.without_snippet().to_string();
+        let notices = serde_saphyr::from_str(notices).map_err(told)?;
+        let mail = (!mail.is_empty()).then(|| serde_saphyr::from_str(mail).unwrap());
+        NoticesSpec::new(notices, mail)
     }
 
     fn targets(notices: &str, mail: &str) -> Result<Vec<NoticeTarget>, String> {
@@ -491,8 +473,8 @@ mod tests {
                 "",
                 "webhook: not a valid address",
             ),
-            ("SENTINEL", "", "serve.notices: expected a sequence"),
-            ("[{webhook: {x: SENTINEL}}]", "", "expected a string"),
+            ("SENTINEL", "", "expected sequence start at line 1"),
+            ("[{webhook: {x: SENTINEL}}]", "", "expected string"),
             (
                 "[{webhook: 'https://a/', secret: ''}]",
                 "",

@@ -1,10 +1,10 @@
 //! `serve:`: where the daemon listens, who may reach it, and how much each client gets.
 
 use super::network::IpNetwork;
+use super::notices::NoticeSpec;
 use super::values::{expand_variables, parse_duration};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,9 +29,7 @@ pub(super) struct ServeSpec {
     stuck_after: Option<String>,
     #[serde(default)]
     limits: ServeLimitsSpec,
-    /// Parsed in `notices.rs`.
-    #[serde(default)]
-    pub(super) notices: Option<Value>,
+    pub(super) notices: Option<Vec<NoticeSpec>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,8 +84,6 @@ pub struct ServeConfig {
     /// The duration after which a pass counts as stuck.
     pub stuck_after: Duration,
     pub limits: ServeLimits,
-    /// `serve.notices` as written.
-    pub notices: Option<Value>,
 }
 
 /// Where customers reach the daemon, apart from operators.
@@ -162,7 +158,6 @@ impl Default for ServeConfig {
             proxies: Vec::new(),
             stuck_after: Duration::from_hours(1),
             limits: ServeLimits::default(),
-            notices: None,
         }
     }
 }
@@ -279,7 +274,6 @@ impl ServeSpec {
                 .limits
                 .resolve()
                 .map_err(|error| format!("serve.limits.{error}"))?,
-            notices: self.notices,
         })
     }
 }

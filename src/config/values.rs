@@ -35,6 +35,15 @@ pub(super) fn expand_variables(text: &str) -> Result<String, String> {
     }
 }
 
+/// What is wrong with a key, without the value, which may be secret.
+pub(super) fn told_without_value(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(", expected ") {
+        Some((what, expected)) if what.starts_with("invalid ") => format!("expected {expected}"),
+        _ => text,
+    }
+}
+
 /// Reads `72h`, `15m`, `30s`, `3d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let seconds = read::duration_seconds(text);

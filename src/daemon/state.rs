@@ -173,6 +173,7 @@ impl DiagnosticState {
             help: found.help.clone(),
             resource: found.key.as_ref().map(ToString::to_string),
             place: found.origin.as_ref().map(ToString::to_string),
+            proposed: false,
         }
     }
 }

@@ -129,6 +129,7 @@ codes! {
     LOGIN_TAKEN "login-taken" Error;
     PASSWORD_WEAK "password-weak" Error;
     SECRET_UNAVAILABLE "secret-unavailable" Warning;
+    NOTIFY_NO_EMAIL "notify-no-email" Warning;
     VAT_FORMAT "vat-format" Warning;
     VAT_COUNTRY "vat-country" Warning;
     ZIP_FORMAT "zip-format" Warning;

@@ -89,6 +89,7 @@ fn nobody_acts(policy: &str, unable: &[(String, String)]) -> DiagnosticState {
         help: Some(NOBODY_CAN_ACT_HELP.to_owned()),
         resource: Some(format!("{}/{policy}", kinds::get(kinds::POLICY).name)),
         place: None,
+        proposed: false,
     }
 }
 
@@ -102,5 +103,6 @@ fn unusable_account(account: &str) -> DiagnosticState {
         help: Some(format!("See why with `roster get {name}`")),
         resource: Some(name),
         place: None,
+        proposed: false,
     }
 }

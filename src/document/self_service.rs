@@ -5,7 +5,7 @@ use crate::store::{
     AccountUser, ActWarning, CustomerAccount, LoggedInCustomer, PersonalDetails, SelfServiceReply,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The most characters of a detail of a person.
@@ -86,8 +86,8 @@ pub struct CustomerDocument {
 }
 
 /// Declares a request with new details of a person, what else it may have, and the details that it
-/// gives. What is absent stays, and anything unknown is refused, which serde cannot do for a struct
-/// within a struct.
+/// gives. What is absent stays, `null` clears, and anything unknown is refused, which serde cannot do
+/// for a struct within a struct.
 macro_rules! changed_details {
     ($(#[$about:meta])* $name:ident { $($more:tt)* }) => {
         $(#[$about])*
@@ -95,30 +95,36 @@ macro_rules! changed_details {
         #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
         pub struct $name {
             /// The form of address: `MISS`, `MRS` or `MR`.
-            #[schemars(length(max = MAX_DETAIL_LENGTH))]
-            pub civility: Option<String>,
+            #[serde(deserialize_with = "given_or_null", skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>", length(max = MAX_DETAIL_LENGTH))]
+            pub civility: Option<Option<String>>,
             /// First name.
-            #[schemars(length(max = MAX_DETAIL_LENGTH))]
-            pub first_name: Option<String>,
+            #[serde(deserialize_with = "given_or_null", skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>", length(max = MAX_DETAIL_LENGTH))]
+            pub first_name: Option<Option<String>>,
             /// Last name.
-            #[schemars(length(max = MAX_DETAIL_LENGTH))]
-            pub last_name: Option<String>,
+            #[serde(deserialize_with = "given_or_null", skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>", length(max = MAX_DETAIL_LENGTH))]
+            pub last_name: Option<Option<String>>,
             /// The e-mail address. It may be the login.
-            #[schemars(length(max = MAX_DETAIL_LENGTH))]
-            pub email: Option<String>,
+            #[serde(deserialize_with = "given_or_null", skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>", length(max = MAX_DETAIL_LENGTH))]
+            pub email: Option<Option<String>>,
             /// Telephone number.
-            #[schemars(length(max = MAX_DETAIL_LENGTH))]
-            pub phone: Option<String>,
+            #[serde(deserialize_with = "given_or_null", skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>", length(max = MAX_DETAIL_LENGTH))]
+            pub phone: Option<Option<String>>,
             /// The company, as free text.
-            #[schemars(length(max = MAX_DETAIL_LENGTH))]
-            pub company: Option<String>,
+            #[serde(deserialize_with = "given_or_null", skip_serializing_if = "Option::is_none")]
+            #[schemars(with = "Option<String>", length(max = MAX_DETAIL_LENGTH))]
+            pub company: Option<Option<String>>,
             $($more)*
         }
 
         impl $name {
-            /// The details that it gives, by field.
+            /// The details that it gives, by field. `None` clears one.
             #[must_use]
-            pub fn into_details(self) -> GivenDetails {
+            pub fn into_details(self) -> ChangedDetails {
                 let given = [
                     ("civility", self.civility),
                     ("firstName", self.first_name),
@@ -135,13 +141,14 @@ macro_rules! changed_details {
 }
 
 changed_details! {
-    /// New details of the person who has the token. What is absent stays.
+    /// New details of the person who has the token. What is absent stays, and `null` clears a detail
+    /// that nobody needs.
     OwnDetailsRequest {}
 }
 
 changed_details! {
-    /// Changes of a user of an account. What is absent stays. Of a user of several accounts only the
-    /// level can be changed.
+    /// Changes of a user of an account. What is absent stays, and `null` clears a detail that nobody
+    /// needs. Of a user of several accounts only the level can be changed.
     AccountUserRequest {
         /// The level in the account.
         pub level: Option<AccountLevel>,
@@ -361,21 +368,28 @@ fn warnings(all: Vec<ActWarning>) -> Vec<ActWarningDocument> {
     documents.collect()
 }
 
-/// The details that a request gives, by field.
-type GivenDetails = BTreeMap<&'static str, String>;
+/// The details that a request changes, by field. `None` clears one.
+type ChangedDetails = BTreeMap<&'static str, Option<String>>;
+
+/// Reads a value that was given, `null` included. What is absent is left to the default.
+#[allow(clippy::option_option)]
+fn given_or_null<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(input).map(Some)
+}
 
 impl NewAccountUserRequest {
     /// The details that it gives, by field.
     #[must_use]
-    pub fn into_details(self) -> GivenDetails {
-        let own = OwnDetailsRequest {
-            civility: self.civility,
-            first_name: Some(self.first_name),
-            last_name: Some(self.last_name),
-            email: Some(self.email),
-            phone: self.phone,
-            company: self.company,
-        };
-        own.into_details()
+    pub fn into_details(self) -> ChangedDetails {
+        let given = [
+            ("civility", self.civility),
+            ("firstName", Some(self.first_name)),
+            ("lastName", Some(self.last_name)),
+            ("email", Some(self.email)),
+            ("phone", self.phone),
+            ("company", self.company),
+        ];
+        let given = given.into_iter().filter(|(_, value)| value.is_some());
+        given.collect()
     }
 }

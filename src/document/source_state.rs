@@ -143,6 +143,9 @@ pub struct DiagnosticState {
     /// The path, line and column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// Whether the place is in what is proposed, and in no file yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proposed: bool,
 }
 
 /// The state of one source.

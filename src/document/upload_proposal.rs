@@ -60,7 +60,7 @@ pub enum ExportContent {
 }
 
 /// What a proposal changes, and where it is.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadProposalReply {
     /// The source whose manifests would change.
@@ -115,7 +115,7 @@ pub struct UnwrittenItemReply {
 }
 
 /// The branch that a proposal is on.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ProposedBranchReply {
     pub name: String,
     /// The full id of the commit.

@@ -157,11 +157,21 @@ pub fn push_branch(
 fn branch_reference(branch: &str) -> Result<String, BranchError> {
     let reference = format!("refs/heads/{branch}");
     let fits = run(git().args(["check-ref-format", &reference]))?;
-    // A name with a leading dash would be read as an option by everybody who uses the branch later.
-    if !fits.status.success() || branch.starts_with('-') {
+    if !fits.status.success() || is_confusing(branch) {
         return Err(BranchError::Name(branch.to_owned()));
     }
     Ok(reference)
+}
+
+/// Whether git, or everybody who uses the branch later, would take the name for something else.
+fn is_confusing(branch: &str) -> bool {
+    // `ORIG_HEAD` and the like are names that git gives itself, `@` is short for `HEAD`, and a
+    // name with a leading dash would be read as an option.
+    let is_heads_name = matches!(branch, "@" | "HEAD") || branch.ends_with("_HEAD");
+    let is_object_name =
+        matches!(branch.len(), 40 | 64) && branch.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_full = branch == "refs" || branch.starts_with("refs/");
+    branch.starts_with('-') || is_heads_name || is_object_name || is_full
 }
 
 /// Returns which of these files below a folder differ from the last commit or are not in it, by

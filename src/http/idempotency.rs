@@ -2,6 +2,7 @@
 //! memory, which covers a client that retries after a lost connection; pushes keep their keys in
 //! the database. Start at `IdempotencyCache::begin`.
 
+use super::personal_response::RepeatedBody;
 use super::problem::{self, HttpProblem};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -177,17 +178,25 @@ impl IdempotencyEntries {
 
 impl IdempotencyGuard {
     /// Stores the answer for repeats. A server error is not stored, because another try may
-    /// succeed.
-    pub async fn end(mut self, response: Response) -> Result<Response, HttpProblem> {
+    /// succeed. Of a personal answer only what its handler says is stored.
+    pub async fn end(
+        mut self,
+        response: Response,
+        is_personal: bool,
+    ) -> Result<Response, HttpProblem> {
         if response.status().is_server_error() {
             return Ok(response);
         }
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        let instead = parts.extensions.remove::<RepeatedBody>();
+        if is_personal && instead.is_none() {
+            return Ok(Response::from_parts(parts, body));
+        }
         let body = axum::body::to_bytes(body, usize::MAX)
             .await
             .map_err(HttpProblem::internal)?;
         // A thousand answers are kept, so the size of each has to be bounded too.
-        if body.len() <= LONGEST_ANSWER {
+        if instead.is_some() || body.len() <= LONGEST_ANSWER {
             // Only what describes the answer: a cookie or a request id belongs to one response.
             let kept = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
             let headers = kept
@@ -196,7 +205,7 @@ impl IdempotencyGuard {
             let answer = CachedResponse {
                 status: parts.status,
                 headers: headers.collect(),
-                body: body.clone(),
+                body: instead.map_or_else(|| body.clone(), |RepeatedBody(kept)| kept),
             };
             let mut acts = self.replays.lock();
             let act = acts.known.get_mut(&self.name);
@@ -259,7 +268,7 @@ mod tests {
         let meanwhile = begin(&replays, "ada", "k", "a").expect_err("still being done");
         assert_eq!(meanwhile.kind, problem::IN_PROGRESS);
         let answer = (StatusCode::CREATED, "done").into_response();
-        begun.end(answer).await.expect("an answer");
+        begun.end(answer, false).await.expect("an answer");
         let Ok(IdempotencyLookup::Replay(again)) = begin(&replays, "ada", "k", "a") else {
             panic!("done twice");
         };
@@ -276,7 +285,7 @@ mod tests {
         drop(first(begin(&replays, "ada", "k", "a")));
         let begun = first(begin(&replays, "ada", "k", "a"));
         let failed = StatusCode::SERVICE_UNAVAILABLE.into_response();
-        begun.end(failed).await.expect("an answer");
+        begun.end(failed, false).await.expect("an answer");
         first(begin(&replays, "ada", "k", "a"));
     }
 
@@ -286,11 +295,16 @@ mod tests {
         let slow = first(begin(&replays, "ada", "slow", ""));
         for number in 0..2 * MOST {
             let begun = first(begin(&replays, "bob", &format!("k{number}"), ""));
-            begun.end("".into_response()).await.expect("an answer");
+            begun
+                .end("".into_response(), false)
+                .await
+                .expect("an answer");
         }
         let meanwhile = begin(&replays, "ada", "slow", "").expect_err("still being done");
         assert_eq!(meanwhile.kind, problem::IN_PROGRESS);
-        slow.end("done".into_response()).await.expect("an answer");
+        slow.end("done".into_response(), false)
+            .await
+            .expect("an answer");
         assert!(matches!(
             begin(&replays, "ada", "slow", ""),
             Ok(IdempotencyLookup::Replay(_))
@@ -302,7 +316,10 @@ mod tests {
         let replays = Arc::new(IdempotencyCache::default());
         for number in 0..2 * MOST {
             let begun = first(begin(&replays, "ada", &format!("k{number}"), ""));
-            begun.end("".into_response()).await.expect("an answer");
+            begun
+                .end("".into_response(), false)
+                .await
+                .expect("an answer");
         }
         let acts = replays.lock();
         assert!(acts.known.len() <= MOST && acts.order.len() <= MOST);

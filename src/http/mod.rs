@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod operation;
 mod outer_layer;
 mod peer_address;
+mod personal_response;
 pub mod problem;
 pub mod rate;
 pub mod role;
@@ -45,6 +46,7 @@ pub use operation::{
     OperationInput, OperationOutput, PathParams, QueryParams,
 };
 pub use peer_address::PeerAddress;
+pub use personal_response::PersonalResponse;
 pub use problem::HttpProblem;
 pub use role::{Permission, Role};
 pub use route::Route;

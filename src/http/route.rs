@@ -102,6 +102,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             exempt_from_limits: false,
             filters_by_source: false,
             no_timeout: false,
+            answers_are_personal: false,
             handles_idempotency: false,
             example_body: None,
             example: None,
@@ -176,6 +177,13 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     #[must_use]
     pub fn filters_by_source(mut self) -> Self {
         self.spec.filters_by_source = true;
+        self
+    }
+
+    /// Its answers are not kept for repeated requests; see `PersonalResponse`.
+    #[must_use]
+    pub fn answers_are_personal(mut self) -> Self {
+        self.spec.answers_are_personal = true;
         self
     }
 

@@ -303,6 +303,7 @@ impl RouteGuard {
                 }
             }
         };
+        let is_personal = self.spec.answers_are_personal;
         // A task of its own: dropping this future when the client goes away does not stop it.
         let work = tokio::spawn(async move {
             // Held by the task, so that an abandoned act still counts against the limit.
@@ -311,7 +312,7 @@ impl RouteGuard {
             let response = next.run(Request::from_parts(parts, body)).await;
             match begun {
                 None => response,
-                Some(begun) => match begun.end(response).await {
+                Some(begun) => match begun.end(response, is_personal).await {
                     Ok(response) => response,
                     Err(problem) => problem.into_response(),
                 },

@@ -81,6 +81,9 @@ pub struct RouteSpec {
     pub filters_by_source: bool,
     /// Whether it has no time limit.
     pub no_timeout: bool,
+    /// Whether its answers are personal, so that none is kept for a repeated request unless the
+    /// handler says which.
+    pub answers_are_personal: bool,
     /// Whether the handler itself makes sure that an act with an idempotency key is done once.
     pub handles_idempotency: bool,
     pub example_body: Option<Value>,

@@ -11,7 +11,7 @@ use super::rules::AuthorityMode;
 use super::step_claim;
 use super::types::{StepReason, StepVerb};
 use super::waiting_fields::WaitingField;
-use super::{create, dropped_members, forbid, status};
+use super::{create, dropped_members, forbid, retired_references, status};
 use crate::check::EffectOutcome;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
@@ -102,7 +102,9 @@ pub(super) fn draft(
     let key = &declared.key;
     let claim = context.stored.claim(&context.desired.source, key);
     let Some(row) = context.stored.rows.get(key) else {
-        return Some(create::draft_unstored(context, declared, claim));
+        let mut draft = create::draft_unstored(context, declared, claim);
+        retired_references::hold_retired(context, declared, None, &mut draft);
+        return Some(draft);
     };
     let secret = context.desired.secrets.get(key) == Some(&SecretState::Changed);
     // The cheap test that makes a pass over 100,000 equal resources fast: same declaration and same
@@ -116,7 +118,8 @@ pub(super) fn draft(
     if known && !status::is_undecided(context, declared, row) {
         return None;
     }
-    let draft = draft_stored(context, declared, row, claim);
+    let mut draft = draft_stored(context, declared, row, claim);
+    retired_references::hold_retired(context, declared, Some(row), &mut draft);
     // The claim already says what the comparison found.
     let nothing = draft.refresh_claim && draft.parts.is_empty() && draft.notes.is_empty();
     (!(known && nothing)).then_some(draft)

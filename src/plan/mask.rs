@@ -3,39 +3,78 @@
 
 use super::types::{Plan, StepBody};
 use super::visibility::PlanVisibility;
-use crate::diagnostic::codes;
-use crate::kinds;
-use crate::model::{CompactText, FieldChange, FieldRef, KindId, Value};
+use crate::diagnostic::{Code, Diagnostic, codes};
+use crate::kinds::{self, USER};
+use crate::model::{CompactText, FieldChange, FieldRef, Key, KindId, Value};
 
 /// Replaces a stored value that is not shown.
 const MASKED: &str = "•••";
+
+/// The rules whose messages name other resources, with what they say instead.
+const OTHERS: &[(Code, &str)] = &[
+    (
+        codes::EMAIL_DUPLICATE,
+        "the e-mail is also used by another user",
+    ),
+    (
+        codes::CUSTOMER_NUMBER_DUPLICATE,
+        "the customer number belongs or once belonged to another account",
+    ),
+    (codes::LOGIN_TAKEN, "the login cannot be taken over"),
+    (
+        codes::ID_CASE,
+        "the id differs only in how it is written from another one",
+    ),
+    (
+        codes::ID_ZEROS,
+        "the id looks like another one that a spreadsheet shortened",
+    ),
+    (
+        codes::MATCH_UNCLEAR,
+        "the row has no externalId, and it is not clear who is meant",
+    ),
+];
 
 impl Plan {
     /// Returns the plan without the stored values of personal and custom fields. New values stay,
     /// because the sender of the tree wrote them.
     #[must_use]
-    pub fn masked(mut self) -> Self {
-        for step in &mut self.steps {
+    pub fn masked(self) -> Self {
+        self.masked_where(|_| true)
+    }
+
+    /// Returns the plan without these values of some resources only.
+    #[must_use]
+    pub fn masked_where(mut self, is_hidden: impl Fn(&Key) -> bool) -> Self {
+        for step in self.steps.iter_mut().filter(|step| is_hidden(&step.key)) {
             if let StepBody::Changes(changes) = &mut step.body {
                 changes
                     .iter_mut()
                     .for_each(|change| mask(step.key.kind, change));
             }
         }
-        for held in &mut self.held {
+        for held in self.held.iter_mut().filter(|held| is_hidden(&held.key)) {
             let kind = held.key.kind;
             held.changes
                 .iter_mut()
                 .for_each(|change| mask(kind, change));
         }
-        self.logins.clear();
+        self.logins
+            .retain(|login| !is_hidden(&Key::new(USER, &login.user)));
         // Even the names of filled fields tell something about a person.
-        self.undeclared.clear();
+        self.undeclared.retain(|(key, _)| !is_hidden(key));
         // It names stored people, and not only those in the tree.
         self.visibility = PlanVisibility::default();
         // It names stored accounts.
         self.diagnostics
             .retain(|found| found.code != codes::ACCOUNT_PENDING);
+        self
+    }
+
+    /// Returns the plan with diagnostics that name no resource which the sender did not write.
+    #[must_use]
+    pub fn without_others(mut self) -> Self {
+        self.diagnostics.iter_mut().for_each(conceal_others);
         self
     }
 
@@ -54,6 +93,15 @@ impl Plan {
     }
 }
 
+/// Leaves out of a diagnostic which stored resource a value collides with.
+pub fn conceal_others(found: &mut Diagnostic) {
+    let told = OTHERS.iter().find(|(code, _)| *code == found.code);
+    let Some((_, message)) = told else { return };
+    (*message).clone_into(&mut found.message);
+    found.help = None;
+    found.related.clear();
+}
+
 fn mask(kind: KindId, change: &mut FieldChange) {
     // Whether a custom field is personal is not known, so all of them are masked.
     let personal = match &change.field {
@@ -70,8 +118,7 @@ fn mask(kind: KindId, change: &mut FieldChange) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::{ADDRESS, USER};
-    use crate::model::Key;
+    use crate::kinds::ADDRESS;
     use crate::plan::{Step, StepReason, StepVerb};
 
     #[test]

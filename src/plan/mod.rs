@@ -41,6 +41,7 @@ mod rename;
 pub mod render;
 mod resource_holds;
 mod retired_members;
+mod retired_references;
 mod rule_diagnostics;
 mod rules;
 mod runtime_effects;
@@ -59,10 +60,12 @@ mod waiting_fields;
 pub use advance::{advance, default_row, next_version};
 pub use borrowed_change::BorrowedChange;
 pub use guard::over_budget;
+pub use mask::conceal_others;
 pub use open_jobs::declared_deletions;
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;
 pub use retired_members::{leave_out, named_people, possibly_retired};
+pub use retired_references::undeclared_references;
 pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority,

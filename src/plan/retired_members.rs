@@ -58,7 +58,7 @@ pub fn named_people(resource: &DeclaredResource) -> Vec<(usize, Key)> {
     referenced(&person_lists(), resource).collect()
 }
 
-/// The keys to look up among the retired ones, beside the declared keys themselves.
+/// The people who may have been deleted.
 pub fn possibly_retired(desired: &Desired) -> Vec<Key> {
     let lists = person_lists();
     let all = desired.resources.iter();
@@ -148,5 +148,6 @@ fn note(resource: &DeclaredResource, field: usize, key: &Key) -> Diagnostic {
         .severity(Severity::Warning)
         .help("Remove it from the document")
         .for_resource(&resource.key)
+        .field(name)
         .at(origin)
 }

@@ -1,11 +1,11 @@
-//! Turns an export into manifests, without a database. Only resources that pass every rule are
+//! Turns an export into manifests. The database is only asked who was erased. Only resources that pass every rule are
 //! written, together with what they depend on; resources that the directory declares already stay
 //! as they are.
 //!
 //! [`manifests`] takes the export and the target directory and returns the files to write, with
 //! lists of what was left out and why. Start reading there.
 
-use super::{Pass, PassError, PassRequest, SourceReading, feeds};
+use super::{Pass, PassError, PassRequest, SourceReading, erased_users, feeds};
 use crate::config::{Config, Source};
 use crate::diagnostic::{self, Diagnostic, codes};
 use crate::kinds::{self, ACCOUNT};
@@ -16,8 +16,10 @@ use crate::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use crate::model::{
     Cell, CompactText, DeclaredResource, Desired, Key, KeyedList, StatedField, Value,
 };
+use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 
 /// The manifests made of an export, and what was left out of them.
@@ -39,18 +41,20 @@ pub struct ConvertedExport {
 }
 
 /// Converts an export into manifests for a directory that may already hold some.
-pub fn manifests(
+pub async fn manifests(
     config: &Config,
     source: &Source,
     dir: &Path,
+    store: &Store,
 ) -> Result<ConvertedExport, PassError> {
     let Some(feed) = source.feed() else {
         let why = format!("source {} is not an export", source.name);
         return Err(PassError::Usage(why));
     };
     let (tree, there) = load_directory(dir)?;
-    let (reading, doubt) =
+    let (mut reading, doubt) =
         feeds::read_without_database(config, source, feed, &PassRequest::default());
+    erased_users::leave_out_erased(slice::from_mut(&mut reading), store).await?;
     // An export that may be half of one must not become manifests: a missing row would look like a
     // decision once it is in git.
     if doubt.is_some() {

@@ -24,6 +24,7 @@ mod job_files;
 mod pass_verdict;
 mod person_quotes;
 mod phase;
+mod plan_reader;
 mod plan_visibility;
 mod propose;
 mod provenance;
@@ -54,6 +55,7 @@ pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
+pub use plan_reader::PlanReader;
 pub use plan_visibility::plan_visibility;
 pub use propose::{
     ChangedFile, ManifestProposal, ProposalScope, ProposedBranch, ProposedItem, UnwrittenItem,

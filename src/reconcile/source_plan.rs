@@ -12,7 +12,7 @@ use super::{
 use crate::config::Source;
 use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
-use crate::plan::{self, PeerSource, Plan, PlanRules, declared_deletions, possibly_retired};
+use crate::plan::{self, PeerSource, Plan, PlanRules, declared_deletions, undeclared_references};
 use crate::secrets::{self, SecretReader};
 use crate::store::{SnapshotQuery, Store};
 use std::collections::BTreeSet;
@@ -141,7 +141,7 @@ impl Pass<'_> {
                 .iter()
                 .map(|declared| &declared.key)
                 .collect(),
-            referenced: possibly_retired(&reading.desired),
+            referenced: undeclared_references(&reading.desired),
             deletions: declared_deletions(&reading.desired),
             logins: &reading.desired.logins,
             spent_since: millis_before_now(self.config.window),

@@ -43,9 +43,15 @@ impl Pass<'_> {
         diagnostics.retain(|diagnostic| {
             diagnostic.severity != Severity::Warning || !AT_RUN_TIME.contains(&diagnostic.code)
         });
+        let several = self.readings.len() > 1;
+        for diagnostic in &mut diagnostics {
+            // The address may come from another source.
+            if several && diagnostic.code == codes::NOTIFY_NO_EMAIL {
+                diagnostic.severity = Severity::Note;
+            }
+        }
         manifest::locate(&self.readings[index].tree, &mut diagnostics);
         let of_reader: HashSet<&Diagnostic> = found.iter().collect();
-        let several = self.readings.len() > 1;
         let complete = self
             .other_readings(index)
             .all(super::SourceReading::is_fully_known);

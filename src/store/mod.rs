@@ -60,6 +60,7 @@ mod migrate;
 mod open;
 mod orders;
 mod outbox;
+mod paused_invitations;
 mod pending_accounts;
 mod people_tables;
 mod person_history;

@@ -5,7 +5,7 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{self, SqlType, SqlValue};
-use super::{Store, migrate};
+use super::{Store, migrate, paused_invitations};
 
 /// A notification waiting to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -135,14 +135,25 @@ impl Store {
         tx.commit().await
     }
 
-    /// Returns how many notifications are waiting, and one of their last errors.
+    /// Returns how many notifications are waiting to be sent, and one of their last errors. An
+    /// invitation that waits until its person may log in is none of them.
     pub async fn waiting_notices(&self) -> Result<(u64, Option<String>), StoreError> {
         let Some(mut tx) = self.begin_schema_read("count the notices").await? else {
             return Ok((0, None));
         };
-        let sql = "SELECT count(*), max(error) FROM outbox";
+        let mut sql = "SELECT count(*), max(o.error) FROM outbox AS o".to_owned();
+        let mut params: Vec<SqlValue> = Vec::new();
+        // The database of an older release has no such table yet.
+        if migrate::has_table(&mut tx, "invitations").await? {
+            let paused = paused_invitations::condition();
+            sql += &format!(
+                " WHERE NOT (o.target = ? AND EXISTS (SELECT 1 FROM invitations AS i \
+                 JOIN users AS u ON u.external_id = i.user_id WHERE i.id = o.id AND {paused}))"
+            );
+            params = vec![INVITATION_TARGET.into(), sql_value::now().into()];
+        }
         let mut cells = tx
-            .first(sql, &[], &[SqlType::Int, SqlType::Text])
+            .first(&sql, &params, &[SqlType::Int, SqlType::Text])
             .await?
             .unwrap_or_default();
         let count = cells.first().map_or(0, SqlValue::int);

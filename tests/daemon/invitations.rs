@@ -451,3 +451,43 @@ fn a_mail_that_is_refused_for_good_is_recorded_and_a_newer_one_is_sent() {
     assert_eq!(mail.rest(), []);
     served.ends();
 }
+
+#[test]
+fn a_mail_that_waits_for_its_person_is_no_unsent_notice() {
+    for ws in each("paused") {
+        directory(&ws, "");
+        let mail = MailServer::on(0, &["451 try again"; 9]);
+        let (mut served, api) = started(&ws, mail.port);
+        let unsent = || api.get("/api/v1/status").1["notices"].clone();
+        let act = |act: &str, reason: &str| {
+            let body = json!({"kind": "User", "ids": ["u-2"], "reason": reason});
+            assert_eq!(api.post(&format!("/api/v1/acts/{act}"), &body).0, 200);
+        };
+        act("block", "x");
+        assert_eq!(invite(&api, &["u-2"], true).0, 200);
+        served.says(&["invitation", "waits", "blocked"]);
+        assert_eq!(unsent(), 0);
+        assert_eq!(api.get("/api/v1/status").1["noticeError"], Value::Null);
+        act("unblock", "y");
+        assert_eq!(unsent(), 1);
+        for (away, back) in [
+            ("status = 'inactive'", "status = 'active'"),
+            ("access = 'disabled'", "access = 'invited'"),
+            ("blocked = 'x'", "blocked = NULL"),
+        ] {
+            ws.sql(&format!(
+                "UPDATE users SET {away} WHERE external_id = 'u-2'"
+            ));
+            assert_eq!(unsent(), 0, "{}: {away}", ws.engine);
+            ws.sql(&format!(
+                "UPDATE users SET {back} WHERE external_id = 'u-2'"
+            ));
+            assert_eq!(unsent(), 1, "{}: {back}", ws.engine);
+        }
+        // A newer invitation, of somebody who may log in, counts.
+        assert_eq!(invite(&api, &["u-1"], true).0, 200);
+        served.says(&["invitation", "retrying"]);
+        assert_eq!(unsent(), 2);
+        served.ends();
+    }
+}

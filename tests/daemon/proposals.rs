@@ -11,7 +11,7 @@ const HEADER: &str =
     "User External Id;Civility;First Name;Last Name;Email;Phone;Groups;Account Ids;Password";
 
 /// A daemon on a repository that declares `acme`, and on accounts that an ERP pushes.
-fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
+pub fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
     let remote = Remote::with(&(account("acme", "") + &users(1..3, "acme", "")));
     ws.write(
         "base/erp.yaml",
@@ -32,13 +32,13 @@ fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
     (remote, served, api)
 }
 
-fn propose(api: &Api, request: &Value) -> Value {
+pub fn propose(api: &Api, request: &Value) -> Value {
     let (status, reply) = api.post("/api/v1/proposals", request);
     assert_eq!(status, 200, "{reply}");
     reply
 }
 
-fn errors(reply: &Value) -> Vec<String> {
+pub fn errors(reply: &Value) -> Vec<String> {
     let found = reply["diagnostics"].as_array().into_iter().flatten();
     let wrong = found.filter(|one| one["severity"] == "error");
     wrong
@@ -46,7 +46,7 @@ fn errors(reply: &Value) -> Vec<String> {
         .collect()
 }
 
-fn branches(remote: &Remote) -> String {
+pub fn branches(remote: &Remote) -> String {
     git(
         &remote.bare(),
         &["for-each-ref", "--format=%(refname:short)"],
@@ -156,7 +156,24 @@ fn faults_are_shown_before_anybody_reviews_and_nothing_is_committed() {
             let reply = propose(&api, &request);
             assert_eq!(errors(&reply), [code], "{reply}");
             assert_eq!((&reply["patch"], &reply["files"]), (&json!(""), &json!([])));
+            // Only one of the places is in a file that exists.
+            let is_proposed = code != "duplicate-resource";
+            let found = &reply["diagnostics"][0];
+            assert_eq!(found["proposed"] == true, is_proposed, "{found}");
+            let place = found["place"].as_str().expect("a place");
+            let (path, _) = place.split_once(':').expect("a line");
+            let files = git(&remote.bare(), &["ls-tree", "-r", "--name-only", "main"]);
+            let is_there = files.lines().any(|file| file.ends_with(path));
+            assert_eq!(is_there, !is_proposed, "{place}: {files}");
         }
+        // A warning refuses nothing, and is said.
+        let optional = "---\nkind: Settings\nexternalId: settings\noptionalFields: [User.email]\n";
+        let bare = user("new", "acme", "email:\nnotify: true") + optional;
+        let reply = propose(&api, &json!({"source": "shop", "manifest": bare}));
+        let found = &reply["diagnostics"][0];
+        assert_eq!(found["code"], "notify-no-email", "{reply}");
+        assert_eq!(found["proposed"], true, "{reply}");
+        assert_ne!(reply["files"], json!([]), "{reply}");
         // Of several resources none is proposed when one is wrong.
         let two = user("one", "acme", "") + &user("two", "nobody", "");
         let reply = propose(&api, &json!({"source": "shop", "manifest": two}));
@@ -229,6 +246,38 @@ fn an_export_changes_values_in_place_adds_rows_and_leaves_faulty_ones_out() {
         assert_eq!(branches(&remote), "main");
         served.ends();
     }
+}
+
+/// Names that git takes for something else, or that everybody who uses them would.
+#[test]
+fn a_branch_has_a_name_that_git_does_not_confuse() {
+    let ws = sqlite();
+    let (remote, served, api) = begin(&ws);
+    let object = remote.head();
+    for name in [
+        "HEAD",
+        "@",
+        "refs",
+        "refs/heads/x",
+        "ORIG_HEAD",
+        &object,
+        "a..b",
+        "x.lock",
+        "-x",
+        " ",
+    ] {
+        let request = json!({"source": "shop", "manifest": user("n", "acme", ""), "branch": name});
+        let (status, refused) = api.post("/api/v1/proposals", &request);
+        assert_eq!(
+            (status, &refused["code"]),
+            (422, &json!("invalid")),
+            "{name}: {refused}"
+        );
+        let detail = refused["detail"].as_str().expect("a detail");
+        assert!(detail.contains("is not a valid branch name"), "{detail}");
+        assert_eq!(branches(&remote), "main", "{name}");
+    }
+    served.ends();
 }
 
 fn base64(text: &str) -> String {

@@ -294,6 +294,32 @@ fn own_details_change_unless_a_source_enforces_them() {
         let change = &history["items"][0];
         assert_eq!(change["actor"], "User/u-1");
         assert_eq!(change["fields"]["company"]["after"], "Falk Foto");
+
+        // What nobody needs can be cleared.
+        let cleared = json!({"phone": null, "company": null});
+        let (status, me) = patch(&own, "/api/v1/self", &cleared);
+        assert_eq!(status, 200, "{me}");
+        assert_eq!((&me["phone"], &me["company"]), (&Value::Null, &Value::Null));
+        let stored = "SELECT external_id FROM users WHERE phone IS NULL AND company IS NULL";
+        assert_eq!(ws.column(stored), [Some("u-1".to_owned())], "{}", ws.engine);
+        let history = api.document("/api/v1/resources/User/u-1/history");
+        let company = &history["items"][0]["fields"]["company"];
+        assert_eq!(company["before"], "Falk Foto", "{company}");
+        assert_eq!(company["after"], Value::Null, "{company}");
+        nothing_to_do(&ws);
+        // Again it changes nothing.
+        assert_eq!(patch(&own, "/api/v1/self", &cleared).0, 200);
+        let again = api.document("/api/v1/resources/User/u-1/history");
+        assert_eq!(again["items"][0]["run"], history["items"][0]["run"]);
+        // A name is needed, and so is the address with which people log in.
+        let answer = patch(
+            &own,
+            "/api/v1/self",
+            &json!({"lastName": null, "email": null, "company": "Y"}),
+        );
+        refused(&answer, 422, "invalid");
+        assert_eq!(answer.1["fields"], json!(["email", "lastName"]));
+        assert_eq!(own.get("/api/v1/self").1["company"], Value::Null);
         served.ends();
     }
 }
@@ -363,6 +389,15 @@ fn an_administrator_manages_the_users_of_the_own_account_only() {
         assert_eq!(changed["lastName"], "Ek");
         let history = api.document(&format!("/api/v1/resources/User/{id}/history"));
         assert_eq!(history["items"][0]["actor"], "User/boss");
+        let (status, cleared) = patch(&boss, &path, &json!({"phone": null}));
+        assert_eq!(
+            (status, &cleared["phone"]),
+            (200, &Value::Null),
+            "{cleared}"
+        );
+        let answer = patch(&boss, &path, &json!({"firstName": null}));
+        refused(&answer, 422, "invalid");
+        assert_eq!(answer.1["fields"], json!(["firstName"]));
 
         // Of what a source declares nothing changes, and of a user of several accounts no detail.
         let declared = patch(

@@ -32,6 +32,7 @@ mod pending_accounts;
 mod plan_visibility;
 mod policies;
 mod random_acts;
+mod retired_references;
 mod secrets;
 mod shared_addresses;
 #[allow(dead_code)]

@@ -66,6 +66,32 @@ fn a_user_has_an_account() {
 }
 
 #[test]
+fn who_is_to_be_told_by_mail_has_an_address() {
+    let told = "notify-no-email warning User/u-1 notify";
+    let optional = || shop().row(SETTINGS, "settings", "optionalFields=User.email");
+    let bare = |case: CheckCase, more: &str| {
+        let user = "civility=MR;firstName=F;lastName=L;phone=1;groups=FOC_User;accounts=acme";
+        case.bare(USER, "u-1", &format!("{user};{more}"))
+    };
+    bare(optional(), "notify=true").finds(&[told]);
+    bare(optional(), "notify=false").is_fine();
+    bare(optional(), "notify=true;email=a@x.example").is_fine();
+    bare(optional(), "notify=true;status=inactive").is_fine();
+    // The missing address is one mistake.
+    bare(shop(), "notify=true").finds(&["required error User/u-1 email"]);
+    // A stored user, of whom nothing says an address.
+    shop()
+        .row(USER, "u-1", "accounts=acme")
+        .change(USER, "u-1", "notify=true")
+        .finds(&[told]);
+    let gone = optional()
+        .row(USER, "u-1", "email=a@x.example;notify=true;accounts=acme")
+        .change(USER, "u-1", "email");
+    gone.finds(&[told]);
+    gone.finds_nothing_before();
+}
+
+#[test]
 fn the_last_user_stays() {
     let goes = || shop().change(USER, "acme-user", "status=inactive");
     let case = goes();

@@ -18,7 +18,7 @@ use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
 use crate::plan::Plan;
 use crate::plan::render::{PlanDetail, RenderOptions};
-use crate::reconcile::{self, Pass, PassError, PassRequest, SourceReading};
+use crate::reconcile::{self, Pass, PassError, PassRequest, PlanReader, SourceReading};
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
 use axum::Json;
@@ -41,6 +41,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             .problems(&[problem::INVALID, problem::NOT_FOUND])
             .with_tree_limit()
             .without_timeout()
+            .answers_are_personal()
             .filters_by_source(),
     ]
 }
@@ -51,7 +52,8 @@ async fn plan(
     JsonBody(wanted): JsonBody<RemotePlanRequest>,
 ) -> Result<Json<RemotePlanReply>, HttpProblem> {
     let source = select_source(&handle.setup()?.config, &caller, wanted.source.as_deref())?;
-    let reads = caller.may(Permission::Read);
+    let reader = plan_reader(&caller);
+    let reads = reader.reads;
     let planned = handle
         .query(move |daemon| async move {
             let setup = daemon.current.get();
@@ -62,7 +64,7 @@ async fn plan(
                 config,
                 deadline: PlanDeadline::new(config.serve.limits.plan),
             };
-            let made = planner.make_plan(&source, wanted, reads).await;
+            let made = planner.make_plan(&source, wanted, &reader).await;
             made.map_err(|problem| {
                 if reads {
                     problem
@@ -73,6 +75,14 @@ async fn plan(
         })
         .await?;
     Ok(Json(planned))
+}
+
+/// The rights of a caller to what a plan shows.
+pub(super) fn plan_reader(caller: &Caller) -> PlanReader {
+    PlanReader {
+        reads: caller.may(Permission::Read),
+        sources: caller.sources.clone(),
+    }
 }
 
 /// Removes paths of this machine from a problem, for callers who may not read. The log keeps them.
@@ -121,7 +131,7 @@ impl RemotePlanner<'_> {
         &self,
         source: &str,
         wanted: RemotePlanRequest,
-        reads: bool,
+        reader: &PlanReader,
     ) -> Result<RemotePlanReply, HttpProblem> {
         let config = self.config;
         let at = config
@@ -140,11 +150,13 @@ impl RemotePlanner<'_> {
         };
         // A planner sees its own proposal, but stored personal data and paths of this machine only
         // with the right to read.
-        let plan = if reads {
+        let seen = reader.view(plan, self.store).await;
+        let plan = seen.map_err(|error| self.deadline.pass_problem(error.into()))?;
+        let plan = if reader.reads {
             plan
         } else {
             let places = ServerPaths::from_config(config);
-            plan.masked().with_messages(|text| places.conceal(text))
+            plan.with_messages(|text| places.conceal(text))
         };
         render_reply(&plan, &reading, shape)
     }

@@ -2,7 +2,7 @@
 //! patch or on a new branch. Roster never writes beside git: the change takes the way of every
 //! other one, through review and merge. Start at [`propose`].
 
-use super::plans::PlanDeadline;
+use super::plans::{PlanDeadline, plan_reader};
 use super::{require_max_length, require_visible_source};
 use crate::config::{Config, Source};
 use crate::daemon::handle::{DaemonHandle, DaemonParts, HandlerError};
@@ -16,11 +16,12 @@ use crate::feed::mapping::Mapping;
 use crate::feed::preset;
 use crate::git::{BranchError, CommitText};
 use crate::http::problem::{self, HttpProblem};
-use crate::http::{Caller, JsonBody, Permission, Route};
+use crate::http::{Caller, JsonBody, Permission, PersonalResponse, Route};
 use crate::plan::Plan;
 use crate::plan::render::{PlanDetail, RenderOptions};
-use crate::reconcile::{self, ManifestProposal, ProposedBranch, UploadProposal, UploadedContent};
-use axum::Json;
+use crate::reconcile::{
+    self, ManifestProposal, PlanReader, ProposedBranch, UploadProposal, UploadedContent,
+};
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             }))
             .with_tree_limit()
             .without_timeout()
+            .answers_are_personal()
             .filters_by_source(),
     ]
 }
@@ -52,8 +54,16 @@ async fn propose_upload(
     State(handle): State<DaemonHandle>,
     caller: Caller,
     JsonBody(request): JsonBody<UploadProposalRequest>,
-) -> Result<Json<UploadProposalReply>, HttpProblem> {
-    propose(&handle, &caller, request).await.map(Json)
+) -> Result<PersonalResponse<UploadProposalReply>, HttpProblem> {
+    let answer = propose(&handle, &caller, request).await?;
+    // Without a branch nothing happened, and the same request can be carried out again.
+    let branch = answer.branch.clone();
+    let repeated = branch.map(|branch| UploadProposalReply {
+        source: answer.source.clone(),
+        branch: Some(branch),
+        ..UploadProposalReply::default()
+    });
+    Ok(PersonalResponse { answer, repeated })
 }
 
 /// Proposes what was sent, in the name of the caller.
@@ -78,6 +88,7 @@ pub(in crate::daemon) async fn propose(
         author: caller.name.to_string(),
     };
     let content = content(config, caller, request.manifest, request.export)?;
+    let reader = plan_reader(caller);
     handle
         .query(move |daemon| async move {
             let setup = daemon.current.get();
@@ -85,7 +96,7 @@ pub(in crate::daemon) async fn propose(
             let mut sources = setup.config.sources.iter();
             let index = sources.position(|known| *known.name == *name);
             let index = index.ok_or_else(|| HttpProblem::not_found(""))?;
-            make_proposal(&daemon, &setup.config, index, content, asked).await
+            make_proposal(&daemon, &setup.config, index, (content, reader), asked).await
         })
         .await
 }
@@ -101,15 +112,22 @@ async fn make_proposal(
     daemon: &DaemonParts,
     config: &Config,
     index: usize,
-    content: UploadedContent,
+    (content, reader): (UploadedContent, PlanReader),
     asked: BranchRequest,
 ) -> Result<UploadProposalReply, HandlerError> {
     let into = &config.sources[index];
     let deadline = PlanDeadline::new(config.serve.limits.plan);
     let UploadProposal { proposal, plan } = {
         let _turn = deadline.acquire_turn(&daemon.turns).await?;
-        let made =
-            reconcile::propose_upload(config, index, content, &deadline.stop, &daemon.store).await;
+        let made = reconcile::propose_upload(
+            config,
+            index,
+            content,
+            &reader,
+            &deadline.stop,
+            &daemon.store,
+        )
+        .await;
         made.map_err(|error| deadline.pass_problem(error))?
     };
     let mut reply = reply(into, &proposal, plan.as_ref())?;
@@ -227,7 +245,10 @@ fn reply(
     proposal: &ManifestProposal,
     plan: Option<&Plan>,
 ) -> Result<UploadProposalReply, HttpProblem> {
-    let diagnostics = proposal.diagnostics.iter().map(DiagnosticState::of);
+    let diagnostics = proposal.diagnostics.iter().map(|found| DiagnosticState {
+        proposed: proposal.is_proposed(found),
+        ..DiagnosticState::of(found)
+    });
     let files = proposal.files.iter().map(|file| ChangedFileReply {
         path: file.path.clone(),
         new: file.before.is_none(),

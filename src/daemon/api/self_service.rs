@@ -294,10 +294,13 @@ async fn create_user(
 ) -> Result<CreatedResponse<ChangedUserDocument>, HttpProblem> {
     require_customer(&handle, &token).await?;
     let (level, notify) = (request.level.word(), request.notify);
+    let details = checked(request.into_details())?.into_iter();
     let user = NewAccountUser {
         // A source may declare any id, so one that nobody would write.
         external_id: format!("self-{:016x}", rand::random::<u64>()),
-        details: checked(request.into_details())?,
+        details: details
+            .filter_map(|(field, value)| Some((field, value?)))
+            .collect(),
         level,
         notify,
     };

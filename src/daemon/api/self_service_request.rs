@@ -52,17 +52,22 @@ pub(super) fn enforcement(config: &Config) -> EnforcementRules {
     }
 }
 
-/// Brings details into their canonical form. Fails if one of them is no such value.
+/// Brings details into their canonical form; `None` clears one. Fails if one of them is no such
+/// value.
 pub(super) fn checked(
-    details: BTreeMap<&'static str, String>,
-) -> Result<BTreeMap<&'static str, String>, HttpProblem> {
+    details: BTreeMap<&'static str, Option<String>>,
+) -> Result<BTreeMap<&'static str, Option<String>>, HttpProblem> {
     let kind = kinds::get(USER);
     let invalid = |detail: String| HttpProblem::new(problem::INVALID, detail);
     let mut checked = BTreeMap::new();
     for (name, text) in details {
+        let Some(text) = text else {
+            checked.insert(name, None);
+            continue;
+        };
         if read::is_blank(&text) {
             return Err(invalid(format!(
-                "`{name}` is blank; give a value or leave it out"
+                "`{name}` is blank; give a value, leave it out, or write null to clear it"
             )));
         }
         let field = &kind.fields[kind.expect_index(name)];
@@ -76,7 +81,7 @@ pub(super) fn checked(
             ))
         })?;
         if let Some(value) = parsed.value.as_text() {
-            checked.insert(name, value.to_owned());
+            checked.insert(name, Some(value.to_owned()));
         }
     }
     Ok(checked)
@@ -118,6 +123,14 @@ pub(super) fn refusal(refused: SelfServiceRefusal) -> HttpProblem {
                 named.join(", ")
             );
             HttpProblem::new(problem::WRONG_STATE, detail).with("possible", vec!["block"])
+        }
+        SelfServiceRefusal::Needed(fields) => {
+            let named: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+            let detail = format!(
+                "{} cannot be cleared; nothing was changed; give a value or leave it out",
+                named.join(", ")
+            );
+            HttpProblem::new(problem::INVALID, detail).with("fields", fields)
         }
         SelfServiceRefusal::EmailTaken => HttpProblem::new(
             problem::EMAIL_TAKEN,

@@ -1,4 +1,5 @@
-//! Shows a stored plan as a diff: its steps and what is held, by kind and verb, with a search.
+//! Shows a stored plan as a diff: its steps and what is held, by kind and verb, and who sees more or
+//! less, with a search.
 //!
 //! Input is the plan document as it was stored. A plan can have thousands of steps, so
 //! entries are filtered, grouped and cut into pages here on the server. Start with [`section`].
@@ -212,17 +213,25 @@ pub(super) fn section(
             (group(kinds::get(kind).name, verb, held, &entries, count <= MAX_OPEN_ENTRIES, caller))
         }
         (pages(wanted, page, from, count))
-        (visibility_section(&visibility))
+        (visibility_section(&visibility, &words))
     }
 }
 
-/// Who sees more or less by the plan. The search is for steps, so it does not look here.
-fn visibility_section(visibility: &PlanVisibility) -> Markup {
-    let entries = visibility::entries(visibility, true);
+/// Who sees more or less by the plan, as far as the words of the search occur.
+fn visibility_section(visibility: &PlanVisibility, words: &[String]) -> Markup {
+    let mut entries = visibility::entries(visibility, true);
+    entries.retain(|entry| {
+        let text = format!("{} {}", entry.who, entry.what.join(" ")).to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    });
+    let found: usize = entries.iter().map(|entry| entry.count).sum();
     html! {
-        @if !visibility.is_empty() {
+        @if !entries.is_empty() {
             details.group #visibility open[entries.len() <= MAX_OPEN_ENTRIES] {
-                summary { (visibility::count_sentence(visibility)) }
+                summary {
+                    (visibility::count_sentence(visibility))
+                    @if !words.is_empty() { ", " (found) " found" }
+                }
                 ul.steps {
                     @for entry in &entries { li {
                         p { (entry.who) }

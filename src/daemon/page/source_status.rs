@@ -124,7 +124,10 @@ pub(super) fn diagnostics<'f>(
             @for found in found {
                 li {
                     span class={ "badge " (severity(&found.severity)) } { (found.severity) } " "
-                    @if let Some(place) = &found.place { code.place { (place) } " " }
+                    @if let Some(place) = &found.place {
+                        code.place { (place) } " "
+                        @if found.proposed { span.small { "(as proposed, in no file yet)" } " " }
+                    }
                     (value::prose(&found.message)) " "
                     span.small { code { (found.code) } }
                     // A search, because a new resource with an error is not stored.

@@ -8,10 +8,10 @@ use super::mangled_text;
 use super::row::RecordView;
 use crate::diagnostic::codes;
 use crate::feed::mapping::{
-    CellContent, CellSource, ColumnReader, FieldMapping, ListMode, trimmed,
+    CellContent, CellSource, ColumnReader, ExportLocale, FieldMapping, ListMode, trimmed,
 };
 use crate::feed::value;
-use crate::kinds::read::{ValueProblem, spreadsheet_error, spreadsheet_problem};
+use crate::kinds::read::{ValueProblem, quoted, spreadsheet_error, spreadsheet_problem};
 use crate::kinds::{self, ADDRESS, FieldType, Kind};
 use crate::model::{
     Cell, CompactText, FieldRef, Key, LineColumn, Link, ListAmendment, StatedField, Value,
@@ -43,8 +43,8 @@ impl<'m> ResourceCollector<'m> {
             };
             // An attribute of a list comes after the list itself, because fields are sorted, and
             // amends the members that the list just put into `stated`.
-            if let Some(attribute) = field.attribute {
-                self.attribute(kind, key, field, attribute, said, &mut stated);
+            if field.attribute.is_some() {
+                self.attribute(kind, key, field, said, &mut stated, row);
                 continue;
             }
             if matches!(said, CellContent::Absent | CellContent::Blank(_)) {
@@ -59,12 +59,14 @@ impl<'m> ResourceCollector<'m> {
                     Some(_) => continue,
                     None => (Cell::Blank, at),
                 },
-                CellContent::Text(text, at) => match self.value(kind, key, field, &[text], at) {
-                    Some(cell) => (cell, at),
-                    None => continue,
-                },
+                CellContent::Text(text, at) => {
+                    match self.value(kind, key, field, (&[text], at), row) {
+                        Some(cell) => (cell, at),
+                        None => continue,
+                    }
+                }
                 CellContent::List(members, at) => {
-                    match self.value(kind, key, field, &members, at) {
+                    match self.value(kind, key, field, (&members, at), row) {
                         Some(cell) => (cell, at),
                         None => continue,
                     }
@@ -146,8 +148,8 @@ impl<'m> ResourceCollector<'m> {
         kind: &'static Kind,
         key: &Key,
         from: &FieldMapping,
-        texts: &[CompactText],
-        at: LineColumn,
+        (texts, at): (&[CompactText], LineColumn),
+        row: &RecordView<'_>,
     ) -> Option<Cell> {
         // A custom field has no type in the table of kinds; its definition may come from another
         // source, so it stays text here and is checked later.
@@ -173,7 +175,10 @@ impl<'m> ResourceCollector<'m> {
                     }
                     members.push(reading.value);
                 }
-                Err(fault) => {
+                Err(mut fault) => {
+                    let written = written_text(from, text, row, &self.mapping.words);
+                    let shown = [text, &*written].map(quoted);
+                    fault.message = fault.message.replacen(&shown[0], &shown[1], 1);
                     self.faulty(kind, key, &from.field, &fault, at);
                     return None;
                 }
@@ -211,11 +216,13 @@ impl<'m> ResourceCollector<'m> {
         kind: &'static Kind,
         key: &Key,
         field: &FieldMapping,
-        attribute: usize,
         said: CellContent,
         stated: &mut [StatedField],
+        row: &RecordView<'_>,
     ) {
-        let (CellContent::Text(text, at), Some(of)) = (said, kind.field(&field.field)) else {
+        let (CellContent::Text(text, at), Some(of), Some(attribute)) =
+            (said, kind.field(&field.field), field.attribute)
+        else {
             return;
         };
         let choices = of.ty.attributes()[attribute].choices;
@@ -223,7 +230,8 @@ impl<'m> ResourceCollector<'m> {
             .iter()
             .position(|choice| choice.eq_ignore_ascii_case(&text))
         else {
-            let message = format!("`{text}` is not one of {}", choices.join(", "));
+            let written = written_text(field, &text, row, &self.mapping.words);
+            let message = format!("{} is not one of {}", quoted(&written), choices.join(", "));
             self.faulty(
                 kind,
                 key,
@@ -252,6 +260,38 @@ impl<'m> ResourceCollector<'m> {
             link.attributes[attribute] = choice;
         }
     }
+}
+
+/// A text as the export has it, where the mapping only changed its case.
+fn written_text(
+    field: &FieldMapping,
+    text: &CompactText,
+    row: &RecordView<'_>,
+    words: &ExportLocale,
+) -> CompactText {
+    let is_same = |written: &str| {
+        written.to_uppercase() == text.to_uppercase()
+            || written.to_lowercase() == text.to_lowercase()
+    };
+    let columns = field.cell.columns().into_iter();
+    let mut cells = columns.filter_map(|column| row.content(column).ok());
+    let found = cells.find_map(|cell| match cell {
+        CellContent::Text(cell, _) => {
+            let whole = [trimmed(&cell).into()];
+            let mut written = whole.into_iter().chain(words.members(&cell));
+            written
+                .find(|written| is_same(written))
+                .map(CompactText::new)
+        }
+        CellContent::List(members, _) => {
+            let mut written = members.iter().map(|member| trimmed(member));
+            written
+                .find(|written| is_same(written))
+                .map(CompactText::new)
+        }
+        CellContent::Absent | CellContent::Blank(_) => None,
+    });
+    found.unwrap_or_else(|| text.clone())
 }
 
 fn field_name(kind: &'static Kind, field: &FieldMapping) -> &'static str {

@@ -7,6 +7,7 @@ use super::nodes::NodeTree;
 use super::scalar::ScalarText;
 use super::splice::{TextSplice, splice};
 use super::{EditRefusal, ManifestEdit};
+use crate::diagnostic::codes;
 use crate::kinds;
 use crate::manifest::layout::inline_list;
 use crate::manifest::{LoadOptions, LoadedManifests, Tree, load};
@@ -164,7 +165,10 @@ impl EditVerifier<'_> {
         let after = loaded(self.path, &text);
         let errors = |loaded: &LoadedManifests| {
             let found = loaded.diagnostics.iter();
-            found.filter(|found| found.is_error()).count()
+            // Whether a required list may be empty is for the settings to say, which may be in
+            // another file.
+            let own = found.filter(|found| found.code != codes::CLEAR_REQUIRED);
+            own.filter(|found| found.is_error()).count()
         };
         // The file may have had errors before; an edit must not add any.
         if errors(&after) > errors(&self.before) {

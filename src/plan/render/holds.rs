@@ -115,6 +115,10 @@ impl<'a> HoldGroup<'a> {
             (_, root) if root.is_standing() => {
                 Some("Held until that changes. It does not affect the exit code.")
             }
+            // What it needs is gone for good.
+            (codes::HELD_DEPENDENCY, codes::RETIRED_ID) => {
+                Some("Cannot be approved. Change the sources.")
+            }
             // Before errors: what is wrong is the step it needs, not this one.
             (codes::HELD_DEPENDENCY, _) => Some("Applied once the step that it needs is applied."),
             _ if first.is_error() => Some("Applied once fixed. Other changes are not blocked."),

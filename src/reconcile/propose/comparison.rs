@@ -2,8 +2,8 @@
 
 use super::proposed_cell::{is_proposed, proposed_cell, without_unknown};
 use super::{ProposalScope, UnwrittenItem};
-use crate::diagnostic::Diagnostic;
-use crate::kinds::{self, Kind};
+use crate::diagnostic::{Code, Diagnostic, codes};
+use crate::kinds::{self, ACCOUNT, ADDRESS, Kind};
 use crate::manifest::edit::ManifestEdit;
 use crate::manifest::layout::inline_list;
 use crate::model::{
@@ -95,6 +95,14 @@ impl DirectoryComparison {
             if before.is_some_and(|before| before.cell == cell) {
                 continue;
             }
+            if let (Some(before), Some(code)) = (before, emptied(there, kind, &stated.field, &cell))
+            {
+                let cells = vec![(stated.field.clone(), cell)];
+                let made = ProposedEdit::of(declared, cells, before.position, place(stated));
+                let why = format!("{}: nothing would be left of it", code.name());
+                self.unwritten.push(made.unwritten(&why));
+                continue;
+            }
             self.homes_of(kind, said, &stated.field, &cell);
             let says = |before: &StatedField| {
                 stated.field.own().is_none() || !matches!(before.cell, Cell::Blank)
@@ -139,15 +147,7 @@ impl DirectoryComparison {
             let known = declared.stated(field).is_some();
             known && kind.field(field).is_some_and(|field| field.immutable)
         };
-        let making = ProposedEdit {
-            path: Arc::clone(&declared.path),
-            edit: ManifestEdit {
-                key: declared.key.clone(),
-                cells,
-            },
-            position: at,
-            from,
-        };
+        let making = ProposedEdit::of(declared, cells, at, from);
         if making.edit.cells.iter().any(fixed) {
             self.unwritten.push(making.unwritten("it can never change"));
         } else {
@@ -176,7 +176,54 @@ impl DirectoryComparison {
     }
 }
 
+/// The rule against an edit that leaves nothing of a required list. The settings of the manifests
+/// may make it optional.
+fn emptied(
+    there: &SourceReading,
+    kind: &'static Kind,
+    field: &FieldRef,
+    cell: &Cell,
+) -> Option<Code> {
+    let is_empty = cell.value().is_some_and(Value::is_empty_list);
+    if !is_empty || !kind.field(field).is_some_and(|field| field.required) {
+        return None;
+    }
+    let settings_key = kinds::settings_key();
+    let settings = there.desired.resources.get(&settings_key);
+    let index = kinds::get(settings_key.kind).expect_index("optionalFields");
+    let optional = settings.and_then(|settings| settings.value(index));
+    let name = format!("{}.{}", kind.name, kind.field_name(field));
+    let mut optional = optional.into_iter().flat_map(Value::members);
+    let is_optional = optional.any(|member| *member == name);
+    let is_address = kind.id == ACCOUNT
+        && inline_list(kind)
+            .is_some_and(|(index, target)| target == ADDRESS && *field == kinds::own_field(index));
+    let code = if is_address {
+        codes::ACCOUNT_WITHOUT_ADDRESS
+    } else {
+        codes::CLEAR_REQUIRED
+    };
+    (!is_optional).then_some(code)
+}
+
 impl ProposedEdit {
+    fn of(
+        declared: &DeclaredResource,
+        cells: Vec<(FieldRef, Cell)>,
+        position: LineColumn,
+        from: String,
+    ) -> Self {
+        Self {
+            path: Arc::clone(&declared.path),
+            edit: ManifestEdit {
+                key: declared.key.clone(),
+                cells,
+            },
+            position,
+            from,
+        }
+    }
+
     pub fn unwritten(&self, why: &str) -> UnwrittenItem {
         UnwrittenItem {
             subject: self.edit.subject(),

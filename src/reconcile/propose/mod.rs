@@ -3,6 +3,7 @@
 
 mod comparison;
 mod delivery;
+mod gone_people;
 mod patch;
 mod proposed_cell;
 mod rules;
@@ -17,6 +18,7 @@ use crate::diagnostic::Diagnostic;
 use crate::manifest::edit::{ManifestEdit, edit};
 use crate::manifest::layout::{ManifestExport, lay_out};
 use crate::model::{DeclaredResource, Desired, KeyedList, LineColumn, Snapshot};
+use crate::store::Store;
 use comparison::{DirectoryComparison, ProposedEdit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,19 +87,32 @@ pub struct ManifestProposal {
     /// How many more resources `new` would propose.
     pub needs_new: usize,
     pub diagnostics: Vec<Diagnostic>,
+    /// The files of diagnostics that are only in the proposal, also where it is refused.
+    pub proposed_paths: BTreeSet<Arc<str>>,
     /// Why nothing was proposed, if the source is in doubt.
     pub doubt: Option<String>,
 }
 
-/// Compares what a source says with the manifests of a directory or repository, without a database.
-pub fn propose(
+impl ManifestProposal {
+    /// Whether a diagnostic is about a place in what is proposed, and in no file yet.
+    #[must_use]
+    pub fn is_proposed(&self, found: &Diagnostic) -> bool {
+        let origin = found.origin.as_ref();
+        origin.is_some_and(|origin| self.proposed_paths.contains(&origin.path))
+    }
+}
+
+/// Compares what a source says with the manifests of a directory or repository. The database is only
+/// asked who was erased.
+pub async fn propose(
     config: &Config,
     source: &Source,
     into: &Source,
     more: ProposalScope,
     request: &PassRequest,
+    store: &Store,
 ) -> Result<ManifestProposal, PassError> {
-    let read = match source.feed() {
+    let mut read = match source.feed() {
         Some(feed) => feeds::read_without_database(config, source, feed, request),
         None => (
             source_reading::read_tree(
@@ -109,6 +124,7 @@ pub fn propose(
             None,
         ),
     };
+    gone_people::leave_out_erased(&mut read.0, store).await?;
     let stored = Snapshot::default();
     let mut draft = ProposalDraft::compare(config, read, into, more, request, &stored)?;
     if draft.proposal.doubt.is_none() {
@@ -179,6 +195,8 @@ impl ProposalDraft {
             proposal.needs_add = found.needs_add;
             proposal.needs_new = found.needs_new;
             proposal.unwritten.append(&mut found.unwritten);
+            let erased = gone_people::unwritten(&proposal.diagnostics);
+            proposal.unwritten.extend(erased);
         }
         Ok(Self {
             from,

@@ -124,7 +124,7 @@ impl DirectoryComparison {
 
 impl UnwrittenItem {
     /// A new resource that is not written.
-    fn new_one(declared: &DeclaredResource, why: String) -> Self {
+    pub(super) fn new_one(declared: &DeclaredResource, why: String) -> Self {
         Self {
             subject: declared.key.to_string(),
             path: declared.path.to_string(),

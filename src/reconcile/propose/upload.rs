@@ -2,7 +2,7 @@
 //! manifests of a source, and plans them against the database. Nothing is written: the proposal goes
 //! to a branch or a patch. Start reading at [`propose_upload`].
 
-use super::{ManifestProposal, ProposalDraft, ProposalScope};
+use super::{ManifestProposal, ProposalDraft, ProposalScope, UnwrittenItem, gone_people};
 use crate::config::{
     CompletenessRule, Config, FeedConfig, FeedLocation, RELEASED_AFTER, Source, SourceLocation,
 };
@@ -10,18 +10,22 @@ use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::feed::{self, mapping::Mapping};
 use crate::kinds::{self, CUSTOM_FIELD};
 use crate::manifest::{SentFile, Tree};
-use crate::model::{Key, RowMatches, Snapshot};
+use crate::model::{RowMatches, Snapshot};
 use crate::plan::Plan;
+use crate::reconcile::export_manifests::is_deleted;
 use crate::reconcile::push_reading::{PushedBody, SourcePushes};
 use crate::reconcile::{
-    PassError, PassRequest, SourceReading, feeds, plan_submitted_tree, source_reading,
+    PassError, PassRequest, PlanReader, SourceReading, feeds, plan_submitted_tree, source_reading,
 };
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The path of a manifest that was sent, until the proposal has files of its own.
+const SENT_MANIFEST: &str = "proposal.yaml";
 
 /// What was sent.
 #[derive(Clone, Debug)]
@@ -43,29 +47,25 @@ pub struct UploadProposal {
     pub plan: Option<Plan>,
 }
 
-/// Proposes what was sent for the manifests of source `index`.
+/// Proposes what was sent for the manifests of source `index`, as this reader may see it.
 pub async fn propose_upload(
     config: &Config,
     index: usize,
     content: UploadedContent,
+    reader: &PlanReader,
     stop: &StopFlag,
     store: &Store,
 ) -> Result<UploadProposal, PassError> {
     let into = &config.sources[index];
     let all_or_nothing = matches!(content, UploadedContent::Manifest(_));
-    let matches = match &content {
-        UploadedContent::Manifest(_) => RowMatches::default(),
-        UploadedContent::Export { mapping, bytes, .. } => {
-            let terms = feed::match_terms(Cursor::new(&**bytes), mapping);
-            store.row_matches(&terms).await?
-        }
-    };
     let request = PassRequest {
         stop: stop.clone(),
-        row_matches: Some(Arc::new(matches)),
+        row_matches: Some(Arc::new(row_matches(&content, store).await?)),
         ..PassRequest::default()
     };
-    let read = read(config, into, content, &request);
+    let mut read = read(config, into, content, &request);
+    gone_people::leave_out_erased(&mut read.0, store).await?;
+    reader.conceal(&mut read.0.diagnostics);
     let more = ProposalScope {
         add: true,
         new: true,
@@ -75,10 +75,13 @@ pub async fn propose_upload(
     if all_or_nothing {
         let again = already_declared(&draft);
         draft.proposal.diagnostics.extend(again);
+        let absent = already_gone(&draft);
+        draft.proposal.unwritten.extend(absent);
     }
     let is_refused = |draft: &ProposalDraft| {
         let proposal = &draft.proposal;
-        let wrong = proposal.diagnostics.iter().any(Diagnostic::is_error);
+        let is_wrong = |found: &Diagnostic| found.is_error() || gone_people::is_about_erased(found);
+        let wrong = proposal.diagnostics.iter().any(is_wrong);
         proposal.doubt.is_some() || all_or_nothing && (wrong || !proposal.unwritten.is_empty())
     };
     let mut plan = None;
@@ -87,6 +90,8 @@ pub async fn propose_upload(
         draft.proposal.proposed.clear();
         draft.write_files();
         if draft.proposal.files.is_empty() {
+            // What was dropped last must not be shown by its plan.
+            plan = None;
             break;
         }
         draft.verify(config)?;
@@ -94,7 +99,9 @@ pub async fn propose_upload(
         let edits = files.map(|file| (file.path.clone(), file.after.clone()));
         let tree = draft.there.tree.with_edits(edits);
         let (made, _) = plan_submitted_tree(config, index, tree, stop.clone(), store).await?;
-        let wrong: Vec<Diagnostic> = draft.errors_of(&made).cloned().collect();
+        let made = reader.view(made, store).await?;
+        let mut wrong: Vec<Diagnostic> = draft.errors_of(&made).collect();
+        wrong.extend(draft.deleted_ids(&made));
         plan = Some(made);
         if all_or_nothing {
             draft.proposal.diagnostics.extend(wrong);
@@ -106,6 +113,10 @@ pub async fn propose_upload(
             break;
         }
     }
+    let is_refused = is_refused(&draft);
+    if let Some(plan) = &plan {
+        draft.show_findings(plan);
+    }
     let mut proposal = draft.proposal_of_new(is_refused);
     // Edits that cannot be written are found again in every round.
     let mut seen = HashSet::new();
@@ -113,6 +124,17 @@ pub async fn propose_upload(
         .unwritten
         .retain(|item| seen.insert((item.subject.clone(), item.why.clone())));
     Ok(UploadProposal { proposal, plan })
+}
+
+/// The stored users whom rows without an id mean.
+async fn row_matches(content: &UploadedContent, store: &Store) -> Result<RowMatches, PassError> {
+    match content {
+        UploadedContent::Manifest(_) => Ok(RowMatches::default()),
+        UploadedContent::Export { mapping, bytes, .. } => {
+            let terms = feed::match_terms(Cursor::new(&**bytes), mapping);
+            Ok(store.row_matches(&terms).await?)
+        }
+    }
 }
 
 fn read(
@@ -124,7 +146,7 @@ fn read(
     match content {
         UploadedContent::Manifest(text) => {
             let sent = SentFile::Bytes(text.into_bytes());
-            let tree = Tree::of_sent([("proposal.yaml".to_owned(), sent)]);
+            let tree = Tree::of_sent([(SENT_MANIFEST.to_owned(), sent)]);
             (
                 source_reading::read_tree(config, into, tree, &request.stop),
                 None,
@@ -196,22 +218,71 @@ fn already_declared(draft: &ProposalDraft) -> Vec<Diagnostic> {
     found.collect()
 }
 
+/// The new resources that are to be deleted, which no manifest declares.
+fn already_gone(draft: &ProposalDraft) -> Vec<UnwrittenItem> {
+    let sent = draft.from.desired.resources.iter();
+    let gone = sent.filter(|sent| is_deleted(sent));
+    let gone = gone.filter(|sent| !draft.there.desired.resources.contains(&sent.key));
+    let why = "the manifests do not declare it, so there is nothing to delete";
+    gone.map(|sent| UnwrittenItem::new_one(sent, why.to_owned()))
+        .collect()
+}
+
 impl ProposalDraft {
-    /// The errors of a plan that this proposal causes.
-    fn errors_of<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Diagnostic> {
-        let edited = |key: &Key| self.found.edits.iter().any(|edit| edit.edit.key == *key);
-        let errors = plan.diagnostics.iter().filter(|found| found.is_error());
-        errors.filter(move |found| {
+    /// The errors of a plan about what is proposed.
+    fn errors_of<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = Diagnostic> + 'p {
+        let found = plan.diagnostics.iter();
+        let found = found.filter(|found| {
             let key = found.key.as_ref();
-            key.is_some_and(|key| self.found.new.contains_key(key) || edited(key))
-        })
+            found.is_error() && key.is_some_and(|key| self.is_proposed(key))
+        });
+        found.cloned()
+    }
+
+    /// Adds all diagnostics of a plan, as a plan shows them all: a change also has consequences for
+    /// resources that it does not name. Those about what is proposed come first.
+    fn show_findings(&mut self, plan: &Plan) {
+        let is_own = |found: &&Diagnostic| {
+            let key = found.key.as_ref();
+            key.is_some_and(|key| self.is_proposed(key))
+        };
+        let (own, others): (Vec<_>, Vec<_>) = plan.diagnostics.iter().partition(is_own);
+        let mut all = std::mem::take(&mut self.proposal.diagnostics);
+        // The same fault has another place in what was sent than in the file that it becomes.
+        let signature = |found: &Diagnostic| (found.code, found.key.clone(), found.message.clone());
+        let mut known: HashSet<_> = all.iter().map(signature).collect();
+        let found = own.into_iter().chain(others);
+        all.extend(
+            found
+                .filter(|found| known.insert(signature(found)))
+                .cloned(),
+        );
+        self.proposal.diagnostics = all;
+    }
+
+    /// The files of diagnostics that are only in the proposal.
+    fn proposed_paths(&self) -> BTreeSet<Arc<str>> {
+        let is_new = |path: &str| {
+            let mut files = self.proposal.files.iter();
+            files.any(|file| file.before.is_none() && file.path == path)
+        };
+        let is_there = |path: &str| self.there.tree.files.iter().any(|file| *file.path == *path);
+        let origins = self.proposal.diagnostics.iter();
+        let paths = origins.filter_map(|found| Some(&found.origin.as_ref()?.path));
+        paths
+            .filter(|path| is_new(path) || ***path == *SENT_MANIFEST && !is_there(path))
+            .cloned()
+            .collect()
     }
 
     /// The finished proposal: without files where it is refused as a whole.
-    fn proposal_of_new(self, is_refused: impl Fn(&Self) -> bool) -> ManifestProposal {
-        let refused = is_refused(&self);
-        let mut proposal = self.proposal;
-        if refused {
+    fn proposal_of_new(self, is_refused: bool) -> ManifestProposal {
+        let proposed_paths = self.proposed_paths();
+        let mut proposal = ManifestProposal {
+            proposed_paths,
+            ..self.proposal
+        };
+        if is_refused {
             proposal.files.clear();
             proposal.proposed.clear();
         }

@@ -135,7 +135,7 @@ async fn reply(
 async fn change_self(
     tx: &mut SqlTransaction,
     scene: &SelfServiceScene<'_>,
-    details: &BTreeMap<&'static str, String>,
+    details: &BTreeMap<&'static str, Option<String>>,
 ) -> Result<WrittenChange, SelfServiceError> {
     let own = &scene.customer.details;
     let mut change = UserChange::new(&own.external_id, "update");

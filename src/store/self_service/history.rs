@@ -60,7 +60,7 @@ impl UserChange {
     pub(super) fn changed_details(
         &mut self,
         before: &BTreeMap<&'static str, String>,
-        after: &BTreeMap<&'static str, String>,
+        after: &BTreeMap<&'static str, Option<String>>,
     ) {
         for field in DETAILS {
             if let Some(value) = after.get(field) {

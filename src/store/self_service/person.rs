@@ -80,11 +80,11 @@ pub(super) fn take(cells: &mut SqlRow) -> PersonalDetails {
     }
 }
 
-/// Writes details of a user, as the shop does.
+/// Writes details of a user, as the shop does. `None` clears one.
 pub(super) async fn write(
     tx: &mut SqlTransaction,
     user: &str,
-    details: &BTreeMap<&'static str, String>,
+    details: &BTreeMap<&'static str, Option<String>>,
 ) -> Result<(), StoreError> {
     if details.is_empty() {
         return Ok(());
@@ -96,7 +96,10 @@ pub(super) async fn write(
         sets.join(", "),
         tx.dialect().now
     );
-    let mut params: Vec<SqlValue> = details.values().map(SqlValue::text).collect();
+    let mut params: Vec<SqlValue> = details
+        .values()
+        .map(|value| value.as_ref().map_or(SqlValue::Null, SqlValue::text))
+        .collect();
     params.push(user.into());
     tx.run(&sql, &params).await?;
     Ok(())

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 /// A change that a customer makes.
 #[derive(Clone, Debug)]
 pub enum SelfServiceOrder {
-    /// The own details, by field.
+    /// The own details, by field. `None` clears one.
     ChangeSelf {
-        details: BTreeMap<&'static str, String>,
+        details: BTreeMap<&'static str, Option<String>>,
     },
     /// The own password.
     ChangePassword {
@@ -75,8 +75,8 @@ pub struct NewAccountUser {
 /// What an administrator of an account changes of a user.
 #[derive(Clone, Debug, Default)]
 pub struct UserChanges {
-    /// The details, by field.
-    pub details: BTreeMap<&'static str, String>,
+    /// The details, by field. `None` clears one.
+    pub details: BTreeMap<&'static str, Option<String>>,
     pub level: Option<&'static str>,
 }
 
@@ -97,6 +97,8 @@ pub enum SelfServiceRefusal {
     Declared(Vec<EnforcedField>),
     /// Policies of the account name the user.
     InPolicies(Vec<String>),
+    /// These details cannot be cleared.
+    Needed(Vec<&'static str>),
     /// Another active user has the e-mail address, and people log in with it.
     EmailTaken,
     /// The idempotency key was used for another request.

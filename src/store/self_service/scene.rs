@@ -4,9 +4,11 @@
 use super::customer::LoggedInCustomer;
 use super::enforcement::{EnforcementRules, TouchedField};
 use super::history::{RecordedRun, UserChange};
-use super::login::{LoginMode, users_with_email};
+use super::login::{LoginMode, setting, users_with_email};
 use super::person::{self, PersonalDetails};
 use super::request::{SelfServiceError, SelfServiceRefusal};
+use crate::kinds::{self, USER};
+use crate::model::Value;
 use crate::store::connection::SqlTransaction;
 use std::collections::BTreeMap;
 
@@ -30,25 +32,54 @@ pub(super) async fn write_details(
     tx: &mut SqlTransaction,
     scene: &SelfServiceScene<'_>,
     person: &PersonalDetails,
-    details: &BTreeMap<&'static str, String>,
+    details: &BTreeMap<&'static str, Option<String>>,
     change: &mut UserChange,
 ) -> Result<(), SelfServiceError> {
     let differs =
-        |(field, value): &(&&'static str, &String)| person.value(field) != Some(value.as_str());
-    let changed: BTreeMap<&'static str, String> = details
+        |(field, value): &(&&'static str, &Option<String>)| person.value(field) != value.as_deref();
+    let changed: BTreeMap<&'static str, Option<String>> = details
         .iter()
         .filter(differs)
         .map(|(field, value)| (*field, value.clone()))
         .collect();
+    let cleared = changed.iter().filter(|(_, value)| value.is_none());
+    let cleared: Vec<&'static str> = cleared.map(|(field, _)| *field).collect();
+    require_clearable(tx, scene.mode, cleared).await?;
     let touched = changed.keys().map(|field| TouchedField::Field(field));
     let touched: Vec<TouchedField<'_>> = touched.collect();
     require_free(tx, scene, &person.external_id, &touched).await?;
-    if let Some(email) = changed.get("email") {
+    if let Some(Some(email)) = changed.get("email") {
         require_free_email(tx, scene.mode, &person.external_id, email).await?;
     }
     person::write(tx, &person.external_id, &changed).await?;
     change.changed_details(&person.values, &changed);
     Ok(())
+}
+
+/// Fails if a user needs one of these details: the settings do not make it optional, or people log in
+/// with it.
+async fn require_clearable(
+    tx: &mut SqlTransaction,
+    mode: LoginMode,
+    mut cleared: Vec<&'static str>,
+) -> Result<(), SelfServiceError> {
+    if cleared.is_empty() {
+        return Ok(());
+    }
+    let kind = kinds::get(USER);
+    let optional = setting(tx, "optionalFields").await?;
+    cleared.retain(|field| {
+        let name = format!("{}.{field}", kind.name);
+        let mut optional = optional.iter().flat_map(Value::members);
+        let is_optional = optional.any(|member| **member == name);
+        let is_login = *field == "email" && mode.by_email;
+        is_login || kind.fields[kind.expect_index(field)].required && !is_optional
+    });
+    if cleared.is_empty() {
+        Ok(())
+    } else {
+        Err(SelfServiceRefusal::Needed(cleared).into())
+    }
 }
 
 /// Fails if a source enforces one of these fields of a user.

@@ -66,6 +66,7 @@ fn creates_an_account(chrome: &Chrome, site: &Site, id: &str) {
     );
     choose(chrome, "User.civility", "MR");
     choose(chrome, "User.accounts.level", "administrator");
+    choose(chrome, "Account.addresses.shipping", "false");
     chrome.click("fieldset summary");
     choose(chrome, "Account.customFields.class", "B");
     fill(chrome, &[("Account.customFields.limit", "1500")]);
@@ -89,6 +90,7 @@ fn commits(chrome: &Chrome, site: &Site, id: &str) {
         "+businessRegistrationNumber: \"00345\"",
         "class: [B]",
         "limit: 1500",
+        "shipping: false",
     ] {
         chrome.shows("#preview", words);
     }

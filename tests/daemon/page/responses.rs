@@ -371,6 +371,31 @@ fn the_page_of_a_plan_says_who_sees_more_or_less() {
     ] {
         assert!(page.text.contains(words), "{words}: {}", page.text);
     }
+    // The search looks there too; all of its words are in one entry.
+    let section = |search: &str| {
+        let text = site.get(&format!("/sources/firm?{search}"), &cookie).text;
+        let (_, section) = text.split_once("id=\"visibility\"")?;
+        let (section, _) = section.split_once("</details>")?;
+        Some(section.to_owned())
+    };
+    let found = section("q=South").expect("what is found");
+    assert!(
+        found.contains("3 users see more or less, 1 found"),
+        "{found}"
+    );
+    assert!(
+        found.contains("User/sven") && !found.contains("2 users"),
+        "{found}"
+    );
+    let found = section("q=users%3A+nora").expect("what is found");
+    assert!(found.contains("more or less, 2 found"), "{found}");
+    assert_eq!(section("q=north+nothing-such"), None);
+    // A kind and a verb choose among steps.
+    let whole = section("kind=User&verb=update").expect("all of it");
+    assert!(
+        whole.contains("nora") && !whole.contains("found"),
+        "{whole}"
+    );
     let plan = site.get("/api/v1/sources/firm/plan", &cookie).text;
     let plan: serde_json::Value = serde_json::from_str(&plan).expect("a plan");
     assert_eq!(plan["visibility"][2]["loses"]["organisations"][0], "south");

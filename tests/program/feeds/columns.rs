@@ -1,7 +1,7 @@
 //! Columns: what an export says twice, of nothing, or no longer.
 
 use super::{account, begin, codes, column, file, import, settles};
-use crate::support::workspace::{Ran, Workspace, each, user};
+use crate::support::workspace::{Ran, Workspace, each, sqlite, user};
 
 const CONFIG: &str = "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: base}\n  \
     - name: erp\n    export: {file: erp.csv, preset: djust-accounts}\n    complete: {shrink: 90%}\n";
@@ -254,4 +254,30 @@ fn a_blank_cell_takes_nobodys_login_away() {
         );
         assert_eq!(all(&emails[..8]).steps(), Vec::<String>::new());
     }
+}
+
+/// A mapping may change the case of a cell. A message shows the cell as it is in the export.
+#[test]
+fn a_word_that_is_refused_is_shown_as_the_export_has_it() {
+    let ws = sqlite();
+    begin(&ws);
+    let mapping = "apiVersion: roster/v1\nname: people\nusers:\n  externalId: id\n  fields:\n    civility: {column: civility, upper: true}\n    firstName: id\n    lastName: id\n    email: mail\n    phone: {constant: '+4663123456'}\n    groups: {constant: FOC_User}\n    accounts: {column: account, list: replace}\n    accounts.level: {column: level, upper: true}\n";
+    ws.write("map.yaml", mapping);
+    let rows = "id;civility;level;mail;account\nu-1; Herr ;user;u-1@x.example;a-1\nu-2;mrs;Boss;u-2@x.example;a-1\nu-3;mrs;User;u-3@x.example;a-1\n";
+    ws.write("people.csv", rows);
+    let ran = ws.run(&["import", "people.csv", "--mapping", "map.yaml", "--yes"]);
+    let plans = ran.plans();
+    assert_eq!(plans.len(), 1, "{ran}");
+    let found = plans[0]["diagnostics"].as_array().expect("diagnostics");
+    let wrong = found.iter().filter(|found| found["code"] == "enum");
+    let wrong = wrong.map(|found| {
+        let message = found["message"].as_str().expect("a message");
+        format!("{} {message}", found["externalId"].as_str().expect("an id"))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    let expected = [
+        "u-1 `Herr` is not one of MISS, MRS, MR",
+        "u-2 `Boss` is not one of user, administrator",
+    ];
+    assert_eq!(wrong, expected, "{ran}");
 }

@@ -37,7 +37,7 @@ fn import(ws: &Workspace, file: &str, preset: &str, more: &[&str]) -> Ran {
 }
 
 /// Every file below a folder with its text.
-fn files(root: &Path) -> Vec<(String, String)> {
+pub fn files(root: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut waiting = vec![root.to_owned()];
     while let Some(folder) = waiting.pop() {

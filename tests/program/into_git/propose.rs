@@ -277,6 +277,29 @@ fn what_cannot_be_written_is_named_with_its_place() {
 }
 
 #[test]
+fn the_last_address_is_only_unlinked_where_it_is_optional() {
+    let ws = sqlite();
+    scene(&ws);
+    let unlink =
+        "Account External Id;Address External Id;Unlink Address From Account\nacme;d-1;TRUE\n";
+    ws.write("customers.csv", unlink);
+    let ran = propose(&ws, &["--write"]).exits(1);
+    let said = "Account/acme addresses: account-without-address: ";
+    assert!(ran.stderr.contains(said), "{ran}");
+    let path = "manifests/accounts/acme/account.yaml";
+    assert_eq!(text(&ws, path), ACME);
+    // The settings are in another file.
+    let optional = BASE.replace(
+        "firstUser: off",
+        "firstUser: off, optionalFields: [Account.addresses]",
+    );
+    ws.write("manifests/base.yaml", optional);
+    propose(&ws, &["--write"]).exits(0);
+    let written = text(&ws, path);
+    assert!(!written.contains("d-1"), "{written}");
+}
+
+#[test]
 fn a_password_and_a_broken_export_are_never_proposed() {
     let ws = sqlite();
     scene(&ws);

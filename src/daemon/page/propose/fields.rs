@@ -95,7 +95,6 @@ impl FormSection {
             let attributes = field.ty.attributes().iter();
             attributes.map(move |attribute| (field, attribute))
         })
-        .filter(|(_, attribute)| attribute.choices != BOOL)
     }
 
     pub fn fields(&self, filled: &FormFields) -> Markup {

@@ -3,18 +3,20 @@
 
 use super::fields::{FormSection, attribute_name};
 use crate::daemon::page::forms::FormFields;
-use crate::kinds::{ACCOUNT, ADDRESS, Field, FieldType, USER};
+use crate::kinds::{ACCOUNT, ADDRESS, BOOL, Field, FieldType, USER};
 use serde_json::{Map, Number, Value, json};
 
 /// The manifests of a form: one document for each section, an address within its account.
 pub(super) fn of_form(sections: &[FormSection], filled: &FormFields) -> String {
     let account = sections.iter().find(|section| section.kind.id == ACCOUNT);
+    let uses = account.map(|section| attributes(section, "addresses", filled));
     let account = account.map(|section| section.value(filled, "externalId"));
     let mut documents: Vec<Map<String, Value>> = Vec::new();
     for section in sections {
         let mut own = resource(section, filled);
         match (section.kind.id, account, documents.first_mut()) {
             (ADDRESS, Some(_), Some(of)) => {
+                own.extend(uses.clone().unwrap_or_default());
                 of.insert("addresses".to_owned(), json!([own]));
                 continue;
             }
@@ -97,6 +99,22 @@ fn value(section: &FormSection, field: &Field, text: &str, filled: &FormFields) 
     }
 }
 
+/// The attributes that the form asks for of each link in a field.
+fn attributes(section: &FormSection, name: &str, filled: &FormFields) -> Map<String, Value> {
+    let asked = section
+        .asked_attributes()
+        .filter(|(field, _)| field.name == name);
+    let chosen = asked.filter_map(|(field, attribute)| {
+        let word = section.value(filled, &attribute_name(field, attribute));
+        let value = match attribute.choices {
+            BOOL => json!(word == "true"),
+            _ => json!(word),
+        };
+        (!word.is_empty()).then(|| (attribute.name.to_owned(), value))
+    });
+    chosen.collect()
+}
+
 /// Links to resources, each with the attributes that the form asks for.
 fn links<'m>(
     section: &FormSection,
@@ -104,14 +122,7 @@ fn links<'m>(
     members: impl IntoIterator<Item = &'m str>,
     filled: &FormFields,
 ) -> Value {
-    let asked = section
-        .asked_attributes()
-        .filter(|(field, _)| field.name == name);
-    let chosen = asked.filter_map(|(field, attribute)| {
-        let word = section.value(filled, &attribute_name(field, attribute));
-        (!word.is_empty()).then(|| (attribute.name.to_owned(), json!(word)))
-    });
-    let chosen: Map<String, Value> = chosen.collect();
+    let chosen = attributes(section, name, filled);
     let fields = section.kind.fields.iter();
     let key = fields.into_iter().find_map(|field| match field.ty {
         FieldType::Links { key, .. } if field.name == name => Some(key),

@@ -96,6 +96,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
         Route::page(Method::POST, PATH, Permission::Operate, submit)
             .with_tree_limit()
             .without_timeout()
+            .answers_are_personal()
             .filters_by_source(),
     ]
 }
