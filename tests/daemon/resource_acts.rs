@@ -365,8 +365,8 @@ fn resources_of_several_kinds_are_blocked_together_or_not_at_all() {
         let unknown = json!({"resources": ["Account/other", "User/u-1"], "reason": "paid"});
         let (status, refused) = api.post("/api/v1/acts/unblock", &unknown);
         assert_eq!(
-            (status, &refused["resources"]),
-            (404, &json!(["Account/other"]))
+            (status, &refused["ids"], &refused["resources"]),
+            (404, &json!(["other"]), &json!(["Account/other"]))
         );
         let users = json!({"resources": ["Account/acme"], "reason": "x"});
         assert_eq!(api.post("/api/v1/acts/deactivate", &users).0, 404);

@@ -2,7 +2,7 @@
 //! routes of the API and the command line use the same. Start at [`CheckedAct`].
 
 use super::request::MAX_ID_LENGTH;
-use super::{not_stored, not_stored_detail, require_max_length, require_reason};
+use super::{not_stored, require_max_length, require_reason};
 use crate::config::Config;
 use crate::daemon::invitation::InvitationOrder;
 use crate::diagnostic::{none_called, plural, visible};
@@ -176,7 +176,7 @@ impl CheckedAct {
             }
             ActRefusal::NotFound(keys) if self.has_kinds => {
                 let names: Vec<String> = keys.iter().map(Key::to_string).collect();
-                HttpProblem::not_found(not_stored_detail(keys)).with("resources", names)
+                not_stored(keys).with("resources", names)
             }
             ActRefusal::NotFound(keys) => not_stored(keys),
             ActRefusal::JobsOpen(jobs) => jobs_open(jobs),

@@ -29,7 +29,7 @@ mod webhooks;
 
 pub(super) use request::require_visible_source;
 
-use request::{SourceParam, not_stored, not_stored_detail, require_max_length, require_reason};
+use request::{SourceParam, not_stored, require_max_length, require_reason};
 
 use super::handle::DaemonHandle;
 use super::metrics;

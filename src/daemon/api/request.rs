@@ -40,16 +40,12 @@ pub(in crate::daemon) fn require_visible_source(
 
 /// The problem that resources are not stored, naming all of them.
 pub(super) fn not_stored(keys: &[Key]) -> HttpProblem {
-    let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
-    HttpProblem::not_found(not_stored_detail(keys)).with("ids", ids)
-}
-
-/// The detail of such a problem.
-pub(super) fn not_stored_detail(keys: &[Key]) -> String {
     let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
     let verb = if keys.len() == 1 { "is" } else { "are" };
+    let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
     let names = names.join(", ");
-    format!("{names} {verb} not stored; nothing was changed")
+    HttpProblem::not_found(format!("{names} {verb} not stored; nothing was changed"))
+        .with("ids", ids)
 }
 
 /// The problem of a question about a resource that is not stored.

@@ -364,7 +364,7 @@ fn two_presets_that_read_a_header_differently_are_asked_about() {
     assert!(
         shown
             .stdout
-            .contains("pass `--preset djust-users` or `--preset djust-users-legacy`"),
+            .contains("`--preset djust-users` or `--preset djust-users-legacy`"),
         "{shown}"
     );
     let ran = ws.run(&["feed", "map", "users.csv"]).exits(64);
