@@ -45,7 +45,7 @@ pub struct Options {
     /// Write the faulty rows and their errors to this CSV file.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Write manifests into this directory, one folder per account, without a database.
+    /// Write manifests into this directory, one folder per account, and nothing into the database.
     #[arg(long, value_name = "DIR")]
     manifests: Option<PathBuf>,
     #[command(flatten)]
