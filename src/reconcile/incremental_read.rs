@@ -10,7 +10,9 @@ use crate::incremental::{
     FileChanges, IncrementalRead, fingerprint, read_all_because, read_everything_because,
     why_not_incremental,
 };
-use crate::store::{AcceptedExport, ReadTransaction, SourceCheckpoint, Store};
+use crate::model::{CompactText, Key};
+use crate::store::{AcceptedExport, ReadTransaction, SourceCheckpoint, Store, StoreError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The readings of all sources, or `None` when everything has to be read.
@@ -139,21 +141,80 @@ fn same_export(
     config: &Config,
     request: &PassRequest,
     source: &Source,
-    (remembered, last): &(SourceCheckpoint, AcceptedExport),
+    known: &(SourceCheckpoint, AcceptedExport),
 ) -> bool {
     let asked = request.source.as_deref();
     let asked = asked.is_none_or(|name| *name == *source.name);
+    let fresh = |export| feeds::is_fresh(config, export);
     // An open hold or a faulty row must be reported on every pass, so such an export is read again.
-    let export = source
-        .feed()
-        .filter(|_| !request.unreached.contains_key(&source.name));
-    let digest = export.and_then(|export| feeds::digest(config, export));
+    !request.unreached.contains_key(&source.name)
+        && same_bytes(config, source, known)
+        && (!asked || known.0.is_quiet() && source.feed().is_some_and(fresh))
+}
+
+/// Whether an export has the bytes that were last applied, under the same mapping.
+fn same_bytes(
+    config: &Config,
+    source: &Source,
+    (remembered, last): &(SourceCheckpoint, AcceptedExport),
+) -> bool {
+    let digest = source.feed();
+    let digest = digest.and_then(|export| feeds::digest(config, export));
     digest == Some(last.digest)
         && remembered.revision == last.digest.to_string()
         && remembered.fingerprint == fingerprint(config, source)
-        && (!asked
-            || remembered.is_quiet()
-                && export.is_some_and(|export| feeds::is_fresh(config, export)))
+}
+
+/// Reads of each source what may declare a resource: the files that declared it when they were last
+/// applied, and those that changed since. Any other source is read whole.
+pub(super) async fn read_naming(
+    config: &Config,
+    store: &Store,
+    key: &Key,
+) -> Result<Vec<SourceReading>, StoreError> {
+    let request = PassRequest::default();
+    let Some(mut transaction) = store.read_transaction().await? else {
+        return Ok(source_reading::read_sources(config, &request));
+    };
+    let mut readings = Vec::new();
+    for source in &config.sources {
+        let part = match transaction.source_checkpoint(&source.name).await? {
+            Some(applied) if why_not_incremental(config, source, &applied).is_none() => {
+                let naming = transaction.files_naming(&source.name, key).await?;
+                let last = store.accepted_exports(&source.name, 1).await?.pop();
+                read_part_naming(config, source, &naming, applied, last)
+            }
+            _ => None,
+        };
+        let whole = || source_reading::read_source(config, source, &request);
+        readings.push(part.unwrap_or_else(whole));
+    }
+    Ok(readings)
+}
+
+fn read_part_naming(
+    config: &Config,
+    source: &Source,
+    naming: &BTreeSet<CompactText>,
+    applied: SourceCheckpoint,
+    last: Option<AcceptedExport>,
+) -> Option<SourceReading> {
+    let request = PassRequest::default();
+    if let Some(feed) = source.feed() {
+        // An export is one file, which says nothing if it did not name the resource.
+        let known = (applied, last?);
+        let says_nothing = naming.is_empty() && same_bytes(config, source, &known);
+        return says_nothing.then(|| feeds::unchanged(config, source, feed, known));
+    }
+    let tree = source_reading::source_tree(config, source, &request);
+    let changes = FileChanges::between(&tree, &applied).ok()?;
+    let some = tree.with_only(|path| changes.contains(path) || naming.contains(path));
+    Some(source_reading::read_tree(
+        config,
+        source,
+        some,
+        &request.stop,
+    ))
 }
 
 /// Reads the files of a source that differ from those last applied.

@@ -1,8 +1,8 @@
 //! Explains who set each field of a resource, from where, and what that overruled. In go a key, the
 //! history and the sources; out comes a [`ResourceProvenance`]. Start reading at [`provenance`].
 
-use super::PassRequest;
-use super::source_reading::{SourceReading, read_sources};
+use super::incremental_read;
+use super::source_reading::SourceReading;
 use super::value_setter::ValueSetter;
 use crate::check;
 use crate::config::Config;
@@ -82,8 +82,10 @@ pub async fn provenance(
         rows: store.list(CUSTOM_FIELD).await?.into_iter().collect(),
         ..Snapshot::default()
     };
-    let read = |config| read_sources(config, &PassRequest::default());
-    let mut readings = config.map_or_else(Vec::new, read);
+    let mut readings = match config {
+        Some(config) => incremental_read::read_naming(config, store, key).await?,
+        None => Vec::new(),
+    };
     for reading in &mut readings {
         // Faulty custom values are for `validate` to report.
         let definitions = check::definitions(&reading.as_read, &stored);

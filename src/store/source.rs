@@ -13,6 +13,7 @@ use super::{Store, migrate, tables};
 use crate::kinds::{self, Kind};
 use crate::model::{CompactText, Digest, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 /// The checkpoint that the last apply of a source left.
 #[derive(Clone, Debug, Default)]
@@ -102,26 +103,35 @@ impl PackedKeys {
 
     /// Whether a key is among packed ones.
     pub(super) fn contain(packed: &[u8], wanted: &Key) -> bool {
-        Self::read(packed).iter().any(|(key, _)| key == wanted)
+        let id = wanted.id.as_bytes();
+        let mut keys = Self::split(packed);
+        keys.any(|(kind, found)| found == id && KindId(kind & !REPEATED) == wanted.kind)
     }
 
     fn read(packed: &[u8]) -> Vec<(Key, bool)> {
-        let mut keys = Vec::new();
-        let mut rest = packed;
-        while let [kind, low, high, after @ ..] = rest {
-            let length = usize::from(u16::from_le_bytes([*low, *high]));
-            // A truncated value ends the list. The missing keys are then read from the file again.
-            let Some((id, next)) = after.split_at_checked(length) else {
-                break;
-            };
+        let keys = Self::split(packed).map(|(kind, id)| {
             let key = Key {
                 kind: KindId(kind & !REPEATED),
                 id: CompactText::from_utf8_lossy(id),
             };
-            keys.push((key, kind & REPEATED != 0));
+            (key, kind & REPEATED != 0)
+        });
+        keys.collect()
+    }
+
+    /// The kinds and ids, each kind with its flag.
+    fn split(packed: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+        let mut rest = packed;
+        iter::from_fn(move || {
+            let [kind, low, high, after @ ..] = rest else {
+                return None;
+            };
+            let length = usize::from(u16::from_le_bytes([*low, *high]));
+            // A truncated value ends the list. The missing keys are then read from the file again.
+            let (id, next) = after.split_at_checked(length)?;
             rest = next;
-        }
-        keys
+            Some((*kind, id))
+        })
     }
 }
 
@@ -230,6 +240,22 @@ impl ReadTransaction {
             }
         }
         Ok(keys)
+    }
+
+    /// Returns the files of a source that declared a resource when they were last read.
+    pub async fn files_naming(
+        &mut self,
+        source: &str,
+        key: &Key,
+    ) -> Result<BTreeSet<CompactText>, StoreError> {
+        let sql = "SELECT path, keys FROM files WHERE source = ?";
+        let types = [SqlType::Id, SqlType::Bytes];
+        let found = self.tx.fetch(sql, &[source.into()], &types).await?;
+        let naming = found.into_iter().filter_map(|mut cells| {
+            let is_named = PackedKeys::contain(&cells[1].take_bytes(), key);
+            is_named.then(|| cells[0].take_text())
+        });
+        Ok(naming.collect())
     }
 
     /// Counts how the claims of a source relate to the rows now.

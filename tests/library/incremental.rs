@@ -6,7 +6,8 @@ use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
 use roster::document;
-use roster::model::{Cell, Key, Row, Snapshot, Value};
+use roster::kinds;
+use roster::model::{Cell, DeclaredResource, Key, Row, Snapshot, Value};
 use roster::plan::{self, Plan};
 use roster::reconcile::{self, LeaseGuard, Pass, PassRequest};
 use roster::store::{SnapshotQuery, Store, StoreAccess};
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A directory: documents by key, each a list of lines, and the file each stands in.
@@ -353,6 +355,36 @@ impl Place {
         (pass, plan, part)
     }
 
+    /// What `why` finds of a resource is what is found when everything is read.
+    async fn declares_what_a_full_read_says(&self, key: &Key, said: &str) {
+        let config = Some(&self.config);
+        let why = reconcile::provenance(config, &self.store, key)
+            .await
+            .unwrap();
+        let Some(why) = why else {
+            return;
+        };
+        let all = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
+        let declared = |it: &Arc<DeclaredResource>| {
+            let cells = it
+                .cells
+                .iter()
+                .map(|stated| (&stated.field, stated.position));
+            format!(
+                "{} {:?} {:?}",
+                it.path,
+                it.position,
+                cells.collect::<Vec<_>>()
+            )
+        };
+        let found = why
+            .sources
+            .first()
+            .and_then(|source| source.declared.as_ref());
+        let all = all.readings[0].as_read.resources.get(key);
+        assert_eq!(found.map(declared), all.map(declared), "{said}");
+    }
+
     async fn whole(&self) -> Plan {
         let mut pass = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
         pass.plan(0, &self.store, &[]).await.unwrap()
@@ -436,7 +468,7 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
     store.migrate(None).await.unwrap();
     let place = Place { config, store };
 
-    let mut dice = Dice(seed);
+    let (mut dice, mut asked) = (Dice(seed), Dice(seed + 1000));
     let mut tree = Tree::new(&mut dice);
     tree.write(&root);
     let (pass, plan, _) = place.plan().await;
@@ -464,6 +496,17 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
             (&whole.budget_use, &whole.budget_bases),
             "seed {seed}, round {round}, part {part}"
         );
+        for key in [
+            Key::new(kinds::USER, format!("user-{}", asked.roll(ACCOUNTS * 4))),
+            Key::new(kinds::ACCOUNT, format!("account-{}", asked.roll(ACCOUNTS))),
+            Key::new(
+                kinds::ORGANISATION,
+                format!("inner-{}", asked.roll(ACCOUNTS)),
+            ),
+        ] {
+            let said = format!("seed {seed}, round {round}, {key}");
+            place.declares_what_a_full_read_says(&key, &said).await;
+        }
         seen.parts_that_count += usize::from(part && !plan.budget_use.is_empty());
         assert_eq!(plan.visibility, whole.visibility);
         seen.parts_with_visibility += usize::from(part && !plan.visibility.is_empty());
