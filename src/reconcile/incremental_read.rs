@@ -181,8 +181,11 @@ pub(super) async fn read_naming(
         let part = match transaction.source_checkpoint(&source.name).await? {
             Some(applied) if why_not_incremental(config, source, &applied).is_none() => {
                 let naming = transaction.files_naming(&source.name, key).await?;
-                let last = store.accepted_exports(&source.name, 1).await?.pop();
-                read_part_naming(config, source, &naming, applied, last)
+                let exports = match source.feed() {
+                    Some(_) => store.accepted_exports(&source.name, 1).await?,
+                    None => Vec::new(),
+                };
+                read_part_naming(config, source, &naming, applied, exports)
             }
             _ => None,
         };
@@ -197,12 +200,12 @@ fn read_part_naming(
     source: &Source,
     naming: &BTreeSet<CompactText>,
     applied: SourceCheckpoint,
-    last: Option<AcceptedExport>,
+    exports: Vec<AcceptedExport>,
 ) -> Option<SourceReading> {
     let request = PassRequest::default();
     if let Some(feed) = source.feed() {
         // An export is one file, which says nothing if it did not name the resource.
-        let known = (applied, last?);
+        let known = (applied, exports.into_iter().next()?);
         let says_nothing = naming.is_empty() && same_bytes(config, source, &known);
         return says_nothing.then(|| feeds::unchanged(config, source, feed, known));
     }

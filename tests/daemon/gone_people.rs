@@ -1,8 +1,8 @@
 //! People who were erased or deleted never get into git again by a proposal, and what a plan finds
 //! is shown before anybody reviews.
 
-use super::api::{Api, serve, token, until};
-use super::proposals::{branches, errors, propose};
+use super::api::{Api, until};
+use super::proposals::{branches, errors, propose, start};
 use crate::support::daemon_process::DaemonProcess;
 use crate::support::git_remote::Remote;
 use crate::support::workspace::{Workspace, account, each, user, users};
@@ -32,18 +32,8 @@ fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
                   approvers: [u-1, u-3]\nmessage: Wait\n";
     let remote = Remote::with(&(account("acme", "") + &users(1..4, "acme", "") + policy));
     ws.write("contacts.yaml", MAPPING);
-    ws.write(
-        "roster.yaml",
-        format!(
-            "apiVersion: roster/v1\nsources:\n  - {{name: shop, git: {{url: '{}', path: manifests}}, interval: 1s}}\n  - {{name: crm, export: {{push: true, mapping: contacts.yaml}}}}\n{}",
-            remote.url(),
-            serve("")
-        ),
-    );
-    let operator = token(ws, "olga", "operator", &[]);
-    let mut served = DaemonProcess::on(ws, &[]);
-    let api = Api::new(&served.address(), &operator);
-    served.says(&["shop", "created"]);
+    let beside = "  - {name: crm, export: {push: true, mapping: contacts.yaml}}\n";
+    let (served, api) = start(ws, &remote, beside);
     (remote, served, api)
 }
 

@@ -17,10 +17,17 @@ pub fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
         "base/erp.yaml",
         account("beta", "") + &user("erp-1", "beta", "email: info@beta.example"),
     );
+    let beside = "  - {name: erp, directory: base}\n  - {name: night, export: {push: true, preset: djust-users}}\n";
+    let (served, api) = start(ws, &remote, beside);
+    (remote, served, api)
+}
+
+/// A daemon on a repository, whose source is `shop`, and on sources beside it.
+pub fn start(ws: &Workspace, remote: &Remote, beside: &str) -> (DaemonProcess, Api) {
     ws.write(
         "roster.yaml",
         format!(
-            "apiVersion: roster/v1\nsources:\n  - {{name: erp, directory: base}}\n  - {{name: shop, git: {{url: '{}', path: manifests}}, interval: 1s}}\n  - {{name: night, export: {{push: true, preset: djust-users}}}}\n{}",
+            "apiVersion: roster/v1\nsources:\n{beside}  - {{name: shop, git: {{url: '{}', path: manifests}}, interval: 1s}}\n{}",
             remote.url(),
             serve("")
         ),
@@ -29,7 +36,7 @@ pub fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
     let mut served = DaemonProcess::on(ws, &[]);
     let api = Api::new(&served.address(), &operator);
     served.says(&["shop", "created"]);
-    (remote, served, api)
+    (served, api)
 }
 
 pub fn propose(api: &Api, request: &Value) -> Value {

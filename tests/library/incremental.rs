@@ -2,21 +2,20 @@
 //! random edits of a directory, on both engines, applied or not, with changes by hand between.
 //! What an apply leaves is what the same plan leaves in memory, and what is declared.
 
+use crate::planned::{apply, plan_json};
 use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
-use roster::document;
 use roster::kinds;
 use roster::model::{Cell, DeclaredResource, Key, Row, Snapshot, Value};
 use roster::plan::{self, Plan};
-use roster::reconcile::{self, LeaseGuard, Pass, PassRequest};
+use roster::reconcile::{self, Pass, PassRequest};
 use roster::store::{SnapshotQuery, Store, StoreAccess};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A directory: documents by key, each a list of lines, and the file each stands in.
 #[derive(Clone)]
@@ -313,12 +312,6 @@ const BY_HAND: [&str; 5] = [
     "UPDATE accounts SET website = 'https://by.hand' WHERE external_id = 'account-4'",
 ];
 
-fn json(plan: &Plan) -> String {
-    let mut text = Vec::new();
-    document::write_plan(plan, &mut text).unwrap();
-    String::from_utf8(text).unwrap()
-}
-
 /// Of every row its version, values and claims; runtime facts are the engine's own business.
 fn told(stored: &Snapshot) -> BTreeMap<Key, String> {
     let told = |row: &Row| {
@@ -427,16 +420,6 @@ impl Place {
             }
         }
     }
-
-    async fn apply(&self, pass: &Pass<'_>, plan: &Plan) {
-        let wait = Duration::from_secs(5);
-        let lease = LeaseGuard::take(&self.store, "directory", wait)
-            .await
-            .unwrap();
-        let applied = reconcile::apply(pass, 0, &self.store, plan, &lease, "test").await;
-        lease.release(&self.store).await;
-        applied.unwrap();
-    }
 }
 
 /// How many edits one directory sees; the last ones with changes by hand between.
@@ -473,7 +456,7 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
     tree.write(&root);
     let (pass, plan, _) = place.plan().await;
     assert!(!plan.errored, "{:#?}", plan.diagnostics);
-    place.apply(&pass, &plan).await;
+    apply(&pass, 0, &place.store, &plan).await;
 
     for round in 0..ROUNDS {
         let before = tree.clone();
@@ -487,8 +470,8 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
         let (pass, plan, part) = place.plan().await;
         let whole = place.whole().await;
         assert_eq!(
-            json(&plan),
-            json(&whole),
+            plan_json(&plan),
+            plan_json(&whole),
             "seed {seed}, round {round}, part {part}"
         );
         assert_eq!(
@@ -520,15 +503,15 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
             tree.write(&root);
         } else if !dice.once_in(4) {
             let mut model = place.stored().await;
-            place.apply(&pass, &plan).await;
+            apply(&pass, 0, &place.store, &plan).await;
             plan::advance(&mut model, &plan);
             let stored = place.stored().await;
             assert_eq!(told(&stored), told(&model), "seed {seed}, round {round}");
             place.is_as_declared(&stored, &plan);
             let (_, again, part) = place.plan().await;
             assert_eq!(
-                json(&again),
-                json(&place.whole().await),
+                plan_json(&again),
+                plan_json(&place.whole().await),
                 "seed {seed}, round {round}, again, part {part}"
             );
             assert!(

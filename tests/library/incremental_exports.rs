@@ -2,19 +2,18 @@
 //! byte, also beside exports: random nights of two exports and a directory that name the same
 //! customers, with rows that are gone, held or unreadable, on both engines.
 
+use crate::planned::{apply, plan_json};
 use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
-use roster::document;
 use roster::plan::{Plan, StepVerb};
-use roster::reconcile::{self, LeaseGuard, Pass, PassRequest, SourceReading};
+use roster::reconcile::{self, Pass, PassRequest, SourceReading};
 use roster::store::{Store, StoreAccess};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 /// How many accounts the ERP knows; the CRM and the directory know some of them, and some more.
 const ACCOUNTS: usize = 14;
@@ -111,15 +110,6 @@ impl Place {
         let mut pass = Pass::read_in_full(&self.config, request(index)).unwrap();
         pass.plan(index, &self.store, &[]).await.unwrap()
     }
-
-    async fn apply(&self, pass: &Pass<'_>, index: usize, plan: &Plan) {
-        let wait = Duration::from_secs(5);
-        let lease = LeaseGuard::take(&self.store, &plan.source.name, wait).await;
-        let lease = lease.unwrap();
-        let applied = reconcile::apply(pass, index, &self.store, plan, &lease, "test").await;
-        lease.release(&self.store).await;
-        applied.unwrap();
-    }
 }
 
 fn request(index: usize) -> PassRequest {
@@ -127,12 +117,6 @@ fn request(index: usize) -> PassRequest {
         source: Some(SOURCES[index].into()),
         ..PassRequest::default()
     }
-}
-
-fn document(plan: &Plan) -> String {
-    let mut text = Vec::new();
-    document::write_plan(plan, &mut text).unwrap();
-    String::from_utf8(text).unwrap()
 }
 
 /// How often each thing was seen, so that the test cannot quietly test nothing.
@@ -194,7 +178,7 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
         for index in 0..SOURCES.len() {
             let (pass, plan) = place.plan(index).await;
             if !plan.errored {
-                place.apply(&pass, index, &plan).await;
+                apply(&pass, index, &place.store, &plan).await;
             }
         }
     }
@@ -231,7 +215,7 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
         let (pass, plan) = place.plan(index).await;
         let whole = place.whole(index).await;
         let said = format!("seed {seed}, night {night}, source {}", SOURCES[index]);
-        assert_eq!(document(&plan), document(&whole), "{said}");
+        assert_eq!(plan_json(&plan), plan_json(&whole), "{said}");
         assert_eq!(
             (&plan.budget_use, &plan.budget_bases),
             (&whole.budget_use, &whole.budget_bases),
@@ -252,11 +236,11 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
         seen.still_declared += kept.count();
         seen.beside_unread += usize::from(pass.readings.iter().any(SourceReading::is_incremental));
         if !plan.errored && dice.roll(5) > 0 {
-            place.apply(&pass, index, &plan).await;
+            apply(&pass, index, &place.store, &plan).await;
             let (_, again) = place.plan(index).await;
             assert_eq!(
-                document(&again),
-                document(&place.whole(index).await),
+                plan_json(&again),
+                plan_json(&place.whole(index).await),
                 "{said}, again"
             );
             assert!(again.steps.is_empty(), "{said}: {:#?}", again.steps);

@@ -1,17 +1,16 @@
 //! What is pushed is planned on the rows that it touches, and the plan is that of a pass over
 //! everything, byte for byte: random records, good and bad, on both engines.
 
+use crate::planned::{apply, plan_json};
 use crate::support::dice::Dice;
 use roster::config::{Config, ConfigOverrides};
-use roster::document;
 use roster::plan::Plan;
-use roster::reconcile::{self, LeaseGuard, Pass, PassRequest, PushedBody, SourcePushes};
+use roster::reconcile::{Pass, PassRequest, PushedBody, SourcePushes};
 use roster::store::{Store, StoreAccess};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many accounts the manifests declare.
 const ACCOUNTS: usize = 12;
@@ -95,15 +94,6 @@ impl Place {
         let plan = pass.plan(index, &self.store, &[]).await.unwrap();
         (pass, plan)
     }
-
-    async fn apply(&self, pass: &Pass<'_>, index: usize, plan: &Plan) {
-        let wait = Duration::from_secs(5);
-        let lease = LeaseGuard::take(&self.store, &plan.source.name, wait).await;
-        let lease = lease.unwrap();
-        let applied = reconcile::apply(pass, index, &self.store, plan, &lease, "test").await;
-        lease.release(&self.store).await;
-        applied.unwrap();
-    }
 }
 
 fn request(body: &Value, scrub: bool) -> PassRequest {
@@ -120,12 +110,6 @@ fn request(body: &Value, scrub: bool) -> PassRequest {
         })),
         ..PassRequest::default()
     }
-}
-
-fn document(plan: &Plan) -> String {
-    let mut text = Vec::new();
-    document::write_plan(plan, &mut text).unwrap();
-    String::from_utf8(text).unwrap()
 }
 
 /// How often each thing was seen, so that the test cannot quietly test nothing.
@@ -153,7 +137,7 @@ async fn pushes(database: &str, seed: u64, seen: &mut Seen) {
     store.migrate(None).await.unwrap();
     let place = Place { config, store };
     let (pass, plan) = place.plan(0, PassRequest::default()).await;
-    place.apply(&pass, 0, &plan).await;
+    apply(&pass, 0, &place.store, &plan).await;
 
     let mut dice = Dice(seed);
     for round in 0..PUSHES {
@@ -162,7 +146,7 @@ async fn pushes(database: &str, seed: u64, seen: &mut Seen) {
         let (pass, plan) = place.plan(1, request(&body, false)).await;
         let (_, whole) = place.plan(1, request(&body, true)).await;
         let said = format!("seed {seed}, push {round}: {body:#}");
-        assert_eq!(document(&plan), document(&whole), "{said}");
+        assert_eq!(plan_json(&plan), plan_json(&whole), "{said}");
         assert_eq!(
             (&plan.budget_use, &plan.budget_bases),
             (&whole.budget_use, &whole.budget_bases),
@@ -173,7 +157,7 @@ async fn pushes(database: &str, seed: u64, seen: &mut Seen) {
         seen.held += usize::from(!plan.held.is_empty());
         seen.quiet += usize::from(plan.steps.is_empty() && plan.held.is_empty());
         if !plan.errored && dice.roll(4) > 0 {
-            place.apply(&pass, 1, &plan).await;
+            apply(&pass, 1, &place.store, &plan).await;
             let (_, again) = place.plan(1, request(&body, false)).await;
             assert!(again.steps.is_empty(), "{said}: {:#?}", again.steps);
         }

@@ -9,6 +9,7 @@ mod incremental_exports;
 mod incremental_pushes;
 mod passes;
 mod plan_visibility;
+mod planned;
 mod planner;
 mod policies;
 mod properties;
