@@ -7,8 +7,8 @@ use super::referrers::ReferrerIndex;
 use crate::diagnostic::Origin;
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Cell, CompactText, DeclaredResource, Desired, FieldChange, FieldRef, HasKey, Key, KeyedList,
-    KindId, Row, Snapshot, SnapshotLookup, Value,
+    Cell, CompactText, DeclaredResource, Desired, FEW_OF_A_KIND, FieldChange, FieldRef, HasKey,
+    Key, KeyedList, KindId, Row, Snapshot, SnapshotLookup, Value,
 };
 use std::sync::Arc;
 
@@ -170,6 +170,28 @@ impl<'a> PlannedState<'a> {
         }))
     }
 
+    /// The resources of a kind after the effects among which a similar id is looked for; `None` if only
+    /// those count that differ in a letter or two.
+    pub(super) fn few_after(&self, kind: KindId) -> Option<Vec<&'a str>> {
+        self.stored.rows.note_lookup(|| SnapshotLookup::AllOf(kind));
+        if self.stored.large_kinds.contains(&kind) {
+            return None;
+        }
+        let ids: Vec<&str> = self.ids_after(kind).collect();
+        (ids.len() <= FEW_OF_A_KIND).then_some(ids)
+    }
+
+    /// The ids of a kind after the effects, at least those that are similar to one.
+    pub(super) fn similar_after(&self, kind: KindId, id: &str) -> impl Iterator<Item = &'a str> {
+        let rows = &self.stored.rows;
+        rows.note_lookup(|| SnapshotLookup::SimilarIds(kind, id.into()));
+        self.ids_after(kind)
+    }
+
+    fn ids_after(&self, kind: KindId) -> impl Iterator<Item = &'a str> {
+        self.read_after(kind).map(|view| view.key.id.as_str())
+    }
+
     /// Every stored resource of a kind, in no particular order.
     pub fn all_before(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
         self.ask_all(kind);
@@ -242,7 +264,7 @@ impl<'a> PlannedState<'a> {
             // at all.
             let claim = || self.stored.claim(&self.desired.source, key);
             let rows = &self.stored.rows;
-            rows.note_lookups(|| claim().map(|_| SnapshotLookup::Everything));
+            rows.note_lookups(|| claim().map(|_| SnapshotLookup::Declared(key.clone())));
         }
         declared
     }

@@ -2,19 +2,16 @@
 
 use super::{CheckContext, RuleDiagnostic, RuleDiagnostics};
 use crate::diagnostic::{codes, did_you_mean};
-use crate::model::{Key, KindId};
+use crate::model::KindId;
 use std::collections::BTreeMap;
 
 /// The number of suggestions in a report. So many dangling references are hardly typos: more likely
 /// a file is missing.
 const SUGGESTIONS: usize = 50;
-/// The number of ids up to which all are compared. Edit distances to a million ids are too slow, so
-/// beyond this number [`looks_like`] filters first.
-const FEW: usize = 5000;
 
 /// Adds the nearest known id to the help of the first dangling references.
 pub(super) fn add_suggestions(scene: &CheckContext<'_, '_>, findings: &mut RuleDiagnostics) {
-    let mut known: BTreeMap<KindId, Vec<&str>> = BTreeMap::new();
+    let mut known: BTreeMap<KindId, Option<Vec<&str>>> = BTreeMap::new();
     let dangling = findings
         .iter_mut()
         .filter(|finding| finding.diagnostic.code == codes::REFERENCE);
@@ -22,25 +19,23 @@ pub(super) fn add_suggestions(scene: &CheckContext<'_, '_>, findings: &mut RuleD
         let Some(missing) = finding.involves.first().cloned() else {
             continue;
         };
-        let ids = known
+        let few = known
             .entry(missing.kind)
-            .or_insert_with(|| ids(scene, missing.kind));
-        suggest(finding, &missing, ids);
+            .or_insert_with(|| scene.world.few_after(missing.kind));
+        let meant = match few {
+            Some(ids) => did_you_mean(&missing.id, ids.iter().copied()),
+            // Edit distances to a million ids are too slow.
+            None => {
+                let ids = scene.world.similar_after(missing.kind, &missing.id);
+                did_you_mean(&missing.id, ids.filter(|id| looks_like(id, &missing.id)))
+            }
+        };
+        suggest(finding, meant);
     }
 }
 
-fn ids<'a>(scene: &CheckContext<'_, 'a>, kind: KindId) -> Vec<&'a str> {
-    let views = scene.world.all_after(kind);
-    views.map(|view| view.key.id.as_str()).collect()
-}
-
-fn suggest(finding: &mut RuleDiagnostic, missing: &Key, ids: &[&str]) {
-    let few = ids.len() <= FEW;
-    let alike = ids
-        .iter()
-        .copied()
-        .filter(|id| few || looks_like(id, &missing.id));
-    if let Some(meant) = did_you_mean(&missing.id, alike) {
+fn suggest(finding: &mut RuleDiagnostic, meant: Option<&str>) {
+    if let Some(meant) = meant {
         // The rule's own help stays, since the guess may be wrong. It continues the sentence, so
         // its first letter becomes small.
         let help = finding.diagnostic.help.take().unwrap_or_default();

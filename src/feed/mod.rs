@@ -5,10 +5,13 @@
 //!  bytes ─format→ records ─mapping→ cells ─collect→ resources
 //! ```
 //!
+//! Of an export that was accepted before, `changed_rows` reads only the rows that differ.
+//!
 //! A row that cannot be read but names its resource is *held, not missing*: the resource stays as
 //! it is. Nothing here depends on what is stored; that is for the planner. Start reading at `read`
 //! and `read_into`.
 
+mod changed_rows;
 mod collect;
 mod dropped;
 pub mod format;
@@ -27,12 +30,13 @@ use crate::model::{
     Cell, DeclaredResource, Desired, Digest, FieldRef, KeyedList, KindId, LineColumn, MatchTerm,
     RowMatches,
 };
-pub use collect::RecordKeys;
+pub use changed_rows::{ReadRows, read_changed};
+pub use collect::{RecordKeys, RecordedRows};
 pub use dropped::without_records;
 pub use masked::without_passwords;
 
 use collect::{ResourceCollector, SecretCells};
-use format::{ExportColumns, FormatOptions, ReadOutcome};
+use format::{ExportColumns, FormatOptions, ReadOutcome, RowSelection};
 use mapping::{CellSource, ColumnIndex, Mapping};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read, Seek};
@@ -58,6 +62,10 @@ pub struct ParsedExport {
     unmatched: BTreeSet<MatchTerm>,
     /// For each field with a value, in how many resources of its kind it has one. Sorted.
     pub filled: Vec<(KindId, FieldRef, u64)>,
+    /// How many resources of each kind it declares.
+    pub declared: BTreeMap<KindId, u64>,
+    /// Its rows, to compare the next export with; `None` if only all of it can be read.
+    pub rows: Option<ReadRows>,
 }
 
 /// Reads an export called `name` with a mapping.
@@ -79,6 +87,17 @@ pub fn read_matching(
     matches: Option<&RowMatches>,
 ) -> ParsedExport {
     let collector = ResourceCollector::new(mapping, name).with_matches(matches);
+    read_into(input, name, source, mapping, collector).0
+}
+
+/// Reads an export and records its rows, to read the next one only where it differs.
+pub fn read_recording(
+    input: impl Read + Seek,
+    name: &Arc<str>,
+    source: &Arc<str>,
+    mapping: &Mapping,
+) -> ParsedExport {
+    let collector = ResourceCollector::new(mapping, name).with_rows(RecordedRows::default());
     read_into(input, name, source, mapping, collector).0
 }
 
@@ -105,75 +124,124 @@ pub fn read_with_keys(
 }
 
 fn read_into<'m>(
-    mut input: impl Read + Seek,
+    input: impl Read + Seek,
     name: &Arc<str>,
     source: &Arc<str>,
     mapping: &'m Mapping,
-    mut collector: ResourceCollector<'m>,
+    collector: ResourceCollector<'m>,
 ) -> (ParsedExport, Vec<RecordKeys>) {
-    let mut columns = ExportColumns::default();
-    let (mut known, mut repeated) = (HashSet::new(), 0);
-    let options = mapping.options();
-    let outcome = format::read(
-        &mut input,
+    let of = ExportReading {
         name,
-        &options,
-        &mut columns,
-        &mut |record, columns| {
-            // A join that goes wrong multiplies rows. Counting repeated ones keeps them from hiding
-            // that customers are missing, since the number of rows is compared with earlier
-            // exports.
-            repeated += u64::from(!known.insert(record.fingerprint()));
-            collector.take(record, columns);
-            true
-        },
-    );
-    let (collected, numbers) = collector.finish();
-    let mut diagnostics = outcome.diagnostics.clone();
-    // In CSV everything is text and in a workbook the cell format restores the zeros; only JSON
-    // loses them.
-    if !outcome.format.has_header() {
-        diagnostics.extend(numbers.warning(name));
-    }
-    diagnostics.extend(collected.diagnostics);
-    match elsewhere(&mut input, mapping, &columns, &outcome, name) {
-        // With the wrong header, every other diagnostic is a consequence of it.
-        Some(found) => diagnostics = vec![found],
-        None => diagnostics.extend(check_columns(mapping, &columns, &outcome, name)),
-    }
-    diagnostic::sort(&mut diagnostics);
-    let names = columns.names().map(str::to_owned);
-    let feed = ParsedExport {
-        has_header: outcome.format.has_header(),
-        filled: count_filled(&collected.resources),
-        secret_cells: collected.secret_cells,
-        unmatched: collected.unmatched,
-        desired: Desired {
-            source: source.clone(),
-            revision: outcome.digest.to_string().into(),
-            resources: collected.resources,
-            row_secrets: collected.passwords,
-            logins: collected.logins,
-            // An export declares only the fields that it has columns for, so it says nothing about
-            // the others.
-            partial: true,
-            mapped: mapped(mapping),
-            shielded_keys: collected.shielded,
-            blank_keys: collected.blank,
-            hidden_kinds: collected.hidden,
-            faulty_fields: collected.faulty,
-            removals_off: removals_off(&outcome, name),
-            ..Desired::default()
-        },
-        diagnostics,
-        digest: outcome.digest,
-        records: outcome.records,
-        repeated,
-        trailer: outcome.trailer,
-        complete: outcome.complete,
-        columns: names.collect(),
+        source,
+        mapping,
+        rows: RowSelection::Every,
     };
-    (feed, collected.listed.unwrap_or_default())
+    of.read(input, collector)
+}
+
+/// What is read of an export, and what it is called.
+struct ExportReading<'r, 'm> {
+    name: &'r Arc<str>,
+    source: &'r Arc<str>,
+    mapping: &'m Mapping,
+    rows: RowSelection<'r>,
+}
+
+impl<'m> ExportReading<'_, 'm> {
+    fn read(
+        self,
+        mut input: impl Read + Seek,
+        mut collector: ResourceCollector<'m>,
+    ) -> (ParsedExport, Vec<RecordKeys>) {
+        let Self {
+            name,
+            source,
+            mapping,
+            rows,
+        } = self;
+        let mut columns = ExportColumns::default();
+        let (mut known, mut repeated) = (HashSet::new(), 0);
+        let options = mapping.options();
+        let outcome = format::read_selected(
+            &mut input,
+            name,
+            &options,
+            &mut columns,
+            rows,
+            &mut |record, columns| {
+                // A join that goes wrong multiplies rows. Counting repeated ones keeps them from hiding
+                // that customers are missing, since the number of rows is compared with earlier
+                // exports.
+                repeated += u64::from(!known.insert(record.digest));
+                collector.take(record, columns);
+                true
+            },
+        );
+        let (mut collected, numbers) = collector.finish();
+        let mut diagnostics = outcome.diagnostics.clone();
+        // In CSV everything is text and in a workbook the cell format restores the zeros; only JSON
+        // loses them.
+        let numbers = (!outcome.format.has_header()).then(|| numbers.warning(name));
+        let numbers = numbers.flatten();
+        let filled = count_filled(&collected.resources);
+        let declared = count_declared(&collected.resources);
+        let is_counted = numbers.is_some();
+        let mut rows = ReadRows::of(mapping, &outcome, &mut collected, is_counted);
+        if let Some(rows) = &mut rows {
+            rows.recorded.facts.set_totals(&declared, &filled);
+        }
+        diagnostics.extend(numbers);
+        diagnostics.extend(collected.diagnostics);
+        match elsewhere(&mut input, mapping, &columns, &outcome, name) {
+            // With the wrong header, every other diagnostic is a consequence of it.
+            Some(found) => diagnostics = vec![found],
+            None => diagnostics.extend(check_columns(mapping, &columns, &outcome, name)),
+        }
+        diagnostic::sort(&mut diagnostics);
+        let names = columns.names().map(str::to_owned);
+        let feed = ParsedExport {
+            has_header: outcome.format.has_header(),
+            filled,
+            declared,
+            rows,
+            secret_cells: collected.secret_cells,
+            unmatched: collected.unmatched,
+            desired: Desired {
+                source: source.clone(),
+                revision: outcome.digest.to_string().into(),
+                resources: collected.resources,
+                row_secrets: collected.passwords,
+                logins: collected.logins,
+                // An export declares only the fields that it has columns for, so it says nothing about
+                // the others.
+                partial: true,
+                mapped: mapped(mapping),
+                shielded_keys: collected.shielded,
+                blank_keys: collected.blank,
+                hidden_kinds: collected.hidden,
+                faulty_fields: collected.faulty,
+                removals_off: removals_off(&outcome, name),
+                ..Desired::default()
+            },
+            diagnostics,
+            digest: outcome.digest,
+            records: outcome.records,
+            repeated,
+            trailer: outcome.trailer,
+            complete: outcome.complete,
+            columns: names.collect(),
+        };
+        (feed, collected.listed.unwrap_or_default())
+    }
+}
+
+/// Counts the resources of each kind.
+fn count_declared(resources: &KeyedList<Arc<DeclaredResource>>) -> BTreeMap<KindId, u64> {
+    let mut declared = BTreeMap::new();
+    for resource in resources {
+        *declared.entry(resource.key.kind).or_default() += 1;
+    }
+    declared
 }
 
 /// Counts for each field in how many resources of its kind it has a value. A column that loses many

@@ -7,8 +7,10 @@ use super::files::{IncrementalRead, ReadFiles};
 use super::fingerprint::fingerprint;
 use crate::config::{Config, Source};
 use crate::model::{CompactText, Desired, Key};
-use crate::plan::{Plan, StepVerb};
-use crate::store::{CheckpointUpdate, FileCheckpoint, IncrementalUpdate, PackedKeys};
+use crate::plan::{ClaimAction, ClaimUpdate, Plan, Step, StepReason, StepVerb};
+use crate::store::{
+    CheckpointUpdate, ExportRowsUpdate, FileCheckpoint, IncrementalUpdate, PackedKeys,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an incremental plan takes over from the previous checkpoint.
@@ -83,8 +85,28 @@ pub fn checkpoint(pass: &PassFacts<'_>, plan: &Plan) -> CheckpointUpdate {
         files,
         incremental: unread.map(|(unread, basis)| incremental_update(unread, basis, plan)),
         accepted: None,
+        rows: ExportRowsUpdate::Keep,
         import_endings: Vec::new(),
     }
+}
+
+/// The checkpoint with what is kept of the rows of an export.
+#[must_use]
+pub fn with_rows(mut update: CheckpointUpdate, rows: ExportRowsUpdate) -> CheckpointUpdate {
+    match &rows {
+        ExportRowsUpdate::Keep => {}
+        // The rows know which resources they name.
+        ExportRowsUpdate::Replace(_) | ExportRowsUpdate::Change(..) => {
+            update
+                .files
+                .values_mut()
+                .for_each(|file| file.keys = PackedKeys::default());
+        }
+        // Without them, the names of a part would be taken for all of them.
+        ExportRowsUpdate::Forget if update.incremental.is_some() => update.files.clear(),
+        ExportRowsUpdate::Forget => {}
+    }
+    CheckpointUpdate { rows, ..update }
 }
 
 /// The files that were read, with the keys that each declares.
@@ -132,9 +154,12 @@ fn incremental_update(
         let steps = plan.steps.iter();
         steps.filter(|step| verbs.contains(&step.verb)).count() as u64
     };
+    let gives_up = |update: &ClaimUpdate| !matches!(update.claim, ClaimAction::Write(_));
+    let is_lost = |step: &Step| step.reason == StepReason::Removed;
+    let loses = plan.steps.iter().any(is_lost) || plan.claim_updates.iter().any(gives_up);
+    let claimed = basis.claimed + count(&[StepVerb::Create, StepVerb::Adopt]);
     IncrementalUpdate {
         gone: unread.gone.clone(),
-        claimed: basis.claimed + count(&[StepVerb::Create, StepVerb::Adopt])
-            - count(&[StepVerb::Delete]),
+        claimed: (!loses).then(|| claimed - count(&[StepVerb::Delete])),
     }
 }

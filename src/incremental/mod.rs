@@ -14,13 +14,15 @@ mod files;
 mod fingerprint;
 mod partial_plan;
 mod partial_snapshot;
+mod row_checkpoint;
 
 pub use affected::AffectedResources;
-pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint};
+pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint, with_rows};
 pub use files::{CONTENT_PREFIX, FileChanges, IncrementalRead, ReadFiles, why_not_incremental};
 pub use fingerprint::fingerprint;
-pub use partial_plan::{ClaimTotals, unclaimed_after, why_not_usable};
-pub use partial_snapshot::PartialSnapshot;
+pub use partial_plan::{ClaimTotals, unclaimed_after, why_not_usable, why_rows_do_not_suffice};
+pub use partial_snapshot::{PartialOutcome, PartialSnapshot};
+pub use row_checkpoint::{RowFacts, rows_update};
 
 use crate::config::Source;
 

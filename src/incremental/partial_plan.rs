@@ -5,7 +5,7 @@ use super::checkpoint::CheckpointBasis;
 use super::files::{IncrementalRead, ReadFiles};
 use crate::kinds;
 use crate::model::{Desired, Key, Snapshot};
-use crate::plan::{Plan, PlanSummary, SourceRef, Step};
+use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
 use crate::store::{ReadTransaction, StoreError};
 
 /// How many resources a source declares and claims, as of its last apply.
@@ -71,12 +71,26 @@ impl ClaimTotals {
         }
     }
 
+    /// Adds to a plan of the changed rows of an export the totals that they do not show.
+    pub fn complete_rows(&self, plan: &mut Plan, desired: &Desired, stored: &Snapshot) {
+        let unread = self.basis.resources - desired.resources.len() as u64;
+        plan.summary.unchanged += unread;
+        plan.summary.unclaimed = unclaimed_after(self.unclaimed, desired, stored);
+    }
+
     /// Adds to a plan of the changed files the totals of the unchanged ones.
     pub fn complete(&self, plan: &mut Plan, desired: &Desired, stored: &Snapshot) {
         plan.summary.unchanged = self.basis.resources - plan.steps.len() as u64;
         plan.orphans.clone_from(&self.basis.orphans);
         plan.summary.unclaimed = unclaimed_after(self.unclaimed, desired, stored);
     }
+}
+
+/// Why a plan of the changed rows of an export may differ from the plan of all rows. A fault holds its
+/// own resource, whatever the other rows say.
+pub fn why_rows_do_not_suffice(plan: &Plan) -> Option<&'static str> {
+    let is_clear = plan.held.iter().all(HoldEntry::is_error) && has_no_other_decision(plan);
+    (!is_clear || !plan.waits_for.is_empty()).then_some("the change needs a decision")
 }
 
 /// How many live rows no source claims once the declared ones are adopted.
@@ -107,10 +121,13 @@ pub fn why_not_usable(
 /// that were not read. The bases of the guards are counted in the database, so those are exact here
 /// too.
 fn needs_no_decision(plan: &Plan) -> bool {
+    plan.held.is_empty() && has_no_other_decision(plan)
+}
+
+fn has_no_other_decision(plan: &Plan) -> bool {
     // A step on a rule kind changes what the files that were not read mean.
     let judges = |step: &Step| kinds::RULE_KINDS.contains(&step.key.kind);
     !plan.errored
-        && plan.held.is_empty()
         && plan.released.is_empty()
         && plan.accepted.is_empty()
         && !plan.steps.iter().any(judges)

@@ -2,9 +2,9 @@
 //! beyond them. Start reading at `plan_until_complete`.
 
 use crate::kinds;
-use crate::model::{LookupRecorder, Snapshot, SnapshotLookup};
+use crate::model::{Key, LookupRecorder, Snapshot, SnapshotLookup};
 use crate::store::{ReadTransaction, SnapshotQuery, StoreError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many times a plan is made on a partial snapshot before everything is read instead. Each
@@ -37,6 +37,33 @@ pub struct PartialSnapshot {
     log: Arc<LookupLog>,
 }
 
+/// What came of planning on a part of the database.
+pub enum PartialOutcome<P> {
+    Complete(P, Snapshot),
+    /// The plan depends on where the source declares these resources, which was not read.
+    Declared(BTreeSet<Key>),
+    /// It depends on the whole database.
+    Everything,
+}
+
+impl<P> PartialOutcome<P> {
+    fn of(lookups: BTreeSet<SnapshotLookup>) -> Self {
+        let keys = lookups.into_iter().map(|lookup| match lookup {
+            SnapshotLookup::Declared(key) => Some(key),
+            _ => None,
+        });
+        let keys: Option<BTreeSet<Key>> = keys.collect();
+        keys.map_or(Self::Everything, Self::Declared)
+    }
+}
+
+fn is_of_rows(lookup: &SnapshotLookup) -> bool {
+    !matches!(
+        lookup,
+        SnapshotLookup::Declared(_) | SnapshotLookup::Everything
+    )
+}
+
 impl PartialSnapshot {
     /// Reads what every plan needs: the settings and the custom fields.
     pub async fn read(
@@ -57,6 +84,11 @@ impl PartialSnapshot {
         &self.stored
     }
 
+    /// Adds in how many exports in a row each missing resource was left out.
+    pub fn add_missed_counts(&mut self, missed: BTreeMap<Key, u32>) {
+        self.stored.missed_exports = missed;
+    }
+
     /// Reads what answers more look-ups. Returns whether they were few enough to be worth it.
     pub async fn extend(
         &mut self,
@@ -70,13 +102,19 @@ impl PartialSnapshot {
         Ok(few)
     }
 
+    /// Takes some resources for read, whether the source declares them or not.
+    pub fn answer_declared(&mut self, keys: &BTreeSet<Key>) {
+        let keys = keys.iter().cloned().map(SnapshotLookup::Declared);
+        self.answered.extend(keys);
+    }
+
     /// Makes the plan, reads what it looked up beyond the snapshot, and repeats until nothing is
-    /// missing. `None` when that would take the whole database.
+    /// missing.
     pub async fn plan_until_complete<P>(
         mut self,
         transaction: &mut ReadTransaction,
         plan: impl Fn(&Snapshot) -> P,
-    ) -> Result<Option<(P, Snapshot)>, StoreError> {
+    ) -> Result<PartialOutcome<P>, StoreError> {
         for _ in 0..ROUNDS {
             self.log.take();
             let made = plan(&self.stored);
@@ -85,17 +123,19 @@ impl PartialSnapshot {
             // never ends.
             missing.retain(|lookup| !self.answered.contains(lookup));
             if missing.is_empty() {
-                return Ok(Some((made, self.stored)));
+                return Ok(PartialOutcome::Complete(made, self.stored));
             }
             // A rule may have asked for everything only because a row was missing. The single rows
             // come first; if that was not the reason, it asks again.
-            if missing.len() > 1 {
-                missing.remove(&SnapshotLookup::Everything);
+            let (others, rows): (BTreeSet<_>, BTreeSet<_>) =
+                missing.into_iter().partition(|lookup| !is_of_rows(lookup));
+            if rows.is_empty() {
+                return Ok(PartialOutcome::of(others));
             }
-            if !self.extend(transaction, missing).await? {
-                return Ok(None);
+            if !self.extend(transaction, rows).await? {
+                return Ok(PartialOutcome::Everything);
             }
         }
-        Ok(None)
+        Ok(PartialOutcome::Everything)
     }
 }

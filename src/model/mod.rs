@@ -8,6 +8,7 @@
 mod cell;
 mod change;
 pub mod digest;
+pub mod export_rows;
 mod held_step;
 mod key;
 mod keyed_list;
@@ -30,7 +31,7 @@ pub use keyed_list::{HasKey, KeyedList};
 pub use login::{LoginParts, RowLogin, StoredLogins, TakenLogin};
 pub use resource::{Claim, ClaimState, DeclaredResource, Row};
 pub use row_match::{MatchTerm, MatchedRow, RowMatches};
-pub use rows::{GuardBase, LookupRecorder, SnapshotLookup, SnapshotRows};
+pub use rows::{FEW_OF_A_KIND, GuardBase, LookupRecorder, SnapshotLookup, SnapshotRows};
 pub use secret_text::SecretText;
 pub use small_map::SmallMap;
 pub use state::{Desired, NamelessResource, SalvagedReferences, SecretState, Snapshot};

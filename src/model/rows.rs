@@ -6,6 +6,9 @@ use super::{CompactText, Key, KeyedList, KindId, Row};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+/// Up to so many resources of a kind, all of them are looked at for a similar id.
+pub const FEW_OF_A_KIND: usize = 5_000;
+
 /// A question about the stored rows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SnapshotLookup {
@@ -19,6 +22,12 @@ pub enum SnapshotLookup {
     CustomerNumber(CompactText),
     /// The number of resources that a guard's limit is a share of.
     Base(GuardBase),
+    /// All resources of a kind, if they are few: [`FEW_OF_A_KIND`].
+    AllOf(KindId),
+    /// The resources of a kind whose ids differ from this one in a letter or two.
+    SimilarIds(KindId, CompactText),
+    /// Where the source declares a resource that it claims and that was not read.
+    Declared(Key),
     /// Anything that only all rows can answer.
     Everything,
 }

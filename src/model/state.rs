@@ -134,6 +134,8 @@ pub struct Snapshot {
     /// What this source used of each guard's budget within the window.
     pub budget_use: BTreeMap<String, u64>,
     /// The bases of guards that a partial snapshot was asked for.
+    /// The kinds of which a partial snapshot cannot hold all rows.
+    pub large_kinds: BTreeSet<KindId>,
     pub guard_bases: BTreeMap<GuardBase, u64>,
     /// Steps that guards held in earlier passes and that are not decided yet.
     pub held_steps: Vec<HeldStep>,

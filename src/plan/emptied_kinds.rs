@@ -8,7 +8,7 @@ use super::hold::{Hold, effect_member};
 use super::hold_ledger::RuleOutcome;
 use super::remainder::PlanRemainder;
 use super::remembered_steps;
-use super::rules::AcceptOverride;
+use super::rules::{AcceptOverride, UndeclaredKeys};
 use super::types::{StepReason, StepVerb};
 use crate::check::ResourceEffect;
 use crate::diagnostic::codes;
@@ -36,16 +36,15 @@ pub(super) fn hold_emptied_kinds(context: &PlanContext<'_>, left: &PlanRemainder
     if gone.is_empty() {
         return RuleOutcome::default();
     }
-    // Renamed resources are not in the base either: ten of which nine are renamed would otherwise
-    // never count as emptied.
-    let mut live = guard_base::live(context);
-    for key in &moved {
-        if let Some(count) = live.get_mut(&key.kind) {
-            *count = count.saturating_sub(1);
-        }
+    let mut live = live_without(context, &moved, gone.iter().map(|key| key.kind));
+    let mut total: u64 = live.values().sum();
+    let is_all = context.rules.undeclared == UndeclaredKeys::All;
+    let nothing_left = is_all && context.desired.resources.is_empty();
+    // Counting every kind is only worth it where these do not settle it.
+    if nothing_left || gone.len() as u64 >= total {
+        live = live_without(context, &moved, kinds::ALL.iter().map(|kind| kind.id));
+        total = live.values().sum();
     }
-    let total: u64 = live.values().sum();
-    let nothing_left = context.desired.resources.is_empty();
     // One resource that goes is an everyday removal, unless the source is empty altogether.
     if nothing_left || (gone.len() >= 2 && gone.len() as u64 >= total) {
         let over = "empty=all";
@@ -69,6 +68,22 @@ pub(super) fn hold_emptied_kinds(context: &PlanContext<'_>, left: &PlanRemainder
         }
     }
     outcome
+}
+
+/// The live resources of some kinds that the source claims, without the renamed ones: ten of which
+/// nine are renamed would otherwise never count as emptied.
+fn live_without(
+    context: &PlanContext<'_>,
+    moved: &[Key],
+    kinds: impl Iterator<Item = KindId>,
+) -> BTreeMap<KindId, u64> {
+    let mut live = guard_base::live_of(context, kinds);
+    for key in moved {
+        if let Some(count) = live.get_mut(&key.kind) {
+            *count = count.saturating_sub(1);
+        }
+    }
+    live
 }
 
 /// Holds again what an earlier pass held for this reason. That the source declares other resources

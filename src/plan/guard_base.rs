@@ -189,6 +189,21 @@ pub(super) fn live(context: &PlanContext<'_>) -> BTreeMap<KindId, u64> {
     live
 }
 
+/// The same for some kinds, also where only a part of the rows is at hand.
+pub(super) fn live_of(
+    context: &PlanContext<'_>,
+    kinds: impl Iterator<Item = KindId>,
+) -> BTreeMap<KindId, u64> {
+    let live = live(context);
+    let source = CompactText::new(&context.desired.source);
+    let counts = kinds.map(|kind| {
+        let of = GuardBase::Live(source.clone(), kind);
+        let count = || live.get(&kind).copied().unwrap_or_default();
+        (kind, context.stored.guard_base(of, count))
+    });
+    counts.collect()
+}
+
 fn is_ours(context: &PlanContext<'_>, key: &Key) -> bool {
     context
         .stored

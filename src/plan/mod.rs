@@ -68,7 +68,7 @@ pub use retired_members::{leave_out, named_people, possibly_retired};
 pub use retired_references::undeclared_references;
 pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
-    PlanRules, SourceAuthority,
+    PlanRules, SourceAuthority, UndeclaredKeys,
 };
 pub use runtime_effects::RuntimeEffects;
 pub use shared_addresses::shared_by;

@@ -178,7 +178,7 @@ fn has_ended(context: &PlanContext<'_>, left: &PlanRemainder, record: &HeldStep)
 /// Whether the source was read completely enough to know that something is not declared.
 fn is_read(context: &PlanContext<'_>, key: &Key) -> bool {
     let desired = context.desired;
-    !context.rules.keeps_undeclared
+    context.rules.undeclared.contains(key)
         && desired.removals_off.is_empty()
         && !desired.shielded_keys.contains(key)
         && !desired.blank_keys.contains(key)

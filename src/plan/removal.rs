@@ -31,10 +31,6 @@ pub(super) struct RemovalDrafts {
 /// Drafts what becomes of every claimed resource that is no longer declared.
 pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
     let mut drafts = RemovalDrafts::default();
-    // An incremental plan only covers files that still declare everything they did.
-    if context.rules.keeps_undeclared {
-        return drafts;
-    }
     let mine = |claims: &[Claim]| {
         let claim = claims
             .iter()
@@ -48,6 +44,8 @@ pub(super) fn removals(context: &PlanContext<'_>) -> RemovalDrafts {
         .filter(|(key, _)| !context.desired.resources.contains(key))
         .filter(|(key, _)| !context.desired.shielded_keys.contains(key))
         .filter(|(key, _)| !context.desired.blank_keys.contains(key))
+        // What an incremental plan did not read is not missing.
+        .filter(|(key, _)| context.rules.undeclared.contains(key))
         .filter_map(|(key, claims)| Some((key, mine(claims)?)))
         .collect();
     // Sorted, because the order of a hash map would change notes from run to run.

@@ -124,6 +124,7 @@ fn remover(context: &PlanContext<'_>, row: &Row) -> Option<Arc<str>> {
         .iter()
         .find(|peer| peer.name == claim.source)?;
     match &peer.desired {
+        None if peer.is_unread => None,
         // From a part of its files nobody knows what it no longer declares.
         None => {
             context

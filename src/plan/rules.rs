@@ -39,9 +39,8 @@ pub struct PlanRules {
     /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not
     /// refuse it.
     pub only: Option<BTreeSet<Key>>,
-    /// Whether resources that the source claims but does not declare are left alone, because only
-    /// some of its files were read.
-    pub keeps_undeclared: bool,
+    /// Which of the resources that the source claims and does not declare may be missing.
+    pub undeclared: UndeclaredKeys,
     /// How many accepted exports in a row have to leave a resource out before it counts as gone.
     /// `None` means never for an export, and at once for any other source.
     pub absent_after: Option<u32>,
@@ -76,6 +75,31 @@ impl PlanRules {
             hasher.update(&[u8::MAX]);
         }
         Digest::from_hasher(&hasher)
+    }
+}
+
+/// Which of the resources that a source claims, and that are not among the declared ones, may be
+/// missing from it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum UndeclaredKeys {
+    /// All of them: everything that it declares is there.
+    #[default]
+    All,
+    /// None: only some files were read, and these still declare all that they did.
+    None,
+    /// These, of which it is known that no row names them. The others are declared in rows that were
+    /// not read.
+    Only(BTreeSet<Key>),
+}
+
+impl UndeclaredKeys {
+    /// Whether a resource that is not among the declared ones is known not to be declared.
+    pub(super) fn contains(&self, key: &Key) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Only(keys) => keys.contains(key),
+        }
     }
 }
 
@@ -142,6 +166,9 @@ pub struct PeerSource {
     pub name: Arc<str>,
     /// What it declares now, if its pass accepts that. With `None`, its claims count instead.
     pub desired: Option<Arc<Desired>>,
+    /// Whether it is as it was when it was last applied, so that it declares what it claims and was
+    /// not read again.
+    pub is_unread: bool,
     /// The fields that it may write.
     pub authority: SourceAuthority,
     /// What it declares although its pass does not accept it. It decides no field, but nothing

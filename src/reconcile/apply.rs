@@ -9,7 +9,7 @@ use super::phase::PhaseTimer;
 use super::{Pass, PassError, drop_folder, feeds};
 use crate::config::Config;
 use crate::document;
-use crate::incremental::{CheckpointBasis, PassFacts, checkpoint};
+use crate::incremental::{CheckpointBasis, PassFacts, checkpoint, with_rows};
 use crate::kinds::{self, FieldType};
 use crate::manifest::Tree;
 use crate::model::{Desired, Key};
@@ -142,11 +142,13 @@ pub async fn apply(
             incremental: reading.incremental().map(|unread| (unread, basis)),
         };
         let accepted = feeds::accepted(reading, plan);
-        CheckpointUpdate {
+        let rows = feeds::rows_update(reading, plan, accepted.as_ref());
+        let update = CheckpointUpdate {
             accepted,
             import_endings: pass.request.push_endings.clone(),
             ..checkpoint(&facts, plan)
-        }
+        };
+        with_rows(update, rows)
     });
     let wanted = PlanWrite {
         plan,

@@ -18,12 +18,8 @@ use crate::store::{AcceptedExport, FieldFillCounts};
 /// For each field that the export fills: how many resources have a value, and how many the export
 /// names.
 pub(super) fn filled(read: &crate::feed::ParsedExport) -> FieldFillCounts {
-    let mut named = [0; kinds::ALL.len()];
-    for declared in &read.desired.resources {
-        named[usize::from(declared.key.kind.0)] += 1;
-    }
     let filled = read.filled.iter().map(|(kind, field, count)| {
-        let of = named[usize::from(kind.0)];
+        let of = read.declared.get(kind).copied().unwrap_or_default();
         let kind = kinds::get(*kind);
         let name = format!("{}.{}", kind.name, kind.field_name(field));
         (name, (*count, of))

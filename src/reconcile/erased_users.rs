@@ -127,7 +127,9 @@ async fn leave_out(
     forget_files(reading, &desired, &erased);
     let desired = Arc::new(desired);
     match &mut reading.content {
-        SourceContent::ChangedFiles(unread) | SourceContent::UnchangedExport(unread, _) => {
+        SourceContent::ChangedFiles(unread)
+        | SourceContent::ChangedRows(unread, _)
+        | SourceContent::UnchangedExport(unread, _) => {
             unread.declared = Arc::clone(&desired);
         }
         SourceContent::Tree | SourceContent::Export(_) => {}

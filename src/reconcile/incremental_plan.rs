@@ -2,14 +2,14 @@
 //! the database could change the result; the caller then plans on everything. The decisions
 //! themselves are in `crate::incremental`.
 
-use super::{Pass, PassError, SourceReading};
+use super::{Pass, PassError, SourceContent, SourceReading, changed_rows};
 use crate::config::FeedConfig;
 use crate::incremental::{
-    AffectedResources, ClaimTotals, PartialSnapshot, read_everything_because, unclaimed_after,
-    why_not_usable,
+    AffectedResources, ClaimTotals, PartialOutcome, PartialSnapshot, read_everything_because,
+    unclaimed_after, why_not_usable,
 };
 use crate::model::SnapshotLookup;
-use crate::plan::{HoldEntry, Plan};
+use crate::plan::{HoldEntry, Plan, UndeclaredKeys};
 use crate::store::Store;
 
 /// Plans a source that was read in part, or returns `None` when everything has to be read.
@@ -23,7 +23,15 @@ pub(super) async fn plan(
     if is_push(pass, index) && earlier.is_empty() {
         return plan_push(pass, index, store).await;
     }
+    if matches!(pass.readings[index].content, SourceContent::ChangedRows(..)) {
+        return changed_rows::plan(pass, index, store, earlier).await;
+    }
     plan_changes(pass, index, store, earlier).await
+}
+
+/// Whether a plan changes what the next plan of the same pass finds.
+pub(super) fn follows_a_write(plan: &Plan) -> bool {
+    !plan.steps.is_empty() || !plan.claim_updates.is_empty()
 }
 
 async fn plan_changes(
@@ -68,9 +76,9 @@ async fn plan_changes(
     totals.basis.resources += affected.new;
     totals.basis.repeated = affected.repeated;
     let changed = affected.changed;
-    let plan = |stored: &_| pass.plan_affected(index, &changed, stored);
+    let plan = |stored: &_| pass.plan_affected(index, &changed, stored, UndeclaredKeys::None);
     let planned = affected.partial.plan_until_complete(&mut transaction, plan);
-    let Some((mut planned, stored)) = planned.await? else {
+    let PartialOutcome::Complete(mut planned, stored) = planned.await? else {
         let why = "the change affects everything";
         return Ok(read_everything_because(&source, why));
     };
@@ -112,9 +120,9 @@ async fn plan_push(
     if !partial.extend(&mut transaction, rows.collect()).await? {
         return Ok(read_everything_because(&source, "the push is large"));
     }
-    let plan = |stored: &_| pass.plan_affected(index, &declared, stored);
+    let plan = |stored: &_| pass.plan_affected(index, &declared, stored, UndeclaredKeys::None);
     let planned = partial.plan_until_complete(&mut transaction, plan).await?;
-    let Some((mut planned, stored)) = planned else {
+    let PartialOutcome::Complete(mut planned, stored) = planned else {
         let why = "the push affects everything";
         return Ok(read_everything_because(&source, why));
     };
@@ -138,6 +146,9 @@ async fn plan_push(
 impl SourceReading {
     /// Whether nothing of the source had to be read.
     pub(super) fn is_unchanged(&self) -> bool {
+        if matches!(self.content, SourceContent::ChangedRows(..)) {
+            return false;
+        }
         if let Some(feed) = self.source.feed() {
             // A pushed source without a push is as it was.
             return self.is_incremental() || feed.is_pushed() && self.export_facts().is_none();

@@ -5,7 +5,7 @@
 use super::feeds;
 use super::source_reading::{self, SourceContent, SourceReading};
 use super::{PassError, PassRequest};
-use crate::config::{Config, Source};
+use crate::config::{Config, FeedConfig, Source};
 use crate::incremental::{
     FileChanges, IncrementalRead, fingerprint, read_all_because, read_everything_because,
     why_not_incremental,
@@ -128,11 +128,65 @@ async fn read_source(
     };
     let last = store.accepted_exports(&source.name, 1).await?.pop();
     let known = applied.zip(last);
-    let known = known.filter(|known| same_export(config, request, source, known));
-    Ok(Ok(match known {
-        Some(known) => feeds::unchanged(config, source, feed, known),
-        None => feeds::read(config, source, feed, request),
-    }))
+    if let Some(known) = &known
+        && same_export(config, request, source, known)
+    {
+        return Ok(Ok(feeds::unchanged(config, source, feed, known.clone())));
+    }
+    let part = match &known {
+        Some(known) => read_changed_rows(config, request, source, feed, known, transaction).await?,
+        None => Err("no export of it was accepted"),
+    };
+    Ok(Ok(part.unwrap_or_else(|why| {
+        tracing::info!("source {}: reading the whole export: {why}", source.name);
+        feeds::read(config, source, feed, request)
+    })))
+}
+
+/// Reads of an export that is the one accepted last the rows of which something is open, or says why
+/// they are not known.
+pub(super) async fn open_rows(
+    config: &Config,
+    source: &Source,
+    store: &Store,
+    transaction: &mut ReadTransaction,
+) -> Result<Result<SourceReading, &'static str>, StoreError> {
+    let applied = transaction.source_checkpoint(&source.name).await?;
+    let last = store.accepted_exports(&source.name, 1).await?.pop();
+    let (Some(feed), Some(known)) = (source.feed(), applied.zip(last)) else {
+        return Ok(Err("it was never applied whole"));
+    };
+    if !same_bytes(config, source, &known) {
+        return Ok(Err("it changed"));
+    }
+    let request = PassRequest::default();
+    read_changed_rows(config, &request, source, feed, &known, transaction).await
+}
+
+/// Reads the rows of an export that differ from the one accepted last, or says why it is read whole.
+async fn read_changed_rows(
+    config: &Config,
+    request: &PassRequest,
+    source: &Source,
+    feed: &FeedConfig,
+    (applied, last): &(SourceCheckpoint, AcceptedExport),
+    transaction: &mut ReadTransaction,
+) -> Result<Result<SourceReading, &'static str>, StoreError> {
+    if request.unreached.contains_key(&source.name) {
+        return Ok(Err("it was not reached"));
+    }
+    if applied.revision != last.digest.to_string() {
+        return Ok(Err("the export before it was not accepted"));
+    }
+    if applied.fingerprint != fingerprint(config, source) {
+        return Ok(Err("the release, the mapping or the configuration changed"));
+    }
+    let Some(known) = transaction.export_rows(&source.name, last.digest).await? else {
+        return Ok(Err("its rows are not known"));
+    };
+    Ok(feeds::read_changed_rows(
+        config, source, feed, applied, known,
+    ))
 }
 
 /// Whether an export is the one that was last applied, with nothing left to say. For the plans of

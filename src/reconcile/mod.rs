@@ -7,6 +7,7 @@
 mod actor;
 mod apply;
 mod backup;
+mod changed_rows;
 mod columns;
 mod completeness;
 mod database;

@@ -4,7 +4,7 @@
 //! Start reading at [`SourceStanding::peer`].
 
 use super::feeds::{self, ExportVerdict};
-use super::source_reading::SourceReading;
+use super::source_reading::{SourceContent, SourceReading};
 use super::{ManualExport, Pass, PassError, TypedPlan};
 use crate::config::RELEASED_AFTER;
 use crate::diagnostic::{Diagnostic, codes};
@@ -168,6 +168,7 @@ impl SourceStanding<'_> {
             name: reading.source.name.clone(),
             desired,
             unaccepted,
+            is_unread: reading.is_unchanged(),
             authority: reading.source.authority.clone(),
             hidden_kinds: self.hidden_kinds(),
             idle,
@@ -204,12 +205,13 @@ impl SourceReading {
     }
 
     /// The resources that count as absent, including the export read now if that is accepted.
-    fn counts_as_absent(&self, before: &BTreeMap<Key, u32>) -> BTreeSet<Key> {
+    pub(super) fn counts_as_absent(&self, before: &BTreeMap<Key, u32>) -> BTreeSet<Key> {
         let export = self.source.feed();
         let after = export.map_or(RELEASED_AFTER, |export| export.released_after);
         let accepted = |judged: &&ExportVerdict| judged.is_started && judged.doubt.is_none();
         let judged = self.judged.export.as_ref().filter(accepted);
-        let now = judged.filter(|_| !self.is_incremental());
+        let is_read = !matches!(self.content, SourceContent::UnchangedExport(..));
+        let now = judged.filter(|_| is_read);
         let missed = now.map_or(before, |judged| &judged.missed_counts).iter();
         let counts = missed.filter(|(_, missed)| **missed >= after);
         counts.map(|(key, _)| key.clone()).collect()
@@ -257,7 +259,8 @@ impl Pass<'_> {
             };
             if !reading.is_incremental() {
                 let blank = self.config.guards.blank;
-                let judged = feeds::judge(reading, &before, stored, store, blank, by_hand).await?;
+                let missed = |new| feeds::missed_counts(reading, &before, stored, new);
+                let judged = feeds::judge(reading, missed, store, blank, by_hand).await?;
                 self.readings[at].judged.export = judged;
             }
             self.readings[at].judged.absent = self.readings[at].counts_as_absent(&before);

@@ -6,13 +6,15 @@ use super::phase::PhaseTimer;
 use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
-    Pass, PassError, PassVerdict, columns, erased_users, incremental_plan, millis_before_now,
-    source_reading, unconfigured_claims,
+    Pass, PassError, PassVerdict, SourceContent, columns, erased_users, incremental_plan,
+    millis_before_now, source_reading, unconfigured_claims,
 };
 use crate::config::Source;
 use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
-use crate::plan::{self, PeerSource, Plan, PlanRules, declared_deletions, undeclared_references};
+use crate::plan::{
+    self, PeerSource, Plan, PlanRules, UndeclaredKeys, declared_deletions, undeclared_references,
+};
 use crate::secrets::{self, SecretReader};
 use crate::store::{SnapshotQuery, Store};
 use std::collections::BTreeSet;
@@ -71,10 +73,12 @@ impl Pass<'_> {
     /// Reads what a whole plan of a source needs and the reading of the pass left out.
     fn read_what_was_skipped(&mut self, index: usize) {
         let _phase = PhaseTimer::begin("reading what was skipped");
-        // If the source itself was read in part, a partial plan did not suffice. Beside one that was
+        // If files of the source itself were left out, a partial plan did not suffice. Beside one that was
         // read whole, whose plan removes what it lost, another export must be read that names more
         // than it has claimed: it may keep what is lost here.
-        let all = self.readings[index].is_incremental();
+        let own = &self.readings[index];
+        let is_export = matches!(own.content, SourceContent::ChangedRows(..));
+        let all = own.is_incremental() && !is_export;
         let readings = std::mem::take(&mut self.readings);
         self.readings = source_reading::read_again(self.config, readings, all, &self.request.stop);
     }
@@ -97,7 +101,8 @@ impl Pass<'_> {
         // Before planning: a doubtful export must not count as the absence of anything.
         self.judge_exports(index, &stored, store).await?;
         self.go_on()?;
-        let planned = self.plan_declared(index, &declared, &stored, false);
+        let all = UndeclaredKeys::All;
+        let planned = self.plan_declared(index, &declared, &stored, all.clone());
         let mut plan = self.keep_desired(planned);
         self.go_on()?;
         // The other sources are only planned once it is known that this plan depends on them. If
@@ -106,7 +111,7 @@ impl Pass<'_> {
             .judge_others(index, &stored, store, earlier, &plan)
             .await?
         {
-            let planned = self.plan_declared(index, &declared, &stored, false);
+            let planned = self.plan_declared(index, &declared, &stored, all);
             plan = self.keep_desired(planned);
             self.go_on()?;
         }
@@ -185,17 +190,19 @@ impl Pass<'_> {
 
     /// Plans one source on a given state.
     pub fn plan_on(&self, index: usize, stored: &Snapshot) -> TypedPlan {
-        self.plan_declared(index, &self.readings[index].as_read, stored, false)
+        let declared = &self.readings[index].as_read;
+        self.plan_declared(index, declared, stored, UndeclaredKeys::All)
     }
 
-    /// Plans the changed resources of a source on the rows that they affect.
+    /// Plans the changed resources of a source, and those that it lost, on the rows that they affect.
     pub(super) fn plan_affected(
         &self,
         index: usize,
         declared: &Arc<Desired>,
         stored: &Snapshot,
+        undeclared: UndeclaredKeys,
     ) -> TypedPlan {
-        self.plan_declared(index, declared, stored, true)
+        self.plan_declared(index, declared, stored, undeclared)
     }
 
     fn plan_declared(
@@ -203,7 +210,7 @@ impl Pass<'_> {
         index: usize,
         declared: &Arc<Desired>,
         stored: &Snapshot,
-        keeps_undeclared: bool,
+        undeclared: UndeclaredKeys,
     ) -> TypedPlan {
         let _phase = PhaseTimer::begin("checking and comparing");
         let reading = &self.readings[index];
@@ -219,7 +226,7 @@ impl Pass<'_> {
             found.extend(secrets.compare(Arc::make_mut(own), stored));
         }
         let rules = PlanRules {
-            keeps_undeclared,
+            undeclared,
             ..self.rules(index, stored, &desired)
         };
         let mut plan = plan::plan(&desired[index], stored, &rules, &found);
@@ -250,7 +257,7 @@ impl Pass<'_> {
             guards: self.config.guards.clone(),
             accepts: self.config.accepts.clone(),
             only: self.selected_keys(index, stored, &desired[index]),
-            keeps_undeclared: false,
+            undeclared: UndeclaredKeys::All,
             absent_after: source.feed().and_then(|export| export.absence),
             is_new_export: judged.is_some_and(|judged| judged.is_new),
             doubt: judged.and_then(|judged| judged.doubt.clone()),

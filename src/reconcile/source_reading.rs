@@ -8,6 +8,7 @@ use super::feeds::{self, ExportFacts, ExportVerdict};
 use super::pass_verdict::PassVerdict;
 use crate::config::{Config, Source, SourceLocation};
 use crate::diagnostic::{self, Diagnostic, Origin, Severity, codes};
+use crate::feed::ReadRows;
 use crate::git::{self, GitError};
 use crate::incremental::{CONTENT_PREFIX, CheckpointBasis, IncrementalRead, ReadFiles};
 use crate::kinds::{self, FieldType, Kind};
@@ -32,6 +33,8 @@ pub struct SourceReading {
     pub diagnostics: Vec<Diagnostic>,
     pub files: ReadFiles,
     pub content: SourceContent,
+    /// The rows of the export, to read the next one only where it differs.
+    pub rows: Option<Arc<ReadRows>>,
     pub judged: SourceJudgement,
     /// The users that it names although they were erased. Nothing about them is left in the reading.
     pub erased: BTreeSet<Key>,
@@ -44,6 +47,8 @@ pub enum SourceContent {
     ChangedFiles(IncrementalRead),
     /// An export or a push. Without facts, nothing was sent or it cannot be read.
     Export(Option<Box<ExportFacts>>),
+    /// The rows of an export that differ from those of the one last applied.
+    ChangedRows(IncrementalRead, Box<ExportFacts>),
     /// Nothing, because the export is the one last applied.
     UnchangedExport(IncrementalRead, Option<Box<ExportFacts>>),
 }
@@ -96,7 +101,9 @@ pub(super) fn read_again(
     stop: &StopFlag,
 ) -> Vec<SourceReading> {
     let again = |reading: SourceReading| {
-        if !all && !reading.incremental().is_some_and(|unread| unread.is_open) {
+        let unread = reading.incremental();
+        let is_partial = matches!(reading.content, SourceContent::ChangedRows(..));
+        if !all && !is_partial && !unread.is_some_and(|unread| unread.is_open) {
             return reading;
         }
         let judged = SourceJudgement {
@@ -181,6 +188,7 @@ pub(super) fn read_tree(
             blank: loaded.blank,
         },
         content: SourceContent::Tree,
+        rows: None,
         judged: SourceJudgement::default(),
         erased: BTreeSet::new(),
         desired: Arc::default(),
@@ -321,9 +329,9 @@ impl SourceReading {
     /// What an incremental reading left out; `None` for a full one.
     pub(super) fn incremental(&self) -> Option<&IncrementalRead> {
         match &self.content {
-            SourceContent::ChangedFiles(unread) | SourceContent::UnchangedExport(unread, _) => {
-                Some(unread)
-            }
+            SourceContent::ChangedFiles(unread)
+            | SourceContent::ChangedRows(unread, _)
+            | SourceContent::UnchangedExport(unread, _) => Some(unread),
             SourceContent::Tree | SourceContent::Export(_) => None,
         }
     }
@@ -339,6 +347,7 @@ impl SourceReading {
             SourceContent::Export(facts) | SourceContent::UnchangedExport(_, facts) => {
                 facts.as_deref()
             }
+            SourceContent::ChangedRows(_, facts) => Some(facts),
             SourceContent::Tree | SourceContent::ChangedFiles(_) => None,
         }
     }

@@ -15,6 +15,7 @@ use super::erased_ids::{is_erased, is_retired, record_erasure};
 use super::erased_texts::erase_texts;
 use super::erasure_report::ErasureReport;
 use super::error::StoreError;
+use super::export_rows;
 use super::history_redaction::redact_history;
 use super::id_words::id_words;
 use super::letter_case::lowered_forms;
@@ -319,8 +320,10 @@ async fn forget_checkpoints(tx: &mut SqlTransaction, key: &Key) -> Result<(), St
         let keys = cells[1].take_bytes();
         PackedKeys::contain(&keys, key).then(|| cells[0].take_text())
     });
-    let declaring: BTreeSet<_> = declaring.collect();
+    let mut declaring: BTreeSet<_> = declaring.collect();
+    declaring.extend(export_rows::sources_naming(tx, key).await?);
     for source in declaring {
+        export_rows::forget_rows(tx, &source).await?;
         tx.run(
             "DELETE FROM files WHERE source = ?",
             &[SqlValue::Text(source)],
@@ -394,6 +397,7 @@ mod tests {
         "changes",
         "claims",
         "customer_tokens",
+        "export_rows",
         "files",
         "held_steps",
         "invitations",
@@ -414,6 +418,7 @@ mod tests {
         "customer_numbers",
         "dropped_records",
         "erased_ids",
+        "export_row_sets",
         "feeds",
         "file_contents",
         "import_holds",

@@ -40,6 +40,7 @@ mod erased_texts;
 mod erasure;
 mod erasure_report;
 mod error;
+mod export_rows;
 mod hash_chain;
 mod held_steps;
 mod history;
@@ -116,6 +117,7 @@ pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
 pub use erased_ids::DroppedRecord;
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
+pub use export_rows::{ExportRowsUpdate, ExportRowsWrite};
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use id_words::has_id_word;
 pub use imports::{

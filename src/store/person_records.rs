@@ -9,6 +9,7 @@ use super::approval::Approval;
 use super::connection::SqlTransaction;
 use super::daemon_state::ActRecord;
 use super::error::StoreError;
+use super::export_rows;
 use super::history::ChangeRecord;
 use super::id_words::id_words;
 use super::jobs::{self, JobQuery, StoredJob};
@@ -227,9 +228,10 @@ async fn declaring_files(
     let sql = "SELECT source, path, keys FROM files ORDER BY source, path";
     let types = [SqlType::Id, SqlType::Id, SqlType::Bytes];
     let found = tx.fetch(sql, &[], &types).await?;
+    let exports = export_rows::sources_naming(tx, key).await?;
     let files = found.into_iter().filter_map(|mut cells| {
         let keys = cells[2].take_bytes();
-        let declares = PackedKeys::contain(&keys, key);
+        let declares = PackedKeys::contain(&keys, key) || exports.contains(cells[0].as_text()?);
         declares.then(|| (cells[0].take_text().into(), cells[1].take_text().into()))
     });
     Ok(files.collect())
@@ -365,6 +367,7 @@ mod tests {
         "change_values",
         "changes",
         "claims",
+        "export_rows",
         "files",
         "held_steps",
         "invitations",
@@ -382,6 +385,7 @@ mod tests {
         ("customer_numbers", "accounts"),
         ("dropped_records", "places of records"),
         ("erased_ids", "keyed hashes"),
+        ("export_row_sets", "counts and names of columns"),
         ("feeds", "counts and names of columns"),
         ("file_contents", "documents of terms and the like"),
         ("leases", "processes"),

@@ -5,14 +5,15 @@
 use super::connection::{BatchStatement, SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::migrate::{self, DatabaseMeta};
+use super::person_history::escape_like;
 use super::read::{self, SnapshotQuery};
 use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, KindTable, LinkTable};
 use super::{Store, claim, codec, held_steps, stored_logins};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
-    CompactText, Digest, GuardBase, Key, KindId, Link, LookupRecorder, Row, Snapshot,
-    SnapshotLookup, SnapshotRows,
+    CompactText, Digest, FEW_OF_A_KIND, GuardBase, Key, KindId, Link, LookupRecorder, Row,
+    Snapshot, SnapshotLookup, SnapshotRows,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 pub struct ReadTransaction {
     pub(super) tx: SqlTransaction,
     meta: DatabaseMeta,
+    /// How many rows a partial snapshot may have.
+    most_rows: usize,
 }
 
 /// The part of a claim that tells whether it is current.
@@ -47,11 +50,21 @@ impl Store {
             return Ok(None);
         };
         let meta = migrate::require_readable(&mut tx).await?;
-        Ok(Some(ReadTransaction { tx, meta }))
+        Ok(Some(ReadTransaction {
+            tx,
+            meta,
+            most_rows: MANY,
+        }))
     }
 }
 
 impl ReadTransaction {
+    /// Lets partial snapshots grow with the number of resources beside which they are read.
+    pub fn allow_share_of(&mut self, resources: u64) {
+        let share = usize::try_from(resources / 8).unwrap_or(usize::MAX);
+        self.most_rows = MANY.max(share);
+    }
+
     /// The identity of the database.
     pub fn database(&self) -> &str {
         &self.meta.identity
@@ -126,7 +139,14 @@ impl ReadTransaction {
                     let count = self.count(sql).await?;
                     snapshot.guard_bases.insert(base.clone(), count);
                 }
-                SnapshotLookup::Everything => return Ok(false),
+                SnapshotLookup::AllOf(kind) => match self.few_ids(*kind).await? {
+                    Some(all) => keys.extend(all),
+                    None => _ = snapshot.large_kinds.insert(*kind),
+                },
+                SnapshotLookup::SimilarIds(kind, id) => {
+                    keys.extend(self.similar_ids(*kind, id).await?);
+                }
+                SnapshotLookup::Declared(_) | SnapshotLookup::Everything => return Ok(false),
             }
         }
         for ((kind, field), targets) in by_field {
@@ -137,7 +157,7 @@ impl ReadTransaction {
         }
         // Asking twice for the same row is normal: two rules may need it.
         keys.retain(|key| !snapshot.rows.has_read(key));
-        if snapshot.rows.len() + keys.len() >= MANY {
+        if snapshot.rows.len() + keys.len() >= self.most_rows {
             return Ok(false);
         }
         for table in tables::ALL.iter() {
@@ -270,6 +290,44 @@ impl ReadTransaction {
             kind_of.table
         );
         self.ids(kind, &sql, texts).await
+    }
+
+    /// Returns the resources of a kind, unless there are many.
+    async fn few_ids(&mut self, kind: KindId) -> Result<Option<Vec<Key>>, StoreError> {
+        let limit = FEW_OF_A_KIND + 1;
+        let table = kinds::get(kind).table;
+        let sql = format!("SELECT external_id FROM {table} LIMIT {limit}");
+        let found = self.tx.fetch(&sql, &[], &[SqlType::Id]).await?;
+        let is_few = found.len() < limit;
+        let ids = found.into_iter().map(|mut cells| Key {
+            kind,
+            id: cells[0].take_text(),
+        });
+        Ok(is_few.then(|| ids.collect()))
+    }
+
+    /// Returns the resources of a kind that begin or end like an id. If an id differs from it in two
+    /// letters next to each other, one of its halves is the same.
+    async fn similar_ids(&mut self, kind: KindId, id: &str) -> Result<Vec<Key>, StoreError> {
+        let half = id.len() / 2;
+        let begin = &id[..id.floor_char_boundary(half)];
+        let end = &id[id.ceil_char_boundary((half + 1).min(id.len()))..];
+        let sql = format!(
+            "SELECT external_id FROM {} WHERE lower(external_id) LIKE ? ESCAPE '!' \
+             OR lower(external_id) LIKE ? ESCAPE '!' LIMIT {MANY}",
+            kinds::get(kind).table
+        );
+        let escaped = |text: &str| escape_like(&text.to_lowercase());
+        let params = [
+            SqlValue::text(format!("{}%", escaped(begin))),
+            SqlValue::text(format!("%{}", escaped(end))),
+        ];
+        let found = self.tx.fetch(&sql, &params, &[SqlType::Id]).await?;
+        let ids = found.into_iter().map(|mut cells| Key {
+            kind,
+            id: cells[0].take_text(),
+        });
+        Ok(ids.collect())
     }
 
     async fn ids(

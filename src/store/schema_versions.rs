@@ -4,7 +4,7 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{job_tables, people_tables, schema, tables, triggers, views};
+use super::{export_rows, job_tables, people_tables, schema, tables, triggers, views};
 use crate::kinds::{self, SETTINGS, USER};
 use crate::model::KindId;
 
@@ -78,6 +78,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(people_tables::CUSTOMER_TOKENS),
     own_tables(people_tables::ERASURES),
     own_tables(internal_tables::IMPORT_HOLDS),
+    own_tables(export_rows::EXPORT_ROWS),
 ];
 
 /// The version of this release.

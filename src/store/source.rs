@@ -6,6 +6,7 @@
 use super::accepted_exports::{self, AcceptedExport};
 use super::connection::SqlTransaction;
 use super::error::StoreError;
+use super::export_rows::{self, ExportRowsUpdate};
 use super::imports::ImportEnding;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::{SqlType, SqlValue};
@@ -61,6 +62,8 @@ pub struct CheckpointUpdate {
     pub incremental: Option<IncrementalUpdate>,
     /// The export, if it was not seen before.
     pub accepted: Option<AcceptedExport>,
+    /// The rows of the export.
+    pub rows: ExportRowsUpdate,
     /// How the imports of the source end.
     pub import_endings: Vec<ImportEnding>,
 }
@@ -70,7 +73,8 @@ pub struct CheckpointUpdate {
 pub struct IncrementalUpdate {
     /// The files that are gone; all others stay.
     pub gone: Vec<CompactText>,
-    pub claimed: u64,
+    /// How many resources it claims afterwards; `None` if they have to be counted.
+    pub claimed: Option<u64>,
 }
 
 /// A file as it was when its source was applied.
@@ -251,8 +255,11 @@ impl ReadTransaction {
         let sql = "SELECT path, keys FROM files WHERE source = ?";
         let types = [SqlType::Id, SqlType::Bytes];
         let found = self.tx.fetch(sql, &[source.into()], &types).await?;
+        // An export is one file.
+        let naming = export_rows::sources_naming(&mut self.tx, key).await?;
+        let is_in_export = naming.contains(source);
         let naming = found.into_iter().filter_map(|mut cells| {
-            let is_named = PackedKeys::contain(&cells[1].take_bytes(), key);
+            let is_named = is_in_export || PackedKeys::contain(&cells[1].take_bytes(), key);
             is_named.then(|| cells[0].take_text())
         });
         Ok(naming.collect())
@@ -380,8 +387,9 @@ pub(super) async fn save_checkpoint(
     // Taken from the rows as this apply has left them, not as the plan saw them.
     let definitions = definitions(tx).await?;
     let count = |number: u64| SqlValue::Int(i64::try_from(number).unwrap_or(i64::MAX));
-    let claimed = match &remember.incremental {
-        Some(beside) => beside.claimed,
+    let known = remember.incremental.as_ref();
+    let claimed = match known.and_then(|beside| beside.claimed) {
+        Some(known) => known,
         None => claimed(tx, source).await?,
     };
     let params = [
@@ -424,6 +432,7 @@ pub(super) async fn save_checkpoint(
         ("keys", SqlType::Bytes),
     ];
     tx.insert("files", &columns, rows).await?;
+    export_rows::save_rows(tx, source, &remember.rows).await?;
     match &remember.accepted {
         Some(accepted) => accepted_exports::record_accepted_export(tx, source, accepted).await,
         None => Ok(()),

@@ -5,6 +5,7 @@
 use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::StoreError;
+use super::export_rows;
 use super::held_steps;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate};
@@ -187,5 +188,5 @@ async fn forget_source(tx: &mut SqlTransaction, source: &str) -> Result<(), Stor
         .await?;
     tx.run("DELETE FROM sources WHERE name = ?", &[source.into()])
         .await?;
-    Ok(())
+    export_rows::forget_rows(tx, source).await
 }

@@ -6,8 +6,8 @@ use crate::planned::{apply, plan_json};
 use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
-use roster::plan::{Plan, StepVerb};
-use roster::reconcile::{self, Pass, PassRequest, SourceReading};
+use roster::plan::{Plan, StepReason, StepVerb};
+use roster::reconcile::{self, Pass, PassRequest, SourceContent, SourceReading};
 use roster::store::{Store, StoreAccess};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -29,9 +29,50 @@ fn record(at: usize) -> Value {
         "accountName": format!("Company {at}"),
         "companyRegistrationName": format!("Company {at} AB"),
         "businessRegistrationNumber": format!("R-{at}"),
-        "address": [{"addressExternalId": format!("d-{at}"), "addressFullName": "Company", "addressCountry": "Sweden",
-            "addressCity": "Åre", "addressZipCode": "837 52", "addressStreetName": "Torget 1"}],
+        "address": [address(at)],
     })
+}
+
+fn address(at: usize) -> Value {
+    json!({
+        "addressExternalId": format!("d-{at}"), "addressFullName": "Company", "addressCountry": "Sweden",
+        "addressCity": "Åre", "addressZipCode": "837 52", "addressStreetName": "Torget 1",
+    })
+}
+
+/// The columns of an export that is a table. The last one is in no mapping.
+const COLUMNS: [&str; 15] = [
+    "accountExternalId",
+    "accountName",
+    "companyRegistrationName",
+    "businessRegistrationNumber",
+    "customerTagExternalId",
+    "websiteUrl",
+    "vatNumber",
+    "inactive",
+    "addressExternalId",
+    "addressFullName",
+    "addressCountry",
+    "addressCity",
+    "addressZipCode",
+    "addressStreetName",
+    "salesman",
+];
+
+/// The records as a table, a row for each address.
+fn table(records: &[&Value]) -> String {
+    let mut text = COLUMNS.join(";") + "\n";
+    for record in records {
+        for address in record["address"].as_array().unwrap() {
+            let cells = COLUMNS.map(|column| match (&record[column], &address[column]) {
+                (Value::String(text), _) | (_, Value::String(text)) => text.clone(),
+                (Value::Bool(flag), _) => flag.to_string(),
+                _ => String::new(),
+            });
+            text += &(cells.join(";") + "\n");
+        }
+    }
+    text
 }
 
 /// One thing that is different in the next export.
@@ -44,18 +85,31 @@ fn edit(dice: &mut Dice, records: &mut Records) {
     }
     let record = records.entry(at).or_insert_with(|| record(at));
     let mut set = |name: &str, value: Value| record[name] = value;
-    match dice.roll(14) {
+    match dice.roll(18) {
         0 => set("customerTagExternalId", json!("later")),
         1 => set("customerTagExternalId", json!("premium")),
         2 => set("customerTagExternalId", Value::Null),
         3 => set("websiteUrl", json!("not a web address")),
         4 => set("websiteUrl", json!("https://a.example")),
         // The id cannot be read, so the record may be about anybody.
-        5 => set("accountExternalId", Value::Null),
+        5 if dice.once_in(3) => set("accountExternalId", Value::Null),
         6 => set("accountExternalId", json!(format!("a-{at}"))),
         7 => set("vatNumber", json!("DE12")),
         8 => set("inactive", json!(dice.roll(2) == 0)),
         9 => set("companyRegistrationName", Value::Null),
+        // An address more, which another account may have too.
+        10 | 11 => {
+            let shared = address(dice.roll(4));
+            let list = record["address"].as_array_mut().unwrap();
+            if !list.contains(&shared) {
+                list.push(shared);
+            }
+        }
+        12 => {
+            let city = json!(format!("Stad {}", dice.roll(9)));
+            record["address"][0]["addressCity"] = city;
+        }
+        13 => record["address"].as_array_mut().unwrap().truncate(1),
         _ => set("accountName", json!(name)),
     }
 }
@@ -89,7 +143,15 @@ fn write(root: &Path, name: &str, records: &Records, dice: &mut Dice) {
     if dice.roll(3) == 0 {
         all.reverse();
     }
-    fs::write(root.join(name), json!(all).to_string()).unwrap();
+    if dice.roll(6) == 0 && !all.is_empty() {
+        all.push(all[dice.roll(all.len())]);
+    }
+    let text = if name.ends_with(".csv") {
+        table(&all)
+    } else {
+        json!(all).to_string()
+    };
+    fs::write(root.join(name), text).unwrap();
     fs::write(root.join(name.to_owned() + ".done"), "").unwrap();
 }
 
@@ -127,16 +189,23 @@ struct Seen {
     deactivations: usize,
     still_declared: usize,
     beside_unread: usize,
+    in_part: usize,
+    in_part_with_steps: usize,
+    in_part_removing: usize,
+    in_part_reporting: usize,
 }
 
 async fn nights(database: &str, seed: u64, seen: &mut Seen) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
     fs::create_dir(root.join("manifests")).unwrap();
+    // Only the ERP changes.
+    let is_calm = seed % 2 == 0;
+    let format = if seed % 3 == 0 { "json" } else { "csv" };
     let export = |name: &str, more: &str| {
         format!(
             "  - {{name: {name}, onError: hold, complete: {{shrink: 90%}}, {more}\
-             export: {{file: {name}.json, done: .done, preset: djust-accounts}}}}\n"
+             export: {{file: {name}.{format}, done: .done, preset: djust-accounts}}}}\n"
         )
     };
     let text = format!(
@@ -156,7 +225,7 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
             .collect(),
     ];
     // Some of which the CRM has said nothing that could be accepted, when the ERP drops them.
-    for at in 0..4 {
+    for at in 0..if is_calm { 0 } else { 4 } {
         let mut held = record(at);
         held["customerTagExternalId"] = json!("later");
         exports[1].insert(at, held);
@@ -166,8 +235,8 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
         manifests(&mut dice, &mut known),
     )
     .unwrap();
-    for (name, records) in ["erp.json", "crm.json"].into_iter().zip(&exports) {
-        write(root, name, records, &mut dice);
+    for (name, records) in SOURCES[1..].iter().zip(&exports) {
+        write(root, &format!("{name}.{format}"), records, &mut dice);
     }
     let config = Config::load(&ConfigOverrides::default(), root, None).unwrap();
     let store = Store::open(database, StoreAccess::Write).await.unwrap();
@@ -184,7 +253,7 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
     }
 
     for night in 0..NIGHTS {
-        let changed = dice.roll(SOURCES.len());
+        let changed = if is_calm { 1 } else { dice.roll(SOURCES.len()) };
         for _ in 0..=dice.roll(3) {
             match changed {
                 0 => {
@@ -194,8 +263,16 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
                 index => edit(&mut dice, &mut exports[index - 1]),
             }
         }
+        if is_calm {
+            // Rows without an id do not stay.
+            let records = exports[0].iter_mut();
+            let nameless = records.filter(|(_, record)| record["accountExternalId"].is_null());
+            let nameless = nameless.filter(|_| dice.once_in(2));
+            nameless
+                .for_each(|(at, record)| record["accountExternalId"] = json!(format!("a-{at}")));
+        }
         if changed > 0 {
-            let name = format!("{}.json", SOURCES[changed]);
+            let name = format!("{}.{format}", SOURCES[changed]);
             write(root, &name, &exports[changed - 1], &mut dice);
         }
         let _ = reconcile::fetch(&place.config, Some(SOURCES[changed]));
@@ -207,7 +284,7 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
             foreign(database, &sql).await;
         }
         // The one that changed, and sometimes another.
-        let index = if dice.roll(4) == 0 {
+        let index = if !is_calm && dice.roll(8) == 0 {
             dice.roll(SOURCES.len())
         } else {
             changed
@@ -234,8 +311,16 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
             .iter()
             .filter(|found| found.code.name() == "still-declared");
         seen.still_declared += kept.count();
+        if matches!(pass.readings[index].content, SourceContent::ChangedRows(..)) {
+            seen.in_part += 1;
+            seen.in_part_with_steps += usize::from(!plan.steps.is_empty());
+            let mut steps = plan.steps.iter();
+            let removes = steps.any(|step| step.reason == StepReason::Removed);
+            seen.in_part_removing += usize::from(removes);
+            seen.in_part_reporting += usize::from(!plan.diagnostics.is_empty());
+        }
         seen.beside_unread += usize::from(pass.readings.iter().any(SourceReading::is_incremental));
-        if !plan.errored && dice.roll(5) > 0 {
+        if !plan.errored && dice.roll(8) > 0 {
             apply(&pass, index, &place.store, &plan).await;
             let (_, again) = place.plan(index).await;
             assert_eq!(
@@ -269,5 +354,10 @@ fn beside_exports_a_part_plans_what_the_whole_plans() {
             "{seen:?}"
         );
         assert!(seen.beside_unread > 10, "{seen:?}");
+        assert!(seen.in_part > 20 && seen.in_part_with_steps > 5, "{seen:?}");
+        assert!(
+            seen.in_part_removing > 0 && seen.in_part_reporting > 5,
+            "{seen:?}"
+        );
     }
 }

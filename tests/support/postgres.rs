@@ -78,7 +78,7 @@ pub fn databases(name: &str) -> Vec<(&'static str, String)> {
     thread_local! {
         static KEPT: RefCell<Vec<TempDir>> = const { RefCell::new(Vec::new()) };
     }
-    let dir = TempDir::with_prefix_in("sqlite-", cache()).expect("a directory for SQLite");
+    let dir = TempDir::with_prefix("sqlite-").expect("a directory for SQLite");
     let sqlite = format!("sqlite:{}", dir.path().join("roster.db").display());
     KEPT.with_borrow_mut(|kept| kept.push(dir));
 
@@ -170,6 +170,8 @@ fn watched(binaries: &Path, port: u16) -> Child {
         .args(["-c", "fsync=off"])
         .args(["-c", "synchronous_commit=off"])
         .args(["-c", "full_page_writes=off"])
+        // With hundreds of databases, a worker would visit one of them every tenth of a second.
+        .args(["-c", "autovacuum=off"])
         // A group of its own: what interrupts or kills the tests must not hit the watchdog.
         .process_group(0)
         .stdin(Stdio::piped())

@@ -9,6 +9,7 @@ mod logins;
 mod mangled_text;
 mod matches;
 mod passwords;
+mod recorded_rows;
 mod row;
 
 use super::format::{CellShape, ExportColumns, ExportRecord, RawCell};
@@ -25,6 +26,7 @@ use crate::model::{
     RowMatches, SecretText, StatedField, Value,
 };
 use mangled_text::NumericIds;
+pub use recorded_rows::RecordedRows;
 use row::RecordView;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -53,6 +55,10 @@ pub struct CollectedResources {
     pub unmatched: BTreeSet<MatchTerm>,
     /// The cells with passwords, read or not.
     pub secret_cells: SecretCells,
+    /// What each row names, if that was asked for.
+    pub rows: Option<RecordedRows>,
+    /// Whether a column has secrets although nobody maps it.
+    pub has_unread_secrets: bool,
 }
 
 /// Where an export has passwords, to take them out of what is stored of it.
@@ -138,6 +144,12 @@ impl<'m> ResourceCollector<'m> {
         self
     }
 
+    /// Also records what each row names, to read the next export only where it differs.
+    pub(super) fn with_rows(mut self, rows: RecordedRows) -> Self {
+        self.collected.rows = Some(rows);
+        self
+    }
+
     pub(super) fn take(&mut self, record: &ExportRecord, columns: &ExportColumns) {
         // Before anything can fail: the list must have one entry per record, whether it could be
         // read or not.
@@ -168,10 +180,15 @@ impl<'m> ResourceCollector<'m> {
                 && let Ok(CellContent::Text(id, _)) = section.id.read(&row, &mapping.words)
             {
                 // A blank cell keeps what is stored, and must not make its customer look missing.
-                self.collected.blank.insert(Key::new(section.kind.id, &id));
+                let key = Key::new(section.kind.id, &id);
+                self.record_name(&key);
+                self.collected.blank.insert(key);
             }
         }
         self.places = places;
+        if let Some(rows) = &mut self.collected.rows {
+            rows.end(record.digest, record.at);
+        }
     }
 
     /// Locates the mapped columns again after the export has shown new ones.
@@ -221,6 +238,7 @@ impl<'m> ResourceCollector<'m> {
             .into_iter()
             .partition(filled);
         self.secrets = open;
+        self.collected.has_unread_secrets |= !found.is_empty();
         for at in found {
             let message = format!(
                 "the column `{}` is not read, because it may hold passwords",
@@ -292,6 +310,7 @@ impl<'m> ResourceCollector<'m> {
 
     /// Notes that the current record names a resource.
     fn note_key(&mut self, key: &Key) {
+        self.record_name(key);
         let record = self
             .collected
             .listed
@@ -302,9 +321,18 @@ impl<'m> ResourceCollector<'m> {
         }
     }
 
+    fn record_name(&mut self, key: &Key) {
+        if let Some(rows) = &mut self.collected.rows {
+            rows.name(key);
+        }
+    }
+
     /// Adds what a row says of a resource to what other rows said.
     fn put(&mut self, key: &Key, owner: Option<&Key>, at: LineColumn, said: Vec<StatedField>) {
         self.note_key(key);
+        if let Some(rows) = &mut self.collected.rows {
+            rows.declare(key, &said);
+        }
         let group = self
             .groups
             .entry(key.clone())
@@ -431,7 +459,9 @@ impl<'m> ResourceCollector<'m> {
         // enough to be worth protecting.
         for block in section.blocks.iter().filter(|block| block.rows.is_none()) {
             if let Ok(CellContent::Text(id, _)) = block.id.read(row, &self.mapping.words) {
-                self.collected.shielded.insert(Key::new(ADDRESS, &id));
+                let key = Key::new(ADDRESS, &id);
+                self.record_name(&key);
+                self.collected.shielded.insert(key);
             }
         }
     }

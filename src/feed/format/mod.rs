@@ -19,6 +19,7 @@ mod not_data;
 mod options;
 mod outcome;
 mod record;
+mod row_selection;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use encoding_rs::Encoding;
 pub use options::{ExportFormat, FormatLimits, FormatOptions, SheetSelector};
 pub use outcome::ReadOutcome;
 pub use record::{CellShape, ExportRecord, RawCell};
+pub use row_selection::{RowChoice, RowSelection};
 pub use text::add_text_marker;
 
 use crate::diagnostic::{Diagnostic, codes};
@@ -46,10 +48,22 @@ use text_reader::{EncodingSource, TextReader};
 /// Reads an export. `each` gets every record in order and stops the reading by returning false.
 /// `path` is the name of the export in diagnostics.
 pub fn read(
+    input: impl Read + Seek,
+    path: &Arc<str>,
+    options: &FormatOptions,
+    columns: &mut ExportColumns,
+    each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+) -> ReadOutcome {
+    read_selected(input, path, options, columns, RowSelection::Every, each)
+}
+
+/// Reads an export, of which only some rows become records.
+pub fn read_selected(
     mut input: impl Read + Seek,
     path: &Arc<str>,
     options: &FormatOptions,
     columns: &mut ExportColumns,
+    mut rows: RowSelection<'_>,
     each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
 ) -> ReadOutcome {
     let mut findings = ExportDiagnostics::new(path);
@@ -57,6 +71,7 @@ pub fn read(
         options,
         columns,
         findings: &mut findings,
+        rows: rows.reborrow(),
         on_record: each,
     };
     // The first bytes decide over the declared format: a workbook or a gzip file stays one whatever

@@ -5,6 +5,7 @@ use super::diagnostics::ExportDiagnostics;
 use super::not_data::truncated_export;
 use super::options::{ExportFormat, FormatOptions};
 use super::record::ExportRecord;
+use super::row_selection::RowSelection;
 use super::text_reader::{InvalidByte, InvalidByteKind};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::model::{Digest, LineColumn};
@@ -34,6 +35,8 @@ pub struct ReadOutcome {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether it was read to the end and is not cut off.
     pub complete: bool,
+    /// The digest of what decides, besides its text, what a row says: the header, the delimiter.
+    pub layout: Digest,
 }
 
 /// The result of the reader of one format.
@@ -44,6 +47,7 @@ pub(super) struct BodySummary {
     pub(super) delimiter: Option<char>,
     pub(super) list: Option<String>,
     pub(super) detected: Vec<String>,
+    pub(super) layout: Digest,
 }
 
 /// The input and output that the readers of all formats share.
@@ -51,6 +55,7 @@ pub(super) struct ReadContext<'a> {
     pub(super) options: &'a FormatOptions,
     pub(super) columns: &'a mut ExportColumns,
     pub(super) findings: &'a mut ExportDiagnostics,
+    pub(super) rows: RowSelection<'a>,
     pub(super) on_record: &'a mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
 }
 
@@ -67,6 +72,7 @@ impl ReadOutcome {
             digest: Digest::default(),
             diagnostics: Vec::new(),
             complete: true,
+            layout: body.layout,
         }
     }
 }

@@ -3,8 +3,7 @@
 //! differently.
 
 use crate::kinds::read::{ValueProblem, is_blank};
-use crate::model::{CompactText, LineColumn};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use crate::model::{CompactText, Digest, LineColumn};
 
 /// How a cell was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,27 +53,8 @@ pub struct ExportRecord {
     /// Whether the record has a reported error. Its cells may then only be used to protect the
     /// resources that they name.
     pub faulty: bool,
-}
-
-impl ExportRecord {
-    /// Returns a hash of the cells, which is equal for records with equal cells. Places are left
-    /// out.
-    #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.feed(&mut hasher);
-        hasher.finish()
-    }
-
-    fn feed(&self, hasher: &mut DefaultHasher) {
-        for cell in &self.cells {
-            cell.as_ref().map(|cell| &*cell.text).hash(hasher);
-        }
-        for (column, members) in &self.lists {
-            column.hash(hasher);
-            members.iter().for_each(|member| member.feed(hasher));
-        }
-    }
+    /// The digest of the row: of its text in CSV, of its cells elsewhere. Places are left out.
+    pub digest: Digest,
 }
 
 impl RawCell {

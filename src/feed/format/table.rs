@@ -5,6 +5,7 @@
 use super::columns::fold;
 use super::not_data::truncated_export;
 use super::record::{CellShape, ExportRecord, RawCell};
+use super::row_selection::{RowChoice, RowHasher};
 use super::text::{has_lost_letter, is_suspicious, repaired, strip_text_marker};
 use super::{BodySummary, ReadContext};
 use crate::diagnostic::{Diagnostic, codes, plural};
@@ -24,6 +25,9 @@ pub(super) struct TableParser<'t, 'a> {
     last: Option<(LineColumn, TrailerCount)>,
     records: u64,
     record: ExportRecord,
+    hasher: RowHasher,
+    /// How cells are told apart, which decides as much as the header what a row says.
+    dialect: String,
 }
 
 /// The form of the last line.
@@ -72,8 +76,10 @@ impl TrailerPattern {
 }
 
 impl<'t, 'a> TableParser<'t, 'a> {
-    pub fn new(target: &'t mut ReadContext<'a>) -> Self {
+    pub fn new(target: &'t mut ReadContext<'a>, dialect: String) -> Self {
         Self {
+            hasher: RowHasher::default(),
+            dialect,
             trailer: target.options.trailer.as_deref().map(TrailerPattern::new),
             target,
             header: Vec::new(),
@@ -136,6 +142,9 @@ impl<'t, 'a> TableParser<'t, 'a> {
     }
 
     fn set_columns(&mut self, names: &[(String, LineColumn)], found: u64) -> bool {
+        let parts = names.iter().map(|(name, _)| name.as_str());
+        self.hasher
+            .begin([self.dialect.as_str()].into_iter().chain(parts));
         let last = names.iter().rposition(|(name, _)| !name.is_empty());
         self.named = last.map_or(0, |last| last + 1);
         let mut seen: HashMap<String, LineColumn> = HashMap::new();
@@ -225,6 +234,39 @@ impl<'t, 'a> TableParser<'t, 'a> {
     /// Returns whether reading must stop because the trailer was not the end.
     pub fn is_over(&self) -> bool {
         !self.target.findings.complete
+    }
+
+    /// What becomes of a row whose text is at hand. One that is left out is counted.
+    pub fn choose(
+        &mut self,
+        row: &str,
+        (at, end): (LineColumn, LineColumn),
+        faulty: bool,
+    ) -> RowChoice {
+        let (hasher, rows) = (&mut self.hasher, &mut self.target.rows);
+        let lines = Some((at.line, end.line));
+        let (choice, digest) = rows.choose(self.records, lines, faulty, || hasher.text(row));
+        self.record.digest = digest;
+        self.count_unless_decoded(choice)
+    }
+
+    /// The same for the record that is being made.
+    pub fn choose_record(&mut self) -> RowChoice {
+        let (hasher, rows) = (&mut self.hasher, &mut self.target.rows);
+        let (record, columns) = (&self.record, &*self.target.columns);
+        let digest = || hasher.cells(record, columns);
+        let (choice, digest) = rows.choose(self.records, None, record.faulty, digest);
+        self.record.digest = digest;
+        self.count_unless_decoded(choice)
+    }
+
+    fn count_unless_decoded(&mut self, choice: RowChoice) -> RowChoice {
+        match choice {
+            RowChoice::Decode => {}
+            RowChoice::Skip => self.records += 1,
+            RowChoice::Stop => self.target.findings.complete = false,
+        }
+        choice
     }
 
     pub fn start(&mut self, at: LineColumn, end: LineColumn, faulty: bool) {
@@ -371,6 +413,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         BodySummary {
             records: self.records,
             trailer: counted,
+            layout: self.hasher.layout,
             ..BodySummary::default()
         }
     }

@@ -10,7 +10,7 @@ use crate::feed::mapping::{
     CellMapping, CellSource, ColumnIndex, ListMode, Mapping, MappingSection,
 };
 use crate::kinds::{self, CUSTOM_FIELD};
-use crate::model::{CompactText, KeyedList, KindId, LineColumn, Row, Value};
+use crate::model::{CompactText, Digest, KeyedList, KindId, LineColumn, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest cell that the reader accepts, in bytes.
@@ -176,6 +176,7 @@ impl<'m> ExportLayout<'m> {
             cells,
             lists: lists.collect(),
             faulty: false,
+            digest: Digest::default(),
         }
     }
 

@@ -7,6 +7,7 @@ mod delimiter;
 mod scan;
 
 use super::not_data::truncated_export;
+use super::row_selection::RowChoice;
 use super::table::TableParser;
 use super::text::is_suspicious;
 use super::text_reader::{TextReader, advance};
@@ -43,7 +44,7 @@ pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) ->
     let mut rows = CsvReader {
         dialect,
         row: CsvRow::default(),
-        table: TableParser::new(target),
+        table: TableParser::new(target, name_of(dialect)),
     };
     while rows.next(source) {}
     let body = rows.table.end(source.pos);
@@ -353,6 +354,12 @@ impl CsvReader<'_, '_> {
     }
 
     fn record(&mut self, text: &str, at: LineColumn, faulty: bool) -> bool {
+        let row = &text[..self.row.body];
+        match self.table.choose(row, (at, self.row.end), faulty) {
+            RowChoice::Decode => {}
+            RowChoice::Skip => return true,
+            RowChoice::Stop => return false,
+        }
         self.table.start(at, self.row.end, faulty);
         for (position, cell) in self.row.cells.iter().enumerate() {
             // Only doubled quotes need a copy; most cells are passed as slices of the buffer.
@@ -389,6 +396,12 @@ impl CsvReader<'_, '_> {
             }
         }
     }
+}
+
+/// Names what decides, besides the header, how a row is split.
+fn name_of(dialect: CsvDialect) -> String {
+    let quote = dialect.quote.map(char::from);
+    format!("csv {:?} {quote:?}", char::from(dialect.delimiter))
 }
 
 fn cell_text<'t>(text: &'t str, cell: &CellSpan, dialect: CsvDialect) -> Cow<'t, str> {

@@ -41,14 +41,14 @@ impl JsonReader<'_, '_, '_> {
     pub(super) fn read_object_lines(
         &mut self,
         objects: &mut ObjectReader<'_>,
-        each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+        each: &mut dyn FnMut(&mut ExportRecord, &ExportColumns) -> bool,
     ) -> Result<(), ReportedError> {
         let (mut record, mut records) = (ExportRecord::default(), 0_u64);
         while !self.is_done()? {
             self.object(objects, &mut record)?;
             records += 1;
             // The caller stopped early, so what was not read must not count as missing.
-            if !each(&record, objects.columns) {
+            if !each(&mut record, objects.columns) {
                 self.findings.complete = false;
                 return Err(ReportedError);
             }

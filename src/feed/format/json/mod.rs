@@ -13,6 +13,7 @@ use super::columns::ExportColumns;
 use super::diagnostics::ExportDiagnostics;
 use super::not_data::truncated_export;
 use super::record::ExportRecord;
+use super::row_selection::{RowChoice, RowHasher};
 use super::text_reader::TextReader;
 use super::{BodySummary, ReadContext, not_data};
 use crate::diagnostic::{Diagnostic, codes};
@@ -73,7 +74,7 @@ fn read_with(
     read: impl FnOnce(
         &mut JsonReader<'_, '_, '_>,
         &mut ObjectReader<'_>,
-        &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+        &mut dyn FnMut(&mut ExportRecord, &ExportColumns) -> bool,
     ) -> Result<(), ReportedError>,
 ) -> BodySummary {
     let limits = target.options.limits;
@@ -88,10 +89,24 @@ fn read_with(
     };
     let mut objects = ObjectReader::new(target.columns, limits, &target.options.blanks);
     let mut records = 0;
+    let (mut hasher, rows, on_record) = (
+        RowHasher::default(),
+        &mut target.rows,
+        &mut target.on_record,
+    );
+    // No header decides what an object says: its members have names.
+    hasher.begin(["json"].into_iter());
     // Errors have been reported already.
     let _ = read(&mut reader, &mut objects, &mut |record, columns| {
+        let hash = || hasher.cells(record, columns);
+        let (choice, digest) = rows.choose(records, None, record.faulty, hash);
         records += 1;
-        (target.on_record)(record, columns)
+        record.digest = digest;
+        match choice {
+            RowChoice::Decode => on_record(record, columns),
+            RowChoice::Skip => true,
+            RowChoice::Stop => false,
+        }
     });
     // Fewer rows than announced mean that a page is missing.
     let total = reader.total.filter(|total| *total > records);
@@ -105,6 +120,7 @@ fn read_with(
     BodySummary {
         records,
         list: reader.list,
+        layout: hasher.layout,
         ..BodySummary::default()
     }
 }
@@ -114,7 +130,7 @@ impl JsonReader<'_, '_, '_> {
         &mut self,
         path: &[&str],
         objects: &mut ObjectReader<'_>,
-        each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+        each: &mut dyn FnMut(&mut ExportRecord, &ExportColumns) -> bool,
     ) -> Result<(), ReportedError> {
         self.find_list(path)?;
         let listed = self.list(objects, each);
@@ -226,7 +242,7 @@ impl JsonReader<'_, '_, '_> {
     fn list(
         &mut self,
         objects: &mut ObjectReader<'_>,
-        each: &mut dyn FnMut(&ExportRecord, &ExportColumns) -> bool,
+        each: &mut dyn FnMut(&mut ExportRecord, &ExportColumns) -> bool,
     ) -> Result<(), ReportedError> {
         let (empty, _) = self.step(|cursor| cursor.take(b']'))?;
         let mut goes_on = !empty;
@@ -234,7 +250,7 @@ impl JsonReader<'_, '_, '_> {
         let mut record = ExportRecord::default();
         while goes_on {
             self.object(objects, &mut record)?;
-            if !each(&record, objects.columns) {
+            if !each(&mut record, objects.columns) {
                 self.findings.complete = false;
                 return Err(ReportedError);
             }

@@ -10,6 +10,7 @@ mod number;
 mod sheet;
 
 use super::record::CellShape;
+use super::row_selection::RowChoice;
 use super::table::TableParser;
 use super::{BodySummary, ExportFormat, ReadContext, ReadOutcome, not_data};
 use crate::diagnostic::{Diagnostic, codes};
@@ -134,7 +135,7 @@ fn rows<I: Read + Seek>(
     let mut cells = book.worksheet_cells_reader(name)?;
     let displays: Vec<NumberDisplay> = cells.styles().iter().map(display).collect();
     let mut rows = SheetReader {
-        table: TableParser::new(target),
+        table: TableParser::new(target, "xlsx".to_owned()),
         merged,
     };
     let mut line = SheetRow::default();
@@ -294,7 +295,11 @@ impl SheetReader<'_, '_> {
         }
         // For every row, unlike in CSV: there is no raw line here to look at first.
         self.table.check_letters();
-        self.table.finish_record(width)
+        match self.table.choose_record() {
+            RowChoice::Decode => self.table.finish_record(width),
+            RowChoice::Skip => true,
+            RowChoice::Stop => false,
+        }
     }
 }
 

@@ -1,0 +1,163 @@
+//! Which rows of an export become records. A row that was read before need not be decoded again: its
+//! digest says that it is the same. Rows that are left out still count, and everything about the
+//! export as a whole is found all the same.
+
+use super::columns::ExportColumns;
+use super::record::{CellShape, ExportRecord, RawCell};
+use crate::model::Digest;
+
+/// What becomes of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowChoice {
+    Decode,
+    Skip,
+    /// The whole export is needed after all.
+    Stop,
+}
+
+/// The rows of an export that become records.
+pub enum RowSelection<'a> {
+    Every,
+    /// Asked for each row by its digest, and whether it has a reported error.
+    ByDigest(&'a mut dyn FnMut(Digest, bool) -> RowChoice),
+    /// Those with these numbers from 0, in ascending order.
+    ByNumber(&'a [u32]),
+    /// Those that begin at a line for which this holds, until the line at which the next one begins.
+    ByLines(&'a dyn Fn(u32, u32) -> bool),
+}
+
+impl RowSelection<'_> {
+    pub(super) fn reborrow(&mut self) -> RowSelection<'_> {
+        match self {
+            Self::Every => RowSelection::Every,
+            Self::ByDigest(choose) => RowSelection::ByDigest(&mut **choose),
+            Self::ByNumber(numbers) => RowSelection::ByNumber(numbers),
+            Self::ByLines(holds) => RowSelection::ByLines(&**holds),
+        }
+    }
+
+    /// What becomes of a row, and its digest if it is decoded. `lines` are those at which it and the
+    /// next row begin, where rows are lines.
+    pub(super) fn choose(
+        &mut self,
+        number: u64,
+        lines: Option<(u32, u32)>,
+        faulty: bool,
+        digest: impl FnOnce() -> Digest,
+    ) -> (RowChoice, Digest) {
+        let picked = match self {
+            Self::Every => true,
+            Self::ByDigest(choose) => {
+                let digest = digest();
+                return (choose(digest, faulty), digest);
+            }
+            Self::ByNumber(numbers) => match numbers.split_first() {
+                Some((first, rest)) if u64::from(*first) == number => {
+                    *numbers = rest;
+                    true
+                }
+                _ => false,
+            },
+            Self::ByLines(holds) => {
+                let picked = lines.is_none_or(|(at, end)| holds(at, end));
+                let choice = if picked {
+                    RowChoice::Decode
+                } else {
+                    RowChoice::Skip
+                };
+                return (choice, Digest::default());
+            }
+        };
+        if picked {
+            (RowChoice::Decode, digest())
+        } else {
+            (RowChoice::Skip, Digest::default())
+        }
+    }
+}
+
+/// Hashes rows. The same text under another header is another row.
+#[derive(Clone, Default)]
+pub(super) struct RowHasher {
+    pub(super) layout: Digest,
+    buffer: Vec<u8>,
+    /// The columns by name: JSON shows them in whatever order the first object has.
+    by_name: Vec<usize>,
+}
+
+impl RowHasher {
+    /// Begins a table whose rows are read by what `parts` say.
+    pub(super) fn begin<'p>(&mut self, parts: impl Iterator<Item = &'p str>) {
+        self.buffer.clear();
+        for part in parts {
+            put_text(&mut self.buffer, part);
+        }
+        self.layout = Digest::of(&self.buffer);
+    }
+
+    /// The digest of a row as it is written.
+    pub(super) fn text(&mut self, row: &str) -> Digest {
+        self.buffer.clear();
+        self.buffer.extend(self.layout.0);
+        self.buffer.extend(row.as_bytes());
+        Digest::of(&self.buffer)
+    }
+
+    /// The digest of a row by its cells, where its text is not at hand.
+    pub(super) fn cells(&mut self, record: &ExportRecord, columns: &ExportColumns) -> Digest {
+        if self.by_name.len() != columns.len() {
+            self.by_name = (0..columns.len()).collect();
+            self.by_name.sort_by_key(|column| columns.name(*column));
+        }
+        self.buffer.clear();
+        self.buffer.extend(self.layout.0);
+        self.put_cells(record, columns);
+        Digest::of(&self.buffer)
+    }
+
+    fn put_cells(&mut self, record: &ExportRecord, columns: &ExportColumns) {
+        for at in 0..self.by_name.len() {
+            let column = self.by_name[at];
+            if let Some(cell) = record.cell(column) {
+                put_text(&mut self.buffer, columns.name(column));
+                put_cell(&mut self.buffer, cell);
+            }
+            if let Some(members) = record.list(column) {
+                put_text(&mut self.buffer, columns.name(column));
+                self.buffer.extend((members.len() as u64).to_le_bytes());
+                for member in members {
+                    self.put_cells(member, columns);
+                    self.buffer.push(u8::MAX);
+                }
+            }
+        }
+    }
+}
+
+fn put_text(buffer: &mut Vec<u8>, text: &str) {
+    // The length keeps two texts from being read as one longer text.
+    buffer.extend((text.len() as u64).to_le_bytes());
+    buffer.extend(text.as_bytes());
+}
+
+fn put_cell(buffer: &mut Vec<u8>, cell: &RawCell) {
+    put_text(buffer, &cell.text);
+    let (shape, more): (u8, Option<&str>) = match &cell.shape {
+        CellShape::Text => (0, None),
+        CellShape::Number => (1, None),
+        CellShape::Percent => (2, None),
+        CellShape::Date => (3, None),
+        CellShape::Bool => (4, None),
+        CellShape::Null => (5, None),
+        CellShape::List(members) => {
+            buffer.extend((members.len() as u64).to_le_bytes());
+            members.iter().for_each(|member| put_text(buffer, member));
+            (6, None)
+        }
+        CellShape::Object => (7, None),
+        CellShape::Covered(range) => (8, Some(range)),
+        CellShape::Unreadable(problem) => (9, Some(&problem.message)),
+    };
+    buffer.push(shape);
+    put_text(buffer, more.unwrap_or_default());
+}

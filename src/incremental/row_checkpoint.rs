@@ -1,0 +1,193 @@
+//! What an apply leaves of the rows of its export, for the next export to be compared with. A row
+//! that has to be looked at again, whatever the next export says, is kept as open. Start reading at
+//! [`rows_update`].
+
+use crate::diagnostic::Diagnostic;
+use crate::feed::ReadRows;
+use crate::model::export_rows::{ExportRowChanges, ExportRowSet, PackedRowName, RowName};
+use crate::model::{Desired, Digest, Key};
+use crate::plan::{HoldEntry, Plan, StepVerb};
+use crate::store::{ExportRowsUpdate, ExportRowsWrite};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// With more open rows than this, and than a third of all, the whole export is read every time.
+const FEW_ROWS: usize = 1_000;
+/// From this many diagnostics of a rule on, the reader only counts them.
+const MANY_DIAGNOSTICS: usize = 10_000;
+
+/// What is known of an export whose rows are to be kept.
+pub struct RowFacts<'a> {
+    pub rows: &'a ReadRows,
+    pub desired: &'a Desired,
+    pub export: Digest,
+    /// The export whose rows are known, if only some were read.
+    pub since: Option<Digest>,
+    /// The name of the export in diagnostics.
+    pub name: &'a str,
+}
+
+/// The rows to keep of an export that was believed.
+pub fn rows_update(of: &RowFacts<'_>, plan: &Plan) -> ExportRowsUpdate {
+    if !is_settled(of, plan) {
+        return ExportRowsUpdate::Forget;
+    }
+    let open = OpenRows::of(of, plan);
+    let recorded = &of.rows.recorded;
+    let update = match (&of.rows.known, of.since) {
+        (Some(known), Some(since)) => changed_rows(of, known, since, &open),
+        _ => {
+            let mut set = ExportRowSet::of(&recorded.rows, recorded.facts.clone());
+            let digests = recorded.rows.digests().iter().enumerate();
+            let open = digests.filter(|(at, _)| open.contains(of.rows, *at));
+            let open: BTreeSet<usize> = open.filter_map(|(_, digest)| set.find(digest)).collect();
+            set.set_open(&open);
+            let write = ExportRowsWrite {
+                export: of.export,
+                bits: set.bits(),
+                buckets: set.buckets(),
+                facts: set.facts,
+            };
+            is_few(open.len(), recorded.rows.len()).then_some(ExportRowsUpdate::Replace(write))
+        }
+    };
+    update.unwrap_or(ExportRowsUpdate::Forget)
+}
+
+/// Whether the next export can be planned by its changed rows alone: nothing waits for a decision that
+/// depends on all of them.
+fn is_settled(of: &RowFacts<'_>, plan: &Plan) -> bool {
+    let (desired, held) = (of.desired, &plan.held);
+    !plan.errored
+        && held.iter().all(HoldEntry::is_error)
+        && plan.waits_for.is_empty()
+        && desired.removals_off.is_empty()
+        && desired.hidden_kinds.is_empty()
+        && plan.diagnostics.len() < MANY_DIAGNOSTICS
+}
+
+fn is_few(open: usize, rows: usize) -> bool {
+    open <= FEW_ROWS.max(rows / 3)
+}
+
+/// Which rows are open.
+struct OpenRows<'a> {
+    keys: HashSet<&'a Key, foldhash::fast::FixedState>,
+    /// The rows with a diagnostic, by their place among those that were decoded.
+    places: BTreeSet<usize>,
+}
+
+impl<'a> OpenRows<'a> {
+    fn of(of: &'a RowFacts<'_>, plan: &'a Plan) -> Self {
+        let deleted = plan
+            .steps
+            .iter()
+            .filter(|step| step.verb == StepVerb::Delete);
+        let named = plan
+            .diagnostics
+            .iter()
+            .filter_map(|found| found.key.as_ref());
+        let keys = plan.unsettled.iter().chain(named);
+        let keys = keys.chain(deleted.map(|step| &step.key));
+        let keys = keys
+            .chain(of.desired.secrets.keys())
+            .chain(of.desired.row_secrets.keys());
+        let place = |found: &Diagnostic| {
+            let origin = found
+                .origin
+                .as_ref()
+                .filter(|origin| *origin.path == *of.name)?;
+            of.rows.recorded.rows.at(origin.at)
+        };
+        Self {
+            keys: keys.collect(),
+            places: plan.diagnostics.iter().filter_map(place).collect(),
+        }
+    }
+
+    fn names(&self, mut names: impl Iterator<Item = Key>) -> bool {
+        !self.keys.is_empty() && names.any(|key| self.keys.contains(&key))
+    }
+
+    /// Whether a decoded row is open.
+    fn contains(&self, rows: &ReadRows, at: usize) -> bool {
+        self.places.contains(&at) || self.names(rows.recorded.rows.names(at).map(key))
+    }
+}
+
+fn key(name: PackedRowName<'_>) -> Key {
+    Key::new(name.kind, name.id)
+}
+
+/// How the rows differ from the known ones. `None` when too many are open.
+fn changed_rows(
+    of: &RowFacts<'_>,
+    known: &ExportRowSet,
+    since: Digest,
+    open: &OpenRows<'_>,
+) -> Option<ExportRowsUpdate> {
+    let recorded = &of.rows.recorded;
+    let mut changes = ExportRowChanges {
+        gone: of.rows.gone.clone(),
+        ..ExportRowChanges::default()
+    };
+    let mut decoded: BTreeMap<usize, bool> = BTreeMap::new();
+    for (at, digest) in recorded.rows.digests().iter().enumerate() {
+        let is_open = open.contains(of.rows, at);
+        match known.find(digest) {
+            // A row that occurs twice is open if either is.
+            Some(place) => *decoded.entry(place).or_default() |= is_open,
+            None => {
+                let names = recorded.rows.names(at).map(|name| RowName {
+                    key: key(name),
+                    declares: name.declares,
+                    filled: name.filled,
+                });
+                let row = changes
+                    .new
+                    .entry(*digest)
+                    .or_insert_with(|| (false, names.collect()));
+                row.0 |= is_open;
+            }
+        }
+    }
+    for place in 0..known.len() {
+        let is_open = match decoded.get(&place) {
+            Some(is_open) => *is_open,
+            None => known.is_open(place) || open.names(known.names(place).map(key)),
+        };
+        if is_open != known.is_open(place) {
+            changes.kept.insert(place, is_open);
+        }
+    }
+    let rows = known.len() + changes.new.len() - changes.gone.len();
+    let left = (0..known.len()).filter(|at| {
+        changes
+            .kept
+            .get(at)
+            .copied()
+            .unwrap_or_else(|| known.is_open(*at))
+    });
+    let new = changes.new.values().filter(|(is_open, _)| *is_open);
+    if !is_few(left.count() + new.count(), rows) {
+        return None;
+    }
+    let facts = recorded.facts.clone();
+    if !known.suits(rows) {
+        let set = known.changed(&changes, facts);
+        return Some(ExportRowsUpdate::Replace(ExportRowsWrite {
+            export: of.export,
+            bits: set.bits(),
+            buckets: set.buckets(),
+            facts: set.facts,
+        }));
+    }
+    Some(ExportRowsUpdate::Change(
+        since,
+        ExportRowsWrite {
+            export: of.export,
+            bits: known.bits(),
+            buckets: known.changed_buckets(&changes),
+            facts,
+        },
+    ))
+}

@@ -1,0 +1,443 @@
+//! What each row of an accepted export names, so that the next export is only read where it differs.
+//! For every row there is its digest, the resources that it names, and which of their fields it
+//! fills; nothing that it says of them. [`ExportRowSet`] holds the rows sorted by digest in the bytes
+//! in which they are stored, a few dozen for each.
+//!
+//! A row is *open* when it has to be decoded again although it is the same: something was reported
+//! about it, or one of its resources is held.
+
+use super::{CompactText, Digest, FieldRef, Key, KindId, LineColumn};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// Bits below this stand for a kind's own fields, the others for custom fields.
+const OWN_FIELDS: u32 = 32;
+/// In the byte of the kind: the row declares the resource and does not only name it.
+const DECLARES: u8 = 0x80;
+/// How many rows a stored bucket has, about. A changed row rewrites its bucket.
+const BUCKET_ROWS: usize = 256;
+
+/// A resource, as a row names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowName {
+    pub key: Key,
+    /// Whether the row declares it. A row with an error may only name it.
+    pub declares: bool,
+    /// The fields that have a value, as bits of [`ExportRowFacts::bit`].
+    pub filled: u128,
+}
+
+/// A resource, as a packed row names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PackedRowName<'r> {
+    pub kind: KindId,
+    pub id: &'r str,
+    pub declares: bool,
+    pub filled: u128,
+}
+
+/// What the rows of an export say together.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ExportRowFacts {
+    /// What decides, besides its text, what a row says.
+    pub layout: Digest,
+    /// The custom fields that rows fill, each with a bit of its own.
+    pub custom_fields: Vec<CompactText>,
+    /// How many resources of each kind the export declares.
+    pub declared: BTreeMap<KindId, u64>,
+    /// In how many of them each field has a value.
+    pub filled: BTreeMap<(KindId, FieldRef), u64>,
+}
+
+impl ExportRowFacts {
+    /// The bit of a field; `None` when there are more fields than bits.
+    pub fn bit(&mut self, field: &FieldRef) -> Option<u128> {
+        let at = match field {
+            FieldRef::Own(index) => {
+                let index = u32::from(*index);
+                return (index < OWN_FIELDS).then(|| 1 << index);
+            }
+            FieldRef::Custom(id) => {
+                let known = self.custom_fields.iter().position(|it| it == id);
+                known.unwrap_or_else(|| {
+                    self.custom_fields.push(id.clone());
+                    self.custom_fields.len() - 1
+                })
+            }
+        };
+        1_u128.checked_shl(OWN_FIELDS + u32::try_from(at).ok()?)
+    }
+
+    /// Sets what the export declares as a whole.
+    pub fn set_totals(
+        &mut self,
+        declared: &BTreeMap<KindId, u64>,
+        filled: &[(KindId, FieldRef, u64)],
+    ) {
+        self.declared.clone_from(declared);
+        let filled = filled.iter();
+        let filled = filled.map(|(kind, field, count)| ((*kind, field.clone()), *count));
+        self.filled = filled.collect();
+    }
+
+    /// The fields of some bits.
+    pub fn fields(&self, bits: u128) -> impl Iterator<Item = FieldRef> {
+        let set = (0..u128::BITS).filter(move |at| bits & (1 << at) != 0);
+        set.filter_map(|at| match at.checked_sub(OWN_FIELDS) {
+            None => Some(FieldRef::Own(u8::try_from(at).ok()?)),
+            Some(custom) => {
+                let id = self.custom_fields.get(usize::try_from(custom).ok()?)?;
+                Some(FieldRef::Custom(id.clone()))
+            }
+        })
+    }
+}
+
+/// The rows of an export, sorted by digest, each once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ExportRowSet {
+    digests: Vec<Digest>,
+    /// Where each row begins in `packed`.
+    starts: Vec<u32>,
+    packed: Vec<u8>,
+    /// How many bits of a digest name its bucket.
+    bits: u8,
+    pub facts: ExportRowFacts,
+}
+
+/// How the rows of an export differ from those of the one before.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ExportRowChanges {
+    /// The rows that are gone, by their place in the set, in ascending order.
+    pub gone: Vec<usize>,
+    /// The rows that stay, with whether they are open from now on.
+    pub kept: BTreeMap<usize, bool>,
+    pub new: BTreeMap<Digest, (bool, Vec<RowName>)>,
+}
+
+/// Rows in the bytes in which they are stored, by bucket.
+pub type PackedBuckets = BTreeMap<u32, Vec<u8>>;
+
+impl ExportRowSet {
+    /// Makes a set of rows in any order. Of equal rows the first one counts.
+    pub fn of(rows: &UnsortedRows, facts: ExportRowFacts) -> Self {
+        let mut order: Vec<u32> = (0..).take(rows.digests.len()).collect();
+        let digest = |at: &u32| rows.digests[*at as usize];
+        order.sort_by_key(|at| (digest(at), *at));
+        order.dedup_by_key(|at| digest(at));
+        let mut set = Self {
+            bits: bits_for(order.len()),
+            facts,
+            ..Self::default()
+        };
+        for at in order {
+            set.push(rows.digests[at as usize], rows.packed_row(at as usize));
+        }
+        set
+    }
+
+    /// Reads a set from its buckets in ascending order. `None` when they are damaged.
+    pub fn from_buckets(
+        bits: u8,
+        facts: ExportRowFacts,
+        buckets: impl Iterator<Item = Vec<u8>>,
+    ) -> Option<Self> {
+        let mut set = Self {
+            bits,
+            facts,
+            ..Self::default()
+        };
+        for bucket in buckets {
+            let mut rest = &bucket[..];
+            while !rest.is_empty() {
+                let (digest, after) = rest.split_first_chunk::<16>()?;
+                let length = row_length(after)?;
+                let (row, after) = after.split_at_checked(length)?;
+                let digest = Digest(*digest);
+                if set.digests.last().is_some_and(|last| *last >= digest) {
+                    return None;
+                }
+                set.push(digest, row);
+                rest = after;
+            }
+        }
+        Some(set)
+    }
+
+    fn push(&mut self, digest: Digest, row: &[u8]) {
+        self.digests.push(digest);
+        self.starts
+            .push(u32::try_from(self.packed.len()).unwrap_or(u32::MAX));
+        self.packed.extend(row);
+    }
+
+    pub fn len(&self) -> usize {
+        self.digests.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
+    }
+
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// The place of a row in the set.
+    pub fn find(&self, digest: &Digest) -> Option<usize> {
+        // Digests are spread evenly, so the first guess is off by a few places only.
+        let length = self.digests.len();
+        let first = u64::from_be_bytes(digest.0[..8].try_into().ok()?);
+        let guess = (u128::from(first) * length as u128) >> 64;
+        let guess = usize::try_from(guess).ok()?.min(length.checked_sub(1)?);
+        let mut step = 32;
+        let (mut low, mut high) = (guess.saturating_sub(step), (guess + step).min(length));
+        while low > 0 && self.digests[low] > *digest {
+            step *= 2;
+            low = low.saturating_sub(step);
+        }
+        while high < length && self.digests[high - 1] < *digest {
+            step *= 2;
+            high = (high + step).min(length);
+        }
+        let found = self.digests[low..high].binary_search(digest).ok()?;
+        Some(low + found)
+    }
+
+    pub fn digest(&self, at: usize) -> Digest {
+        self.digests[at]
+    }
+
+    pub fn is_open(&self, at: usize) -> bool {
+        self.packed_row(at)[0] != 0
+    }
+
+    /// The resources that a row names.
+    pub fn names(&self, at: usize) -> impl Iterator<Item = PackedRowName<'_>> {
+        names(self.packed_row(at))
+    }
+
+    fn packed_row(&self, at: usize) -> &[u8] {
+        row(&self.packed, &self.starts, at)
+    }
+
+    /// Sets which rows are open.
+    pub fn set_open(&mut self, open: &BTreeSet<usize>) {
+        for at in 0..self.len() {
+            self.packed[self.starts[at] as usize] = u8::from(open.contains(&at));
+        }
+    }
+
+    /// All rows as they are stored.
+    pub fn buckets(&self) -> PackedBuckets {
+        let mut buckets = PackedBuckets::new();
+        for (at, digest) in self.digests.iter().enumerate() {
+            let bucket = buckets.entry(bucket(digest, self.bits)).or_default();
+            bucket.extend(digest.0);
+            bucket.extend(self.packed_row(at));
+        }
+        buckets
+    }
+
+    /// The set after some changes.
+    pub fn changed(&self, changes: &ExportRowChanges, facts: ExportRowFacts) -> Self {
+        let mut packed = Vec::new();
+        self.pack_changed(changes, 0..self.len(), &changes.new, &mut packed);
+        let bits = bits_for(self.len() + changes.new.len() - changes.gone.len());
+        Self::from_buckets(bits, facts, [packed].into_iter()).unwrap_or_default()
+    }
+
+    /// Whether buckets of the present size still suit so many rows.
+    pub fn suits(&self, rows: usize) -> bool {
+        self.bits.abs_diff(bits_for(rows)) <= 2
+    }
+
+    /// The buckets that some changes touch, as they are afterwards; an empty one is gone.
+    pub fn changed_buckets(&self, changes: &ExportRowChanges) -> PackedBuckets {
+        let of = |at: &usize| bucket(&self.digests[*at], self.bits);
+        let flipped = changes.kept.iter();
+        let flipped = flipped.filter(|(at, open)| self.is_open(**at) != **open);
+        let old = changes.gone.iter().chain(flipped.map(|(at, _)| at)).map(of);
+        let new = changes.new.keys();
+        let touched: BTreeSet<u32> = old
+            .chain(new.map(|digest| bucket(digest, self.bits)))
+            .collect();
+        let rows = touched.into_iter().map(|number| {
+            let before = |digest: &Digest| bucket(digest, self.bits) < number;
+            let within = |digest: &Digest| bucket(digest, self.bits) <= number;
+            let begin = self.digests.partition_point(before);
+            let end = self.digests.partition_point(within);
+            let added = changes.new.iter();
+            let added = added.filter(|(digest, _)| bucket(digest, self.bits) == number);
+            let added = added.map(|(digest, row)| (*digest, row.clone())).collect();
+            let mut packed = Vec::new();
+            self.pack_changed(changes, begin..end, &added, &mut packed);
+            (number, packed)
+        });
+        rows.collect()
+    }
+
+    /// Appends some rows as they are after the changes, with the new ones among them.
+    fn pack_changed(
+        &self,
+        changes: &ExportRowChanges,
+        rows: Range<usize>,
+        new: &BTreeMap<Digest, (bool, Vec<RowName>)>,
+        bytes: &mut Vec<u8>,
+    ) {
+        let mut new = new.iter().peekable();
+        let push_new = |bytes: &mut Vec<u8>, digest: &Digest, open: bool, names: &[RowName]| {
+            bytes.extend(digest.0);
+            pack(bytes, open, names);
+        };
+        for at in rows {
+            let digest = self.digests[at];
+            while let Some((next, (open, names))) = new.next_if(|(next, _)| **next < digest) {
+                push_new(bytes, next, *open, names);
+            }
+            if changes.gone.binary_search(&at).is_ok() {
+                continue;
+            }
+            bytes.extend(digest.0);
+            let open = changes.kept.get(&at).copied();
+            bytes.push(u8::from(open.unwrap_or_else(|| self.is_open(at))));
+            bytes.extend(&self.packed_row(at)[1..]);
+        }
+        for (next, (open, names)) in new {
+            push_new(bytes, next, *open, names);
+        }
+    }
+}
+
+/// Rows as they are read.
+#[derive(Clone, Debug, Default)]
+pub struct UnsortedRows {
+    digests: Vec<Digest>,
+    starts: Vec<u32>,
+    packed: Vec<u8>,
+    /// Where each row begins.
+    places: Vec<LineColumn>,
+}
+
+impl UnsortedRows {
+    pub fn push(&mut self, digest: Digest, at: LineColumn, names: &[RowName]) {
+        self.digests.push(digest);
+        self.places.push(at);
+        self.starts
+            .push(u32::try_from(self.packed.len()).unwrap_or(u32::MAX));
+        pack(&mut self.packed, false, names);
+    }
+
+    pub fn len(&self) -> usize {
+        self.digests.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
+    }
+
+    /// Whether all of it can be packed: 4 GiB is more than any export needs.
+    pub fn fits(&self) -> bool {
+        u32::try_from(self.packed.len()).is_ok()
+    }
+
+    /// The digests in the order of the rows.
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
+    }
+
+    pub fn names(&self, at: usize) -> impl Iterator<Item = PackedRowName<'_>> {
+        names(self.packed_row(at))
+    }
+
+    /// The row in which something of the export stands.
+    pub fn at(&self, place: LineColumn) -> Option<usize> {
+        let is_before = |at: &LineColumn| (at.line, at.column) <= (place.line, place.column);
+        self.places.partition_point(is_before).checked_sub(1)
+    }
+
+    fn packed_row(&self, at: usize) -> &[u8] {
+        row(&self.packed, &self.starts, at)
+    }
+}
+
+fn row<'p>(packed: &'p [u8], starts: &[u32], at: usize) -> &'p [u8] {
+    let end = starts.get(at + 1).map_or(packed.len(), |end| *end as usize);
+    &packed[starts[at] as usize..end]
+}
+
+fn bits_for(rows: usize) -> u8 {
+    let buckets = (rows / BUCKET_ROWS).max(1);
+    u8::try_from(buckets.ilog2()).unwrap_or_default()
+}
+
+fn bucket(digest: &Digest, bits: u8) -> u32 {
+    let [a, b, c, d, ..] = digest.0;
+    let first = u32::from_be_bytes([a, b, c, d]);
+    first.checked_shr(32 - u32::from(bits)).unwrap_or_default()
+}
+
+fn pack(bytes: &mut Vec<u8>, open: bool, names: &[RowName]) {
+    bytes.push(u8::from(open));
+    put_number(bytes, names.len() as u128);
+    for name in names {
+        bytes.push(name.key.kind.0 | if name.declares { DECLARES } else { 0 });
+        put_number(bytes, name.key.id.len() as u128);
+        bytes.extend(name.key.id.as_bytes());
+        put_number(bytes, name.filled);
+    }
+}
+
+/// Appends a number in groups of seven bits, the lowest first.
+fn put_number(bytes: &mut Vec<u8>, mut number: u128) {
+    loop {
+        let low = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            return bytes.push(low);
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<u128> {
+    let (mut number, mut shift) = (0_u128, 0);
+    loop {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u128::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+        shift += 7;
+    }
+}
+
+/// The length of the packed row at the beginning of some bytes.
+fn row_length(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes.get(1..)?;
+    for _ in 0..take_number(&mut rest)? {
+        take_name(&mut rest)?;
+    }
+    Some(bytes.len() - rest.len())
+}
+
+fn names(row: &[u8]) -> impl Iterator<Item = PackedRowName<'_>> {
+    let mut rest = row.get(1..).unwrap_or_default();
+    let count = take_number(&mut rest).unwrap_or_default();
+    (0..count).map_while(move |_| take_name(&mut rest))
+}
+
+fn take_name<'r>(bytes: &mut &'r [u8]) -> Option<PackedRowName<'r>> {
+    let (kind, rest) = bytes.split_first()?;
+    *bytes = rest;
+    let length = usize::try_from(take_number(bytes)?).ok()?;
+    let (id, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(PackedRowName {
+        kind: KindId(kind & !DECLARES),
+        id: str::from_utf8(id).ok()?,
+        declares: kind & DECLARES != 0,
+        filled: take_number(bytes)?,
+    })
+}
