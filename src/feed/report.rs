@@ -2,7 +2,7 @@
 //! data: each faulty row as it is in the export, with its line, the rule, the field and what to do.
 //! The export is read a second time for this, so that rows need not be kept in memory.
 
-use super::format::{self, ExportColumns, ExportRecord};
+use super::format::{self, ExportColumns, ExportRecord, RowSelection};
 use super::guess::holds_secrets;
 use super::mapping::Mapping;
 use crate::diagnostic::{Diagnostic, codes};
@@ -87,11 +87,14 @@ fn rows(
     let mut columns = ExportColumns::default();
     let mut rows = BTreeMap::new();
     let mut last: Option<(u32, Vec<String>)> = None;
-    format::read(
+    // Rows without a diagnostic are not even decoded.
+    let is_wanted = |at: u32, end: u32| wanted.range(at..end.max(at + 1)).next().is_some();
+    format::read_selected(
         input,
         name,
         &mapping.options(),
         &mut columns,
+        RowSelection::ByLines(&is_wanted),
         &mut |record, names| {
             let line = record.at.line;
             // A row ends where the next one begins, so it is decided about one record later.

@@ -441,3 +441,149 @@ fn take_name<'r>(bytes: &mut &'r [u8]) -> Option<PackedRowName<'r>> {
         filled: take_number(bytes)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::{ACCOUNT, ADDRESS};
+    use proptest::prelude::*;
+
+    fn digest(seed: u32) -> Digest {
+        Digest::of(&seed.to_le_bytes())
+    }
+
+    fn names(seed: u32) -> Vec<RowName> {
+        let id = format!("{}{seed}", "é".repeat(seed as usize % 90));
+        let address = (0..seed % 3).map(|at| RowName {
+            key: Key::new(ADDRESS, format!("d-{at}")),
+            declares: at == 0,
+            filled: u128::MAX >> (seed % 128),
+        });
+        let account = RowName {
+            key: Key::new(ACCOUNT, id),
+            declares: !seed.is_multiple_of(4),
+            filled: u128::from(seed),
+        };
+        [account].into_iter().chain(address).collect()
+    }
+
+    fn unsorted(seeds: &[u32]) -> UnsortedRows {
+        let mut rows = UnsortedRows::default();
+        for (line, seed) in (1..).zip(seeds) {
+            let at = LineColumn { line, column: 1 };
+            rows.push(digest(*seed), at, &names(*seed));
+        }
+        rows
+    }
+
+    fn set(seeds: &[u32]) -> ExportRowSet {
+        ExportRowSet::of(&unsorted(seeds), ExportRowFacts::default())
+    }
+
+    fn named(set: &ExportRowSet, at: usize) -> Vec<RowName> {
+        let found = set.names(at).map(|name| RowName {
+            key: Key::new(name.kind, name.id),
+            declares: name.declares,
+            filled: name.filled,
+        });
+        found.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_knows_its_rows_and_is_stored_as_it_is(
+            seeds in prop::collection::vec(0..5_000_u32, 0..900),
+            others in prop::collection::vec(5_000..6_000_u32, 0..50),
+        ) {
+            let set = set(&seeds);
+            let unlike: BTreeSet<u32> = seeds.iter().copied().collect();
+            prop_assert_eq!(set.len(), unlike.len());
+            for seed in unlike {
+                let at = set.find(&digest(seed)).expect("a row of the export");
+                prop_assert_eq!(named(&set, at), names(seed));
+            }
+            prop_assert!(others.iter().all(|seed| set.find(&digest(*seed)).is_none()));
+            let buckets = set.buckets().into_values();
+            let again = ExportRowSet::from_buckets(set.bits(), ExportRowFacts::default(), buckets);
+            prop_assert_eq!(again, Some(set));
+        }
+
+        #[test]
+        fn changed_buckets_make_the_changed_set(
+            seeds in prop::collection::btree_set(0..5_000_u32, 1..900),
+            new in prop::collection::btree_set(5_000..6_000_u32, 0..40),
+            gone in prop::collection::btree_set(0..900_usize, 0..40),
+            opened in prop::collection::btree_set(0..900_usize, 0..40),
+        ) {
+            let seeds: Vec<u32> = seeds.into_iter().collect();
+            let mut set = set(&seeds);
+            set.set_open(&(0..set.len()).step_by(7).collect());
+            let gone: Vec<usize> = gone.into_iter().filter(|at| *at < set.len()).collect();
+            let kept = opened.iter().filter(|at| **at < set.len() && !gone.contains(*at));
+            let changes = ExportRowChanges {
+                kept: kept.map(|at| (*at, !set.is_open(*at))).collect(),
+                new: new.iter().map(|seed| (digest(*seed), (seed % 2 == 0, names(*seed)))).collect(),
+                gone,
+            };
+            let mut stored = set.buckets();
+            for (bucket, rows) in set.changed_buckets(&changes) {
+                if rows.is_empty() {
+                    stored.remove(&bucket);
+                } else {
+                    stored.insert(bucket, rows);
+                }
+            }
+            let facts = ExportRowFacts::default;
+            let patched = ExportRowSet::from_buckets(set.bits(), facts(), stored.into_values());
+            let patched = patched.expect("sound buckets");
+            let changed = set.changed(&changes, facts());
+            prop_assert_eq!(patched.len(), set.len() + changes.new.len() - changes.gone.len());
+            for at in 0..patched.len() {
+                prop_assert_eq!(patched.digest(at), changed.digest(at));
+                prop_assert_eq!(patched.is_open(at), changed.is_open(at));
+                prop_assert_eq!(named(&patched, at), named(&changed, at));
+                let open = match (set.find(&patched.digest(at)), changes.new.get(&patched.digest(at))) {
+                    (Some(before), _) => changes.kept.get(&before).copied().unwrap_or(set.is_open(before)),
+                    (None, new) => new.is_some_and(|(open, _)| *open),
+                };
+                prop_assert_eq!(patched.is_open(at), open);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_known() {
+        let whole: Vec<u8> = set(&[1, 2, 3]).buckets().into_values().flatten().collect();
+        let read = |bytes: &[u8]| {
+            ExportRowSet::from_buckets(0, ExportRowFacts::default(), [bytes.to_vec()].into_iter())
+        };
+        assert!(read(&whole).is_some());
+        // Cut between two rows it is a smaller set, whose missing row is decoded as a new one.
+        let cuts = (1..whole.len()).filter(|cut| read(&whole[..*cut]).is_some());
+        assert_eq!(cuts.count(), 2);
+        assert_eq!(read(&[&whole[..], &whole[..]].concat()), None, "twice");
+    }
+
+    #[test]
+    fn every_field_has_a_bit() {
+        let most = crate::kinds::ALL.iter().map(|kind| kind.fields.len()).max();
+        assert!(most.is_some_and(|most| most < OWN_FIELDS as usize));
+        let mut facts = ExportRowFacts::default();
+        let fields = [
+            FieldRef::Own(0),
+            FieldRef::Custom("badge".into()),
+            FieldRef::Own(31),
+        ];
+        let bits = fields.iter().map(|field| facts.bit(field).expect("a bit"));
+        let bits = bits.fold(0, |all, bit| all | bit);
+        let found: BTreeSet<FieldRef> = facts.fields(bits).collect();
+        assert_eq!(found, fields.into_iter().collect());
+        let custom = |at: u32| FieldRef::Custom(format!("c-{at}").into());
+        assert_eq!(
+            (0..200)
+                .filter(|at| facts.bit(&custom(*at)).is_none())
+                .count(),
+            200 - 95
+        );
+    }
+}

@@ -88,6 +88,14 @@ fn is_result_folder(folder: &Path, name: &str) -> bool {
 const ACCEPTED: &str = "accepted";
 const REJECTED: &str = "rejected";
 
+impl ExportLocation {
+    /// Whether exports are moved out of the place once they were dealt with.
+    #[must_use]
+    pub fn is_drop_folder(&self) -> bool {
+        matches!(self.kind, LocationKind::Drop(_))
+    }
+}
+
 /// Moves a file of a drop folder that is done, with its reports (name and content) next to it. A
 /// file that was moved or replaced in the meantime is left alone, and so are exports at other
 /// locations.
