@@ -2,7 +2,7 @@
 //! that has to be looked at again, whatever the next export says, is kept as open. Start reading at
 //! [`rows_update`].
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::feed::ReadRows;
 use crate::model::export_rows::{ExportRowChanges, ExportRowSet, PackedRowName, RowName};
 use crate::model::{Desired, Digest, Key};
@@ -24,6 +24,8 @@ pub struct RowFacts<'a> {
     pub since: Option<Digest>,
     /// The name of the export in diagnostics.
     pub name: &'a str,
+    /// What was found while reading it.
+    pub found: &'a [Diagnostic],
 }
 
 /// The rows to keep of an export that was believed.
@@ -62,7 +64,7 @@ fn is_settled(of: &RowFacts<'_>, plan: &Plan) -> bool {
         && plan.waits_for.is_empty()
         && desired.removals_off.is_empty()
         && desired.hidden_kinds.is_empty()
-        && plan.diagnostics.len() < MANY_DIAGNOSTICS
+        && of.found.len() < MANY_DIAGNOSTICS
 }
 
 fn is_few(open: usize, rows: usize) -> bool {
@@ -82,11 +84,11 @@ impl<'a> OpenRows<'a> {
             .steps
             .iter()
             .filter(|step| step.verb == StepVerb::Delete);
-        let named = plan
-            .diagnostics
-            .iter()
-            .filter_map(|found| found.key.as_ref());
-        let keys = plan.unsettled.iter().chain(named);
+        // A warning of a change is not repeated once it was applied.
+        let lasts = |found: &&Diagnostic| found.severity != Severity::Warning;
+        let lasting = plan.diagnostics.iter().filter(lasts);
+        let named = lasting.clone().filter_map(|found| found.key.as_ref());
+        let keys = plan.open.iter().chain(named);
         let keys = keys.chain(deleted.map(|step| &step.key));
         let keys = keys
             .chain(of.desired.secrets.keys())
@@ -100,7 +102,7 @@ impl<'a> OpenRows<'a> {
         };
         Self {
             keys: keys.collect(),
-            places: plan.diagnostics.iter().filter_map(place).collect(),
+            places: lasting.chain(of.found).filter_map(place).collect(),
         }
     }
 

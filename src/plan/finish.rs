@@ -67,12 +67,14 @@ pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
     claim_updates.extend(removals.claim_updates);
     claim_updates.sort_by(|a, b| a.key.cmp(&b.key));
     let (held, accepted, remembered) = sorted_ledger(ledger);
+    let mut open: BTreeSet<Key> = claims.open_fields.into_keys().collect();
+    open.extend(held.iter().map(|held| held.key.clone()));
     // The next pass must read these again, even when their file does not change.
-    let mut unsettled: BTreeSet<Key> = claims.open_fields.into_keys().collect();
-    unsettled.extend(held.iter().map(|held| held.key.clone()));
+    let mut unsettled = open.clone();
     unsettled.extend(diagnostics.iter().filter_map(|found| found.key.clone()));
     let mut plan = Plan {
         unsettled,
+        open,
         steps,
         held,
         orphans: removals.orphans,

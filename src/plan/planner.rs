@@ -64,5 +64,8 @@ fn plan_with(
     if judged.verdict.refused {
         return refused(&context, judged);
     }
-    finish(&context, settle(&context, judged))
+    let mut plan = finish(&context, settle(&context, judged));
+    plan.open
+        .extend(found.iter().filter_map(|found| found.key.clone()));
+    plan
 }

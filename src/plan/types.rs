@@ -56,6 +56,10 @@ pub struct Plan {
     /// The declared resources that are not as their source says, or about which there is something
     /// to say: the next pass has to look at them again. Not part of a saved plan.
     pub unsettled: BTreeSet<Key>,
+    /// The resources that a pass has to look at again although their declaration stays: something of
+    /// them is open or held, or was found while reading them. What rules say of a change is not
+    /// among this, since it is said once.
+    pub open: BTreeSet<Key>,
     /// The sources that have to be read or accepted before it is decided what becomes of resources
     /// that this one no longer declares and still claims. Not part of a saved plan.
     pub waits_for: BTreeSet<String>,

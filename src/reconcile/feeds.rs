@@ -559,6 +559,7 @@ pub(super) fn rows_update(
         export: facts.digest,
         since: unread.and_then(|unread| Digest::parse(&unread.since)),
         name,
+        found: &reading.diagnostics,
     };
     incremental::rows_update(&of, plan)
 }

@@ -338,7 +338,7 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
 fn beside_exports_a_part_plans_what_the_whole_plans() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
-    let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 3));
+    let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 4));
     let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
     for seed in first..first + sessions {
         for (engine, database) in crate::support::postgres::databases("nights") {

@@ -4,6 +4,7 @@ mod adversarial;
 mod bad_night;
 mod columns;
 mod formats;
+mod known_rows;
 mod logins;
 mod memberships;
 mod month;
