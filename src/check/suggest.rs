@@ -22,13 +22,12 @@ pub(super) fn add_suggestions(scene: &CheckContext<'_, '_>, findings: &mut RuleD
         let few = known
             .entry(missing.kind)
             .or_insert_with(|| scene.world.few_after(missing.kind));
-        let meant = match few {
-            Some(ids) => did_you_mean(&missing.id, ids.iter().copied()),
+        let meant = if let Some(ids) = few {
+            did_you_mean(&missing.id, ids.iter().copied())
+        } else {
             // Edit distances to a million ids are too slow.
-            None => {
-                let ids = scene.world.similar_after(missing.kind, &missing.id);
-                did_you_mean(&missing.id, ids.filter(|id| looks_like(id, &missing.id)))
-            }
+            let ids = scene.world.similar_after(missing.kind, &missing.id);
+            did_you_mean(&missing.id, ids.filter(|id| looks_like(id, &missing.id)))
         };
         suggest(finding, meant);
     }

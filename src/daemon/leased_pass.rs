@@ -21,7 +21,7 @@ pub(super) async fn run(
     triggers: &BTreeSet<String>,
     found: PassFetches,
 ) -> PassEnd {
-    match run_under_lease(runner, setup, source, triggers, found).await {
+    match Box::pin(run_under_lease(runner, setup, source, triggers, found)).await {
         Ok(ended) => ended,
         Err(error) => {
             // Errors that end the pass before its state can be saved must still reach `/readyz`: a

@@ -147,25 +147,22 @@ impl<'k> RowMatcher<'k> {
     fn choose(&mut self, digest: Digest, faulty: bool) -> RowChoice {
         let number = self.number;
         self.number += 1;
-        match self.known.find(&digest) {
-            Some(at) => {
-                if self.seen[at] == 0 {
-                    self.seen[at] = number + 1;
-                } else {
-                    self.repeated += 1;
-                }
-                if !self.wanted.contains(&at) {
-                    if faulty {
-                        return self.stop("a row that was sound before cannot be read");
-                    }
-                    return RowChoice::Skip;
-                }
+        if let Some(at) = self.known.find(&digest) {
+            if self.seen[at] == 0 {
+                self.seen[at] = number + 1;
+            } else {
+                self.repeated += 1;
             }
-            None => {
-                self.repeated += u64::from(!self.unknown.insert(digest));
-                if self.unknown.len() > most_rows(self.known) {
-                    return self.stop("many rows changed");
+            if !self.wanted.contains(&at) {
+                if faulty {
+                    return self.stop("a row that was sound before cannot be read");
                 }
+                return RowChoice::Skip;
+            }
+        } else {
+            self.repeated += u64::from(!self.unknown.insert(digest));
+            if self.unknown.len() > most_rows(self.known) {
+                return self.stop("many rows changed");
             }
         }
         self.decoded.push(number);

@@ -94,7 +94,6 @@ pub fn checkpoint(pass: &PassFacts<'_>, plan: &Plan) -> CheckpointUpdate {
 #[must_use]
 pub fn with_rows(mut update: CheckpointUpdate, rows: ExportRowsUpdate) -> CheckpointUpdate {
     match &rows {
-        ExportRowsUpdate::Keep => {}
         // The rows know which resources they name.
         ExportRowsUpdate::Replace(_) | ExportRowsUpdate::Change(..) => {
             update
@@ -104,7 +103,7 @@ pub fn with_rows(mut update: CheckpointUpdate, rows: ExportRowsUpdate) -> Checkp
         }
         // Without them, the names of a part would be taken for all of them.
         ExportRowsUpdate::Forget if update.incremental.is_some() => update.files.clear(),
-        ExportRowsUpdate::Forget => {}
+        ExportRowsUpdate::Keep | ExportRowsUpdate::Forget => {}
     }
     CheckpointUpdate { rows, ..update }
 }

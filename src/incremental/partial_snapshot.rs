@@ -39,7 +39,7 @@ pub struct PartialSnapshot {
 
 /// What came of planning on a part of the database.
 pub enum PartialOutcome<P> {
-    Complete(P, Snapshot),
+    Complete(Box<(P, Snapshot)>),
     /// The plan depends on where the source declares these resources, which was not read.
     Declared(BTreeSet<Key>),
     /// It depends on the whole database.
@@ -123,7 +123,7 @@ impl PartialSnapshot {
             // never ends.
             missing.retain(|lookup| !self.answered.contains(lookup));
             if missing.is_empty() {
-                return Ok(PartialOutcome::Complete(made, self.stored));
+                return Ok(PartialOutcome::Complete(Box::new((made, self.stored))));
             }
             // A rule may have asked for everything only because a row was missing. The single rows
             // come first; if that was not the reason, it asks again.

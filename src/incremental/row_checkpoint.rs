@@ -35,24 +35,28 @@ pub fn rows_update(of: &RowFacts<'_>, plan: &Plan) -> ExportRowsUpdate {
     }
     let open = OpenRows::of(of, plan);
     let recorded = &of.rows.recorded;
-    let update = match (&of.rows.known, of.since) {
-        (Some(known), Some(since)) => changed_rows(of, known, since, &open),
-        _ => {
-            let mut set = ExportRowSet::of(&recorded.rows, recorded.facts.clone());
-            let digests = recorded.rows.digests().iter().enumerate();
-            let open = digests.filter(|(at, _)| open.contains(of.rows, *at));
-            let open: BTreeSet<usize> = open.filter_map(|(_, digest)| set.find(digest)).collect();
-            set.set_open(&open);
-            let write = ExportRowsWrite {
-                export: of.export,
-                bits: set.bits(),
-                buckets: set.buckets(),
-                facts: set.facts,
-            };
-            is_few(open.len(), recorded.rows.len()).then_some(ExportRowsUpdate::Replace(write))
-        }
+    let update = if let (Some(known), Some(since)) = (&of.rows.known, of.since) {
+        changed_rows(of, known, since, &open)
+    } else {
+        let mut set = ExportRowSet::of(&recorded.rows, recorded.facts.clone());
+        let digests = recorded.rows.digests().iter().enumerate();
+        let open = digests.filter(|(at, _)| open.contains(of.rows, *at));
+        let open: BTreeSet<usize> = open.filter_map(|(_, digest)| set.find(digest)).collect();
+        set.set_open(&open);
+        let is_few = is_few(open.len(), recorded.rows.len());
+        is_few.then(|| ExportRowsUpdate::Replace(write_of(of, set)))
     };
     update.unwrap_or(ExportRowsUpdate::Forget)
+}
+
+/// All rows of a set, to be stored.
+fn write_of(of: &RowFacts<'_>, set: ExportRowSet) -> Box<ExportRowsWrite> {
+    Box::new(ExportRowsWrite {
+        export: of.export,
+        bits: set.bits(),
+        buckets: set.buckets(),
+        facts: set.facts,
+    })
 }
 
 /// Whether the next export can be planned by its changed rows alone: nothing waits for a decision that
@@ -135,22 +139,18 @@ fn changed_rows(
     let mut decoded: BTreeMap<usize, bool> = BTreeMap::new();
     for (at, digest) in recorded.rows.digests().iter().enumerate() {
         let is_open = open.contains(of.rows, at);
-        match known.find(digest) {
+        if let Some(place) = known.find(digest) {
             // A row that occurs twice is open if either is.
-            Some(place) => *decoded.entry(place).or_default() |= is_open,
-            None => {
-                let names = recorded.rows.names(at).map(|name| RowName {
-                    key: key(name),
-                    declares: name.declares,
-                    filled: name.filled,
-                });
-                let row = changes
-                    .new
-                    .entry(*digest)
-                    .or_insert_with(|| (false, names.collect()));
-                row.0 |= is_open;
-            }
+            *decoded.entry(place).or_default() |= is_open;
+            continue;
         }
+        let names = recorded.rows.names(at).map(|name| RowName {
+            key: key(name),
+            declares: name.declares,
+            filled: name.filled,
+        });
+        let row = changes.new.entry(*digest);
+        row.or_insert_with(|| (false, names.collect())).0 |= is_open;
     }
     for place in 0..known.len() {
         let is_open = match decoded.get(&place) {
@@ -176,20 +176,13 @@ fn changed_rows(
     let facts = recorded.facts.clone();
     if !known.suits(rows) {
         let set = known.changed(&changes, facts);
-        return Some(ExportRowsUpdate::Replace(ExportRowsWrite {
-            export: of.export,
-            bits: set.bits(),
-            buckets: set.buckets(),
-            facts: set.facts,
-        }));
+        return Some(ExportRowsUpdate::Replace(write_of(of, set)));
     }
-    Some(ExportRowsUpdate::Change(
-        since,
-        ExportRowsWrite {
-            export: of.export,
-            bits: known.bits(),
-            buckets: known.changed_buckets(&changes),
-            facts,
-        },
-    ))
+    let write = ExportRowsWrite {
+        export: of.export,
+        bits: known.bits(),
+        buckets: known.changed_buckets(&changes),
+        facts,
+    };
+    Some(ExportRowsUpdate::Change(since, Box::new(write)))
 }

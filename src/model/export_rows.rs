@@ -240,6 +240,7 @@ impl ExportRowSet {
     }
 
     /// The set after some changes.
+    #[must_use]
     pub fn changed(&self, changes: &ExportRowChanges, facts: ExportRowFacts) -> Self {
         let mut packed = Vec::new();
         self.pack_changed(changes, 0..self.len(), &changes.new, &mut packed);

@@ -42,7 +42,7 @@ pub(super) async fn plan(
         if let Some(why) = why_whole(pass, index, earlier) {
             return whole(why);
         }
-        match plan_rows(pass, index, store, &also).await? {
+        match Box::pin(plan_rows(pass, index, store, &also)).await? {
             RowsOutcome::Plan(plan) => return Ok(Some(*plan)),
             RowsOutcome::Whole(why) => return whole(why),
             RowsOutcome::Declared(keys) => also.extend(keys),
@@ -104,7 +104,7 @@ async fn plan_rows(
     let plan = |stored: &_| pass.plan_affected(index, &declared, stored, undeclared.clone());
     let planned = partial.plan_until_complete(&mut transaction, plan).await?;
     let (mut planned, stored) = match planned {
-        PartialOutcome::Complete(planned, stored) => (planned, stored),
+        PartialOutcome::Complete(planned) => *planned,
         PartialOutcome::Declared(keys) => return Ok(RowsOutcome::Declared(keys)),
         PartialOutcome::Everything => return whole("the change affects everything"),
     };

@@ -21,12 +21,12 @@ pub(super) async fn plan(
 ) -> Result<Option<Plan>, PassError> {
     // A push after another plan of the same pass would have to see that plan's result.
     if is_push(pass, index) && earlier.is_empty() {
-        return plan_push(pass, index, store).await;
+        return Box::pin(plan_push(pass, index, store)).await;
     }
     if matches!(pass.readings[index].content, SourceContent::ChangedRows(..)) {
-        return changed_rows::plan(pass, index, store, earlier).await;
+        return Box::pin(changed_rows::plan(pass, index, store, earlier)).await;
     }
-    plan_changes(pass, index, store, earlier).await
+    Box::pin(plan_changes(pass, index, store, earlier)).await
 }
 
 /// Whether a plan changes what the next plan of the same pass finds.
@@ -78,10 +78,11 @@ async fn plan_changes(
     let changed = affected.changed;
     let plan = |stored: &_| pass.plan_affected(index, &changed, stored, UndeclaredKeys::None);
     let planned = affected.partial.plan_until_complete(&mut transaction, plan);
-    let PartialOutcome::Complete(mut planned, stored) = planned.await? else {
+    let PartialOutcome::Complete(planned) = planned.await? else {
         let why = "the change affects everything";
         return Ok(read_everything_because(&source, why));
     };
+    let (mut planned, stored) = *planned;
     // Judged after planning: only the plan shows whether something is held or errs.
     if let Some(why) = why_not_usable(&planned.plan, &reading.files, &totals.basis) {
         return Ok(read_everything_because(&source, why));
@@ -122,10 +123,11 @@ async fn plan_push(
     }
     let plan = |stored: &_| pass.plan_affected(index, &declared, stored, UndeclaredKeys::None);
     let planned = partial.plan_until_complete(&mut transaction, plan).await?;
-    let PartialOutcome::Complete(mut planned, stored) = planned else {
+    let PartialOutcome::Complete(planned) = planned else {
         let why = "the push affects everything";
         return Ok(read_everything_because(&source, why));
     };
+    let (mut planned, stored) = *planned;
     // A fault of a pushed record shows on its own rows. Any other hold depends on shares and on
     // earlier holds of the source, so a full pass decides it.
     let plan = &mut planned.plan;

@@ -44,9 +44,9 @@ pub enum ExportRowsUpdate {
     /// The next export is read whole.
     Forget,
     /// All of them are new.
-    Replace(ExportRowsWrite),
+    Replace(Box<ExportRowsWrite>),
     /// Only some buckets differ from those of an earlier export.
-    Change(Digest, ExportRowsWrite),
+    Change(Digest, Box<ExportRowsWrite>),
 }
 
 /// Rows to be stored.
