@@ -165,13 +165,17 @@ impl Store {
 
     /// Returns the latest runs, newest first.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        self.runs_before(i64::MAX, limit).await
+    }
+
+    /// Returns the latest runs before one, newest first.
+    pub async fn runs_before(&self, before: i64, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the runs").await? else {
             return Ok(Vec::new());
         };
-        let sql = format!("{RUNS} ORDER BY id DESC LIMIT ?");
-        let found = tx
-            .fetch(&sql, &[i64::from(limit).into()], &RUN_TYPES)
-            .await?;
+        let sql = format!("{RUNS} WHERE id < ? ORDER BY id DESC LIMIT ?");
+        let params = [before.into(), i64::from(limit).into()];
+        let found = tx.fetch(&sql, &params, &RUN_TYPES).await?;
         Ok(found.iter().map(|cells| run_record(cells)).collect())
     }
 
