@@ -153,12 +153,11 @@ impl<'a> SearchStatement<'a> {
             scope
         });
         conditions.and(words);
-        let mut select = conditions.within(&format!(
-            "SELECT {id} FROM {} WHERE {{}} ORDER BY {id} LIMIT ?",
+        // Limits are numbers and no parameters: of those, PostgreSQL expects a tenth of the table.
+        conditions.within(&format!(
+            "SELECT {id} FROM {} WHERE {{}} ORDER BY {id} LIMIT {limit}",
             self.from
-        ));
-        select.params.push(rows(limit));
-        select
+        ))
     }
 
     /// Selects the last id of the part after an id; nothing if there are fewer rows.
@@ -166,12 +165,11 @@ impl<'a> SearchStatement<'a> {
         let id = &self.id;
         let mut conditions = SqlCondition::new(format!("{id} > ?"), [after.into()]);
         conditions.and(self.indexed.clone());
-        let mut select = conditions.within(&format!(
-            "SELECT {id} FROM {} WHERE {{}} ORDER BY {id} LIMIT 1 OFFSET ?",
-            self.from
-        ));
-        select.params.push(rows(count.saturating_sub(1)));
-        select
+        conditions.within(&format!(
+            "SELECT {id} FROM {} WHERE {{}} ORDER BY {id} LIMIT 1 OFFSET {}",
+            self.from,
+            count.saturating_sub(1)
+        ))
     }
 
     /// The condition that a column is an id that the index finds.
@@ -199,10 +197,6 @@ impl SearchPart {
         scope.and(only);
         scope
     }
-}
-
-fn rows(count: usize) -> SqlValue {
-    SqlValue::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// How a resource belongs to an account.
