@@ -112,7 +112,7 @@ impl<'a> SearchStatement<'a> {
 
     /// How many rows are looked at for a page.
     pub(super) fn part(&self) -> usize {
-        self.dialect.searched_rows / search_words::forms(&self.words)
+        self.dialect.searched_texts / search_words::comparisons(self.kind, &self.words)
     }
 
     /// How many words can be looked up in indexes. None if another index finds few resources.

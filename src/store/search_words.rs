@@ -30,10 +30,10 @@ pub(super) fn contain(
     all
 }
 
-/// In how many forms the words are looked for: each takes as long as the others.
-pub(super) fn forms(words: &[&str]) -> usize {
-    let of = |word: &&str| lowered_forms(word).len();
-    words.iter().map(of).max().unwrap_or(1)
+/// How many texts of a resource the words are compared with.
+pub(super) fn comparisons(kind: KindId, words: &[&str]) -> usize {
+    let forms = words.iter().map(|word| lowered_forms(word).len()).max();
+    texts(tables::for_kind(kind)).len() * forms.unwrap_or(1)
 }
 
 /// People are looked for by the names that they log in with, too.
