@@ -295,7 +295,7 @@ impl ReadTransaction {
         keys: &BTreeSet<Key>,
         snapshot: &mut Snapshot,
     ) -> Result<(), StoreError> {
-        let (names, types) = read::column_names_and_types(&claim::COLUMNS);
+        let (names, types) = tables::column_names_and_types(&claim::COLUMNS);
         let mut reader = claim::ClaimReader::default();
         for kind in kinds::ALL {
             let ids = ids_of(keys, kind.id);

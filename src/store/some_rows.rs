@@ -4,9 +4,8 @@
 use super::codec;
 use super::connection::{BatchStatement, SqlRow, SqlTransaction};
 use super::error::StoreError;
-use super::read::column_names_and_types;
 use super::sql_value::{SqlType, SqlValue};
-use super::tables::{KindTable, LinkTable};
+use super::tables::{KindTable, LinkTable, column_names_and_types};
 use crate::model::{CompactText, Link, Row};
 use std::collections::HashMap;
 

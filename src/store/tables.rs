@@ -167,6 +167,12 @@ pub(super) fn searched_columns(table: &KindTable) -> impl Iterator<Item = &'stat
     fields.map(|field| field.column)
 }
 
+/// Column names as SQL, and their types.
+pub(super) fn column_names_and_types(shape: &[(&str, SqlType)]) -> (String, Vec<SqlType>) {
+    let names: Vec<&str> = shape.iter().map(|(name, _)| *name).collect();
+    (names.join(", "), shape.iter().map(|(_, ty)| *ty).collect())
+}
+
 /// A boolean attribute is a boolean column; any other is stored as its word.
 pub(super) fn attribute_type(attribute: &LinkAttribute) -> SqlType {
     match attribute.choices {

@@ -5,6 +5,14 @@ use crate::support::daemon_process::DaemonProcess;
 use crate::support::workspace::{Workspace, account, each, user};
 use serde_json::Value;
 
+const CONFIG: &str = "apiVersion: roster/v1\nsources: [{name: directory, directory: manifests}]\n";
+
+fn apply(ws: &Workspace, tree: String) {
+    ws.tree(tree).write("roster.yaml", CONFIG);
+    ws.run(&["apply", "--config", "roster.yaml", "--yes"])
+        .exits(0);
+}
+
 fn serve(ws: &Workspace) -> (DaemonProcess, Api) {
     let mut served = DaemonProcess::start(ws, "");
     let api = Api {
@@ -26,8 +34,7 @@ fn runs_come_in_pages_newest_first() {
     for ws in each("runs") {
         for name in ["One", "Two", "Three", "Four", "Five"] {
             let tree = account("acme", "") + &user("u-1", "acme", "").replacen("Karin", name, 1);
-            ws.tree(tree);
-            ws.apply(&["--yes"]).exits(0);
+            apply(&ws, tree);
         }
         let (served, api) = serve(&ws);
         let (mut found, mut path) = (Vec::new(), "/api/v1/runs?limit=2".to_owned());
@@ -70,8 +77,7 @@ fn runs_come_in_pages_newest_first() {
 #[test]
 fn policies_that_nobody_can_act_on_are_found_among_many() {
     for ws in each("policies") {
-        ws.tree(account("acme", "") + &user("u-1", "acme", ""));
-        ws.apply(&["--yes"]).exits(0);
+        apply(&ws, account("acme", "") + &user("u-1", "acme", ""));
         ws.sql(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2001) \
              INSERT INTO policies (external_id, account_id, name) SELECT 'p-' || i, 'acme', 'Ask' FROM n",
