@@ -11,6 +11,8 @@ mod dba;
 mod feeds;
 #[path = "roster_bench/floor.rs"]
 mod floor;
+#[path = "roster_bench/latency.rs"]
+mod latency;
 #[path = "roster_bench/lcg.rs"]
 mod lcg;
 #[path = "roster_bench/measure.rs"]

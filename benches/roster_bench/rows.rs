@@ -224,6 +224,7 @@ impl Bench {
         let warm = self.warm(engine, &database, table);
         self.load(engine, &database, &first, table);
         self.dba(engine, &database, &first, &warm, table);
+        self.latency(engine, &database, table);
         self.feeds(engine, table);
     }
 
@@ -383,7 +384,7 @@ impl Bench {
         );
     }
 
-    fn client(&self, engine: &Engine, database: &str, script: &Path) -> Cost {
+    pub fn client(&self, engine: &Engine, database: &str, script: &Path) -> Cost {
         let script = text(script);
         let read = format!(".read {script}");
         let (program, arguments) = match engine.client {

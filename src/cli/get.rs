@@ -8,7 +8,6 @@ use crate::manifest::write;
 use crate::model::{FieldRef, Row, Value};
 use crate::store::{SearchQuery, StoredResource, has_account};
 use clap::Args;
-use std::collections::HashSet;
 use std::io::{self, Write};
 
 /// Options of `roster get`.
@@ -51,19 +50,17 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
             print_resource(kind, &record, &mut out)?;
         }
     } else {
-        let mut records = store.records(kind.id).await?;
-        if options.pending {
-            records.retain(|record| record.fact("approval") == Some("pending"));
-        }
-        if let Some(account) = &options.account {
+        let records = if options.pending || options.account.is_some() {
             let wanted = SearchQuery {
-                account: Some(account),
-                limit: u32::MAX,
+                account: options.account.as_deref(),
+                pending: options.pending,
+                limit: 1000,
                 ..SearchQuery::default()
             };
-            let own: HashSet<_> = store.search(kind.id, &wanted).await?.into_iter().collect();
-            records.retain(|record| own.contains(&record.row.key.id));
-        }
+            store.search_all(kind.id, &wanted).await?
+        } else {
+            store.records(kind.id).await?
+        };
         if !list_output::write(global, records.iter().map(ResourceDocument::from), &mut out)? {
             print_table(kind, options.pending, &records, &mut out)?;
         }

@@ -22,11 +22,11 @@ pub struct Options {
     /// Print at most this many, the latest.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
-    /// Print only changes before this change number, to page back.
-    #[arg(long, value_name = "SEQ", requires = "kind")]
+    /// Print only changes before this change number, or runs before this run, to page back.
+    #[arg(long, value_name = "SEQ")]
     before: Option<i64>,
     /// Verify the hash chain of all runs and changes.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "before")]
     verify: bool,
 }
 
@@ -40,7 +40,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         // The chain covers all resources together and cannot be verified for one.
         _ if options.verify => verify(global, &store, &mut out).await?,
         Some(key) => changes(global, &store, &key, options, &mut out).await?,
-        None => runs(global, &store, options.limit, &mut out).await?,
+        None => runs(global, &store, options, &mut out).await?,
     };
     out.flush()?;
     Ok(code)
@@ -68,10 +68,11 @@ fn key(options: &Options) -> Result<Option<Key>, CommandFailure> {
 async fn runs(
     global: &GlobalOptions,
     store: &Store,
-    limit: u32,
+    options: &Options,
     out: &mut dyn Write,
 ) -> CommandResult {
-    let runs = store.runs(limit).await?;
+    let before = options.before.unwrap_or(i64::MAX);
+    let runs = store.runs_before(before, options.limit).await?;
     let documents = runs.iter().cloned().map(RunDocument::from);
     if list_output::write(global, documents, out)? {
         return Ok(0);

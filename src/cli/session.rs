@@ -172,7 +172,7 @@ pub fn parse_resource(
 
 /// The failure for a key that does not exist, with the id that was probably meant.
 pub async fn unknown_resource(store: &Store, key: &Key) -> Result<CommandFailure, CommandFailure> {
-    let ids = store.ids(key.kind).await?;
+    let ids = store.similar_ids(key).await?;
     let meant = did_you_mean(&key.id, ids.iter().map(CompactText::as_str));
     let meant = meant
         .map(|id| format!("; did you mean `{id}`?"))

@@ -12,6 +12,7 @@ mod counters;
 pub mod feed;
 mod handle;
 mod hmac_digest;
+mod idle_policies;
 pub mod invitation;
 mod leased_pass;
 mod login_guard;

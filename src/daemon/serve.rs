@@ -6,6 +6,7 @@
 use super::api;
 use super::counters::ReplicaCounters;
 use super::handle::{DaemonHandle, DaemonParts};
+use super::idle_policies::IdlePolicyWatch;
 use super::login_guard::LoginGuard;
 use super::outbox::NoticeOutbox;
 use super::page;
@@ -128,6 +129,7 @@ fn assemble(store: Store, setup: DaemonSetup) -> (Arc<PassRunner>, DaemonParts) 
             replica: Arc::clone(&replica),
             store: store.clone(),
             current: Arc::clone(&current),
+            idle_policies: IdlePolicyWatch::default(),
         },
         current: Arc::clone(&current),
         counters: counters.clone(),

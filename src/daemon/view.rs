@@ -2,6 +2,7 @@
 //! configuration, the state in the database and what this replica's workers are doing. The API and
 //! the page both render it.
 
+use super::idle_policies::IdlePolicyWatch;
 use super::schedule;
 use super::setup::CurrentSetup;
 use super::state_document::{self, SourceStateDocument};
@@ -15,15 +16,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The number of policies named that nobody can act on.
-const MAX_IDLE_POLICIES: u32 = 20;
-
 /// Reads the state of the daemon for the API and the page.
 pub struct StatusBoard {
     /// This replica: host and process.
     pub replica: Arc<str>,
     pub(super) store: Store,
     pub(super) current: Arc<CurrentSetup>,
+    pub(super) idle_policies: IdlePolicyWatch,
 }
 
 impl StatusBoard {
@@ -78,13 +77,7 @@ impl StatusBoard {
 
     /// What is wrong with the directory now, whatever a source declares.
     pub async fn directory_diagnostics(&self) -> Result<Vec<DiagnosticState>, StoreError> {
-        let (count, idle) = self.store.idle_policies(None, MAX_IDLE_POLICIES).await?;
-        let mut found: Vec<DiagnosticState> = idle.iter().map(DiagnosticState::from).collect();
-        let more = count.saturating_sub(u64::from(MAX_IDLE_POLICIES));
-        if let (1.., Some(last)) = (more, found.last_mut()) {
-            last.message = format!("{}; the same applies to {more} more", last.message);
-        }
-        Ok(found)
+        self.idle_policies.diagnostics(&self.store).await
     }
 
     /// Every hold, those that need a decision first.

@@ -219,8 +219,9 @@ fn same_bytes(
         && remembered.fingerprint == fingerprint(config, source)
 }
 
-/// Reads of each source what may declare a resource: the files that declared it when they were last
-/// applied, and those that changed since. Any other source is read whole.
+/// Reads of each source what may declare a resource: the file that its claim names, if the resource
+/// is still in it, or else the files that declared it when they were last applied, and those that
+/// changed since. Any other source is read whole.
 pub(super) async fn read_naming(
     config: &Config,
     store: &Store,
@@ -234,6 +235,11 @@ pub(super) async fn read_naming(
     for source in &config.sources {
         let part = match transaction.source_checkpoint(&source.name).await? {
             Some(applied) if why_not_incremental(config, source, &applied).is_none() => {
+                let only = transaction.only_file_naming(&source.name, key).await?;
+                if let Some(reading) = only.and_then(|path| read_only(config, source, &path, key)) {
+                    readings.push(reading);
+                    continue;
+                }
                 let naming = transaction.files_naming(&source.name, key).await?;
                 let exports = match source.feed() {
                     Some(_) => store.accepted_exports(&source.name, 1).await?,
@@ -247,6 +253,24 @@ pub(super) async fn read_naming(
         readings.push(part.unwrap_or_else(whole));
     }
     Ok(readings)
+}
+
+/// Reads one file of a directory, if it declares a resource. A change of another file that declares
+/// it too is an error of the next plan.
+fn read_only(config: &Config, source: &Source, path: &str, key: &Key) -> Option<SourceReading> {
+    if source.feed().is_some() {
+        return None;
+    }
+    let request = PassRequest::default();
+    let tree = source_reading::source_tree(config, source, &request);
+    let tree = tree.with_only(|file| file == path);
+    let reading = source_reading::read_tree(config, source, tree, &request.stop);
+    reading
+        .desired
+        .resources
+        .get(key)
+        .is_some()
+        .then_some(reading)
 }
 
 fn read_part_naming(

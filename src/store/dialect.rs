@@ -55,6 +55,15 @@ pub(super) struct SqlDialect {
     pub(super) load_ends: &'static str,
     /// How many rows a statement takes.
     pub(super) rows: usize,
+    /// How many texts a search looks at for a page: what takes half of 100 ms.
+    pub(super) searched_texts: usize,
+    /// How a prefix is found in the index of a searched text: from the first text that begins with
+    /// it, up to the last one.
+    pub(super) text_order: [&'static str; 2],
+    /// Goes around a JSON array of texts to make a query of its members.
+    pub(super) json_texts: [&'static str; 2],
+    /// What an index of a searched text has behind its expression.
+    pub(super) text_index: &'static str,
 }
 
 /// Embedded, the default engine.
@@ -84,6 +93,10 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
     load_begins: "PRAGMA cache_size = -16384",
     load_ends: "PRAGMA cache_size = -65536",
     rows: 100,
+    searched_texts: 400_000,
+    text_order: [">=", "<"],
+    json_texts: ["SELECT value FROM json_each(", ")"],
+    text_index: "",
 };
 
 /// For teams: several replicas and other programs on one database.
@@ -122,6 +135,11 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     load_begins: "SET LOCAL default_statistics_target = 10",
     load_ends: "SET LOCAL default_statistics_target = DEFAULT",
     rows: 5000,
+    searched_texts: 120_000,
+    // An index in the order of a language finds no prefix, unless the database has the collation C.
+    text_order: ["~>=~", "~<~"],
+    json_texts: ["SELECT json_array_elements_text(CAST(", " AS json))"],
+    text_index: " text_pattern_ops",
 };
 
 impl SqlDialect {

@@ -74,10 +74,10 @@ pub enum HistoryVerification {
     },
 }
 
-pub(super) const SELECT: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
+const COLUMNS: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
     c.fields, c.personal_digest, c.path, c.line, c.col, v.salt, v.fields, \
-    r.finished_at, r.source, r.revision, r.actor \
-    FROM changes AS c LEFT JOIN change_values AS v ON v.seq = c.seq \
+    r.finished_at, r.source, r.revision, r.actor FROM ";
+const JOINED: &str = " AS c LEFT JOIN change_values AS v ON v.seq = c.seq \
     LEFT JOIN runs AS r ON r.id = c.run";
 pub(super) const TYPES: [SqlType; 18] = [
     SqlType::Int,
@@ -143,8 +143,9 @@ impl Store {
                 vec![kinds::get(key.kind).name.into(), SqlValue::from(&key.id)],
             ),
         };
-        params.extend([before.into(), i64::from(limit).into()]);
-        let sql = format!("{SELECT} WHERE {of} c.seq < ? ORDER BY c.seq DESC LIMIT ?");
+        params.push(before.into());
+        let condition = format!("{of} c.seq < ?");
+        let sql = select_first_changes(&condition, "c.seq DESC", i64::from(limit));
         let found = tx.fetch(&sql, &params, &TYPES).await?;
         Ok(found.into_iter().map(record).collect())
     }
@@ -165,13 +166,16 @@ impl Store {
 
     /// Returns the latest runs, newest first.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
+        self.runs_before(i64::MAX, limit).await
+    }
+
+    /// Returns the latest runs before one, newest first.
+    pub async fn runs_before(&self, before: i64, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the runs").await? else {
             return Ok(Vec::new());
         };
-        let sql = format!("{RUNS} ORDER BY id DESC LIMIT ?");
-        let found = tx
-            .fetch(&sql, &[i64::from(limit).into()], &RUN_TYPES)
-            .await?;
+        let sql = format!("{RUNS} WHERE id < ? ORDER BY id DESC LIMIT {limit}");
+        let found = tx.fetch(&sql, &[before.into()], &RUN_TYPES).await?;
         Ok(found.iter().map(|cells| run_record(cells)).collect())
     }
 
@@ -188,13 +192,28 @@ impl Store {
     }
 }
 
+/// Selects changes by a condition on any of the columns.
+pub(super) fn select_changes(condition: &str) -> String {
+    format!("{COLUMNS}changes{JOINED} WHERE {condition}")
+}
+
+/// Selects the first changes by a condition on their own columns, in an order by `c.seq`.
+pub(super) fn select_first_changes(condition: &str, order: &str, limit: i64) -> String {
+    // The limit comes before the joins and as a number. PostgreSQL would otherwise join everything
+    // first, as for a parameter it expects a tenth of the table.
+    format!(
+        "{COLUMNS}(SELECT * FROM changes AS c WHERE {condition} ORDER BY {order} LIMIT {limit})\
+         {JOINED} ORDER BY {order}"
+    )
+}
+
 pub(super) async fn fetch_changes_after(
     tx: &mut SqlTransaction,
     seq: i64,
     limit: i64,
 ) -> Result<Vec<SqlRow>, StoreError> {
-    let sql = format!("{SELECT} WHERE c.seq > ? ORDER BY c.seq LIMIT ?");
-    tx.fetch(&sql, &[seq.into(), limit.into()], &TYPES).await
+    let sql = select_first_changes("c.seq > ?", "c.seq", limit);
+    tx.fetch(&sql, &[seq.into()], &TYPES).await
 }
 
 pub(super) fn header(cells: &[SqlValue]) -> RunHeader {

@@ -392,8 +392,9 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     // Other sources' claims on one resource are looked up in every pass; the primary key starts
     // with the source.
     ("claims_resource", "claims", "kind, external_id"),
-    ("changes_resource", "changes", "kind, external_id"),
-    ("changes_run", "changes", "run"),
+    // With the number of the change, so that a page of a long history sorts nothing.
+    ("changes_resource", "changes", "kind, external_id, seq"),
+    ("changes_run", "changes", "run, seq"),
     ("runs_plan", "runs", "plan_id"),
     ("run_budgets_source", "run_budgets", "source, at"),
     ("user_logins_account", "user_logins", "account_id"),
@@ -410,8 +411,10 @@ pub(super) const INDEXES: &[(&str, &str, &str)] = &[
     ("invitations_token", "invitations", "token_hash"),
     ("customer_tokens_user", "customer_tokens", "user_id"),
     ("customer_tokens_expiry", "customer_tokens", "expires_at"),
+    ("jobs_account", "jobs", "account_id"),
     ("jobs_user", "jobs", "user_id"),
     ("job_files_path", "job_files", "path"),
+    ("orders_account", "orders", "account_id"),
     ("orders_user", "orders", "user_id"),
     ("orders_placed", "orders", "placed_at"),
 ];

@@ -3,7 +3,7 @@
 use super::Store;
 use super::act_history::ACT_REASON;
 use super::error::StoreError;
-use super::history::{ChangeRecord, SELECT, TYPES, record};
+use super::history::{ChangeRecord, TYPES, record, select_changes};
 use super::sql_value::SqlValue;
 use crate::kinds;
 use crate::model::Key;
@@ -26,7 +26,7 @@ impl Store {
              {open}v.fields{close} WHERE {of} GROUP BY j.key \
              UNION SELECT min(c.seq) FROM changes AS c WHERE {of} AND c.reason <> '{ACT_REASON}'"
         );
-        let sql = format!("{SELECT} WHERE c.seq IN ({last}) ORDER BY c.seq DESC");
+        let sql = select_changes(&format!("c.seq IN ({last}) ORDER BY c.seq DESC"));
         let name = kinds::get(key.kind).name;
         let params: Vec<SqlValue> = (0..3)
             .flat_map(|_| [name.into(), SqlValue::from(&key.id)])

@@ -16,6 +16,18 @@ pub(super) fn lowered_forms(text: &str) -> BTreeSet<String> {
     ])
 }
 
+/// The forms in which an id may be written that is equal to this text but for the case of its
+/// letters: as given, all in lower case, all in upper case, or with capitals where words begin.
+pub(super) fn written_forms(text: &str) -> BTreeSet<String> {
+    let folded = text.to_lowercase();
+    BTreeSet::from([
+        text.to_owned(),
+        folded.to_uppercase(),
+        with_capitals(&folded),
+        folded,
+    ])
+}
+
 /// A text in which every word begins with a capital, as names do.
 fn with_capitals(text: &str) -> String {
     let mut begins = true;

@@ -83,9 +83,15 @@ mod runs;
 mod schema;
 mod schema_versions;
 mod search;
+mod search_cursor;
+mod search_query;
+mod search_statement;
+mod search_words;
 mod self_service;
+mod some_rows;
 mod source;
 mod source_claims;
+mod sql_condition;
 mod sql_value;
 mod sqlite_bulk;
 mod sqlite_scan;
@@ -145,7 +151,9 @@ pub use person_texts::PersonText;
 pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};
-pub use search::{SearchQuery, has_account};
+pub use search::SearchPage;
+pub use search_query::SearchQuery;
+pub use search_statement::has_account;
 pub use self_service::{
     AccountUser, CustomerAccount, EnforcedField, EnforcementRules, LoggedInCustomer,
     NewAccountUser, PersonalDetails, SelfServiceError, SelfServiceOrder, SelfServiceRefusal,

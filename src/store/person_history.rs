@@ -29,10 +29,7 @@ pub(super) async fn own_history(
     tx: &mut SqlTransaction,
     id: &str,
 ) -> Result<Vec<ChangeRecord>, StoreError> {
-    let sql = format!(
-        "{} WHERE c.kind = ? AND c.external_id = ? ORDER BY c.seq",
-        history::SELECT
-    );
+    let sql = history::select_changes("c.kind = ? AND c.external_id = ? ORDER BY c.seq");
     let params = [kinds::get(USER).name.into(), id.into()];
     let found = tx.fetch(&sql, &params, &history::TYPES).await?;
     Ok(found.into_iter().map(history::record).collect())
@@ -50,10 +47,8 @@ pub(super) async fn list_changes(
     });
     let mut changes = Vec::new();
     for kind in owners {
-        let sql = format!(
-            "{} WHERE c.kind = ? AND v.fields LIKE ? ESCAPE '!' ORDER BY c.seq",
-            history::SELECT
-        );
+        let sql =
+            history::select_changes("c.kind = ? AND v.fields LIKE ? ESCAPE '!' ORDER BY c.seq");
         let quoted = Json::from(id).to_string();
         let params = [
             kind.name.into(),
@@ -89,10 +84,7 @@ pub(super) async fn made_changes(
     id: &str,
 ) -> Result<Vec<ChangeRecord>, StoreError> {
     let key = Key::new(USER, id).to_string();
-    let sql = format!(
-        "{} WHERE v.fields LIKE ? ESCAPE '!' ORDER BY c.seq",
-        history::SELECT
-    );
+    let sql = history::select_changes("v.fields LIKE ? ESCAPE '!' ORDER BY c.seq");
     let quoted = Json::from(key.as_str()).to_string();
     let params = [SqlValue::text(format!("%{}%", escape_like(&quoted)))];
     let found = tx.fetch(&sql, &params, &history::TYPES).await?;

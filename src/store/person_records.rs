@@ -17,6 +17,7 @@ use super::orders::{self, StoredOrder};
 use super::person_history::{self, ListChange, escape_like};
 use super::person_reasons::visit_reasons;
 use super::person_texts::{PersonText, visit_texts};
+use super::some_rows::WantedResources;
 use super::source::PackedKeys;
 use super::sql_value::{SqlType, SqlValue};
 use super::stored_resource::{self, StoredResource};
@@ -137,7 +138,8 @@ impl Store {
         migrate::require_current(&mut tx).await?;
         let key = Key::new(USER, id);
         let user = stored_resource::read(&mut tx, &key).await?;
-        let claims = stored_resource::claims(&mut tx, USER, Some(&key.id)).await?;
+        let claims =
+            stored_resource::claims(&mut tx, USER, WantedResources::Some(&[&key.id])).await?;
         let of_user = JobQuery {
             user: Some(id),
             ..JobQuery::default()

@@ -116,6 +116,15 @@ impl Store {
         }))
     }
 
+    /// Whether more policies are stored than this many.
+    pub async fn has_more_policies_than(&self, count: u32) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the policies").await? else {
+            return Ok(false);
+        };
+        let sql = "SELECT external_id FROM policies ORDER BY external_id LIMIT 1 OFFSET ?";
+        tx.has_rows(sql, &[i64::from(count).into()]).await
+    }
+
     /// Returns how many policies nobody can act on, and the first of them by external id. With
     /// `only`, looks at that policy alone.
     pub async fn idle_policies(

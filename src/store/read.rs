@@ -5,7 +5,7 @@ use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::table_scan::TableScan;
-use super::tables::{self, KindTable, LinkTable};
+use super::tables::{self, KindTable, LinkTable, column_names_and_types};
 use super::{
     Store, accepted_exports, claim, codec, held_steps, jobs, migrate, stored_logins, tag_offers,
 };
@@ -187,12 +187,6 @@ pub(super) async fn read_row(
         row.values[link.field] = Some(codec::members(link, links.collect()));
     }
     Ok(Some(row))
-}
-
-/// Column names as SQL, and their types.
-pub(super) fn column_names_and_types(shape: &[(&str, SqlType)]) -> (String, Vec<SqlType>) {
-    let names: Vec<&str> = shape.iter().map(|(name, _)| *name).collect();
-    (names.join(", "), shape.iter().map(|(_, ty)| *ty).collect())
 }
 
 async fn claims(tx: &mut SqlTransaction, snapshot: &mut Snapshot) -> Result<(), StoreError> {

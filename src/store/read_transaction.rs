@@ -2,20 +2,20 @@
 //! `base_snapshot` and grows by `extend_snapshot` with what the planner turns out to need. When
 //! that becomes too much, the caller reads everything instead.
 
-use super::connection::{BatchStatement, SqlRow, SqlTransaction};
+use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::migrate::{self, DatabaseMeta};
 use super::person_history::escape_like;
 use super::read::{self, SnapshotQuery};
+use super::some_rows::{look_up, some_rows};
 use super::sql_value::{SqlType, SqlValue};
-use super::tables::{self, KindTable, LinkTable};
-use super::{Store, claim, codec, held_steps, stored_logins};
+use super::{Store, claim, held_steps, stored_logins, tables};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
-    CompactText, Digest, FEW_OF_A_KIND, GuardBase, Key, KindId, Link, LookupRecorder, Row,
-    Snapshot, SnapshotLookup, SnapshotRows,
+    CompactText, Digest, FEW_OF_A_KIND, GuardBase, Key, KindId, LookupRecorder, Snapshot,
+    SnapshotLookup, SnapshotRows,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A transaction that reads one moment of a database with a schema.
@@ -163,7 +163,7 @@ impl ReadTransaction {
         for table in tables::ALL.iter() {
             let ids = ids_of(&keys, table.kind.id);
             if !ids.is_empty() {
-                for row in self.rows(table, &ids).await? {
+                for row in some_rows(&mut self.tx, table, &ids).await? {
                     let _ = snapshot.rows.insert(row);
                 }
             }
@@ -195,7 +195,8 @@ impl ReadTransaction {
                 SqlType::Text,
                 SqlType::Text,
             ];
-            let claims = self.look_up(&sql, &ids_of(&keys, kind.id), &types).await?;
+            let ids = ids_of(&keys, kind.id);
+            let claims = look_up(&mut self.tx, &sql, &ids, &types).await?;
             found.extend(claims.into_iter().map(|mut cells| ClaimSummary {
                 key: Key {
                     kind: kind.id,
@@ -336,7 +337,7 @@ impl ReadTransaction {
         sql: &str,
         texts: &[&CompactText],
     ) -> Result<Vec<Key>, StoreError> {
-        let found = self.look_up(sql, texts, &[SqlType::Id]).await?;
+        let found = look_up(&mut self.tx, sql, texts, &[SqlType::Id]).await?;
         let ids = found.into_iter();
         Ok(ids
             .map(|mut cells| Key {
@@ -346,59 +347,13 @@ impl ReadTransaction {
             .collect())
     }
 
-    /// Returns some rows of a kind with their lists.
-    async fn rows(
-        &mut self,
-        table: &KindTable,
-        ids: &[&CompactText],
-    ) -> Result<Vec<Row>, StoreError> {
-        let (names, types) = read::column_names_and_types(&table.shape());
-        let sql = format!(
-            "SELECT {names} FROM {} WHERE external_id IN ({{rows}})",
-            table.kind.table
-        );
-        let mut rows: Vec<Row> = Vec::with_capacity(ids.len());
-        for mut cells in self.look_up(&sql, ids, &types).await? {
-            rows.push(codec::row(table, &mut cells));
-        }
-        for link in &table.links {
-            self.lists(link, ids, &mut rows).await?;
-        }
-        Ok(rows)
-    }
-
-    /// Fills one list of some rows.
-    async fn lists(
-        &mut self,
-        link: &LinkTable,
-        ids: &[&CompactText],
-        rows: &mut [Row],
-    ) -> Result<(), StoreError> {
-        let (names, types) = read::column_names_and_types(&link.shape());
-        let sql = format!(
-            "SELECT {names} FROM {} WHERE {} IN ({{rows}}) ORDER BY {}, {}",
-            link.name, link.owner, link.owner, link.member
-        );
-        let mut lists: HashMap<CompactText, Vec<Link>> = HashMap::new();
-        for mut cells in self.look_up(&sql, ids, &types).await? {
-            let member = codec::link(link, &mut cells[1..]);
-            lists.entry(cells[0].take_text()).or_default().push(member);
-        }
-        for row in rows {
-            if let Some(list) = lists.remove(&row.key.id) {
-                row.values[link.field] = Some(codec::members(link, list));
-            }
-        }
-        Ok(())
-    }
-
     /// Adds every source's claims on some keys, whether or not the resources exist.
     async fn claims(
         &mut self,
         keys: &BTreeSet<Key>,
         snapshot: &mut Snapshot,
     ) -> Result<(), StoreError> {
-        let (names, types) = read::column_names_and_types(&claim::COLUMNS);
+        let (names, types) = tables::column_names_and_types(&claim::COLUMNS);
         let mut reader = claim::ClaimReader::default();
         for kind in kinds::ALL {
             let ids = ids_of(keys, kind.id);
@@ -410,28 +365,13 @@ impl ReadTransaction {
                  ORDER BY external_id, source",
                 kind.name
             );
-            for mut cells in self.look_up(&sql, &ids, &types).await? {
+            for mut cells in look_up(&mut self.tx, &sql, &ids, &types).await? {
                 if let Some((key, claim)) = reader.read(&mut cells) {
                     snapshot.claims.entry(key).or_default().push(claim);
                 }
             }
         }
         Ok(())
-    }
-
-    /// Runs a query for some texts, which replace `{rows}`.
-    async fn look_up(
-        &mut self,
-        sql: &str,
-        texts: &[&CompactText],
-        types: &[SqlType],
-    ) -> Result<Vec<SqlRow>, StoreError> {
-        let batch = BatchStatement {
-            sql,
-            types: &[SqlType::Id],
-        };
-        let rows = texts.iter().map(|text| vec![SqlValue::from(*text)]);
-        self.tx.batch_fetch(&batch, rows, types).await
     }
 }
 

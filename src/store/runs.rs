@@ -2,7 +2,9 @@
 
 use super::Store;
 use super::error::StoreError;
-use super::history::{ChangeRecord, RUN_TYPES, RUNS, RunRecord, SELECT, TYPES, record, run_record};
+use super::history::{
+    ChangeRecord, RUN_TYPES, RUNS, RunRecord, TYPES, record, run_record, select_first_changes,
+};
 
 impl Store {
     pub async fn run(&self, id: i64) -> Result<Option<RunRecord>, StoreError> {
@@ -25,8 +27,11 @@ impl Store {
         let Some(mut tx) = self.begin_schema_read("read the changes of a run").await? else {
             return Ok(Vec::new());
         };
-        let sql = format!("{SELECT} WHERE c.run = ? AND c.seq > ? ORDER BY c.seq LIMIT ?");
-        let params = [run.into(), after.into(), i64::from(limit).into()];
+        // By run and number, as the index is: by the number alone, PostgreSQL may go through the
+        // changes of all later runs.
+        let condition = "c.run = ? AND c.seq > ?";
+        let sql = select_first_changes(condition, "c.run, c.seq", i64::from(limit));
+        let params = [run.into(), after.into()];
         let found = tx.fetch(&sql, &params, &TYPES).await?;
         Ok(found.into_iter().map(record).collect())
     }

@@ -219,7 +219,8 @@ impl TableIndex {
 
     /// Whether the index is on a column.
     pub(super) fn covers(&self, table: &str, column: &str) -> bool {
-        self.table == table && (self.on == column || self.on == format!("lower({column})"))
+        let text = format!("lower({column})");
+        self.table == table && (self.on == column || self.on.starts_with(&text))
     }
 
     /// The statement that drops it.
@@ -239,64 +240,60 @@ impl TableIndex {
     }
 }
 
-/// All secondary indexes: references and links by target, e-mails, customer numbers.
-pub(super) fn indexes() -> Vec<TableIndex> {
+/// All secondary indexes: references and links by target, searched texts, customer numbers.
+pub(super) fn indexes(dialect: &SqlDialect) -> Vec<TableIndex> {
+    let index = |name: String, table: &str, on: String| TableIndex {
+        name,
+        table: table.to_owned(),
+        on,
+        only: "",
+    };
     let own = internal_tables::INDEXES.iter();
     let mut indexes: Vec<TableIndex> = own
-        .map(|(name, table, on)| TableIndex {
-            name: (*name).to_owned(),
-            table: (*table).to_owned(),
-            on: (*on).to_owned(),
-            only: "",
-        })
+        .map(|(name, table, on)| index((*name).to_owned(), table, (*on).to_owned()))
         .collect();
     for table in tables::ALL.iter() {
-        for (index, field) in table.kind.fields.iter().enumerate() {
-            let on = match field.ty {
-                FieldType::Ref(_) => field.column.to_owned(),
-                // The unique e-mail rule and logins ignore case. The index itself is not unique,
-                // because the login mode decides at run time whether e-mails must be.
-                FieldType::Email => format!("lower({})", field.column),
-                _ => continue,
-            };
-            debug_assert!(table.columns_of_field(index).next().is_some());
-            let name = format!("{}_{}", table.kind.table, field.column);
-            let table = table.kind.table.to_owned();
-            indexes.push(TableIndex {
-                name,
-                table,
-                on,
-                only: "",
-            });
+        let name = table.kind.table;
+        for field in table.kind.fields {
+            if let FieldType::Ref(_) = field.ty {
+                let on = field.column.to_owned();
+                indexes.push(index(format!("{name}_{on}"), name, on));
+            }
+        }
+        // The unique e-mail rule and logins ignore case, as the search does. No index is unique,
+        // because the login mode decides at run time whether e-mails must be.
+        for column in tables::searched_columns(table) {
+            let on = format!("lower({column}){}", dialect.text_index);
+            indexes.push(index(format!("{name}_{column}"), name, on));
         }
         // Who links to a resource is asked before it is removed; the primary key starts with the
         // owner and cannot answer that.
         for link in table.links.iter().filter(|link| link.target.is_some()) {
-            let (name, on) = (
-                format!("{}_{}", link.name, link.member),
-                link.member.clone(),
-            );
-            let table = link.name.clone();
-            indexes.push(TableIndex {
-                name,
-                table,
-                on,
-                only: "",
-            });
+            let (name, on) = (&link.name, link.member.clone());
+            indexes.push(index(format!("{name}_{on}"), name, on));
         }
     }
-    indexes.push(TableIndex {
-        name: "accounts_customer_number".to_owned(),
-        table: "accounts".to_owned(),
-        on: "customer_number".to_owned(),
-        only: "",
-    });
-    // Every pass asks whether an account waits for an approval, and mostly none does.
-    indexes.push(TableIndex {
-        name: "accounts_pending".to_owned(),
-        table: "accounts".to_owned(),
-        on: "external_id".to_owned(),
-        only: " WHERE approval = 'pending'",
-    });
+    let number = "customer_number".to_owned();
+    indexes.push(index(format!("accounts_{number}"), "accounts", number));
+    // Every pass asks whether an account waits for an approval, and mostly none does. Few of many
+    // are inactive.
+    for (name, table, only) in [
+        (
+            "accounts_pending",
+            "accounts",
+            " WHERE approval = 'pending'",
+        ),
+        (
+            "accounts_inactive",
+            "accounts",
+            " WHERE status = 'inactive'",
+        ),
+        ("users_inactive", "users", " WHERE status = 'inactive'"),
+    ] {
+        indexes.push(TableIndex {
+            only,
+            ..index(name.to_owned(), table, "external_id".to_owned())
+        });
+    }
     indexes
 }

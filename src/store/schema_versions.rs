@@ -19,9 +19,23 @@ pub(super) struct SchemaVersion {
     pub(super) views: bool,
     /// New runtime facts of existing kinds.
     pub(super) facts: &'static [NewFact],
-    /// New indexes of existing tables, by name.
+    /// New indexes of existing tables, by name. One of the same name is replaced.
     pub(super) indexes: &'static [&'static str],
 }
+
+/// The indexes with which every page is read without its table.
+const PAGE_INDEXES: &[&str] = &[
+    "accounts_inactive",
+    "accounts_name",
+    "changes_resource",
+    "changes_run",
+    "jobs_account",
+    "orders_account",
+    "organisations_name",
+    "users_email",
+    "users_inactive",
+    "users_last_name",
+];
 
 /// A runtime fact that a version added.
 pub(super) struct NewFact {
@@ -79,6 +93,10 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(people_tables::ERASURES),
     own_tables(internal_tables::IMPORT_HOLDS),
     own_tables(export_rows::EXPORT_ROWS),
+    SchemaVersion {
+        indexes: PAGE_INDEXES,
+        ..own_tables(&[])
+    },
 ];
 
 /// The version of this release.
@@ -172,7 +190,11 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
         .flat_map(|version| version.indexes)
         .copied()
         .collect();
-    let indexes = schema::indexes().into_iter().filter(|index| {
+    let replaced = named
+        .iter()
+        .map(|name| format!("DROP INDEX IF EXISTS {name}"));
+    statements.extend(replaced);
+    let indexes = schema::indexes(dialect).into_iter().filter(|index| {
         of_new_table(&index.table)
             || named.iter().any(|name| index.is_called(name))
             || added
@@ -206,7 +228,11 @@ pub(super) fn create(dialect: &SqlDialect) -> Vec<String> {
     statements.extend(triggers::functions(dialect));
     let triggers = triggers::all(dialect).into_iter();
     statements.extend(triggers.map(|trigger| trigger.create));
-    statements.extend(schema::indexes().into_iter().map(|index| index.create()));
+    statements.extend(
+        schema::indexes(dialect)
+            .into_iter()
+            .map(|index| index.create()),
+    );
     statements.extend(views::create());
     statements
 }

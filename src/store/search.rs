@@ -1,152 +1,226 @@
-//! Searches the resources of a kind, one page of keys at a time.
+//! Searches the resources of a kind, one page at a time.
+//!
+//! What an index answers is found at once: all of a kind, those of an account, those that wait for
+//! an approval, and those in which a word begins an id, an e-mail address or a name. Words in the
+//! middle of a text are found by looking at one resource after the other, in the order of the ids
+//! and only a part of them for a page. A page may therefore be short, or empty, and not be the last
+//! one. Start at `Store::search`.
 
+use super::connection::SqlTransaction;
 use super::error::StoreError;
+use super::search_cursor::SearchCursor;
+use super::search_query::SearchQuery;
+use super::search_statement::{SearchPart, SearchStatement};
+use super::sql_condition::SqlCondition;
 use super::sql_value::{SqlType, SqlValue};
-use super::tables::{self, ColumnContent, LinkTable};
+use super::stored_resource::{self, StoredResource};
 use super::{Store, visibility};
-use crate::kinds::{self, ACCOUNT, FieldType, USER};
 use crate::model::{CompactText, KindId};
+use std::collections::BTreeSet;
 
-/// The conditions of a search.
+/// A page of a search.
 #[derive(Clone, Debug, Default)]
-pub struct SearchQuery<'a> {
-    /// Words to find in the external id or a text field, ignoring case.
-    pub words: Option<&'a str>,
-    pub status: Option<&'a str>,
-    /// Only what belongs to this account: its users, organisations, policies, addresses and tags.
-    pub account: Option<&'a str>,
-    /// Only accounts that wait for an approval.
-    pub pending: bool,
-    /// Only what this user sees. Nothing of a kind for which there is no rule.
-    pub as_user: Option<&'a str>,
-    /// Only ids after this one, for the next page.
-    pub after: Option<&'a str>,
-    /// The page size.
-    pub limit: u32,
+pub struct SearchPage {
+    pub found: Vec<StoredResource>,
+    /// Where the next page starts; `None` after the last one.
+    pub next: Option<String>,
 }
 
+/// From this many resources on in which a word begins something, it is found just as fast by
+/// looking at all of them.
+const MANY_BEGINNINGS: usize = 2_000;
+/// How many words of a search are looked up in indexes. A page of text is no search.
+const MAX_LOOKED_UP: usize = 8;
+
 impl Store {
-    /// Returns the external ids of the matching resources, sorted.
+    /// Returns a page of the matching resources. Those that an index finds come first, all sorted
+    /// by external id.
     pub async fn search(
         &self,
         kind: KindId,
         wanted: &SearchQuery<'_>,
-    ) -> Result<Vec<CompactText>, StoreError> {
+    ) -> Result<SearchPage, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("look for resources").await? else {
+            return Ok(SearchPage::default());
+        };
+        page(&mut tx, kind, wanted).await
+    }
+
+    /// Returns all matching resources, as of one moment.
+    pub async fn search_all(
+        &self,
+        kind: KindId,
+        wanted: &SearchQuery<'_>,
+    ) -> Result<Vec<StoredResource>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("look for resources").await? else {
             return Ok(Vec::new());
         };
-        let mut params: Vec<SqlValue> = vec![wanted.after.unwrap_or_default().into()];
-        let mut conditions = vec!["external_id > ?".to_owned()];
-        if let Some(status) = wanted.status {
-            conditions.push("status = ?".to_owned());
-            params.push(status.into());
-        }
-        if let Some(account) = wanted.account {
-            let Some(condition) = of_account(kind) else {
-                return Ok(Vec::new());
+        let (mut found, mut after) = (Vec::new(), wanted.after.map(str::to_owned));
+        loop {
+            let wanted = SearchQuery {
+                after: after.as_deref(),
+                ..wanted.clone()
             };
-            conditions.push(condition);
-            params.push(account.into());
-        }
-        if wanted.pending && kind != ACCOUNT {
-            return Ok(Vec::new());
-        }
-        if wanted.pending {
-            conditions.push("approval = 'pending'".to_owned());
-        }
-        if let Some(viewer) = wanted.as_user {
-            visibility::require_views(&mut tx).await?;
-            let Some(condition) = visibility::condition(kind) else {
-                return Ok(Vec::new());
-            };
-            conditions.push(condition);
-            params.push(viewer.into());
-        }
-        // Every word must match, each in any of the columns.
-        for word in wanted.words.into_iter().flat_map(str::split_whitespace) {
-            let texts = texts(kind).into_iter();
-            let mut any: Vec<String> = texts
-                .map(|column| format!("lower({column}) LIKE ? ESCAPE '\\'"))
-                .collect();
-            if kind == USER {
-                // People are looked for by the name that they log in with.
-                any.push(
-                    "EXISTS (SELECT 1 FROM user_logins AS n JOIN user_accounts AS l \
-                     ON l.user_id = n.user_id AND l.account_id = n.account_id \
-                     WHERE n.user_id = users.external_id AND lower(n.name) LIKE ? ESCAPE '\\')"
-                        .to_owned(),
-                );
+            let page = page(&mut tx, kind, &wanted).await?;
+            found.extend(page.found);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(found),
             }
-            conditions.push(format!("({})", any.join(" OR ")));
-            params.extend(any.iter().map(|_| SqlValue::text(pattern(word))));
         }
-        params.push(i64::from(wanted.limit).into());
-        let sql = format!(
-            "SELECT external_id FROM {} WHERE {} ORDER BY external_id LIMIT ?",
-            kinds::get(kind).table,
-            conditions.join(" AND ")
-        );
-        let found = tx.fetch(&sql, &params, &[SqlType::Id]).await?;
-        let ids = found.into_iter().map(|mut cells| cells[0].take_text());
-        Ok(ids.collect())
     }
 }
 
-/// Whether resources of a kind can be searched by account.
-pub fn has_account(kind: KindId) -> bool {
-    of_account(kind).is_some()
-}
-
-/// The condition that a resource of a kind belongs to an account: it names the account, or the
-/// account names it.
-fn of_account(kind: KindId) -> Option<String> {
-    let table = tables::for_kind(kind);
-    let name = table.kind.table;
-    let linked = |link: &LinkTable, own: &str, other: &str| {
-        format!(
-            "EXISTS (SELECT 1 FROM {0} AS l WHERE l.{own} = {name}.external_id AND l.{other} = ?)",
-            link.name
-        )
+async fn page(
+    tx: &mut SqlTransaction,
+    kind: KindId,
+    wanted: &SearchQuery<'_>,
+) -> Result<SearchPage, StoreError> {
+    if wanted.as_user.is_some() {
+        visibility::require_views(tx).await?;
+    }
+    let Some(statement) = SearchStatement::new(tx.dialect(), kind, wanted) else {
+        return Ok(SearchPage::default());
     };
-    let mut own = table.links.iter();
-    if let Some(link) = own.find(|link| link.target == Some(ACCOUNT)) {
-        return Some(linked(link, &link.owner, &link.member));
-    }
-    let index = table.kind.account_fields().next();
-    if let Some(index) = index {
-        return Some(format!("{} = ?", table.kind.fields[index].column));
-    }
-    let mut others = tables::for_kind(ACCOUNT).links.iter();
-    let link = others.find(|link| link.target == Some(kind))?;
-    Some(linked(link, &link.member, &link.owner))
+    let mut search = SearchInProgress {
+        limit: wanted.limit as usize,
+        part: wanted
+            .part
+            .map_or_else(|| statement.part(), |rows| rows as usize),
+        found: Vec::new(),
+        tx,
+        statement,
+    };
+    let cursor = match wanted.after {
+        Some(after) => search.statement.cursor(after),
+        None => search.first_cursor().await?,
+    };
+    let next = search.page(cursor).await?;
+    let next = next.map(|cursor| search.statement.cursor_text(&cursor));
+    Ok(SearchPage {
+        found: stored_resource::read_some(search.tx, kind, &search.found).await?,
+        next,
+    })
 }
 
-/// The columns that are searched.
-fn texts(kind: KindId) -> Vec<&'static str> {
-    let table = tables::for_kind(kind);
-    let columns = table.columns.iter().filter(|column| match column.content {
-        ColumnContent::Id => true,
-        ColumnContent::Field(index) => {
-            let ty = &table.kind.fields[index].ty;
-            matches!(
-                ty,
-                FieldType::Text(_) | FieldType::Email | FieldType::Phone | FieldType::Vat
-            )
-        }
-        _ => false,
-    });
-    columns.map(|column| column.name.as_str()).collect()
+struct SearchInProgress<'a> {
+    tx: &'a mut SqlTransaction,
+    statement: SearchStatement<'a>,
+    limit: usize,
+    part: usize,
+    found: Vec<CompactText>,
 }
 
-/// A pattern that matches a word anywhere in a text.
-fn pattern(word: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in word.to_lowercase().chars() {
-        // A `%` in the search text is a character to find and not a wildcard.
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
+impl SearchInProgress<'_> {
+    /// Begins with the word that begins something in the fewest resources, if any does in a few.
+    async fn first_cursor(&mut self) -> Result<SearchCursor, StoreError> {
+        let mut best = None;
+        for word in 0..self.statement.looked_up_words().min(MAX_LOOKED_UP) {
+            let Some(count) = self.count_beginnings(word).await? else {
+                continue;
+            };
+            if count > 0 && best.is_none_or(|(fewest, _)| count < fewest) {
+                best = Some((count, word));
+            }
         }
-        pattern.push(c);
+        let after = CompactText::default();
+        Ok(match best {
+            Some((_, word)) => SearchCursor::Beginnings { word, after },
+            None => SearchCursor::All { after },
+        })
     }
-    pattern + "%"
+
+    /// How many resources an index finds for a word; `None` if there are many.
+    async fn count_beginnings(&mut self, word: usize) -> Result<Option<usize>, StoreError> {
+        let most = MANY_BEGINNINGS + 1;
+        let all = self.statement.beginnings(word, most);
+        let counted = all.within("SELECT count(*) FROM ({}) AS found");
+        let types = [SqlType::Int];
+        let row = self.tx.first(&counted.sql, &counted.params, &types).await?;
+        let count = row.map_or(0, |cells| cells[0].int());
+        let count = usize::try_from(count).unwrap_or_default();
+        Ok((count < most).then_some(count))
+    }
+
+    /// A condition on the column `{id}` with the ids that an index finds for a word. As a list of
+    /// ids: with a query, PostgreSQL may go through the whole table in its order instead.
+    async fn beginnings(&mut self, word: usize, is: &str) -> Result<SqlCondition, StoreError> {
+        // There may be more by now than when the search began.
+        let all = self.statement.beginnings(word, 10 * MANY_BEGINNINGS);
+        let rows = self.tx.fetch(&all.sql, &all.params, &[SqlType::Id]).await?;
+        let ids = rows.iter().filter_map(|cells| cells[0].as_text());
+        let ids = serde_json::to_string(&ids.collect::<BTreeSet<_>>()).unwrap_or_default();
+        let [open, close] = self.tx.dialect().json_texts;
+        let sql = format!("{{id}} {is} ({open}?{close})");
+        Ok(SqlCondition::new(sql, [SqlValue::text(ids)]))
+    }
+
+    /// Fills the page; returns where the next one starts.
+    async fn page(&mut self, cursor: SearchCursor) -> Result<Option<SearchCursor>, StoreError> {
+        let others = match cursor {
+            SearchCursor::Beginnings { word, after } => {
+                let only = self.beginnings(word, "IN").await?;
+                let part = SearchPart {
+                    after,
+                    end: None,
+                    only,
+                };
+                if let Some(after) = self.fill(&part).await? {
+                    return Ok(Some(SearchCursor::Beginnings { word, after }));
+                }
+                let after = CompactText::default();
+                SearchCursor::Others { word, after }
+            }
+            others => others,
+        };
+        let (only, after) = match &others {
+            SearchCursor::Others { word, after } => {
+                (self.beginnings(*word, "NOT IN").await?, after.clone())
+            }
+            SearchCursor::All { after } | SearchCursor::Beginnings { after, .. } => {
+                (SqlCondition::default(), after.clone())
+            }
+        };
+        let end = self.end_of_part(&after).await?;
+        let part = SearchPart {
+            after,
+            end: end.clone(),
+            only,
+        };
+        let full = self.fill(&part).await?;
+        // A full page may be the last one; then the next is empty. Counting all matches would cost
+        // more.
+        Ok(full.or(end).map(|after| others.at(after)))
+    }
+
+    /// Adds what a part has to the page; returns the last id if the page is full.
+    async fn fill(&mut self, part: &SearchPart) -> Result<Option<CompactText>, StoreError> {
+        let left = self.limit - self.found.len();
+        let select = self.statement.select(part, left);
+        let rows = self
+            .tx
+            .fetch(&select.sql, &select.params, &[SqlType::Id])
+            .await?;
+        self.found
+            .extend(rows.into_iter().map(|mut cells| cells[0].take_text()));
+        let full = self.found.len() >= self.limit;
+        Ok(full.then(|| self.found.last().cloned()).flatten())
+    }
+
+    /// The last id of the part after an id; `None` if it reaches to the end, or if every resource
+    /// in it matches.
+    async fn end_of_part(
+        &mut self,
+        after: &CompactText,
+    ) -> Result<Option<CompactText>, StoreError> {
+        if !self.statement.filters() {
+            return Ok(None);
+        }
+        let select = self.statement.end_of_part(after, self.part);
+        let last = self
+            .tx
+            .first(&select.sql, &select.params, &[SqlType::Id])
+            .await?;
+        Ok(last.map(|mut cells| cells[0].take_text()))
+    }
 }

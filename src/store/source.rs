@@ -112,6 +112,13 @@ impl PackedKeys {
         keys.any(|(kind, found)| found == id && KindId(kind & !REPEATED) == wanted.kind)
     }
 
+    /// Whether a key is among packed ones, and was declared nowhere else.
+    fn contain_once(packed: &[u8], wanted: &Key) -> bool {
+        let id = wanted.id.as_bytes();
+        let mut keys = Self::split(packed);
+        keys.any(|(kind, found)| found == id && KindId(kind) == wanted.kind)
+    }
+
     fn read(packed: &[u8]) -> Vec<(Key, bool)> {
         let keys = Self::split(packed).map(|(kind, id)| {
             let key = Key {
@@ -244,6 +251,29 @@ impl ReadTransaction {
             }
         }
         Ok(keys)
+    }
+
+    /// Returns the file of a source that its claim on a resource names, unless the resource was
+    /// declared elsewhere too.
+    pub async fn only_file_naming(
+        &mut self,
+        source: &str,
+        key: &Key,
+    ) -> Result<Option<CompactText>, StoreError> {
+        let sql = "SELECT path FROM claims WHERE source = ? AND kind = ? AND external_id = ? \
+                   AND state = 'active'";
+        let kind = kinds::get(key.kind).name;
+        let params = [source.into(), kind.into(), SqlValue::from(&key.id)];
+        let Some(mut claim) = self.tx.first(sql, &params, &[SqlType::Text]).await? else {
+            return Ok(None);
+        };
+        let path = claim[0].take_text();
+        let sql = "SELECT keys FROM files WHERE source = ? AND path = ?";
+        let params = [source.into(), SqlValue::from(&path)];
+        let file = self.tx.first(sql, &params, &[SqlType::Bytes]).await?;
+        let keys = file.map(|mut cells| cells[0].take_bytes());
+        let is_only = keys.is_some_and(|keys| PackedKeys::contain_once(&keys, key));
+        Ok(is_only.then_some(path))
     }
 
     /// Returns the files of a source that declared a resource when they were last read.

@@ -3,6 +3,7 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
+use super::some_rows::{WantedResources, some_rows};
 use super::sql_value::{SqlType, SqlValue};
 use super::terms_acceptances::{self, TermsAcceptance};
 use super::{Store, claim, read, tables};
@@ -42,6 +43,9 @@ impl StoredResource {
     }
 }
 
+/// How many ids are compared with one that is not stored.
+const SIMILAR: usize = 5000;
+
 /// Which resources are usable.
 const USABLE: [(KindId, &str); 2] = [(ACCOUNT, "usable_accounts"), (USER, "usable_users")];
 
@@ -60,7 +64,7 @@ impl Store {
             return Ok(Vec::new());
         };
         let rows = read::rows(&mut tx, tables::for_kind(kind)).await?;
-        let mut beside = ResourceDetails::read(&mut tx, kind, None).await?;
+        let mut beside = ResourceDetails::read(&mut tx, kind, WantedResources::All).await?;
         Ok(rows.into_iter().map(|row| beside.record(row)).collect())
     }
 
@@ -79,18 +83,30 @@ impl Store {
         Ok(all)
     }
 
-    /// Returns the external ids of a kind, sorted.
-    pub async fn ids(&self, kind: KindId) -> Result<Vec<CompactText>, StoreError> {
+    /// Returns external ids of a kind that may have been meant by another one: all of a few, of many
+    /// those that begin like it.
+    pub async fn similar_ids(&self, key: &Key) -> Result<Vec<CompactText>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the ids").await? else {
             return Ok(Vec::new());
         };
-        let table = kinds::get(kind).table;
-        let sql = format!("SELECT external_id FROM {table} ORDER BY external_id");
-        let found = tx.fetch(&sql, &[], &[SqlType::Id]).await?;
-        Ok(found
-            .into_iter()
-            .map(|mut cells| cells[0].take_text())
-            .collect())
+        let table = kinds::get(key.kind).table;
+        let beginning: String = key.id.chars().take(key.id.chars().count() / 2).collect();
+        let mut found = Vec::new();
+        for beginning in ["", &beginning] {
+            let sql = format!(
+                "SELECT external_id FROM {table} WHERE external_id >= ? AND external_id < ? \
+                 ORDER BY external_id LIMIT {SIMILAR}"
+            );
+            let end = SqlValue::text(format!("{beginning}\u{10ffff}"));
+            found = tx
+                .fetch(&sql, &[beginning.into(), end], &[SqlType::Id])
+                .await?;
+            if found.len() < SIMILAR {
+                break;
+            }
+        }
+        let ids = found.into_iter().map(|mut cells| cells[0].take_text());
+        Ok(ids.collect())
     }
 
     /// Returns the content of a stored document by its SHA-256 in hexadecimal.
@@ -109,11 +125,24 @@ pub(super) async fn read(
     tx: &mut SqlTransaction,
     key: &Key,
 ) -> Result<Option<StoredResource>, StoreError> {
-    let Some(row) = read::read_row(tx, key).await? else {
-        return Ok(None);
-    };
-    let mut beside = ResourceDetails::read(tx, key.kind, Some(&key.id)).await?;
-    Ok(Some(beside.record(row)))
+    let found = read_some(tx, key.kind, std::slice::from_ref(&key.id)).await?;
+    Ok(found.into_iter().next())
+}
+
+/// Reads resources of a kind with everything known about them, in the order of the ids. An id that
+/// is not stored is left out.
+pub(super) async fn read_some(
+    tx: &mut SqlTransaction,
+    kind: KindId,
+    ids: &[CompactText],
+) -> Result<Vec<StoredResource>, StoreError> {
+    let wanted: Vec<&CompactText> = ids.iter().collect();
+    let rows = some_rows(tx, tables::for_kind(kind), &wanted).await?;
+    let mut beside = ResourceDetails::read(tx, kind, WantedResources::Some(&wanted)).await?;
+    let rows = rows.into_iter().map(|row| (row.key.id.clone(), row));
+    let mut rows: HashMap<CompactText, Row> = rows.collect();
+    let rows = ids.iter().filter_map(|id| rows.remove(id));
+    Ok(rows.map(|row| beside.record(row)).collect())
 }
 
 /// What the database knows about the resources of a kind beside their rows, by external id.
@@ -125,21 +154,20 @@ struct ResourceDetails {
 }
 
 impl ResourceDetails {
-    /// Reads it for one resource or for all of the kind.
     async fn read(
         tx: &mut SqlTransaction,
         kind: KindId,
-        id: Option<&CompactText>,
+        wanted: WantedResources<'_>,
     ) -> Result<Self, StoreError> {
         Ok(Self {
-            claims: claims(tx, kind, id).await?,
-            usable: usable(tx, kind, id).await?,
+            claims: claims(tx, kind, wanted).await?,
+            usable: usable(tx, kind, wanted).await?,
             names: match kind {
-                USER => Some(LoginNames::read(tx, id).await?),
+                USER => Some(LoginNames::read(tx, wanted).await?),
                 _ => None,
             },
             terms: match kind {
-                USER => Some(terms_acceptances::valid(tx, id).await?),
+                USER => Some(terms_acceptances::valid(tx, wanted).await?),
                 _ => None,
             },
         })
@@ -167,7 +195,10 @@ struct LoginNames {
 }
 
 impl LoginNames {
-    async fn read(tx: &mut SqlTransaction, id: Option<&CompactText>) -> Result<Self, StoreError> {
+    async fn read(
+        tx: &mut SqlTransaction,
+        wanted: WantedResources<'_>,
+    ) -> Result<Self, StoreError> {
         let key = kinds::settings_key();
         let kind = kinds::get(key.kind);
         let at = kind.expect_index("loginMode");
@@ -185,13 +216,12 @@ impl LoginNames {
         if mode == "email" {
             return Ok(names);
         }
-        let (of, params) = id_condition("WHERE n.user_id = ?", id);
-        let sql = format!(
-            "SELECT n.user_id, n.name FROM user_logins AS n JOIN user_accounts AS l \
-             ON l.user_id = n.user_id AND l.account_id = n.account_id {of} \
-             ORDER BY n.user_id, n.account_id"
-        );
-        for mut cells in tx.fetch(&sql, &params, &[SqlType::Id, SqlType::Id]).await? {
+        let sql = "SELECT n.user_id, n.name FROM user_logins AS n JOIN user_accounts AS l \
+                   ON l.user_id = n.user_id AND l.account_id = n.account_id {of} \
+                   ORDER BY n.user_id, n.account_id";
+        let of = ("WHERE", "n.user_id");
+        let types = [SqlType::Id, SqlType::Id];
+        for mut cells in wanted.fetch(tx, sql, of, &types).await? {
             let (user, name) = (cells[0].take_text(), cells[1].take_text());
             names.assigned.entry(user).or_default().push(name);
         }
@@ -213,48 +243,39 @@ impl LoginNames {
 async fn usable(
     tx: &mut SqlTransaction,
     kind: KindId,
-    id: Option<&CompactText>,
+    wanted: WantedResources<'_>,
 ) -> Result<Option<HashSet<CompactText>>, StoreError> {
     let Some((_, view)) = USABLE.iter().find(|(of, _)| *of == kind) else {
         return Ok(None);
     };
-    let (of, params) = id_condition("WHERE external_id = ?", id);
-    let sql = format!("SELECT external_id FROM {view} {of}");
-    let found = tx.fetch(&sql, &params, &[SqlType::Id]).await?;
-    Ok(Some(
-        found
-            .into_iter()
-            .map(|mut cells| cells[0].take_text())
-            .collect(),
-    ))
+    let sql = format!("SELECT external_id FROM {view} {{of}}");
+    let of = ("WHERE", "external_id");
+    let found = wanted.fetch(tx, &sql, of, &[SqlType::Id]).await?;
+    let ids = found.into_iter().map(|mut cells| cells[0].take_text());
+    Ok(Some(ids.collect()))
 }
 
-/// Returns the claims by external id, of one resource or of all of a kind.
+/// Returns the claims by external id.
 pub(super) async fn claims(
     tx: &mut SqlTransaction,
     kind: KindId,
-    id: Option<&CompactText>,
+    wanted: WantedResources<'_>,
 ) -> Result<HashMap<CompactText, Vec<Claim>>, StoreError> {
     let names = claim::COLUMNS.map(|(name, _)| name).join(", ");
     let types = claim::COLUMNS.map(|(_, ty)| ty);
-    let (of, mut params) = id_condition("AND external_id = ?", id);
-    params.insert(0, kinds::get(kind).name.into());
-    let sql =
-        format!("SELECT {names} FROM claims WHERE kind = ? {of} ORDER BY external_id, source");
+    let sql = format!(
+        "SELECT {names} FROM claims WHERE kind = '{}' {{of}} ORDER BY external_id, source",
+        kinds::get(kind).name
+    );
     let mut reader = claim::ClaimReader::default();
     let mut claims: HashMap<CompactText, Vec<Claim>> = HashMap::new();
-    for mut cells in tx.fetch(&sql, &params, &types).await? {
+    for mut cells in wanted
+        .fetch(tx, &sql, ("AND", "external_id"), &types)
+        .await?
+    {
         if let Some((key, claim)) = reader.read(&mut cells) {
             claims.entry(key.id).or_default().push(claim);
         }
     }
     Ok(claims)
-}
-
-/// A condition on one id, if one is given.
-fn id_condition<'a>(condition: &'a str, id: Option<&CompactText>) -> (&'a str, Vec<SqlValue>) {
-    match id {
-        Some(id) => (condition, vec![id.into()]),
-        None => ("", Vec::new()),
-    }
 }

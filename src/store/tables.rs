@@ -2,7 +2,9 @@
 //! use this description, so a new field appears in all three at once. Start at [`KindTable`].
 
 use super::sql_value::SqlType;
-use crate::kinds::{self, Field, FieldType, Kind, LinkAttribute, RuntimeFact, SetItem};
+use crate::kinds::{
+    self, ACCOUNT, Field, FieldType, Kind, LinkAttribute, ORGANISATION, RuntimeFact, SetItem, USER,
+};
 use crate::model::KindId;
 use std::sync::LazyLock;
 
@@ -146,6 +148,29 @@ impl LinkTable {
         shape.extend(attributes.map(|attribute| (attribute.column, attribute_type(attribute))));
         shape
     }
+}
+
+/// The names that a search finds by their beginning.
+const SEARCHED_NAMES: [(KindId, &str); 3] = [
+    (ACCOUNT, "name"),
+    (ORGANISATION, "name"),
+    (USER, "lastName"),
+];
+
+/// The columns in which an index finds the beginning of a text, whatever its case: e-mail addresses
+/// and the most searched names.
+pub(super) fn searched_columns(table: &KindTable) -> impl Iterator<Item = &'static str> {
+    let kind = table.kind;
+    let fields = kind.fields.iter().filter(|field| {
+        matches!(field.ty, FieldType::Email) || SEARCHED_NAMES.contains(&(kind.id, field.name))
+    });
+    fields.map(|field| field.column)
+}
+
+/// Column names as SQL, and their types.
+pub(super) fn column_names_and_types(shape: &[(&str, SqlType)]) -> (String, Vec<SqlType>) {
+    let names: Vec<&str> = shape.iter().map(|(name, _)| *name).collect();
+    (names.join(", "), shape.iter().map(|(_, ty)| *ty).collect())
 }
 
 /// A boolean attribute is a boolean column; any other is stored as its word.

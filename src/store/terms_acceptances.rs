@@ -5,6 +5,7 @@
 use super::Store;
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
+use super::some_rows::WantedResources;
 use super::sql_value::{self, SqlType, SqlValue};
 use crate::model::CompactText;
 use chrono::DateTime;
@@ -145,24 +146,23 @@ pub(super) async fn reset(
     Ok(())
 }
 
-/// Returns the valid acceptances by user, of one user or of all.
+/// Returns the valid acceptances by user.
 pub(super) async fn valid(
     tx: &mut SqlTransaction,
-    user: Option<&CompactText>,
+    wanted: WantedResources<'_>,
 ) -> Result<HashMap<CompactText, Vec<TermsAcceptance>>, StoreError> {
     let at = tx.dialect().iso_text("a.at");
-    let (of, params) = match user {
-        Some(user) => ("WHERE a.user_id = ?", vec![SqlValue::from(user)]),
-        None => ("", Vec::new()),
-    };
     let sql = format!(
         "SELECT a.user_id, a.terms_id, a.version, {at} FROM terms_acceptances AS a \
-         JOIN terms AS t ON t.external_id = a.terms_id AND t.file_sha256 = a.version {of} \
+         JOIN terms AS t ON t.external_id = a.terms_id AND t.file_sha256 = a.version {{of}} \
          ORDER BY a.user_id, a.terms_id"
     );
     let types = [SqlType::Id, SqlType::Id, SqlType::Text, SqlType::Text];
     let mut acceptances: HashMap<CompactText, Vec<TermsAcceptance>> = HashMap::new();
-    for mut cells in tx.fetch(&sql, &params, &types).await? {
+    for mut cells in wanted
+        .fetch(tx, &sql, ("WHERE", "a.user_id"), &types)
+        .await?
+    {
         let [user, terms, version, at] = [0, 1, 2, 3].map(|at| cells[at].take_text());
         acceptances.entry(user).or_default().push(TermsAcceptance {
             accepted: TermsVersion {

@@ -18,6 +18,7 @@ mod jobs;
 mod limited_tokens;
 mod notices;
 mod page;
+mod paging;
 mod proposals;
 mod pushes;
 mod remotes;

@@ -14,6 +14,7 @@ mod planner;
 mod policies;
 mod properties;
 mod random_directory;
+mod search;
 mod store;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]

@@ -12,7 +12,7 @@ use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
 use crate::reconcile;
-use crate::store::{ChangeRecord, SearchQuery, StoreError, StoredResource};
+use crate::store::{ChangeRecord, SearchPage, SearchQuery};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 /// The most characters of a search.
 const MAX_SEARCH_LENGTH: usize = 200;
+/// The most characters of the `next` of a search: an external id, and where the search is.
+const MAX_CURSOR_LENGTH: usize = MAX_ID_LENGTH + 8;
 
 /// A kind by name.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -51,7 +53,8 @@ struct RunParam {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ResourceFilter {
-    /// Words to search for in the external id and in text fields.
+    /// Words to search for in the external id and in text fields. Resources in which a word begins
+    /// an id, an e-mail address or a name come first.
     #[schemars(length(max = MAX_SEARCH_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     q: Option<String>,
     /// `active` or `inactive`.
@@ -66,8 +69,8 @@ struct ResourceFilter {
     #[serde(rename = "asUser")]
     #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     as_user: Option<String>,
-    /// Start after this external id, the `next` of the previous page.
-    #[schemars(length(max = MAX_ID_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
+    /// The `next` of the previous page.
+    #[schemars(length(max = MAX_CURSOR_LENGTH), regex(pattern = r"^[^\u0000]*$"))]
     after: Option<String>,
     /// The maximum number of items. Default: 50. Limit: 500.
     limit: Option<u32>,
@@ -83,7 +86,8 @@ enum StatusFilter {
     Inactive,
 }
 
-/// A page of stored resources.
+/// A page of stored resources. A search looks at a part of the resources for a page, so a page may
+/// have few items, or none, and not be the last one.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ResourcePage {
     /// The resources of the page.
@@ -108,6 +112,20 @@ struct HistoryPage {
 struct RunList {
     /// The runs, newest first.
     items: Vec<RunDocument>,
+    /// The `before` of the next page. Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Which runs.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct RunQuery {
+    /// Return runs before this one. Default: the latest.
+    #[schemars(range(min = 0))]
+    before: Option<i64>,
+    /// The maximum number of items, newest first. Default: 50. Limit: 1000.
+    limit: Option<u32>,
 }
 
 /// How many.
@@ -147,7 +165,7 @@ struct ChangeCursor {
     /// Return changes after this number. 0 starts at the first change.
     #[schemars(range(min = 0))]
     after: i64,
-    /// The maximum number of changes. Default: 500. Limit: 5000.
+    /// The maximum number of changes. Default: 500. Limit: 1000.
     limit: Option<u32>,
 }
 
@@ -169,7 +187,7 @@ impl ChangeCursor {
                 "`after` must not be negative",
             ));
         }
-        Ok((self.after, self.limit.unwrap_or(500).clamp(1, 5000)))
+        Ok((self.after, self.limit.unwrap_or(500).clamp(1, 1000)))
     }
 }
 
@@ -194,7 +212,8 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
         Route::get("/api/v1/resources/{kind}", "resources", Permission::Read, resources).with_docs(
             "List stored resources of a kind",
-            "Sorted by external id, one page at a time, in the format of `roster get --output json`.",
+            "Sorted by external id, one page at a time, in the format of `roster get --output json`. \
+             Continue with `next` until it is absent, even if a page is empty.",
         )
         .problems(&[problem::INVALID, problem::NOT_FOUND]),
         Route::get("/api/v1/resources/{kind}/{id}", "resource", Permission::Read, resource)
@@ -209,7 +228,10 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             "Each applied field with the source, commit and line that set it.",
         ),
         Route::get("/api/v1/runs", "runs", Permission::Read, runs)
-            .with_docs("List the runs", "The latest runs, newest first."),
+            .with_docs(
+                "List the runs",
+                "Newest first, one page at a time. `next` is the `before` of the next page.",
+            ),
         Route::get("/api/v1/runs/{run}", "run", Permission::Read, run)
             .with_docs("Get a run", "Returns its result, source and revision."),
         Route::get("/api/v1/runs/{run}/changes", "runChanges", Permission::Read, run_changes).with_docs(
@@ -240,7 +262,7 @@ async fn resources(
     let kind = find_kind(&of.kind)?.id;
     for (most, name, text) in [
         (MAX_SEARCH_LENGTH, "q", &filter.q),
-        (MAX_ID_LENGTH, "after", &filter.after),
+        (MAX_CURSOR_LENGTH, "after", &filter.after),
         (MAX_ID_LENGTH, "account", &filter.account),
     ] {
         require_max_length(most, name, text.as_deref().unwrap_or_default())?;
@@ -260,10 +282,10 @@ async fn resources(
         after: filter.after,
         limit,
     };
-    let (records, next) = search_resources(&handle, kind, search).await?;
+    let page = search_resources(&handle, kind, search).await?;
     Ok(Json(ResourcePage {
-        items: records.iter().map(Into::into).collect(),
-        next,
+        items: page.found.iter().map(Into::into).collect(),
+        next: page.next,
     }))
 }
 
@@ -284,7 +306,7 @@ pub(in crate::daemon) async fn search_resources(
     handle: &DaemonHandle,
     kind: KindId,
     search: ResourceSearch,
-) -> Result<(Vec<StoredResource>, Option<String>), HttpProblem> {
+) -> Result<SearchPage, HttpProblem> {
     handle
         .query_store(move |store| async move {
             let wanted = SearchQuery {
@@ -295,18 +317,9 @@ pub(in crate::daemon) async fn search_resources(
                 as_user: search.as_user.as_deref(),
                 after: search.after.as_deref(),
                 limit: search.limit,
+                part: None,
             };
-            let ids = store.search(kind, &wanted).await?;
-            // A full page may be the last one; then the next is empty. Counting all matches would
-            // cost more.
-            let next =
-                (ids.len() == search.limit as usize).then(|| ids.last().map(ToString::to_string));
-            let mut records = Vec::new();
-            for id in &ids {
-                // A resource that was deleted since the search is left out.
-                records.extend(store.record(&Key::new(kind, id)).await?);
-            }
-            Ok::<_, StoreError>((records, next.flatten()))
+            store.search(kind, &wanted).await
         })
         .await
 }
@@ -364,14 +377,19 @@ async fn why(
 
 async fn runs(
     State(handle): State<DaemonHandle>,
-    QueryParams(limit): QueryParams<LimitQuery>,
+    QueryParams(earlier): QueryParams<RunQuery>,
 ) -> Result<Json<RunList>, HttpProblem> {
-    let limit = limit.rows();
+    let before = earlier.before.unwrap_or(i64::MAX);
+    let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
     let runs = handle
-        .query_store(move |store| async move { store.runs(limit).await })
+        .query_store(move |store| async move { store.runs_before(before, limit).await })
         .await?;
-    let items = runs.into_iter().map(Into::into).collect();
-    Ok(Json(RunList { items }))
+    let more = runs.len() == limit as usize;
+    let last = runs.last().filter(|_| more);
+    Ok(Json(RunList {
+        next: last.map(|run| run.id.to_string()),
+        items: runs.into_iter().map(Into::into).collect(),
+    }))
 }
 
 async fn run(

@@ -28,11 +28,9 @@ impl AccountMembers {
                 limit: LISTED + 1,
                 ..SearchQuery::default()
             };
-            let mut records = Vec::new();
-            for id in store.search(kind, &wanted).await? {
-                records.extend(store.record(&Key::new(kind, &id)).await?);
-            }
-            members.0.push((kind, records));
+            members
+                .0
+                .push((kind, store.search(kind, &wanted).await?.found));
         }
         Ok(members)
     }

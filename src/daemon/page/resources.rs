@@ -87,7 +87,8 @@ async fn list(
         limit: LISTED,
         ..records::ResourceSearch::default()
     };
-    let (found, next) = records::search_resources(&handle, kind.id, search_for).await?;
+    let page = records::search_resources(&handle, kind.id, search_for).await?;
+    let found = page.found;
     let acts = resource_acts::bulk_acts(&handle, &caller, kind);
     let account_of = account
         .as_deref()
@@ -115,8 +116,10 @@ async fn list(
                 (resource_acts::bulk_form(&acts, kind, &caller, &back))
             }
         }
-        @if let Some(next) = next {
-            p { a href={ (back) "&after=" (link::percent_encode(&next)) } { "Next" } }
+        @if let Some(next) = page.next {
+            @let whole = found.len() == LISTED as usize;
+            @if !whole { p.small { "Only a part of the resources was searched." } }
+            p { a href={ (back) "&after=" (link::percent_encode(&next)) } { @if whole { "Next" } @else { "Continue the search" } } }
         }
     };
     layout::page(&handle, &caller, "/resources", "Resources", &main)

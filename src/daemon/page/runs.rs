@@ -8,7 +8,7 @@ use crate::daemon::handle::DaemonHandle;
 use crate::document::ChangeDocument;
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
-use crate::store::{RunRecord, Store, StoreError};
+use crate::store::{RunRecord, StoreError};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -24,6 +24,12 @@ struct RunPageParam {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+struct RunListQuery {
+    before: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct RunChangesQuery {
     after: i64,
 }
@@ -35,16 +41,23 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     ]
 }
 
-async fn runs(State(handle): State<DaemonHandle>, caller: Caller) -> Result<Markup, HttpProblem> {
+async fn runs(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    QueryParams(earlier): QueryParams<RunListQuery>,
+) -> Result<Markup, HttpProblem> {
+    let before = earlier.before.unwrap_or(i64::MAX);
     let mut runs = handle
-        .query_store(async |store: Store| store.runs(RUNS).await)
+        .query_store(move |store| async move { store.runs_before(before, RUNS).await })
         .await?;
+    let next = runs.last().filter(|_| runs.len() == RUNS as usize);
+    let next = next.map(|run| run.id);
     // The route lets in callers with access to some sources and leaves the filtering to this line.
     runs.retain(|run| caller.may_access_source(&run.source));
     let main = html! {
         h1 { "Runs" }
         table #runs data-live {
-            caption { "Committed runs, newest first. At most " (RUNS) "." }
+            caption { "Committed runs, newest first." }
             thead { tr {
                 th scope="col" { "Run" } th scope="col" { "When" } th scope="col" { "Source" } th scope="col" { "Revision" }
                 th scope="col" { "What" } th scope="col" { "Who" }
@@ -60,9 +73,10 @@ async fn runs(State(handle): State<DaemonHandle>, caller: Caller) -> Result<Mark
                         td data-label="Who" { (run.actor) }
                     }
                 }
-                @if runs.is_empty() { tr { td colspan="6" { "No runs yet." } } }
+                @if runs.is_empty() { tr { td colspan="6" { "No runs." } } }
             }
         }
+        @if let Some(next) = next { nav.pages aria-label="Pages of the runs" { a href={ "/runs?before=" (next) } rel="next" { "Earlier runs" } } }
     };
     layout::page(&handle, &caller, "/runs", "Runs", &main)
 }

@@ -29,7 +29,7 @@ impl ApplyTransaction<'_> {
         for trigger in triggers::all(dialect) {
             self.tx.script(&trigger.drop(dialect)).await?;
         }
-        for index in schema::indexes() {
+        for index in schema::indexes(dialect) {
             self.tx.script(&index.drop()).await?;
         }
         // SQLite cannot drop a foreign key from a table; `defer_foreign_keys` moves its checks to
@@ -45,7 +45,7 @@ impl ApplyTransaction<'_> {
     /// Creates what was dropped, and gathers statistics for PostgreSQL's planner.
     pub(super) async fn finish_bulk_load(&mut self) -> Result<(), StoreError> {
         let dialect = self.tx.dialect();
-        for index in schema::indexes() {
+        for index in schema::indexes(dialect) {
             self.tx.script(&index.create()).await?;
         }
         if dialect.is_postgres() {
