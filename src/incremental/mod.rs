@@ -19,7 +19,9 @@ pub use affected::AffectedResources;
 pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint};
 pub use files::{CONTENT_PREFIX, FileChanges, IncrementalRead, ReadFiles, why_not_incremental};
 pub use fingerprint::fingerprint;
-pub use partial_plan::{ClaimTotals, unclaimed_after, why_not_usable};
+pub use partial_plan::{
+    ClaimTotals, MANY_FOREIGN_WRITES, unclaimed_after, why_not_usable, without_orphans,
+};
 pub use partial_snapshot::PartialSnapshot;
 
 use crate::config::Source;

@@ -218,6 +218,7 @@ pub(super) fn unchanged(
     let unread = IncrementalRead {
         is_open: !remembered.is_quiet(),
         since: remembered.revision,
+        fingerprint: remembered.fingerprint,
         declared,
         ..IncrementalRead::default()
     };

@@ -40,6 +40,8 @@ mod erased_texts;
 mod erasure;
 mod erasure_report;
 mod error;
+mod foreign_write_tables;
+mod foreign_writes;
 mod hash_chain;
 mod held_steps;
 mod history;
@@ -88,6 +90,7 @@ mod source_claims;
 mod sql_value;
 mod sqlite_bulk;
 mod sqlite_scan;
+mod stale_claims;
 mod stored_logins;
 mod stored_resource;
 mod submission;
@@ -150,8 +153,9 @@ pub use self_service::{
     SelfServiceReply, UserChanges, UserPage, fold_login,
 };
 pub use source::{
-    CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
+    CheckpointUpdate, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
 };
+pub use stale_claims::StaleClaim;
 pub use stored_resource::StoredResource;
 pub use submission::SubmissionFacts;
 pub use tag_offers::OfferUse;

@@ -4,11 +4,12 @@
 
 use super::connection::{BatchStatement, SqlRow, SqlTransaction};
 use super::error::StoreError;
+use super::foreign_write_tables::FOREIGN_WRITES;
 use super::migrate::{self, DatabaseMeta};
 use super::read::{self, SnapshotQuery};
 use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, KindTable, LinkTable};
-use super::{Store, claim, codec, held_steps, stored_logins};
+use super::{Store, claim, codec, held_steps, schema_versions, stored_logins};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
     CompactText, Digest, GuardBase, Key, KindId, Link, LookupRecorder, Row, Snapshot,
@@ -59,6 +60,11 @@ impl ReadTransaction {
 
     pub fn environment(&self) -> Option<&str> {
         self.meta.environment.as_deref()
+    }
+
+    /// Whether the schema has the record of foreign writes.
+    pub(super) fn has_foreign_writes(&self) -> bool {
+        !schema_versions::adds_table(self.meta.schema, FOREIGN_WRITES)
     }
 
     /// Reads what every plan needs: a partial snapshot with the settings and custom fields.

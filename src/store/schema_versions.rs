@@ -4,7 +4,7 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{job_tables, people_tables, schema, tables, triggers, views};
+use super::{foreign_write_tables, job_tables, people_tables, schema, tables, triggers, views};
 use crate::kinds::{self, SETTINGS, USER};
 use crate::model::KindId;
 
@@ -78,6 +78,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(people_tables::CUSTOMER_TOKENS),
     own_tables(people_tables::ERASURES),
     own_tables(internal_tables::IMPORT_HOLDS),
+    own_tables(foreign_write_tables::TABLES),
 ];
 
 /// The version of this release.
@@ -157,6 +158,12 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
             format!("UPDATE {name} SET {} = {}", fact.column, fact.starts_as),
             dialect.guard_off.to_owned(),
         ]);
+    }
+    if created
+        .iter()
+        .any(|name| name == foreign_write_tables::FOREIGN_WRITES)
+    {
+        statements.extend(triggers::drop_replaced(dialect));
     }
     // New tables get all their triggers and indexes; an old table has its own and needs only the
     // indexes on new columns.
