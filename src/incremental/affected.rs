@@ -28,13 +28,15 @@ pub struct AffectedResources {
 }
 
 impl AffectedResources {
-    /// Reads what is stored of the resources in the changed files, or says why everything has to be
-    /// read: a resource is no longer declared there, or is declared somewhere else too.
+    /// Reads what is stored of the resources in the changed files and of those in `foreign`, which
+    /// somebody else changed. Or says why everything has to be read: a resource is no longer
+    /// declared there, or is declared somewhere else too.
     pub async fn read(
         transaction: &mut ReadTransaction,
         query: &SnapshotQuery<'_>,
         files: &ReadFiles,
         unread: &IncrementalRead,
+        foreign: &BTreeSet<Key>,
         rules: impl Fn(&Snapshot) -> PlanRules,
     ) -> Result<Result<Self, &'static str>, StoreError> {
         let (source, desired) = (query.source, &unread.declared);
@@ -46,6 +48,15 @@ impl AffectedResources {
         if before.keys().any(|key| !desired.resources.contains(key)) {
             return Ok(Err("a resource is no longer declared"));
         }
+        // Changed after the files were chosen, declared elsewhere by now, or not at all.
+        if !foreign.iter().all(|key| desired.resources.contains(key)) {
+            return Ok(Err(
+                "a row was changed outside Roster, and the files read do not declare it",
+            ));
+        }
+        let new = desired.resources.len() - before.len();
+        let compared = compared(unread, foreign);
+        let desired = &compared;
         let mut partial = PartialSnapshot::read(transaction, query).await?;
         let keys = desired.resources.iter().map(|declared| &declared.key);
         let claims = transaction.claims_on(keys).await?;
@@ -58,7 +69,9 @@ impl AffectedResources {
         // Types need the custom field definitions, so the base snapshot is read before the digests
         // are compared.
         let rules = rules(partial.stored());
-        let Some(resources) = changed_resources(desired, partial.stored(), &claims, &rules) else {
+        let Some(resources) =
+            changed_resources(desired, foreign, partial.stored(), &claims, &rules)
+        else {
             return Ok(Err("a custom value does not fit its field"));
         };
         let rows = resources.iter();
@@ -73,7 +86,6 @@ impl AffectedResources {
         if accounts.any(|account| stored.contains(&account.key)) {
             return Ok(Err("an account is deleted"));
         }
-        let new = desired.resources.len() - before.len();
         let repeated = before.into_iter().filter(|(_, repeated)| *repeated);
         Ok(Ok(Self {
             changed: Arc::new(Desired {
@@ -87,11 +99,27 @@ impl AffectedResources {
     }
 }
 
-/// The resources whose digest differs from the applied one, and those with a password, which may
-/// change behind the same reference. `None` when a custom value does not fit its field: the fault
+/// The resources to compare: of files that did not change, only those that somebody else changed.
+fn compared(unread: &IncrementalRead, foreign: &BTreeSet<Key>) -> Arc<Desired> {
+    let declared = &unread.declared;
+    if unread.unchanged.is_empty() {
+        return Arc::clone(declared);
+    }
+    let resources = declared.resources.iter().filter(|it| {
+        foreign.contains(&it.key) || !unread.unchanged.contains(&CompactText::new(&it.path))
+    });
+    Arc::new(Desired {
+        resources: resources.cloned().collect(),
+        ..(**declared).clone()
+    })
+}
+
+/// The resources whose digest differs from the applied one, those that somebody else changed, and
+/// those with a password, which may change behind the same reference. `None` when a custom value does not fit its field: the fault
 /// has to be reported, even when the rest of its resource is unchanged.
 fn changed_resources(
     desired: &Arc<Desired>,
+    foreign: &BTreeSet<Key>,
     stored: &Snapshot,
     claims: &[ClaimSummary],
     rules: &PlanRules,
@@ -115,7 +143,8 @@ fn changed_resources(
         // sources.
         let undecided = known.is_some_and(|it| it.row_inactive) && declared.cell(status).is_none();
         let same = known.is_some_and(|it| it.digest == plan::current_digest(typed, rules));
-        !same || undecided || secrets::has_password(declared)
+        let is_foreign = foreign.contains(&declared.key);
+        !same || undecided || is_foreign || secrets::has_password(declared)
     });
     Some(differ.map(|(declared, _)| declared.clone()).collect())
 }

@@ -34,8 +34,12 @@ pub struct ReadFiles {
 pub struct IncrementalRead {
     /// The files that are gone since the last apply.
     pub gone: Vec<CompactText>,
+    /// The files that did not change, and were read because somebody changed a row that they declare.
+    pub unchanged: BTreeSet<CompactText>,
     /// The revision that was applied.
     pub since: String,
+    /// The fingerprint with which it was applied.
+    pub fingerprint: Digest,
     /// Everything that the files read now declare.
     pub declared: Arc<Desired>,
     /// Whether what was not read may name more than the source has claimed: a row that is held, or
@@ -46,6 +50,8 @@ pub struct IncrementalRead {
 /// How the files of a source differ from those last applied.
 pub struct FileChanges {
     changed: BTreeMap<Arc<str>, Digest>,
+    /// The files to read although they did not change.
+    unchanged: BTreeMap<Arc<str>, Digest>,
     /// How many files there are.
     pub total: usize,
     pub gone: Vec<CompactText>,
@@ -80,8 +86,13 @@ pub fn why_not_incremental(
 }
 
 impl FileChanges {
-    /// Compares the files of a tree with those last applied, or says why all have to be read.
-    pub fn between(tree: &Tree, applied: &SourceCheckpoint) -> Result<Self, &'static str> {
+    /// Compares the files of a tree with those last applied, or says why all have to be read. The
+    /// files in `wanted` are read also if they did not change.
+    pub fn between(
+        tree: &Tree,
+        applied: &SourceCheckpoint,
+        wanted: &BTreeSet<CompactText>,
+    ) -> Result<Self, &'static str> {
         if !tree.diagnostics.is_empty() || !same_contents(tree, &applied.files) {
             return Err("its folder, or a file that it names, changed");
         }
@@ -92,10 +103,19 @@ impl FileChanges {
             .filter(|(path, digest)| differs(path, *digest))
             .cloned()
             .collect();
+        let unchanged = digests.iter().filter(|(path, _)| {
+            wanted.contains(&CompactText::new(path)) && !changed.contains_key(path)
+        });
+        let unchanged: BTreeMap<Arc<str>, Digest> = unchanged.cloned().collect();
         // With a third of the files to read, an incremental pass is no faster than a full one. Up
         // to three files are always few.
-        if changed.len() > 3 && changed.len() * 3 > digests.len() {
-            return Err("many files changed");
+        let read = changed.len() + unchanged.len();
+        if read > 3 && read * 3 > digests.len() {
+            return Err(if changed.len() > unchanged.len() {
+                "many files changed"
+            } else {
+                "many files declare a row that was changed outside Roster"
+            });
         }
         let now: BTreeSet<&str> = digests.iter().map(|(path, _)| &**path).collect();
         let known = applied.files.keys().filter(|path| !is_content(path));
@@ -110,21 +130,33 @@ impl FileChanges {
             },
             total: digests.len(),
             changed,
+            unchanged,
         })
     }
 
+    /// How many files there are to read.
     pub fn count(&self) -> usize {
-        self.changed.len()
+        self.changed.len() + self.unchanged.len()
     }
 
+    /// Whether a file has to be read.
     pub fn contains(&self, path: &str) -> bool {
-        self.changed.contains_key(path)
+        self.changed.contains_key(path) || self.unchanged.contains_key(path)
+    }
+
+    /// The files to read although they did not change.
+    pub fn unchanged(&self) -> BTreeSet<CompactText> {
+        let paths = self.unchanged.keys();
+        paths.map(|path| CompactText::new(path)).collect()
     }
 
     /// Whether a file changed again between the comparison and the reading of it.
     pub fn changed_while_read(&self, read: &ReadFiles) -> bool {
         let mut read = read.digests.iter();
-        read.any(|(path, digest)| self.changed.get(path) != Some(digest))
+        read.any(|(path, digest)| {
+            let compared = self.changed.get(path).or(self.unchanged.get(path));
+            compared != Some(digest)
+        })
     }
 }
 

@@ -20,7 +20,10 @@ pub use affected::AffectedResources;
 pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint, with_rows};
 pub use files::{CONTENT_PREFIX, FileChanges, IncrementalRead, ReadFiles, why_not_incremental};
 pub use fingerprint::fingerprint;
-pub use partial_plan::{ClaimTotals, unclaimed_after, why_not_usable, why_rows_do_not_suffice};
+pub use partial_plan::{
+    ClaimTotals, MANY_FOREIGN_WRITES, unclaimed_after, why_not_usable, why_rows_do_not_suffice,
+    without_orphans,
+};
 pub use partial_snapshot::{PartialOutcome, PartialSnapshot};
 pub use row_checkpoint::{RowFacts, rows_update};
 

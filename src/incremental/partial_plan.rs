@@ -6,40 +6,49 @@ use super::files::{IncrementalRead, ReadFiles};
 use crate::kinds;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
-use crate::store::{ReadTransaction, StoreError};
+use crate::store::{ReadTransaction, StaleClaim, StoreError};
+use std::collections::BTreeSet;
+
+/// Why everything is read after a large change outside Roster.
+pub const MANY_FOREIGN_WRITES: &str = "many rows that it claims were changed outside Roster";
 
 /// How many resources a source declares and claims, as of its last apply.
 pub struct ClaimTotals {
     pub basis: CheckpointBasis,
+    /// The resources that it claims and somebody else has changed since.
+    pub foreign: BTreeSet<Key>,
     /// How many live rows no source claims.
     unclaimed: u64,
 }
 
 impl ClaimTotals {
-    /// Reads the totals. `None` when another apply came in between, or a row that the source claims
-    /// was changed by something else than Roster.
+    /// Reads the totals, or says why everything has to be read.
     pub async fn read(
         transaction: &mut ReadTransaction,
         source: &str,
         unread: &IncrementalRead,
-    ) -> Result<Option<Self>, StoreError> {
-        let Some(applied) = transaction.source_checkpoint(source).await? else {
-            return Ok(None);
+    ) -> Result<Result<Self, &'static str>, StoreError> {
+        // An apply that changes what the source claims leaves it another checkpoint, or none.
+        let applied = transaction.source_checkpoint(source).await?;
+        let Some(applied) = applied.filter(|applied| {
+            applied.revision == unread.since && applied.fingerprint == unread.fingerprint
+        }) else {
+            return Ok(Err("another apply came in between"));
         };
-        let counts = transaction.claim_counts(source).await?;
-        tracing::debug!(source, ?counts, "compared claims and rows");
-        // All three have to agree: another apply, or another writer, may have come in between.
-        let same = applied.revision == unread.since
-            && applied.claimed == counts.claimed
-            && counts.foreign == 0;
-        Ok(same.then(|| Self {
+        let Some(stale) = transaction.stale_claims(source).await? else {
+            return Ok(Err(MANY_FOREIGN_WRITES));
+        };
+        let foreign = without_orphans(stale, &applied.orphans);
+        tracing::debug!(source, claims = foreign.len(), "listed the foreign writes");
+        Ok(Ok(Self {
             basis: CheckpointBasis {
                 resources: applied.resources,
-                claimed: counts.claimed,
+                claimed: applied.claimed,
                 orphans: applied.orphans,
                 ..CheckpointBasis::default()
             },
-            unclaimed: counts.unclaimed,
+            foreign: foreign.into_iter().map(|claim| claim.key).collect(),
+            unclaimed: transaction.unclaimed().await?,
         }))
     }
 
@@ -91,6 +100,13 @@ impl ClaimTotals {
 pub fn why_rows_do_not_suffice(plan: &Plan) -> Option<&'static str> {
     let is_clear = plan.held.iter().all(HoldEntry::is_error) && has_no_other_decision(plan);
     (!is_clear || !plan.waits_for.is_empty()).then_some("the change needs a decision")
+}
+
+/// The stale claims that a plan looks at. It only lists the orphans that are still stored: nothing
+/// declares what they should be.
+pub fn without_orphans(mut stale: Vec<StaleClaim>, orphans: &[Key]) -> Vec<StaleClaim> {
+    stale.retain(|claim| !(claim.has_row && orphans.contains(&claim.key)));
+    stale
 }
 
 /// How many live rows no source claims once the declared ones are adopted.

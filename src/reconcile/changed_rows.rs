@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many times rows are added whose resources the plan depends on.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 
 /// What came of planning the rows that were read.
 enum RowsOutcome {
@@ -68,9 +68,19 @@ async fn plan_rows(
     };
     let name = pass.readings[index].source.name.clone();
     let unread = unread(&pass.readings[index]).clone();
-    let Some(mut totals) = ClaimTotals::read(&mut transaction, &name, &unread).await? else {
-        return whole("a row that it claims changed, or another apply came in between");
+    let totals = ClaimTotals::read(&mut transaction, &name, &unread).await?;
+    let mut totals = match totals {
+        Ok(totals) => totals,
+        Err(why) => return whole(why),
     };
+    // What somebody else changed has to be compared with the rows that declare it.
+    if !totals.foreign.is_subset(also) {
+        return Ok(RowsOutcome::Declared(totals.foreign));
+    }
+    let declared = &unread.declared.resources;
+    if !totals.foreign.iter().all(|key| declared.contains(key)) {
+        return whole("a row that it no longer declares was changed outside Roster");
+    }
     transaction.allow_share_of(totals.basis.resources);
     let mut partial = PartialSnapshot::read(&mut transaction, &pass.query(index)).await?;
     if !partial.stored().held_steps.is_empty() {

@@ -163,6 +163,7 @@ pub(super) fn read_changed_rows(
         // An export may have another name every night.
         gone: applied.files.keys().cloned().collect(),
         since: applied.revision.clone(),
+        fingerprint: applied.fingerprint,
         ..IncrementalRead::default()
     };
     let also = BTreeSet::new();
@@ -310,6 +311,7 @@ pub(super) fn unchanged(
     let unread = IncrementalRead {
         is_open: !remembered.is_quiet(),
         since: remembered.revision,
+        fingerprint: remembered.fingerprint,
         declared,
         ..IncrementalRead::default()
     };

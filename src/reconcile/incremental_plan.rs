@@ -50,13 +50,17 @@ async fn plan_changes(
         return Ok(None);
     };
     let source = reading.source.clone();
-    let Some(mut totals) = ClaimTotals::read(&mut transaction, &source.name, unread).await? else {
-        // A foreign change to any claimed row may be drift, and the files that were not read say
-        // what the row should be.
-        let why = "a row that it claims changed, or another apply came in between";
-        return Ok(read_everything_because(&source, why));
+    let totals = ClaimTotals::read(&mut transaction, &source.name, unread).await?;
+    let mut totals = match totals {
+        Ok(totals) => totals,
+        Err(why) => return Ok(read_everything_because(&source, why)),
     };
-    if reading.is_unchanged() {
+    if source.feed().is_some() && !totals.foreign.is_empty() {
+        // It may be drift, and only the export says what the row should be.
+        let why = "a row that it claims was changed outside Roster";
+        return Ok(read_everything_because(&source, why));
+    }
+    if reading.is_unchanged() && totals.foreign.is_empty() {
         tracing::info!("source {}: nothing changed", source.name);
         let plan = Plan {
             diagnostics: reading.diagnostics.clone(),
@@ -68,7 +72,14 @@ async fn plan_changes(
     let desired = pass.desired();
     let rules = |stored: &_| pass.rules(index, stored, &desired);
     let query = pass.query(index);
-    let affected = AffectedResources::read(&mut transaction, &query, &reading.files, unread, rules);
+    let affected = AffectedResources::read(
+        &mut transaction,
+        &query,
+        &reading.files,
+        unread,
+        &totals.foreign,
+        rules,
+    );
     let affected = match affected.await? {
         Ok(affected) => affected,
         Err(why) => return Ok(read_everything_because(&source, why)),
@@ -135,8 +146,8 @@ async fn plan_push(
         let why = "a pushed record needs a decision";
         return Ok(read_everything_because(&source, why));
     }
-    let counts = transaction.claim_counts(&source.name).await?;
-    plan.summary.unclaimed = unclaimed_after(counts.unclaimed, &declared, &stored);
+    let unclaimed = transaction.unclaimed().await?;
+    plan.summary.unclaimed = unclaimed_after(unclaimed, &declared, &stored);
     tracing::info!(
         "source {}: planned the push on the {} affected rows",
         source.name,

@@ -7,8 +7,8 @@ use super::source_reading::{self, SourceContent, SourceReading};
 use super::{PassError, PassRequest};
 use crate::config::{Config, FeedConfig, Source};
 use crate::incremental::{
-    FileChanges, IncrementalRead, fingerprint, read_all_because, read_everything_because,
-    why_not_incremental,
+    FileChanges, IncrementalRead, MANY_FOREIGN_WRITES, fingerprint, read_all_because,
+    read_everything_because, why_not_incremental, without_orphans,
 };
 use crate::model::{CompactText, Key};
 use crate::store::{AcceptedExport, ReadTransaction, SourceCheckpoint, Store, StoreError};
@@ -122,7 +122,10 @@ async fn read_source(
     let applied = transaction.source_checkpoint(&source.name).await?;
     let Some(feed) = source.feed() else {
         return Ok(match &applied {
-            Some(applied) => read_changed_files(config, request, source, applied),
+            Some(applied) => match foreign_files(request, source, applied, transaction).await? {
+                Some(foreign) => read_changed_files(config, request, source, applied, &foreign),
+                None => Err(MANY_FOREIGN_WRITES),
+            },
             None => Err("it has no checkpoint that still applies"),
         });
     };
@@ -187,6 +190,25 @@ async fn read_changed_rows(
     Ok(feeds::read_changed_rows(
         config, source, feed, applied, known,
     ))
+}
+
+/// The files that declare the rows which somebody else changed; `None` if that are very many. Of a
+/// source that is not planned, nobody asks.
+async fn foreign_files(
+    request: &PassRequest,
+    source: &Source,
+    applied: &SourceCheckpoint,
+    transaction: &mut ReadTransaction,
+) -> Result<Option<BTreeSet<CompactText>>, StoreError> {
+    let asked = request.source.as_deref();
+    if asked.is_some_and(|name| *name != *source.name) {
+        return Ok(Some(BTreeSet::new()));
+    }
+    let stale = transaction.stale_claims(&source.name).await?;
+    Ok(stale.map(|stale| {
+        let stale = without_orphans(stale, &applied.orphans);
+        stale.into_iter().map(|claim| claim.path).collect()
+    }))
 }
 
 /// Whether an export is the one that was last applied, with nothing left to say. For the plans of
@@ -288,7 +310,7 @@ fn read_part_naming(
         return says_nothing.then(|| feeds::unchanged(config, source, feed, known));
     }
     let tree = source_reading::source_tree(config, source, &request);
-    let changes = FileChanges::between(&tree, &applied).ok()?;
+    let changes = FileChanges::between(&tree, &applied, &BTreeSet::new()).ok()?;
     let some = tree.with_only(|path| changes.contains(path) || naming.contains(path));
     Some(source_reading::read_tree(
         config,
@@ -298,18 +320,19 @@ fn read_part_naming(
     ))
 }
 
-/// Reads the files of a source that differ from those last applied.
+/// Reads the files of a source that differ from those last applied, and those in `foreign`.
 fn read_changed_files(
     config: &Config,
     request: &PassRequest,
     source: &Source,
     applied: &SourceCheckpoint,
+    foreign: &BTreeSet<CompactText>,
 ) -> Result<SourceReading, &'static str> {
     if let Some(why) = why_not_incremental(config, source, applied) {
         return Err(why);
     }
     let tree = source_reading::source_tree(config, source, request);
-    let changes = FileChanges::between(&tree, applied)?;
+    let changes = FileChanges::between(&tree, applied, foreign)?;
     let some = tree.with_only(|path| changes.contains(path));
     let reading = source_reading::read_tree(config, source, some, &request.stop);
     let mut errors = reading.diagnostics.iter().filter(|found| found.is_error());
@@ -325,10 +348,13 @@ fn read_changed_files(
     );
     // The revision covers all the files, not only those read here: the claims store it.
     let mut declared = reading.as_read.clone();
+    let unchanged = changes.unchanged();
     Arc::make_mut(&mut declared).revision = changes.revision;
     let unread = IncrementalRead {
+        unchanged,
         gone: changes.gone,
         since: applied.revision.clone(),
+        fingerprint: applied.fingerprint,
         declared: declared.clone(),
         is_open: false,
     };

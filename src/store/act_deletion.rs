@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::jobs::{self, JobQuery, remove_later};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::tables::{self, KindTable, LinkTable};
-use super::{migrate, read};
+use super::{foreign_writes, migrate, read};
 use crate::diagnostic::codes;
 use crate::kinds::{ACCOUNT, POLICY, USER};
 use crate::model::Key;
@@ -170,6 +170,10 @@ async fn delete_row(
     let sql = format!("DELETE FROM {} WHERE external_id = ?", table.kind.table);
     tx.run(&sql, &id).await?;
     tx.script(dialect.guard_off).await?;
+    // Under the guard the triggers record nothing, and the claims have seen the row.
+    let owners = report.owners.iter().map(|owner| owner.key.clone());
+    let changed: Vec<Key> = owners.chain([key.clone()]).collect();
+    foreign_writes::record(tx, &changed).await?;
     retire(tx, key).await
 }
 

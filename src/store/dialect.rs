@@ -31,6 +31,8 @@ pub(super) struct SqlDialect {
     pub(super) for_update: &'static str,
     /// Locks the rows that a join reads from the table with the alias `t`.
     pub(super) for_update_t: &'static str,
+    /// Locks the rows that a query reads, but for those that are locked already, which it leaves out.
+    pub(super) for_update_skip_locked: &'static str,
     /// Keeps the rows that a query reads from being deleted until the end of the transaction.
     pub(super) for_key_share: &'static str,
     /// A parameter that is a time.
@@ -78,6 +80,7 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
     set_idle_timeout: "",
     for_update: "",
     for_update_t: "",
+    for_update_skip_locked: "",
     for_key_share: "",
     time_parameter: "?",
     booleans: ["0", "1"],
@@ -111,6 +114,7 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     set_idle_timeout: "SET LOCAL idle_in_transaction_session_timeout = ",
     for_update: " FOR UPDATE",
     for_update_t: " FOR UPDATE OF t",
+    for_update_skip_locked: " FOR UPDATE SKIP LOCKED",
     for_key_share: " FOR KEY SHARE",
     time_parameter: "CAST(? AS timestamptz)",
     booleans: ["false", "true"],

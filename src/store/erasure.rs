@@ -16,6 +16,8 @@ use super::erased_texts::erase_texts;
 use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::export_rows;
+use super::foreign_write_tables::FOREIGN_WRITES;
+use super::foreign_writes;
 use super::history_redaction::redact_history;
 use super::id_words::id_words;
 use super::letter_case::lowered_forms;
@@ -255,7 +257,14 @@ async fn redact_blocks(tx: &mut SqlTransaction, words: &PersonWords) -> Result<(
 
 /// Deletes the rows that are about the user.
 async fn delete_rows(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreError> {
-    for table in ["claims", "absences", "held_steps"] {
+    // What these sources claim is then no longer what their checkpoints describe.
+    let sql = "UPDATE sources SET fingerprint = ? WHERE name IN \
+               (SELECT source FROM claims WHERE kind = ? AND external_id = ?)";
+    let [kind, id] = own(key);
+    tx.run(sql, &[SqlValue::Bytes(Vec::new()), kind, id])
+        .await?;
+    foreign_writes::forget_unclaimed(tx).await?;
+    for table in ["claims", "absences", "held_steps", FOREIGN_WRITES] {
         let sql = format!("DELETE FROM {table} WHERE kind = ? AND external_id = ?");
         tx.run(&sql, &own(key)).await?;
     }
@@ -399,6 +408,7 @@ mod tests {
         "customer_tokens",
         "export_rows",
         "files",
+        "foreign_writes",
         "held_steps",
         "invitations",
         "job_files",
@@ -427,6 +437,7 @@ mod tests {
         "meta",
         "removed_files",
         "retired_ids",
+        "row_counts",
         "run_budgets",
         "sources",
         "tag_offers",

@@ -5,7 +5,7 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, schema_versions, terms_acceptances};
+use super::{Store, foreign_write_tables, foreign_writes, schema_versions, terms_acceptances};
 use crate::model::Digest;
 use rand::RngCore;
 
@@ -78,6 +78,11 @@ impl Store {
             && schema_versions::adds_table(found, "terms_acceptances")
         {
             terms_acceptances::carry_over(&mut tx).await?;
+        }
+        if let SchemaState::Old { found } = standing
+            && schema_versions::adds_table(found, foreign_write_tables::FOREIGN_WRITES)
+        {
+            foreign_writes::begin(&mut tx).await?;
         }
         if standing == SchemaState::None {
             first_rows(&mut tx, environment).await?;
@@ -179,7 +184,7 @@ async fn first_rows(tx: &mut SqlTransaction, environment: Option<&str>) -> Resul
     tx.run(sql, &meta).await?;
     let sql = "INSERT INTO write (id, last_seq, last_run, head) VALUES (1, 0, 0, ?)";
     tx.run(sql, &[SqlValue::Bytes(vec![0; 32])]).await?;
-    Ok(())
+    foreign_writes::set_unclaimed(tx, 0).await
 }
 
 /// A random UUID (version 4).

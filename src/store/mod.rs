@@ -41,6 +41,8 @@ mod erasure;
 mod erasure_report;
 mod error;
 mod export_rows;
+mod foreign_write_tables;
+mod foreign_writes;
 mod hash_chain;
 mod held_steps;
 mod history;
@@ -95,6 +97,7 @@ mod sql_condition;
 mod sql_value;
 mod sqlite_bulk;
 mod sqlite_scan;
+mod stale_claims;
 mod stored_logins;
 mod stored_resource;
 mod submission;
@@ -160,8 +163,9 @@ pub use self_service::{
     SelfServiceReply, UserChanges, UserPage, fold_login,
 };
 pub use source::{
-    CheckpointUpdate, ClaimCounts, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
+    CheckpointUpdate, FileCheckpoint, IncrementalUpdate, PackedKeys, SourceCheckpoint,
 };
+pub use stale_claims::StaleClaim;
 pub use stored_resource::StoredResource;
 pub use submission::SubmissionFacts;
 pub use tag_offers::OfferUse;

@@ -4,12 +4,13 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
+use super::foreign_write_tables::FOREIGN_WRITES;
 use super::migrate::{self, DatabaseMeta};
 use super::person_history::escape_like;
 use super::read::{self, SnapshotQuery};
 use super::some_rows::{look_up, some_rows};
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, claim, held_steps, stored_logins, tables};
+use super::{Store, claim, held_steps, schema_versions, stored_logins, tables};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
     CompactText, Digest, FEW_OF_A_KIND, GuardBase, Key, KindId, LookupRecorder, Snapshot,
@@ -72,6 +73,11 @@ impl ReadTransaction {
 
     pub fn environment(&self) -> Option<&str> {
         self.meta.environment.as_deref()
+    }
+
+    /// Whether the schema has the record of foreign writes.
+    pub(super) fn has_foreign_writes(&self) -> bool {
+        !schema_versions::adds_table(self.meta.schema, FOREIGN_WRITES)
     }
 
     /// Reads what every plan needs: a partial snapshot with the settings and custom fields.

@@ -4,7 +4,9 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{export_rows, job_tables, people_tables, schema, tables, triggers, views};
+use super::{
+    export_rows, foreign_write_tables, job_tables, people_tables, schema, tables, triggers, views,
+};
 use crate::kinds::{self, SETTINGS, USER};
 use crate::model::KindId;
 
@@ -97,6 +99,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         indexes: PAGE_INDEXES,
         ..own_tables(&[])
     },
+    own_tables(foreign_write_tables::TABLES),
 ];
 
 /// The version of this release.
@@ -176,6 +179,12 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
             format!("UPDATE {name} SET {} = {}", fact.column, fact.starts_as),
             dialect.guard_off.to_owned(),
         ]);
+    }
+    if created
+        .iter()
+        .any(|name| name == foreign_write_tables::FOREIGN_WRITES)
+    {
+        statements.extend(triggers::drop_replaced(dialect));
     }
     // New tables get all their triggers and indexes; an old table has its own and needs only the
     // indexes on new columns.

@@ -11,7 +11,7 @@ use super::imports::ImportEnding;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate, tables};
-use crate::kinds::{self, Kind};
+use crate::kinds;
 use crate::model::{CompactText, Digest, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -144,16 +144,6 @@ impl PackedKeys {
             Some((*kind, id))
         })
     }
-}
-
-/// How the claims of a source relate to the rows.
-#[derive(Clone, Debug, Default)]
-pub struct ClaimCounts {
-    pub claimed: u64,
-    /// How many of these resources somebody else has changed or removed since.
-    pub foreign: u64,
-    /// How many stored resources have no claim.
-    pub unclaimed: u64,
 }
 
 impl Store {
@@ -294,67 +284,6 @@ impl ReadTransaction {
         });
         Ok(naming.collect())
     }
-
-    /// Counts how the claims of a source relate to the rows now.
-    pub async fn claim_counts(&mut self, source: &str) -> Result<ClaimCounts, StoreError> {
-        let mut standing = ClaimCounts::default();
-        for kind in kinds::ALL {
-            add_claim_counts(&mut self.tx, source, kind, &mut standing).await?;
-        }
-        Ok(standing)
-    }
-}
-
-async fn add_claim_counts(
-    tx: &mut SqlTransaction,
-    source: &str,
-    kind: &Kind,
-    standing: &mut ClaimCounts,
-) -> Result<(), StoreError> {
-    let count = |cells: &[SqlValue], at: usize| u64::try_from(cells[at].int()).unwrap_or_default();
-    let claims = format!(
-        "SELECT CAST(count(*) AS bigint), \
-         CAST(coalesce(sum(CASE WHEN r.version = c.seen_version THEN 0 ELSE 1 END), 0) AS bigint) \
-         FROM claims c LEFT JOIN {} r ON r.external_id = c.external_id \
-         WHERE c.source = ? AND c.kind = ? AND c.state = 'active'",
-        kind.table
-    );
-    let params = [source.into(), kind.name.into()];
-    let both = [SqlType::Int, SqlType::Int];
-    let Some(cells) = tx.first(&claims, &params, &both).await? else {
-        return Ok(());
-    };
-    let (claimed, foreign) = (count(&cells, 0), count(&cells, 1));
-    standing.claimed += claimed;
-    standing.foreign += foreign;
-    let totals = format!(
-        "SELECT CAST((SELECT count(*) FROM {}) AS bigint), \
-         CAST((SELECT count(*) FROM claims WHERE kind = ?) AS bigint)",
-        kind.table
-    );
-    let Some(cells) = tx.first(&totals, &[kind.name.into()], &both).await? else {
-        return Ok(());
-    };
-    let (rows, claims) = (count(&cells, 0), count(&cells, 1));
-    standing.unclaimed += if foreign == 0 && claims == claimed {
-        // Every claim is this source's and has its row, so the remaining rows have no claim. This
-        // spares the anti-join below in the common case of one source.
-        rows.saturating_sub(claimed)
-    } else {
-        unclaimed(tx, kind).await?
-    };
-    Ok(())
-}
-
-/// Counts the rows of a kind without any claim.
-async fn unclaimed(tx: &mut SqlTransaction, kind: &Kind) -> Result<u64, StoreError> {
-    let sql = format!(
-        "SELECT CAST(count(*) AS bigint) FROM {} r WHERE NOT EXISTS \
-         (SELECT 1 FROM claims c WHERE c.kind = ? AND c.external_id = r.external_id)",
-        kind.table
-    );
-    let found = tx.first(&sql, &[kind.name.into()], &[SqlType::Int]).await?;
-    Ok(found.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))
 }
 
 /// The digest of the stored settings and custom fields with their versions.

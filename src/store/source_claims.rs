@@ -6,9 +6,8 @@ use super::connection::{BatchStatement, SqlTransaction};
 use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::StoreError;
 use super::export_rows;
-use super::held_steps;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, migrate};
+use super::{Store, foreign_writes, held_steps, migrate};
 use crate::diagnostic::plural;
 use crate::kinds;
 use crate::model::{CompactText, Key};
@@ -184,6 +183,7 @@ async fn count_active_claims(tx: &mut SqlTransaction, source: &str) -> Result<u6
 
 /// Deletes the checkpoint of a source, so its next pass reads everything.
 async fn forget_source(tx: &mut SqlTransaction, source: &str) -> Result<(), StoreError> {
+    foreign_writes::forget_unclaimed(tx).await?;
     tx.run("DELETE FROM files WHERE source = ?", &[source.into()])
         .await?;
     tx.run("DELETE FROM sources WHERE name = ?", &[source.into()])

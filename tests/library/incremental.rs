@@ -7,8 +7,8 @@ use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
 use roster::kinds;
-use roster::model::{Cell, DeclaredResource, Key, Row, Snapshot, Value};
-use roster::plan::{self, Plan};
+use roster::model::{Cell, ClaimState, DeclaredResource, Key, Row, Snapshot, Value};
+use roster::plan::{self, HoldEntry, Plan};
 use roster::reconcile::{self, Pass, PassRequest};
 use roster::store::{SnapshotQuery, Store, StoreAccess};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,7 @@ struct Tree(BTreeMap<String, (usize, BTreeMap<&'static str, String>)>);
 
 const FILES: usize = 24;
 const ACCOUNTS: usize = 12;
+const ORPHAN: &str = "address-9";
 
 impl Tree {
     fn new(dice: &mut Dice) -> Self {
@@ -312,6 +313,69 @@ const BY_HAND: [&str; 5] = [
     "UPDATE accounts SET website = 'https://by.hand' WHERE external_id = 'account-4'",
 ];
 
+/// What another program does at random: a shop, a script, somebody with a console.
+fn foreign_write(dice: &mut Dice, is_postgres: bool, late: bool) -> String {
+    let (user, account) = (dice.roll(ACCOUNTS * 4), dice.roll(ACCOUNTS));
+    let (n, some) = (dice.roll(900), dice.roll(4));
+    // What takes access away is held until somebody decides, which needs everything.
+    let first = if late { 0 } else { 3 };
+    match first + dice.roll(24 - first) {
+        0 => format!("UPDATE users SET status = 'inactive' WHERE external_id = 'user-{user}'"),
+        1 => format!("DELETE FROM user_groups WHERE user_id = 'user-{user}'"),
+        2 => format!("DELETE FROM policies WHERE external_id = 'policy-{account}'"),
+        3..=7 => format!("UPDATE users SET phone = '+47{n}' WHERE external_id = 'user-{user}'"),
+        8 => format!("UPDATE users SET phone = '+47{n}' WHERE external_id LIKE 'user-{some}%'"),
+        9 => format!("UPDATE users SET company = 'Shop {n}' WHERE external_id = 'user-{user}'"),
+        10 => format!(
+            "UPDATE users SET first_name = 'F {n}', version = version + 1 WHERE external_id = 'user-{user}'"
+        ),
+        11 => format!(
+            "INSERT INTO user_groups (user_id, value) VALUES ('user-{user}', 'FOC_Admin') ON CONFLICT DO NOTHING"
+        ),
+        12 => format!("UPDATE user_accounts SET level = 'user' WHERE user_id = 'user-{user}'"),
+        13 => format!(
+            "UPDATE accounts SET website = 'https://shop{n}.example' WHERE external_id = 'account-{account}'"
+        ),
+        14 => format!(
+            "UPDATE accounts SET custom_fields = '{{\"customfield-0\":\"Z{n}\"}}' WHERE external_id = 'account-{account}'"
+        ),
+        15 => {
+            let blocked = ["NULL", "'unpaid'"][dice.roll(2)];
+            format!(
+                "UPDATE accounts SET blocked = {blocked} WHERE external_id = 'account-{account}'"
+            )
+        }
+        16 => format!("DELETE FROM account_tags WHERE account_id = 'account-{account}'"),
+        17 => {
+            let own = format!("own-{account}");
+            let address = if some == 0 { ORPHAN } else { own.as_str() };
+            format!("UPDATE addresses SET street = 'Gatan {n}' WHERE external_id = '{address}'")
+        }
+        18 => format!(
+            "INSERT INTO tags (external_id, name) VALUES ('by-hand-{some}', 'By hand') ON CONFLICT DO NOTHING"
+        ),
+        19 => format!("DELETE FROM tags WHERE external_id = 'by-hand-{some}'"),
+        20 if is_postgres => format!(
+            "INSERT INTO tags (external_id, name) VALUES ('tag-{}', 'Tag {n}'), ('by-hand-{some}', 'By hand') \
+             ON CONFLICT (external_id) DO UPDATE SET name = excluded.name",
+            some % 3
+        ),
+        20 => format!(
+            "INSERT OR REPLACE INTO tags (external_id, name) VALUES ('tag-{}', 'Tag {n}'), ('by-hand-{some}', 'By hand')",
+            some % 3
+        ),
+        21 => format!(
+            "DELETE FROM tags WHERE external_id = 'moved'; \
+             UPDATE tags SET external_id = 'moved' WHERE external_id = 'by-hand-{some}'"
+        ),
+        22 if is_postgres && some == 0 => "TRUNCATE policy_reviewed".to_owned(),
+        22 => format!("DELETE FROM policy_reviewed WHERE policy_id = 'policy-{account}'"),
+        _ => format!(
+            "UPDATE organisations SET name = 'Shop {n}' WHERE external_id = 'organisation-{account}'"
+        ),
+    }
+}
+
 /// Of every row its version, values and claims; runtime facts are the engine's own business.
 fn told(stored: &Snapshot) -> BTreeMap<Key, String> {
     let told = |row: &Row| {
@@ -392,6 +456,32 @@ impl Place {
         self.store.read(&query).await.unwrap()
     }
 
+    /// The record of foreign writes says what a comparison of every claim with every row says.
+    async fn record_is_exact(&self, stored: &Snapshot, said: &str) -> usize {
+        let mut transaction = self.store.read_transaction().await.unwrap().unwrap();
+        let mut stale = BTreeSet::new();
+        for (key, claims) in &stored.claims {
+            let version = stored.rows.get(key).map(|row| row.version);
+            let mut own = claims.iter().filter(|claim| &*claim.source == "directory");
+            if own.any(|claim| {
+                claim.state == ClaimState::Active && Some(claim.seen_version) != version
+            }) {
+                stale.insert(key.clone());
+            }
+        }
+        let recorded = transaction
+            .stale_claims("directory")
+            .await
+            .unwrap()
+            .unwrap();
+        let recorded: BTreeSet<Key> = recorded.into_iter().map(|claim| claim.key).collect();
+        assert_eq!(recorded, stale, "{said}");
+        let claimed = |row: &&Row| stored.claims.get(&row.key).is_none_or(Vec::is_empty);
+        let unclaimed = stored.rows.iter().filter(claimed).count() as u64;
+        assert_eq!(transaction.unclaimed().await.unwrap(), unclaimed, "{said}");
+        stale.len()
+    }
+
     /// What is stored is what is declared, but for what is held.
     fn is_as_declared(&self, stored: &Snapshot, plan: &Plan) {
         let pass = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
@@ -435,9 +525,13 @@ struct Seen {
     wholes: usize,
     held: usize,
     errored: usize,
+    parts_with_orphans: usize,
+    foreign_parts: usize,
+    foreign_parts_with_steps: usize,
+    foreign_wholes: usize,
 }
 
-async fn edits(database: &str, seed: u64, seen: &mut Seen) {
+async fn edits(database: &str, seed: u64, is_shared: bool, seen: &mut Seen) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("manifests");
     fs::create_dir(&root).unwrap();
@@ -453,20 +547,39 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
 
     let (mut dice, mut asked) = (Dice(seed), Dice(seed + 1000));
     let mut tree = Tree::new(&mut dice);
+    if is_shared {
+        tree.add(&mut dice, "Address", 9);
+    }
     tree.write(&root);
     let (pass, plan, _) = place.plan().await;
     assert!(!plan.errored, "{:#?}", plan.diagnostics);
     apply(&pass, 0, &place.store, &plan).await;
 
+    if is_shared {
+        // An address that is claimed and declared nowhere.
+        tree.0.remove(ORPHAN);
+        tree.write(&root);
+        let (pass, plan, _) = place.plan().await;
+        apply(&pass, 0, &place.store, &plan).await;
+    }
     for round in 0..ROUNDS {
         let before = tree.clone();
-        for _ in 0..=dice.roll(2) {
-            edit(&mut tree, &mut dice);
+        if !is_shared || dice.once_in(2) {
+            for _ in 0..=dice.roll(2) {
+                edit(&mut tree, &mut dice);
+            }
         }
         tree.write(&root);
-        if round > 20 && dice.once_in(3) {
+        if is_shared {
+            for _ in 0..=dice.roll(3) {
+                let sql = foreign_write(&mut dice, database.starts_with("postgres"), round > 24);
+                foreign(database, &sql).await;
+            }
+        } else if round > 20 && dice.once_in(3) {
             foreign(database, BY_HAND[dice.roll(BY_HAND.len())]).await;
         }
+        let said = format!("seed {seed}, round {round}");
+        let stale = place.record_is_exact(&place.stored().await, &said).await;
         let (pass, plan, part) = place.plan().await;
         let whole = place.whole().await;
         assert_eq!(
@@ -496,9 +609,19 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
         seen.parts += usize::from(part);
         seen.parts_with_steps += usize::from(part && !plan.steps.is_empty());
         seen.wholes += usize::from(!part);
+        let is_foreign = stale > 0;
+        seen.parts_with_orphans += usize::from(part && !plan.orphans.is_empty());
+        seen.foreign_parts += usize::from(part && is_foreign);
+        seen.foreign_parts_with_steps += usize::from(part && is_foreign && !plan.steps.is_empty());
+        seen.foreign_wholes += usize::from(!part && is_foreign);
         seen.held += usize::from(!plan.held.is_empty());
         seen.errored += usize::from(plan.errored);
-        if plan.errored || (!plan.held.is_empty() && !dice.once_in(10)) {
+        let is_left = if is_shared {
+            plan.held.iter().any(HoldEntry::is_error)
+        } else {
+            !plan.held.is_empty() && !dice.once_in(10)
+        };
+        if plan.errored || is_left {
             tree = before;
             tree.write(&root);
         } else if !dice.once_in(4) {
@@ -507,6 +630,7 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
             plan::advance(&mut model, &plan);
             let stored = place.stored().await;
             assert_eq!(told(&stored), told(&model), "seed {seed}, round {round}");
+            place.record_is_exact(&stored, &said).await;
             place.is_as_declared(&stored, &plan);
             let (_, again, part) = place.plan().await;
             assert_eq!(
@@ -519,6 +643,11 @@ async fn edits(database: &str, seed: u64, seen: &mut Seen) {
                 "seed {seed}, round {round}: {:#?}",
                 again.steps
             );
+            // Or everything would be read from now on.
+            for held in plan.held.iter().filter(|_| is_shared) {
+                let approved = place.store.approve_hold(&held.hold, None, "eva", "seen");
+                approved.await.unwrap();
+            }
         }
     }
     place.store.close().await;
@@ -533,7 +662,7 @@ fn a_part_plans_what_the_whole_plans() {
     for seed in first..first + sessions {
         for (engine, database) in crate::support::postgres::databases("part") {
             let seen = seen.entry(engine).or_default();
-            runtime.block_on(edits(&database, seed, seen));
+            runtime.block_on(edits(&database, seed, false, seen));
         }
     }
     println!("{seen:?}");
@@ -542,5 +671,26 @@ fn a_part_plans_what_the_whole_plans() {
         assert!(seen.parts_that_count > 3, "{seen:?}");
         assert!(seen.parts_with_visibility > 3, "{seen:?}");
         assert!(seen.wholes > 10 && seen.errored > 10, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_part_plans_what_others_write_between() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
+    let (first, sessions) = (number("ROSTER_SEED", 101), number("ROSTER_SESSIONS", 4));
+    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
+    for seed in first..first + sessions {
+        for (engine, database) in crate::support::postgres::databases("shared") {
+            let seen = seen.entry(engine).or_default();
+            runtime.block_on(edits(&database, seed, true, seen));
+        }
+    }
+    println!("{seen:?}");
+    for seen in seen.values() {
+        assert!(seen.foreign_parts > 20, "{seen:?}");
+        assert!(seen.foreign_parts_with_steps > 10, "{seen:?}");
+        assert!(seen.foreign_wholes > 10, "{seen:?}");
+        assert!(seen.parts_with_orphans > 5, "{seen:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod account_deletion;
 mod corpora;
+mod foreign_writes;
 mod holds;
 mod http;
 mod incremental;

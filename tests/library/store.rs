@@ -21,15 +21,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A plan under construction, against one database.
-struct Draft {
-    plan: Plan,
+pub(super) struct Draft {
+    pub(super) plan: Plan,
     contents: BTreeMap<Key, Vec<u8>>,
     passwords: BTreeMap<Key, String>,
     lease: Option<Lease>,
     single_use: bool,
 }
 
-fn text(value: &str) -> Value {
+pub(super) fn text(value: &str) -> Value {
     Value::text(value)
 }
 
@@ -49,7 +49,7 @@ fn member(account: &str) -> Value {
     linked(USER, "accounts", &[(account, [Some(0), None])])
 }
 
-fn key(kind: KindId, id: &str) -> Key {
+pub(super) fn key(kind: KindId, id: &str) -> Key {
     Key::new(kind, id)
 }
 
@@ -73,11 +73,11 @@ fn origin() -> Origin {
 }
 
 impl Draft {
-    fn new(snapshot: &Snapshot) -> Self {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
         Self::of("directory", snapshot)
     }
 
-    fn of(source: &str, snapshot: &Snapshot) -> Self {
+    pub(super) fn of(source: &str, snapshot: &Snapshot) -> Self {
         let source = SourceRef {
             name: source.into(),
             revision: "r1".into(),
@@ -96,7 +96,7 @@ impl Draft {
         }
     }
 
-    fn create(&mut self, kind: KindId, id: &str, fields: &[(&str, Value)]) -> &mut Self {
+    pub(super) fn create(&mut self, kind: KindId, id: &str, fields: &[(&str, Value)]) -> &mut Self {
         let (key, table) = (key(kind, id), kinds::get(kind));
         let cells = fields.iter().map(|(name, value)| StatedField {
             field: table.field_ref(name).expect("a field of the table"),
@@ -130,7 +130,12 @@ impl Draft {
     }
 
     /// Changes fields of a row as it was read.
-    fn change(&mut self, verb: StepVerb, row: &Row, fields: &[(&str, Option<Value>)]) -> &mut Self {
+    pub(super) fn change(
+        &mut self,
+        verb: StepVerb,
+        row: &Row,
+        fields: &[(&str, Option<Value>)],
+    ) -> &mut Self {
         let table = kinds::get(row.key.kind);
         let changes = fields.iter().map(|(name, after)| {
             let field = table.field_ref(name).expect("a field of the table");
@@ -171,7 +176,7 @@ impl Draft {
         self
     }
 
-    async fn apply(&self, store: &Store) -> Result<ApplySummary, ApplyError> {
+    pub(super) async fn apply(&self, store: &Store) -> Result<ApplySummary, ApplyError> {
         store
             .apply(&ApplyRequest {
                 plan: &self.plan,
@@ -187,7 +192,7 @@ impl Draft {
     }
 }
 
-async fn fresh(url: &str) -> Store {
+pub(super) async fn fresh(url: &str) -> Store {
     let store = Store::open(url, StoreAccess::Write)
         .await
         .expect("a database");
@@ -196,7 +201,7 @@ async fn fresh(url: &str) -> Store {
     store
 }
 
-async fn read(store: &Store) -> Snapshot {
+pub(super) async fn read(store: &Store) -> Snapshot {
     store
         .read(&SnapshotQuery {
             source: "directory",
@@ -206,7 +211,7 @@ async fn read(store: &Store) -> Snapshot {
         .expect("a snapshot")
 }
 
-async fn row(store: &Store, kind: KindId, id: &str) -> Row {
+pub(super) async fn row(store: &Store, kind: KindId, id: &str) -> Row {
     let key = key(kind, id);
     let snapshot = read(store).await;
     let row = snapshot
@@ -228,7 +233,7 @@ fn value(row: &Row, name: &str) -> Option<Value> {
 }
 
 /// An account with two users, a policy, and what they refer to.
-async fn populate(store: &Store) {
+pub(super) async fn populate(store: &Store) {
     let mut draft = Draft::new(&read(store).await);
     draft
         .create(TAG, "premium", &[("name", text("Premium"))])
@@ -514,7 +519,7 @@ async fn a_reader_finds_no_database_and_makes_none() {
 }
 
 /// Runs statements as another program would: none of Roster's code is involved.
-async fn foreign(url: &str, sql: &str) -> u64 {
+pub(super) async fn foreign(url: &str, sql: &str) -> u64 {
     let sql = AssertSqlSafe(sql);
     if let Some(path) = url.strip_prefix("sqlite:") {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
@@ -642,6 +647,9 @@ async fn another_sources_claim_moves_unless_its_fields_changed() {
             "it declares another field"
         );
         assert_eq!(seen("crm"), Some(before.version), "it declares the field");
+        assert_eq!(recorded_of(&store, "crm").await.0, ["User/u1"]);
+        assert_eq!(recorded_of(&store, "erp").await.0, [""; 0]);
+        assert_eq!(recorded(&store).await.0, [""; 0]);
     }
 }
 
@@ -1170,7 +1178,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 24] = [
+const BEFORE: [&str; 26] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1193,6 +1201,8 @@ const BEFORE: [&str; 24] = [
     "DROP TABLE erased_ids",
     "DROP TABLE dropped_records",
     "DROP TABLE import_holds",
+    "DROP TABLE foreign_writes",
+    "DROP TABLE row_counts",
     "CREATE VIEW usable_accounts AS SELECT * FROM accounts WHERE status = 'active'",
     "CREATE VIEW usable_users AS SELECT * FROM users WHERE status = 'active' AND access = 'enabled'",
 ];
@@ -1213,7 +1223,43 @@ async fn drop_later_triggers(url: &str) {
     for undo in triggers {
         foreign(url, undo).await;
     }
+    drop_record_triggers(url).await;
 }
+
+/// Takes the triggers away that record foreign writes, which came with version 15.
+async fn drop_record_triggers(url: &str) {
+    let is_postgres = url.starts_with("postgres");
+    for kind in kinds::ALL {
+        let table = kind.table;
+        let events = ["insert", "update", "delete", "move"];
+        let truncate = is_postgres.then_some("truncate");
+        for event in events.into_iter().chain(truncate) {
+            let on = if is_postgres {
+                format!(" ON {table}")
+            } else {
+                String::new()
+            };
+            foreign(url, &format!("DROP TRIGGER {table}_recorded_{event}{on}")).await;
+        }
+    }
+    if is_postgres {
+        foreign(url, RELEASE_14).await;
+    }
+}
+
+/// On PostgreSQL: gives the links of users to groups their trigger of version 14, and takes away
+/// those that took its place.
+const RELEASE_14: &str = "
+DROP FUNCTION roster_foreign_rows; DROP FUNCTION roster_foreign_kind;
+DROP FUNCTION roster_foreign_links CASCADE;
+CREATE FUNCTION roster_foreign_link() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' THEN UPDATE users SET version = -1 WHERE external_id = OLD.user_id; END IF;
+  IF TG_OP <> 'DELETE' THEN UPDATE users SET version = -1 WHERE external_id = NEW.user_id; END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER user_groups_changed AFTER INSERT OR UPDATE OR DELETE ON user_groups
+FOR EACH ROW EXECUTE FUNCTION roster_foreign_link('users', 'user_id')";
 
 #[tokio::test]
 async fn a_schema_of_an_earlier_release_is_brought_up_with_its_views() {
@@ -1257,6 +1303,57 @@ async fn a_schema_of_an_earlier_release_is_brought_up_with_its_views() {
         let pending = store.pending_account_ids(5).await.expect("read");
         assert_eq!(pending, (0, Vec::new()), "{engine}");
         assert_eq!(store.count_acceptances("a", "b").await.expect("read"), 0);
+    }
+}
+
+/// The stale claims of the directory, and the number of rows that nobody claims.
+pub(super) async fn recorded(store: &Store) -> (Vec<String>, u64) {
+    recorded_of(store, "directory").await
+}
+
+pub(super) async fn recorded_of(store: &Store, source: &str) -> (Vec<String>, u64) {
+    let transaction = store.read_transaction().await.expect("read");
+    let mut transaction = transaction.expect("a schema");
+    let stale = transaction.stale_claims(source).await.expect("read");
+    let stale = stale.expect("few").into_iter();
+    let mut stale: Vec<String> = stale.map(|claim| claim.key.to_string()).collect();
+    stale.sort();
+    (stale, transaction.unclaimed().await.expect("counted"))
+}
+
+#[tokio::test]
+async fn what_changed_before_writes_were_recorded_is_found() {
+    for (engine, url) in crate::support::postgres::databases("recorded") {
+        let store = fresh(&url).await;
+        populate(&store).await;
+        drop_record_triggers(&url).await;
+        for undo in [
+            "DROP TABLE foreign_writes",
+            "DROP TABLE row_counts",
+            "UPDATE meta SET schema_version = 14",
+            "DELETE FROM user_groups WHERE user_id = 'u2'",
+            "INSERT INTO tags (external_id, name) VALUES ('by-hand', 'By hand')",
+        ] {
+            foreign(&url, undo).await;
+        }
+        let found = (vec!["User/u2".to_owned()], 1);
+        assert_eq!(recorded(&store).await, found, "{engine}: before");
+        assert!(store.migrate(None).await.expect("brought up").changed);
+        assert_eq!(recorded(&store).await, found, "{engine}: brought up");
+        foreign(&url, "DELETE FROM user_groups WHERE user_id = 'u1'").await;
+        let found = (vec!["User/u1".to_owned(), "User/u2".to_owned()], 1);
+        assert_eq!(recorded(&store).await, found, "{engine}: a new write");
+
+        // The next apply lists the claims one by one.
+        let hub = row(&store, ADDRESS, "hub").await;
+        let mut draft = Draft::new(&read(&store).await);
+        draft.change(StepVerb::Update, &hub, &[("city", Some(text("Lund")))]);
+        draft.apply(&store).await.expect("applied");
+        assert_eq!(recorded(&store).await, found, "{engine}: applied");
+        let listed = "DELETE FROM foreign_writes WHERE kind = 'User' AND external_id <> ''";
+        assert_eq!(foreign(&url, listed).await, 2, "{engine}");
+        let rest = foreign(&url, "DELETE FROM foreign_writes").await;
+        assert_eq!(rest, 0, "{engine}: nothing else is recorded");
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod bulk;
 mod claims;
+mod foreign_writes;
 mod history;
 mod initial_facts;
 mod invariants;
@@ -202,6 +203,7 @@ impl<'a> ApplyTransaction<'a> {
         // there.
         let watched = self.invariant_candidates().await?;
         let bare = self.begin_bulk_load().await?;
+        let record = self.begin_record(bare).await?;
         // In a database that was never loaded there is nothing to be orphaned.
         if !bare {
             self.delete_orphaned_links().await?;
@@ -237,6 +239,7 @@ impl<'a> ApplyTransaction<'a> {
         if bare {
             self.finish_bulk_load().await?;
         }
+        self.settle_record(record).await?;
         // Before the commit, so that no other connection ever sees the `writing` row.
         self.tx.script(guard.guard_off).await?;
         Ok(ApplySummary {
