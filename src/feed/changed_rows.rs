@@ -6,10 +6,10 @@
 //! result is a [`ParsedExport`] whose resources are complete, though not all; everything that it says
 //! of the export as a whole is exact. Start reading at [`read_changed`].
 
-use super::collect::{CollectedResources, RecordedRows, ResourceCollector};
-use super::format::{ReadOutcome, RowChoice, RowSelection};
+use super::collect::{RecordedRows, ResourceCollector};
+use super::export_reading::{ExportReading, ParsedExport, count_declared, count_filled};
+use super::format::{RowChoice, RowSelection};
 use super::mapping::Mapping;
-use super::{ExportReading, ParsedExport};
 use crate::kinds::{ACCOUNT, ADDRESS};
 use crate::model::export_rows::{ExportRowFacts, ExportRowSet, PackedRowName};
 use crate::model::{CompactText, Digest, FieldRef, Key, KindId};
@@ -19,43 +19,6 @@ use std::sync::Arc;
 
 /// With a third of the rows to read, reading everything is as fast. So many are always few.
 const FEW_ROWS: usize = 1_000;
-
-/// The rows of an export that was read, to compare the next one with.
-#[derive(Clone, Debug, Default)]
-pub struct ReadRows {
-    /// The rows that were decoded: all of them, or those that differ from `known`.
-    pub recorded: RecordedRows,
-    /// The rows of the export before, if only what differs was read.
-    pub known: Option<Arc<ExportRowSet>>,
-    /// The rows of these that are gone, by their place, in ascending order.
-    pub gone: Vec<usize>,
-    /// The resources that only these rows named.
-    pub unnamed: BTreeSet<Key>,
-}
-
-impl ReadRows {
-    /// The rows of an export that was read, unless something of it depends on more than single rows.
-    pub(super) fn of(
-        mapping: &Mapping,
-        outcome: &ReadOutcome,
-        collected: &mut CollectedResources,
-        has_number_ids: bool,
-    ) -> Option<Self> {
-        let mut recorded = collected.rows.take()?;
-        recorded.facts.layout = outcome.layout;
-        // A login is taken by the first row that names it, a column of secrets is reported where it
-        // has its first value, ids as numbers are counted, and matched rows depend on the database.
-        let depends = !collected.logins.is_empty()
-            || collected.has_unread_secrets
-            || has_number_ids
-            || mapping.matches_rows();
-        let is_sound = outcome.complete && !recorded.is_incomplete && recorded.rows.fits();
-        (is_sound && !depends).then(|| Self {
-            recorded,
-            ..Self::default()
-        })
-    }
-}
 
 /// Reads what differs from an export whose rows are `known`, and what names the resources in `also`;
 /// or says why all of it has to be read.
@@ -303,8 +266,8 @@ impl AffectedRows {
         let mut totals = ExportTotals::of(&known.facts);
         totals.take_away(known, &self.known, &self.keys);
         totals.add(
-            &super::count_filled(&desired.resources),
-            &super::count_declared(&desired.resources),
+            &count_filled(&desired.resources),
+            &count_declared(&desired.resources),
         );
         let facts = ExportRowFacts {
             declared: totals.declared,

@@ -6,7 +6,7 @@
 //! one call of `Store::apply`, which is one transaction. Start reading at [`apply`].
 
 use super::phase::PhaseTimer;
-use super::{Pass, PassError, drop_folder, feeds};
+use super::{Pass, PassError, drop_folder, feeds, row_reading};
 use crate::config::Config;
 use crate::document;
 use crate::incremental::{CheckpointBasis, PassFacts, checkpoint, with_rows};
@@ -142,7 +142,7 @@ pub async fn apply(
             incremental: reading.incremental().map(|unread| (unread, basis)),
         };
         let accepted = feeds::accepted(reading, plan);
-        let rows = feeds::rows_update(reading, plan, accepted.as_ref());
+        let rows = row_reading::rows_update(reading, plan, accepted.as_ref());
         let update = CheckpointUpdate {
             accepted,
             import_endings: pass.request.push_endings.clone(),

@@ -6,6 +6,7 @@ use super::feeds::{self, ExportVerdict};
 use super::incremental_plan::follows_a_write;
 use super::{
     ManualExport, Pass, PassError, SourceContent, SourceReading, erased_users, incremental_read,
+    row_reading,
 };
 use crate::incremental::{
     ClaimTotals, IncrementalRead, PartialOutcome, PartialSnapshot, read_everything_because,
@@ -47,7 +48,7 @@ pub(super) async fn plan(
             RowsOutcome::Whole(why) => return whole(why),
             RowsOutcome::Declared(keys) => also.extend(keys),
         }
-        match feeds::reread_changed_rows(pass.config, &pass.readings[index], &also) {
+        match row_reading::reread_changed_rows(pass.config, &pass.readings[index], &also) {
             Ok(reading) => pass.readings[index] = reading,
             Err(why) => return whole(why),
         }

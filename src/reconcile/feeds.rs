@@ -12,12 +12,11 @@ use super::{ManualExport, PassError, PassRequest, push_reading};
 use crate::config::{Config, FeedConfig, FeedLocation, Source};
 use crate::diagnostic::{Code, Diagnostic, Origin, codes, plural};
 use crate::feed::ParsedExport;
-use crate::incremental::{self, IncrementalRead, ReadFiles, RowFacts};
+use crate::incremental::{IncrementalRead, ReadFiles};
 use crate::manifest::Tree;
-use crate::model::export_rows::ExportRowSet;
 use crate::model::{Claim, ClaimState, Desired, Digest, Key, LineColumn, Snapshot};
 use crate::plan::{DoubtfulField, GuardLimit, Plan};
-use crate::store::{AcceptedExport, ExportRowsUpdate, FieldFillCounts, SourceCheckpoint, Store};
+use crate::store::{AcceptedExport, FieldFillCounts, SourceCheckpoint, Store};
 use crate::transport::{self, FetchedExport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -150,84 +149,8 @@ pub(super) fn read(
     of_export(source, &name, read, (path, fetched))
 }
 
-/// Reads of the export that was fetched last the rows that differ from the known ones, or says why
-/// all of it has to be read.
-pub(super) fn read_changed_rows(
-    config: &Config,
-    source: &Source,
-    feed: &FeedConfig,
-    applied: &SourceCheckpoint,
-    known: ExportRowSet,
-) -> Result<SourceReading, &'static str> {
-    let unread = IncrementalRead {
-        // An export may have another name every night.
-        gone: applied.files.keys().cloned().collect(),
-        since: applied.revision.clone(),
-        fingerprint: applied.fingerprint,
-        ..IncrementalRead::default()
-    };
-    let also = BTreeSet::new();
-    read_rows(config, source, feed, unread, &Arc::new(known), &also)
-}
-
-/// The same, with the rows that name some more resources.
-pub(super) fn reread_changed_rows(
-    config: &Config,
-    reading: &SourceReading,
-    also: &BTreeSet<Key>,
-) -> Result<SourceReading, &'static str> {
-    let known = reading.rows.as_ref().and_then(|rows| rows.known.clone());
-    let (Some(feed), Some(known), Some(unread)) =
-        (reading.source.feed(), known, reading.incremental())
-    else {
-        return Err("its rows are not known");
-    };
-    let again = read_rows(config, &reading.source, feed, unread.clone(), &known, also)?;
-    let digest = |reading: &SourceReading| reading.export_facts().map(|facts| facts.digest);
-    if digest(&again) != digest(reading) {
-        return Err("another export was fetched meanwhile");
-    }
-    Ok(again)
-}
-
-fn read_rows(
-    config: &Config,
-    source: &Source,
-    feed: &FeedConfig,
-    unread: IncrementalRead,
-    known: &Arc<ExportRowSet>,
-    also: &BTreeSet<Key>,
-) -> Result<SourceReading, &'static str> {
-    let (path, fetched) = fetched(config, feed).ok_or("it was not fetched")?;
-    let file = File::open(&path).map_err(|_| "it cannot be opened")?;
-    let name: Arc<str> = fetched.name.as_str().into();
-    let read = crate::feed::read_changed(file, &name, &source.name, &feed.mapping, known, also)?;
-    if read.declared.is_empty() {
-        return Err("it declares nothing");
-    }
-    let decoded = read
-        .rows
-        .as_ref()
-        .map_or(0, |rows| rows.recorded.rows.len());
-    tracing::info!(
-        "source {}: read {decoded} of {} rows; the others are unchanged",
-        source.name,
-        read.records
-    );
-    let reading = of_export(source, &name, read, (path, Some(fetched)));
-    let SourceContent::Export(Some(facts)) = reading.content else {
-        return Err("it cannot be read");
-    };
-    let unread = IncrementalRead {
-        declared: Arc::clone(&reading.as_read),
-        ..unread
-    };
-    let content = SourceContent::ChangedRows(unread, facts);
-    Ok(SourceReading { content, ..reading })
-}
-
 /// The reading of an export.
-fn of_export(
+pub(super) fn of_export(
     source: &Source,
     name: &Arc<str>,
     read: ParsedExport,
@@ -272,7 +195,7 @@ pub(super) fn is_fresh(config: &Config, feed: &FeedConfig) -> bool {
     written.is_none_or(|written| out_of_time(written, feed).is_none())
 }
 
-fn fetched(config: &Config, feed: &FeedConfig) -> Option<(PathBuf, FetchedExport)> {
+pub(super) fn fetched(config: &Config, feed: &FeedConfig) -> Option<(PathBuf, FetchedExport)> {
     match &feed.body {
         FeedLocation::Remote(place) => transport::last_fetched(place, &config.cache).ok(),
         FeedLocation::File(_) | FeedLocation::Pushed => None,
@@ -532,38 +455,6 @@ fn why_truncated(
         }
         _ => None,
     }
-}
-
-/// What to remember of the rows of an applied export.
-pub(super) fn rows_update(
-    reading: &SourceReading,
-    plan: &Plan,
-    accepted: Option<&AcceptedExport>,
-) -> ExportRowsUpdate {
-    let (Some(_), Some(facts)) = (reading.source.feed(), reading.export_facts()) else {
-        return ExportRowsUpdate::Keep;
-    };
-    if matches!(reading.content, SourceContent::UnchangedExport(..)) {
-        return ExportRowsUpdate::Keep;
-    }
-    let judged = reading.judged.export.as_ref();
-    // The same bytes were accepted before.
-    let is_same = judged.is_some_and(|judged| !judged.is_new && judged.doubt.is_none());
-    let name = facts.body.1.as_ref().map(|fetched| fetched.name.as_str());
-    let (true, Some(rows), Some(name)) = (is_same || accepted.is_some(), &reading.rows, name)
-    else {
-        return ExportRowsUpdate::Forget;
-    };
-    let unread = reading.incremental();
-    let of = RowFacts {
-        rows,
-        desired: &reading.desired,
-        export: facts.digest,
-        since: unread.and_then(|unread| Digest::parse(&unread.since)),
-        name,
-        found: &reading.diagnostics,
-    };
-    incremental::rows_update(&of, plan)
 }
 
 /// What to remember of an applied export: nothing when it is in doubt, or was accepted before.

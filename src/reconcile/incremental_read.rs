@@ -3,6 +3,7 @@
 //! everything. Start reading at [`read`].
 
 use super::feeds;
+use super::row_reading;
 use super::source_reading::{self, SourceContent, SourceReading};
 use super::{PassError, PassRequest};
 use crate::config::{Config, FeedConfig, Source};
@@ -187,7 +188,7 @@ async fn read_changed_rows(
     let Some(known) = transaction.export_rows(&source.name, last.digest).await? else {
         return Ok(Err("its rows are not known"));
     };
-    Ok(feeds::read_changed_rows(
+    Ok(row_reading::read_changed_rows(
         config, source, feed, applied, known,
     ))
 }

@@ -30,6 +30,7 @@ mod plan_visibility;
 mod propose;
 mod provenance;
 mod push_reading;
+mod row_reading;
 mod run;
 mod runtime_facts;
 mod source_plan;

@@ -3,7 +3,6 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::internal_tables::InternalTable;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::{SqlType, SqlValue};
 use crate::kinds;
@@ -11,30 +10,6 @@ use crate::model::export_rows::{ExportRowFacts, ExportRowSet, PackedBuckets, Pac
 use crate::model::{CompactText, Digest, FieldRef, Key, KindId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-pub(super) const EXPORT_ROWS: &[InternalTable] = &[
-    InternalTable {
-        name: "export_row_sets",
-        columns: &[
-            ("source", SqlType::Id, "PRIMARY KEY"),
-            // The digest of the export whose rows these are.
-            ("export", SqlType::Bytes, "NOT NULL"),
-            ("bits", SqlType::Int, "NOT NULL"),
-            ("facts", SqlType::Text, "NOT NULL"),
-        ],
-        keys: "",
-    },
-    InternalTable {
-        name: "export_rows",
-        columns: &[
-            ("source", SqlType::Id, "NOT NULL"),
-            // The first bits of the digests of its rows.
-            ("bucket", SqlType::Int, "NOT NULL"),
-            ("rows", SqlType::Bytes, "NOT NULL"),
-        ],
-        keys: "PRIMARY KEY (source, bucket)",
-    },
-];
 
 /// What an apply does with the rows of its export.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@
 
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
-use super::foreign_write_tables::{FOREIGN_WRITES, ROW_COUNTS};
+use super::incremental_tables::{FOREIGN_WRITES, ROW_COUNTS};
 use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, KindTable};
 use crate::kinds;

@@ -5,7 +5,7 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, foreign_write_tables, foreign_writes, schema_versions, terms_acceptances};
+use super::{Store, foreign_writes, incremental_tables, schema_versions, terms_acceptances};
 use crate::model::Digest;
 use rand::RngCore;
 
@@ -80,7 +80,7 @@ impl Store {
             terms_acceptances::carry_over(&mut tx).await?;
         }
         if let SchemaState::Old { found } = standing
-            && schema_versions::adds_table(found, foreign_write_tables::FOREIGN_WRITES)
+            && schema_versions::adds_table(found, incremental_tables::FOREIGN_WRITES)
         {
             foreign_writes::begin(&mut tx).await?;
         }

@@ -4,7 +4,7 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::foreign_write_tables::FOREIGN_WRITES;
+use super::incremental_tables::FOREIGN_WRITES;
 use super::migrate::{self, DatabaseMeta};
 use super::person_history::escape_like;
 use super::read::{self, SnapshotQuery};

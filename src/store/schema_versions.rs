@@ -4,9 +4,7 @@
 
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
-use super::{
-    export_rows, foreign_write_tables, job_tables, people_tables, schema, tables, triggers, views,
-};
+use super::{incremental_tables, job_tables, people_tables, schema, tables, triggers, views};
 use crate::kinds::{self, SETTINGS, USER};
 use crate::model::KindId;
 
@@ -94,12 +92,10 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(people_tables::CUSTOMER_TOKENS),
     own_tables(people_tables::ERASURES),
     own_tables(internal_tables::IMPORT_HOLDS),
-    own_tables(export_rows::EXPORT_ROWS),
     SchemaVersion {
         indexes: PAGE_INDEXES,
-        ..own_tables(&[])
+        ..own_tables(incremental_tables::INCREMENTAL)
     },
-    own_tables(foreign_write_tables::TABLES),
 ];
 
 /// The version of this release.
@@ -182,7 +178,7 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
     }
     if created
         .iter()
-        .any(|name| name == foreign_write_tables::FOREIGN_WRITES)
+        .any(|name| name == incremental_tables::FOREIGN_WRITES)
     {
         statements.extend(triggers::drop_replaced(dialect));
     }

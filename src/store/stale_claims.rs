@@ -3,8 +3,8 @@
 
 use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::foreign_write_tables::FOREIGN_WRITES;
 use super::foreign_writes::{RecordedWrites, recorded_writes, stale, unclaimed_before};
+use super::incremental_tables::FOREIGN_WRITES;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::SqlType;
 use super::tables::{self, KindTable};

@@ -5,7 +5,7 @@
 //! accounts that another program makes are noted too, so that the next apply gives them login names.
 
 use super::dialect::SqlDialect;
-use super::foreign_write_tables::FOREIGN_WRITES;
+use super::incremental_tables::FOREIGN_WRITES;
 use super::people_tables::UNNAMED_LINKS;
 use super::tables::{self, KindTable, LinkTable};
 use crate::kinds::USER;

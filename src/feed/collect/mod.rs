@@ -4,6 +4,7 @@
 //! `faulty`. Start reading at `ResourceCollector::take`.
 
 mod addresses;
+mod custom_columns;
 mod fields;
 mod logins;
 mod mangled_text;
@@ -12,18 +13,17 @@ mod passwords;
 mod recorded_rows;
 mod row;
 
-use super::format::{CellShape, ExportColumns, ExportRecord, RawCell};
+use super::format::{ExportColumns, ExportRecord};
 use super::group::{self, RowGroup};
 use super::guess::holds_secrets;
 use super::mapping::{CellContent, CellMapping as From, Mapping, MappingSection};
 use super::value;
 use crate::diagnostic::{Diagnostic, Origin, codes};
-use crate::feed::mapping::trimmed;
-use crate::kinds::read::{ValueProblem, check_id, spreadsheet_error, spreadsheet_problem};
+use crate::kinds::read::{ValueProblem, check_id};
 use crate::kinds::{ADDRESS, Kind};
 use crate::model::{
-    Cell, DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, MatchTerm, RowLogin,
-    RowMatches, SecretText, StatedField, Value,
+    DeclaredResource, FieldRef, Key, KeyedList, KindId, LineColumn, MatchTerm, RowLogin,
+    RowMatches, SecretText, StatedField,
 };
 use mangled_text::NumericIds;
 pub use recorded_rows::RecordedRows;
@@ -281,33 +281,6 @@ impl<'m> ResourceCollector<'m> {
         self.put(&key, None, at, said);
     }
 
-    /// Reads the custom fields of columns that are named after them.
-    fn read_custom_columns(
-        &mut self,
-        section: &MappingSection,
-        nth: usize,
-        key: &Key,
-        row: &RecordView<'_>,
-        said: &mut Vec<StatedField>,
-    ) {
-        let every = std::mem::take(&mut self.custom_columns[nth]);
-        for (field, place) in &every {
-            let Some(entry) = row.record.cell(*place) else {
-                continue;
-            };
-            let error =
-                spreadsheet_error(&entry.text).map(|error| Box::new(spreadsheet_problem(error)));
-            match (&entry.shape, error) {
-                (CellShape::Unreadable(fault), _) => {
-                    self.faulty(section.kind, key, field, fault, entry.at);
-                }
-                (_, Some(fault)) => self.faulty(section.kind, key, field, &fault, entry.at),
-                _ => said.extend(custom(field, entry)),
-            }
-        }
-        self.custom_columns[nth] = every;
-    }
-
     /// Notes that the current record names a resource.
     fn note_key(&mut self, key: &Key) {
         self.record_name(key);
@@ -510,20 +483,4 @@ impl<'m> ResourceCollector<'m> {
         collected.resources = declared.collect();
         (collected, self.numbers)
     }
-}
-
-/// Returns the custom field that a column is named after.
-fn custom(field: &FieldRef, entry: &RawCell) -> Option<StatedField> {
-    let text = trimmed(&entry.text);
-    let cell = match &entry.shape {
-        CellShape::Object | CellShape::Covered(_) => return None,
-        CellShape::List(members) => Cell::Value(Value::List(members.clone())),
-        _ if text.is_empty() => Cell::Blank,
-        _ => Cell::Value(Value::text(text)),
-    };
-    Some(StatedField {
-        field: field.clone(),
-        cell,
-        position: entry.at,
-    })
 }

@@ -5,10 +5,10 @@
 
 use super::super::connection::{BatchStatement, SqlRow, SqlTransaction};
 use super::super::error::StoreError;
-use super::super::foreign_write_tables::FOREIGN_WRITES;
 use super::super::foreign_writes::{
     self, RecordedWrites, count_unclaimed_before, record_stale, set_unclaimed, unclaimed_before,
 };
+use super::super::incremental_tables::FOREIGN_WRITES;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, KindTable};
 use super::ApplyTransaction;

@@ -8,14 +8,14 @@ mod cursor;
 mod envelope;
 mod lines;
 mod object;
+mod reports;
 
 use super::columns::ExportColumns;
 use super::diagnostics::ExportDiagnostics;
-use super::not_data::truncated_export;
 use super::record::ExportRecord;
 use super::row_selection::{RowChoice, RowHasher};
 use super::text_reader::TextReader;
-use super::{BodySummary, ReadContext, not_data};
+use super::{BodySummary, ReadContext};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::model::LineColumn;
@@ -24,8 +24,6 @@ pub use envelope::{EnvelopeSignal, read_envelope_member};
 pub(super) use lines::is_lines;
 use object::{ObjectReader, ValueSkipper};
 
-/// Names of members that an error has instead of data.
-const ERRORS: [&str; 5] = ["error", "errors", "message", "fault", "exception"];
 /// How much of a member beside the list is parsed. An error or a link is short; a second list may
 /// be large.
 const MAX_LOOKAHEAD: usize = 64 << 10;
@@ -426,64 +424,6 @@ impl JsonReader<'_, '_, '_> {
             super::report_flaw(self.findings, at, flaw, encoding);
         }
         first.is_some()
-    }
-
-    fn too_long(&mut self) -> ReportedError {
-        let what = format!("more than {} bytes without an end", self.most);
-        let found = not_data::not_data(&what, "check the program that wrote it");
-        self.findings.fatal(self.source.pos, found);
-        ReportedError
-    }
-
-    fn report_truncated(&mut self, at: LineColumn) -> ReportedError {
-        // Undecodable bytes are closer to the cause than the missing end.
-        if !self.report_invalid_byte(self.source.rest().len()) {
-            let found = truncated_export(&format!(
-                "the export ends before its {} does",
-                self.container
-            ));
-            self.findings
-                .fatal(at, found.help("get the complete export"));
-        }
-        self.findings.complete = false;
-        ReportedError
-    }
-
-    fn not_json(&mut self, bad: &JsonSyntaxError) -> ReportedError {
-        let found = Diagnostic::new(
-            codes::FEED_NOT_DATA,
-            format!("not valid JSON: {}", bad.what),
-        );
-        self.findings.fatal(bad.at, found.help(bad.help));
-        ReportedError
-    }
-
-    fn report_not_list(&mut self, message: String, help: &str) -> ReportedError {
-        let found = Diagnostic::new(codes::JSON_NOT_LIST, message).help(help);
-        self.findings.fatal(self.source.pos, found);
-        ReportedError
-    }
-
-    /// Reports an object without the list. If it looks like an error, the message says so.
-    fn report_not_data(
-        &mut self,
-        members: &[String],
-        message: String,
-        help: &str,
-    ) -> ReportedError {
-        let error = members
-            .iter()
-            .find(|name| ERRORS.contains(&&*name.to_ascii_lowercase()));
-        match error {
-            Some(name) => {
-                let what = format!("an error: an object with {}", quoted(name));
-                let help = "check the address and the credentials";
-                self.findings
-                    .fatal(self.source.pos, not_data::not_data(&what, help));
-                ReportedError
-            }
-            None => self.report_not_list(message, help),
-        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The tables of the record of foreign writes, as data; `foreign_writes` says what they mean.
+//! The tables by which a pass does not have to read what did not change: what other programs wrote, as
+//! `foreign_writes` says, and the rows of accepted exports, as `export_rows` says.
 
 use super::internal_tables::InternalTable;
 use super::sql_value::SqlType;
@@ -6,8 +7,7 @@ use super::sql_value::SqlType;
 pub(super) const FOREIGN_WRITES: &str = "foreign_writes";
 pub(super) const ROW_COUNTS: &str = "row_counts";
 
-/// The tables of the record.
-pub(super) const TABLES: &[InternalTable] = &[
+pub(super) const INCREMENTAL: &[InternalTable] = &[
     InternalTable {
         name: FOREIGN_WRITES,
         columns: &[
@@ -29,5 +29,26 @@ pub(super) const TABLES: &[InternalTable] = &[
             ("unclaimed", SqlType::Int, "NOT NULL"),
         ],
         keys: "",
+    },
+    InternalTable {
+        name: "export_row_sets",
+        columns: &[
+            ("source", SqlType::Id, "PRIMARY KEY"),
+            // The digest of the export whose rows these are.
+            ("export", SqlType::Bytes, "NOT NULL"),
+            ("bits", SqlType::Int, "NOT NULL"),
+            ("facts", SqlType::Text, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    InternalTable {
+        name: "export_rows",
+        columns: &[
+            ("source", SqlType::Id, "NOT NULL"),
+            // The first bits of the digests of its rows.
+            ("bucket", SqlType::Int, "NOT NULL"),
+            ("rows", SqlType::Bytes, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, bucket)",
     },
 ];
