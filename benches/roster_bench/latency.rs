@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const CONFIG: &str = "apiVersion: roster/v1\nsources:\n  - {name: directory, directory: manifests}\n\
-    serve: {listen: '127.0.0.1:0'}\n";
+    serve: {listen: '127.0.0.1:0', limits: {rate: 100000}}\n";
 /// How often each request is sent, one after the other.
 const TIMES: usize = 25;
 /// The most milliseconds that the slowest of a hundred may take.
@@ -196,7 +196,7 @@ impl Daemon {
         let (_, body) = status.split_once("\r\n\r\n").expect("a body");
         let status: serde_json::Value = serde_json::from_str(body).expect("JSON");
         let source = &status["sources"][0];
-        !source["ended"].is_null() && source["activity"]["state"] == "waiting"
+        !source["ended"].is_null() && source["activity"]["now"] == "waiting"
     }
 
     fn get(&self, path: &str) -> io::Result<String> {

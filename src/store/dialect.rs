@@ -139,7 +139,7 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     load_begins: "SET LOCAL default_statistics_target = 10",
     load_ends: "SET LOCAL default_statistics_target = DEFAULT",
     rows: 5000,
-    searched_texts: 120_000,
+    searched_texts: 100_000,
     // An index in the order of a language finds no prefix, unless the database has the collation C.
     text_order: ["~>=~", "~<~"],
     json_texts: ["SELECT json_array_elements_text(CAST(", " AS json))"],
