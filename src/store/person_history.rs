@@ -5,7 +5,7 @@
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::history::{self, ChangeRecord};
-use super::sql_value::SqlValue;
+use super::sql_value::{SqlValue, escape_like};
 use crate::kinds::{self, USER};
 use crate::model::Key;
 use serde_json::Value as Json;
@@ -106,18 +106,6 @@ fn named_members(values: &Json, id: &str) -> (bool, bool) {
         Some([removed, added]) => (is_named(Some(removed)), is_named(Some(added))),
         _ => (false, false),
     }
-}
-
-/// A text with the special characters of LIKE escaped by `!`.
-pub(super) fn escape_like(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if "!%_".contains(c) {
-            escaped.push('!');
-        }
-        escaped.push(c);
-    }
-    escaped
 }
 
 #[cfg(test)]

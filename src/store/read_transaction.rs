@@ -6,10 +6,9 @@ use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::incremental_tables::FOREIGN_WRITES;
 use super::migrate::{self, DatabaseMeta};
-use super::person_history::escape_like;
 use super::read::{self, SnapshotQuery};
 use super::some_rows::{look_up, some_rows};
-use super::sql_value::{SqlType, SqlValue};
+use super::sql_value::{SqlType, SqlValue, escape_like};
 use super::{Store, claim, held_steps, schema_versions, stored_logins, tables};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
@@ -324,7 +323,7 @@ impl ReadTransaction {
              OR lower(external_id) LIKE ? ESCAPE '!' LIMIT {MANY}",
             kinds::get(kind).table
         );
-        let escaped = |text: &str| escape_like(&text.to_lowercase());
+        let escaped = |text: &str| escape_like(&text.to_ascii_lowercase());
         let params = [
             SqlValue::text(format!("{}%", escaped(begin))),
             SqlValue::text(format!("%{}", escaped(end))),

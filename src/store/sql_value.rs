@@ -189,6 +189,18 @@ impl From<SqlValueRef<'_>> for SqlValue {
     }
 }
 
+/// A text with the special characters of LIKE escaped by `!`.
+pub(super) fn escape_like(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "!%_".contains(c) {
+            escaped.push('!');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -167,7 +167,8 @@ fn a_row_created_again_inherits_no_links_that_its_deletion_left() {
              DELETE FROM users WHERE external_id = 'u-1'",
         );
         ws.tree(&(directory() + &user("u-new", "acme", "")));
-        let plan = ws.apply(&[]).exits(3);
+        // Nothing is recorded of a write without triggers, so everything is compared.
+        let plan = ws.apply(&["--scrub"]).exits(3);
         assert_eq!(plan.steps(), ["create User/u-new"], "{}", ws.engine);
         ws.approve(&plan.hold("reactivation"));
         ws.settle(&[]);
