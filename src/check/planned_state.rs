@@ -174,11 +174,9 @@ impl<'a> PlannedState<'a> {
     /// those count that differ in a letter or two.
     pub(super) fn few_after(&self, kind: KindId) -> Option<Vec<&'a str>> {
         self.stored.rows.note_lookup(|| SnapshotLookup::AllOf(kind));
-        if self.stored.large_kinds.contains(&kind) {
-            return None;
-        }
-        let ids: Vec<&str> = self.ids_after(kind).collect();
-        (ids.len() <= FEW_OF_A_KIND).then_some(ids)
+        let is_large = self.stored.large_kinds.contains(&kind);
+        let ids = (!is_large).then(|| self.ids_after(kind).collect::<Vec<_>>());
+        ids.filter(|ids| ids.len() <= FEW_OF_A_KIND)
     }
 
     /// The ids of a kind after the effects, at least those that are similar to one.

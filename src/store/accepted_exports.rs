@@ -7,7 +7,6 @@
 use super::Store;
 use super::connection::SqlTransaction;
 use super::error::StoreError;
-use super::read_transaction::ReadTransaction;
 use super::sql_value::{self, SqlType, SqlValue};
 use crate::kinds;
 use crate::model::{Digest, Key, Snapshot};
@@ -159,13 +158,6 @@ async fn has_feed_tables(tx: &mut SqlTransaction) -> Result<bool, StoreError> {
     tx.has_rows(exists, &["absences".into()]).await
 }
 
-impl ReadTransaction {
-    /// Returns, for each claimed resource that is missing, in how many accepted exports in a row.
-    pub async fn missed_counts(&mut self, source: &str) -> Result<BTreeMap<Key, u32>, StoreError> {
-        fetch_missed_counts(&mut self.tx, source).await
-    }
-}
-
 /// Adds the missed counts of a source to the snapshot.
 pub(super) async fn read_missed_counts(
     tx: &mut SqlTransaction,
@@ -176,7 +168,7 @@ pub(super) async fn read_missed_counts(
     Ok(())
 }
 
-async fn fetch_missed_counts(
+pub(super) async fn fetch_missed_counts(
     tx: &mut SqlTransaction,
     source: &str,
 ) -> Result<BTreeMap<Key, u32>, StoreError> {

@@ -1,6 +1,7 @@
 //! The rows of the export that a source accepted last, to read the next one only where it differs.
 //! They are written in the apply that accepts the export, and are valid for that export alone.
 
+use super::accepted_exports::fetch_missed_counts;
 use super::connection::SqlTransaction;
 use super::error::StoreError;
 use super::read_transaction::ReadTransaction;
@@ -90,6 +91,11 @@ impl StoredFacts {
 }
 
 impl ReadTransaction {
+    /// Returns, for each claimed resource that is missing, in how many accepted exports in a row.
+    pub async fn missed_counts(&mut self, source: &str) -> Result<BTreeMap<Key, u32>, StoreError> {
+        fetch_missed_counts(&mut self.tx, source).await
+    }
+
     /// The rows of an export that a source accepted; `None` if they are not known.
     pub async fn export_rows(
         &mut self,
