@@ -183,9 +183,11 @@ impl<'a> PlannedState<'a> {
     pub(super) fn similar_after(&self, kind: KindId, id: &str) -> impl Iterator<Item = &'a str> {
         let rows = &self.stored.rows;
         // Databases agree on folding ASCII only.
-        rows.note_lookup(|| match id.is_ascii() {
-            true => SnapshotLookup::SimilarIds(kind, id.into()),
-            false => SnapshotLookup::Everything,
+        rows.note_lookup(|| {
+            let similar = id
+                .is_ascii()
+                .then(|| SnapshotLookup::SimilarIds(kind, id.into()));
+            similar.unwrap_or(SnapshotLookup::Everything)
         });
         self.ids_after(kind)
     }

@@ -47,6 +47,7 @@ fn runs_come_in_pages_newest_first() {
             path = format!("/api/v1/runs?limit=2&before={next}");
         }
         assert_eq!(found, [5, 4, 3, 2, 1]);
+        assert_eq!(api.get("/api/v1/runs?before=-1").0, 422);
         let page = api.get("/runs?before=3").1.to_string();
         assert!(
             page.contains("/runs/2") && !page.contains("/runs/3"),

@@ -146,7 +146,7 @@ fn write(root: &Path, name: &str, records: &Records, dice: &mut Dice) {
     if dice.roll(6) == 0 && !all.is_empty() {
         all.push(all[dice.roll(all.len())]);
     }
-    let text = if name.ends_with(".csv") {
+    let text = if Path::new(name).extension().is_some_and(|it| it == "csv") {
         table(&all)
     } else {
         json!(all).to_string()
@@ -200,8 +200,12 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
     let root = dir.path();
     fs::create_dir(root.join("manifests")).unwrap();
     // Only the ERP changes.
-    let is_calm = seed % 2 == 0;
-    let format = if seed % 3 == 0 { "json" } else { "csv" };
+    let is_calm = seed.is_multiple_of(2);
+    let format = if seed.is_multiple_of(3) {
+        "json"
+    } else {
+        "csv"
+    };
     let export = |name: &str, more: &str| {
         format!(
             "  - {{name: {name}, onError: hold, complete: {{shrink: 90%}}, {more}\

@@ -181,14 +181,18 @@ struct ChangePage {
 impl ChangeCursor {
     /// The start and the size of the page.
     fn bounds(&self) -> Result<(i64, u32), HttpProblem> {
-        if self.after < 0 {
-            return Err(HttpProblem::new(
-                problem::INVALID,
-                "`after` must not be negative",
-            ));
-        }
+        require_counted("after", self.after)?;
         Ok((self.after, self.limit.unwrap_or(500).clamp(1, 1000)))
     }
+}
+
+/// Refuses a negative number in place of a position.
+fn require_counted(name: &str, number: i64) -> Result<i64, HttpProblem> {
+    if number < 0 {
+        let message = format!("`{name}` must not be negative");
+        return Err(HttpProblem::new(problem::INVALID, message));
+    }
+    Ok(number)
 }
 
 impl ChangePage {
@@ -346,7 +350,7 @@ async fn history(
     let key = Key::new(find_kind(&of.kind)?.id, &of.id);
     let missing = HttpProblem::not_found(format!("{key} does not exist"));
     require_visible(&handle, earlier.as_user.as_deref(), &key, missing).await?;
-    let before = earlier.before.unwrap_or(i64::MAX);
+    let before = require_counted("before", earlier.before.unwrap_or(i64::MAX))?;
     let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
     let changes = handle
         .query_store(
@@ -379,7 +383,7 @@ async fn runs(
     State(handle): State<DaemonHandle>,
     QueryParams(earlier): QueryParams<RunQuery>,
 ) -> Result<Json<RunList>, HttpProblem> {
-    let before = earlier.before.unwrap_or(i64::MAX);
+    let before = require_counted("before", earlier.before.unwrap_or(i64::MAX))?;
     let limit = earlier.limit.unwrap_or(50).clamp(1, 1000);
     let runs = handle
         .query_store(move |store| async move { store.runs_before(before, limit).await })

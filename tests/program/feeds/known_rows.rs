@@ -103,14 +103,14 @@ fn a_month_comes_to_the_same_with_known_rows_and_without() {
                 continue;
             }
             let mut said = Vec::new();
-            for ws in places {
+            for (ws, forgets) in [(&with, false), (&without, true)] {
                 ws.write("erp.csv", &text);
                 if night == 0 {
                     ws.run(&["apply", "--source", "directory", "--yes"])
                         .exits(0);
                     let approve = ["approve", "source", "erp", "--reason", "looked at it"];
                     ws.run(&approve).exits(0);
-                } else if std::ptr::eq(ws, &without) {
+                } else if forgets {
                     ws.sql(FORGET);
                 }
                 let ran = ws.run(&["apply", "--source", "erp", "--yes", "-v"]);
@@ -121,7 +121,7 @@ fn a_month_comes_to_the_same_with_known_rows_and_without() {
                 said.push((ran.code, ran.steps(), ran.held(), ran.findings()));
                 let in_part = ran.stderr.contains("rows; the others are unchanged")
                     && !ran.stderr.contains("reading everything");
-                if std::ptr::eq(ws, &without) {
+                if forgets {
                     assert!(!in_part, "night {night}: {ran}");
                 } else {
                     read_in_part += usize::from(in_part);
