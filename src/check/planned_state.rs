@@ -236,9 +236,8 @@ impl<'a> PlannedState<'a> {
     pub fn note_case_lookup(&self, kind: KindId, field: Option<usize>, text: &str) {
         // Databases agree on folding ASCII only; beyond it, everything has to be read.
         let alike = || SnapshotLookup::IgnoringCase(kind, field, text.to_ascii_lowercase().into());
-        let ascii = text.is_ascii();
         self.stored.rows.note_lookup(|| {
-            if ascii {
+            if text.is_ascii() {
                 alike()
             } else {
                 SnapshotLookup::Everything
