@@ -181,14 +181,7 @@ impl<'a> PlannedState<'a> {
 
     /// The ids of a kind after the effects, at least those that are similar to one.
     pub(super) fn similar_after(&self, kind: KindId, id: &str) -> impl Iterator<Item = &'a str> {
-        let rows = &self.stored.rows;
-        // Databases agree on folding ASCII only.
-        rows.note_lookup(|| {
-            let similar = id
-                .is_ascii()
-                .then(|| SnapshotLookup::SimilarIds(kind, id.into()));
-            similar.unwrap_or(SnapshotLookup::Everything)
-        });
+        self.note_folded(id, || SnapshotLookup::SimilarIds(kind, id.into()));
         self.ids_after(kind)
     }
 
@@ -234,15 +227,17 @@ impl<'a> PlannedState<'a> {
 
     /// Notes that a rule is about to look for a text or id in any letter case.
     pub fn note_case_lookup(&self, kind: KindId, field: Option<usize>, text: &str) {
-        // Databases agree on folding ASCII only; beyond it, everything has to be read.
-        let alike = || SnapshotLookup::IgnoringCase(kind, field, text.to_ascii_lowercase().into());
-        self.stored.rows.note_lookup(|| {
-            if text.is_ascii() {
-                alike()
-            } else {
-                SnapshotLookup::Everything
-            }
+        self.note_folded(text, || {
+            SnapshotLookup::IgnoringCase(kind, field, text.to_ascii_lowercase().into())
         });
+    }
+
+    /// Notes a lookup that ignores case. Databases agree on folding ASCII only; beyond it, everything
+    /// has to be read.
+    fn note_folded(&self, text: &str, lookup: impl FnOnce() -> SnapshotLookup) {
+        let folded = text.is_ascii().then_some(lookup);
+        let rows = &self.stored.rows;
+        rows.note_lookup(|| folded.map_or(SnapshotLookup::Everything, |lookup| lookup()));
     }
 
     /// Notes that a rule is about to look for this id with leading zeros.

@@ -95,12 +95,7 @@ impl<'m> ExportReading<'_, 'm> {
         }
         diagnostics.extend(numbers);
         diagnostics.extend(collected.diagnostics);
-        match elsewhere(&mut input, mapping, &columns, &outcome, name) {
-            // With the wrong header, every other diagnostic is a consequence of it.
-            Some(found) => diagnostics = vec![found],
-            None => diagnostics.extend(check_columns(mapping, &columns, &outcome, name)),
-        }
-        diagnostic::sort(&mut diagnostics);
+        let diagnostics = with_columns(diagnostics, &mut input, mapping, &columns, &outcome, name);
         let names = columns.names().map(str::to_owned);
         let feed = ParsedExport {
             has_header: outcome.format.has_header(),
@@ -136,6 +131,24 @@ impl<'m> ExportReading<'_, 'm> {
         };
         (feed, collected.listed.unwrap_or_default())
     }
+}
+
+/// Adds what is wrong with the columns, and sorts.
+fn with_columns(
+    mut diagnostics: Vec<Diagnostic>,
+    input: &mut (impl Read + Seek),
+    mapping: &Mapping,
+    columns: &ExportColumns,
+    outcome: &ReadOutcome,
+    name: &Arc<str>,
+) -> Vec<Diagnostic> {
+    match elsewhere(input, mapping, columns, outcome, name) {
+        // With the wrong header, every other diagnostic is a consequence of it.
+        Some(found) => return vec![found],
+        None => diagnostics.extend(check_columns(mapping, columns, outcome, name)),
+    }
+    diagnostic::sort(&mut diagnostics);
+    diagnostics
 }
 
 /// Counts the resources of each kind.

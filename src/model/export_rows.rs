@@ -266,13 +266,13 @@ impl ExportRowSet {
         let rows = touched.into_iter().map(|number| {
             let before = |digest: &Digest| bucket(digest, self.bits) < number;
             let within = |digest: &Digest| bucket(digest, self.bits) <= number;
-            let begin = self.digests.partition_point(before);
+            let start = self.digests.partition_point(before);
             let end = self.digests.partition_point(within);
             let added = changes.new.iter();
             let added = added.filter(|(digest, _)| bucket(digest, self.bits) == number);
             let added = added.map(|(digest, row)| (*digest, row.clone())).collect();
             let mut packed = Vec::new();
-            self.pack_changed(changes, begin..end, &added, &mut packed);
+            self.pack_changed(changes, start..end, &added, &mut packed);
             (number, packed)
         });
         rows.collect()

@@ -316,7 +316,7 @@ impl ReadTransaction {
     /// letters next to each other, one of its halves is the same.
     async fn similar_ids(&mut self, kind: KindId, id: &str) -> Result<Vec<Key>, StoreError> {
         let half = id.len() / 2;
-        let begin = &id[..id.floor_char_boundary(half)];
+        let start = &id[..id.floor_char_boundary(half)];
         let end = &id[id.ceil_char_boundary((half + 1).min(id.len()))..];
         let sql = format!(
             "SELECT external_id FROM {} WHERE lower(external_id) LIKE ? ESCAPE '!' \
@@ -325,7 +325,7 @@ impl ReadTransaction {
         );
         let escaped = |text: &str| escape_like(&text.to_ascii_lowercase());
         let params = [
-            SqlValue::text(format!("{}%", escaped(begin))),
+            SqlValue::text(format!("{}%", escaped(start))),
             SqlValue::text(format!("%{}", escaped(end))),
         ];
         let found = self.tx.fetch(&sql, &params, &[SqlType::Id]).await?;

@@ -190,23 +190,7 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
         .filter(|trigger| of_new_table(&trigger.table) || trigger.needs.is_some_and(&of_new_table));
     statements.extend(triggers::functions(dialect));
     statements.extend(triggers.map(|trigger| trigger.create));
-    let named: Vec<&str> = new
-        .iter()
-        .flat_map(|version| version.indexes)
-        .copied()
-        .collect();
-    let replaced = named
-        .iter()
-        .map(|name| format!("DROP INDEX IF EXISTS {name}"));
-    statements.extend(replaced);
-    let indexes = schema::indexes(dialect).into_iter().filter(|index| {
-        of_new_table(&index.table)
-            || named.iter().any(|name| index.is_called(name))
-            || added
-                .iter()
-                .any(|(table, column)| index.covers(table, column))
-    });
-    statements.extend(indexes.map(|index| index.create()));
+    statements.extend(index_statements(dialect, new, of_new_table, &added));
     // A view keeps the columns that its table had when the view was created, so it has to be
     // created again.
     if !added.is_empty() || new.iter().any(|version| version.views) {
@@ -215,6 +199,27 @@ fn upgrade_by(dialect: &SqlDialect, new: &[SchemaVersion]) -> Vec<String> {
         statements.extend(views::create_or_replace(dialect));
     }
     statements
+}
+
+/// The statements that make the indexes of new tables and new columns, and those that the versions
+/// name.
+fn index_statements(
+    dialect: &SqlDialect,
+    new: &[SchemaVersion],
+    is_new_table: impl Fn(&str) -> bool,
+    added: &[(&str, String)],
+) -> Vec<String> {
+    let named = || new.iter().flat_map(|version| version.indexes);
+    let replaced = named().map(|name| format!("DROP INDEX IF EXISTS {name}"));
+    let indexes = schema::indexes(dialect).into_iter().filter(|index| {
+        let mut added = added.iter();
+        is_new_table(&index.table)
+            || named().any(|name| index.is_called(name))
+            || added.any(|(table, column)| index.covers(table, column))
+    });
+    replaced
+        .chain(indexes.map(|index| index.create()))
+        .collect()
 }
 
 /// Roster's own tables, of all versions.

@@ -90,16 +90,16 @@ impl Store {
             return Ok(Vec::new());
         };
         let table = kinds::get(key.kind).table;
-        let beginning: String = key.id.chars().take(key.id.chars().count() / 2).collect();
+        let first_half: String = key.id.chars().take(key.id.chars().count() / 2).collect();
         let mut found = Vec::new();
-        for beginning in ["", &beginning] {
+        for prefix in ["", &first_half] {
             let sql = format!(
                 "SELECT external_id FROM {table} WHERE external_id >= ? AND external_id < ? \
                  ORDER BY external_id LIMIT {SIMILAR}"
             );
-            let end = SqlValue::text(format!("{beginning}\u{10ffff}"));
+            let end = SqlValue::text(format!("{prefix}\u{10ffff}"));
             found = tx
-                .fetch(&sql, &[beginning.into(), end], &[SqlType::Id])
+                .fetch(&sql, &[prefix.into(), end], &[SqlType::Id])
                 .await?;
             if found.len() < SIMILAR {
                 break;

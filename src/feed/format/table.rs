@@ -26,7 +26,7 @@ pub(super) struct TableParser<'t, 'a> {
     records: u64,
     record: ExportRecord,
     hasher: RowHasher,
-    /// How cells are told apart, which decides as much as the header what a row says.
+    /// The delimiter and the quote. Like the header, they decide what a row says.
     dialect: String,
 }
 
