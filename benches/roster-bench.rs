@@ -7,6 +7,8 @@
 mod corpus;
 #[path = "roster_bench/dba.rs"]
 mod dba;
+#[path = "roster_bench/exports.rs"]
+mod exports;
 #[path = "roster_bench/feeds.rs"]
 mod feeds;
 #[path = "roster_bench/floor.rs"]
@@ -48,6 +50,9 @@ struct Options {
     /// Writes the numbers to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measures DuckDB beside the next export: installs it for Python, in a directory of its own.
+    #[arg(long)]
+    duckdb: bool,
     /// Writes the corpus to this directory and ends.
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
@@ -76,11 +81,15 @@ fn measured(options: &Options) {
         println!("{bytes} bytes");
         return;
     }
-    let tables: Vec<table::Table> = options
-        .size
-        .iter()
-        .map(|size| rows::measure(*size, options.engine, options.runs))
-        .collect();
+    let tools = tempfile::TempDir::new().expect("a temporary directory");
+    let duckdb = options
+        .duckdb
+        .then(|| exports::install_duckdb(tools.path()));
+    if duckdb.is_none() {
+        eprintln!("DuckDB is not measured; `--duckdb` installs and measures it");
+    }
+    let of_size = |size| rows::measure(size, options.engine, options.runs, duckdb.as_deref());
+    let tables: Vec<table::Table> = options.size.iter().copied().map(of_size).collect();
     tables.iter().for_each(table::Table::print);
     rows::growth(&options.size, &tables);
     if let Some(file) = &options.json {

@@ -1,6 +1,7 @@
 //! The API and the page of a running daemon: how long a request takes, with a run for every ten
 //! users in the history.
 
+use super::corpus;
 use super::rows::{Bench, Engine};
 use super::table::Table;
 use std::fs;
@@ -16,6 +17,8 @@ const CONFIG: &str = "apiVersion: roster/v1\nsources:\n  - {name: directory, dir
 const TIMES: usize = 25;
 /// The most milliseconds that the slowest of a hundred may take.
 const TARGET: f64 = 100.0;
+/// How often a file is saved.
+const SAVES: usize = 6;
 /// How long the daemon may take for its first pass.
 const FIRST_PASS: Duration = Duration::from_secs(600);
 
@@ -63,6 +66,60 @@ impl Bench {
             p99,
             "ms",
             Some(TARGET),
+        );
+        table.amount(
+            engine.name,
+            "daemon, warm start: resident",
+            daemon.resident() / 1e6,
+            "MB",
+            Some(120.0),
+        );
+        self.saves(engine, &daemon, table);
+    }
+
+    /// From the save of one file to the run that applied it.
+    fn saves(&self, engine: &Engine, daemon: &Daemon, table: &mut Table) {
+        let mut times: Vec<f64> = (0..SAVES)
+            .map(|nth| {
+                let before = daemon.last_run();
+                let begun = Instant::now();
+                let change = nth % 2 == 0;
+                corpus::change(self.size, &self.path("manifests"), 1, change).expect("the corpus");
+                while daemon.last_run() == before {
+                    assert!(begun.elapsed() < FIRST_PASS, "no pass applied it");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                begun.elapsed().as_secs_f64() * 1000.0
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        table.amount(
+            engine.name,
+            "daemon, a saved file is applied after: p50",
+            at(&times, 50),
+            "ms",
+            Some(550.0),
+        );
+    }
+
+    /// What a daemon keeps in memory once a first load is over.
+    pub fn resident(&self, engine: &Engine, table: &mut Table) {
+        // A minute is long, and what a small directory leaves says nothing.
+        if self.size.users < 100_000 {
+            return;
+        }
+        let database = engine.database(self, "loaded");
+        if engine.cluster.is_some() {
+            self.roster(&database, &["migrate"]);
+        }
+        let daemon = Daemon::start(&database, &self.path(""));
+        std::thread::sleep(Duration::from_secs(60));
+        table.amount(
+            engine.name,
+            "daemon, a minute after a first load: resident",
+            daemon.resident() / 1e6,
+            "MB",
+            Some(250.0),
         );
     }
 
@@ -188,6 +245,22 @@ impl Daemon {
             std::thread::sleep(Duration::from_millis(200));
         }
         daemon
+    }
+
+    /// Bytes of memory in use.
+    fn resident(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kilobytes.unwrap_or_default() * 1024.0
+    }
+
+    fn last_run(&self) -> serde_json::Value {
+        let answer = self.get("/api/v1/runs?limit=1").expect("an answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        let runs: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        runs["items"][0]["id"].clone()
     }
 
     /// Whether the source had a pass and none is under way.

@@ -25,6 +25,8 @@ pub enum Engines {
 pub struct Bench {
     pub size: Size,
     runs: usize,
+    /// A Python that has DuckDB, if it is measured.
+    pub duckdb: Option<PathBuf>,
     directory: TempDir,
     bytes: u64,
     resources: f64,
@@ -38,8 +40,11 @@ pub struct Engine {
 }
 
 /// Measures everything for one size.
-pub fn measure(size: Size, engines: Engines, runs: usize) -> Table {
-    let bench = Bench::new(size, runs);
+pub fn measure(size: Size, engines: Engines, runs: usize, duckdb: Option<&Path>) -> Table {
+    let bench = Bench {
+        duckdb: duckdb.map(Path::to_owned),
+        ..Bench::new(size, runs)
+    };
     let mut table = Table::new(bench.describe());
     let events = bench.validate(&mut table);
     if engines != Engines::Postgres {
@@ -103,6 +108,7 @@ impl Bench {
         let mut bench = Self {
             size,
             runs,
+            duckdb: None,
             directory,
             bytes,
             resources: 0.0,
@@ -132,7 +138,7 @@ impl Bench {
     }
 
     /// The roster of this build, in the directory of the run.
-    fn roster(&self, database: &str, arguments: &[&str]) -> Ran {
+    pub fn roster(&self, database: &str, arguments: &[&str]) -> Ran {
         self.roster_by("roster.yaml", database, arguments)
     }
 
@@ -225,6 +231,7 @@ impl Bench {
         self.load(engine, &database, &first, table);
         self.dba(engine, &database, &first, &warm, table);
         self.latency(engine, &database, table);
+        self.resident(engine, table);
         self.feeds(engine, table);
     }
 
@@ -443,7 +450,7 @@ impl Engine {
     }
 }
 
-fn text(path: &Path) -> String {
+pub fn text(path: &Path) -> String {
     path.to_str()
         .expect("the paths of this program are UTF-8")
         .to_owned()

@@ -11,7 +11,7 @@ use super::export_reading::{ExportReading, ParsedExport, count_declared, count_f
 use super::format::{RowChoice, RowSelection};
 use super::mapping::Mapping;
 use crate::kinds::{ACCOUNT, ADDRESS};
-use crate::model::export_rows::{ExportRowFacts, ExportRowSet, PackedRowName};
+use crate::model::export_rows::{ExportRowFacts, ExportRowSet, PackedRowName, RowStanding};
 use crate::model::{CompactText, Digest, FieldRef, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{Read, Seek};
@@ -94,7 +94,8 @@ impl<'k> RowMatcher<'k> {
     fn new(known: &'k ExportRowSet, also: &BTreeSet<Key>) -> Self {
         let also = KeyNames::of(also);
         let names = |at: usize| !also.is_empty() && known.names(at).any(|name| also.has(&name));
-        let wanted = (0..known.len()).filter(|at| known.is_open(*at) || names(*at));
+        let is_wanted = |at: &usize| known.standing(*at) != RowStanding::Settled || names(*at);
+        let wanted = (0..known.len()).filter(is_wanted);
         Self {
             known,
             seen: vec![0; known.len()],
@@ -181,6 +182,9 @@ impl KeyNames {
 /// The resources whose rows are all decoded.
 struct AffectedRows {
     keys: KeyNames,
+    /// Those of them that have to be planned. The others are as they were applied, and something is
+    /// reported about a row of theirs.
+    planned: KeyNames,
     /// The known rows that name them, by place.
     known: BTreeSet<usize>,
     /// The numbers of the rows to decode, in ascending order.
@@ -190,36 +194,57 @@ struct AffectedRows {
 impl AffectedRows {
     fn find(matcher: &RowMatcher<'_>, changed: &RecordedRows, also: &BTreeSet<Key>) -> Self {
         let known = matcher.known;
-        let mut keys = KeyNames::of(also);
-        for at in 0..changed.rows.len() {
+        let (mut keys, mut planned) = (KeyNames::of(also), KeyNames::of(also));
+        let is_reported = |digest: &Digest| {
+            let at = known.find(digest);
+            at.is_some_and(|at| known.standing(at) == RowStanding::Reported)
+        };
+        for (at, digest) in changed.rows.digests().iter().enumerate() {
+            let is_reported = is_reported(digest);
             for name in changed.rows.names(at) {
                 keys.insert(name.kind, name.id);
+                if !is_reported {
+                    planned.insert(name.kind, name.id);
+                }
             }
         }
         for at in matcher.gone() {
             for name in known.names(at) {
                 keys.insert(name.kind, name.id);
+                planned.insert(name.kind, name.id);
             }
         }
         let mut affected = Self {
             keys,
+            planned,
             known: BTreeSet::new(),
             numbers: matcher.decoded.clone(),
         };
         // An address with an error holds back the accounts that list it, and one without is applied
         // if one of them has none: so all of these have to be there.
-        let mut accounts = KeyNames::default();
+        let (mut accounts, mut planned) = (KeyNames::default(), KeyNames::default());
         affected.add_known(known, |affected, at| {
-            let mut named = known.names(at);
-            if named.any(|name| name.kind == ADDRESS && affected.keys.has(&name)) {
-                for account in known.names(at).filter(|name| name.kind == ACCOUNT) {
-                    accounts.insert(account.kind, account.id);
+            let names_address = |keys: &KeyNames| {
+                let mut named = known.names(at);
+                named.any(|name| name.kind == ADDRESS && keys.has(&name))
+            };
+            if !names_address(&affected.keys) {
+                return;
+            }
+            let is_planned = names_address(&affected.planned);
+            for account in known.names(at).filter(|name| name.kind == ACCOUNT) {
+                accounts.insert(account.kind, account.id);
+                if is_planned {
+                    planned.insert(account.kind, account.id);
                 }
             }
         });
         let mut is_new = false;
         for id in accounts.0.into_values().flatten() {
             is_new |= affected.keys.insert(ACCOUNT, &id);
+        }
+        for id in planned.0.into_values().flatten() {
+            affected.planned.insert(ACCOUNT, &id);
         }
         if is_new {
             affected.add_known(known, |_, _| {});
@@ -258,17 +283,17 @@ impl AffectedRows {
         // A decoded row may name other resources, of which not all rows were decoded.
         let desired = &mut read.desired;
         desired.resources.retain(|it| self.keys.contains(&it.key));
-        desired.shielded_keys.retain(|key| self.keys.contains(key));
-        desired.blank_keys.retain(|key| self.keys.contains(key));
-        desired
-            .faulty_fields
-            .retain(|(key, _)| self.keys.contains(key));
         let mut totals = ExportTotals::of(&known.facts);
         totals.take_away(known, &self.known, &self.keys);
         totals.add(
             &count_filled(&desired.resources),
             &count_declared(&desired.resources),
         );
+        let is_planned = |key: &Key| self.planned.contains(key);
+        desired.resources.retain(|it| is_planned(&it.key));
+        desired.shielded_keys.retain(&is_planned);
+        desired.blank_keys.retain(&is_planned);
+        desired.faulty_fields.retain(|(key, _)| is_planned(key));
         let facts = ExportRowFacts {
             declared: totals.declared,
             filled: totals.filled,

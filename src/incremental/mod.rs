@@ -24,7 +24,7 @@ pub use partial_plan::{
     ClaimTotals, MANY_FOREIGN_WRITES, unclaimed_after, why_not_usable, why_rows_do_not_suffice,
     without_orphans,
 };
-pub use partial_snapshot::{PartialOutcome, PartialSnapshot};
+pub use partial_snapshot::{PartPlanned, PartialOutcome, PartialSnapshot};
 pub use row_checkpoint::{RowFacts, rows_update};
 
 use crate::config::Source;

@@ -5,7 +5,7 @@ use super::checkpoint::CheckpointBasis;
 use super::files::{IncrementalRead, ReadFiles};
 use crate::kinds;
 use crate::model::{Desired, Key, Snapshot};
-use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
+use crate::plan::{Plan, PlanSummary, SourceRef, Step};
 use crate::store::{ReadTransaction, StaleClaim, StoreError};
 use std::collections::BTreeSet;
 
@@ -95,11 +95,11 @@ impl ClaimTotals {
     }
 }
 
-/// Why a plan of the changed rows of an export may differ from the plan of all rows. A fault holds its
-/// own resource, whatever the other rows say.
+/// Why a plan of the changed rows of an export may differ from the plan of all rows. What is held is
+/// held by its own rows, by counts that the database knows, or because it was held before.
 pub fn why_rows_do_not_suffice(plan: &Plan) -> Option<&'static str> {
-    let is_clear = plan.held.iter().all(HoldEntry::is_error) && has_no_other_decision(plan);
-    (!is_clear || !plan.waits_for.is_empty()).then_some("the change needs a decision")
+    let is_clear = has_no_other_decision(plan) && plan.waits_for.is_empty();
+    (!is_clear).then_some("the change needs a decision")
 }
 
 /// The stale claims that a plan looks at. It only lists the orphans that are still stored: nothing

@@ -37,9 +37,17 @@ pub struct PartialSnapshot {
     log: Arc<LookupLog>,
 }
 
+/// A plan on a part of the database, with what it was made on.
+pub struct PartPlanned<P> {
+    pub plan: P,
+    pub stored: Snapshot,
+    /// The look-ups that its rows answer.
+    pub lookups: BTreeSet<SnapshotLookup>,
+}
+
 /// What came of planning on a part of the database.
 pub enum PartialOutcome<P> {
-    Complete(Box<(P, Snapshot)>),
+    Complete(Box<PartPlanned<P>>),
     /// The plan depends on where the source declares these resources, which was not read.
     Declared(BTreeSet<Key>),
     /// It depends on the whole database.
@@ -123,7 +131,11 @@ impl PartialSnapshot {
             // never ends.
             missing.retain(|lookup| !self.answered.contains(lookup));
             if missing.is_empty() {
-                return Ok(PartialOutcome::Complete(Box::new((made, self.stored))));
+                return Ok(PartialOutcome::Complete(Box::new(PartPlanned {
+                    plan: made,
+                    stored: self.stored,
+                    lookups: self.answered,
+                })));
             }
             // A rule may have asked for everything only because a row was missing. The single rows
             // come first; if that was not the reason, it asks again.

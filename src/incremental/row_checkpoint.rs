@@ -4,13 +4,15 @@
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::feed::ReadRows;
-use crate::model::export_rows::{ExportRowChanges, ExportRowSet, PackedRowName, RowName};
+use crate::model::export_rows::{
+    ExportRowChanges, ExportRowSet, PackedRowName, RowName, RowStanding,
+};
 use crate::model::{Desired, Digest, Key};
-use crate::plan::{HoldEntry, Plan, StepVerb};
+use crate::plan::{Plan, StepVerb};
 use crate::store::{ExportRowsUpdate, ExportRowsWrite};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-/// With more open rows than this, and than a third of all, the whole export is read every time.
+/// With more rows to decode again than this, and than a third of all, the whole export is read every time.
 const FEW_ROWS: usize = 1_000;
 /// From this many diagnostics of a rule on, the reader only counts them.
 const MANY_DIAGNOSTICS: usize = 10_000;
@@ -39,11 +41,20 @@ pub fn rows_update(of: &RowFacts<'_>, plan: &Plan) -> ExportRowsUpdate {
         changed_rows(of, known, since, &open)
     } else {
         let mut set = ExportRowSet::of(&recorded.rows, recorded.facts.clone());
-        let digests = recorded.rows.digests().iter().enumerate();
-        let open = digests.filter(|(at, _)| open.contains(of.rows, *at));
-        let open: BTreeSet<usize> = open.filter_map(|(_, digest)| set.find(digest)).collect();
-        set.set_open(&open);
-        let is_few = is_few(open.len(), recorded.rows.len());
+        let mut standings: BTreeMap<usize, RowStanding> = BTreeMap::new();
+        for (at, digest) in recorded.rows.digests().iter().enumerate() {
+            let standing = open.standing(of.rows, at);
+            if let Some(place) = set
+                .find(digest)
+                .filter(|_| standing != RowStanding::Settled)
+            {
+                // A row that occurs twice is what the worse of both is.
+                let known = standings.entry(place).or_default();
+                *known = standing.max(*known);
+            }
+        }
+        set.set_standings(&standings);
+        let is_few = is_few(standings.len(), recorded.rows.len());
         is_few.then(|| ExportRowsUpdate::Replace(write_of(of, set)))
     };
     update.unwrap_or(ExportRowsUpdate::Forget)
@@ -59,12 +70,11 @@ fn write_of(of: &RowFacts<'_>, set: ExportRowSet) -> Box<ExportRowsWrite> {
     })
 }
 
-/// Whether the next export can be planned by its changed rows alone: nothing waits for a decision that
-/// depends on all of them.
+/// Whether the next export can be planned by its changed rows alone. What is held does not depend on
+/// the other rows: its own rows are open.
 fn is_settled(of: &RowFacts<'_>, plan: &Plan) -> bool {
-    let (desired, held) = (of.desired, &plan.held);
+    let desired = of.desired;
     !plan.errored
-        && held.iter().all(HoldEntry::is_error)
         && plan.waits_for.is_empty()
         && desired.removals_off.is_empty()
         && desired.hidden_kinds.is_empty()
@@ -79,7 +89,7 @@ fn is_few(open: usize, rows: usize) -> bool {
 struct OpenRows<'a> {
     keys: HashSet<&'a Key, foldhash::fast::FixedState>,
     /// The rows with a diagnostic, by their place among those that were decoded.
-    places: BTreeSet<usize>,
+    places: BTreeMap<usize, RowStanding>,
 }
 
 impl<'a> OpenRows<'a> {
@@ -104,9 +114,20 @@ impl<'a> OpenRows<'a> {
                 .filter(|origin| *origin.path == *of.name)?;
             of.rows.recorded.rows.at(origin.at)
         };
+        let mut places: BTreeMap<usize, RowStanding> = BTreeMap::new();
+        // What was found while reading a row and is no error changes nothing about its resources.
+        let reported = of.found.iter().filter(|found| !found.is_error());
+        let errors = of.found.iter().filter(|found| found.is_error());
+        places.extend(
+            reported
+                .filter_map(place)
+                .map(|at| (at, RowStanding::Reported)),
+        );
+        let open = lasting.chain(errors).filter_map(place);
+        places.extend(open.map(|at| (at, RowStanding::Open)));
         Self {
             keys: keys.collect(),
-            places: lasting.chain(of.found).filter_map(place).collect(),
+            places,
         }
     }
 
@@ -114,9 +135,12 @@ impl<'a> OpenRows<'a> {
         !self.keys.is_empty() && names.any(|key| self.keys.contains(&key))
     }
 
-    /// Whether a decoded row is open.
-    fn contains(&self, rows: &ReadRows, at: usize) -> bool {
-        self.places.contains(&at) || self.names(rows.recorded.rows.names(at).map(key))
+    /// The standing of a decoded row.
+    fn standing(&self, rows: &ReadRows, at: usize) -> RowStanding {
+        if self.names(rows.recorded.rows.names(at).map(key)) {
+            return RowStanding::Open;
+        }
+        self.places.get(&at).copied().unwrap_or_default()
     }
 }
 
@@ -136,12 +160,12 @@ fn changed_rows(
         gone: of.rows.gone.clone(),
         ..ExportRowChanges::default()
     };
-    let mut decoded: BTreeMap<usize, bool> = BTreeMap::new();
+    let mut decoded: BTreeMap<usize, RowStanding> = BTreeMap::new();
     for (at, digest) in recorded.rows.digests().iter().enumerate() {
-        let is_open = open.contains(of.rows, at);
+        let standing = open.standing(of.rows, at);
         if let Some(place) = known.find(digest) {
-            // A row that occurs twice is open if either is.
-            *decoded.entry(place).or_default() |= is_open;
+            let known = decoded.entry(place).or_default();
+            *known = standing.max(*known);
             continue;
         }
         let names = recorded.rows.names(at).map(|name| RowName {
@@ -150,27 +174,27 @@ fn changed_rows(
             filled: name.filled,
         });
         let row = changes.new.entry(*digest);
-        row.or_insert_with(|| (false, names.collect())).0 |= is_open;
+        let row = row.or_insert_with(|| (RowStanding::Settled, names.collect()));
+        row.0 = standing.max(row.0);
     }
     for place in 0..known.len() {
-        let is_open = match decoded.get(&place) {
-            Some(is_open) => *is_open,
-            None => known.is_open(place) || open.names(known.names(place).map(key)),
+        let standing = match decoded.get(&place) {
+            Some(standing) => *standing,
+            None if open.names(known.names(place).map(key)) => RowStanding::Open,
+            None => known.standing(place),
         };
-        if is_open != known.is_open(place) {
-            changes.kept.insert(place, is_open);
+        if standing != known.standing(place) {
+            changes.kept.insert(place, standing);
         }
     }
     let rows = known.len() + changes.new.len() - changes.gone.len();
-    let left = (0..known.len()).filter(|at| {
-        changes
-            .kept
-            .get(at)
-            .copied()
-            .unwrap_or_else(|| known.is_open(*at))
+    let left = (0..known.len()).map(|at| {
+        let kept = changes.kept.get(&at).copied();
+        kept.unwrap_or_else(|| known.standing(at))
     });
-    let new = changes.new.values().filter(|(is_open, _)| *is_open);
-    if !is_few(left.count() + new.count(), rows) {
+    let all = left.chain(changes.new.values().map(|(standing, _)| *standing));
+    let unsettled = all.filter(|standing| *standing != RowStanding::Settled);
+    if !is_few(unsettled.count(), rows) {
         return None;
     }
     let facts = recorded.facts.clone();

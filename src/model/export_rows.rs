@@ -3,8 +3,7 @@
 //! fills; nothing that it says of them. [`ExportRowSet`] holds the rows sorted by digest in the bytes
 //! in which they are stored, a few dozen for each.
 //!
-//! A row is *open* when it has to be decoded again although it is the same: something was reported
-//! about it, or one of its resources is held.
+//! Some rows have to be decoded again although they are the same: see [`RowStanding`].
 
 use super::{CompactText, Digest, FieldRef, Key, KindId, LineColumn};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +15,28 @@ const OWN_FIELDS: u32 = 32;
 const DECLARES: u8 = 0x80;
 /// How many rows a stored bucket has, about. A changed row rewrites its bucket.
 const BUCKET_ROWS: usize = 256;
+
+/// What has to be done about a row that is the same in the next export.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum RowStanding {
+    #[default]
+    Settled,
+    /// It is decoded again, because something about it is reported every time. Its resources are as
+    /// they were applied.
+    Reported,
+    /// It is decoded and planned again: it has an error, or one of its resources is held.
+    Open,
+}
+
+impl RowStanding {
+    fn of(byte: u8) -> Self {
+        match byte {
+            0 => Self::Settled,
+            1 => Self::Reported,
+            _ => Self::Open,
+        }
+    }
+}
 
 /// A resource, as a row names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -110,9 +131,9 @@ pub struct ExportRowSet {
 pub struct ExportRowChanges {
     /// The rows that are gone, by their place in the set, in ascending order.
     pub gone: Vec<usize>,
-    /// The rows that stay, with whether they are open from now on.
-    pub kept: BTreeMap<usize, bool>,
-    pub new: BTreeMap<Digest, (bool, Vec<RowName>)>,
+    /// The rows that stay, with their standing from now on.
+    pub kept: BTreeMap<usize, RowStanding>,
+    pub new: BTreeMap<Digest, (RowStanding, Vec<RowName>)>,
 }
 
 /// Rows in the bytes in which they are stored, by bucket.
@@ -208,8 +229,8 @@ impl ExportRowSet {
         self.digests[at]
     }
 
-    pub fn is_open(&self, at: usize) -> bool {
-        self.packed_row(at)[0] != 0
+    pub fn standing(&self, at: usize) -> RowStanding {
+        RowStanding::of(self.packed_row(at)[0])
     }
 
     /// The resources that a row names.
@@ -221,10 +242,10 @@ impl ExportRowSet {
         row(&self.packed, &self.starts, at)
     }
 
-    /// Sets which rows are open.
-    pub fn set_open(&mut self, open: &BTreeSet<usize>) {
-        for at in 0..self.len() {
-            self.packed[self.starts[at] as usize] = u8::from(open.contains(&at));
+    /// Sets the standing of some rows.
+    pub fn set_standings(&mut self, standings: &BTreeMap<usize, RowStanding>) {
+        for (at, standing) in standings {
+            self.packed[self.starts[*at] as usize] = *standing as u8;
         }
     }
 
@@ -257,7 +278,7 @@ impl ExportRowSet {
     pub fn changed_buckets(&self, changes: &ExportRowChanges) -> PackedBuckets {
         let of = |at: &usize| bucket(&self.digests[*at], self.bits);
         let flipped = changes.kept.iter();
-        let flipped = flipped.filter(|(at, open)| self.is_open(**at) != **open);
+        let flipped = flipped.filter(|(at, standing)| self.standing(**at) != **standing);
         let old = changes.gone.iter().chain(flipped.map(|(at, _)| at)).map(of);
         let new = changes.new.keys();
         let touched: BTreeSet<u32> = old
@@ -283,29 +304,29 @@ impl ExportRowSet {
         &self,
         changes: &ExportRowChanges,
         rows: Range<usize>,
-        new: &BTreeMap<Digest, (bool, Vec<RowName>)>,
+        new: &BTreeMap<Digest, (RowStanding, Vec<RowName>)>,
         bytes: &mut Vec<u8>,
     ) {
         let mut new = new.iter().peekable();
-        let push_new = |bytes: &mut Vec<u8>, digest: &Digest, open: bool, names: &[RowName]| {
+        let push_new = |bytes: &mut Vec<u8>, digest: &Digest, row: &(RowStanding, Vec<RowName>)| {
             bytes.extend(digest.0);
-            pack(bytes, open, names);
+            pack(bytes, row.0, &row.1);
         };
         for at in rows {
             let digest = self.digests[at];
-            while let Some((next, (open, names))) = new.next_if(|(next, _)| **next < digest) {
-                push_new(bytes, next, *open, names);
+            while let Some((next, row)) = new.next_if(|(next, _)| **next < digest) {
+                push_new(bytes, next, row);
             }
             if changes.gone.binary_search(&at).is_ok() {
                 continue;
             }
             bytes.extend(digest.0);
-            let open = changes.kept.get(&at).copied();
-            bytes.push(u8::from(open.unwrap_or_else(|| self.is_open(at))));
+            let standing = changes.kept.get(&at).copied();
+            bytes.push(standing.unwrap_or_else(|| self.standing(at)) as u8);
             bytes.extend(&self.packed_row(at)[1..]);
         }
-        for (next, (open, names)) in new {
-            push_new(bytes, next, *open, names);
+        for (next, row) in new {
+            push_new(bytes, next, row);
         }
     }
 }
@@ -326,7 +347,7 @@ impl UnsortedRows {
         self.places.push(at);
         self.starts
             .push(u32::try_from(self.packed.len()).unwrap_or(u32::MAX));
-        pack(&mut self.packed, false, names);
+        pack(&mut self.packed, RowStanding::Settled, names);
     }
 
     pub fn len(&self) -> usize {
@@ -378,8 +399,8 @@ fn bucket(digest: &Digest, bits: u8) -> u32 {
     first.checked_shr(32 - u32::from(bits)).unwrap_or_default()
 }
 
-fn pack(bytes: &mut Vec<u8>, open: bool, names: &[RowName]) {
-    bytes.push(u8::from(open));
+fn pack(bytes: &mut Vec<u8>, standing: RowStanding, names: &[RowName]) {
+    bytes.push(standing as u8);
     put_number(bytes, names.len() as u128);
     for name in names {
         bytes.push(name.key.kind.0 | if name.declares { DECLARES } else { 0 });
@@ -514,16 +535,20 @@ mod tests {
             seeds in prop::collection::btree_set(0..5_000_u32, 1..900),
             new in prop::collection::btree_set(5_000..6_000_u32, 0..40),
             gone in prop::collection::btree_set(0..900_usize, 0..40),
-            opened in prop::collection::btree_set(0..900_usize, 0..40),
+            moved in prop::collection::btree_set(0..900_usize, 0..40),
         ) {
             let seeds: Vec<u32> = seeds.into_iter().collect();
             let mut set = set(&seeds);
-            set.set_open(&(0..set.len()).step_by(7).collect());
+            let some = (0..set.len()).step_by(7);
+            set.set_standings(&some.map(|at| (at, RowStanding::of((at % 3) as u8))).collect());
             let gone: Vec<usize> = gone.into_iter().filter(|at| *at < set.len()).collect();
-            let kept = opened.iter().filter(|at| **at < set.len() && !gone.contains(*at));
+            let kept = moved.iter().filter(|at| **at < set.len() && !gone.contains(*at));
             let changes = ExportRowChanges {
-                kept: kept.map(|at| (*at, !set.is_open(*at))).collect(),
-                new: new.iter().map(|seed| (digest(*seed), (seed % 2 == 0, names(*seed)))).collect(),
+                kept: kept.map(|at| (*at, RowStanding::of((at % 3) as u8))).collect(),
+                new: new
+                    .iter()
+                    .map(|seed| (digest(*seed), (RowStanding::of((seed % 3) as u8), names(*seed))))
+                    .collect(),
                 gone,
             };
             let mut stored = set.buckets();
@@ -541,13 +566,13 @@ mod tests {
             prop_assert_eq!(patched.len(), set.len() + changes.new.len() - changes.gone.len());
             for at in 0..patched.len() {
                 prop_assert_eq!(patched.digest(at), changed.digest(at));
-                prop_assert_eq!(patched.is_open(at), changed.is_open(at));
+                prop_assert_eq!(patched.standing(at), changed.standing(at));
                 prop_assert_eq!(named(&patched, at), named(&changed, at));
-                let open = match (set.find(&patched.digest(at)), changes.new.get(&patched.digest(at))) {
-                    (Some(before), _) => changes.kept.get(&before).copied().unwrap_or(set.is_open(before)),
-                    (None, new) => new.is_some_and(|(open, _)| *open),
+                let standing = match (set.find(&patched.digest(at)), changes.new.get(&patched.digest(at))) {
+                    (Some(before), _) => changes.kept.get(&before).copied().unwrap_or(set.standing(before)),
+                    (None, new) => new.map(|(standing, _)| *standing).unwrap_or_default(),
                 };
-                prop_assert_eq!(patched.is_open(at), open);
+                prop_assert_eq!(patched.standing(at), standing);
             }
         }
     }

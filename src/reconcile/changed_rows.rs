@@ -3,7 +3,7 @@
 //! reading at [`plan`], which returns `None` wherever the rest of the export could change the result.
 
 use super::feeds::{self, ExportVerdict};
-use super::incremental_plan::follows_a_write;
+use super::other_changes::OtherChanges;
 use super::{
     ManualExport, Pass, PassError, SourceContent, SourceReading, erased_users, incremental_read,
     row_reading,
@@ -40,10 +40,10 @@ pub(super) async fn plan(
     let whole = |why| Ok(read_everything_because(&source, why));
     let mut also = BTreeSet::new();
     for _ in 0..ROUNDS {
-        if let Some(why) = why_whole(pass, index, earlier) {
+        if let Some(why) = why_whole(pass, index) {
             return whole(why);
         }
-        match Box::pin(plan_rows(pass, index, store, &also)).await? {
+        match Box::pin(plan_rows(pass, index, store, earlier, &also)).await? {
             RowsOutcome::Plan(plan) => return Ok(Some(*plan)),
             RowsOutcome::Whole(why) => return whole(why),
             RowsOutcome::Declared(keys) => also.extend(keys),
@@ -61,11 +61,17 @@ async fn plan_rows(
     pass: &mut Pass<'_>,
     index: usize,
     store: &Store,
+    earlier: &[Plan],
     also: &BTreeSet<Key>,
 ) -> Result<RowsOutcome, PassError> {
     let whole = |why| Ok(RowsOutcome::Whole(why));
     let Some(mut transaction) = store.read_transaction().await? else {
         return whole("the database is new");
+    };
+    let others = OtherChanges::read(pass, index, earlier, &mut transaction).await?;
+    let others = match others {
+        Ok(others) => others,
+        Err(why) => return whole(why),
     };
     let name = pass.readings[index].source.name.clone();
     let unread = unread(&pass.readings[index]).clone();
@@ -74,19 +80,21 @@ async fn plan_rows(
         Ok(totals) => totals,
         Err(why) => return whole(why),
     };
-    // What somebody else changed has to be compared with the rows that declare it.
-    if !totals.foreign.is_subset(also) {
-        return Ok(RowsOutcome::Declared(totals.foreign));
+    let mut partial = PartialSnapshot::read(&mut transaction, &pass.query(index)).await?;
+    // What somebody else changed has to be compared with the rows that declare it, and what was held is
+    // judged again, whatever the changed rows say.
+    let held = partial.stored().held_steps.iter();
+    let held = held.filter(|step| *step.source == *name);
+    let mut again: BTreeSet<Key> = held.map(|step| step.key.clone()).collect();
+    again.extend(totals.foreign.iter().cloned());
+    if !again.is_subset(also) {
+        return Ok(RowsOutcome::Declared(again));
     }
     let declared = &unread.declared.resources;
     if !totals.foreign.iter().all(|key| declared.contains(key)) {
         return whole("a row that it no longer declares was changed outside Roster");
     }
     transaction.allow_share_of(totals.basis.resources);
-    let mut partial = PartialSnapshot::read(&mut transaction, &pass.query(index)).await?;
-    if !partial.stored().held_steps.is_empty() {
-        return whole("something of it is held");
-    }
     let before = transaction.missed_counts(&name).await?;
     let missing = missing_keys(&pass.readings[index], &before, &mut transaction).await?;
     let judged = judge(pass, index, store, &before, &missing).await?;
@@ -111,17 +119,22 @@ async fn plan_rows(
     if !partial.extend(&mut transaction, rows.collect()).await? {
         return whole("many rows changed");
     }
-    let undeclared = UndeclaredKeys::Only(missing);
+    let undeclared = UndeclaredKeys::Only(missing.clone());
     let plan = |stored: &_| pass.plan_affected(index, &declared, stored, undeclared.clone());
     let planned = partial.plan_until_complete(&mut transaction, plan).await?;
-    let (mut planned, stored) = match planned {
-        PartialOutcome::Complete(planned) => *planned,
+    let part = match planned {
+        PartialOutcome::Complete(part) => *part,
         PartialOutcome::Declared(keys) => return Ok(RowsOutcome::Declared(keys)),
         PartialOutcome::Everything => return whole("the change affects everything"),
     };
-    if let Some(why) = why_rows_do_not_suffice(&planned.plan) {
+    if let Some(why) = why_rows_do_not_suffice(&part.plan.plan) {
         return whole(why);
     }
+    let why = others.why_they_matter(&part, &declared, &missing, &mut transaction);
+    if let Some(why) = why.await? {
+        return whole(why);
+    }
+    let (mut planned, stored) = (part.plan, part.stored);
     totals.basis.resources = total(&pass.readings[index]);
     totals.complete_rows(&mut planned.plan, &declared, &stored);
     pass.readings[index].judged.basis = Some(totals.basis);
@@ -143,20 +156,12 @@ fn total(reading: &SourceReading) -> u64 {
 }
 
 /// Why the whole export has to be read, as far as the pass shows it.
-fn why_whole(pass: &Pass<'_>, index: usize, earlier: &[Plan]) -> Option<&'static str> {
+fn why_whole(pass: &Pass<'_>, index: usize) -> Option<&'static str> {
     if pass.by_hand != ManualExport::NotManual {
         return Some("it is imported by hand");
     }
-    let writes = earlier.iter().any(follows_a_write);
     let erased = !pass.readings[index].erased.is_empty();
-    let reasons = [
-        (writes, "another source is applied first"),
-        (erased, "it names somebody who was erased"),
-    ];
-    reasons
-        .into_iter()
-        .find(|(holds, _)| *holds)
-        .map(|(_, why)| why)
+    erased.then_some("it names somebody who was erased")
 }
 
 /// Why a missing resource may be named by another source beyond what that has claimed.
@@ -173,6 +178,9 @@ async fn why_peers_may_name(
         let Some(unread) = reading.incremental() else {
             return Ok(Some("another source was read whole"));
         };
+        if missing.iter().any(|key| is_named(&reading.as_read, key)) {
+            return Ok(Some("another source names what it lost"));
+        }
         if unread.is_open {
             let open =
                 incremental_read::open_rows(pass.config, &reading.source, store, transaction);

@@ -2,6 +2,7 @@
 //! the database could change the result; the caller then plans on everything. The decisions
 //! themselves are in `crate::incremental`.
 
+use super::other_changes::OtherChanges;
 use super::{Pass, PassError, SourceContent, SourceReading, changed_rows};
 use crate::config::FeedConfig;
 use crate::incremental::{
@@ -11,6 +12,7 @@ use crate::incremental::{
 use crate::model::SnapshotLookup;
 use crate::plan::{HoldEntry, Plan, UndeclaredKeys};
 use crate::store::Store;
+use std::collections::BTreeSet;
 
 /// Plans a source that was read in part, or returns `None` when everything has to be read.
 pub(super) async fn plan(
@@ -27,11 +29,6 @@ pub(super) async fn plan(
         return Box::pin(changed_rows::plan(pass, index, store, earlier)).await;
     }
     Box::pin(plan_changes(pass, index, store, earlier)).await
-}
-
-/// Whether a plan changes what the next plan of the same pass finds.
-pub(super) fn follows_a_write(plan: &Plan) -> bool {
-    !plan.steps.is_empty() || !plan.claim_updates.is_empty()
 }
 
 async fn plan_changes(
@@ -60,7 +57,16 @@ async fn plan_changes(
         let why = "a row that it claims was changed outside Roster";
         return Ok(read_everything_because(&source, why));
     }
+    let others = OtherChanges::read(pass, index, earlier, &mut transaction).await?;
+    let others = match others {
+        Ok(others) => others,
+        Err(why) => return Ok(read_everything_because(&source, why)),
+    };
     if reading.is_unchanged() && totals.foreign.is_empty() {
+        let shared = others.why_shared([].into_iter(), &source.name, &mut transaction);
+        if let Some(why) = shared.await? {
+            return Ok(read_everything_because(&source, why));
+        }
         tracing::info!("source {}: nothing changed", source.name);
         let plan = Plan {
             diagnostics: reading.diagnostics.clone(),
@@ -89,15 +95,24 @@ async fn plan_changes(
     let changed = affected.changed;
     let plan = |stored: &_| pass.plan_affected(index, &changed, stored, UndeclaredKeys::None);
     let planned = affected.partial.plan_until_complete(&mut transaction, plan);
-    let PartialOutcome::Complete(planned) = planned.await? else {
+    let PartialOutcome::Complete(part) = planned.await? else {
         let why = "the change affects everything";
         return Ok(read_everything_because(&source, why));
     };
-    let (mut planned, stored) = *planned;
     // Judged after planning: only the plan shows whether something is held or errs.
-    if let Some(why) = why_not_usable(&planned.plan, &reading.files, &totals.basis) {
+    let why = why_not_usable(&part.plan.plan, &reading.files, &totals.basis);
+    let why = match why {
+        None => {
+            let none = BTreeSet::new();
+            let why = others.why_they_matter(&part, &changed, &none, &mut transaction);
+            why.await?
+        }
+        why => why,
+    };
+    if let Some(why) = why {
         return Ok(read_everything_because(&source, why));
     }
+    let (mut planned, stored) = (part.plan, part.stored);
     totals.complete(&mut planned.plan, &changed, &stored);
     pass.readings[index].judged.basis = Some(totals.basis);
     Ok(Some(pass.keep_desired(planned)))
@@ -138,7 +153,7 @@ async fn plan_push(
         let why = "the push affects everything";
         return Ok(read_everything_because(&source, why));
     };
-    let (mut planned, stored) = *planned;
+    let (mut planned, stored) = (planned.plan, planned.stored);
     // A fault of a pushed record shows on its own rows. Any other hold depends on shares and on
     // earlier holds of the source, so a full pass decides it.
     let plan = &mut planned.plan;

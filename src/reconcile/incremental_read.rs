@@ -41,15 +41,6 @@ pub(super) async fn read(
             Err(why) => return Ok(read_everything_because(source, why)),
         }
     }
-    // Two changed sources may give a resource from one to the other. Only a pass that reads both
-    // sees that as one move and not as a removal.
-    let mut changed = readings.iter().filter(|reading| !reading.is_unchanged());
-    if let (Some(_), Some(second)) = (changed.next(), changed.next()) {
-        return Ok(read_everything_because(
-            &second.source,
-            "another source changed too",
-        ));
-    }
     Ok(Some(readings))
 }
 
@@ -72,9 +63,7 @@ pub(super) async fn reread(
     // resources, and a full one next to it would take them for undeclared.
     let own = if others().all(|(_, reading)| !reading.is_incremental()) {
         source_reading::read_source(config, source, request)
-    } else if others().all(|(_, reading)| reading.is_unchanged())
-        && why_all(config, request).is_none()
-    {
+    } else if why_all(config, request).is_none() {
         let Some(mut transaction) = store.read_transaction().await? else {
             return Ok(None);
         };

@@ -22,6 +22,7 @@ mod fetch;
 mod incremental_plan;
 mod incremental_read;
 mod job_files;
+mod other_changes;
 mod pass_verdict;
 mod person_quotes;
 mod phase;

@@ -101,9 +101,8 @@ pub(super) fn read_again(
     stop: &StopFlag,
 ) -> Vec<SourceReading> {
     let again = |reading: SourceReading| {
-        let unread = reading.incremental();
-        let is_partial = matches!(reading.content, SourceContent::ChangedRows(..));
-        if !all && !is_partial && !unread.is_some_and(|unread| unread.is_open) {
+        let is_open = reading.incremental().is_some_and(|unread| unread.is_open);
+        if !all && !is_open && (reading.is_unchanged() || !reading.is_incremental()) {
             return reading;
         }
         let judged = SourceJudgement {

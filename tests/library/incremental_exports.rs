@@ -10,7 +10,7 @@ use roster::plan::{Plan, StepReason, StepVerb};
 use roster::reconcile::{self, Pass, PassRequest, SourceContent, SourceReading};
 use roster::store::{Store, StoreAccess};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,9 @@ use std::path::Path;
 /// How many accounts the ERP knows; the CRM and the directory know some of them, and some more.
 const ACCOUNTS: usize = 14;
 const NIGHTS: usize = 24;
-const SOURCES: [&str; 3] = ["directory", "erp", "crm"];
+const SOURCES: [&str; 4] = ["directory", "erp", "crm", "people"];
+/// The export of the users of these accounts.
+const PEOPLE: usize = 3;
 
 /// The records of an export, by account.
 type Records = BTreeMap<usize, Value>;
@@ -78,7 +80,12 @@ fn table(records: &[&Value]) -> String {
 /// One thing that is different in the next export.
 fn edit(dice: &mut Dice, records: &mut Records) {
     let at = dice.roll(ACCOUNTS + 3);
-    let name = format!("Firma {}", dice.roll(50));
+    let damaged = if dice.once_in(3) {
+        "BjÃ¶rkens"
+    } else {
+        "Firma"
+    };
+    let name = format!("{damaged} {}", dice.roll(50));
     if dice.roll(4) == 0 {
         records.remove(&at);
         return;
@@ -138,6 +145,30 @@ fn manifests(dice: &mut Dice, known: &mut BTreeMap<usize, String>) -> String {
     text
 }
 
+/// The users of the accounts, of whom a few are different every time.
+fn people(dice: &mut Dice, known: &mut BTreeMap<usize, String>) -> String {
+    for _ in 0..=dice.roll(2) {
+        let at = dice.roll(ACCOUNTS);
+        if dice.roll(5) == 0 {
+            known.remove(&at);
+            continue;
+        }
+        let account = match dice.roll(6) {
+            0 => "nowhere".to_owned(),
+            1 => format!("a-{}", dice.roll(ACCOUNTS + 3)),
+            _ => format!("a-{at}"),
+        };
+        let email = if dice.once_in(6) { 3 } else { at };
+        let row = format!("Eva;Lind {};e{email}@a.example;{account}", dice.roll(9));
+        known.insert(at, row);
+    }
+    let mut text = "User External Id;First Name;Last Name;Email;Account External Ids\n".to_owned();
+    for (at, row) in known {
+        writeln!(text, "u-{at};{row}").unwrap();
+    }
+    text
+}
+
 fn write(root: &Path, name: &str, records: &Records, dice: &mut Dice) {
     let mut all: Vec<&Value> = records.values().collect();
     if dice.roll(3) == 0 {
@@ -172,6 +203,49 @@ impl Place {
         let mut pass = Pass::read_in_full(&self.config, request(index)).unwrap();
         pass.plan(index, &self.store, &[]).await.unwrap()
     }
+
+    /// The plans of all sources, each on what the ones before it leave.
+    async fn all(&self, in_full: bool) -> Vec<String> {
+        let request = PassRequest::default();
+        let read = if in_full {
+            Pass::read_in_full(&self.config, request)
+        } else {
+            Pass::read(&self.config, request, &self.store).await
+        };
+        let mut pass = read.unwrap();
+        let mut plans: Vec<Plan> = Vec::new();
+        for index in 0..SOURCES.len() {
+            let plan = pass.plan(index, &self.store, &plans).await.unwrap();
+            plans.push(plan);
+        }
+        plans.iter().map(plan_json).collect()
+    }
+
+    /// Decides about one of the holds.
+    async fn decide(&self, plan: &Plan, dice: &mut Dice) {
+        if plan.held.is_empty() {
+            return;
+        }
+        let held = &plan.held[dice.roll(plan.held.len())];
+        // What a person cannot decide is refused, which is not the matter here.
+        let _ = if dice.roll(3) > 0 {
+            self.store
+                .approve_hold(&held.hold, None, "eva", "seen")
+                .await
+        } else {
+            let one = Some(&held.key);
+            self.store.approve_hold(&held.hold, one, "eva", "one").await
+        };
+    }
+}
+
+/// Whether some of a source was read because it changed.
+fn is_changed(reading: &SourceReading) -> bool {
+    match &reading.content {
+        SourceContent::ChangedRows(..) => true,
+        SourceContent::ChangedFiles(_) => !reading.files.digests.is_empty(),
+        _ => false,
+    }
 }
 
 fn request(index: usize) -> PassRequest {
@@ -186,10 +260,13 @@ fn request(index: usize) -> PassRequest {
 struct Seen {
     steps: usize,
     held: usize,
+    waiting: usize,
     deactivations: usize,
     still_declared: usize,
     beside_unread: usize,
     in_part: usize,
+    in_part_beside_changed: usize,
+    in_part_waiting: usize,
     in_part_with_steps: usize,
     in_part_removing: usize,
     in_part_reporting: usize,
@@ -212,16 +289,31 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
              export: {{file: {name}.{format}, done: .done, preset: djust-accounts}}}}\n"
         )
     };
+    // With every other seed, new names wait for a decision.
+    let change = if seed % 4 < 2 {
+        "change: {Account.name: {percent: 10, floor: 2}}"
+    } else {
+        "reactivate: {percent: 10, floor: 3}"
+    };
+    let people_export = "  - {name: people, onError: hold, complete: {shrink: 90%}, \
+         absence: {after: 2, action: deactivate}, \
+         export: {file: people.csv, done: .done, preset: djust-users}}\n";
     let text = format!(
         "apiVersion: roster/v1\ndatabase: \"{database}\"\nsources:\n\
          \x20 - {{name: directory, onError: hold, directory: manifests}}\n{}{}\
-         guards: {{deactivate: {{percent: 60, floor: 4, max: 500}}}}\norder: [directory, erp, crm]\n",
+         guards: {{deactivate: {{percent: 60, floor: 4, max: 500}}, unlink: {{percent: 5, floor: 0}}, \
+           clear: {{percent: 5, floor: 0}}, {change}}}\norder: [directory, erp, crm]\n",
         export("erp", "absence: {after: 1, action: deactivate}, "),
-        export("crm", "absence: {after: 2, action: deactivate}, "),
+        export("crm", "absence: {after: 2, action: deactivate}, ") + &people_export,
     );
     fs::write(root.join("roster.yaml"), text).unwrap();
     let mut dice = Dice(seed);
     let mut known = BTreeMap::new();
+    let mut users = BTreeMap::new();
+    let write_people = |users: &mut BTreeMap<usize, String>, dice: &mut Dice| {
+        fs::write(root.join("people.csv"), people(dice, users)).unwrap();
+        fs::write(root.join("people.csv.done"), "").unwrap();
+    };
     let mut exports: [Records; 2] = [
         (0..ACCOUNTS).map(|at| (at, record(at))).collect(),
         (ACCOUNTS / 2..ACCOUNTS + 2)
@@ -242,6 +334,9 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
     for (name, records) in SOURCES[1..].iter().zip(&exports) {
         write(root, &format!("{name}.{format}"), records, &mut dice);
     }
+    for _ in 0..6 {
+        write_people(&mut users, &mut dice);
+    }
     let config = Config::load(&ConfigOverrides::default(), root, None).unwrap();
     let store = Store::open(database, StoreAccess::Write).await.unwrap();
     store.migrate(None).await.unwrap();
@@ -257,14 +352,25 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
     }
 
     for night in 0..NIGHTS {
-        let changed = if is_calm { 1 } else { dice.roll(SOURCES.len()) };
-        for _ in 0..=dice.roll(3) {
-            match changed {
-                0 => {
-                    let text = manifests(&mut dice, &mut known);
-                    fs::write(root.join("manifests/all.yaml"), text).unwrap();
+        // Often one source changes, sometimes two or three before anything is planned.
+        let mut changed: BTreeSet<usize> = BTreeSet::new();
+        changed.insert(if is_calm { 1 } else { dice.roll(SOURCES.len()) });
+        if dice.once_in(3) {
+            changed.insert(PEOPLE);
+        }
+        if !is_calm && dice.once_in(4) {
+            changed.insert(dice.roll(SOURCES.len()));
+        }
+        for index in &changed {
+            for _ in 0..=dice.roll(3) {
+                match *index {
+                    0 => {
+                        let text = manifests(&mut dice, &mut known);
+                        fs::write(root.join("manifests/all.yaml"), text).unwrap();
+                    }
+                    PEOPLE => write_people(&mut users, &mut dice),
+                    index => edit(&mut dice, &mut exports[index - 1]),
                 }
-                index => edit(&mut dice, &mut exports[index - 1]),
             }
         }
         if is_calm {
@@ -275,11 +381,13 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
             nameless
                 .for_each(|(at, record)| record["accountExternalId"] = json!(format!("a-{at}")));
         }
-        if changed > 0 {
-            let name = format!("{}.{format}", SOURCES[changed]);
-            write(root, &name, &exports[changed - 1], &mut dice);
+        for index in &changed {
+            if (1..PEOPLE).contains(index) {
+                let name = format!("{}.{format}", SOURCES[*index]);
+                write(root, &name, &exports[index - 1], &mut dice);
+            }
+            let _ = reconcile::fetch(&place.config, Some(SOURCES[*index]));
         }
-        let _ = reconcile::fetch(&place.config, Some(SOURCES[changed]));
         if dice.once_in(5) {
             let id = dice.roll(ACCOUNTS);
             let sql = format!(
@@ -287,52 +395,74 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
             );
             foreign(database, &sql).await;
         }
-        // The one that changed, and sometimes another.
-        let index = if !is_calm && dice.roll(8) == 0 {
-            dice.roll(SOURCES.len())
-        } else {
-            changed
-        };
-        let (pass, plan) = place.plan(index).await;
-        let whole = place.whole(index).await;
-        let said = format!("seed {seed}, night {night}, source {}", SOURCES[index]);
-        assert_eq!(plan_json(&plan), plan_json(&whole), "{said}");
-        assert_eq!(
-            (&plan.budget_use, &plan.budget_bases),
-            (&whole.budget_use, &whole.budget_bases),
-            "{said}"
-        );
-        assert_eq!(plan.visibility, whole.visibility, "{said}");
-        seen.steps += usize::from(!plan.steps.is_empty());
-        seen.held += usize::from(!plan.held.is_empty());
-        let deactivated = plan
-            .steps
-            .iter()
-            .filter(|step| step.verb == StepVerb::Deactivate);
-        seen.deactivations += deactivated.count();
-        let kept = plan
-            .diagnostics
-            .iter()
-            .filter(|found| found.code.name() == "still-declared");
-        seen.still_declared += kept.count();
-        if matches!(pass.readings[index].content, SourceContent::ChangedRows(..)) {
-            seen.in_part += 1;
-            seen.in_part_with_steps += usize::from(!plan.steps.is_empty());
-            let mut steps = plan.steps.iter();
-            let removes = steps.any(|step| step.reason == StepReason::Removed);
-            seen.in_part_removing += usize::from(removes);
-            seen.in_part_reporting += usize::from(!plan.diagnostics.is_empty());
+        if dice.once_in(4) {
+            let said = format!("seed {seed}, night {night}, all sources");
+            let (part, whole) = (place.all(false).await, place.all(true).await);
+            for (part, whole) in part.iter().zip(&whole) {
+                assert_eq!(part, whole, "{said}");
+            }
         }
-        seen.beside_unread += usize::from(pass.readings.iter().any(SourceReading::is_incremental));
-        if !plan.errored && dice.roll(8) > 0 {
-            apply(&pass, index, &place.store, &plan).await;
-            let (_, again) = place.plan(index).await;
+        // One that changed, and sometimes another.
+        let nth = dice.roll(changed.len());
+        let mut index = *changed.iter().nth(nth).unwrap();
+        if !is_calm && dice.roll(8) == 0 {
+            index = dice.roll(SOURCES.len());
+        }
+        changed.remove(&index);
+        let mut left: Vec<usize> = changed.into_iter().collect();
+        left.insert(0, index);
+        for index in left {
+            let (pass, plan) = place.plan(index).await;
+            let whole = place.whole(index).await;
+            let said = format!("seed {seed}, night {night}, source {}", SOURCES[index]);
+            assert_eq!(plan_json(&plan), plan_json(&whole), "{said}");
             assert_eq!(
-                plan_json(&again),
-                plan_json(&place.whole(index).await),
-                "{said}, again"
+                (&plan.budget_use, &plan.budget_bases),
+                (&whole.budget_use, &whole.budget_bases),
+                "{said}"
             );
-            assert!(again.steps.is_empty(), "{said}: {:#?}", again.steps);
+            assert_eq!(plan.visibility, whole.visibility, "{said}");
+            seen.steps += usize::from(!plan.steps.is_empty());
+            seen.held += usize::from(!plan.held.is_empty());
+            let waits = plan.held.iter().any(|held| !held.is_error());
+            seen.waiting += usize::from(waits);
+            let deactivated = plan
+                .steps
+                .iter()
+                .filter(|step| step.verb == StepVerb::Deactivate);
+            seen.deactivations += deactivated.count();
+            let kept = plan
+                .diagnostics
+                .iter()
+                .filter(|found| found.code.name() == "still-declared");
+            seen.still_declared += kept.count();
+            if matches!(pass.readings[index].content, SourceContent::ChangedRows(..)) {
+                seen.in_part += 1;
+                let mut others = pass.readings.iter().enumerate();
+                let changes = |(at, it): (usize, &SourceReading)| at != index && is_changed(it);
+                seen.in_part_beside_changed += usize::from(others.any(changes));
+                seen.in_part_waiting += usize::from(waits);
+                seen.in_part_with_steps += usize::from(!plan.steps.is_empty());
+                let mut steps = plan.steps.iter();
+                let removes = steps.any(|step| step.reason == StepReason::Removed);
+                seen.in_part_removing += usize::from(removes);
+                seen.in_part_reporting += usize::from(!plan.diagnostics.is_empty());
+            }
+            seen.beside_unread +=
+                usize::from(pass.readings.iter().any(SourceReading::is_incremental));
+            if !plan.errored && dice.roll(8) > 0 {
+                apply(&pass, index, &place.store, &plan).await;
+                let (_, again) = place.plan(index).await;
+                assert_eq!(
+                    plan_json(&again),
+                    plan_json(&place.whole(index).await),
+                    "{said}, again"
+                );
+                assert!(again.steps.is_empty(), "{said}: {:#?}", again.steps);
+                if dice.once_in(3) {
+                    place.decide(&again, &mut dice).await;
+                }
+            }
         }
     }
     place.store.close().await;
@@ -361,6 +491,10 @@ fn beside_exports_a_part_plans_what_the_whole_plans() {
         assert!(seen.in_part > 20 && seen.in_part_with_steps > 5, "{seen:?}");
         assert!(
             seen.in_part_removing > 0 && seen.in_part_reporting > 5,
+            "{seen:?}"
+        );
+        assert!(
+            seen.in_part_beside_changed > 3 && seen.in_part_waiting > 3,
             "{seen:?}"
         );
     }
