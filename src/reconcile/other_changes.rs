@@ -6,7 +6,7 @@
 use super::{Pass, SourceContent, SourceReading, TypedPlan};
 use crate::incremental::PartPlanned;
 use crate::kinds;
-use crate::model::{Desired, Key, KindId, Snapshot, SnapshotLookup};
+use crate::model::{Desired, GuardBase, Key, KindId, Snapshot, SnapshotLookup};
 use crate::plan::{self, ClaimAction, ClaimUpdate, Plan, Step, StepReason};
 use crate::store::{ReadTransaction, StoreError};
 use std::collections::BTreeSet;
@@ -120,10 +120,13 @@ impl OtherChanges {
             SnapshotLookup::Referrers(kind, ..)
             | SnapshotLookup::IgnoringCase(kind, ..)
             | SnapshotLookup::AllOf(kind)
-            | SnapshotLookup::SimilarIds(kind, _) => writes(kind),
-            SnapshotLookup::CustomerNumber(_)
-            | SnapshotLookup::Base(_)
-            | SnapshotLookup::Everything => !self.written.is_empty(),
+            | SnapshotLookup::SimilarIds(kind, _)
+            | SnapshotLookup::Base(GuardBase::Live(_, kind) | GuardBase::Filled(_, kind, _)) => {
+                writes(kind)
+            }
+            SnapshotLookup::Base(GuardBase::Users(_)) => writes(&kinds::USER),
+            SnapshotLookup::CustomerNumber(_) => writes(&kinds::ACCOUNT),
+            SnapshotLookup::Everything => !self.written.is_empty(),
         }
     }
 }

@@ -159,10 +159,15 @@ fn people(dice: &mut Dice, known: &mut BTreeMap<usize, String>) -> String {
             _ => format!("a-{at}"),
         };
         let email = if dice.once_in(6) { 3 } else { at };
-        let row = format!("Eva;Lind {};e{email}@a.example;{account}", dice.roll(9));
+        // Now and then somebody has no telephone number, and is held.
+        let phone = if dice.once_in(8) { "" } else { "+4663123456" };
+        let name = dice.roll(9);
+        let row = format!("MRS;Eva;Lind {name};e{email}@a.example;{phone};FOC_User;{account}");
         known.insert(at, row);
     }
-    let mut text = "User External Id;First Name;Last Name;Email;Account External Ids\n".to_owned();
+    let mut text =
+        "User External Id;Civility;First Name;Last Name;Email;Phone;Groups;Account External Ids\n"
+            .to_owned();
     for (at, row) in known {
         writeln!(text, "u-{at};{row}").unwrap();
     }
@@ -458,7 +463,13 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
                     plan_json(&place.whole(index).await),
                     "{said}, again"
                 );
-                assert!(again.steps.is_empty(), "{said}: {:#?}", again.steps);
+                // What was held for a fault and for a guard is held by the guard alone from then on.
+                if !plan.held.is_empty() && !again.steps.is_empty() {
+                    let (pass, again) = place.plan(index).await;
+                    apply(&pass, index, &place.store, &again).await;
+                }
+                let (_, last) = place.plan(index).await;
+                assert!(last.steps.is_empty(), "{said}: {:#?}", last.steps);
                 if dice.once_in(3) {
                     place.decide(&again, &mut dice).await;
                 }

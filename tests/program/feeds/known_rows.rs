@@ -234,3 +234,86 @@ fn the_log_says_how_much_is_read_and_why_everything_is() {
         );
     }
 }
+
+#[test]
+fn neither_a_hold_nor_another_export_makes_everything_be_read() {
+    for ws in each("read_beside") {
+        begin(&ws);
+        ws.write(
+            "roster.yaml",
+            "apiVersion: roster/v1\nguards: {change: {Account.name: {percent: 1, floor: 0}}}\nsources:\n  \
+             - {name: directory, directory: base}\n  \
+             - {name: erp, export: {file: erp.csv, preset: djust-accounts}}\n  \
+             - {name: people, export: {file: people.csv, preset: djust-users}}\n",
+        );
+        let accounts = |first: &str, second: &str| {
+            let names = [first, second, "Öst", "Väst"];
+            let rows = (0..).zip(names).map(|(at, name)| {
+                let cells = [("Account Name", name)];
+                account(&format!("a-{at}"), &format!("d-{at}"), &cells)
+            });
+            file(&rows.collect::<Vec<_>>())
+        };
+        let people = |name: &str, account: &str| {
+            format!(
+                "User External Id;Civility;First Name;Last Name;Email;Phone;Groups;Account External Ids\n\
+                 u-0;MRS;Eva;{name};eva@a.example;+4663123456;FOC_User;{account}\n\
+                 u-1;MR;Bo;Dahl;bo@a.example;+4663123457;FOC_User;a-3\n"
+            )
+        };
+        ws.write("erp.csv", accounts("Nord", "Syd"));
+        ws.write("people.csv", people("Lind", "a-1"));
+        ws.run(&["apply", "--source", "directory", "--yes"])
+            .exits(0);
+        for source in ["erp", "people"] {
+            ws.run(&["approve", "source", source, "--reason", "looked at it"])
+                .exits(0);
+        }
+        ws.run(&["apply", "--source", "erp", "--yes"]).exits(0);
+        ws.run(&["apply", "--source", "people", "--yes"]).exits(0);
+
+        // Two new names are held, and stay so while other rows change.
+        ws.write("erp.csv", accounts("Nordan", "Sydost"));
+        let held = ws.run(&["apply", "--yes", "-v"]).exits(3);
+        assert_eq!(held.steps(), Vec::<String>::new());
+        let read = |ran: &crate::support::workspace::Ran, text: &str| {
+            assert!(ran.stderr.contains(text), "{text}: {ran}");
+        };
+        read(
+            &held,
+            "source erp: read 2 of 4 rows; the others are unchanged",
+        );
+        let rest = accounts("Nordan", "Sydost").replace("Väst", "Väster");
+        ws.write("erp.csv", &rest);
+        let waiting = ws
+            .run(&["apply", "--source", "erp", "--yes", "-v"])
+            .exits(3);
+        read(
+            &waiting,
+            "source erp: read 3 of 4 rows; the others are unchanged",
+        );
+        assert_eq!(waiting.held().len(), 3, "{waiting}");
+        ws.approve(&waiting.hold("guard"));
+        let approved = ws
+            .run(&["apply", "--source", "erp", "--yes", "-v"])
+            .exits(0);
+        read(
+            &approved,
+            "source erp: read 3 of 4 rows; the others are unchanged",
+        );
+        assert_eq!(approved.steps().len(), 3, "{approved}");
+
+        // Both exports are new, in one plan and in one apply.
+        ws.write("people.csv", people("Linde", "a-1"));
+        ws.write("erp.csv", rest.replacen("Torget 1", "Torget 2", 1));
+        for command in [&["plan", "-v"][..], &["apply", "--yes", "-v"]] {
+            let both = ws.run(command).exits(0);
+            read(&both, "source erp: read 1 of 4 rows");
+            read(&both, "source people: read 1 of 2 rows");
+            let whole = "reading everything";
+            assert!(!both.stderr.contains(whole), "{both}");
+        }
+        ws.settle(&["--source", "erp"]);
+        ws.settle(&["--source", "people"]);
+    }
+}
