@@ -5,6 +5,7 @@
 mod acts;
 mod adopt;
 mod apply;
+mod apply_result;
 mod approve;
 mod atomic_file;
 mod backup;
@@ -35,6 +36,7 @@ mod openapi;
 mod options;
 mod order_refs;
 mod output;
+mod output_target;
 mod plan;
 mod plan_remote;
 mod policy;
@@ -54,9 +56,7 @@ mod visible;
 mod why;
 
 pub use failure::CommandFailure;
-pub use options::{
-    ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, OutputFormat, PlanScope,
-};
+pub use options::{ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, PlanScope};
 
 use crate::kinds::act;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -191,7 +191,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is printed or logged.
     output::set_color(cli.global.color);
     log(&cli.global, matches!(cli.command, CliCommand::Serve(_)));
-    ExitCode::from(match run(cli) {
+    let checked = output_target::check(&cli.global.outputs, &cli.command);
+    ExitCode::from(match checked.and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     })
@@ -211,7 +212,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Apply(options) => apply::run(global, options).await,
             CliCommand::Import(options) => import::run(global, &options).await,
             CliCommand::Feed(options) => feed::run(global, &options),
-            CliCommand::Show(options) => show::run(global, &options),
+            CliCommand::Show(options) => show::run(global, &options).await,
             CliCommand::Get(options) => get::run(global, &options).await,
             CliCommand::Visible(options) => visible::run(global, &options).await,
             CliCommand::Export(options) => export::run(global, &options).await,

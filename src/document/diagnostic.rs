@@ -1,7 +1,7 @@
 //! Diagnostics, in the same form in every output.
 
 use super::OriginDocument;
-use crate::diagnostic::{Code, Diagnostic, OmittedDiagnostics, Origin, Severity};
+use crate::diagnostic::{Code, Diagnostic, OmittedDiagnostics, Origin, Severity, plural};
 use crate::model::{Key, KindId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,6 +129,19 @@ pub struct ValidationCounts {
     pub errors: usize,
     /// The number of warnings.
     pub warnings: usize,
+}
+
+impl ValidationCounts {
+    /// Returns the last line of the text.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let counts = [
+            plural(self.resources, "resource"),
+            plural(self.errors, "error"),
+            plural(self.warnings, "warning"),
+        ];
+        counts.join(", ") + "."
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::document::{PlanFormat, SavedPlanError, parse_plan, render, write_lines};
+use crate::document::{OutputFormat, SavedPlanError, parse_plan, render, write_lines};
 use crate::kinds;
 use crate::model::{CompactText, FieldChange, Key, KindId, Link, Value};
 use crate::plan::render::samples::{self, change, links, set, text};
@@ -193,7 +193,7 @@ fn a_saved_plan_reads_back_with_the_same_deltas() {
 fn a_saved_plan_reads_the_same_in_every_format() {
     let plan = samples::full();
     let (read, _) = parse_plan(&written(&plan)).unwrap();
-    for (format, _) in PlanFormat::ALL {
+    for format in OutputFormat::all() {
         for detail in [PlanDetail::Summary, PlanDetail::Changes, PlanDetail::Full] {
             let options = RenderOptions {
                 detail,

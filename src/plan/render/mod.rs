@@ -5,14 +5,23 @@
 mod access;
 mod code_span;
 pub(crate) mod delta;
+mod diff;
 pub mod github;
 mod groups;
 pub mod holds;
 pub mod markdown;
+mod markdown_risks;
+mod markdown_writer;
+pub mod marker;
 mod notes;
+mod personal;
 pub mod text;
 pub mod visibility;
 mod wording;
+
+pub use personal::{PersonalData, PseudonymKey};
+
+use crate::diagnostic::visible;
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -31,10 +40,24 @@ pub struct RenderOptions {
     pub detail: PlanDetail,
     /// Whether text has colours.
     pub color: bool,
-    /// The most bytes of Markdown, since pull request comments are limited.
+    /// The most bytes of Markdown. Default: what every platform takes as a comment.
     pub max_bytes: Option<usize>,
-    /// For GitHub: the folder of the source in the repository, put before paths.
+    /// The folder of the source in the repository, which reports put before paths.
     pub root: String,
+    /// The command that applies the plan. Default: that of its source.
+    pub apply_command: Option<String>,
+    /// How personal data is shown in what is published.
+    pub personal: PersonalData,
+}
+
+impl RenderOptions {
+    /// Returns the path of a file of the source in the repository.
+    #[must_use]
+    pub fn path(&self, of: &str) -> String {
+        let root = self.root.trim_end_matches('/');
+        let slash = if root.is_empty() { "" } else { "/" };
+        format!("{root}{slash}{}", visible(of))
+    }
 }
 
 #[cfg(test)]
