@@ -10,6 +10,7 @@ mod approve;
 mod atomic_file;
 mod backup;
 mod changes;
+mod comment;
 mod completions;
 mod daemon;
 mod dossier;
@@ -22,6 +23,7 @@ mod feed;
 mod format;
 mod get;
 mod history;
+mod http_client;
 mod import;
 mod import_manifests;
 mod init;
@@ -102,6 +104,8 @@ pub enum CliCommand {
     Feed(feed::Options),
     /// Show a saved plan.
     Show(show::Options),
+    /// Write a plan as a comment on a pull request. The next plan replaces it.
+    Comment(comment::Options),
     /// Print a stored resource, or all of a kind.
     Get(get::Options),
     /// List what a user sees: users, organisations and accounts.
@@ -213,6 +217,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Import(options) => import::run(global, &options).await,
             CliCommand::Feed(options) => feed::run(global, &options),
             CliCommand::Show(options) => show::run(global, &options).await,
+            CliCommand::Comment(options) => comment::run(global, &options).await,
             CliCommand::Get(options) => get::run(global, &options).await,
             CliCommand::Visible(options) => visible::run(global, &options).await,
             CliCommand::Export(options) => export::run(global, &options).await,

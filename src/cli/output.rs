@@ -56,6 +56,16 @@ pub enum DetailArg {
     Full,
 }
 
+impl From<DetailArg> for PlanDetail {
+    fn from(detail: DetailArg) -> Self {
+        match detail {
+            DetailArg::Summary => Self::Summary,
+            DetailArg::Changes => Self::Changes,
+            DetailArg::Full => Self::Full,
+        }
+    }
+}
+
 /// What the output of plans needs besides the plans.
 pub struct PlanOutput<'a> {
     pub global: &'a GlobalOptions,
@@ -136,11 +146,7 @@ impl PlanOutput<'_> {
             PersonalData::Shown
         };
         RenderOptions {
-            detail: match self.shown.detail {
-                DetailArg::Summary => PlanDetail::Summary,
-                DetailArg::Changes => PlanDetail::Changes,
-                DetailArg::Full => PlanDetail::Full,
-            },
+            detail: self.shown.detail.into(),
             color,
             max_bytes: self.shown.max_bytes,
             root: self

@@ -55,9 +55,17 @@ pub fn quoted(path: &Path) -> String {
 
 /// Reads a saved plan and the id it was saved with.
 pub fn read(file: &Path) -> Result<(Plan, String), CommandFailure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    parse(&read_text(file)?, file)
+}
+
+pub fn read_text(file: &Path) -> Result<String, CommandFailure> {
+    std::fs::read_to_string(file).map_err(|error| {
         CommandFailure::error(format!("cannot read the plan {}: {error}", file.display()))
-    })?;
-    document::parse_plan(&text)
+    })
+}
+
+/// Parses the text of a saved plan.
+pub fn parse(text: &str, file: &Path) -> Result<(Plan, String), CommandFailure> {
+    document::parse_plan(text)
         .map_err(|error| CommandFailure::error(format!("{}: {error}", file.display())))
 }

@@ -56,7 +56,8 @@ pub use change::{
     MemberDocument, RedactedDocument, ValueDocument,
 };
 pub use command_output::{
-    DoneDocument, LeaseDocument, TestNoticeDocument, TruncatedLine, VerificationDocument,
+    CommentDocument, DoneDocument, LeaseDocument, TestNoticeDocument, TruncatedLine,
+    VerificationDocument,
 };
 pub use daemon_status::{
     ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldView, ReconcileReply, SourceView,
