@@ -174,6 +174,16 @@ pub enum CliCommand {
     Man(man::ManArgs),
 }
 
+impl CliCommand {
+    /// Whether a command has plans or diagnostics to report.
+    fn writes_reports(&self) -> bool {
+        matches!(
+            self,
+            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Show(_)
+        )
+    }
+}
+
 /// Runs the program with these arguments, starting with its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match Cli::command().try_get_matches_from(arguments) {
@@ -195,7 +205,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is printed or logged.
     output::set_color(cli.global.color);
     log(&cli.global, matches!(cli.command, CliCommand::Serve(_)));
-    let checked = output_target::check(&cli.global.outputs, &cli.command);
+    let checked = output_target::check(&cli.global.outputs, cli.command.writes_reports());
     ExitCode::from(match checked.and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(failure) => failure.report(),

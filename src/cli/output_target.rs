@@ -1,6 +1,6 @@
 //! `--output FORMAT[=FILE]`: which formats are written, and where.
 
-use super::{CliCommand, CommandFailure};
+use super::CommandFailure;
 use crate::document::OutputFormat;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use std::collections::BTreeSet;
@@ -66,8 +66,8 @@ pub fn stdout_format(targets: &[OutputTarget]) -> OutputFormat {
         .unwrap_or_default()
 }
 
-/// Fails if two results go to the same place, or if the command cannot write them.
-pub fn check(targets: &[OutputTarget], command: &CliCommand) -> Result<(), CommandFailure> {
+/// Fails if two results go to the same place, or if the command writes no reports.
+pub fn check(targets: &[OutputTarget], writes_reports: bool) -> Result<(), CommandFailure> {
     let to_stdout: Vec<&str> = targets
         .iter()
         .filter(|target| target.file.is_none())
@@ -88,7 +88,7 @@ pub fn check(targets: &[OutputTarget], command: &CliCommand) -> Result<(), Comma
     }
     let is_report = |target: &&OutputTarget| target.format.is_report() || target.file.is_some();
     match targets.iter().find(is_report) {
-        Some(target) if !writes_reports(command) => {
+        Some(target) if !writes_reports => {
             let word = target.format.word();
             let file = if target.file.is_some() { "=FILE" } else { "" };
             Err(CommandFailure::usage(format!(
@@ -97,14 +97,6 @@ pub fn check(targets: &[OutputTarget], command: &CliCommand) -> Result<(), Comma
         }
         _ => Ok(()),
     }
-}
-
-/// Whether a command has plans or diagnostics to report.
-fn writes_reports(command: &CliCommand) -> bool {
-    matches!(
-        command,
-        CliCommand::Validate(_) | CliCommand::Plan(_) | CliCommand::Apply(_) | CliCommand::Show(_)
-    )
 }
 
 #[cfg(test)]

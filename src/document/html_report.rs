@@ -2,7 +2,7 @@
 //! from the search.
 
 use super::markdown_html::MarkdownToHtml;
-use super::render::ShownPlan;
+use super::shown_plan::ShownPlan;
 use super::source_diagnostics::SourceDiagnostics;
 use crate::plan::render::{RenderOptions, markdown};
 use base64::Engine as _;

@@ -33,6 +33,7 @@ mod sarif;
 mod saved_plan;
 mod schema_choice;
 mod self_service;
+mod shown_plan;
 mod source_diagnostics;
 mod source_state;
 mod step;
@@ -98,7 +99,7 @@ pub use remote_plan::{
     MAX_REVISION_LENGTH, RemotePlanDetail, RemotePlanReply, RemotePlanRequest, StoredPlanDocument,
     UploadContent,
 };
-pub use render::{ShownPlan, render, render_all, render_validation};
+pub use render::{render, render_all, render_validation};
 pub use resource::{
     FieldOriginDocument, ProvenanceClaimDocument, ProvenanceDocument, ResourceClaimDocument,
     ResourceDocument, ResourceMeta, StatementDocument, TermsAcceptanceDocument,
@@ -110,6 +111,7 @@ pub use self_service::{
     CustomerAccountDocument, CustomerDocument, LoginReply, LoginRequest, NewAccountUserRequest,
     NewPasswordRequest, OwnDetailsRequest, PersonDocument, RemovedUserDocument,
 };
+pub use shown_plan::ShownPlan;
 pub use source_diagnostics::SourceDiagnostics;
 pub use source_state::{
     CommitList, CommitSummary, DiagnosticState, ExportRejection, FeedState, HoldState,

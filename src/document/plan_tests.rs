@@ -108,13 +108,13 @@ fn each_line_says_what_it_is() {
 fn several_plans_are_one_document() {
     let mut out = Vec::new();
     let plans = [samples::full(), Plan::default()];
-    write(&PlanListDocument::new(&plans), &mut out).unwrap();
+    write(&PlanListDocument::new(plans.iter()), &mut out).unwrap();
     let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(read["formatVersion"], "1.0");
     assert_eq!(read["plans"].as_array().unwrap().len(), 2);
     assert_eq!(read["plans"][0]["id"], plan_id(&samples::full()));
     let mut none = Vec::new();
-    write(&PlanListDocument::new(&[]), &mut none).unwrap();
+    write(&PlanListDocument::new(std::iter::empty()), &mut none).unwrap();
     assert!(serde_json::from_slice::<serde_json::Value>(&none).is_ok());
 }
 

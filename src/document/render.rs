@@ -1,6 +1,7 @@
 //! Writes plans and diagnostics in any format. Several sources are always one result, since a file
 //! holds one.
 
+use super::shown_plan::ShownPlan;
 use super::source_diagnostics::SourceDiagnostics;
 use super::{
     DiagnosticDocument, FORMAT_VERSION, OmittedDocument, OutputFormat, PlanListDocument,
@@ -11,12 +12,6 @@ use crate::diagnostic::cap;
 use crate::plan::Plan;
 use crate::plan::render::{RenderOptions, github, markdown, text};
 use std::io::{self, Write};
-
-/// A plan and how it is shown.
-pub struct ShownPlan<'a> {
-    pub plan: &'a Plan,
-    pub options: &'a RenderOptions,
-}
 
 /// Writes one plan.
 pub fn render(
@@ -56,16 +51,6 @@ pub fn render_all(
         OutputFormat::Html => html_report::write_plans(shown, out),
     }?;
     out.flush()
-}
-
-impl<'a> From<&ShownPlan<'a>> for SourceDiagnostics<'a> {
-    fn from(shown: &ShownPlan<'a>) -> Self {
-        Self {
-            source: &shown.plan.source.name,
-            options: shown.options,
-            found: &shown.plan.diagnostics,
-        }
-    }
 }
 
 /// Writes the diagnostics of a validation. Text is left to the caller, who has the lines of the files.

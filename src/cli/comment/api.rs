@@ -1,7 +1,7 @@
 //! Requests to the API of a platform: with the token, within a time, again after a rate limit or a
 //! failure of the server.
 
-use super::platform::Platform;
+use super::platform::CommentPlatform;
 use super::refusal::{limited, refusal, unreached};
 use super::setup::CommentPlace;
 use crate::cli::{CommandFailure, http_client};
@@ -60,7 +60,7 @@ impl PlatformClient {
         })
     }
 
-    pub fn platform(&self) -> &'static Platform {
+    pub fn platform(&self) -> &'static CommentPlatform {
         self.place.platform
     }
 

@@ -5,53 +5,20 @@
 //! and waits for rate limits, `upsert` finds the comment and writes it.
 
 mod api;
+mod options;
 mod platform;
 mod refusal;
 mod setup;
 mod upsert;
 
-use super::output::DisplayOptions;
+pub use options::Options;
+
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session, show};
 use crate::document::{self, CommentDocument, OutputFormat};
 use crate::plan::render::marker::{self, MARKER_START};
 use crate::plan::render::{PersonalData, PlanDetail, RenderOptions};
-use clap::Args;
 use std::io::Write;
-use std::path::PathBuf;
-use std::time::Duration;
 use upsert::WrittenComment;
-
-/// Options of `roster comment`.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// A plan saved by `roster plan --out`, or written by `--output json=FILE` or
-    /// `--output markdown=FILE`.
-    #[arg(long, value_name = "FILE")]
-    plan: PathBuf,
-    /// The number of the pull request or merge request. Default: that of the CI job.
-    #[arg(long = "pr", visible_alias = "mr", value_name = "N")]
-    number: Option<u64>,
-    /// The platform. Default: the one whose CI runs this.
-    #[arg(long, value_parser = ["github", "gitlab", "gitea"])]
-    provider: Option<String>,
-    /// The URL of its API. Default: GITHUB_API_URL, CI_API_V4_URL or GITEA_API_URL.
-    #[arg(long, value_name = "URL")]
-    api_url: Option<String>,
-    /// The repository: `owner/name`, or the id of a GitLab project. Default: that of the CI job.
-    #[arg(long, value_name = "NAME")]
-    repository: Option<String>,
-    /// The file that holds the token. Default: GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust in addition to those of the system.
-    #[arg(long, value_name = "FILE", env = "ROSTER_CA")]
-    ca: Option<PathBuf>,
-    /// How long to wait for rate limits and for a server that does not answer.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = crate::config::parse_duration)]
-    timeout: Duration,
-    #[command(flatten)]
-    shown: DisplayOptions,
-}
 
 /// Creates or replaces the comment of each plan.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 /// A platform with pull requests.
-pub(super) struct Platform {
+pub(super) struct CommentPlatform {
     /// The word of `--provider`.
     pub word: &'static str,
     pub name: &'static str,
@@ -70,8 +70,8 @@ pub(super) enum IdentityRequest {
 }
 
 /// In the order in which they are looked for: Gitea sets the variables of GitHub too.
-pub(super) static ALL_PLATFORMS: [Platform; 3] = [
-    Platform {
+pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
+    CommentPlatform {
         word: "gitea",
         name: "Gitea",
         request: "pull request",
@@ -99,7 +99,7 @@ pub(super) static ALL_PLATFORMS: [Platform; 3] = [
         accept: "application/json",
         permission: "the scope `write:issue`",
     },
-    Platform {
+    CommentPlatform {
         word: "gitlab",
         name: "GitLab",
         request: "merge request",
@@ -124,7 +124,7 @@ pub(super) static ALL_PLATFORMS: [Platform; 3] = [
         accept: "application/json",
         permission: "the scope `api` and the role Reporter; CI_JOB_TOKEN cannot write comments, so set GITLAB_TOKEN to a project access token",
     },
-    Platform {
+    CommentPlatform {
         word: "github",
         name: "GitHub",
         request: "pull request",

@@ -1,14 +1,14 @@
 //! Finds out where to comment: from options, or from what CI sets.
 
-use super::Options;
-use super::platform::{self, Platform, TokenHeader};
+use super::options::Options;
+use super::platform::{self, CommentPlatform, TokenHeader};
 use crate::cli::{CommandFailure, http_client};
 use reqwest::Url;
 use secrecy::SecretString;
 
 /// Where to comment, and as whom.
 pub(super) struct CommentPlace {
-    pub platform: &'static Platform,
+    pub platform: &'static CommentPlatform,
     pub api: Url,
     pub repository: String,
     pub number: u64,
@@ -75,7 +75,7 @@ pub(super) fn find(options: &Options) -> Result<CommentPlace, CommandFailure> {
     }
 }
 
-fn find_platform(wanted: Option<&str>) -> Result<&'static Platform, CommandFailure> {
+fn find_platform(wanted: Option<&str>) -> Result<&'static CommentPlatform, CommandFailure> {
     let mut all = platform::ALL_PLATFORMS.iter();
     let is_set = |(name, value): &(&str, Option<&str>)| {
         variable(name).is_some_and(|found| value.is_none_or(|value| found == value))
@@ -92,7 +92,7 @@ fn find_platform(wanted: Option<&str>) -> Result<&'static Platform, CommandFailu
 }
 
 /// The address of the API and where it was given.
-fn api_address(platform: &Platform, options: &Options) -> Option<(&'static str, String)> {
+fn api_address(platform: &CommentPlatform, options: &Options) -> Option<(&'static str, String)> {
     if let Some(url) = &options.api_url {
         return Some(("--api-url", url.clone()));
     }
@@ -112,7 +112,7 @@ fn api_address(platform: &Platform, options: &Options) -> Option<(&'static str, 
     named.next().or_else(from_server).or(default)
 }
 
-fn number_of(platform: &Platform) -> Option<u64> {
+fn number_of(platform: &CommentPlatform) -> Option<u64> {
     if let Some(name) = platform.number {
         return variable(name)?.parse().ok();
     }
@@ -123,7 +123,7 @@ fn number_of(platform: &Platform) -> Option<u64> {
 }
 
 fn find_token(
-    platform: &Platform,
+    platform: &CommentPlatform,
     options: &Options,
 ) -> Result<Option<(SecretString, TokenHeader)>, CommandFailure> {
     if let Some(file) = &options.token_file {
