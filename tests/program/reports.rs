@@ -38,7 +38,13 @@ fn diagnostics(place: &Place) -> Vec<Value> {
 #[test]
 fn sarif_fits_its_schema_and_has_a_result_for_each_diagnostic() {
     let schema = include_str!("../schemas/sarif-2.1.0.json");
-    let schema: Value = serde_json::from_str(schema).expect("JSON");
+    let mut schema: Value = serde_json::from_str(schema).expect("JSON");
+    // As published, this one pattern is not a regular expression. Roster writes no language.
+    let run = &mut schema["definitions"]["run"]["properties"];
+    run["language"]
+        .as_object_mut()
+        .expect("an object")
+        .remove("pattern");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let place = faulty();
     let sarif: Value = serde_json::from_str(&report(&place, "sarif")).expect("JSON");

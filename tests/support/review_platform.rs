@@ -337,7 +337,7 @@ fn page(request: &HttpRequest, kind: PlatformKind, port: u16, state: &PlatformSt
     let size = request.number("per_page").unwrap_or(30).min(100);
     let page = request.number("page").unwrap_or(1).max(1);
     let mut comments: Vec<&StoredComment> = state.comments.iter().collect();
-    if kind == PlatformKind::GitLab {
+    if kind == PlatformKind::GitLab && !request.query.contains("sort=asc") {
         // The newest first, unless it is asked otherwise.
         comments.reverse();
     }

@@ -25,6 +25,8 @@ pub(super) struct CommentPlatform {
     pub number: Option<&'static str>,
     /// The path of the comments of a pull request.
     pub comments: &'static str,
+    /// How pages are asked for, the oldest comments first: new ones must not move those on later pages.
+    pub paging: &'static str,
     /// The path of one comment.
     pub comment: &'static str,
     pub update: Method,
@@ -91,6 +93,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         ],
         number: None,
         comments: "repos/{repository}/issues/{number}/comments",
+        paging: "per_page=100",
         comment: "repos/{repository}/issues/comments/{id}",
         update: Method::PATCH,
         author: ["user", "login"],
@@ -116,6 +119,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         ],
         number: Some("CI_MERGE_REQUEST_IID"),
         comments: "projects/{repository}/merge_requests/{number}/notes",
+        paging: "per_page=100&sort=asc&order_by=created_at",
         comment: "projects/{repository}/merge_requests/{number}/notes/{id}",
         update: Method::PUT,
         author: ["author", "username"],
@@ -144,6 +148,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         ],
         number: None,
         comments: "repos/{repository}/issues/{number}/comments",
+        paging: "per_page=100",
         comment: "repos/{repository}/issues/comments/{id}",
         update: Method::PATCH,
         author: ["user", "login"],

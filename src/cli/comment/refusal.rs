@@ -53,5 +53,5 @@ pub(super) fn limited(place: &CommentPlace, wait: Duration) -> String {
 /// Says that a server did not work for as long as the command waits.
 pub(super) fn unreached(place: &CommentPlace, why: &str) -> String {
     let url = place.api.as_str().trim_end_matches('/');
-    format!("no answer from {} at {url}: {why}", place.platform.name)
+    format!("{} at {url} is not working: {why}", place.platform.name)
 }

@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The most comments on a page that every platform gives.
+/// How many comments a full page has.
 const PER_PAGE: usize = 100;
 
 /// What became of a comment.
@@ -155,7 +155,8 @@ async fn find(
     };
     let mut seen = BTreeSet::new();
     for page in 1.. {
-        let path = format!("{}?per_page={PER_PAGE}&page={page}", client.comments_path());
+        let paging = client.platform().paging;
+        let path = format!("{}?{paging}&page={page}", client.comments_path());
         let answer = client.get_page(&path).await;
         let (comments, more) = answer.map_err(|failure| client.failure(failure))?;
         if let Some(ours) = comments.iter().find(|comment| is_ours(comment)) {
