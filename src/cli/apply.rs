@@ -8,7 +8,7 @@ use super::{CommandFailure, CommandResult, GlobalOptions, PlanScope, atomic_file
 use crate::config::{Config, Source};
 use crate::document::{self, ApplyDocument, OutputFormat};
 use crate::plan::Plan;
-use crate::plan::render::PseudonymKey;
+use crate::plan::render::{NextStep, PseudonymKey};
 use crate::reconcile::{
     self, LeaseGuard, Pass, PassOutcome, PassRequest, PassResult, PlanConsent, PlanDecision,
     SourceReading,
@@ -115,7 +115,7 @@ impl ApplyOptions {
             shown: &self.shown,
             readings,
             pseudonyms,
-            apply_command: None,
+            next: NextStep::Omitted,
         }
     }
 

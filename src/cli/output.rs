@@ -6,7 +6,7 @@ use crate::diagnostic::render::DiagnosticRenderer;
 use crate::diagnostic::{Diagnostic, cap, group};
 use crate::document::{self, OutputFormat, ShownPlan};
 use crate::plan::Plan;
-use crate::plan::render::{PersonalData, PlanDetail, PseudonymKey, RenderOptions};
+use crate::plan::render::{NextStep, PersonalData, PlanDetail, PseudonymKey, RenderOptions};
 use crate::reconcile::SourceReading;
 use std::io::{self, BufWriter, Write};
 
@@ -73,8 +73,7 @@ pub struct PlanOutput<'a> {
     /// The sources, for the lines of their files and their place in the repository.
     pub readings: &'a [SourceReading],
     pub pseudonyms: Option<PseudonymKey>,
-    /// The command that applies the plans, unless it follows from each of them.
-    pub apply_command: Option<String>,
+    pub next: NextStep,
 }
 
 impl PlanOutput<'_> {
@@ -153,7 +152,7 @@ impl PlanOutput<'_> {
                 .reading(plan)
                 .map(path_in_repository)
                 .unwrap_or_default(),
-            apply_command: self.apply_command.clone(),
+            next: self.next.clone(),
             personal,
         }
     }

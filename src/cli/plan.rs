@@ -11,7 +11,7 @@ use crate::config::{Config, SourceLocation};
 use crate::diagnostic::none_called;
 use crate::document;
 use crate::plan::Plan;
-use crate::plan::render::PseudonymKey;
+use crate::plan::render::{NextStep, PseudonymKey};
 use crate::reconcile::{self, FetchResults, Pass, PassRequest, SourceReading};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -43,18 +43,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// The command that applies the plan, unless the name of its source is enough.
-    fn apply_command(&self) -> Option<String> {
+    /// How the plan is applied: as saved, or with the same paths.
+    fn next_step(&self) -> NextStep {
         if let Some(file) = &self.out {
-            return Some(show::apply_command(file));
+            return NextStep::Command(show::apply_command(file));
         }
-        let paths: Vec<String> = self
-            .scope
-            .paths
-            .iter()
-            .map(|path| show::quoted(path))
-            .collect();
-        (!paths.is_empty()).then(|| format!("roster apply {}", paths.join(" ")))
+        let paths = self.scope.paths.iter();
+        let paths: Vec<String> = paths.map(|path| show::quoted(path)).collect();
+        if paths.is_empty() {
+            NextStep::OfSource
+        } else {
+            NextStep::Command(format!("roster apply {}", paths.join(" ")))
+        }
     }
 }
 
@@ -150,7 +150,7 @@ fn print(
         shown: &options.shown,
         readings,
         pseudonyms,
-        apply_command: options.apply_command(),
+        next: options.next_step(),
     };
     output.write(&plans.iter().collect::<Vec<_>>())?;
     if let Some(file) = &options.out {

@@ -4,6 +4,7 @@ use super::output::{DisplayOptions, PlanOutput};
 use super::{CommandFailure, CommandResult, GlobalOptions, session};
 use crate::document::{self, OutputFormat};
 use crate::plan::Plan;
+use crate::plan::render::NextStep;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         shown: &options.shown,
         readings: &[],
         pseudonyms,
-        apply_command: Some(apply_command(&options.plan)),
+        next: NextStep::Command(apply_command(&options.plan)),
     };
     output.write(&[&plan])?;
     Ok(0)

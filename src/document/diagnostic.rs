@@ -135,12 +135,25 @@ impl ValidationCounts {
     /// Returns the last line of the text.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let counts = [
-            plural(self.resources, "resource"),
-            plural(self.errors, "error"),
-            plural(self.warnings, "warning"),
-        ];
+        let counts = self.named().map(|(count, word)| plural(count, word));
         counts.join(", ") + "."
+    }
+
+    /// Returns the same without the counts that are zero.
+    #[must_use]
+    pub fn short_sentence(&self) -> String {
+        let counts = self.named().into_iter();
+        let counts = counts.filter(|(count, word)| *count > 0 || *word == "resource");
+        let counts: Vec<String> = counts.map(|(count, word)| plural(count, word)).collect();
+        counts.join(", ") + "."
+    }
+
+    fn named(&self) -> [(usize, &'static str); 3] {
+        [
+            (self.resources, "resource"),
+            (self.errors, "error"),
+            (self.warnings, "warning"),
+        ]
     }
 }
 

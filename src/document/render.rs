@@ -67,7 +67,7 @@ pub fn render_validation(
         OutputFormat::Ndjson => ndjson(sources, out),
         OutputFormat::Markdown => {
             let found: Vec<_> = sources.iter().map(|of| (of.found, of.options)).collect();
-            markdown::write_validation(&counts.sentence(), &found, out)
+            markdown::write_validation(&counts.short_sentence(), &found, out)
         }
         OutputFormat::Github => {
             let mut sources = sources.iter();
@@ -76,7 +76,7 @@ pub fn render_validation(
         OutputFormat::Sarif => sarif::write(sources, out),
         OutputFormat::Junit => junit::write(sources, out),
         OutputFormat::Gitlab => gitlab_report::write(sources, out),
-        OutputFormat::Html => html_report::write_validation(&counts.sentence(), sources, out),
+        OutputFormat::Html => html_report::write_validation(&counts.short_sentence(), sources, out),
     }?;
     out.flush()
 }

@@ -244,10 +244,10 @@ impl PlatformClient {
             .find(|said| !said.is_empty())
             .unwrap_or_default();
         let said: String = said.chars().take(300).collect();
-        self.without_token(visible(said.trim().trim_end_matches('.')).into_owned())
+        self.without_token(&visible(said.trim().trim_end_matches('.')))
     }
 
-    fn without_token(&self, text: String) -> String {
+    fn without_token(&self, text: &str) -> String {
         text.replace(self.place.token.expose_secret(), "***")
     }
 
@@ -259,7 +259,7 @@ impl PlatformClient {
                 unreached(&self.place, &why)
             }
         };
-        CommandFailure::error(self.without_token(message))
+        CommandFailure::error(self.without_token(&message))
     }
 
     pub fn unreadable(&self) -> CommandFailure {

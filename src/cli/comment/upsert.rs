@@ -72,18 +72,11 @@ pub(super) async fn upsert(
             Some(_) => CommentOutcome::Updated,
             None => CommentOutcome::Created,
         };
-        let answer = match &found {
-            Some(found) => {
-                let path = client.comment_path(found.id);
-                client
-                    .send(&client.platform().update, &path, Some(&sent))
-                    .await
-            }
-            None => {
-                let path = client.comments_path();
-                client.send(&Method::POST, &path, Some(&sent)).await
-            }
+        let (method, path) = match &found {
+            Some(found) => (&client.platform().update, client.comment_path(found.id)),
+            None => (&Method::POST, client.comments_path()),
         };
+        let answer = client.send(method, &path, Some(&sent)).await;
         match answer {
             Ok(answer) => {
                 let written = found_comment(&answer).or(found);

@@ -12,7 +12,7 @@ use super::wording::{
 };
 use crate::kinds::Kind;
 use crate::model::{FieldChange, KindId, Value};
-use crate::plan::{Step, StepReason, StepVerb};
+use crate::plan::{HoldEntry, Step, StepReason, StepVerb};
 use std::fmt::Write as _;
 
 /// Something goes.
@@ -32,7 +32,7 @@ pub(super) fn entry(
     let mut out = String::new();
     match entry {
         StepListEntry::Creates(first, count) => {
-            let (sign, verb) = (sign(first), groups::verb_words(first));
+            let (sign, verb) = (sign(first.verb), groups::verb_words(first));
             let what = counted(*count, kind);
             let _ = writeln!(out, "{sign} {verb}  {what} (--detail full lists them)");
         }
@@ -59,13 +59,25 @@ pub(super) fn entry(
     out
 }
 
-fn header(out: &mut String, step: &Step, what: &str) {
-    let (sign, verb, reason) = (sign(step), groups::verb_words(step), text::reason(step));
-    let _ = writeln!(out, "{sign} {verb}  {what}{reason}");
+/// Returns the lines of a held step.
+pub(super) fn held(entry: &HoldEntry, wording: WordingOptions<'_>) -> String {
+    let (sign, key) = (sign(entry.verb), text::key(&entry.key));
+    let place = text::place(entry.origin.as_ref(), false);
+    let mut out = format!("{sign} {}  {key}{place}\n", entry.verb);
+    // Of a new resource every field is a change. The id is enough to decide about it.
+    if entry.verb != StepVerb::Create || wording.full {
+        changes(&mut out, entry.key.kind, &entry.changes, wording);
+    }
+    out
 }
 
-fn sign(step: &Step) -> char {
-    match step.verb {
+fn header(out: &mut String, step: &Step, what: &str) {
+    let (sign, verb) = (sign(step.verb), groups::verb_words(step));
+    let _ = writeln!(out, "{sign} {verb}  {what}{}", text::reason(step));
+}
+
+fn sign(verb: StepVerb) -> char {
+    match verb {
         StepVerb::Create | StepVerb::Reactivate => COMES,
         StepVerb::Deactivate | StepVerb::Delete => GONE,
         StepVerb::Update => CHANGED,
@@ -74,18 +86,22 @@ fn sign(step: &Step) -> char {
 }
 
 fn fields(out: &mut String, step: &Step, wording: WordingOptions<'_>) {
-    let changes = step.changes();
-    if let Some(words) = groups::effect_without_changes(step).filter(|_| changes.is_empty()) {
+    let all = step.changes();
+    if let Some(words) = groups::effect_without_changes(step).filter(|_| all.is_empty()) {
         let _ = writeln!(out, "#     {words}");
     }
-    for change in changes.iter() {
-        let name = visible(&field_name(step.key.kind, &change.field)).into_owned();
-        for (sign, text) in lines(wording, step.key.kind, change) {
-            let _ = writeln!(out, "{sign}     {name}: {text}");
-        }
-    }
+    changes(out, step.key.kind, &all, wording);
     for words in step.side_effects() {
         let _ = writeln!(out, "#     {}", visible(&words));
+    }
+}
+
+fn changes(out: &mut String, kind: KindId, all: &[FieldChange], wording: WordingOptions<'_>) {
+    for change in all {
+        let name = visible(&field_name(kind, &change.field)).into_owned();
+        for (sign, text) in lines(wording, kind, change) {
+            let _ = writeln!(out, "{sign}     {name}: {text}");
+        }
     }
 }
 
@@ -99,17 +115,16 @@ fn lines(wording: WordingOptions<'_>, kind: KindId, change: &FieldChange) -> Vec
     }
     match FieldDelta::of(kind, change) {
         FieldDelta::Redacted => vec![(CHANGED, "(redacted)".to_owned())],
-        FieldDelta::Scalar { before, after } => match (long_text(before), long_text(after)) {
-            (Some(before), Some(after)) => vec![(CHANGED, wording.word_diff(before, after))],
-            _ => {
-                let note = invisible_difference(before, after);
-                let mut lines = two_sides(before, after, |value| display_value(Some(value)));
-                if let Some((_, last)) = lines.last_mut() {
-                    last.push_str(&note);
-                }
-                lines
+        FieldDelta::Scalar { before, after } => {
+            if let (Some(before), Some(after)) = (long_text(before), long_text(after)) {
+                return vec![(CHANGED, wording.word_diff(before, after))];
             }
-        },
+            let mut lines = two_sides(before, after, |value| display_value(Some(value)));
+            if let Some((_, last)) = lines.last_mut() {
+                last.push_str(&invisible_difference(before, after));
+            }
+            lines
+        }
         FieldDelta::Set { added, removed } => sides(
             [
                 (GONE, removed.into_iter().map(|text| member(text)).collect()),

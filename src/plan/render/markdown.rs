@@ -11,8 +11,8 @@ use super::holds::holds;
 use super::markdown_risks::{RiskList, hold_item};
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
-use super::wording::{thousands, title};
-use super::{PersonalData, PlanDetail, RenderOptions, diff, marker};
+use super::wording::{plural, thousands, title};
+use super::{NextStep, PersonalData, PlanDetail, RenderOptions, diff, marker};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
 use crate::plan::{HoldEntry, Plan, StepVerb};
@@ -55,6 +55,7 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
         risks.write_folded(&mut page)?;
     }
     standing_holds(plan, options, &mut page)?;
+    held_changes(plan, options, &mut page)?;
     if options.detail != PlanDetail::Summary {
         for kind in kinds::ALL {
             folded(plan, kind, options, &mut page)?;
@@ -109,6 +110,9 @@ pub fn sentence(plan: &Plan) -> String {
 
 /// Says what to do next.
 pub fn next_step(plan: &Plan, options: &RenderOptions) -> Option<String> {
+    if matches!(options.next, NextStep::Omitted) {
+        return None;
+    }
     let apply = || code(&apply_command(plan, options));
     let decides = plan.held.iter().any(HoldEntry::is_approvable);
     match (plan.exit_code(false), plan.steps.is_empty()) {
@@ -128,7 +132,7 @@ pub fn next_step(plan: &Plan, options: &RenderOptions) -> Option<String> {
 }
 
 fn apply_command(plan: &Plan, options: &RenderOptions) -> String {
-    if let Some(command) = &options.apply_command {
+    if let NextStep::Command(command) = &options.next {
         return command.clone();
     }
     let mut command = format!("roster apply --source {}", plan.source.name);
@@ -260,6 +264,24 @@ fn standing_holds(
     );
     for hold in holds(plan).iter().filter(|hold| hold.is_standing()) {
         page.block((BlockTopic::Hold, 1), &hold_item(hold, options))?;
+    }
+    page.end_section()
+}
+
+/// Writes what the held steps would change, which is what an approval is about.
+fn held_changes(
+    plan: &Plan,
+    options: &RenderOptions,
+    page: &mut MarkdownWriter<'_>,
+) -> io::Result<()> {
+    let wording = TextWriter::new(plan, options).wording;
+    let count = plural(plan.held.len(), "held change");
+    let opening = format!("<details><summary>{count}</summary>\n\n```diff\n");
+    page.begin(opening, "```\n\n</details>\n\n");
+    for hold in holds(plan) {
+        for entry in &hold.entries {
+            page.block((BlockTopic::HeldChange, 1), &diff::held(entry, wording))?;
+        }
     }
     page.end_section()
 }

@@ -227,10 +227,11 @@ fn removed(plan: &Plan, verb: StepVerb, word: &str) -> PlanRisk {
     let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.verb == verb).collect();
     let items = kinds::ALL.iter().filter_map(|kind| {
         let of_kind = steps.iter().filter(|step| step.key.kind == kind.id);
-        let keys: Vec<String> = of_kind.map(|step| text::key(&step.key)).collect();
-        let counted = counted(keys.len(), kind);
-        let item = || format!("- **{word}** {counted}: {}\n", named(keys.iter().cloned()));
-        (!keys.is_empty()).then(|| (1, item()))
+        let of_kind: Vec<&&Step> = of_kind.collect();
+        let counted = counted(of_kind.len(), kind);
+        let named = || named(of_kind.iter().map(|step| text::key(&step.key)));
+        let item = || format!("- **{word}** {counted}: {}\n", named());
+        (!of_kind.is_empty()).then(|| (1, item()))
     });
     PlanRisk {
         topic: BlockTopic::Removal,
@@ -285,7 +286,7 @@ fn access(
 
 fn terms(plan: &Plan) -> PlanRisk {
     let steps = plan.steps.iter();
-    let found = steps.filter_map(|step| Some((step, step.runtime.effect()?.to_string())));
+    let found = steps.filter_map(|step| Some((step, step.runtime.effect()?)));
     let (steps, words): (Vec<&Step>, Vec<String>) = found.unzip();
     let items = steps.iter().zip(words);
     let items = items.map(|(step, words)| {

@@ -57,6 +57,19 @@ Source `directory` at `abc123`, environment `staging`
 - **warning** `accounts/acme.yaml:4:3` (vat-format): `` `X` is not a VAT number ``
   - `` Write it as `DE123456789` ``
 
+<details><summary>2 held changes</summary>
+
+```diff
+- deactivate  User/u8  users.yaml:9:5
+-     status: active
++     status: inactive
+- deactivate  User/u9  users.yaml:9:5
+-     status: active
++     status: inactive
+```
+
+</details>
+
 <details><summary>Accounts: 1 to adopt</summary>
 
 ```diff

@@ -31,6 +31,7 @@ pub(super) enum BlockTopic {
     Access,
     Error,
     Warning,
+    HeldChange,
     Change,
     Notes,
 }
@@ -45,6 +46,7 @@ impl BlockTopic {
             Self::Access => format!("{} about access", plural(many, "line")),
             Self::Error => plural(many, "error"),
             Self::Warning => plural(many, "warning"),
+            Self::HeldChange => plural(many, "held change"),
             Self::Change => format!("the changes of {}", plural(many, "resource")),
             Self::Notes => "the notes".to_owned(),
         }

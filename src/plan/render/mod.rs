@@ -34,6 +34,18 @@ pub enum PlanDetail {
     Full,
 }
 
+/// What a published plan says about how to apply it.
+#[derive(Clone, Debug, Default)]
+pub enum NextStep {
+    /// The command for its source.
+    #[default]
+    OfSource,
+    /// This command.
+    Command(String),
+    /// Nothing, because it is being applied.
+    Omitted,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct RenderOptions {
     /// How much of it.
@@ -44,8 +56,7 @@ pub struct RenderOptions {
     pub max_bytes: Option<usize>,
     /// The folder of the source in the repository, which reports put before paths.
     pub root: String,
-    /// The command that applies the plan. Default: that of its source.
-    pub apply_command: Option<String>,
+    pub next: NextStep,
     /// How personal data is shown in what is published.
     pub personal: PersonalData,
 }
