@@ -85,7 +85,11 @@ impl<'a> MarkdownToHtml<'a> {
             return writeln!(self.out, "{}</div>", if open { "</div>" } else { "" });
         }
         let CodeBlock::Diff { in_entry } = block else {
-            return writeln!(self.out, "<div class=entry>{}</div>", escape(line));
+            return writeln!(
+                self.out,
+                "<div class=entry><div class=plain>{}</div></div>",
+                escape(line)
+            );
         };
         let name = match line.as_bytes().first() {
             Some(b'+') => "comes",

@@ -61,8 +61,9 @@ fn sarif_fits_its_schema_and_has_a_result_for_each_diagnostic() {
     assert_eq!(results.len(), found.len());
     for (result, found) in results.iter().zip(&found) {
         assert_eq!(result["ruleId"], found["code"]);
-        let rule = &run["tool"]["driver"]["rules"]
-            [result["ruleIndex"].as_u64().expect("a number") as usize];
+        let at = result["ruleIndex"].as_u64().expect("a number");
+        let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
+        let rule = &rules[usize::try_from(at).expect("a place")];
         assert_eq!(rule["id"], found["code"]);
         let page = rule["help"]["markdown"].as_str().expect("a page");
         assert!(page.starts_with(&format!("# {}\n", found["code"].as_str().expect("a code"))));

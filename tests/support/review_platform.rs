@@ -31,9 +31,8 @@ impl PlatformKind {
     /// The comments of pull request 7 of the repository.
     fn comments(self) -> &'static str {
         match self {
-            Self::GitHub => "/repos/acme/customers/issues/7/comments",
+            Self::GitHub | Self::Gitea => "/repos/acme/customers/issues/7/comments",
             Self::GitLab => "/projects/42/merge_requests/7/notes",
-            Self::Gitea => "/repos/acme/customers/issues/7/comments",
         }
     }
 
@@ -342,12 +341,11 @@ fn page(request: &HttpRequest, kind: PlatformKind, port: u16, state: &PlatformSt
         comments.reverse();
     }
     let total = comments.len();
-    let part = match kind {
-        PlatformKind::Gitea => &comments[..],
-        _ => {
-            let start = ((page - 1) * size).min(total);
-            &comments[start..(start + size).min(total)]
-        }
+    let start = ((page - 1) * size).min(total);
+    let part = if kind == PlatformKind::Gitea {
+        &comments[..]
+    } else {
+        &comments[start..(start + size).min(total)]
     };
     let items: Vec<Value> = part.iter().map(|comment| shown(comment, kind)).collect();
     let reply = HttpReply::json(200, &json!(items));
