@@ -38,13 +38,9 @@ fn diagnostics(place: &Place) -> Vec<Value> {
 #[test]
 fn sarif_fits_its_schema_and_has_a_result_for_each_diagnostic() {
     let schema = include_str!("../schemas/sarif-2.1.0.json");
-    let mut schema: Value = serde_json::from_str(schema).expect("JSON");
-    // As published, this one pattern is not a regular expression. Roster writes no language.
-    let run = &mut schema["definitions"]["run"]["properties"];
-    run["language"]
-        .as_object_mut()
-        .expect("an object")
-        .remove("pattern");
+    // As published, the pattern of languages is not a regular expression.
+    let schema = schema.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}$");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let place = faulty();
     let sarif: Value = serde_json::from_str(&report(&place, "sarif")).expect("JSON");
