@@ -8,7 +8,8 @@
 use super::code_span::code;
 use super::groups::StepListEntry;
 use super::holds::holds;
-use super::markdown_risks::{RiskList, hold_item};
+use super::markdown_items::hold_item;
+use super::markdown_risks::RiskList;
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
 use super::wording::{plural, thousands, title};

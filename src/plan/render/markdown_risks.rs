@@ -7,7 +7,8 @@ use super::RenderOptions;
 use super::access::AccessChanges;
 use super::code_span::code;
 use super::groups;
-use super::holds::{HoldGroup, consequence_lines, holds};
+use super::holds::{HoldGroup, holds};
+use super::markdown_items::{NAMED, hold_item, named};
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
 use super::visibility;
@@ -15,16 +16,13 @@ use super::wording::{counted, plural, thousands};
 use crate::diagnostic::Severity;
 use crate::kinds;
 use crate::model::FieldChange;
-use crate::plan::{HoldEntry, Plan, Step, StepVerb, shared_by};
+use crate::plan::{Plan, Step, StepVerb, shared_by};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 
 /// The bytes in which every risk is named: about what a platform shows without scrolling.
 const FIRST_SCREEN: usize = 1_500;
-
-/// The number of resources that one item names.
-const NAMED: usize = 20;
 
 /// The number of resources with an item of their own.
 const LISTED: usize = 50;
@@ -174,52 +172,6 @@ fn held(plan: &Plan, options: &RenderOptions) -> PlanRisk {
             .map(|hold| (1, hold_item(hold, options)))
             .collect(),
     }
-}
-
-/// Returns a hold as an item of a list.
-pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String {
-    let prose = |text: &str| code(&options.personal.prose(text));
-    let shared = hold.message();
-    let mut item = format!("- **Held** ({})", hold.first().code);
-    if let Some(message) = &shared {
-        let _ = write!(item, ": {}", prose(message));
-    }
-    item.push('\n');
-    let say = |held: &&HoldEntry| format!("{} {}", held.verb, text::key(&held.key));
-    let renames = hold.renames();
-    let takes_others = hold
-        .entries
-        .iter()
-        .any(|held| !held.consequences.is_empty());
-    if !renames.is_empty() {
-        let pairs = renames.iter();
-        let pairs = pairs.map(|(held, new)| format!("{} → {}", text::key(&held.key), new.id));
-        let _ = writeln!(item, "  - {}", named(pairs));
-    } else if shared.is_some() && !takes_others {
-        let _ = writeln!(item, "  - {}", named(hold.entries.iter().map(say)));
-    } else {
-        for held in hold.entries.iter().take(NAMED) {
-            let _ = match &shared {
-                Some(_) => writeln!(item, "  - {}", code(&say(held))),
-                None => writeln!(item, "  - {}: {}", code(&say(held)), prose(&held.message)),
-            };
-            for line in consequence_lines(held, NAMED) {
-                let _ = writeln!(item, "    - {}", code(&line));
-            }
-        }
-        let more = hold.entries.len().saturating_sub(NAMED);
-        if more > 0 {
-            let _ = writeln!(item, "  - and {} more", thousands(more));
-        }
-    }
-    let commands: Vec<String> = hold.commands().iter().map(|text| code(text)).collect();
-    if !commands.is_empty() {
-        let _ = writeln!(item, "  - to approve: {}", commands.join(" or "));
-    }
-    if let Some(words) = hold.required_action() {
-        let _ = writeln!(item, "  - {words}");
-    }
-    item
 }
 
 /// A deleted id can never be used again, while a deactivation can be undone.
@@ -381,17 +333,5 @@ fn why(step: &Step) -> String {
     match &step.origin {
         Some(origin) => format!("{why}, {}", code(&origin.to_string())),
         None => why.to_owned(),
-    }
-}
-
-/// Joins the first few texts as code spans, and says how many more there are.
-fn named(all: impl ExactSizeIterator<Item = String>) -> String {
-    let more = all.len().saturating_sub(NAMED);
-    let few: Vec<String> = all.take(NAMED).map(|text| code(&text)).collect();
-    let few = few.join(", ");
-    if more > 0 {
-        format!("{few} and {} more", thousands(more))
-    } else {
-        few
     }
 }

@@ -10,6 +10,7 @@ pub mod github;
 mod groups;
 pub mod holds;
 pub mod markdown;
+mod markdown_items;
 mod markdown_risks;
 mod markdown_writer;
 pub mod marker;
