@@ -125,8 +125,9 @@ impl ApplyOptions {
         global: &GlobalOptions,
         paths: &[PathBuf],
     ) -> Result<(), CommandFailure> {
-        // JSON is printed after the apply, so there would be nothing to confirm.
-        if self.yes || global.output() != OutputFormat::Json && std::io::stdin().is_terminal() {
+        // One document is printed after the apply, so there would be nothing to confirm.
+        let is_shown = !global.output().is_one_document();
+        if self.yes || is_shown && std::io::stdin().is_terminal() {
             return Ok(());
         }
         // A mistyped path is the more likely mistake, and `--yes` would not help.
@@ -211,7 +212,7 @@ impl PlanConsent for TerminalConsent<'_> {
     ) -> Result<PlanDecision, CommandFailure> {
         // A moving spinner would overwrite the plan.
         self.working = None;
-        if self.global.output() != OutputFormat::Json {
+        if !self.global.output().is_one_document() {
             let key = self.pseudonyms.clone();
             let output = self.options.output(self.global, &pass.readings, key);
             output.print(&[plan])?;

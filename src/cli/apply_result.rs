@@ -36,13 +36,17 @@ impl SourceResult {
 
 /// Writes the result of `wanted` sources; returns the exit code, or the failure.
 pub fn finish(output: &PlanOutput<'_>, ended: &mut [SourceResult], wanted: usize) -> CommandResult {
-    // Before a failure is returned: the sources that were applied must be reported in any case.
-    if output.global.output() == OutputFormat::Json {
-        let mut out = output::stdout();
-        write_document(ended, wanted, &mut out)?;
-        out.flush()?;
-    }
     let plans: Vec<&Plan> = ended.iter().filter_map(|one| one.plan.as_ref()).collect();
+    // Before a failure is returned: the sources that were applied must be reported in any case.
+    match output.global.output() {
+        OutputFormat::Json => {
+            let mut out = output::stdout();
+            write_document(ended, wanted, &mut out)?;
+            out.flush()?;
+        }
+        format if format.is_one_document() => output.print(&plans)?,
+        _ => {}
+    }
     let written = output.write_files(&plans, |out| write_document(ended, wanted, out));
     if let Some(failure) = ended.last_mut().and_then(|ended| ended.failure.take()) {
         return Err(failure);

@@ -102,6 +102,12 @@ impl OutputFormat {
         self.entry().is_report
     }
 
+    /// Whether several sources have to be one document, which is written when all are done.
+    #[must_use]
+    pub fn is_one_document(self) -> bool {
+        self == Self::Json || self.is_report()
+    }
+
     /// Whether it is made to be published, so that personal data is masked in it.
     #[must_use]
     pub fn is_published(self) -> bool {

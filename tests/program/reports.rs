@@ -266,6 +266,18 @@ fn nothing_is_applied_if_a_file_cannot_be_written() {
         (&applied["outcome"], &applied["run"]),
         (&"applied".into(), &1.into())
     );
+    // The sources are one document, which is there when all are done.
+    let config = "apiVersion: roster/v1\nsources:\n  - {name: a, directory: manifests}\n  - {name: b, directory: more}\n";
+    let several = Place::new("sqlite:roster.db");
+    several.write("roster.yaml", config);
+    several.write(
+        "manifests/tags.yaml",
+        "tags:\n  - {externalId: a, name: A}\n",
+    );
+    several.write("more/tags.yaml", "tags:\n  - {externalId: b, name: B}\n");
+    let sarif = several.ok(&["apply", "--yes", "--output", "sarif"]);
+    let sarif: Value = serde_json::from_str(&sarif).expect("one document");
+    assert_eq!(sarif["runs"].as_array().map(Vec::len), Some(1));
     let again = apply("json=applied.json");
     assert!(
         again
