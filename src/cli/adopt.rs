@@ -4,9 +4,10 @@
 
 use super::import_manifests::by_kind;
 use super::source::{is_configured, lease_both, release, require_claims};
-use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, apply, output, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, apply, output, session};
 use crate::config::Config;
 use crate::diagnostic::plural;
+use crate::document::OutputFormat;
 use crate::document::{FORMAT_VERSION, HandoverCounts, HandoverDocument, KeyNames};
 use crate::model::Key;
 use crate::reconcile::{self, Pass, PassRequest, SourceReading};
@@ -81,12 +82,12 @@ async fn under_leases(
     let claimed = store.claimed_by(&options.from).await?;
     let claimed = select_keys(options, claimed)?;
     let sorted = sort(options, &pass.readings, claimed)?;
-    if global.output != OutputFormat::Json {
+    if global.output() != OutputFormat::Json {
         show(options, &sorted)?;
     }
     if !options.yes && !sorted.handed_over.is_empty() {
         // JSON is written at the end, so nobody could see what they confirm.
-        if global.output == OutputFormat::Json || !io::stdin().is_terminal() {
+        if global.output() == OutputFormat::Json || !io::stdin().is_terminal() {
             return Err(CommandFailure::usage(apply::NO_TERMINAL));
         }
         if !apply::confirm("Hand over these claims?")? {
@@ -103,7 +104,7 @@ async fn under_leases(
             .hand_over(from, to, &sorted.handed_over, &actor)
             .await?;
     }
-    if global.output == OutputFormat::Json {
+    if global.output() == OutputFormat::Json {
         json(options, &sorted, given)?;
     } else if given > 0 && !global.quiet {
         anstream::eprintln!("Handed over {given}.");

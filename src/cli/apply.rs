@@ -1,18 +1,17 @@
 //! `roster apply`: plans, shows, asks and applies, one source after the other, or applies a saved
 //! plan. Start at [`run`]; `apply_source` is also used by `roster import`.
 
-use super::output::{self, DisplayOptions};
-use super::plan::first_code;
+use super::apply_result::{self, SourceResult};
+use super::output::{self, DisplayOptions, PlanOutput};
 use super::progress::ProgressGuard;
-use super::{CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScope, session};
+use super::{CommandFailure, CommandResult, GlobalOptions, PlanScope, atomic_file, session};
 use crate::config::{Config, Source};
-use crate::document::{
-    self, ApplyDocument, ApplyListDocument, ApplyResultDocument, DocumentList, FORMAT_VERSION,
-    PlanDocument,
-};
+use crate::document::{self, ApplyDocument, OutputFormat};
 use crate::plan::Plan;
+use crate::plan::render::{NextStep, PseudonymKey};
 use crate::reconcile::{
     self, LeaseGuard, Pass, PassOutcome, PassRequest, PassResult, PlanConsent, PlanDecision,
+    SourceReading,
 };
 use crate::store::Store;
 use clap::Args;
@@ -42,16 +41,6 @@ pub struct ApplyOptions {
     pub lock_timeout: Duration,
 }
 
-/// The result for one source.
-pub struct SourceResult {
-    source: String,
-    /// Its plan, unless something failed before.
-    pub plan: Option<Plan>,
-    run: Option<i64>,
-    outcome: PassOutcome,
-    failure: Option<CommandFailure>,
-}
-
 /// Applies every selected source, or a saved plan.
 pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult {
     if options
@@ -70,6 +59,7 @@ pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult 
     options
         .ways
         .require_confirmation(global, &options.scope.paths)?;
+    check_files(global)?;
     let store = session::writer_or_new(global, &config).await?;
     let request = request.with_fetch_results(&reconcile::fetch(&config, None));
     let mut pass = Pass::read(&config, request, &store).await?;
@@ -84,8 +74,10 @@ pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult 
             break;
         }
     }
+    let pseudonyms = store.pseudonym_key().await.ok().flatten();
     store.close().await;
-    let code = finish(global, &mut ended, wanted.len());
+    let output = options.ways.output(global, &pass.readings, pseudonyms);
+    let code = apply_result::finish(&output, &mut ended, wanted.len());
     session::forget_at_exit((pass, ended));
     code
 }
@@ -103,65 +95,39 @@ fn is_plan(path: &Path) -> bool {
     read.is_ok() && begin.starts_with('{') && begin.contains("\"formatVersion\"")
 }
 
-/// Writes the result of `wanted` sources; returns the exit code, or the failure.
-pub fn finish(global: &GlobalOptions, ended: &mut [SourceResult], wanted: usize) -> CommandResult {
-    // Before a failure is returned: the sources that were applied must be reported in any case.
-    if global.output == OutputFormat::Json {
-        write_document(ended, wanted)?;
-    }
-    if let Some(failure) = ended.last_mut().and_then(|ended| ended.failure.take()) {
-        return Err(failure);
-    }
-    Ok(first_code(
-        ended.iter().filter_map(|ended| ended.plan.as_ref()),
-        false,
-    ))
-}
-
-/// One document; several sources are its members.
-fn write_document(ended: &[SourceResult], wanted: usize) -> std::io::Result<()> {
-    let mut out = output::stdout();
-    match ended {
-        [one] if wanted == 1 => {
-            if let Some(plan) = &one.plan {
-                let applied = ApplyDocument::new(plan, one.run, one.outcome.name());
-                document::write(&applied, &mut out)?;
-            }
-        }
-        all => {
-            let plans = all.iter().filter_map(|one| one.plan.as_ref());
-            let applied = ApplyListDocument {
-                format_version: FORMAT_VERSION,
-                plans: plans.map(PlanDocument::from).collect(),
-                results: DocumentList::of(all, ApplyResultDocument::from),
-            };
-            document::write(&applied, &mut out)?;
-        }
-    }
-    out.flush()
-}
-
-impl<'a> From<&'a SourceResult> for ApplyResultDocument<'a> {
-    fn from(result: &'a SourceResult) -> Self {
-        let failure = result.failure.as_ref();
-        Self {
-            source: &result.source,
-            run: result.run,
-            outcome: result.outcome.name(),
-            error: failure.map(|failure| &*failure.message),
-        }
-    }
+/// Fails if a requested file cannot be written. Asked before anything is applied, since afterwards it
+/// would be too late to stop.
+fn check_files(global: &GlobalOptions) -> Result<(), CommandFailure> {
+    let mut files = global.output_files();
+    files.try_for_each(|(_, file)| atomic_file::check_writable(file))
 }
 
 impl ApplyOptions {
+    /// What the output of these plans needs.
+    pub fn output<'a>(
+        &'a self,
+        global: &'a GlobalOptions,
+        readings: &'a [SourceReading],
+        pseudonyms: Option<PseudonymKey>,
+    ) -> PlanOutput<'a> {
+        PlanOutput {
+            global,
+            shown: &self.shown,
+            readings,
+            pseudonyms,
+            next: NextStep::Omitted,
+        }
+    }
+
     /// Fails unless the apply was confirmed beforehand or can be confirmed on a terminal.
     pub fn require_confirmation(
         &self,
         global: &GlobalOptions,
         paths: &[PathBuf],
     ) -> Result<(), CommandFailure> {
-        // JSON is printed after the apply, so there would be nothing to confirm.
-        if self.yes || global.output != OutputFormat::Json && std::io::stdin().is_terminal() {
+        // One document is printed after the apply, so there would be nothing to confirm.
+        let is_shown = !global.output().is_one_document();
+        if self.yes || is_shown && std::io::stdin().is_terminal() {
             return Ok(());
         }
         // A mistyped path is the more likely mistake, and `--yes` would not help.
@@ -185,13 +151,7 @@ pub async fn apply_source(
     store: &Store,
 ) -> SourceResult {
     let name = pass.readings[index].source.name.to_string();
-    let mut ended = SourceResult {
-        source: name.clone(),
-        plan: None,
-        run: None,
-        outcome: PassOutcome::Failed,
-        failure: None,
-    };
+    let mut ended = SourceResult::of(&name);
     // Taken before planning: a plan made without the lease could be stale by the time it is
     // confirmed.
     let lease = match LeaseGuard::take(store, &name, options.lock_timeout).await {
@@ -205,6 +165,7 @@ pub async fn apply_source(
         global,
         options,
         working: Some(ProgressGuard::begin(global, "planning")),
+        pseudonyms: store.pseudonym_key().await.ok().flatten(),
     };
     let made = reconcile::run(pass, index, store, &lease, &mut terminal).await;
     // Ends the progress display before anything else is printed.
@@ -232,6 +193,7 @@ struct TerminalConsent<'a> {
     options: &'a ApplyOptions,
     /// The progress display while something is computed.
     working: Option<ProgressGuard>,
+    pseudonyms: Option<PseudonymKey>,
 }
 
 impl PlanConsent for TerminalConsent<'_> {
@@ -250,9 +212,10 @@ impl PlanConsent for TerminalConsent<'_> {
     ) -> Result<PlanDecision, CommandFailure> {
         // A moving spinner would overwrite the plan.
         self.working = None;
-        if self.global.output != OutputFormat::Json {
-            let plans = std::slice::from_ref(plan);
-            output::plans(self.global, &self.options.shown, plans, &pass.readings)?;
+        if !self.global.output().is_one_document() {
+            let key = self.pseudonyms.clone();
+            let output = self.options.output(self.global, &pass.readings, key);
+            output.print(&[plan])?;
         }
         if let PlanDecision::Leave { why, .. } = &allowed {
             if !why.is_empty() {
@@ -299,6 +262,7 @@ async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> 
             "the saved plan has errors and cannot be applied",
         ));
     }
+    check_files(global)?;
     let mut config = session::config(global, None)?;
     let reader = reconcile::reader_or_none(&config).await?.store;
     // Before the source is read, which may take long: a plan for another database can never be
@@ -368,21 +332,22 @@ async fn apply_and_print(
     id: &str,
     lease: &LeaseGuard,
 ) -> Result<(), CommandFailure> {
+    let pseudonyms = store.pseudonym_key().await.ok().flatten();
+    let output = options.ways.output(global, &pass.readings, pseudonyms);
     let applied = reconcile::apply_saved(pass, store, plan, id, lease, &session::actor()).await;
-    if global.output == OutputFormat::Json {
-        let (run, outcome) = match &applied {
-            Ok(applied) => (applied.run, PassOutcome::Applied),
-            Err(_) => (None, PassOutcome::Failed),
-        };
+    let (run, outcome) = match &applied {
+        Ok(applied) => (applied.run, PassOutcome::Applied),
+        Err(_) => (None, PassOutcome::Failed),
+    };
+    let document = ApplyDocument::new(plan, run, outcome.name());
+    if global.output() == OutputFormat::Json {
         let mut out = output::stdout();
-        document::write(&ApplyDocument::new(plan, run, outcome.name()), &mut out)?;
+        document::write(&document, &mut out)?;
         out.flush()?;
-        applied?;
-        return Ok(());
+    } else if applied.is_ok() {
+        output.print(&[plan])?;
     }
-    let applied = applied?;
-    let plans = std::slice::from_ref(plan);
-    output::plans(global, &options.ways.shown, plans, &pass.readings)?;
-    print_applied(global, plan, applied.run);
-    Ok(())
+    let written = output.write_files(&[plan], |out| document::write(&document, out));
+    print_applied(global, plan, applied?.run);
+    written
 }

@@ -30,6 +30,21 @@ pub fn write<T>(
     written.map_err(|error| failed(path, &error))
 }
 
+/// Fails if a file could not be written, without touching it.
+pub fn check_writable(path: &Path) -> Result<(), CommandFailure> {
+    let tried = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        Ok(found) if !found.is_file() => Ok(()),
+        Ok(_) => path.canonicalize().and_then(|real| write_beside(&real)),
+        Err(_) => write_beside(path),
+    };
+    tried.map_err(|error| failed(path, &error))
+}
+
+fn write_beside(path: &Path) -> io::Result<()> {
+    write_and_move(path, |_| Ok(()), |_| Ok(()))
+}
+
 /// Writes a file that must not exist yet.
 pub fn write_new<T>(
     path: &Path,

@@ -1,12 +1,10 @@
 //! `roster changes`: every committed change in order, or the present values of what changed, in the
 //! format of a preset.
 
-use super::{
-    CommandFailure, CommandResult, GlobalOptions, OutputFormat, export, list_output, output,
-    session,
-};
+use super::{CommandFailure, CommandResult, GlobalOptions, export, list_output, output, session};
 use crate::config::Config;
 use crate::document::ChangeDocument;
+use crate::document::OutputFormat;
 use crate::feed::mapping::Mapping;
 use crate::feed::write::{DirectoryChanges, WriteFormat};
 use crate::kinds;
@@ -46,7 +44,7 @@ pub struct Options {
 /// Prints the changes; a closed pipe ends it without an error.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     // A JSON document has an end, and following has none.
-    if options.follow && global.output == OutputFormat::Json {
+    if options.follow && global.output() == OutputFormat::Json {
         return Err(CommandFailure::usage(
             "`--follow` never ends, so it cannot write one JSON document; use `--output ndjson`",
         ));
@@ -78,7 +76,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
             .export(global, as_export, options.out.as_deref())
             .await;
     }
-    let printed = match (global.output, options.follow) {
+    let printed = match (global.output(), options.follow) {
         (OutputFormat::Json, _) => reader.document(global).await,
         (_, false) => reader.lines().await,
         (_, true) => reader.follow().await,

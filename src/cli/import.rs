@@ -2,6 +2,7 @@
 //! others, or writes them as manifests.
 
 use super::apply::{self, ApplyOptions};
+use super::apply_result;
 use super::{
     CommandFailure, CommandResult, GlobalOptions, HoldOverrides, atomic_file, failure,
     import_manifests, session,
@@ -86,8 +87,10 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         let holds = plan.held.iter().map(|held| &*held.hold).collect();
         store.record_import_holds(&name, &holds).await?;
     }
+    let pseudonyms = store.pseudonym_key().await.ok().flatten();
     store.close().await;
-    let code = apply::finish(global, &mut ended, 1);
+    let output = options.ways.output(global, &pass.readings, pseudonyms);
+    let code = apply_result::finish(&output, &mut ended, 1);
     // After the apply and also after a failed one: the report is what the person needs to fix the
     // file.
     if let (Some(path), Some(plan)) = (&options.report, &ended[0].plan) {

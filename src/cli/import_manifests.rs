@@ -2,9 +2,10 @@
 //! asked who was erased.
 
 use super::output::{self, write_diagnostics};
-use super::{CommandFailure, GlobalOptions, OutputFormat, new_files};
+use super::{CommandFailure, GlobalOptions, new_files};
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, Severity, plural};
+use crate::document::OutputFormat;
 use crate::document::{
     ConversionCounts, ConversionDocument, DiagnosticDocument, FORMAT_VERSION, KeyNames,
 };
@@ -49,7 +50,7 @@ fn print_conversion(
     refused: bool,
 ) -> io::Result<()> {
     let mut out = output::stdout();
-    match global.output {
+    match global.output() {
         OutputFormat::Json | OutputFormat::Ndjson => json(converted, refused, &mut out)?,
         _ => {
             write_diagnostics(&converted.diagnostics, |_| None, &mut out)?;

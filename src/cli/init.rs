@@ -10,54 +10,74 @@ pub struct InitArgs {
     /// The directory to write into.
     #[arg(default_value = ".")]
     dir: PathBuf,
+    /// Write the files of this CI only. Default: those of GitHub and GitLab.
+    #[arg(long, value_enum)]
+    ci: Option<InitCi>,
 }
 
-/// The files to write, with their contents. They are the files in `examples/`, where tests run
-/// them.
-const FILES: [(&str, &str); 5] = [
-    (
-        "roster.yaml",
-        include_str!("../../examples/init/roster.yaml"),
-    ),
-    (
-        "manifests/settings.yaml",
-        include_str!("../../examples/init/manifests/settings.yaml"),
-    ),
-    (
-        "manifests/accounts/acme/account.yaml",
-        include_str!("../../examples/init/manifests/accounts/acme/account.yaml"),
-    ),
-    (
-        "manifests/accounts/acme/users.yaml",
-        include_str!("../../examples/init/manifests/accounts/acme/users.yaml"),
-    ),
-    (
-        ".github/workflows/roster.yml",
-        include_str!("../../examples/ci/github-workflow.yml"),
-    ),
+/// A file to write.
+struct InitFile {
+    path: &'static str,
+    text: &'static str,
+    /// The CI that reads it; `None` for every setup.
+    ci: Option<InitCi>,
+}
+
+/// The CI whose files are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum InitCi {
+    /// GitHub Actions.
+    Github,
+    /// GitLab CI.
+    Gitlab,
+    /// None.
+    None,
+}
+
+macro_rules! init_file {
+    ($path:literal, $example:literal, $ci:expr) => {
+        InitFile {
+            path: $path,
+            text: include_str!(concat!("../../examples/", $example)),
+            ci: $ci,
+        }
+    };
+}
+
+/// The files to write. They are the files in `examples/`, where tests run them.
+#[rustfmt::skip]
+const FILES: [InitFile; 7] = [
+    init_file!("roster.yaml", "init/roster.yaml", None),
+    init_file!("manifests/settings.yaml", "init/manifests/settings.yaml", None),
+    init_file!("manifests/accounts/acme/account.yaml", "init/manifests/accounts/acme/account.yaml", None),
+    init_file!("manifests/accounts/acme/users.yaml", "init/manifests/accounts/acme/users.yaml", None),
+    init_file!(".pre-commit-config.yaml", "ci/pre-commit-config.yaml", None),
+    init_file!(".github/workflows/roster.yml", "ci/github-workflow.yml", Some(InitCi::Github)),
+    init_file!(".gitlab-ci.yml", "ci/gitlab-ci.yml", Some(InitCi::Gitlab)),
 ];
+
+fn files(ci: Option<InitCi>) -> impl Iterator<Item = &'static InitFile> {
+    let is_wanted = move |file: &&InitFile| file.ci.is_none() || ci.is_none() || file.ci == ci;
+    FILES.iter().filter(is_wanted)
+}
 
 /// Writes the files and prints what to do next.
 pub fn run(args: &InitArgs) -> CommandResult {
-    print(init(&args.dir)?)
+    print(init(&args.dir, args.ci)?)
 }
 
-fn init(dir: &Path) -> Result<String, CommandFailure> {
+fn init(dir: &Path, ci: Option<InitCi>) -> Result<String, CommandFailure> {
     // All names are checked first, so that one message lists every conflict and nothing is half
     // written.
-    refuse_existing(dir)?;
-    let files = FILES.map(|(name, text)| (name.to_owned(), text.to_owned()));
-    new_files::write(dir, &files.into_iter().collect())?;
-    Ok(next_steps(dir))
+    refuse_existing(dir, ci)?;
+    let contents = files(ci).map(|file| (file.path.to_owned(), file.text));
+    new_files::write(dir, &contents.collect())?;
+    Ok(next_steps(dir, ci))
 }
 
-fn refuse_existing(dir: &Path) -> Result<(), CommandFailure> {
-    let taken = |name: &&str| dir.join(name).symlink_metadata().is_ok();
-    let names = FILES.map(|(name, _)| name).into_iter();
-    let taken: Vec<String> = names
-        .filter(taken)
-        .map(|name| display_path(dir, name))
-        .collect();
+fn refuse_existing(dir: &Path, ci: Option<InitCi>) -> Result<(), CommandFailure> {
+    let taken = files(ci).filter(|file| dir.join(file.path).symlink_metadata().is_ok());
+    let taken: Vec<String> = taken.map(|file| display_path(dir, file.path)).collect();
     if taken.is_empty() {
         return Ok(());
     }
@@ -77,10 +97,10 @@ fn display_path(dir: &Path, name: &str) -> String {
     path.display().to_string()
 }
 
-fn next_steps(dir: &Path) -> String {
+fn next_steps(dir: &Path, ci: Option<InitCi>) -> String {
     let mut text = String::from("Written:\n\n");
-    for (name, _) in FILES {
-        let _ = writeln!(text, "  {}", display_path(dir, name));
+    for file in files(ci) {
+        let _ = writeln!(text, "  {}", display_path(dir, file.path));
     }
     text.push_str("\nNext:\n\n");
     if dir != Path::new(".") {
@@ -102,13 +122,44 @@ mod tests {
     fn writes_a_tree_and_says_what_comes_next() {
         let dir = tempfile::tempdir().expect("a directory");
         let inner = dir.path().join("shop");
-        let text = init(&inner).expect("written");
-        for (name, contents) in FILES {
-            let written = std::fs::read_to_string(inner.join(name)).expect(name);
+        let text = init(&inner, None).expect("written");
+        for InitFile {
+            path,
+            text: contents,
+            ..
+        } in FILES
+        {
+            let written = std::fs::read_to_string(inner.join(path)).expect(path);
             assert_eq!(written, contents);
-            assert!(text.contains(name), "{text}");
+            assert!(text.contains(path), "{text}");
         }
         assert!(text.contains("  roster validate"), "{text}");
+    }
+
+    #[test]
+    fn one_ci_can_be_chosen_and_every_file_is_yaml() {
+        for (ci, there, not) in [
+            (
+                InitCi::Github,
+                Some(".github/workflows/roster.yml"),
+                ".gitlab-ci.yml",
+            ),
+            (InitCi::Gitlab, Some(".gitlab-ci.yml"), ".github"),
+            (InitCi::None, None, ".github"),
+        ] {
+            let dir = tempfile::tempdir().expect("a directory");
+            init(dir.path(), Some(ci)).expect("written");
+            assert!(
+                there.is_none_or(|path| dir.path().join(path).exists()),
+                "{ci:?}"
+            );
+            assert!(!dir.path().join(not).exists(), "{ci:?}");
+            assert!(dir.path().join(".pre-commit-config.yaml").exists());
+        }
+        for file in FILES {
+            let read: Result<Value, _> = serde_saphyr::from_str(file.text);
+            assert!(read.is_ok(), "{}: {read:?}", file.path);
+        }
     }
 
     #[test]
@@ -117,7 +168,7 @@ mod tests {
         let mine = dir.path().join("manifests/settings.yaml");
         std::fs::create_dir_all(dir.path().join("manifests")).expect("a folder");
         std::fs::write(&mine, "mine").expect("a file");
-        let failure = init(dir.path()).expect_err("refused");
+        let failure = init(dir.path(), None).expect_err("refused");
         assert!(
             failure
                 .message
@@ -145,7 +196,7 @@ mod tests {
                 None => line.to_owned(),
             }
         };
-        let lines = FILES[0].1.lines().enumerate();
+        let lines = FILES[0].text.lines().enumerate();
         lines.map(|line| on(line) + "\n").collect()
     }
 
@@ -156,7 +207,7 @@ mod tests {
     /// The lines of each example: one that is written further in goes on with the one before.
     fn examples() -> Vec<std::ops::Range<usize>> {
         let mut all: Vec<std::ops::Range<usize>> = Vec::new();
-        for (at, line) in FILES[0].1.lines().enumerate() {
+        for (at, line) in FILES[0].text.lines().enumerate() {
             let line = line.trim_start();
             let Some(rest) = line.strip_prefix('#') else {
                 continue;
@@ -187,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_example_of_the_configuration_works_once_it_is_uncommented() {
-        load(FILES[0].1, None).expect("as written");
+        load(FILES[0].text, None).expect("as written");
         let all = examples();
         assert!(all.len() >= 10, "{all:?}");
         for example in all {
@@ -207,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_yaml_with_and_without_what_is_commented_out() {
-        let config: Value = serde_saphyr::from_str(FILES[0].1).expect("YAML");
+        let config: Value = serde_saphyr::from_str(FILES[0].text).expect("YAML");
         assert_eq!(config["sources"][0]["directory"], "manifests");
         assert_eq!(config["sources"].as_array().map(Vec::len), Some(1));
         let all: Value = serde_saphyr::from_str(&everything_on()).expect("YAML");

@@ -1,7 +1,8 @@
 //! Output of commands that print lists: JSON, one object per line, or a table.
 
-use super::{GlobalOptions, OutputFormat};
+use super::GlobalOptions;
 use crate::diagnostic::visible;
+use crate::document::OutputFormat;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -11,7 +12,7 @@ pub fn write(
     mut items: impl Iterator<Item = impl Serialize>,
     out: &mut dyn Write,
 ) -> io::Result<bool> {
-    match global.output {
+    match global.output() {
         OutputFormat::Json => {
             // Written item by item, so that a long list is never in memory as a whole.
             out.write_all(b"{\"items\": [")?;
@@ -22,7 +23,7 @@ pub fn write(
             out.write_all(b"]}\n")?;
         }
         OutputFormat::Ndjson => items.try_for_each(|item| write_line(&item, out))?,
-        OutputFormat::Text | OutputFormat::Markdown | OutputFormat::Github => return Ok(false),
+        _ => return Ok(false),
     }
     Ok(true)
 }
@@ -33,13 +34,13 @@ pub fn write_one(
     item: &impl Serialize,
     out: &mut dyn Write,
 ) -> io::Result<bool> {
-    match global.output {
+    match global.output() {
         OutputFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, item)?;
             writeln!(out)?;
         }
         OutputFormat::Ndjson => write_line(item, out)?,
-        OutputFormat::Text | OutputFormat::Markdown | OutputFormat::Github => return Ok(false),
+        _ => return Ok(false),
     }
     Ok(true)
 }

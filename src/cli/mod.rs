@@ -5,10 +5,12 @@
 mod acts;
 mod adopt;
 mod apply;
+mod apply_result;
 mod approve;
 mod atomic_file;
 mod backup;
 mod changes;
+mod comment;
 mod completions;
 mod daemon;
 mod dossier;
@@ -21,6 +23,7 @@ mod feed;
 mod format;
 mod get;
 mod history;
+mod http_client;
 mod import;
 mod import_manifests;
 mod init;
@@ -35,6 +38,7 @@ mod openapi;
 mod options;
 mod order_refs;
 mod output;
+mod output_target;
 mod plan;
 mod plan_remote;
 mod policy;
@@ -54,9 +58,7 @@ mod visible;
 mod why;
 
 pub use failure::CommandFailure;
-pub use options::{
-    ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, OutputFormat, PlanScope,
-};
+pub use options::{ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, PlanScope};
 
 use crate::kinds::act;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -102,6 +104,8 @@ pub enum CliCommand {
     Feed(feed::Options),
     /// Show a saved plan.
     Show(show::Options),
+    /// Write a plan as a comment on a pull request. The next plan replaces it.
+    Comment(comment::Options),
     /// Print a stored resource, or all of a kind.
     Get(get::Options),
     /// List what a user sees: users, organisations and accounts.
@@ -170,6 +174,16 @@ pub enum CliCommand {
     Man(man::ManArgs),
 }
 
+impl CliCommand {
+    /// Whether a command has plans or diagnostics to report.
+    fn writes_reports(&self) -> bool {
+        matches!(
+            self,
+            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Show(_)
+        )
+    }
+}
+
 /// Runs the program with these arguments, starting with its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match Cli::command().try_get_matches_from(arguments) {
@@ -191,7 +205,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is printed or logged.
     output::set_color(cli.global.color);
     log(&cli.global, matches!(cli.command, CliCommand::Serve(_)));
-    ExitCode::from(match run(cli) {
+    let checked = output_target::check(&cli.global.outputs, cli.command.writes_reports());
+    ExitCode::from(match checked.and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     })
@@ -211,7 +226,8 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Apply(options) => apply::run(global, options).await,
             CliCommand::Import(options) => import::run(global, &options).await,
             CliCommand::Feed(options) => feed::run(global, &options),
-            CliCommand::Show(options) => show::run(global, &options),
+            CliCommand::Show(options) => show::run(global, &options).await,
+            CliCommand::Comment(options) => comment::run(global, &options).await,
             CliCommand::Get(options) => get::run(global, &options).await,
             CliCommand::Visible(options) => visible::run(global, &options).await,
             CliCommand::Export(options) => export::run(global, &options).await,

@@ -1,10 +1,12 @@
 //! The options that commands share, and the result type of commands.
 
 use super::failure::CommandFailure;
+use super::output_target::{self, OutputTarget, OutputTargetParser};
 use crate::config::ConfigOverrides;
+use crate::document::OutputFormat;
 use crate::plan::AcceptOverride;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of a command: its exit code, or why it failed.
 pub type CommandResult = Result<u8, CommandFailure>;
@@ -36,9 +38,16 @@ pub struct GlobalOptions {
         value_name = "NAME"
     )]
     pub environment: Option<String>,
-    /// The format of the result.
-    #[arg(long, global = true, env = "ROSTER_OUTPUT", value_enum, default_value_t = OutputFormat::Text)]
-    pub output: OutputFormat,
+    /// The format of the result. `FORMAT=FILE` writes it to a file; repeat it for several.
+    #[arg(
+        long = "output",
+        global = true,
+        env = "ROSTER_OUTPUT",
+        value_name = "FORMAT[=FILE]",
+        value_parser = OutputTargetParser,
+        default_value = "text"
+    )]
+    pub outputs: Vec<OutputTarget>,
     /// The format of log lines on stderr.
     #[arg(long, global = true, env = "ROSTER_LOG", value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
@@ -51,21 +60,6 @@ pub struct GlobalOptions {
     /// When to use colour. `auto` does on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, env = "ROSTER_COLOR", value_enum, default_value_t = ColorMode::Auto)]
     pub color: ColorMode,
-}
-
-/// The format of a result.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum OutputFormat {
-    /// Text for people.
-    Text,
-    /// One JSON document.
-    Json,
-    /// One JSON object per line.
-    Ndjson,
-    /// Markdown for a pull-request comment.
-    Markdown,
-    /// GitHub workflow annotations.
-    Github,
 }
 
 /// The format of log lines.
@@ -117,6 +111,23 @@ pub struct HoldOverrides {
 }
 
 impl GlobalOptions {
+    /// The format of stdout.
+    pub fn output(&self) -> OutputFormat {
+        output_target::stdout_format(&self.outputs)
+    }
+
+    /// Every requested format, that of stdout included.
+    pub fn formats(&self) -> impl Iterator<Item = OutputFormat> {
+        let files = self.output_files().map(|(format, _)| format);
+        std::iter::once(self.output()).chain(files)
+    }
+
+    /// The requested files, each with its format.
+    pub fn output_files(&self) -> impl Iterator<Item = (OutputFormat, &Path)> {
+        let files = self.outputs.iter();
+        files.filter_map(|target| Some((target.format, target.file.as_deref()?)))
+    }
+
     /// The settings that the command line adds to the configuration file.
     pub fn overrides(&self, consent: &HoldOverrides) -> ConfigOverrides {
         ConfigOverrides {

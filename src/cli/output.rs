@@ -1,12 +1,12 @@
 //! Where results are written, in which format and colour.
 
-use super::{ColorMode, GlobalOptions, OutputFormat};
+use super::{ColorMode, CommandFailure, GlobalOptions, atomic_file};
 use crate::config::SourceLocation;
 use crate::diagnostic::render::DiagnosticRenderer;
 use crate::diagnostic::{Diagnostic, cap, group};
-use crate::document::{self, PlanFormat, PlanListDocument};
+use crate::document::{self, OutputFormat, ShownPlan};
 use crate::plan::Plan;
-use crate::plan::render::{PlanDetail, RenderOptions};
+use crate::plan::render::{NextStep, PersonalData, PlanDetail, PseudonymKey, RenderOptions};
 use crate::reconcile::SourceReading;
 use std::io::{self, BufWriter, Write};
 
@@ -37,9 +37,12 @@ pub struct DisplayOptions {
     /// How much detail to show.
     #[arg(long, value_enum, default_value_t = DetailArg::Changes)]
     pub detail: DetailArg,
-    /// The maximum size of Markdown. Beyond it, whole blocks are left out.
+    /// The maximum size of Markdown. Beyond it, whole blocks are left out. Default: 65536.
     #[arg(long, value_name = "N")]
     pub max_bytes: Option<usize>,
+    /// Show personal data in Markdown, HTML and reports instead of pseudonyms.
+    #[arg(long)]
+    pub show_personal: bool,
 }
 
 /// [`PlanDetail`] on the command line.
@@ -53,46 +56,135 @@ pub enum DetailArg {
     Full,
 }
 
-/// Writes plans with their diagnostics in the requested format.
-pub fn plans(
-    global: &GlobalOptions,
-    shown: &DisplayOptions,
-    plans: &[Plan],
-    readings: &[SourceReading],
-) -> io::Result<()> {
-    let mut out = stdout();
-    let options = RenderOptions {
-        detail: match shown.detail {
-            DetailArg::Summary => PlanDetail::Summary,
-            DetailArg::Changes => PlanDetail::Changes,
-            DetailArg::Full => PlanDetail::Full,
-        },
-        max_bytes: shown.max_bytes,
-        color: colored(&io::stdout()),
-        root: String::new(),
-    };
-    if global.output == OutputFormat::Json && plans.len() != 1 {
-        document::write(&PlanListDocument::new(plans), &mut out)?;
-        return out.flush();
+impl From<DetailArg> for PlanDetail {
+    fn from(detail: DetailArg) -> Self {
+        match detail {
+            DetailArg::Summary => Self::Summary,
+            DetailArg::Changes => Self::Changes,
+            DetailArg::Full => Self::Full,
+        }
     }
-    for (index, plan) in plans.iter().enumerate() {
-        // The other formats carry the diagnostics inside the document.
-        if global.output == OutputFormat::Text {
-            if index > 0 {
+}
+
+/// What the output of plans needs besides the plans.
+pub struct PlanOutput<'a> {
+    pub global: &'a GlobalOptions,
+    pub shown: &'a DisplayOptions,
+    /// The sources, for the lines of their files and their place in the repository.
+    pub readings: &'a [SourceReading],
+    pub pseudonyms: Option<PseudonymKey>,
+    pub next: NextStep,
+}
+
+impl PlanOutput<'_> {
+    /// Writes plans with their diagnostics to stdout and to every requested file.
+    pub fn write(&self, plans: &[&Plan]) -> Result<(), CommandFailure> {
+        self.print(plans)?;
+        write_files(self.global, |format, out| {
+            self.format(plans, format, false, out)
+        })
+    }
+
+    /// Writes plans with their diagnostics to stdout.
+    pub fn print(&self, plans: &[&Plan]) -> io::Result<()> {
+        let mut out = stdout();
+        self.format(
+            plans,
+            self.global.output(),
+            colored(&io::stdout()),
+            &mut out,
+        )?;
+        out.flush()
+    }
+
+    /// Writes plans to every requested file, with a JSON document of their own.
+    pub fn write_files(
+        &self,
+        plans: &[&Plan],
+        json: impl Fn(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CommandFailure> {
+        write_files(self.global, |format, out| match format {
+            OutputFormat::Json => json(out),
+            format => self.format(plans, format, false, out),
+        })
+    }
+
+    fn format(
+        &self,
+        plans: &[&Plan],
+        format: OutputFormat,
+        color: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let options: Vec<RenderOptions> = plans
+            .iter()
+            .map(|plan| self.render_options(plan, format, color))
+            .collect();
+        let shown = plans.iter().zip(&options);
+        let shown: Vec<_> = shown
+            .map(|(plan, options)| ShownPlan { plan, options })
+            .collect();
+        if format != OutputFormat::Text {
+            return document::render_all(&shown, format, out);
+        }
+        for (at, one) in shown.iter().enumerate() {
+            if at > 0 {
                 writeln!(out)?;
             }
-            diagnostics(plan, readings, options.detail, &mut out)?;
+            // The other formats carry the diagnostics inside the document.
+            self.diagnostics(one, out)?;
+            document::render(one.plan, format, one.options, out)?;
         }
-        let reading = readings
-            .iter()
-            .find(|reading| reading.source.name == plan.source.name);
-        let options = RenderOptions {
-            root: reading.map(path_in_repository).unwrap_or_default(),
-            ..options.clone()
-        };
-        document::render(plan, format(global.output), &options, &mut out)?;
+        Ok(())
     }
-    out.flush()
+
+    fn render_options(&self, plan: &Plan, format: OutputFormat, color: bool) -> RenderOptions {
+        let personal = if format.is_published() && !self.shown.show_personal {
+            PersonalData::Masked(self.pseudonyms.clone())
+        } else {
+            PersonalData::Shown
+        };
+        RenderOptions {
+            detail: self.shown.detail.into(),
+            color,
+            max_bytes: self.shown.max_bytes,
+            root: self
+                .reading(plan)
+                .map(path_in_repository)
+                .unwrap_or_default(),
+            next: self.next.clone(),
+            personal,
+        }
+    }
+
+    fn reading(&self, plan: &Plan) -> Option<&SourceReading> {
+        let mut readings = self.readings.iter();
+        readings.find(|reading| reading.source.name == plan.source.name)
+    }
+
+    fn diagnostics(&self, shown: &ShownPlan<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let reading = self.reading(shown.plan);
+        let text = |path: &str| reading?.tree.text(path);
+        let color = shown.options.color;
+        // Every diagnostic on its own; the other levels group them.
+        if shown.options.detail == PlanDetail::Full {
+            let mut renderer = DiagnosticRenderer::new(text, color);
+            let mut found = shown.plan.diagnostics.iter();
+            return found.try_for_each(|found| writeln!(out, "{}", renderer.render(found)));
+        }
+        write_diagnostics_in(&shown.plan.diagnostics, text, color, out)
+    }
+}
+
+/// Writes a result to every requested file, each completely or not at all.
+pub fn write_files(
+    global: &GlobalOptions,
+    content: impl Fn(OutputFormat, &mut dyn Write) -> io::Result<()>,
+) -> Result<(), CommandFailure> {
+    for (format, file) in global.output_files() {
+        atomic_file::write(file, |out| content(format, out))?;
+    }
+    Ok(())
 }
 
 /// The folder of a source within its git checkout, or as it was configured if there is none.
@@ -112,42 +204,23 @@ pub fn path_in_repository(reading: &SourceReading) -> String {
     }
 }
 
-fn format(output: OutputFormat) -> PlanFormat {
-    match output {
-        OutputFormat::Text => PlanFormat::Text,
-        OutputFormat::Json => PlanFormat::Json,
-        OutputFormat::Ndjson => PlanFormat::Ndjson,
-        OutputFormat::Markdown => PlanFormat::Markdown,
-        OutputFormat::Github => PlanFormat::Github,
-    }
-}
-
-fn diagnostics(
-    plan: &Plan,
-    readings: &[SourceReading],
-    detail: PlanDetail,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let reading = readings
-        .iter()
-        .find(|reading| reading.source.name == plan.source.name);
-    let text = |path: &str| reading?.tree.text(path);
-    // Every diagnostic on its own; the other levels group them.
-    if detail == PlanDetail::Full {
-        let mut renderer = DiagnosticRenderer::new(text, colored(&io::stdout()));
-        let mut found = plan.diagnostics.iter();
-        return found.try_for_each(|found| writeln!(out, "{}", renderer.render(found)));
-    }
-    write_diagnostics(&plan.diagnostics, text, out)
-}
-
 /// Writes diagnostics with the line each one is about; those with the same cause appear once.
 pub fn write_diagnostics<'d>(
     found: impl IntoIterator<Item = &'d Diagnostic>,
     text: impl Fn(&str) -> Option<String>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut renderer = DiagnosticRenderer::new(text, colored(&io::stdout()));
+    write_diagnostics_in(found, text, colored(&io::stdout()), out)
+}
+
+/// The same, in colour or not.
+pub fn write_diagnostics_in<'d>(
+    found: impl IntoIterator<Item = &'d Diagnostic>,
+    text: impl Fn(&str) -> Option<String>,
+    color: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut renderer = DiagnosticRenderer::new(text, color);
     let (shown, omitted) = cap(group(found), |one| (&*one.found, one.count));
     for one in shown {
         writeln!(out, "{}", renderer.render(&one.found))?;

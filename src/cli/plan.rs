@@ -1,16 +1,17 @@
 //! `roster plan`: shows what apply would do.
 
-use super::output::{self, DisplayOptions};
+use super::output::{DisplayOptions, PlanOutput};
 use super::progress::ProgressGuard;
 use super::remote::RemoteOptions;
 use super::{
     CommandFailure, CommandResult, GlobalOptions, PlanScope, atomic_file, failure, plan_remote,
-    session,
+    session, show,
 };
 use crate::config::{Config, SourceLocation};
 use crate::diagnostic::none_called;
 use crate::document;
 use crate::plan::Plan;
+use crate::plan::render::{NextStep, PseudonymKey};
 use crate::reconcile::{self, FetchResults, Pass, PassRequest, SourceReading};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,22 @@ pub struct Options {
     detailed_exitcode: bool,
 }
 
+impl Options {
+    /// How the plan is applied: as saved, or with the same paths.
+    fn next_step(&self) -> NextStep {
+        if let Some(file) = &self.out {
+            return NextStep::Command(show::apply_command(file));
+        }
+        let paths = self.scope.paths.iter();
+        let paths: Vec<String> = paths.map(|path| show::quoted(path)).collect();
+        if paths.is_empty() {
+            NextStep::OfSource
+        } else {
+            NextStep::Command(format!("roster apply {}", paths.join(" ")))
+        }
+    }
+}
+
 /// Prints the plan of every selected source.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.remote.url.is_some() {
@@ -66,8 +83,9 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         plans.push(plan);
     }
     drop(working);
+    let pseudonyms = store.pseudonym_key().await?;
     // No `?` here: on an error, freeing the pass and the plans would take long.
-    let shown = show(global, options, &plans, &pass.readings);
+    let shown = print(global, options, &plans, &pass.readings, pseudonyms);
     session::forget_at_exit((pass, plans));
     shown
 }
@@ -120,13 +138,21 @@ fn fetch(config: &Config, request: &PassRequest) -> FetchResults {
     reconcile::fetch(&config, None)
 }
 
-fn show(
+fn print(
     global: &GlobalOptions,
     options: &Options,
     plans: &[Plan],
     readings: &[SourceReading],
+    pseudonyms: Option<PseudonymKey>,
 ) -> CommandResult {
-    output::plans(global, &options.shown, plans, readings)?;
+    let output = PlanOutput {
+        global,
+        shown: &options.shown,
+        readings,
+        pseudonyms,
+        next: options.next_step(),
+    };
+    output.write(&plans.iter().collect::<Vec<_>>())?;
     if let Some(file) = &options.out {
         save(file, plans)?;
     }

@@ -3,18 +3,14 @@
 
 use super::output::{DetailArg, DisplayOptions};
 use super::remote::RemoteOptions;
-use super::{
-    CommandFailure, CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, output,
-};
+use super::{CommandFailure, CommandResult, GlobalOptions, PlanScope, failure, output};
 use crate::diagnostic::visible;
-use crate::document::{
-    RemotePlanDetail, RemotePlanFormat, RemotePlanReply, RemotePlanRequest, UploadContent,
-};
+use crate::document::{RemotePlanDetail, RemotePlanReply, RemotePlanRequest, UploadContent};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ignore::WalkBuilder;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// How large the files of a tree may be together.
@@ -29,7 +25,6 @@ pub async fn run(
     revision: Option<&str>,
     detailed: bool,
 ) -> CommandResult {
-    let format = format(global.output)?;
     if !scope.target.is_empty() || !scope.consent.accept.is_empty() || scope.consent.allow_delete {
         // Guards and scope follow from the daemon's configuration.
         return Err(CommandFailure::usage(
@@ -49,9 +44,11 @@ pub async fn run(
         source: scope.source.clone(),
         files,
         revision,
-        format,
+        format: global.output(),
+        outputs: global.output_files().map(|(format, _)| format).collect(),
         detail: detail(shown.detail),
         max_bytes: shown.max_bytes,
+        show_personal: shown.show_personal,
     };
     let daemon = remote.daemon()?;
     let reply: RemotePlanReply = daemon.post("api/v1/plan", &request).await?;
@@ -63,24 +60,19 @@ pub async fn run(
         writeln!(out, "{}", plan.text())?;
     }
     out.flush()?;
+    output::write_files(global, |format, out| {
+        let text = reply.outputs.get(&format).ok_or_else(|| {
+            let why = format!("the daemon sent no `{}`; upgrade it", format.word());
+            io::Error::new(io::ErrorKind::Unsupported, why)
+        })?;
+        out.write_all(text.as_bytes())
+    })?;
     // The daemon computes the code, so that a job ends the same way wherever the plan was made.
     Ok(if reply.exit_code == 0 && detailed && reply.steps {
         failure::CHANGES
     } else {
         reply.exit_code
     })
-}
-
-fn format(output: OutputFormat) -> Result<RemotePlanFormat, CommandFailure> {
-    match output {
-        OutputFormat::Text => Ok(RemotePlanFormat::Text),
-        OutputFormat::Json => Ok(RemotePlanFormat::Json),
-        OutputFormat::Markdown => Ok(RemotePlanFormat::Markdown),
-        OutputFormat::Github => Ok(RemotePlanFormat::Github),
-        OutputFormat::Ndjson => Err(CommandFailure::usage(
-            "a remote plan cannot be written as `ndjson`; use `json`, `text` or `markdown`",
-        )),
-    }
 }
 
 fn detail(detail: DetailArg) -> RemotePlanDetail {

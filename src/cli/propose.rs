@@ -3,11 +3,11 @@
 
 use super::output::{self, write_diagnostics};
 use super::{
-    CommandFailure, CommandResult, GlobalOptions, OutputFormat, atomic_file, failure, new_files,
-    session,
+    CommandFailure, CommandResult, GlobalOptions, atomic_file, failure, new_files, session,
 };
 use crate::config::{Config, Source};
 use crate::diagnostic::{Diagnostic, chain, plural};
+use crate::document::OutputFormat;
 use crate::document::{
     FORMAT_VERSION, OriginDocument, ProposalCounts, ProposalDocument, ProposedFileDocument,
     ProposedValueDocument, UnwrittenValueDocument,
@@ -152,7 +152,7 @@ fn deliver(
         write_in_place(root, proposal)?;
         ", written".clone_into(&mut done);
     }
-    if global.output == OutputFormat::Json {
+    if global.output() == OutputFormat::Json {
         json(options, into, proposal)?;
     } else if !options.write && options.branch.is_none() {
         let mut out = output::stdout();

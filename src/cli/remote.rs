@@ -1,14 +1,13 @@
 //! The client for a daemon elsewhere, used by `--remote`.
 
-use super::CommandFailure;
 use super::download::FileDownload;
-use crate::config::is_loopback;
+use super::http_client::parse_base_url;
+use super::{CommandFailure, http_client};
 use crate::diagnostic::chain;
-use crate::http::choose_provider;
 use crate::http::problem::{MEDIA_TYPE, ProblemDetails};
 use clap::Args;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Certificate, Client, Method, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +17,6 @@ use std::time::Duration;
 
 /// How long a daemon may take to plan the largest tree.
 const TIMEOUT: Duration = Duration::from_mins(15);
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long a download may take, however large it is. A pause is limited by [`TIMEOUT`].
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_hours(24);
 
@@ -50,17 +48,10 @@ impl RemoteOptions {
                 "no daemon given; pass `--remote URL` or set ROSTER_REMOTE",
             ));
         };
-        let url = parse_base_url(url)?;
+        let url = parse_base_url("--remote", url)?;
         let token = self.token()?;
-        // On the same machine nobody can listen in; anywhere else the token would be readable on
-        // the way.
-        if token.is_some()
-            && url.scheme() == "http"
-            && !is_loopback(url.host_str().unwrap_or_default())
-        {
-            return Err(CommandFailure::usage(
-                "the token would be sent unencrypted; use https://",
-            ));
+        if token.is_some() {
+            http_client::require_private(&url)?;
         }
         Ok(DaemonClient {
             client: self.client(&url)?,
@@ -71,7 +62,7 @@ impl RemoteOptions {
 
     /// The given daemon, or the one at `default`, without a token.
     pub fn anonymous(&self, default: &str) -> Result<DaemonClient, CommandFailure> {
-        let url = parse_base_url(self.url.as_deref().unwrap_or(default))?;
+        let url = parse_base_url("--remote", self.url.as_deref().unwrap_or(default))?;
         Ok(DaemonClient {
             client: self.client(&url)?,
             url,
@@ -80,57 +71,18 @@ impl RemoteOptions {
     }
 
     fn token(&self) -> Result<Option<SecretString>, CommandFailure> {
-        let text = match &self.token_file {
-            None => std::env::var("ROSTER_TOKEN").ok(),
-            Some(file) => {
-                let read = std::fs::read_to_string(file);
-                let why = |error| format!("cannot read the token {}: {error}", file.display());
-                Some(read.map_err(|error| CommandFailure::error(why(error)))?)
-            }
-        };
-        // A file usually ends with a line break, which is not part of the token.
-        let text = text.map(|text| text.trim().to_owned());
-        Ok(text.filter(|text| !text.is_empty()).map(SecretString::from))
+        match &self.token_file {
+            None => Ok(std::env::var("ROSTER_TOKEN")
+                .ok()
+                .and_then(|text| http_client::token(&text))),
+            Some(file) => http_client::read_token(file),
+        }
     }
 
     fn client(&self, url: &Url) -> Result<Client, CommandFailure> {
-        // The process has one TLS provider, and reqwest fails without a choice.
-        choose_provider();
-        let mut client = Client::builder()
-            .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
-            // Long, because the daemon answers a plan only when it is complete.
-            .read_timeout(TIMEOUT)
-            .connect_timeout(CONNECT)
-            // A redirect could send the token to another server.
-            .redirect(redirect::Policy::none());
-        if url.scheme() == "http" {
-            // Plain http is only for this machine, where a proxy and certificates have no business.
-            client = client.no_proxy().tls_certs_only([]);
-        }
-        if let Some(file) = &self.ca {
-            let why = |error: String| CommandFailure::error(format!("{}: {error}", file.display()));
-            let pem = std::fs::read(file).map_err(|error| why(error.to_string()))?;
-            let chain =
-                Certificate::from_pem_bundle(&pem).map_err(|error| why(error.to_string()))?;
-            client = client.tls_certs_merge(chain);
-        }
-        client
-            .build()
-            .map_err(|error| CommandFailure::error(chain(&error)))
+        // Long, because the daemon answers a plan only when it is complete.
+        http_client::build(url, self.ca.as_deref(), TIMEOUT)
     }
-}
-
-fn parse_base_url(text: &str) -> Result<Url, CommandFailure> {
-    let wrong = |why: String| CommandFailure::usage(format!("`--remote {text}`: {why}"));
-    let mut url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong("use https://, or http:// on this machine".to_owned()));
-    }
-    // Without the slash, joining a path would replace the last segment of the base.
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
 }
 
 impl DaemonClient {

@@ -5,6 +5,8 @@ use crate::config::Config;
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, Kind};
 use crate::model::{CompactText, Key};
+use crate::plan::Plan;
+use crate::plan::render::PseudonymKey;
 use crate::reconcile::{self, PassRequest};
 use crate::store::{MissingDirectory, Store};
 
@@ -70,6 +72,17 @@ pub async fn writer_or_new(
         say_absent(global, absent, "now");
     }
     Ok(opened.store)
+}
+
+/// Returns the key of pseudonyms in a saved plan, if the configured database is the one that the plan
+/// was made for. Without it, personal data is left out instead.
+pub async fn pseudonym_key_of(global: &GlobalOptions, plan: &Plan) -> Option<PseudonymKey> {
+    let config = config_with(global, &HoldOverrides::default()).ok()?;
+    let store = reconcile::reader(&config).await.ok()?;
+    let is_same = store.identity().await.ok()? == plan.database;
+    let key = store.pseudonym_key().await.ok()?;
+    store.close().await;
+    key.filter(|_| is_same)
 }
 
 /// Says what does not exist yet, and when Roster creates it.

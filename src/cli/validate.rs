@@ -1,13 +1,9 @@
 //! `roster validate`: checks manifests against every rule that needs no database.
 
-use super::output::{self};
-use super::{CommandResult, GlobalOptions, OutputFormat, PlanScope, failure, session};
-use crate::diagnostic::{Diagnostic, Severity, cap, plural};
-use crate::document::{
-    DiagnosticDocument, FORMAT_VERSION, OmittedDocument, TruncatedLine, ValidationCounts,
-    ValidationDocument,
-};
-use crate::plan::render::{RenderOptions as Render, github};
+use super::{CommandFailure, CommandResult, GlobalOptions, PlanScope, failure, output, session};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::document::{self, OutputFormat, SourceDiagnostics, ValidationCounts};
+use crate::plan::render::RenderOptions;
 use crate::reconcile::{self, Pass, SourceReading};
 use clap::Args;
 use std::io::{self, Write};
@@ -56,70 +52,64 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         errors,
         warnings,
     };
-    print(global, &counts, &found, &pass.readings)?;
+    let written = write(global, &counts, &found, &pass.readings);
     session::forget_at_exit((pass, found));
+    written?;
     Ok(if errors > 0 { failure::ERROR } else { 0 })
 }
 
-fn print(
+fn write(
     global: &GlobalOptions,
     counts: &ValidationCounts,
     found: &[(usize, Vec<Diagnostic>)],
     readings: &[SourceReading],
-) -> io::Result<()> {
+) -> Result<(), CommandFailure> {
+    let format = |format, color, out: &mut dyn Write| match format {
+        OutputFormat::Text => write_text(counts, found, readings, color, out),
+        format => write_format(counts, found, readings, format, out),
+    };
     let mut out = output::stdout();
-    let ValidationCounts {
-        resources,
-        errors,
-        warnings,
-    } = counts;
-    let all = || found.iter().flat_map(|(_, found)| found);
-    match global.output {
-        OutputFormat::Json => {
-            let (shown, omitted) = cap(all(), |one| (*one, 1));
-            let document = ValidationDocument {
-                format_version: FORMAT_VERSION,
-                summary: *counts,
-                diagnostics: shown.into_iter().map(DiagnosticDocument::from).collect(),
-                truncated: omitted.iter().map(OmittedDocument::from).collect(),
-            };
-            writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
-        }
-        OutputFormat::Ndjson => {
-            let (shown, omitted) = cap(all(), |one| (*one, 1));
-            for diagnostic in shown {
-                let line = DiagnosticDocument::from(diagnostic);
-                writeln!(out, "{}", serde_json::to_string(&line)?)?;
-            }
-            for more in &omitted {
-                let line = TruncatedLine {
-                    truncated: OmittedDocument::from(more),
-                };
-                writeln!(out, "{}", serde_json::to_string(&line)?)?;
-            }
-        }
-        OutputFormat::Github => {
-            for (index, found) in found {
-                let options = Render {
-                    root: output::path_in_repository(&readings[*index]),
-                    ..Render::default()
-                };
-                github::write_diagnostics(found, &options, &mut out)?;
-            }
-        }
-        OutputFormat::Text | OutputFormat::Markdown => {
-            for (index, found) in found {
-                let tree = &readings[*index].tree;
-                output::write_diagnostics(found, |path| tree.text(path), &mut out)?;
-            }
-            writeln!(
-                out,
-                "{}, {}, {}.",
-                plural(*resources, "resource"),
-                plural(*errors, "error"),
-                plural(*warnings, "warning")
-            )?;
-        }
+    format(global.output(), output::colored(&io::stdout()), &mut out)?;
+    out.flush()?;
+    output::write_files(global, |requested, out| format(requested, false, out))
+}
+
+fn write_text(
+    counts: &ValidationCounts,
+    found: &[(usize, Vec<Diagnostic>)],
+    readings: &[SourceReading],
+    color: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (index, found) in found {
+        let tree = &readings[*index].tree;
+        output::write_diagnostics_in(found, |path| tree.text(path), color, out)?;
     }
-    out.flush()
+    writeln!(out, "{}", counts.sentence())
+}
+
+fn write_format(
+    counts: &ValidationCounts,
+    found: &[(usize, Vec<Diagnostic>)],
+    readings: &[SourceReading],
+    format: OutputFormat,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let options: Vec<RenderOptions> = found
+        .iter()
+        .map(|(index, _)| RenderOptions {
+            root: output::path_in_repository(&readings[*index]),
+            // Every message is about a value in the files, which readers of the report have.
+            ..RenderOptions::default()
+        })
+        .collect();
+    let sources = found.iter().zip(&options);
+    let sources: Vec<_> = sources
+        .map(|((index, found), options)| SourceDiagnostics {
+            source: &readings[*index].source.name,
+            options,
+            found,
+        })
+        .collect();
+    document::render_validation(counts, &sources, format, out)
 }

@@ -11,7 +11,6 @@ mod blocking;
 mod counters;
 pub mod feed;
 mod handle;
-mod hmac_digest;
 mod idle_policies;
 pub mod invitation;
 mod leased_pass;

@@ -4,7 +4,7 @@
 //! repository itself. A forged or replayed webhook could at most cause a needless pass. It is
 //! refused all the same, so that nobody can keep a daemon busy.
 
-use super::hmac_digest::hmac_digest;
+use crate::model::hmac_digest;
 use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

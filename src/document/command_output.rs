@@ -50,6 +50,17 @@ pub struct DoneDocument<'a> {
     pub done: &'a str,
 }
 
+/// A comment on a pull request.
+#[derive(Debug, Serialize)]
+pub struct CommentDocument<'a> {
+    /// `created`, `updated` or `unchanged`.
+    pub outcome: &'a str,
+    /// The id on the platform.
+    pub id: u64,
+    /// The address, if the platform says it.
+    pub url: Option<&'a str>,
+}
+
 /// The last lines of a list of diagnostics: how many more of a rule there are.
 #[derive(Debug, Serialize)]
 pub struct TruncatedLine<'a> {

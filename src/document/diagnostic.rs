@@ -1,7 +1,7 @@
 //! Diagnostics, in the same form in every output.
 
 use super::OriginDocument;
-use crate::diagnostic::{Code, Diagnostic, OmittedDiagnostics, Origin, Severity};
+use crate::diagnostic::{Code, Diagnostic, OmittedDiagnostics, Origin, Severity, plural};
 use crate::model::{Key, KindId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,6 +129,32 @@ pub struct ValidationCounts {
     pub errors: usize,
     /// The number of warnings.
     pub warnings: usize,
+}
+
+impl ValidationCounts {
+    /// Returns the last line of the text.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let counts = self.named().map(|(count, word)| plural(count, word));
+        counts.join(", ") + "."
+    }
+
+    /// Returns the same without the counts that are zero.
+    #[must_use]
+    pub fn short_sentence(&self) -> String {
+        let counts = self.named().into_iter();
+        let counts = counts.filter(|(count, word)| *count > 0 || *word == "resource");
+        let counts: Vec<String> = counts.map(|(count, word)| plural(count, word)).collect();
+        counts.join(", ") + "."
+    }
+
+    fn named(&self) -> [(usize, &'static str); 3] {
+        [
+            (self.resources, "resource"),
+            (self.errors, "error"),
+            (self.warnings, "warning"),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -12,11 +12,16 @@ mod daemon_status;
 mod diagnostic;
 mod dossier;
 mod feed_inspection;
+mod gitlab_report;
 mod history;
+mod html_report;
 mod job;
+mod junit;
 mod list;
+mod markdown_html;
 mod notice;
 mod origin;
+mod output_format;
 mod plan;
 mod plan_lines;
 mod policy_check;
@@ -24,9 +29,12 @@ mod proposal;
 mod remote_plan;
 mod render;
 mod resource;
+mod sarif;
 mod saved_plan;
 mod schema_choice;
 mod self_service;
+mod shown_plan;
+mod source_diagnostics;
 mod source_state;
 mod step;
 mod tag_offers;
@@ -49,7 +57,8 @@ pub use change::{
     MemberDocument, RedactedDocument, ValueDocument,
 };
 pub use command_output::{
-    DoneDocument, LeaseDocument, TestNoticeDocument, TruncatedLine, VerificationDocument,
+    CommentDocument, DoneDocument, LeaseDocument, TestNoticeDocument, TruncatedLine,
+    VerificationDocument,
 };
 pub use daemon_status::{
     ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldView, ReconcileReply, SourceView,
@@ -74,6 +83,7 @@ pub use job::{
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
 pub use origin::OriginDocument;
+pub use output_format::OutputFormat;
 pub use plan::{
     BudgetDocument, FORMAT_VERSION, PlanDocument, PlanListDocument, SourceRefDocument, plan_id,
     write, write_plan,
@@ -86,10 +96,10 @@ pub use proposal::{
     UnwrittenValueDocument,
 };
 pub use remote_plan::{
-    MAX_REVISION_LENGTH, RemotePlanDetail, RemotePlanFormat, RemotePlanReply, RemotePlanRequest,
-    StoredPlanDocument, UploadContent,
+    MAX_REVISION_LENGTH, RemotePlanDetail, RemotePlanReply, RemotePlanRequest, StoredPlanDocument,
+    UploadContent,
 };
-pub use render::{PlanFormat, render};
+pub use render::{render, render_all, render_validation};
 pub use resource::{
     FieldOriginDocument, ProvenanceClaimDocument, ProvenanceDocument, ResourceClaimDocument,
     ResourceDocument, ResourceMeta, StatementDocument, TermsAcceptanceDocument,
@@ -101,6 +111,8 @@ pub use self_service::{
     CustomerAccountDocument, CustomerDocument, LoginReply, LoginRequest, NewAccountUserRequest,
     NewPasswordRequest, OwnDetailsRequest, PersonDocument, RemovedUserDocument,
 };
+pub use shown_plan::ShownPlan;
+pub use source_diagnostics::SourceDiagnostics;
 pub use source_state::{
     CommitList, CommitSummary, DiagnosticState, ExportRejection, FeedState, HoldState,
     MissingResources, PassOutcome, RevisionMark, SourceState,

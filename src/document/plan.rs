@@ -206,10 +206,10 @@ pub struct PlanListDocument<'a> {
 
 impl<'a> PlanListDocument<'a> {
     #[must_use]
-    pub fn new(plans: &'a [Plan]) -> Self {
+    pub fn new(plans: impl Iterator<Item = &'a Plan>) -> Self {
         Self {
             format_version: FORMAT_VERSION,
-            plans: plans.iter().map(PlanDocument::from).collect(),
+            plans: plans.map(PlanDocument::from).collect(),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::document::{PlanFormat, SavedPlanError, parse_plan, render, write_lines};
+use crate::document::{OutputFormat, SavedPlanError, parse_plan, render, write_lines};
 use crate::kinds;
 use crate::model::{CompactText, FieldChange, Key, KindId, Link, Value};
 use crate::plan::render::samples::{self, change, links, set, text};
@@ -108,13 +108,13 @@ fn each_line_says_what_it_is() {
 fn several_plans_are_one_document() {
     let mut out = Vec::new();
     let plans = [samples::full(), Plan::default()];
-    write(&PlanListDocument::new(&plans), &mut out).unwrap();
+    write(&PlanListDocument::new(plans.iter()), &mut out).unwrap();
     let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(read["formatVersion"], "1.0");
     assert_eq!(read["plans"].as_array().unwrap().len(), 2);
     assert_eq!(read["plans"][0]["id"], plan_id(&samples::full()));
     let mut none = Vec::new();
-    write(&PlanListDocument::new(&[]), &mut none).unwrap();
+    write(&PlanListDocument::new(std::iter::empty()), &mut none).unwrap();
     assert!(serde_json::from_slice::<serde_json::Value>(&none).is_ok());
 }
 
@@ -193,7 +193,7 @@ fn a_saved_plan_reads_back_with_the_same_deltas() {
 fn a_saved_plan_reads_the_same_in_every_format() {
     let plan = samples::full();
     let (read, _) = parse_plan(&written(&plan)).unwrap();
-    for (format, _) in PlanFormat::ALL {
+    for format in OutputFormat::all() {
         for detail in [PlanDetail::Summary, PlanDetail::Changes, PlanDetail::Full] {
             let options = RenderOptions {
                 detail,

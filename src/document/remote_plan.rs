@@ -1,13 +1,13 @@
 //! Remote plans: what `roster plan --remote` sends to a daemon, and what it gets back.
 
 use super::schema_choice::exactly_one_of;
-use super::{PlanDocument, upload_files};
+use super::{OutputFormat, PlanDocument, upload_files};
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most characters of a revision.
 pub const MAX_REVISION_LENGTH: usize = 255;
@@ -37,8 +37,14 @@ pub struct RemotePlanRequest {
     #[schemars(length(min = 1, max = MAX_REVISION_LENGTH), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"))]
     pub revision: Option<String>,
     /// An additional format of the plan.
-    #[serde(default)]
-    pub format: RemotePlanFormat,
+    #[serde(default = "json")]
+    pub format: OutputFormat,
+    /// More formats, each of which becomes a member of `outputs` of the answer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub outputs: BTreeSet<OutputFormat>,
+    /// Whether published formats show personal data instead of pseudonyms.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub show_personal: bool,
     /// How much detail to show.
     #[serde(default)]
     pub detail: RemotePlanDetail,
@@ -49,6 +55,10 @@ pub struct RemotePlanRequest {
         deserialize_with = "read_integer"
     )]
     pub max_bytes: Option<usize>,
+}
+
+fn json() -> OutputFormat {
+    OutputFormat::Json
 }
 
 /// Base64 with padding. The unused bits of the last character must be zero.
@@ -97,21 +107,6 @@ pub enum UploadContent {
     },
 }
 
-/// A format of a plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RemotePlanFormat {
-    /// The plan document.
-    #[default]
-    Json,
-    /// For a terminal.
-    Text,
-    /// A comment on a pull request.
-    Markdown,
-    /// Annotations of a workflow run.
-    Github,
-}
-
 /// How much of a plan to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -140,6 +135,9 @@ pub struct RemotePlanReply {
     /// The plan in the requested format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The plan in each of the requested `outputs`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<OutputFormat, String>,
 }
 
 // Kept as text: it may be large, and it is passed on unread.

@@ -8,7 +8,7 @@ use crate::kinds::{self, USER};
 use crate::model::{CompactText, FieldChange, FieldRef, Key, KindId, Value};
 
 /// Replaces a stored value that is not shown.
-const MASKED: &str = "•••";
+pub(super) const MASKED: &str = "•••";
 
 /// The rules whose messages name other resources, with what they say instead.
 const OTHERS: &[(Code, &str)] = &[

@@ -132,7 +132,12 @@ impl Pass<'_> {
         store: &Store,
     ) -> Result<Snapshot, PassError> {
         let _phase = PhaseTimer::begin("reading the database");
-        Ok(store.read(&self.query(index)).await?)
+        let mut stored = store.read(&self.query(index)).await?;
+        // A database that does not exist yet will be of the environment of this run.
+        if stored.environment.is_none() {
+            stored.environment.clone_from(&self.config.environment);
+        }
+        Ok(stored)
     }
 
     /// What has to be read of the database to plan a source.

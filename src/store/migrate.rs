@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, foreign_writes, incremental_tables, schema_versions, terms_acceptances};
 use crate::model::Digest;
+use crate::plan::render::PseudonymKey;
 use rand::RngCore;
 
 /// How the stored schema relates to this release.
@@ -57,6 +58,15 @@ impl Store {
             None => SchemaState::None,
             Some(meta) => schema_state(meta.schema),
         })
+    }
+
+    /// Returns the key of pseudonyms, derived from the secret of the database. None without one.
+    pub async fn pseudonym_key(&self) -> Result<Option<PseudonymKey>, StoreError> {
+        let Some(mut tx) = self.begin_read("read the key").await? else {
+            return Ok(None);
+        };
+        let meta = meta(&mut tx).await?;
+        Ok(meta.map(|meta| PseudonymKey::from_secret(&meta.key)))
     }
 
     /// Creates the schema and gives the database its identity, or upgrades an older schema, in one

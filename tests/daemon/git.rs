@@ -374,7 +374,7 @@ fn a_pull_request_is_planned_without_the_database_merged_applied_and_named_in_hi
         run(command.env_remove("ROSTER_DATABASE")).exits(0)
     };
     let comment = plan("spring").stdout;
-    assert!(comment.starts_with("<!-- roster-plan -->"), "{comment}");
+    assert!(comment.starts_with("<!-- roster:plan "), "{comment}");
     for word in [
         "1 to update",
         "1 to deactivate",

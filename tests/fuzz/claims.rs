@@ -3,7 +3,7 @@
 use roster::check;
 use roster::diagnostic::render::DiagnosticRenderer;
 use roster::diagnostic::{Code, Diagnostic};
-use roster::document::{self, DiagnosticDocument, PlanFormat};
+use roster::document::{self, DiagnosticDocument, OutputFormat};
 use roster::kinds;
 use roster::manifest::format::format;
 use roster::manifest::{self, LoadOptions, LoadedManifests, Tree};
@@ -151,7 +151,8 @@ fn show(found: &[Diagnostic], text: Option<&str>) {
 
 /// A plan can be written in every form.
 fn renders(plan: &Plan) {
-    for (format, word) in PlanFormat::ALL {
+    for format in OutputFormat::all() {
+        let word = format.word();
         for detail in [PlanDetail::Summary, PlanDetail::Changes, PlanDetail::Full] {
             let options = RenderOptions {
                 detail,
@@ -162,7 +163,7 @@ fn renders(plan: &Plan) {
             let mut out = Vec::new();
             document::render(plan, format, &options, &mut out).expect("memory takes everything");
             assert!(std::str::from_utf8(&out).is_ok(), "{word} is UTF-8");
-            if format == PlanFormat::Markdown && options.max_bytes.is_some() {
+            if format == OutputFormat::Markdown && options.max_bytes.is_some() {
                 assert!(out.len() <= 4096, "{word} has {} bytes", out.len());
             }
         }

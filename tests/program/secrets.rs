@@ -42,7 +42,12 @@ fn must_be_clean(what: &str, bytes: &[u8]) {
 
 /// Runs the program with the secrets at hand and looks through what it prints.
 fn run(place: &Place, arguments: &[&str]) {
-    for output in ["text", "json", "ndjson", "markdown", "github"] {
+    let reports: &[&str] = match arguments[0] {
+        "validate" | "plan" | "show" | "apply" => &["sarif", "junit", "gitlab", "html"],
+        _ => &[],
+    };
+    let formats = ["text", "json", "ndjson", "markdown", "github"];
+    for output in formats.iter().chain(reports) {
         let mut command = place.command(arguments);
         let file = std::fs::read_to_string(place.path("current")).expect("the password");
         command

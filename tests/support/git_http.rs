@@ -1,7 +1,8 @@
 //! A web server on loopback that serves repositories by `git http-backend`, to who has the token.
 
+use super::http_exchange::HttpRequest;
 use base64::Engine as _;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,14 +18,6 @@ pub struct Server {
     pub silent: Arc<AtomicBool>,
     /// A word for each request that is not answered: its connection, which ends when dropped.
     pub waiting: mpsc::Receiver<TcpStream>,
-}
-
-struct Request {
-    method: String,
-    path: String,
-    query: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
 }
 
 impl Server {
@@ -58,7 +51,9 @@ impl Server {
 }
 
 fn answer(mut stream: TcpStream, root: &Path, token: &str) {
-    let Some(request) = read(&stream) else { return };
+    let Some(request) = HttpRequest::read(&stream) else {
+        return;
+    };
     let given = request.header("authorization").map(|value| {
         let basic = value.trim_start_matches("Basic ");
         let bytes = base64::engine::general_purpose::STANDARD.decode(basic);
@@ -77,43 +72,7 @@ fn answer(mut stream: TcpStream, root: &Path, token: &str) {
     let _ = stream.write_all(&response);
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let mut words = line.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else {
-            break;
-        };
-        headers.push((name.to_lowercase(), value.to_owned()));
-    }
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let mut request = Request {
-        method,
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers,
-        body: Vec::new(),
-    };
-    let length = request.header("content-length");
-    let length: u64 = length.and_then(|length| length.parse().ok()).unwrap_or(0);
-    reader.take(length).read_to_end(&mut request.body).ok()?;
-    Some(request)
-}
-
-impl Request {
-    fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(header, _)| header == name);
-        found.map(|(_, value)| value.as_str())
-    }
-}
-
-fn served(request: &Request, root: &Path) -> Vec<u8> {
+fn served(request: &HttpRequest, root: &Path) -> Vec<u8> {
     let mut command = Command::new("git");
     command
         .arg("http-backend")

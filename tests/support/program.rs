@@ -74,7 +74,7 @@ impl Place {
 
     /// Runs the program.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(&self.command(arguments).output().expect("the program runs"))
+        Ran::from_output(&self.command(arguments).output().expect("the program runs"))
     }
 
     /// Runs it and expects it to succeed.
@@ -105,7 +105,7 @@ impl Place {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub fn from_output(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
         Self {
             code: output.status.code(),

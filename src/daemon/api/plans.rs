@@ -9,15 +9,15 @@ use crate::daemon::handle::DaemonHandle;
 use crate::daemon::pass_turns::PassTurns;
 use crate::diagnostic::chain;
 use crate::document::{
-    self, MAX_REVISION_LENGTH, PlanFormat, RemotePlanDetail, RemotePlanFormat, RemotePlanReply,
-    RemotePlanRequest, StoredPlanDocument, UploadContent,
+    self, MAX_REVISION_LENGTH, OutputFormat, RemotePlanDetail, RemotePlanReply, RemotePlanRequest,
+    StoredPlanDocument, UploadContent,
 };
 use crate::git::{self, GitError};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
 use crate::plan::Plan;
-use crate::plan::render::{PlanDetail, RenderOptions};
+use crate::plan::render::{PersonalData, PlanDetail, PseudonymKey, RenderOptions};
 use crate::reconcile::{self, Pass, PassError, PassRequest, PlanReader, SourceReading};
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
@@ -25,7 +25,7 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
@@ -139,7 +139,14 @@ impl RemotePlanner<'_> {
             .iter()
             .position(|known| *known.name == *source);
         let at = at.ok_or_else(|| HttpProblem::not_found(""))?;
-        let shape = (wanted.format, wanted.detail, wanted.max_bytes);
+        let shape = ReplyShape {
+            format: wanted.format,
+            outputs: wanted.outputs,
+            detail: wanted.detail,
+            max_bytes: wanted.max_bytes,
+            show_personal: wanted.show_personal,
+            pseudonyms: self.pseudonyms(reader).await?,
+        };
         let (plan, reading) = match (wanted.files, wanted.revision) {
             (Some(files), None) => self.plan_files(at, files).await?,
             (None, Some(revision)) => self.plan_revision(at, revision).await?,
@@ -158,7 +165,17 @@ impl RemotePlanner<'_> {
             let places = ServerPaths::from_config(config);
             plan.with_messages(|text| places.conceal(text))
         };
-        render_reply(&plan, &reading, shape)
+        render_reply(&plan, &reading, &shape)
+    }
+
+    /// Returns the key of pseudonyms for who may see everything anyway. Anybody else could send values
+    /// until the answer has a pseudonym that they saw in a comment.
+    async fn pseudonyms(&self, reader: &PlanReader) -> Result<Option<PseudonymKey>, HttpProblem> {
+        if !reader.reads || reader.sources.is_some() {
+            return Ok(None);
+        }
+        let key = self.store.pseudonym_key().await;
+        key.map_err(HttpProblem::internal)
     }
 
     async fn plan_files(
@@ -317,43 +334,68 @@ fn fetch_problem(error: &GitError) -> HttpProblem {
     HttpProblem::new(kind, error.to_string())
 }
 
+/// How the sender wants to see the plan.
+struct ReplyShape {
+    format: OutputFormat,
+    outputs: BTreeSet<OutputFormat>,
+    detail: RemotePlanDetail,
+    max_bytes: Option<usize>,
+    show_personal: bool,
+    pseudonyms: Option<PseudonymKey>,
+}
+
+impl ReplyShape {
+    fn options(&self, format: OutputFormat, reading: &SourceReading) -> RenderOptions {
+        RenderOptions {
+            detail: match self.detail {
+                RemotePlanDetail::Summary => PlanDetail::Summary,
+                RemotePlanDetail::Changes => PlanDetail::Changes,
+                RemotePlanDetail::Full => PlanDetail::Full,
+            },
+            max_bytes: self.max_bytes,
+            root: reading
+                .source
+                .git()
+                .map(|place| place.path.clone())
+                .unwrap_or_default(),
+            personal: if format.is_published() && !self.show_personal {
+                PersonalData::Masked(self.pseudonyms.clone())
+            } else {
+                PersonalData::Shown
+            },
+            ..RenderOptions::default()
+        }
+    }
+}
+
 fn render_reply(
     plan: &Plan,
     reading: &SourceReading,
-    (form, much, max_bytes): (RemotePlanFormat, RemotePlanDetail, Option<usize>),
+    shape: &ReplyShape,
 ) -> Result<RemotePlanReply, HttpProblem> {
-    let options = RenderOptions {
-        detail: match much {
-            RemotePlanDetail::Summary => PlanDetail::Summary,
-            RemotePlanDetail::Changes => PlanDetail::Changes,
-            RemotePlanDetail::Full => PlanDetail::Full,
-        },
-        color: false,
-        max_bytes,
-        root: reading
-            .source
-            .git()
-            .map(|place| place.path.clone())
-            .unwrap_or_default(),
+    let written = |format| -> Result<Vec<u8>, HttpProblem> {
+        let mut written = Vec::new();
+        document::render(plan, format, &shape.options(format, reading), &mut written)
+            .map_err(HttpProblem::internal)?;
+        Ok(written)
     };
-    let format = match form {
-        RemotePlanFormat::Json => PlanFormat::Json,
-        RemotePlanFormat::Text => PlanFormat::Text,
-        RemotePlanFormat::Markdown => PlanFormat::Markdown,
-        RemotePlanFormat::Github => PlanFormat::Github,
+    let text = |format| -> Result<String, HttpProblem> {
+        Ok(String::from_utf8_lossy(&written(format)?).into_owned())
     };
-    let mut written = Vec::new();
-    document::render(plan, format, &options, &mut written).map_err(HttpProblem::internal)?;
-    let (document, text) = if form == RemotePlanFormat::Json {
-        let plan = StoredPlanDocument::parse(written).map_err(HttpProblem::internal)?;
-        (Some(plan), None)
+    let outputs = shape.outputs.iter();
+    let outputs = outputs.map(|format| Ok((*format, text(*format)?)));
+    let outputs = outputs.collect::<Result<_, HttpProblem>>()?;
+    let (document, text) = if shape.format == OutputFormat::Json {
+        let plan = StoredPlanDocument::parse(written(OutputFormat::Json)?);
+        (Some(plan.map_err(HttpProblem::internal)?), None)
     } else {
-        (None, Some(String::from_utf8_lossy(&written).into_owned()))
+        (None, Some(text(shape.format)?))
     };
     Ok(RemotePlanReply {
         exit_code: plan.exit_code(false),
         steps: !plan.steps.is_empty(),
         plan: document,
         text,
+        outputs,
     })
 }

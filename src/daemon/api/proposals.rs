@@ -9,7 +9,7 @@ use crate::daemon::handle::{DaemonHandle, DaemonParts, HandlerError};
 use crate::diagnostic::{Diagnostic, plural};
 use crate::document::{
     self, ChangedFileReply, DiagnosticState, ExportContent, MAX_REASON_LENGTH, MAX_REVISION_LENGTH,
-    PlanFormat, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply, UploadProposalReply,
+    OutputFormat, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply, UploadProposalReply,
     UploadProposalRequest, UploadedExport,
 };
 use crate::feed::mapping::Mapping;
@@ -281,15 +281,14 @@ fn reply(
 fn plan_text(into: &Source, plan: &Plan) -> Result<String, HttpProblem> {
     let options = RenderOptions {
         detail: PlanDetail::Changes,
-        color: false,
-        max_bytes: None,
         root: into
             .git()
             .map(|place| place.path.clone())
             .unwrap_or_default(),
+        ..RenderOptions::default()
     };
     let mut written = Vec::new();
-    document::render(plan, PlanFormat::Text, &options, &mut written)
+    document::render(plan, OutputFormat::Text, &options, &mut written)
         .map_err(HttpProblem::internal)?;
     Ok(String::from_utf8_lossy(&written).into_owned())
 }

@@ -1,7 +1,7 @@
 //! The key from which the tokens of links are derived. It is in a file that the database does not
 //! contain; all replicas that send mail need the same one.
 
-use crate::daemon::hmac_digest::hmac_digest;
+use crate::model::hmac_digest;
 use crate::own_folder;
 use crate::store::TokenDigest;
 use base64::Engine;

@@ -7,8 +7,8 @@
 use super::cause::cause;
 use super::{Notice, body, document, line, slack, subject, truncate};
 use crate::config::{MailServer, NoticeChannel, NoticeFormat, NoticeTarget};
-use crate::daemon::hmac_digest::hmac_digest;
 use crate::http::choose_provider;
+use crate::model::hmac_digest;
 use chrono::{DateTime, TimeDelta, Utc};
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::PoolConfig;

@@ -110,10 +110,7 @@ impl WorkflowAnnotation<'_> {
     fn write(&self, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "::{} ", self.command)?;
         if let Some(origin) = self.origin {
-            let root = options.root.trim_end_matches('/');
-            let slash = if root.is_empty() { "" } else { "/" };
-            let path = format!("{root}{slash}{}", visible(&origin.path));
-            write!(out, "file={},", property(&path))?;
+            write!(out, "file={},", property(&options.path(&origin.path)))?;
             if origin.at.line > 0 {
                 write!(out, "line={},col={},", origin.at.line, origin.at.column)?;
             }

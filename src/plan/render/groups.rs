@@ -41,7 +41,7 @@ pub(super) fn entries<'a>(
     plan: &'a Plan,
     kind: KindId,
     detail: PlanDetail,
-    wording: WordingOptions,
+    wording: WordingOptions<'_>,
     visit: &mut dyn FnMut(StepListEntry<'a>) -> io::Result<()>,
 ) -> io::Result<()> {
     let steps = || plan.steps.iter().filter(move |step| step.key.kind == kind);
@@ -92,7 +92,7 @@ struct StepGroup<'a> {
 
 fn groups<'a>(
     steps: impl Iterator<Item = &'a Step>,
-    wording: WordingOptions,
+    wording: WordingOptions<'_>,
 ) -> HashMap<Digest, StepGroup<'a>> {
     let mut groups: HashMap<Digest, StepGroup<'_>> = HashMap::new();
     // Creates are listed without their fields, so there is nothing to group them by.
@@ -128,7 +128,7 @@ fn group_digest(step: &Step, lines: &[ChangeLine]) -> Digest {
 }
 
 /// Returns the changes of a step in words.
-pub(super) fn lines(step: &Step, wording: WordingOptions) -> Vec<ChangeLine> {
+pub(super) fn lines(step: &Step, wording: WordingOptions<'_>) -> Vec<ChangeLine> {
     wording.lines(
         step.key.kind,
         &step.changes(),

@@ -5,33 +5,28 @@
 //! HTML: values are in code spans with longer fences than any run of backticks in them, or in code
 //! blocks whose lines start with words of ours.
 
-use super::access::AccessChanges;
 use super::code_span::code;
-use super::groups::{self, StepListEntry};
-use super::holds::{HoldGroup, consequence_lines, holds};
+use super::groups::StepListEntry;
+use super::holds::holds;
+use super::markdown_items::hold_item;
+use super::markdown_risks::RiskList;
+use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
-use super::visibility;
-use super::wording::{counted, plural, thousands, title};
-use super::{PlanDetail, RenderOptions};
+use super::wording::{plural, thousands, title};
+use super::{NextStep, PersonalData, PlanDetail, RenderOptions, diff, marker};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
-use crate::model::FieldChange;
-use crate::plan::{HoldEntry, Plan, Step, StepVerb, shared_by};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::plan::{HoldEntry, Plan, StepVerb};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The first line. CI finds the comment of the last push by it and replaces it.
-const MARKER: &str = "<!-- roster-plan -->";
+/// The most bytes without another limit: what GitHub takes as a comment, which is the least of all
+/// platforms.
+const MAX_BYTES: usize = 65_536;
 
-/// The bytes kept free for closing what is open, and for saying what was left out.
-const RESERVE: usize = 512;
-
-/// The number of resources that one item names.
-const NAMED: usize = 20;
-
-/// The number of resources with an item of their own in a list of risks.
-const LISTED: usize = 50;
+/// The number of errors and warnings that are not folded.
+const UNFOLDED: usize = 10;
 
 /// Writes a plan as Markdown, with at most `max_bytes` of the options. Blocks that do not fit are
 /// left out, and the last line names them. The first lines are always written.
@@ -40,13 +35,28 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
         color: false,
         ..options.clone()
     };
-    let mut page = MarkdownWriter::new(out, options.max_bytes);
+    let mut page = MarkdownWriter::new(out, options.max_bytes.unwrap_or(MAX_BYTES));
     // The order decides what is left out: whatever comes late may not fit. A reviewer needs the
     // risks and the errors, and can see the single changes in the diff of the pull request.
-    page.write_always(&head(plan))?;
+    let head = head(plan);
+    page.write_always(&head)?;
+    let risks = RiskList::of(plan, options);
+    let fit = risks.fit(head.len());
+    if fit {
+        risks.write(&mut page)?;
+    } else {
+        risks.write_short(head.len(), &mut page)?;
+    }
+    if let Some(next) = next_step(plan, options) {
+        page.write_always(&format!("{next}\n\n"))?;
+    }
     page.block((BlockTopic::Table, 1), &table(plan))?;
-    risks(plan, options, &mut page)?;
-    write_diagnostics(plan, &mut page)?;
+    write_diagnostics(&[(&plan.diagnostics[..], options)], &mut page)?;
+    if !fit {
+        risks.write_folded(&mut page)?;
+    }
+    standing_holds(plan, options, &mut page)?;
+    held_changes(plan, options, &mut page)?;
     if options.detail != PlanDetail::Summary {
         for kind in kinds::ALL {
             folded(plan, kind, options, &mut page)?;
@@ -56,103 +66,21 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     page.end()
 }
 
-/// Writes blocks as long as they fit, and counts those that do not.
-struct MarkdownWriter<'a> {
-    out: &'a mut dyn Write,
-    room: Option<usize>,
-    heading: Option<&'static str>,
-    left_out: BTreeMap<BlockTopic, usize>,
-}
-
-/// What a block is about, in the order in which the last line names what was left out.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum BlockTopic {
-    Table,
-    Hold,
-    Removal,
-    Access,
-    Error,
-    Warning,
-    Change,
-    Notes,
-}
-
-impl BlockTopic {
-    /// Returns a count of it in words.
-    fn counted(self, many: usize) -> String {
-        match self {
-            Self::Table => "the table".to_owned(),
-            Self::Hold => plural(many, "hold"),
-            Self::Removal => format!("{} of removals", plural(many, "list")),
-            Self::Access => format!("{} about access", plural(many, "line")),
-            Self::Error => plural(many, "error"),
-            Self::Warning => plural(many, "warning"),
-            Self::Change => format!("the changes of {}", plural(many, "resource")),
-            Self::Notes => "the notes".to_owned(),
-        }
-    }
-}
-
-impl<'a> MarkdownWriter<'a> {
-    fn new(out: &'a mut dyn Write, room: Option<usize>) -> Self {
-        Self {
-            out,
-            room: room.map(|room| room.saturating_sub(RESERVE)),
-            heading: None,
-            left_out: BTreeMap::new(),
-        }
-    }
-
-    /// Writes a text even if it does not fit.
-    fn write_always(&mut self, text: &str) -> io::Result<()> {
-        self.room = self.room.map(|room| room.saturating_sub(text.len()));
-        self.out.write_all(text.as_bytes())
-    }
-
-    /// Sets the heading of the blocks that follow. It is written with the first one that fits.
-    fn heading(&mut self, heading: &'static str) {
-        self.heading = Some(heading);
-    }
-
-    /// Writes a block about `many` things if it fits. Returns whether it did.
-    fn block(&mut self, (what, many): (BlockTopic, usize), block: &str) -> io::Result<bool> {
-        let heading = self.heading.map_or(0, |heading| heading.len() + 2);
-        // Later blocks are still tried, because a shorter one may fit.
-        if self.room.is_some_and(|room| room < block.len() + heading) {
-            *self.left_out.entry(what).or_default() += many;
-            return Ok(false);
-        }
-        if let Some(heading) = self.heading.take() {
-            self.write_always(&format!("{heading}\n\n"))?;
-        }
-        self.write_always(block)?;
-        Ok(true)
-    }
-
-    /// Ends the blocks under a heading.
-    fn end_section(&mut self) -> io::Result<()> {
-        match self.heading.take() {
-            Some(_) => Ok(()),
-            None => self.write_always("\n"),
-        }
-    }
-
-    fn end(self) -> io::Result<()> {
-        if self.left_out.is_empty() {
-            return Ok(());
-        }
-        let left_out = self.left_out.into_iter();
-        let left_out: Vec<String> = left_out.map(|(what, many)| what.counted(many)).collect();
-        writeln!(
-            self.out,
-            "**Left out** because the comment would be too long: {}. Run `roster plan` to see everything, or `roster show PLAN.json` for a saved plan.",
-            left_out.join(", ")
-        )
-    }
+/// Writes what a validation found, by source.
+pub fn write_validation(
+    sentence: &str,
+    found: &[(&[Diagnostic], &RenderOptions)],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let limit = found.iter().find_map(|(_, options)| options.max_bytes);
+    let mut page = MarkdownWriter::new(out, limit.unwrap_or(MAX_BYTES));
+    page.write_always(&format!("### {sentence}\n\n"))?;
+    write_diagnostics(found, &mut page)?;
+    page.end()
 }
 
 fn head(plan: &Plan) -> String {
-    let mut head = format!("{MARKER}\n### {}\n\n", text::last_line(plan));
+    let mut head = format!("{}\n### {}\n\n", marker::of(plan), sentence(plan));
     let _ = write!(head, "Source {}", code(&plan.source.name));
     if !plan.source.revision.is_empty() {
         let _ = write!(head, " at {}", code(&text::short(&plan.source.revision)));
@@ -164,6 +92,57 @@ fn head(plan: &Plan) -> String {
     head
 }
 
+/// Returns the last line of the text without the counts that are zero.
+pub fn sentence(plan: &Plan) -> String {
+    if plan.errored || plan.steps.is_empty() && plan.held.is_empty() {
+        return text::last_line(plan);
+    }
+    let counts = plan.summary.entries().into_iter();
+    let counts = counts.take_while(|(name, _)| *name != "unchanged");
+    let counts = counts.filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts
+        .map(|(name, count)| match name {
+            "held" => format!("{} held", thousands(count)),
+            verb => format!("{} to {verb}", thousands(count)),
+        })
+        .collect();
+    format!("Plan: {}.", counts.join(", "))
+}
+
+/// Says what to do next.
+pub fn next_step(plan: &Plan, options: &RenderOptions) -> Option<String> {
+    if matches!(options.next, NextStep::Omitted) {
+        return None;
+    }
+    let apply = || code(&apply_command(plan, options));
+    let decides = plan.held.iter().any(HoldEntry::is_approvable);
+    match (plan.exit_code(false), plan.steps.is_empty()) {
+        (1, true) => Some("**Next:** fix the errors, then plan again.".to_owned()),
+        (1, false) => Some(format!(
+            "**Next:** fix the errors. Apply the rest with {}.",
+            apply()
+        )),
+        (_, true) if decides => Some("**Next:** approve or reject what is held.".to_owned()),
+        (_, true) => None,
+        (_, false) if decides => Some(format!(
+            "**Next:** approve or reject what is held. Apply the rest with {}.",
+            apply()
+        )),
+        (_, false) => Some(format!("**Next:** apply with {}.", apply())),
+    }
+}
+
+fn apply_command(plan: &Plan, options: &RenderOptions) -> String {
+    if let NextStep::Command(command) = &options.next {
+        return command.clone();
+    }
+    let mut command = format!("roster apply --source {}", plan.source.name);
+    if let Some(environment) = &plan.environment {
+        let _ = write!(command, " --environment {environment}");
+    }
+    command
+}
+
 const COLUMNS: [StepVerb; 6] = [
     StepVerb::Create,
     StepVerb::Update,
@@ -173,227 +152,142 @@ const COLUMNS: [StepVerb; 6] = [
     StepVerb::Delete,
 ];
 
-/// Returns the table of counts, with a row for each kind and a column for each verb.
+/// Returns the table of counts, with a row for each kind and a column for each verb that the plan
+/// has.
 fn table(plan: &Plan) -> String {
-    let mut rows = String::new();
-    for kind in kinds::ALL {
-        let of = |verb| {
-            let steps = plan.steps.iter();
-            let steps = steps.filter(|step| step.key.kind == kind.id && step.verb == verb);
-            steps.count()
-        };
-        let held = plan.held.iter().map(|held| &held.key);
-        // Several fields of one resource may be held: it counts once.
-        let held: BTreeSet<_> = held.filter(|key| key.kind == kind.id).collect();
-        let counts: Vec<usize> = COLUMNS.into_iter().map(of).chain([held.len()]).collect();
-        if counts.iter().any(|count| *count > 0) {
-            let _ = write!(rows, "| {} |", title(kind));
-            for count in counts {
-                let text = if count == 0 {
-                    String::new()
-                } else {
-                    thousands(count)
-                };
-                let _ = write!(rows, " {text} |");
-            }
-            rows.push('\n');
-        }
-    }
-    if rows.is_empty() {
-        return rows;
-    }
-    let names: Vec<&str> = COLUMNS.into_iter().map(StepVerb::word).collect();
-    let rule = "| --- |".to_owned() + &" ---: |".repeat(COLUMNS.len() + 1);
-    format!("| | {} | held |\n{rule}\n{rows}\n", names.join(" | "))
-}
-
-fn risks(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
-    page.heading("#### Look at this first");
-    for hold in holds(plan) {
-        page.block((BlockTopic::Hold, 1), &held(&hold))?;
-    }
-    // Deletes first: a deleted id can never be used again, while a deactivation can be undone.
-    for (verb, word) in [
-        (StepVerb::Delete, "Deletes"),
-        (StepVerb::Deactivate, "Deactivates"),
-    ] {
-        for kind in kinds::ALL {
-            let of = |step: &&Step| step.verb == verb && step.key.kind == kind.id;
-            let steps: Vec<&Step> = plan.steps.iter().filter(of).collect();
-            if !steps.is_empty() {
-                let named = named(steps.iter().map(|step| text::key(&step.key)));
-                let counted = counted(steps.len(), kind);
-                let block = format!("- **{word}** {counted}: {named}\n");
-                page.block((BlockTopic::Removal, 1), &block)?;
-            }
-        }
-    }
-    for step in &plan.steps {
-        if let Some(words) = step.runtime.effect() {
-            let block = format!("- **Terms** {} {words}\n", code(&text::key(&step.key)));
-            page.block((BlockTopic::Access, 1), &block)?;
-        }
-        if let Some(words) = shared_by(&step.accounts) {
-            let key = code(&text::key(&step.key));
-            let block = format!("- **Address** {key} {}\n", code(&words));
-            page.block((BlockTopic::Change, 1), &block)?;
-        }
-    }
-    access(plan, options, "Gains access", |access| access.gains, page)?;
-    access(plan, options, "Loses access", |access| access.losses, page)?;
-    visibility(plan, page)?;
-    page.end_section()
-}
-
-fn held(hold: &HoldGroup<'_>) -> String {
-    let shared = hold.message();
-    let mut item = format!("- **Held** ({})", hold.first().code);
-    if let Some(message) = &shared {
-        let _ = write!(item, ": {}", code(message));
-    }
-    item.push('\n');
-    let say = |held: &&HoldEntry| format!("{} {}", held.verb, text::key(&held.key));
-    let renames = hold.renames();
-    let takes_others = hold
-        .entries
+    let names = COLUMNS.into_iter().map(StepVerb::word).chain(["held"]);
+    let rows: Vec<(String, Vec<usize>)> = kinds::ALL
         .iter()
-        .any(|held| !held.consequences.is_empty());
-    if !renames.is_empty() {
-        let pairs = renames.iter();
-        let pairs = pairs.map(|(held, new)| format!("{} → {}", text::key(&held.key), new.id));
-        let _ = writeln!(item, "  - {}", named(pairs));
-    } else if shared.is_some() && !takes_others {
-        let _ = writeln!(item, "  - {}", named(hold.entries.iter().map(say)));
-    } else {
-        for held in hold.entries.iter().take(NAMED) {
-            let _ = match &shared {
-                Some(_) => writeln!(item, "  - {}", code(&say(held))),
-                None => writeln!(item, "  - {}: {}", code(&say(held)), code(&held.message)),
-            };
-            for line in consequence_lines(held, NAMED) {
-                let _ = writeln!(item, "    - {}", code(&line));
-            }
+        .map(|kind| (title(kind), counts(plan, kind)))
+        .collect();
+    let columns: Vec<(usize, &str)> = names
+        .enumerate()
+        .filter(|(at, _)| rows.iter().any(|(_, counts)| counts[*at] > 0))
+        .collect();
+    if columns.is_empty() {
+        return String::new();
+    }
+    let mut table = String::from("| |");
+    for (_, name) in &columns {
+        let _ = write!(table, " {name} |");
+    }
+    let _ = writeln!(table, "\n| --- |{}", " ---: |".repeat(columns.len()));
+    for (kind, counts) in rows
+        .iter()
+        .filter(|(_, counts)| counts.iter().any(|count| *count > 0))
+    {
+        let _ = write!(table, "| {kind} |");
+        for (at, _) in &columns {
+            let count = Some(counts[*at]).filter(|count| *count > 0);
+            let _ = write!(table, " {} |", count.map(thousands).unwrap_or_default());
         }
-        let more = hold.entries.len().saturating_sub(NAMED);
-        if more > 0 {
-            let _ = writeln!(item, "  - and {} more", thousands(more));
-        }
+        table.push('\n');
     }
-    let commands: Vec<String> = hold.commands().iter().map(|text| code(text)).collect();
-    if !commands.is_empty() {
-        let _ = writeln!(item, "  - to approve: {}", commands.join(" or "));
-    }
-    if let Some(words) = hold.required_action() {
-        let _ = writeln!(item, "  - {words}");
-    }
-    item
+    table.push('\n');
+    table
 }
 
-fn access(
-    plan: &Plan,
-    options: &RenderOptions,
-    title: &str,
-    side: fn(AccessChanges) -> Vec<FieldChange>,
+/// Returns how many resources of a kind each verb concerns, and how many are held.
+fn counts(plan: &Plan, kind: &Kind) -> Vec<usize> {
+    let of = |verb| {
+        let steps = plan.steps.iter();
+        let steps = steps.filter(|step| step.key.kind == kind.id && step.verb == verb);
+        steps.count()
+    };
+    let held = plan.held.iter().map(|held| &held.key);
+    // Several fields of one resource may be held: it counts once.
+    let held: BTreeSet<_> = held.filter(|key| key.kind == kind.id).collect();
+    COLUMNS.into_iter().map(of).chain([held.len()]).collect()
+}
+
+fn write_diagnostics(
+    found: &[(&[Diagnostic], &RenderOptions)],
     page: &mut MarkdownWriter<'_>,
 ) -> io::Result<()> {
-    let wording = TextWriter::new(plan, options).wording;
-    let mut more = 0;
-    let mut listed = 0;
-    for step in &plan.steps {
-        let changes = side(AccessChanges::of(step));
-        if changes.is_empty() {
-            continue;
-        }
-        // Counted instead of listed. All of them are in the folded part anyway.
-        if listed == LISTED {
-            more += 1;
-            continue;
-        }
-        listed += 1;
-        let lines = wording.lines(step.key.kind, &changes, false);
-        let lines: Vec<_> = lines
-            .iter()
-            .map(|line| code(&format!("{}: {}", line.name, line.text)))
-            .collect();
-        let (key, why) = (code(&text::key(&step.key)), why(step));
-        let block = format!("- **{title}** {key}: {} ({why})\n", lines.join(", "));
-        page.block((BlockTopic::Access, 1), &block)?;
-    }
-    if more > 0 {
-        let resources = plural(more, "more resource");
-        let block = format!("- **{title}**: {resources}, listed below\n");
-        page.block((BlockTopic::Access, 1), &block)?;
-    }
-    Ok(())
-}
-
-fn visibility(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
-    let entries = visibility::entries(&plan.visibility, false);
-    for entry in entries.iter().take(LISTED) {
-        let what: Vec<String> = entry.what.iter().map(|what| code(what)).collect();
-        let (who, what) = (code(&entry.who), what.join(", "));
-        let block = format!("- **Visibility** {who}: {what}\n");
-        page.block((BlockTopic::Access, 1), &block)?;
-    }
-    let listed: usize = entries.iter().take(LISTED).map(|entry| entry.count).sum();
-    let more = plan.visibility.count() - listed;
-    if more > 0 {
-        let block = format!("- **Visibility**: {}\n", plural(more, "more user"));
-        page.block((BlockTopic::Access, 1), &block)?;
-    }
-    Ok(())
-}
-
-/// Says why a step is there, and where it is declared.
-fn why(step: &Step) -> String {
-    let why = match (step.verb, groups::reason(step)) {
-        (StepVerb::Create, _) => "new",
-        (_, Some(reason)) => reason,
-        (_, None) => step.reason.word(),
-    };
-    match &step.origin {
-        Some(origin) => format!("{why}, {}", code(&origin.to_string())),
-        None => why.to_owned(),
-    }
-}
-
-fn write_diagnostics(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
-    page.heading("#### Errors and warnings");
+    let mut items = Vec::new();
     for (severity, what) in [
         (Severity::Error, BlockTopic::Error),
         (Severity::Warning, BlockTopic::Warning),
     ] {
-        let found = plan.diagnostics.iter();
-        // A file with many findings of one rule would hide those of all others.
-        let grouped = group(found.filter(|found| found.severity == severity));
-        let (shown, omitted) = cap(grouped, |one| (&*one.found, one.count));
-        for one in shown {
-            page.block((what, one.count), &diagnostic_item(&one.found))?;
-        }
-        for more in omitted {
-            page.block(
-                (what, more.count),
-                &format!("- {}\n", code(&more.to_string())),
-            )?;
+        for (found, options) in found {
+            // A file with many findings of one rule would hide those of all others.
+            let grouped = group(found.iter().filter(|found| found.severity == severity));
+            let (shown, omitted) = cap(grouped, |one| (&*one.found, one.count));
+            for one in shown {
+                let item = diagnostic_item(&one.found, &options.personal);
+                items.push(((what, one.count), item));
+            }
+            for more in omitted {
+                let item = format!("- {}\n", code(&more.to_string()));
+                items.push(((what, more.count), item));
+            }
         }
     }
+    let folded = items.split_off(items.len().min(UNFOLDED));
+    page.begin("#### Errors and warnings\n\n", "\n");
+    items
+        .iter()
+        .try_for_each(|(what, item)| page.block(*what, item))?;
+    page.end_section()?;
+    page.begin(
+        "<details><summary>More errors and warnings</summary>\n\n",
+        "\n</details>\n\n",
+    );
+    folded
+        .iter()
+        .try_for_each(|(what, item)| page.block(*what, item))?;
     page.end_section()
 }
 
-fn diagnostic_item(found: &Diagnostic) -> String {
+fn diagnostic_item(found: &Diagnostic, personal: &PersonalData) -> String {
     let mut item = format!("- **{}**", found.severity);
     if let Some(origin) = &found.origin {
         let _ = write!(item, " {}", code(&origin.to_string()));
     }
-    let _ = write!(item, " ({}): {}", found.code, code(&found.message));
+    let message = code(&personal.message(found, &found.message));
+    let _ = write!(item, " ({}): {message}", found.code);
     if let Some(help) = &found.help {
-        let _ = write!(item, "\n  - {}", code(help));
+        let _ = write!(item, "\n  - {}", code(&personal.message(found, help)));
     }
     item.push('\n');
     item
 }
 
-/// Writes the steps of one kind as a folded code block.
+/// Writes the holds that nobody has to decide about.
+fn standing_holds(
+    plan: &Plan,
+    options: &RenderOptions,
+    page: &mut MarkdownWriter<'_>,
+) -> io::Result<()> {
+    page.begin(
+        "<details><summary>Held, with nothing to decide</summary>\n\n",
+        "\n</details>\n\n",
+    );
+    for hold in holds(plan).iter().filter(|hold| hold.is_standing()) {
+        page.block((BlockTopic::Hold, 1), &hold_item(hold, options))?;
+    }
+    page.end_section()
+}
+
+/// Writes what the held steps would change, which is what an approval is about.
+fn held_changes(
+    plan: &Plan,
+    options: &RenderOptions,
+    page: &mut MarkdownWriter<'_>,
+) -> io::Result<()> {
+    let wording = TextWriter::new(plan, options).wording;
+    let count = plural(plan.held.len(), "held change");
+    let opening = format!("<details><summary>{count}</summary>\n\n```diff\n");
+    page.begin(opening, "```\n\n</details>\n\n");
+    for hold in holds(plan) {
+        for entry in &hold.entries {
+            page.block((BlockTopic::HeldChange, 1), &diff::held(entry, wording))?;
+        }
+    }
+    page.end_section()
+}
+
+/// Writes the steps of one kind as a folded `diff` block.
 fn folded(
     plan: &Plan,
     kind: &'static Kind,
@@ -401,31 +295,23 @@ fn folded(
     page: &mut MarkdownWriter<'_>,
 ) -> io::Result<()> {
     let writer = TextWriter::new(plan, options);
-    let mut open = false;
+    let counts = text::counts(plan, kind).join(", ");
+    let opening = format!(
+        "<details><summary>{}: {counts}</summary>\n\n```diff\n",
+        title(kind)
+    );
+    page.begin(opening, "```\n\n</details>\n\n");
     writer.entries(kind, &mut |entry| {
-        let mut block = Vec::new();
-        if !open {
-            // In the same block as the first entry: if that does not fit, nothing is left open.
-            let counts = text::counts(plan, kind).join(", ");
-            let title = title(kind);
-            writeln!(
-                block,
-                "<details><summary>{title}: {counts}</summary>\n\n```text"
-            )?;
-        }
         let many = match &entry {
             StepListEntry::Creates(_, count) | StepListEntry::Many { count, .. } => *count,
             StepListEntry::One(..) => 1,
         };
-        writer.entry(kind, entry, &mut block)?;
-        open |= page.block((BlockTopic::Change, many), &String::from_utf8_lossy(&block))?;
-        Ok(())
+        page.block(
+            (BlockTopic::Change, many),
+            &diff::entry(&writer, kind, &entry),
+        )
     })?;
-    if open {
-        // Always, or the rest of the comment would become code. `RESERVE` has room for it.
-        page.write_always("```\n\n</details>\n\n")?;
-    }
-    Ok(())
+    page.end_section()
 }
 
 fn notes(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
@@ -438,20 +324,7 @@ fn notes(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
     let notes = notes.trim_end();
     let block =
         format!("<details><summary>Notes</summary>\n\n```text\n{notes}\n```\n\n</details>\n\n");
-    page.block((BlockTopic::Notes, 1), &block)?;
-    Ok(())
-}
-
-/// Joins the first few texts as code spans, and says how many more there are.
-fn named(all: impl ExactSizeIterator<Item = String>) -> String {
-    let more = all.len().saturating_sub(NAMED);
-    let few: Vec<String> = all.take(NAMED).map(|text| code(&text)).collect();
-    let few = few.join(", ");
-    if more > 0 {
-        format!("{few} and {} more", thousands(more))
-    } else {
-        few
-    }
+    page.block((BlockTopic::Notes, 1), &block)
 }
 
 #[cfg(test)]

@@ -36,7 +36,9 @@ impl TextWriter<'_> {
         );
         if !plan.logins.is_empty() {
             let logins = plan.logins.iter();
-            let all = logins.map(|login| visible(&login.name).into_owned().into());
+            let all = logins.map(|login| {
+                Cow::Owned(visible(&self.wording.personal.login(&login.name)).into_owned())
+            });
             let count = plural(plan.logins.len(), "login name");
             notes.push(format!("{count} taken over: {}", first_of(all, limit)));
         }

@@ -93,17 +93,18 @@ pub(super) fn short(revision: &str) -> Cow<'_, str> {
 pub(super) struct TextWriter<'a> {
     pub plan: &'a Plan,
     detail: PlanDetail,
-    pub wording: WordingOptions,
+    pub wording: WordingOptions<'a>,
 }
 
 impl<'a> TextWriter<'a> {
-    pub fn new(plan: &'a Plan, options: &RenderOptions) -> Self {
+    pub fn new(plan: &'a Plan, options: &'a RenderOptions) -> Self {
         Self {
             plan,
             detail: options.detail,
             wording: WordingOptions {
                 color: options.color,
                 full: options.detail == PlanDetail::Full,
+                personal: &options.personal,
             },
         }
     }
@@ -386,18 +387,18 @@ pub(super) fn key(of: &Key) -> String {
 }
 
 /// Returns where a resource is declared or, if it is gone, was declared.
-fn place(origin: Option<&Origin>, gone: bool) -> String {
+pub(super) fn place(origin: Option<&Origin>, gone: bool) -> String {
     origin.map_or_else(String::new, |origin| {
         let was = if gone { "was " } else { "" };
         format!("  {was}{}", visible(&origin.to_string()))
     })
 }
 
-fn reason(step: &Step) -> String {
+pub(super) fn reason(step: &Step) -> String {
     groups::reason(step).map_or_else(String::new, |reason| format!("  ({reason})"))
 }
 
-fn named_of(named: &[&CompactText], count: usize) -> String {
+pub(super) fn named_of(named: &[&CompactText], count: usize) -> String {
     let ids: Vec<_> = named.iter().map(|text| id(text)).collect();
     let more = count.saturating_sub(ids.len());
     if more > 0 {

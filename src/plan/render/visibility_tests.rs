@@ -146,10 +146,12 @@ fn every_format_says_it() {
         text.contains("      gains user v19\n  and 1,040 more users\n"),
         "{text}"
     );
+    // On the first screen it is one line, and each of them is below.
     assert!(
-        markdown
-            .contains("#### Look at this first\n\n- **Visibility** `User/u00`: `gains user v0`\n")
+        markdown.contains("#### Look at this first\n\n- **Visibility** of 1,060 users\n\n"),
+        "{markdown}"
     );
+    assert!(markdown.contains("\n\n- **Visibility** `User/u00`: `gains user v0`\n"));
     assert!(
         markdown.contains("`gains user v49`\n- **Visibility**: 1,010 more users\n"),
         "{markdown}"

@@ -4,6 +4,7 @@
 //! these functions print, so a value must never read as another one: hidden characters are made
 //! visible, and values that look like punctuation are quoted.
 
+use super::PersonalData;
 use super::delta::{self, FieldDelta, field_name};
 pub(super) use crate::diagnostic::{plural, thousands, visible};
 use crate::kinds::{self, BOOL, Kind};
@@ -29,14 +30,15 @@ const LONG: usize = 60;
 const DIFF_CONTEXT_WORDS: usize = 5;
 
 /// The number of members of a list that are shown without `--detail full`.
-const MEMBERS: usize = 20;
+pub(super) const MEMBERS: usize = 20;
 
 /// How values and changes are worded.
 #[derive(Clone, Copy)]
-pub(super) struct WordingOptions {
+pub(super) struct WordingOptions<'a> {
     pub color: bool,
     /// Whether lists and long texts are shown whole.
     pub full: bool,
+    pub personal: &'a PersonalData,
 }
 
 /// One changed field in words.
@@ -47,7 +49,7 @@ pub(super) struct ChangeLine {
     pub text: String,
 }
 
-impl WordingOptions {
+impl WordingOptions<'_> {
     pub fn paint<'t>(self, style: Style, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
         let text = text.into();
         if self.color && style != PLAIN {
@@ -68,6 +70,16 @@ impl WordingOptions {
 
     /// Returns one change in words.
     pub fn change(self, kind: KindId, change: &FieldChange, created: bool) -> String {
+        if self.personal.hides(kind, &change.field) {
+            let name = field_name(kind, &change.field);
+            let [before, after] = [&change.before, &change.after]
+                .map(|value| self.personal.masked(&name, value.as_ref()));
+            return if created {
+                after
+            } else {
+                format!("{before} → {after}")
+            };
+        }
         match FieldDelta::of(kind, change) {
             FieldDelta::Redacted => "(redacted)".to_owned(),
             // `(none) → …` for each field of a new resource would only be noise.
@@ -127,7 +139,7 @@ impl WordingOptions {
 
     /// Returns a word diff of two long texts, in the notation of `git diff --word-diff`: `[-old-]`,
     /// `{+new+}`.
-    fn word_diff(self, before: &str, after: &str) -> String {
+    pub fn word_diff(self, before: &str, after: &str) -> String {
         let diff = similar::TextDiff::from_words(before, after);
         // The diff has one change for each word. Joined into runs, a sentence gets one pair of
         // brackets.
@@ -156,7 +168,7 @@ impl WordingOptions {
 }
 
 /// Names the characters that differ between two texts that look the same.
-fn invisible_difference(before: Option<&Value>, after: Option<&Value>) -> String {
+pub(super) fn invisible_difference(before: Option<&Value>, after: Option<&Value>) -> String {
     let text = |value: Option<&Value>| value.and_then(Value::as_text).map(str::to_owned);
     let (Some(before), Some(after)) = (text(before), text(after)) else {
         return String::new();
@@ -196,7 +208,7 @@ fn shortened(run: &str, first: bool, last: bool) -> String {
 }
 
 /// Returns the text if it is too long, or has too many lines, to be shown whole twice.
-fn long_text(value: Option<&Value>) -> Option<&str> {
+pub(super) fn long_text(value: Option<&Value>) -> Option<&str> {
     let text = value?.as_text()?;
     (text.chars().count() > LONG || text.contains('\n')).then_some(text)
 }
@@ -223,7 +235,7 @@ fn scalar(text: &str) -> String {
 }
 
 /// Like [`scalar`], for a member of a list, which commas and brackets could end early.
-fn member(text: &str) -> String {
+pub(super) fn member(text: &str) -> String {
     let odd = text.is_empty() || text.trim() != text || text.contains([',', '(', '→', '[', ']']);
     quoted(text, odd)
 }
@@ -236,7 +248,7 @@ fn quoted(text: &str, odd: bool) -> String {
     }
 }
 
-fn link(attributes: &'static [kinds::LinkAttribute], link: &Link) -> String {
+pub(super) fn link(attributes: &'static [kinds::LinkAttribute], link: &Link) -> String {
     let words: Vec<_> = delta::words(attributes, link)
         .map(
             |(attribute, word)| match (attribute.choices == BOOL, word) {
@@ -255,7 +267,7 @@ fn link(attributes: &'static [kinds::LinkAttribute], link: &Link) -> String {
     }
 }
 
-fn changed_link(
+pub(super) fn changed_link(
     attributes: &'static [kinds::LinkAttribute],
     before: &Link,
     after: &Link,

@@ -1,0 +1,346 @@
+//! `roster comment` against GitHub, GitLab and Gitea on this machine: one comment for each plan,
+//! whatever the platform does meanwhile.
+
+use crate::support::http_exchange::HttpReply;
+use crate::support::program::{Place, Ran};
+use crate::support::review_platform::{BOT, PlatformKind, READ_TOKEN, ReviewPlatform, TOKEN};
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const TAGS: &str = "tags:\n  - {externalId: north, name: North}\n";
+
+/// A directory with an applied tree, and a plan of what changed since.
+fn planned() -> Place {
+    let place = Place::new("sqlite:roster.db");
+    place.write("manifests/tags.yaml", TAGS);
+    place.ok(&["apply", "manifests", "--yes", "--quiet"]);
+    plan(&place, "South");
+    place
+}
+
+/// Plans a new name, as a push to the branch would.
+fn plan(place: &Place, name: &str) {
+    place.write("manifests/tags.yaml", &TAGS.replace("North", name));
+    place.ok(&[
+        "plan",
+        "manifests",
+        "--out",
+        "plan.json",
+        "--output",
+        "markdown=plan.md",
+    ]);
+}
+
+fn comment(place: &Place, platform: &ReviewPlatform, token: &str, more: &[&str]) -> Ran {
+    let mut command = place.command(&[&["comment", "--pr", "7", "-vv"], more].concat());
+    command.envs(platform.variables(token));
+    let ran = Ran::from_output(&command.output().expect("the program runs"));
+    for text in [&ran.out, &ran.err] {
+        assert!(!text.contains(token), "the token in {text}");
+    }
+    ran
+}
+
+fn commented(place: &Place, platform: &ReviewPlatform) -> String {
+    let ran = comment(place, platform, TOKEN, &["--plan", "plan.json"]);
+    assert_eq!(ran.code, Some(0), "{:?}: {ran:#?}", platform.kind);
+    ran.out
+}
+
+#[test]
+fn a_second_push_replaces_the_comment_and_the_same_plan_changes_nothing() {
+    for kind in PlatformKind::ALL {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        // More than a page of what people say.
+        for n in 0..130 {
+            platform.comment_as("eva", &format!("comment {n}"));
+        }
+        let first = commented(&place, &platform);
+        assert!(first.starts_with("Created the comment "), "{first}");
+        let [written] = &platform.written()[..] else {
+            panic!("{kind:?}: {:?}", platform.written())
+        };
+        assert!(
+            written
+                .body
+                .starts_with("<!-- roster:plan source=directory -->\n### Plan: 1 to update.\n")
+        );
+        assert!(
+            written.body.contains("+     name: South"),
+            "{}",
+            written.body
+        );
+        for n in 0..130 {
+            platform.comment_as("olle", &format!("answer {n}"));
+        }
+        plan(&place, "West");
+        let second = commented(&place, &platform);
+        assert!(second.starts_with("Updated the comment "), "{second}");
+        let [updated] = &platform.written()[..] else {
+            panic!("{kind:?}: {:?}", platform.written())
+        };
+        assert_eq!(updated.id, written.id);
+        assert!(updated.body.contains("West") && !updated.body.contains("South"));
+        let third = commented(&place, &platform);
+        assert!(third.starts_with("Unchanged: the comment "), "{third}");
+        let json = comment(
+            &place,
+            &platform,
+            TOKEN,
+            &["--plan", "plan.json", "--output", "json"],
+        );
+        let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+        assert_eq!(json["items"][0]["outcome"], "unchanged");
+        assert_eq!(json["items"][0]["id"], written.id);
+        assert_eq!(platform.comments().len(), 261);
+    }
+}
+
+#[test]
+fn plans_of_two_environments_and_sources_keep_a_comment_each() {
+    let config = "apiVersion: roster/v1\nsources:\n  - {name: a, directory: a}\n  - {name: b, directory: b}\nenvironments:\n  staging: {database: 'sqlite:staging.db'}\n  production: {database: 'sqlite:production.db'}\n";
+    for kind in PlatformKind::ALL {
+        let platform = ReviewPlatform::start(kind);
+        let place = Place::new("sqlite:unused.db");
+        place.write("roster.yaml", config);
+        place.write("a/tags.yaml", TAGS);
+        place.write("b/tags.yaml", "tags:\n  - {externalId: b, name: B}\n");
+        let write = |environment: &str| {
+            // Both sources go to one file.
+            let mut command =
+                place.command(&["plan", "-e", environment, "--output", "markdown=plan.md"]);
+            let ran = Ran::from_output(
+                &command
+                    .env_remove("ROSTER_DATABASE")
+                    .output()
+                    .expect("runs"),
+            );
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let ran = comment(&place, &platform, TOKEN, &["--plan", "plan.md"]);
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        };
+        for _ in 0..2 {
+            write("staging");
+            write("production");
+        }
+        let written = platform.written();
+        let mut markers: Vec<&str> = written
+            .iter()
+            .filter_map(|it| it.body.lines().next())
+            .collect();
+        markers.sort_unstable();
+        assert_eq!(
+            markers,
+            [
+                "<!-- roster:plan source=a environment=production -->",
+                "<!-- roster:plan source=a environment=staging -->",
+                "<!-- roster:plan source=b environment=production -->",
+                "<!-- roster:plan source=b environment=staging -->",
+            ],
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn a_comment_of_somebody_else_with_the_marker_is_never_taken_over() {
+    for kind in PlatformKind::ALL {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        let trap = "<!-- roster:plan source=directory -->\nNothing to see here.";
+        platform.comment_as("mallory", trap);
+        commented(&place, &platform);
+        plan(&place, "West");
+        commented(&place, &platform);
+        let comments = platform.comments();
+        assert_eq!(comments.len(), 2, "{kind:?}: {comments:?}");
+        assert_eq!(
+            (comments[0].author.as_str(), comments[0].body.as_str()),
+            ("mallory", trap)
+        );
+        assert_eq!(comments[1].author, BOT);
+        assert!(comments[1].body.contains("West"));
+    }
+}
+
+#[test]
+fn rate_limits_are_waited_for_and_long_ones_are_named() {
+    let limited = || HttpReply::json(429, &json!({"message": "Too Many Requests"}));
+    for kind in PlatformKind::ALL {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        let soon = chrono::Utc::now().timestamp() + 1;
+        let secondary = "You have exceeded a secondary rate limit. Please wait a few minutes.";
+        let secondary = HttpReply::json(403, &json!({"message": secondary}));
+        for reply in [
+            limited().with("Retry-After", 1),
+            HttpReply::json(403, &json!({"message": "API rate limit exceeded"}))
+                .with("X-RateLimit-Remaining", 0)
+                .with("X-RateLimit-Reset", soon),
+            secondary.clone().with("Retry-After", 0),
+        ] {
+            platform.refuse_next(reply);
+        }
+        let start = Instant::now();
+        commented(&place, &platform);
+        assert!(
+            start.elapsed() >= Duration::from_secs(1),
+            "{kind:?} did not wait"
+        );
+        assert_eq!(platform.written().len(), 1, "{kind:?}");
+        // An hour is longer than a job should wait.
+        platform.refuse_next(limited().with("Retry-After", 3600));
+        let ran = comment(&place, &platform, TOKEN, &["--plan", "plan.json"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let said = "limits the requests of this token for another 60 min; run this again then, or pass `--timeout 61m`";
+        assert!(ran.err.contains(said), "{ran:?}");
+        // One that says nothing lasts a minute.
+        platform.refuse_next(secondary);
+        let ran = comment(
+            &place,
+            &platform,
+            TOKEN,
+            &["--plan", "plan.json", "--timeout", "10s"],
+        );
+        assert!(ran.err.contains("for another 1 min"), "{ran:?}");
+    }
+}
+
+#[test]
+fn failures_of_the_server_are_tried_again_without_a_second_comment() {
+    let broken = |status| HttpReply::json(status, &json!({"message": "Server Error"}));
+    for kind in PlatformKind::ALL {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        platform.refuse_next(broken(502));
+        platform.refuse_next(broken(503));
+        // The comment is written, and the answer is lost on the way.
+        platform.carry_out_and_answer(broken(504));
+        let said = commented(&place, &platform);
+        assert!(said.starts_with("Unchanged: "), "{said}");
+        assert_eq!(platform.written().len(), 1, "{kind:?}");
+        for _ in 0..6 {
+            platform.refuse_next(broken(500));
+        }
+        let ran = comment(
+            &place,
+            &platform,
+            TOKEN,
+            &["--plan", "plan.json", "--timeout", "2s"],
+        );
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(
+            ran.err
+                .contains(" is not working: it answered 500 Internal Server Error"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_names_the_permission_and_never_the_token() {
+    for (kind, needed) in [
+        (
+            PlatformKind::GitHub,
+            "the token needs `pull-requests: write`",
+        ),
+        (PlatformKind::GitLab, "the token needs the scope `api`"),
+        (
+            PlatformKind::Gitea,
+            "the token needs the scope `write:issue`",
+        ),
+    ] {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        let refused = |token: &str, more: &[&str]| {
+            let ran = comment(
+                &place,
+                &platform,
+                token,
+                &[&["--plan", "plan.json"], more].concat(),
+            );
+            assert_eq!(ran.code, Some(1), "{ran:?}");
+            ran.err
+        };
+        let forbidden = refused(READ_TOKEN, &[]);
+        assert!(
+            forbidden.contains(" answered 403: ") && forbidden.contains(needed),
+            "{forbidden}"
+        );
+        // The server repeats the token that it was given.
+        let unknown = refused("tok-expired-9", &[]);
+        assert!(
+            unknown.contains(" answered 401: ")
+                && unknown.contains("the token is wrong or has expired; check "),
+            "{unknown}"
+        );
+        let missing = refused(TOKEN, &["--repository", "acme/other"]);
+        assert!(
+            missing.contains(" answered 404")
+                && missing.contains(" 7 in acme/other, or the token may not see it"),
+            "{missing}"
+        );
+        assert!(platform.comments().is_empty());
+    }
+}
+
+#[test]
+fn the_pull_request_of_the_job_is_the_default_and_what_is_missing_is_named_at_once() {
+    let place = planned();
+    let platform = ReviewPlatform::start(PlatformKind::GitLab);
+    let mut command = place.command(&["comment", "--plan", "plan.md"]);
+    command
+        .envs(platform.variables(TOKEN))
+        .env("CI_MERGE_REQUEST_IID", "7");
+    let ran = Ran::from_output(&command.output().expect("the program runs"));
+    assert_eq!(
+        (ran.code, platform.written().len()),
+        (Some(0), 1),
+        "{ran:?}"
+    );
+    let ran = place.run(&["comment", "--plan", "plan.md", "--provider", "gitlab"]);
+    assert_eq!(ran.code, Some(64));
+    assert_eq!(
+        ran.err,
+        "error: to comment on GitLab, set `--api-url` or CI_API_V4_URL; `--repository` or CI_MERGE_REQUEST_PROJECT_ID, CI_PROJECT_ID; `--pr N`; `--token-file` or GITLAB_TOKEN, CI_JOB_TOKEN\n"
+    );
+    let ran = place.run(&["comment", "--plan", "plan.md"]);
+    assert_eq!(ran.code, Some(64));
+    assert!(
+        ran.err.contains("no CI of GitHub, GitLab or Gitea found"),
+        "{ran:?}"
+    );
+    // In the clear, anybody on the way could read the token.
+    let mut command = place.command(&[
+        "comment",
+        "--plan",
+        "plan.md",
+        "--api-url",
+        "http://git.example/api/v4",
+    ]);
+    command
+        .envs(platform.variables(TOKEN))
+        .env("CI_MERGE_REQUEST_IID", "7");
+    let ran = Ran::from_output(&command.output().expect("the program runs"));
+    assert_eq!(ran.code, Some(64));
+    assert!(
+        ran.err.contains("the token would be sent unencrypted"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_moved_repository_is_said_and_the_token_goes_nowhere_else() {
+    let place = planned();
+    let elsewhere = ReviewPlatform::start(PlatformKind::GitHub);
+    for kind in PlatformKind::ALL {
+        let platform = ReviewPlatform::start(kind);
+        for _ in 0..2 {
+            let moved = HttpReply::json(301, &json!({"message": "Moved Permanently"}));
+            platform.refuse_next(moved.with("Location", elsewhere.api()));
+        }
+        let ran = comment(&place, &platform, TOKEN, &["--plan", "plan.json"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(
+            ran.err.contains("the API or the repository has moved"),
+            "{ran:?}"
+        );
+    }
+    assert!(elsewhere.requests().is_empty());
+}
