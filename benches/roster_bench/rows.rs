@@ -35,7 +35,7 @@ pub struct Bench {
 /// One engine: how it is reached, and what its server costs.
 pub struct Engine {
     pub name: &'static str,
-    client: Client,
+    pub client: Client,
     pub cluster: Option<Cluster>,
 }
 

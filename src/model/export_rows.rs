@@ -474,6 +474,14 @@ mod tests {
         Digest::of(&seed.to_le_bytes())
     }
 
+    fn standing(seed: usize) -> RowStanding {
+        [
+            RowStanding::Settled,
+            RowStanding::Reported,
+            RowStanding::Open,
+        ][seed % 3]
+    }
+
     fn names(seed: u32) -> Vec<RowName> {
         let id = format!("{}{seed}", "é".repeat(seed as usize % 90));
         let address = (0..seed % 3).map(|at| RowName {
@@ -540,14 +548,14 @@ mod tests {
             let seeds: Vec<u32> = seeds.into_iter().collect();
             let mut set = set(&seeds);
             let some = (0..set.len()).step_by(7);
-            set.set_standings(&some.map(|at| (at, RowStanding::of((at % 3) as u8))).collect());
+            set.set_standings(&some.map(|at| (at, standing(at))).collect());
             let gone: Vec<usize> = gone.into_iter().filter(|at| *at < set.len()).collect();
             let kept = moved.iter().filter(|at| **at < set.len() && !gone.contains(*at));
             let changes = ExportRowChanges {
-                kept: kept.map(|at| (*at, RowStanding::of((at % 3) as u8))).collect(),
+                kept: kept.map(|at| (*at, standing(*at))).collect(),
                 new: new
                     .iter()
-                    .map(|seed| (digest(*seed), (RowStanding::of((seed % 3) as u8), names(*seed))))
+                    .map(|seed| (digest(*seed), (standing(*seed as usize), names(*seed))))
                     .collect(),
                 gone,
             };
@@ -568,11 +576,11 @@ mod tests {
                 prop_assert_eq!(patched.digest(at), changed.digest(at));
                 prop_assert_eq!(patched.standing(at), changed.standing(at));
                 prop_assert_eq!(named(&patched, at), named(&changed, at));
-                let standing = match (set.find(&patched.digest(at)), changes.new.get(&patched.digest(at))) {
+                let expected = match (set.find(&patched.digest(at)), changes.new.get(&patched.digest(at))) {
                     (Some(before), _) => changes.kept.get(&before).copied().unwrap_or(set.standing(before)),
-                    (None, new) => new.map(|(standing, _)| *standing).unwrap_or_default(),
+                    (None, new) => new.map(|row| row.0).unwrap_or_default(),
                 };
-                prop_assert_eq!(patched.standing(at), standing);
+                prop_assert_eq!(patched.standing(at), expected);
             }
         }
     }

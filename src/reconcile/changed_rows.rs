@@ -81,12 +81,7 @@ async fn plan_rows(
         Err(why) => return whole(why),
     };
     let mut partial = PartialSnapshot::read(&mut transaction, &pass.query(index)).await?;
-    // What somebody else changed has to be compared with the rows that declare it, and what was held is
-    // judged again, whatever the changed rows say.
-    let held = partial.stored().held_steps.iter();
-    let held = held.filter(|step| *step.source == *name);
-    let mut again: BTreeSet<Key> = held.map(|step| step.key.clone()).collect();
-    again.extend(totals.foreign.iter().cloned());
+    let again = judged_again(&name, &partial, &totals);
     if !again.is_subset(also) {
         return Ok(RowsOutcome::Declared(again));
     }
@@ -139,6 +134,14 @@ async fn plan_rows(
     totals.complete_rows(&mut planned.plan, &declared, &stored);
     pass.readings[index].judged.basis = Some(totals.basis);
     Ok(RowsOutcome::Plan(Box::new(pass.keep_desired(planned))))
+}
+
+/// What is compared whatever the changed rows say: what somebody else changed, and what was held.
+fn judged_again(source: &str, partial: &PartialSnapshot, totals: &ClaimTotals) -> BTreeSet<Key> {
+    let held = partial.stored().held_steps.iter();
+    let held = held.filter(|step| *step.source == *source);
+    let foreign = totals.foreign.iter().cloned();
+    foreign.chain(held.map(|step| step.key.clone())).collect()
 }
 
 fn unread(reading: &SourceReading) -> &IncrementalRead {

@@ -101,15 +101,9 @@ async fn plan_changes(
     };
     // Judged after planning: only the plan shows whether something is held or errs.
     let why = why_not_usable(&part.plan.plan, &reading.files, &totals.basis);
-    let why = match why {
-        None => {
-            let none = BTreeSet::new();
-            let why = others.why_they_matter(&part, &changed, &none, &mut transaction);
-            why.await?
-        }
-        why => why,
-    };
-    if let Some(why) = why {
+    let none = BTreeSet::new();
+    let others = others.why_they_matter(&part, &changed, &none, &mut transaction);
+    if let Some(why) = why.or(others.await?) {
         return Ok(read_everything_because(&source, why));
     }
     let (mut planned, stored) = (part.plan, part.stored);

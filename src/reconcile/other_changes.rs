@@ -6,7 +6,7 @@
 use super::{Pass, SourceContent, SourceReading, TypedPlan};
 use crate::incremental::PartPlanned;
 use crate::kinds;
-use crate::model::{Desired, GuardBase, Key, KindId, Snapshot, SnapshotLookup};
+use crate::model::{CompactText, Desired, GuardBase, Key, KindId, Snapshot, SnapshotLookup};
 use crate::plan::{self, ClaimAction, ClaimUpdate, Plan, Step, StepReason};
 use crate::store::{ReadTransaction, StoreError};
 use std::collections::BTreeSet;
@@ -179,7 +179,7 @@ async fn changed_keys(
     match &reading.content {
         SourceContent::ChangedFiles(unread) => {
             let read = reading.files.digests.iter().map(|(path, _)| &**path);
-            let paths = read.chain(unread.gone.iter().map(|path| path.as_str()));
+            let paths = read.chain(unread.gone.iter().map(CompactText::as_str));
             keys.extend(transaction.declared_in(name, paths).await?.into_keys());
         }
         SourceContent::ChangedRows(..) => {

@@ -309,7 +309,7 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
          guards: {{deactivate: {{percent: 60, floor: 4, max: 500}}, unlink: {{percent: 5, floor: 0}}, \
            clear: {{percent: 5, floor: 0}}, {change}}}\norder: [directory, erp, crm]\n",
         export("erp", "absence: {after: 1, action: deactivate}, "),
-        export("crm", "absence: {after: 2, action: deactivate}, ") + &people_export,
+        export("crm", "absence: {after: 2, action: deactivate}, ") + people_export,
     );
     fs::write(root.join("roster.yaml"), text).unwrap();
     let mut dice = Dice(seed);
