@@ -2,10 +2,11 @@
 //! misspelt guard would protect nothing.
 
 use super::values::{DAY, parse_duration};
-use crate::kinds;
+use crate::kinds::{self, Field};
+use crate::model::{FieldRef, KindId};
 use crate::plan::{AuthorityMode, GuardLimit, GuardLimits, SourceAuthority};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// `authority: {Account: {existence: false, enforce: [..], seed: [..], observe: [..]}}`.
@@ -63,6 +64,33 @@ pub(super) fn shop(file: &BTreeMap<String, Vec<String>>) -> Result<SourceAuthori
         }
     }
     Ok(authority)
+}
+
+/// `effects: {fields: [User.customFields.x]}`: the fields whose changes are effects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EffectsSpec {
+    #[serde(default)]
+    fields: Vec<String>,
+}
+
+impl EffectsSpec {
+    pub fn resolve(&self) -> Result<BTreeSet<(KindId, FieldRef)>, String> {
+        let fields = self.fields.iter().map(|name| {
+            let parts = name.split_once('.');
+            let (kind, field) =
+                parts.ok_or_else(|| format!("effects.fields: `{name}` is not a field"))?;
+            let kind = known_kind(kind)?;
+            let of_kind = kind.field_ref(field);
+            let field = of_kind.filter(|_| known_field(kind, field).is_ok());
+            let is_secret = |field: &FieldRef| kind.field(field).is_some_and(Field::is_secret);
+            match field {
+                Some(field) if !is_secret(&field) => Ok((kind.id, field)),
+                _ => Err(format!("effects.fields: `{name}` is not a field that can be compared")),
+            }
+        });
+        fields.collect()
+    }
 }
 
 fn known_kind(name: &str) -> Result<&'static kinds::Kind, String> {

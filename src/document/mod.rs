@@ -11,6 +11,7 @@ mod command_output;
 mod daemon_status;
 mod diagnostic;
 mod dossier;
+mod effect;
 mod feed_inspection;
 mod history;
 mod job;
@@ -56,6 +57,7 @@ pub use daemon_status::{
     SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
+pub use effect::EffectDocument;
 pub use dossier::{
     DeclaringFileDocument, DossierDocument, DossierRowDocument, HeldStepDocument,
     InvitationDocument, ListChangeDocument, ListMembershipDocument, LoginNameDocument,

@@ -4,7 +4,7 @@
 
 use super::list::one_line;
 use super::{
-    DiagnosticDocument, DocumentList, HoldDocument, KeyDocument, RememberedStepDocument,
+    DiagnosticDocument, DocumentList, EffectDocument, HoldDocument, KeyDocument, RememberedStepDocument,
     StepDocument, TakenLoginDocument, UndeclaredDocument, VisibilityChangeDocument, present,
 };
 use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
@@ -32,7 +32,7 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// The version of the format.
     pub format_version: Cow<'a, str>,
     /// The id of the plan: the SHA-256 of the document on one line, without `id`, `database`,
-    /// `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
+    /// `remembered`, `undeclared`, `effects`, `effectsOmitted`, `visibility`, `visibilityOmitted`, `diagnostics` and every
     /// `origin`.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(required)]
@@ -81,6 +81,18 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// With `--exact`: the stored fields that no source declares.
     #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
     pub undeclared: DocumentList<'a, UndeclaredDocument<'a>>,
+    /// Who gains or loses what by the steps, sorted.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    #[schemars(required)]
+    pub effects: Option<DocumentList<'a, EffectDocument<'a>>>,
+    /// How many more effects of each name there are, where `effects` has only the first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "one_line")]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    pub effects_omitted: BTreeMap<String, u64>,
     /// The users who see more or less by the steps, with what they gain and lose.
     #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
     pub visibility: DocumentList<'a, VisibilityChangeDocument<'a>>,
@@ -141,6 +153,8 @@ impl<'a> PlanDocument<'a> {
         };
         let hold = |held: &'a HoldEntry| HoldDocument {
             origin: None,
+            effects: None,
+            effects_omitted: BTreeMap::new(),
             ..HoldDocument::from(held)
         };
         Self {
@@ -164,7 +178,9 @@ impl<'a> PlanDocument<'a> {
             budgets: budgets.collect(),
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),
-            // It follows from the steps and from what is stored beside them.
+            // Both follow from the steps and from what is stored beside them.
+            effects: None,
+            effects_omitted: BTreeMap::new(),
             visibility: DocumentList::default(),
             visibility_omitted: 0,
             // Diagnostics are for readers. A new wording must not change the id.
@@ -183,6 +199,8 @@ impl<'a> From<&'a Plan> for PlanDocument<'a> {
             held: DocumentList::of(&plan.held, HoldDocument::from),
             remembered: DocumentList::of(&plan.remembered_steps, RememberedStepDocument::from),
             undeclared: DocumentList::of(&plan.undeclared, UndeclaredDocument::from),
+            effects: Some(DocumentList::of(&plan.effects.listed, EffectDocument::from)),
+            effects_omitted: plan.effects.omitted.clone(),
             visibility: DocumentList::of(&plan.visibility.changes, VisibilityChangeDocument::from),
             visibility_omitted: plan.visibility.omitted,
             diagnostics: Some(DocumentList::of(
@@ -228,7 +246,7 @@ pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The id of a plan: the SHA-256, in hexadecimal, of its document on one line, without `id`,
-/// `database`, `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
+/// `database`, `remembered`, `undeclared`, `effects`, `effectsOmitted`, `visibility`, `visibilityOmitted`, `diagnostics` and every
 /// `origin`.
 ///
 /// # Panics

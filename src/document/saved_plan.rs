@@ -6,7 +6,7 @@
 use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
 use crate::diagnostic::Diagnostic;
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{HoldEntry, Plan, SourceRef, Step};
+use crate::plan::{HoldEntry, Plan, PlanEffect, PlanEffects, SourceRef, Step};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -119,6 +119,16 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
         errored: read.errored,
         undeclared: values(read.undeclared),
         logins: values(read.logins),
+        effects: PlanEffects {
+            listed: read
+                .effects
+                .unwrap_or_default()
+                .into_vec()
+                .into_iter()
+                .map(PlanEffect::try_from)
+                .collect::<Result<_, _>>()?,
+            omitted: read.effects_omitted,
+        },
         visibility: PlanVisibility {
             changes: values(read.visibility),
             omitted: read.visibility_omitted,

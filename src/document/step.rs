@@ -1,11 +1,11 @@
 //! The entries of a plan: steps, holds, and what a later pass needs to remember.
 
 use super::change_reading::changes;
-use super::{FieldChangeDocument, OriginDocument};
+use super::{EffectDocument, FieldChangeDocument, OriginDocument, present};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{CompactText, Digest, FieldDigests, HeldStep, Key, KindId, TakenLogin, digest};
 use crate::plan::{
-    ClaimDigests, HoldEntry, RuntimeEffects, Step, StepBody, StepClaim, StepConsequence,
+    ClaimDigests, HoldEntry, PlanEffect, PlanEffects, RuntimeEffects, Step, StepBody, StepClaim, StepConsequence,
     StepReason, StepVerb,
 };
 use schemars::JsonSchema;
@@ -287,6 +287,17 @@ pub struct HoldDocument<'a> {
     /// What else would go or change because of it. It is held, and approved, with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consequences: Vec<ConsequenceDocument<'a>>,
+    /// Who would gain or lose what by it, if its hold were let through.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    #[schemars(required)]
+    pub effects: Option<Vec<EffectDocument<'a>>>,
+    /// How many more effects of each name there are, where `effects` has only the first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub effects_omitted: BTreeMap<String, u64>,
 }
 
 impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
@@ -311,6 +322,8 @@ impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
             ),
             becomes: held.becomes.as_ref().map(|key| Cow::Borrowed(&*key.id)),
             consequences: ConsequenceDocument::all(&held.consequences),
+            effects: Some(held.effects.listed.iter().map(EffectDocument::from).collect()),
+            effects_omitted: held.effects.omitted.clone(),
         }
     }
 }
@@ -334,6 +347,15 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             changes: changes(&key, read.changes)?,
             becomes: read.becomes.map(|id| Key::new(key.kind, id)),
             consequences: ConsequenceDocument::read(read.consequences),
+            effects: PlanEffects {
+                listed: read
+                    .effects
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(PlanEffect::try_from)
+                    .collect::<Result<_, _>>()?,
+                omitted: read.effects_omitted,
+            },
             key,
         })
     }

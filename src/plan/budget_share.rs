@@ -3,7 +3,7 @@
 //! Start reading at [`undecided`].
 
 use super::context::PlanContext;
-use super::effects::{self, change_of, takes_out_of_use};
+use super::planned_change::{self, change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::StepVerb;
 use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
@@ -165,7 +165,7 @@ fn account_shares(
         .rows
         .get(&effect.key)
         // A user reactivated by this plan is active in the next pass, so leaving counts there too.
-        .filter(|row| is_live(row) || effects::verb(context, effect) == StepVerb::Reactivate)
+        .filter(|row| is_live(row) || planned_change::verb(context, effect) == StepVerb::Reactivate)
     else {
         return Vec::new();
     };

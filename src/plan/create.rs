@@ -3,7 +3,7 @@
 
 use super::context::PlanContext;
 use super::draft::{ResourceDraft, written_status};
-use super::effects;
+use super::planned_change;
 use super::hold::member;
 use super::rules::AuthorityMode;
 use super::types::{StepReason, StepVerb};
@@ -135,7 +135,7 @@ fn hold_create(
         key: key.clone(),
         outcome,
     });
-    let changes = effect.as_ref().map(effects::changes).unwrap_or_default();
+    let changes = effect.as_ref().map(planned_change::changes).unwrap_or_default();
     draft.held(
         code,
         message,

@@ -6,7 +6,7 @@
 use super::consequences::{self, ConsequenceDrafts};
 use super::context::PlanContext;
 use super::draft::{self, DraftPart, ResourceDraft};
-use super::effects::put_change;
+use super::planned_change::put_change;
 use super::removal::{self, RemovalDrafts};
 use super::rename::{self, RenamePair};
 use super::types::StepReason;

@@ -4,7 +4,7 @@
 
 use super::consequence_holds;
 use super::context::PlanContext;
-use super::effects::{self, change_of};
+use super::planned_change::{self, change_of};
 use super::hold::{Hold, HoldMember, effect_member, field_member, member};
 use super::hold_ledger::RuleOutcome;
 use super::remainder::PlanRemainder;
@@ -23,7 +23,7 @@ pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainde
     };
     let effects = left.effects.iter();
     let mut members: Vec<HoldMember> = effects
-        .map(|effect| effect_member(context, effect, effects::verb(context, effect)))
+        .map(|effect| effect_member(context, effect, planned_change::verb(context, effect)))
         .collect();
     // An export without effects still moves its counts of missed exports when it is accepted, so
     // there is something to decide.
@@ -157,7 +157,7 @@ pub(super) fn hold_forbidden_removals(
     let (mut covered, mut approved) = (BTreeSet::new(), Vec::new());
     let followers = consequence_holds::keys(left);
     for effect in &left.effects {
-        let verb = effects::verb(context, effect);
+        let verb = planned_change::verb(context, effect);
         if !matches!(verb, StepVerb::Delete | StepVerb::Deactivate) {
             continue;
         }

@@ -6,7 +6,7 @@
 
 use super::budget_share::{BudgetName, undecided};
 use super::context::PlanContext;
-use super::effects;
+use super::planned_change;
 use super::exceeded_limit::{self, GuardNumbers};
 use super::guard_base::BudgetBases;
 use super::hold::{Hold, HoldMember, effect_member, field_member};
@@ -311,7 +311,7 @@ fn held_member(
 ) -> Option<HoldMember> {
     let effect = left.effects.get(&counted.key)?;
     Some(match &counted.change {
-        None => effect_member(context, effect, effects::verb(context, effect)),
+        None => effect_member(context, effect, planned_change::verb(context, effect)),
         Some(change) => field_member(context, &counted.key, change.clone()),
     })
 }

@@ -7,7 +7,7 @@
 
 use super::budget_share::{BudgetName, accounts_left, is_live};
 use super::context::PlanContext;
-use super::effects::{change_of, takes_out_of_use};
+use super::planned_change::{change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::{ClaimAction, ClaimUpdate};
 use crate::check::{EffectOutcome, ResourceEffect};

@@ -2,7 +2,7 @@
 
 use super::context::PlanContext;
 use super::draft::written_status;
-use super::effects;
+use super::planned_change;
 use super::hold::{Hold, HoldMember, effect_member};
 use super::hold_ledger::RuleOutcome;
 use super::remainder::PlanRemainder;
@@ -37,7 +37,7 @@ pub(super) fn hold_open_jobs(context: &PlanContext<'_>, left: &PlanRemainder) ->
         );
         let member = HoldMember {
             whole: true,
-            ..effect_member(context, effect, effects::verb(context, effect))
+            ..effect_member(context, effect, planned_change::verb(context, effect))
         };
         Some(Hold::single(codes::JOBS_OPEN, message, member))
     });

@@ -4,7 +4,7 @@
 
 use super::context::PlanContext;
 use super::dropped_members;
-use super::effects::{self, created, verb};
+use super::planned_change::{self, created, verb};
 use super::hold;
 use super::remainder::PlanRemainder;
 use super::runtime_effects::{RuntimeEffects, new_accounts_wait};
@@ -69,7 +69,7 @@ fn step(
         },
         body,
         accounts: Box::default(),
-        consequences: effects::step_consequences(effect.consequences()),
+        consequences: planned_change::step_consequences(effect.consequences()),
     }
 }
 

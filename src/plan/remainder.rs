@@ -6,7 +6,7 @@
 use super::context::PlanContext;
 use super::draft::DraftPart;
 use super::drafts::{ClaimDrafts, PlanDrafts};
-use super::effects::put_change;
+use super::planned_change::put_change;
 use super::hold_ledger::{HoldLedger, RuleOutcome};
 use super::removal::RemovalDrafts;
 use super::rename::RenamePair;

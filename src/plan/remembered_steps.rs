@@ -6,7 +6,7 @@
 use super::budget_share::is_live;
 use super::compare;
 use super::context::PlanContext;
-use super::effects::change_of;
+use super::planned_change::change_of;
 use super::hold::{Hold, HoldMember};
 use super::remainder::PlanRemainder;
 use super::types::{Plan, Step};

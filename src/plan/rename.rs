@@ -5,7 +5,7 @@
 
 use super::budget_share::is_live;
 use super::context::PlanContext;
-use super::effects;
+use super::planned_change;
 use super::emptied_kinds::removed_keys;
 use super::hold::{Hold, HoldMember, effect_member};
 use super::hold_ledger::RuleOutcome;
@@ -231,7 +231,7 @@ fn members(context: &PlanContext<'_>, left: &PlanRemainder, pair: &RenamePair) -
         let effect = left.effects.get(key)?;
         Some(HoldMember {
             becomes: becomes.cloned(),
-            ..effect_member(context, effect, effects::verb(context, effect))
+            ..effect_member(context, effect, planned_change::verb(context, effect))
         })
     };
     let members = [member(&pair.old, Some(&pair.new)), member(&pair.new, None)];

@@ -34,6 +34,8 @@ pub struct PlanRules {
     pub order: Vec<Arc<str>>,
     /// How much may change at once.
     pub guards: GuardLimits,
+    /// The fields whose changes are effects.
+    pub effect_fields: BTreeSet<(KindId, FieldRef)>,
     /// The overrides given for this plan.
     pub accepts: Vec<AcceptOverride>,
     /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not

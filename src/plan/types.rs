@@ -2,6 +2,7 @@
 //! and the same input gives the same bytes. Nothing filters it afterwards: whatever is not to be
 //! applied was held while it was made.
 
+use super::effects::PlanEffects;
 use super::runtime_effects::RuntimeEffects;
 use super::step_claim::StepClaim;
 use super::visibility::PlanVisibility;
@@ -67,6 +68,8 @@ pub struct Plan {
     pub logins: Vec<TakenLogin>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,
+    /// Who gains or loses what by the steps.
+    pub effects: PlanEffects,
     /// Who sees more or less by the steps, which only the database can tell.
     pub visibility: PlanVisibility,
 }
@@ -407,6 +410,8 @@ pub struct HoldEntry {
     pub becomes: Option<Key>,
     /// What else would go or change because of it, by key. It is held with it.
     pub consequences: Box<[StepConsequence]>,
+    /// Who would gain or lose what by it, if its hold were let through.
+    pub effects: PlanEffects,
 }
 
 impl HoldEntry {
