@@ -4,7 +4,7 @@
 use super::values::{DAY, parse_duration};
 use crate::kinds::{self, Field};
 use crate::model::{FieldRef, KindId};
-use crate::plan::{AuthorityMode, GuardLimit, GuardLimits, SourceAuthority};
+use crate::plan::{AuthorityMode, EffectBudget, GuardLimit, GuardLimits, SourceAuthority};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -123,6 +123,18 @@ pub(super) struct GuardsSpec {
     per_account: Option<GuardLimitSpec>,
     blank: Option<GuardLimitSpec>,
     window: Option<String>,
+    #[serde(rename = "access.gained")]
+    access_gained: Option<GuardLimitSpec>,
+    #[serde(rename = "access.lost")]
+    access_lost: Option<GuardLimitSpec>,
+    #[serde(rename = "administrator.lost")]
+    administrator_lost: Option<GuardLimitSpec>,
+    #[serde(rename = "approver.lost")]
+    approver_lost: Option<GuardLimitSpec>,
+    #[serde(rename = "price.changed")]
+    price_changed: Option<GuardLimitSpec>,
+    #[serde(rename = "visibility.widened")]
+    visibility_widened: Option<GuardLimitSpec>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -158,6 +170,19 @@ impl GuardsSpec {
         for (slot, file) in slots {
             if let Some(file) = file {
                 *slot = file.into();
+            }
+        }
+        let effects = [
+            (EffectBudget::AccessGained, self.access_gained),
+            (EffectBudget::AccessLost, self.access_lost),
+            (EffectBudget::AdministratorLost, self.administrator_lost),
+            (EffectBudget::ApproverLost, self.approver_lost),
+            (EffectBudget::PriceChanged, self.price_changed),
+            (EffectBudget::VisibilityWidened, self.visibility_widened),
+        ];
+        for (budget, file) in effects {
+            if let Some(file) = file {
+                guards.effects.insert(budget, file.into());
             }
         }
         for (name, file) in self.change {

@@ -2,6 +2,7 @@
 //! road. One budget is for all sources together.
 
 use super::effects::EffectName;
+use crate::model::GuardBase;
 
 /// An effect that guards limit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,6 +43,18 @@ impl EffectBudget {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.effect().word()
+    }
+
+    /// Of what the count is a share.
+    pub(super) fn base(self) -> GuardBase {
+        match self {
+            Self::AccessGained | Self::AccessLost | Self::VisibilityWidened => {
+                GuardBase::AccessHolders
+            }
+            Self::AdministratorLost => GuardBase::Administrators,
+            Self::ApproverLost => GuardBase::Approvers,
+            Self::PriceChanged => GuardBase::UsableAccounts,
+        }
     }
 
     /// The budget called `name`.

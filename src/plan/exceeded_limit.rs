@@ -68,6 +68,8 @@ pub(super) fn describe_excess(budget: &str, numbers: &GuardNumbers) -> String {
     // Reactivated rows are not part of their base, so "of" would be wrong.
     let share = if budget.ends_with(".reactivate") {
         format!("{count} beside {total} active now")
+    } else if budget.ends_with(".gained") {
+        format!("{count} beside {total} now")
     } else {
         format!("{count} of {total}")
     };

@@ -7,6 +7,8 @@
 
 use super::budget_share::{BudgetName, accounts_left, is_live};
 use super::context::PlanContext;
+use super::effect_budget::EffectBudget;
+use super::effects;
 use super::planned_change::{change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::{ClaimAction, ClaimUpdate};
@@ -229,7 +231,7 @@ pub(super) fn bases<'b>(
 fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
     let (stored, source) = (context.stored, CompactText::new(&context.desired.source));
     match BudgetBaseKind::budget(budget) {
-        None => 0,
+        None => of_effect(context, budget),
         Some(BudgetBaseKind::Users(account)) => {
             let of = GuardBase::Users(account.into());
             stored.guard_base(of, || users_of(context, account))
@@ -248,6 +250,16 @@ fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -
             filled(context, kind, &custom)
         }
     }
+}
+
+/// Of how many the count of an effect is a share.
+pub(super) fn of_effect(context: &PlanContext<'_>, budget: &str) -> u64 {
+    let Some(budget) = EffectBudget::by_name(budget) else {
+        return 0;
+    };
+    let of = budget.base();
+    let stored = context.stored;
+    stored.guard_base(of.clone(), || effects::count_before(stored, &of))
 }
 
 fn users_of(context: &PlanContext<'_>, account: &str) -> u64 {

@@ -25,6 +25,7 @@ mod finish;
 mod forbid;
 mod guard;
 mod guard_base;
+mod guard_count;
 mod hold;
 mod hold_ledger;
 mod judge;

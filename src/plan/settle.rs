@@ -80,12 +80,18 @@ pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> Settled
 }
 
 /// Judges the budgets one after the other, kinds before accounts, so that an account whose steps
-/// are all decided is not held a second time.
+/// are all decided is not held a second time. The budgets of effects come last: they leave alone
+/// what is held or let through already.
 fn hold_over_budget(context: &PlanContext<'_>, mut left: PlanRemainder) -> PlanRemainder {
-    let guards = BudgetGuards::of(context, &left);
-    for budget in guards.budgets() {
-        let outcome = guards.judge(context, &left, budget);
+    for outcome in BudgetGuards::effect_overrides(context, &left) {
         left = left.decide(context, outcome);
+    }
+    for count in [BudgetGuards::of_steps, BudgetGuards::of_effects] {
+        let guards = count(context, &left);
+        for budget in guards.budgets() {
+            let outcome = guards.judge(context, &left, budget);
+            left = left.decide(context, outcome);
+        }
     }
     left
 }

@@ -11,6 +11,7 @@
 mod fields;
 mod found;
 mod held;
+mod holders;
 mod policy_index;
 mod prices;
 mod sight;
@@ -22,6 +23,7 @@ mod users;
 pub use found::{EffectName, PlanEffect, PlanEffects};
 pub(super) use found::{EffectCause, EffectFilter, EffectList};
 pub(super) use held::add_held_effects;
+pub(super) use holders::count_before;
 pub(super) use state::DeltaLayer;
 
 use crate::model::{FieldRef, KindId, Snapshot};

@@ -47,10 +47,6 @@ impl<'a, 's> UserSide<'a, 's> {
         }
     }
 
-    pub fn exists(&self) -> bool {
-        self.facts.is_some()
-    }
-
     pub fn link(&self, account: &str) -> Option<&UserLink> {
         self.links.iter().find(|link| link.account == account)
     }
