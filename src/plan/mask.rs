@@ -185,7 +185,6 @@ mod tests {
                 body: StepBody::Changes(changes),
                 accounts: Box::default(),
                 consequences: Box::default(),
-                effects: PlanEffects::default(),
                 runtime: crate::plan::RuntimeEffects::default(),
             }],
             ..Plan::default()

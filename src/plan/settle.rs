@@ -74,9 +74,17 @@ pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> Settled
         return SettledPlan { left, diagnostics };
     }
     left = hold_faulty(context, left, &verdict).subtract();
-    let (left, others) = hold_dependents(context, left, &verdict);
-    diagnostics.extend(others);
-    SettledPlan { left, diagnostics }
+    loop {
+        let (rest, others) = hold_dependents(context, left, &verdict);
+        // What is held may have been what made up for a loss: an account that would have replaced
+        // another one.
+        let held_before = rest.ledger.held.len();
+        left = hold_effects(context, rest).subtract();
+        if left.ledger.held.len() == held_before || context.rules.stop.is_set() {
+            diagnostics.extend(others);
+            return SettledPlan { left, diagnostics };
+        }
+    }
 }
 
 /// Judges the budgets one after the other, kinds before accounts, so that an account whose steps
@@ -86,12 +94,25 @@ fn hold_over_budget(context: &PlanContext<'_>, mut left: PlanRemainder) -> PlanR
     for outcome in BudgetGuards::effect_overrides(context, &left) {
         left = left.decide(context, outcome);
     }
-    for count in [BudgetGuards::of_steps, BudgetGuards::of_effects] {
-        let guards = count(context, &left);
-        for budget in guards.budgets() {
-            let outcome = guards.judge(context, &left, budget);
-            left = left.decide(context, outcome);
-        }
+    let guards = BudgetGuards::of_steps(context, &left);
+    left = judge_all(context, left, &guards);
+    hold_effects(context, left)
+}
+
+/// Holds the steps that take or give too much, whatever the road.
+fn hold_effects(context: &PlanContext<'_>, left: PlanRemainder) -> PlanRemainder {
+    let guards = BudgetGuards::of_effects(context, &left);
+    judge_all(context, left, &guards)
+}
+
+fn judge_all(
+    context: &PlanContext<'_>,
+    mut left: PlanRemainder,
+    guards: &BudgetGuards,
+) -> PlanRemainder {
+    for budget in guards.budgets() {
+        let outcome = guards.judge(context, &left, budget);
+        left = left.decide(context, outcome);
     }
     left
 }

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::plan::visibility::{PlanVisibility, VisibilityChange, VisibilityDelta, VisibleIds};
 use crate::plan::{
-    ClaimDigests, HoldEntry, Plan, PlanSummary, RuntimeEffects, SourceRef, Step, StepBody,
+    ClaimDigests, HoldEntry, Plan, PlanEffects, PlanSummary, RuntimeEffects, SourceRef, Step, StepBody,
     StepClaim, StepReason, StepVerb,
 };
 use std::sync::Arc;
@@ -171,6 +171,7 @@ pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         changes: Vec::new(),
         becomes: None,
         consequences: Box::default(),
+        effects: PlanEffects::default(),
     }
 }
 
