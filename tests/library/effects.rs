@@ -76,12 +76,10 @@ fn block(stored: &mut Snapshot, dice: &mut Dice) {
 }
 
 /// The effects of the steps are what differs, and each has the steps that cause it.
-fn check(stored: &Snapshot, after: &Snapshot, plan: &Plan, said: &str) -> BTreeSet<String> {
-    let (was, is) = (Abilities::of(stored), Abilities::of(after));
-    let expected = was.effects_to(&is);
+fn check(was: &Abilities, after: &Snapshot, plan: &Plan, said: &str) -> BTreeSet<String> {
+    let expected = was.effects_to(&Abilities::of(after));
     let found: BTreeSet<String> = plan.effects.listed.iter().map(line).collect();
-    let steps: Vec<String> = plan.steps.iter().map(|step| format!("{} {} {:?}", step.verb, step.key, step.changes())).collect();
-    assert_eq!(found, expected, "{said}: {steps:#?}");
+    assert_eq!(found, expected, "{said}: {:#?}", plan.steps);
     assert!(plan.effects.listed.is_sorted() && plan.effects.omitted.is_empty(), "{said}");
     assert_eq!(found.len(), plan.effects.listed.len(), "{said}: an effect twice");
     let keys: BTreeSet<&Key> = plan.steps.iter().map(|step| &step.key).collect();
@@ -93,7 +91,7 @@ fn check(stored: &Snapshot, after: &Snapshot, plan: &Plan, said: &str) -> BTreeS
 }
 
 /// Without the steps that cause an effect, there is no such effect.
-fn check_cause(stored: &Snapshot, plan: &Plan, dice: &mut Dice, said: &str) {
+fn check_cause(was: &Abilities, stored: &Snapshot, plan: &Plan, dice: &mut Dice, said: &str) {
     if plan.effects.is_empty() {
         return;
     }
@@ -105,14 +103,13 @@ fn check_cause(stored: &Snapshot, plan: &Plan, dice: &mut Dice, said: &str) {
     };
     let mut after = stored.clone();
     plan::advance(&mut after, &rest);
-    let left = Abilities::of(stored).effects_to(&Abilities::of(&after));
+    let left = was.effects_to(&Abilities::of(&after));
     // Somebody may still see others, but not these.
     assert!(!left.contains(&line(effect)), "{said}: {effect:?} comes without its causes");
 }
 
 /// What goes through is within the budgets.
-fn check_budgets(stored: &Snapshot, limits: &GuardLimits, effects: &BTreeSet<String>, said: &str) {
-    let was = Abilities::of(stored);
+fn check_budgets(was: &Abilities, limits: &GuardLimits, effects: &BTreeSet<String>, said: &str) {
     for (budget, limit) in &limits.effects {
         let (count, base) = (was.count(*budget, effects), was.base(*budget));
         let exceeds = count > 0 && limit.is_exceeded_by(count, 0, base);
@@ -177,14 +174,18 @@ fn the_effects_of_a_plan_are_what_plain_loops_find() {
     let mut seen = Seen::default();
     for directory in 0..plans.div_ceil(PLANS) {
         let mut dice = Dice(7_000 + directory as u64);
-        let world = World::random(&mut dice);
+        let mut world = World::random(&mut dice);
         let mut stored = Snapshot::default();
-        let first = plan::plan(&world.desired(), &stored, &rules(no_limits()), &[]);
-        assert!(!first.errored, "{:#?}", first.diagnostics);
-        let empty = stored.clone();
-        plan::advance(&mut stored, &first);
-        check(&empty, &stored, &first, "the first plan");
+        for begins in [true, false] {
+            let first = plan::plan(&world.desired(), &stored, &rules(no_limits()), &[]);
+            assert!(!begins || first.held.is_empty(), "{:#?}", first.diagnostics);
+            let empty = Abilities::of(&stored);
+            plan::advance(&mut stored, &first);
+            check(&empty, &stored, &first, "a first plan");
+            world.end_some(&mut dice);
+        }
         block(&mut stored, &mut dice);
+        let was = Abilities::of(&stored);
         for round in 0..PLANS / 2 {
             let said = format!("directory {directory}, plan {round}");
             let mut edited = world.clone();
@@ -194,13 +195,13 @@ fn the_effects_of_a_plan_are_what_plain_loops_find() {
                 let plan = plan::plan(&desired, &stored, &rules(limits.clone()), &[]);
                 let mut after = stored.clone();
                 plan::advance(&mut after, &plan);
-                let effects = check(&stored, &after, &plan, &said);
-                check_budgets(&stored, &limits, &effects, &said);
+                let effects = check(&was, &after, &plan, &said);
+                check_budgets(&was, &limits, &effects, &said);
                 seen.add(&effects, &plan);
                 plan
             });
             if round % 5 == 0 {
-                check_cause(&stored, &free, &mut dice, &said);
+                check_cause(&was, &stored, &free, &mut dice, &said);
             }
             check_held(&free, &guarded, &said);
         }
@@ -242,11 +243,12 @@ async fn the_effects_of_an_applied_plan_are_what_plain_loops_find() {
             parts += usize::from(pass.readings[0].is_incremental());
             apply(&pass, 0, &store, &plan).await;
             let after = everything(&store).await;
-            let effects = check(&before, &after, &plan, &said);
+            let was = Abilities::of(&before);
+            let effects = check(&was, &after, &plan, &said);
             seen.add(&effects, &plan);
             // The window is a day, so only what one plan does at once is judged here.
             if round == 1 {
-                check_budgets(&before, &GuardLimits::default(), &effects, &said);
+                check_budgets(&was, &GuardLimits::default(), &effects, &said);
             }
             edit(&mut world, &mut dice, &mut seen);
         }

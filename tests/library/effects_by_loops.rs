@@ -40,91 +40,138 @@ fn is_administrator(link: &Link) -> bool {
     link.attributes[0] == Some(1)
 }
 
-/// The rows of a directory.
-struct Rows<'s>(&'s Snapshot);
+/// A row with what matters of it.
+struct Facts<'s> {
+    row: &'s Row,
+    id: &'s str,
+    in_use: bool,
+    /// Of a user the organisations, of an account the tags.
+    members: Set,
+    /// Of an organisation or policy its account.
+    account: String,
+    is_usable: bool,
+}
+
+/// The rows of a directory, by kind.
+struct Rows<'s> {
+    users: Vec<Facts<'s>>,
+    accounts: Vec<Facts<'s>>,
+    organisations: Vec<Facts<'s>>,
+    policies: Vec<Facts<'s>>,
+    tags: Vec<Facts<'s>>,
+    stores: Vec<Facts<'s>>,
+    admin_sees_account: bool,
+}
+
+fn facts(stored: &Snapshot, kind: KindId) -> Vec<Facts<'_>> {
+    let rows = stored.rows.iter().filter(|row| row.key.kind == kind);
+    let facts = rows.map(|row| {
+        let in_use = text(row, "status") == "active" && row.facts.get("blocked").is_none();
+        let approved = row.facts.get("approval").is_some_and(|it| it == "approved");
+        let list = [(USER, "organisations"), (ACCOUNT, "tags")];
+        let list = list.into_iter().find(|(of, _)| *of == kind);
+        let has_account = [ORGANISATION, POLICY].contains(&kind);
+        Facts {
+            row,
+            id: &row.key.id,
+            in_use,
+            members: list.map_or_else(Set::new, |(_, name)| members(row, name)),
+            account: if has_account { text(row, "account") } else { String::new() },
+            is_usable: in_use && approved,
+        }
+    });
+    facts.collect()
+}
+
+fn is_used(all: &[Facts<'_>], id: &str) -> bool {
+    all.iter().any(|it| it.id == id && it.in_use)
+}
 
 impl<'s> Rows<'s> {
-    fn of(&self, kind: KindId) -> impl Iterator<Item = &'s Row> {
-        self.0.rows.iter().filter(move |row| row.key.kind == kind)
-    }
-
-    fn is_in_use(&self, kind: KindId, id: &str) -> bool {
-        let mut rows = self.of(kind);
-        rows.any(|row| {
-            row.key.id == id
-                && text(row, "status") == "active"
-                && row.facts.get("blocked").is_none()
-        })
+    fn of(stored: &'s Snapshot) -> Self {
+        let mut settings = stored.rows.iter().filter(|row| row.key.kind == SETTINGS);
+        Self {
+            users: facts(stored, USER),
+            accounts: facts(stored, ACCOUNT),
+            organisations: facts(stored, ORGANISATION),
+            policies: facts(stored, POLICY),
+            tags: facts(stored, TAG),
+            stores: facts(stored, STORE),
+            admin_sees_account: !settings
+                .any(|row| value(row, "adminSeesAccount") == Some(&Value::Bool(false))),
+        }
     }
 
     fn is_usable(&self, account: &str) -> bool {
-        let mut rows = self.of(ACCOUNT);
-        let approved = |row: &Row| row.facts.get("approval").is_some_and(|it| it == "approved");
-        self.is_in_use(ACCOUNT, account) && rows.any(|row| row.key.id == account && approved(row))
+        self.accounts.iter().any(|it| it.id == account && it.is_usable)
     }
 
-    fn buys(&self, user: &Row, account: &str) -> bool {
-        self.is_in_use(USER, &user.key.id)
-            && links(user).iter().any(|link| link.target == account)
-            && self.is_usable(account)
+    fn buys(&self, user: &Facts<'_>, account: &str) -> bool {
+        let is_linked = links(user.row).iter().any(|link| link.target == account);
+        user.in_use && is_linked && self.is_usable(account)
     }
 
-    fn organisations_in(&self, user: &Row, account: &str) -> Set {
-        let own = members(user, "organisations");
-        let rows = self.of(ORGANISATION);
-        let here = rows.filter(|it| own.contains(it.key.id.as_str()) && text(it, "account") == account);
-        here.map(|it| it.key.id.to_string()).collect()
+    fn organisations_in(&self, user: &Facts<'_>, account: &str) -> Set {
+        let own = self.organisations.iter();
+        let own = own.filter(|it| it.account == account && user.members.contains(it.id));
+        own.map(|it| it.id.to_owned()).collect()
     }
 
     /// Whether an organisation is one of these, or below one of them in the same account.
-    fn is_below(&self, organisation: &Row, above: &Set) -> bool {
-        let account = text(organisation, "account");
+    fn is_below(&self, organisation: &Facts<'_>, above: &Set) -> bool {
+        let account = &organisation.account;
         let (mut at, mut walked) = (Some(organisation), Set::new());
-        while let Some(row) = at {
-            if above.contains(row.key.id.as_str()) {
+        while let Some(it) = at {
+            if above.contains(it.id) {
                 return true;
             }
-            if !walked.insert(row.key.id.to_string()) {
+            if !walked.insert(it.id.to_owned()) {
                 return false;
             }
-            let parent = text(row, "parent");
-            at = self.of(ORGANISATION).find(|it| it.key.id == parent && text(it, "account") == account);
+            let parent = text(it.row, "parent");
+            let mut all = self.organisations.iter();
+            at = all.find(|it| it.id == parent && it.account == *account);
         }
         false
     }
 
-    fn admin_sees_account(&self) -> bool {
-        let mut settings = self.of(SETTINGS);
-        !settings.any(|row| value(row, "adminSeesAccount") == Some(&Value::Bool(false)))
-    }
-
-    fn sees(&self, viewer: &Row, seen: &Row) -> bool {
-        links(viewer).iter().filter(|link| self.is_usable(&link.target)).any(|link| {
+    /// The users whom a user sees, without oneself.
+    fn seen_by(&self, viewer: &Facts<'_>) -> Set {
+        let in_group = members(viewer.row, "groups").contains("FOC_Admin");
+        let mut all = Set::new();
+        for link in links(viewer.row).iter().filter(|link| self.is_usable(&link.target)) {
             let account = link.target.as_str();
-            let is_linked = links(seen).iter().any(|link| link.target == account);
-            let in_group = members(viewer, "groups").contains("FOC_Admin");
-            if self.admin_sees_account() && (is_administrator(link) || in_group) {
-                return is_linked || !self.organisations_in(seen, account).is_empty();
-            }
             let own = self.organisations_in(viewer, account);
-            if own.is_empty() {
-                return is_linked && self.organisations_in(seen, account).is_empty();
+            let everything = self.admin_sees_account && (is_administrator(link) || in_group);
+            for seen in self.users.iter().filter(|seen| seen.id != viewer.id) {
+                let is_linked = links(seen.row).iter().any(|link| link.target == account);
+                let theirs = self.organisations.iter();
+                let mut theirs =
+                    theirs.filter(|it| it.account == account && seen.members.contains(it.id));
+                let is_seen = if everything {
+                    is_linked || theirs.next().is_some()
+                } else if own.is_empty() {
+                    is_linked && theirs.next().is_none()
+                } else {
+                    theirs.any(|it| self.is_below(it, &own))
+                };
+                if is_seen {
+                    all.insert(seen.id.to_owned());
+                }
             }
-            let theirs = members(seen, "organisations");
-            let theirs = self.of(ORGANISATION).filter(|it| theirs.contains(it.key.id.as_str()));
-            theirs.filter(|it| text(it, "account") == account).any(|it| self.is_below(it, &own))
-        })
+        }
+        all
     }
 }
 
 impl Abilities {
     pub fn of(stored: &Snapshot) -> Self {
-        let rows = Rows(stored);
+        let rows = Rows::of(stored);
         let mut all = Self::default();
-        for user in rows.of(USER) {
-            let id = user.key.id.to_string();
+        for user in &rows.users {
+            let id = user.id.to_owned();
             all.users.insert(id.clone());
-            for link in links(user) {
+            for link in links(user.row) {
                 if rows.buys(user, &link.target) {
                     all.access.insert(id.clone());
                     all.add("buying", &id, &link.target);
@@ -133,32 +180,29 @@ impl Abilities {
                     }
                 }
             }
-            for policy in rows.of(POLICY) {
-                let applies = rows.is_in_use(POLICY, &policy.key.id)
-                    && rows.buys(user, &text(policy, "account"));
-                for (word, field) in [("approver", "approvers"), ("reviewed", "reviewed")] {
-                    if applies && members(policy, field).contains(&id) {
-                        all.add(word, &id, &policy.key.id);
-                    }
-                }
-            }
-            for store in members(user, "stores") {
-                if rows.is_in_use(STORE, &store) {
+            for store in members(user.row, "stores") {
+                if is_used(&rows.stores, &store) {
                     all.add("store", &id, &store);
                 }
             }
-            let seen = rows.of(USER).filter(|seen| seen.key != user.key && rows.sees(user, seen));
-            let seen = seen.map(|seen| seen.key.id.to_string()).collect();
-            all.sees.insert(id.clone(), seen);
-            let tier = user.custom_values.get(&CompactText::new("tier"));
+            all.sees.insert(id.clone(), rows.seen_by(user));
+            let tier = user.row.custom_values.get(&CompactText::new("tier"));
             all.watched.insert(id, tier.map(|tier| format!("{tier:?}")));
         }
-        for account in rows.of(ACCOUNT) {
-            if rows.is_usable(&account.key.id) {
-                let mut tags = members(account, "tags");
-                tags.retain(|tag| rows.is_in_use(TAG, tag));
-                all.prices.insert(account.key.id.to_string(), tags);
+        for policy in rows.policies.iter().filter(|policy| policy.in_use) {
+            for (word, field) in [("approver", "approvers"), ("reviewed", "reviewed")] {
+                let named = members(policy.row, field);
+                for user in rows.users.iter().filter(|user| named.contains(user.id)) {
+                    if rows.buys(user, &policy.account) {
+                        all.add(word, user.id, policy.id);
+                    }
+                }
             }
+        }
+        for account in rows.accounts.iter().filter(|account| account.is_usable) {
+            let mut tags = account.members.clone();
+            tags.retain(|tag| is_used(&rows.tags, tag));
+            all.prices.insert(account.id.to_owned(), tags);
         }
         all
     }

@@ -38,16 +38,15 @@ fn members(dice: &mut Dice, prefix: &str, count: usize, once_in: usize) -> Strin
 
 fn yaml(dice: &mut Dice) -> String {
     let mut text = format!(
-        "settings: [{{externalId: settings, firstUser: off, adminSeesAccount: {}, \
+        "settings: [{{externalId: settings, firstUser: off, organisationDepth: 9, accountApproval: false, adminSeesAccount: {}, \
          optionalFields: [Account.addresses, User.phone, User.email, User.accounts, Policy.reviewed]}}]\n\
          customFields: [{{externalId: tier, name: Tier, appliesTo: user, type: text}}]\n",
         !dice.once_in(4)
     );
-    let status = |dice: &mut Dice| if dice.once_in(6) { ", status: inactive" } else { "" };
     for (collection, prefix, count) in [("tags", "t", TAGS), ("stores", "s", STORES)] {
         let _ = writeln!(text, "{collection}:");
         for at in 0..count {
-            let _ = writeln!(text, "  - {{externalId: {prefix}{at}, name: N{at}{}}}", status(dice));
+            let _ = writeln!(text, "  - {{externalId: {prefix}{at}, name: N{at}}}");
         }
     }
     text += "accounts:\n";
@@ -55,8 +54,7 @@ fn yaml(dice: &mut Dice) -> String {
         let tags = members(dice, "t", TAGS, 2);
         let _ = writeln!(
             text,
-            "  - {{externalId: a{at}, name: A{at}, companyRegistrationName: A{at}, businessRegistrationNumber: 55601{at}, tags: [{tags}]{}}}",
-            status(dice)
+            "  - {{externalId: a{at}, name: A{at}, companyRegistrationName: A{at}, businessRegistrationNumber: 55601{at}, tags: [{tags}]}}"
         );
     }
     text += "organisations:\n";
@@ -69,6 +67,7 @@ fn yaml(dice: &mut Dice) -> String {
         let _ = writeln!(text, "  - {{externalId: o{at}, name: O{at}, account: a{account}{parent}}}");
     }
     text += "users:\n";
+    let mut linked: Vec<Vec<usize>> = Vec::new();
     for at in 0..USERS {
         let accounts: Vec<usize> = (0..ACCOUNTS).filter(|_| dice.once_in(2)).collect();
         let organisations = (0..ORGANISATIONS).filter(|at| accounts.contains(&homes[*at]));
@@ -83,23 +82,30 @@ fn yaml(dice: &mut Dice) -> String {
         let stores = members(dice, "s", STORES, 2);
         let _ = writeln!(
             text,
-            "  - {{externalId: u{at}, civility: MR, firstName: F, lastName: L{at}, groups: [{group}], accounts: [{}], organisations: [{}], stores: [{stores}], customFields: {{tier: T{}}}{}}}",
+            "  - {{externalId: u{at}, civility: MR, firstName: F, lastName: L{at}, groups: [{group}], accounts: [{}], organisations: [{}], stores: [{stores}], customFields: {{tier: T{}}}}}",
             links.join(", "),
             organisations.join(", "),
-            dice.roll(3),
-            status(dice)
+            dice.roll(3)
         );
+        linked.push(accounts);
     }
     text += "policies:\n";
     for at in 0..POLICIES {
-        let (one, two) = (dice.roll(USERS), dice.roll(USERS));
-        let reviewed = members(dice, "u", USERS, 3);
-        let _ = writeln!(
-            text,
-            "  - {{externalId: p{at}, name: P{at}, account: a{}, reviewed: [{reviewed}], approvers: [u{one}, u{two}]{}}}",
-            dice.roll(ACCOUNTS),
-            status(dice)
-        );
+        let account = at % ACCOUNTS;
+        let users = (0..USERS).filter(|user| linked[*user].contains(&account));
+        let users: Vec<String> = users.map(|user| format!("u{user}")).collect();
+        let reviewed = users.iter().filter(|_| dice.once_in(2)).cloned();
+        let reviewed: Vec<String> = reviewed.collect();
+        let approvers = users.iter().take(1 + dice.roll(2)).cloned();
+        let approvers: Vec<String> = approvers.collect();
+        if !approvers.is_empty() {
+            let _ = writeln!(
+                text,
+                "  - {{externalId: p{at}, name: P{at}, account: a{account}, reviewed: [{}], approvers: [{}]}}",
+                reviewed.join(", "),
+                approvers.join(", ")
+            );
+        }
     }
     text
 }
@@ -148,7 +154,7 @@ impl World {
     }
 
     fn value(&self, key: &Key, name: &str) -> Option<&Value> {
-        let field = kinds::get(key.kind).field_ref(name).expect("a field");
+        let field = kinds::get(key.kind).field_ref(name)?;
         self.declared.get(key)?.stated(&field)?.cell.value()
     }
 
@@ -210,8 +216,11 @@ impl World {
             7 => self.set(&organisation, "account", Some(Value::text(&account.id))),
             8 => self.toggle(&account, "tags", &tag.id),
             9 => self.toggle_status(&tag),
-            10 => self.toggle(&policy, "approvers", &user.id),
-            11 => self.toggle(&policy, "reviewed", &user.id),
+            10 | 11 => {
+                let list = ["approvers", "reviewed"][road - 10];
+                let user = self.user_of(&policy, dice).unwrap_or(user);
+                self.toggle(&policy, list, &user.id);
+            }
             12 => self.toggle_status(&policy),
             13 => self.set(&policy, "account", Some(Value::text(&account.id))),
             14 => self.toggle(&user, "stores", &store.id),
@@ -250,6 +259,25 @@ impl World {
                 self.set(&user, name, Some(value));
             }
         }
+    }
+
+    /// Some user of the account of a policy.
+    fn user_of(&self, policy: &Key, dice: &mut Dice) -> Option<Key> {
+        let account = self.value(policy, "account")?.as_text()?;
+        let users = self.declared.keys().filter(|key| {
+            let accounts = self.value(key, "accounts").filter(|_| key.kind == USER);
+            accounts.is_some_and(|it| it.members().any(|id| id == account))
+        });
+        let users: Vec<&Key> = users.collect();
+        (!users.is_empty()).then(|| users[dice.roll(users.len())].clone())
+    }
+
+    /// Sets some of what is declared inactive.
+    pub fn end_some(&mut self, dice: &mut Dice) {
+        let all = [ACCOUNT, USER, POLICY, TAG, STORE];
+        let keys = self.declared.keys().filter(|key| all.contains(&key.kind));
+        let keys: Vec<Key> = keys.filter(|_| dice.once_in(7)).cloned().collect();
+        keys.iter().for_each(|key| self.toggle_status(key));
     }
 
     fn remove(&mut self, key: &Key) {

@@ -82,6 +82,10 @@ impl EffectComparison<'_> {
         let stores = self.with_other_use(STORE);
         users.extend(self.before.referrers(USER, fields.user_stores, &stores));
         users.extend(policies.users().map(|id| Key::new(USER, id)));
+        if self.filter == EffectFilter::Budgeted {
+            // No budget limits what is given to somebody new.
+            users.retain(|user| self.before.facts(user).is_some());
+        }
         users
     }
 
