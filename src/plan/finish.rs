@@ -103,7 +103,7 @@ pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
 /// Works out the effects of the steps, and adds to each held entry its own.
 fn add_effects(context: &PlanContext<'_>, left: &mut PlanRemainder) -> PlanEffects {
     let (stored, watched) = (context.stored, &context.rules.effect_fields);
-    let steps = DeltaLayer::Planned(&left.effects);
+    let steps = DeltaLayer::planned(&left.effects);
     let found = effects::compare(stored, &[&steps], watched, EffectFilter::First);
     effects::add_held_effects(&mut left.ledger.held, stored, &steps, watched);
     found.into_effects()

@@ -62,7 +62,10 @@ pub(super) fn shown_count(budget: &str, held: &[&CountedStep]) -> u64 {
 
 /// What the steps do under the budgets of effects, as far as nobody has decided it.
 pub(super) fn count_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> BudgetSteps {
-    let planned = DeltaLayer::Planned(&left.effects);
+    if left.effects.is_empty() {
+        return BudgetSteps::new();
+    }
+    let planned = DeltaLayer::planned(&left.effects);
     let none = BTreeSet::new();
     let found = effects::compare(context.stored, &[&planned], &none, EffectFilter::Budgeted);
     let mut subjects: BTreeMap<EffectBudget, BTreeMap<Key, BTreeSet<EffectCause>>> =

@@ -59,7 +59,7 @@ fn no_limits() -> GuardLimits {
 
 /// What people do at run time, which no plan changes.
 fn block(stored: &mut Snapshot, dice: &mut Dice) {
-    let all = [(ACCOUNT, "a", ACCOUNTS), (USER, "u", USERS), (POLICY, "p", 4), (TAG, "t", 4), (STORE, "s", 3)];
+    let all = [(ACCOUNT, "a", ACCOUNTS), (USER, "u", USERS), (POLICY, "p", 3), (TAG, "t", 2), (STORE, "s", 2)];
     for (kind, prefix, count) in all {
         for at in 0..count {
             let key = Key::new(kind, format!("{prefix}{at}"));

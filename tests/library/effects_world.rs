@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-pub const ACCOUNTS: usize = 4;
-pub const USERS: usize = 12;
-const ORGANISATIONS: usize = 6;
-const POLICIES: usize = 4;
-const TAGS: usize = 4;
-const STORES: usize = 3;
+pub const ACCOUNTS: usize = 3;
+pub const USERS: usize = 7;
+const ORGANISATIONS: usize = 4;
+const POLICIES: usize = 3;
+const TAGS: usize = 2;
+const STORES: usize = 2;
 /// The number of roads.
-pub const ROADS: usize = 26;
+pub const ROADS: usize = 27;
 
 /// What is declared, by resource.
 #[derive(Clone)]
@@ -244,11 +244,14 @@ impl World {
                 self.set(&key, "status", Some(Value::text("deleted")));
             }
             23 => self.add_organisation(&organisation, &account, &user, dice),
-            24 => {
-                // Half of the people at once.
-                for at in (0..USERS).filter(|_| dice.once_in(2)) {
-                    let key = of(USER, "u", at);
-                    self.set(&key, "status", Some(Value::text("inactive")));
+            24 | 25 => {
+                // Most of the people at once.
+                let status = ["inactive", "active"][road - 24];
+                for at in (0..USERS).filter(|_| !dice.once_in(4)) {
+                    self.set(&of(USER, "u", at), "status", Some(Value::text(status)));
+                }
+                for at in (0..ACCOUNTS).filter(|_| status == "active") {
+                    self.set(&of(ACCOUNT, "a", at), "status", Some(Value::text(status)));
                 }
             }
             _ => {

@@ -17,8 +17,19 @@ pub(super) struct PolicyIndex {
 }
 
 impl PolicyIndex {
-    pub fn of(comparison: &EffectComparison<'_>) -> Self {
+    /// The changed policies by user.
+    pub fn of_changes(comparison: &EffectComparison<'_>) -> Self {
         let mut index = Self::default();
+        for state in [&comparison.before, &comparison.after] {
+            for delta in comparison.changes.of_kind(POLICY) {
+                index.add_users(state, delta.key);
+            }
+        }
+        index
+    }
+
+    /// Adds all policies by account.
+    pub fn add_accounts(&mut self, comparison: &EffectComparison<'_>) {
         let stored = comparison.before.stored();
         let rows = stored.rows.iter().as_slice().par_iter();
         let keys = rows.filter(|row| row.key.kind == POLICY).map(|row| &row.key);
@@ -26,13 +37,9 @@ impl PolicyIndex {
         keys.extend(comparison.after.touched(POLICY));
         for state in [&comparison.before, &comparison.after] {
             for key in &keys {
-                index.add_account(state, key);
-            }
-            for delta in comparison.changes.of_kind(POLICY) {
-                index.add_users(state, delta.key);
+                self.add_account(state, key);
             }
         }
-        index
     }
 
     fn add_account(&mut self, state: &EffectState<'_>, key: &Key) {

@@ -12,7 +12,7 @@ impl EffectComparison<'_> {
     pub(super) fn add_price_effects(&self, found: &mut EffectList) {
         let tags = self.before.fields.account_tags;
         let own = kinds::own_field(tags);
-        let changed = self.changes.of_kind(ACCOUNT).into_iter();
+        let changed = self.changes.of_kind(ACCOUNT).iter();
         let changed = changed.filter(|delta| delta.change(&own).is_some());
         let mut accounts: BTreeSet<Key> = changed.map(|delta| delta.key.clone()).collect();
         let other = self.with_other_use(TAG);

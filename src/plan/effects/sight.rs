@@ -21,7 +21,7 @@ impl EffectComparison<'_> {
     pub(super) fn add_sight_effects(&self, found: &mut EffectList) {
         let kinds = [SETTINGS, ACCOUNT, ORGANISATION, USER];
         let changes = kinds.into_iter().flat_map(|kind| self.changes.of_kind(kind));
-        let changes: Vec<_> = changes.collect();
+        let changes: Vec<_> = changes.copied().collect();
         let reach = VisibilityReach::of(&changes);
         if reach.is_empty() {
             return;

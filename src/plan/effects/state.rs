@@ -16,10 +16,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes that apply together.
-pub(in crate::plan) enum DeltaLayer<'a> {
-    /// What is planned.
+pub(in crate::plan) struct DeltaLayer<'a> {
+    changes: LayerChanges<'a>,
+    /// All of them by kind, sorted by resource.
+    by_kind: BTreeMap<KindId, Vec<ResourceDelta<'a>>>,
+}
+
+enum LayerChanges<'a> {
     Planned(&'a KeyedList<ResourceEffect>),
-    /// What is held, by resource.
     Held(BTreeMap<&'a Key, Vec<&'a HoldEntry>>),
 }
 
@@ -39,26 +43,37 @@ enum DeltaBody<'a> {
 }
 
 impl<'a> DeltaLayer<'a> {
+    /// What is planned.
+    pub fn planned(planned: &'a KeyedList<ResourceEffect>) -> Self {
+        let all = planned.iter().map(ResourceDelta::of_planned);
+        Self {
+            by_kind: by_kind(all),
+            changes: LayerChanges::Planned(planned),
+        }
+    }
+
+    /// What is held.
     pub fn held(entries: impl Iterator<Item = &'a HoldEntry>) -> Self {
         let mut held: BTreeMap<&Key, Vec<&HoldEntry>> = BTreeMap::new();
         for entry in entries {
             held.entry(&entry.key).or_default().push(entry);
         }
-        Self::Held(held)
+        let all = held.values().flatten().copied();
+        Self {
+            by_kind: by_kind(all.map(ResourceDelta::of_held)),
+            changes: LayerChanges::Held(held),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        match self {
-            Self::Planned(planned) => planned.is_empty(),
-            Self::Held(held) => held.is_empty(),
-        }
+        self.by_kind.is_empty()
     }
 
     /// The changes of one resource, in the order in which they apply.
     pub(super) fn of(&self, key: &Key) -> impl Iterator<Item = ResourceDelta<'a>> + use<'a> {
-        let (planned, held) = match self {
-            Self::Planned(planned) => (planned.get(key), None),
-            Self::Held(held) => (None, held.get(key)),
+        let (planned, held) = match &self.changes {
+            LayerChanges::Planned(planned) => (planned.get(key), None),
+            LayerChanges::Held(held) => (None, held.get(key)),
         };
         let held: Vec<&'a HoldEntry> = held.cloned().unwrap_or_default();
         let planned = planned.map(ResourceDelta::of_planned);
@@ -68,21 +83,22 @@ impl<'a> DeltaLayer<'a> {
     }
 
     /// All changes of resources of a kind, sorted by resource.
-    pub(super) fn of_kind(&self, kind: KindId) -> Vec<ResourceDelta<'a>> {
-        let mut all: Vec<ResourceDelta<'a>> = match self {
-            Self::Planned(planned) => {
-                let of_kind = planned.iter().filter(|it| it.key.kind == kind);
-                of_kind.map(ResourceDelta::of_planned).collect()
-            }
-            Self::Held(held) => {
-                let of_kind = held.iter().filter(|(key, _)| key.kind == kind);
-                let entries = of_kind.flat_map(|(_, entries)| entries.iter().copied());
-                entries.map(ResourceDelta::of_held).collect()
-            }
-        };
-        all.sort_by(|a, b| a.key.cmp(b.key));
-        all
+    pub(super) fn of_kind(&self, kind: KindId) -> &[ResourceDelta<'a>] {
+        self.by_kind.get(&kind).map_or(&[], Vec::as_slice)
     }
+}
+
+fn by_kind<'a>(
+    all: impl Iterator<Item = ResourceDelta<'a>>,
+) -> BTreeMap<KindId, Vec<ResourceDelta<'a>>> {
+    let mut by_kind: BTreeMap<KindId, Vec<ResourceDelta<'_>>> = BTreeMap::new();
+    for delta in all {
+        by_kind.entry(delta.key.kind).or_default().push(delta);
+    }
+    for deltas in by_kind.values_mut() {
+        deltas.sort_by(|a, b| a.key.cmp(b.key));
+    }
+    by_kind
 }
 
 impl<'a> ResourceDelta<'a> {

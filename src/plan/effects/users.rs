@@ -45,8 +45,12 @@ const GAINED: RelationNames = RelationNames {
 
 impl EffectComparison<'_> {
     pub(super) fn add_user_effects(&self, found: &mut EffectList) {
-        let policies = PolicyIndex::of(self);
+        let mut policies = PolicyIndex::of_changes(self);
         let users: Vec<Key> = self.affected_users(&policies).into_iter().collect();
+        if users.is_empty() {
+            return;
+        }
+        policies.add_accounts(self);
         let parts: Vec<EffectList> = users
             .par_chunks(CHUNK)
             .map(|users| {
@@ -71,7 +75,7 @@ impl EffectComparison<'_> {
             fields.user_stores,
         ]
         .map(kinds::own_field);
-        let own = self.changes.of_kind(USER).into_iter();
+        let own = self.changes.of_kind(USER).iter();
         let own = own.filter(|delta| {
             let counts = self.filter != EffectFilter::Budgeted || !delta.creates();
             counts && (delta.is_whole() || granting.iter().any(|it| delta.change(it).is_some()))
@@ -95,7 +99,7 @@ impl EffectComparison<'_> {
             ACCOUNT => state.is_usable(id),
             kind => state.is_in_use(kind, id),
         };
-        let all = self.changes.of_kind(kind).into_iter();
+        let all = self.changes.of_kind(kind).iter();
         let all = all.filter(|delta| !delta.creates()).map(|delta| &delta.key.id);
         let other = all.filter(|id| is_used(&self.before, id) != is_used(&self.after, id));
         other.cloned().collect()
