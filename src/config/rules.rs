@@ -86,7 +86,9 @@ impl EffectsSpec {
             let is_secret = |field: &FieldRef| kind.field(field).is_some_and(Field::is_secret);
             match field {
                 Some(field) if !is_secret(&field) => Ok((kind.id, field)),
-                _ => Err(format!("effects.fields: `{name}` is not a field that can be compared")),
+                _ => Err(format!(
+                    "effects.fields: `{name}` is not a field that can be compared"
+                )),
             }
         });
         fields.collect()

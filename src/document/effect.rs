@@ -120,9 +120,7 @@ impl TryFrom<EffectDocument<'_>> for PlanEffect {
             ids.map(CompactText::new).collect::<Vec<_>>()
         };
         let (key, object) = match name {
-            EffectName::PriceChanged => {
-                (Key::new(ACCOUNT, read.account.unwrap_or_default()), None)
-            }
+            EffectName::PriceChanged => (Key::new(ACCOUNT, read.account.unwrap_or_default()), None),
             EffectName::FieldChanged => {
                 let id = read.external_id.unwrap_or_default();
                 (Key::new(read.kind.unwrap_or(USER), id), read.field)
@@ -132,9 +130,10 @@ impl TryFrom<EffectDocument<'_>> for PlanEffect {
                 (Key::new(USER, read.user.unwrap_or_default()), object)
             }
         };
-        let because = read.because.iter().map(|key| {
-            Key::parse(key).ok_or_else(|| format!("`{key}` is not a resource"))
-        });
+        let because = read
+            .because
+            .iter()
+            .map(|key| Key::parse(key).ok_or_else(|| format!("`{key}` is not a resource")));
         Ok(Self {
             name,
             key,

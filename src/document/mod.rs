@@ -57,13 +57,13 @@ pub use daemon_status::{
     SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
-pub use effect::EffectDocument;
 pub use dossier::{
     DeclaringFileDocument, DossierDocument, DossierRowDocument, HeldStepDocument,
     InvitationDocument, ListChangeDocument, ListMembershipDocument, LoginNameDocument,
     MadeChangeDocument, MissedExportsDocument, QuoteDocument, StepApprovalDocument,
     WaitingMailDocument,
 };
+pub use effect::EffectDocument;
 pub use feed_inspection::{
     InspectedCellDocument, InspectedListDocument, InspectedRowDocument, InspectionDocument,
     PresetFitDocument, RivalPresetsDocument,

@@ -4,8 +4,9 @@
 
 use super::list::one_line;
 use super::{
-    DiagnosticDocument, DocumentList, EffectDocument, HoldDocument, KeyDocument, RememberedStepDocument,
-    StepDocument, TakenLoginDocument, UndeclaredDocument, VisibilityChangeDocument, present,
+    DiagnosticDocument, DocumentList, EffectDocument, HoldDocument, KeyDocument,
+    RememberedStepDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
+    VisibilityChangeDocument, present,
 };
 use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
 use schemars::JsonSchema;
@@ -90,7 +91,11 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     #[schemars(required)]
     pub effects: Option<DocumentList<'a, EffectDocument<'a>>>,
     /// How many more effects of each name there are, where `effects` has only the first.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "one_line")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "one_line"
+    )]
     #[schemars(with = "BTreeMap<String, u64>")]
     pub effects_omitted: BTreeMap<String, u64>,
     /// The users who see more or less by the steps, with what they gain and lose.

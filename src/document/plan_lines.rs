@@ -2,8 +2,9 @@
 //! time.
 
 use super::{
-    DiagnosticDocument, EffectDocument, FORMAT_VERSION, HoldDocument, KeyDocument, SourceRefDocument, StepDocument,
-    TakenLoginDocument, UndeclaredDocument, VisibilityChangeDocument, plan_id,
+    DiagnosticDocument, EffectDocument, FORMAT_VERSION, HoldDocument, KeyDocument,
+    SourceRefDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
+    VisibilityChangeDocument, plan_id,
 };
 use crate::plan::{Plan, PlanSummary};
 use serde::Serialize;

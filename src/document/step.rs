@@ -5,8 +5,8 @@ use super::{EffectDocument, FieldChangeDocument, OriginDocument, present};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{CompactText, Digest, FieldDigests, HeldStep, Key, KindId, TakenLogin, digest};
 use crate::plan::{
-    ClaimDigests, HoldEntry, PlanEffect, PlanEffects, RuntimeEffects, Step, StepBody, StepClaim, StepConsequence,
-    StepReason, StepVerb,
+    ClaimDigests, HoldEntry, PlanEffect, PlanEffects, RuntimeEffects, Step, StepBody, StepClaim,
+    StepConsequence, StepReason, StepVerb,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -322,7 +322,13 @@ impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
             ),
             becomes: held.becomes.as_ref().map(|key| Cow::Borrowed(&*key.id)),
             consequences: ConsequenceDocument::all(&held.consequences),
-            effects: Some(held.effects.listed.iter().map(EffectDocument::from).collect()),
+            effects: Some(
+                held.effects
+                    .listed
+                    .iter()
+                    .map(EffectDocument::from)
+                    .collect(),
+            ),
             effects_omitted: held.effects.omitted.clone(),
         }
     }

@@ -165,7 +165,9 @@ fn account_shares(
         .rows
         .get(&effect.key)
         // A user reactivated by this plan is active in the next pass, so leaving counts there too.
-        .filter(|row| is_live(row) || planned_change::verb(context, effect) == StepVerb::Reactivate)
+        .filter(|row| {
+            is_live(row) || planned_change::verb(context, effect) == StepVerb::Reactivate
+        })
     else {
         return Vec::new();
     };

@@ -3,8 +3,8 @@
 
 use super::context::PlanContext;
 use super::draft::{ResourceDraft, written_status};
-use super::planned_change;
 use super::hold::member;
+use super::planned_change;
 use super::rules::AuthorityMode;
 use super::types::{StepReason, StepVerb};
 use crate::check::{EffectOutcome, ResourceEffect};
@@ -135,7 +135,10 @@ fn hold_create(
         key: key.clone(),
         outcome,
     });
-    let changes = effect.as_ref().map(planned_change::changes).unwrap_or_default();
+    let changes = effect
+        .as_ref()
+        .map(planned_change::changes)
+        .unwrap_or_default();
     draft.held(
         code,
         message,

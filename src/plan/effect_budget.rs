@@ -66,5 +66,7 @@ impl EffectBudget {
 
 /// Whether guards limit an effect.
 pub(super) fn has_budget(effect: EffectName) -> bool {
-    EffectBudget::ALL.iter().any(|budget| budget.effect() == effect)
+    EffectBudget::ALL
+        .iter()
+        .any(|budget| budget.effect() == effect)
 }

@@ -4,9 +4,9 @@
 
 use super::consequence_holds;
 use super::context::PlanContext;
-use super::planned_change::{self, change_of};
 use super::hold::{Hold, HoldMember, effect_member, field_member, member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change::{self, change_of};
 use super::remainder::PlanRemainder;
 use super::rules::DoubtfulField;
 use super::types::{StepReason, StepVerb};

@@ -8,12 +8,12 @@
 use super::budget_share::{BudgetName, undecided};
 use super::context::PlanContext;
 use super::effect_budget::EffectBudget;
-use super::planned_change;
 use super::exceeded_limit::{self, GuardNumbers};
 use super::guard_base::{self, BudgetBases};
 use super::guard_count::{self, BudgetSteps, CountedStep};
 use super::hold::{Hold, HoldMember, effect_member, field_member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change;
 use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::{AcceptOverride, GuardLimit, GuardLimits};
@@ -36,13 +36,23 @@ impl BudgetGuards {
     pub fn of_steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
         Self {
             bases: Some(BudgetBases::of(context, left)),
-            ..Self::counted(context, left, guard_count::count_steps(context, left), false)
+            ..Self::counted(
+                context,
+                left,
+                guard_count::count_steps(context, left),
+                false,
+            )
         }
     }
 
     /// Counts what the steps do to people and accounts, as far as no other rule has decided it.
     pub fn of_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
-        Self::counted(context, left, guard_count::count_effects(context, left), true)
+        Self::counted(
+            context,
+            left,
+            guard_count::count_effects(context, left),
+            true,
+        )
     }
 
     fn counted(
@@ -62,10 +72,7 @@ impl BudgetGuards {
 
     /// The overrides of the budgets of effects. They cover the budgets of the steps too, so they
     /// come first.
-    pub fn effect_overrides(
-        context: &PlanContext<'_>,
-        left: &PlanRemainder,
-    ) -> Vec<RuleOutcome> {
+    pub fn effect_overrides(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<RuleOutcome> {
         let is_effect = |accept: &AcceptOverride| match accept {
             AcceptOverride::Budget(budget, _) => EffectBudget::by_name(budget).is_some(),
             _ => false,
@@ -74,8 +81,12 @@ impl BudgetGuards {
             return Vec::new();
         }
         let guards = Self::of_effects(context, left);
-        let outcomes = guards.budgets().map(|budget| guards.judge(context, left, budget));
-        outcomes.filter(|outcome| outcome.exempt_budget.is_some()).collect()
+        let outcomes = guards
+            .budgets()
+            .map(|budget| guards.judge(context, left, budget));
+        outcomes
+            .filter(|outcome| outcome.exempt_budget.is_some())
+            .collect()
     }
 
     /// The budgets in the order of judging. A decision about a whole kind covers its accounts, so
@@ -154,7 +165,8 @@ impl BudgetGuards {
         // Where each step is held already, one hold more would say nothing new. Of the very same
         // steps it is no other hold, and its message names both limits.
         let is_known = || left.ledger.is_guard_hold(context, &hold);
-        let is_blocked = |step: &&CountedStep| left.ledger.is_held(&step.key, step.field().as_ref());
+        let is_blocked =
+            |step: &&CountedStep| left.ledger.is_held(&step.key, step.field().as_ref());
         if EffectBudget::by_name(budget).is_some() && held.iter().all(is_blocked) && !is_known() {
             return outcome;
         }

@@ -75,13 +75,19 @@ pub(super) fn count_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> 
         let mut budgets = budgets.filter(|budget| budget.effect() == it.effect.name);
         if let Some(budget) = budgets.next() {
             let of_budget = subjects.entry(budget).or_default();
-            of_budget.entry(it.effect.key).or_default().extend(it.causes);
+            of_budget
+                .entry(it.effect.key)
+                .or_default()
+                .extend(it.causes);
         }
     }
     let counted = subjects.into_iter().map(|(budget, subjects)| {
         let mut steps: BTreeMap<EffectCause, Vec<u32>> = BTreeMap::new();
         for (subject, causes) in (0u32..).zip(subjects.into_values()) {
-            for cause in causes.into_iter().filter(|cause| is_open(context, left, cause)) {
+            for cause in causes
+                .into_iter()
+                .filter(|cause| is_open(context, left, cause))
+            {
                 steps.entry(cause).or_default().push(subject);
             }
         }
@@ -167,9 +173,10 @@ pub(super) fn add_records(
             continue;
         };
         let members = budgets.entry(record.budget.clone()).or_default();
-        match members.iter_mut().find(|member| {
-            member.key == record.key && (!is_effects || member.change == change)
-        }) {
+        match members
+            .iter_mut()
+            .find(|member| member.key == record.key && (!is_effects || member.change == change))
+        {
             Some(member) => member.record = Some(record.clone()),
             None => members.push(CountedStep {
                 key: record.key.clone(),

@@ -66,7 +66,9 @@ impl Plan {
         self.undeclared.retain(|(key, _)| !is_hidden(key));
         // They name stored people, and not only those in the tree.
         self.effects = PlanEffects::default();
-        self.held.iter_mut().for_each(|held| held.effects = PlanEffects::default());
+        self.held
+            .iter_mut()
+            .for_each(|held| held.effects = PlanEffects::default());
         self.visibility = PlanVisibility::default();
         // It names stored accounts.
         self.diagnostics

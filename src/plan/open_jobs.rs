@@ -2,9 +2,9 @@
 
 use super::context::PlanContext;
 use super::draft::written_status;
-use super::planned_change;
 use super::hold::{Hold, HoldMember, effect_member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change;
 use super::remainder::PlanRemainder;
 use crate::check::EffectOutcome;
 use crate::diagnostic::codes;

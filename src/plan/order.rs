@@ -4,8 +4,8 @@
 
 use super::context::PlanContext;
 use super::dropped_members;
-use super::planned_change::{self, created, verb};
 use super::hold;
+use super::planned_change::{self, created, verb};
 use super::remainder::PlanRemainder;
 use super::runtime_effects::{RuntimeEffects, new_accounts_wait};
 use super::shared_addresses::shared_addresses;

@@ -6,8 +6,8 @@
 use super::context::PlanContext;
 use super::draft::DraftPart;
 use super::drafts::{ClaimDrafts, PlanDrafts};
-use super::planned_change::put_change;
 use super::hold_ledger::{HoldLedger, RuleOutcome};
+use super::planned_change::put_change;
 use super::removal::RemovalDrafts;
 use super::rename::RenamePair;
 use super::types::StepReason;

@@ -6,8 +6,8 @@
 use super::budget_share::is_live;
 use super::compare;
 use super::context::PlanContext;
-use super::planned_change::change_of;
 use super::hold::{Hold, HoldMember};
+use super::planned_change::change_of;
 use super::remainder::PlanRemainder;
 use super::types::{Plan, Step};
 use crate::check::{EffectOutcome, ResourceEffect};

@@ -5,10 +5,10 @@
 
 use super::budget_share::is_live;
 use super::context::PlanContext;
-use super::planned_change;
 use super::emptied_kinds::removed_keys;
 use super::hold::{Hold, HoldMember, effect_member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change;
 use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::{AcceptOverride, PeerSource};

@@ -3,8 +3,8 @@
 //! approved; it goes away with its cause. What is held already is not held again.
 
 use super::context::PlanContext;
-use super::planned_change;
 use super::hold::{Hold, effect_member, field_member};
+use super::planned_change;
 use super::remainder::PlanRemainder;
 use crate::check::PlannedState;
 use crate::diagnostic::{Code, codes};

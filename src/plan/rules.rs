@@ -298,7 +298,10 @@ impl Default for GuardLimits {
                 .collect(),
             per_account: GuardLimit::new(50, 3),
             blank: GuardLimit::new(30, 3),
-            effects: EffectBudget::ALL.into_iter().map(|budget| (budget, effects)).collect(),
+            effects: EffectBudget::ALL
+                .into_iter()
+                .map(|budget| (budget, effects))
+                .collect(),
         }
     }
 }

@@ -221,10 +221,7 @@ impl ReadTransaction {
         (sql, param): (String, Option<&CompactText>),
     ) -> Result<u64, StoreError> {
         let params: Vec<SqlValue> = param.into_iter().map(SqlValue::from).collect();
-        let found = self
-            .tx
-            .first(&sql, &params, &[SqlType::Int])
-            .await?;
+        let found = self.tx.first(&sql, &params, &[SqlType::Int]).await?;
         let count = found.map_or(0, |cells| cells[0].int());
         Ok(u64::try_from(count).unwrap_or_default())
     }
@@ -445,9 +442,7 @@ fn base_sql(base: &GuardBase) -> Option<(String, Option<&CompactText>)> {
             (sql, Some(account))
         }
         GuardBase::AccessHolders => (access_holders(""), None),
-        GuardBase::Administrators => {
-            (access_holders(" AND l.level = 'administrator'"), None)
-        }
+        GuardBase::Administrators => (access_holders(" AND l.level = 'administrator'"), None),
         GuardBase::Approvers => {
             let approves = " AND EXISTS (SELECT 1 FROM policy_approvers x \
                  JOIN policies p ON p.external_id = x.policy_id \
@@ -455,8 +450,9 @@ fn base_sql(base: &GuardBase) -> Option<(String, Option<&CompactText>)> {
                  AND p.status = 'active' AND p.blocked IS NULL)";
             (access_holders(approves), None)
         }
-        GuardBase::UsableAccounts => {
-            (format!("SELECT count(*) FROM accounts a WHERE {USABLE}"), None)
-        }
+        GuardBase::UsableAccounts => (
+            format!("SELECT count(*) FROM accounts a WHERE {USABLE}"),
+            None,
+        ),
     })
 }

@@ -24,7 +24,10 @@ fn value<'r>(row: &'r Row, name: &str) -> Option<&'r Value> {
 }
 
 fn text(row: &Row, name: &str) -> String {
-    value(row, name).and_then(Value::as_text).unwrap_or_default().to_owned()
+    value(row, name)
+        .and_then(Value::as_text)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn members(row: &Row, name: &str) -> Set {
@@ -76,7 +79,11 @@ fn facts(stored: &Snapshot, kind: KindId) -> Vec<Facts<'_>> {
             id: &row.key.id,
             in_use,
             members: list.map_or_else(Set::new, |(_, name)| members(row, name)),
-            account: if has_account { text(row, "account") } else { String::new() },
+            account: if has_account {
+                text(row, "account")
+            } else {
+                String::new()
+            },
             is_usable: in_use && approved,
         }
     });
@@ -103,7 +110,9 @@ impl<'s> Rows<'s> {
     }
 
     fn is_usable(&self, account: &str) -> bool {
-        self.accounts.iter().any(|it| it.id == account && it.is_usable)
+        self.accounts
+            .iter()
+            .any(|it| it.id == account && it.is_usable)
     }
 
     fn buys(&self, user: &Facts<'_>, account: &str) -> bool {
@@ -139,7 +148,10 @@ impl<'s> Rows<'s> {
     fn seen_by(&self, viewer: &Facts<'_>) -> Set {
         let in_group = members(viewer.row, "groups").contains("FOC_Admin");
         let mut all = Set::new();
-        for link in links(viewer.row).iter().filter(|link| self.is_usable(&link.target)) {
+        for link in links(viewer.row)
+            .iter()
+            .filter(|link| self.is_usable(&link.target))
+        {
             let account = link.target.as_str();
             let own = self.organisations_in(viewer, account);
             let everything = self.admin_sees_account && (is_administrator(link) || in_group);
@@ -221,7 +233,8 @@ impl Abilities {
             }
             for (name, pairs) in &from.pairs {
                 let others = to.pairs.get(name).cloned().unwrap_or_default();
-                let stays = |user: &String| self.access.contains(user) && after.access.contains(user);
+                let stays =
+                    |user: &String| self.access.contains(user) && after.access.contains(user);
                 for (user, object) in pairs.difference(&others) {
                     if *name != "store" || stays(user) {
                         effects.insert(format!("{name}.{word} {user} {object}"));
@@ -231,8 +244,13 @@ impl Abilities {
         }
         for (word, from, to) in [("narrowed", self, after), ("widened", after, self)] {
             for (viewer, seen) in &from.sees {
-                let Some(others) = to.sees.get(viewer) else { continue };
-                let only: Vec<&String> = seen.difference(others).filter(|id| to.users.contains(*id)).collect();
+                let Some(others) = to.sees.get(viewer) else {
+                    continue;
+                };
+                let only: Vec<&String> = seen
+                    .difference(others)
+                    .filter(|id| to.users.contains(*id))
+                    .collect();
                 let has_access = self.access.contains(viewer) && after.access.contains(viewer);
                 if has_access && !only.is_empty() {
                     effects.insert(format!("visibility.{word} {viewer} {only:?}"));
@@ -277,7 +295,8 @@ impl Abilities {
             (words.next() == Some(budget.name())).then(|| words.next().unwrap())
         });
         // Whoever is new has nothing to lose, and is not counted as given access.
-        let stored = of_budget.filter(|id| budget == EffectBudget::PriceChanged || self.users.contains(*id));
+        let stored =
+            of_budget.filter(|id| budget == EffectBudget::PriceChanged || self.users.contains(*id));
         stored.collect::<BTreeSet<_>>().len() as u64
     }
 }
@@ -285,13 +304,20 @@ impl Abilities {
 /// An effect of a plan as a line.
 pub fn line(effect: &PlanEffect) -> String {
     let (name, id) = (effect.name.word(), &effect.key.id);
-    let ids = |ids: &[CompactText]| format!("{:?}", ids.iter().map(CompactText::as_str).collect::<Vec<_>>());
+    let ids = |ids: &[CompactText]| {
+        format!(
+            "{:?}",
+            ids.iter().map(CompactText::as_str).collect::<Vec<_>>()
+        )
+    };
     match effect.name {
         EffectName::AccessGained | EffectName::AccessLost => format!("{name} {id}"),
         EffectName::VisibilityNarrowed | EffectName::VisibilityWidened => {
             format!("{name} {id} {}", ids(&effect.before))
         }
-        EffectName::PriceChanged => format!("{name} {id} {} {}", ids(&effect.before), ids(&effect.after)),
+        EffectName::PriceChanged => {
+            format!("{name} {id} {} {}", ids(&effect.before), ids(&effect.after))
+        }
         EffectName::FieldChanged => format!("{name} {} {}", effect.key, effect.object),
         _ => format!("{name} {id} {}", effect.object),
     }

@@ -64,15 +64,20 @@ fn yaml(dice: &mut Dice) -> String {
         let account = above.map_or_else(|| dice.roll(ACCOUNTS), |above| homes[above]);
         homes.push(account);
         let parent = above.map_or(String::new(), |above| format!(", parent: o{above}"));
-        let _ = writeln!(text, "  - {{externalId: o{at}, name: O{at}, account: a{account}{parent}}}");
+        let _ = writeln!(
+            text,
+            "  - {{externalId: o{at}, name: O{at}, account: a{account}{parent}}}"
+        );
     }
     text += "users:\n";
     let mut linked: Vec<Vec<usize>> = Vec::new();
     for at in 0..USERS {
         let accounts: Vec<usize> = (0..ACCOUNTS).filter(|_| dice.once_in(2)).collect();
         let organisations = (0..ORGANISATIONS).filter(|at| accounts.contains(&homes[*at]));
-        let organisations: Vec<String> =
-            organisations.filter(|_| dice.once_in(2)).map(|at| format!("o{at}")).collect();
+        let organisations: Vec<String> = organisations
+            .filter(|_| dice.once_in(2))
+            .map(|at| format!("o{at}"))
+            .collect();
         let links = accounts.iter().map(|account| {
             let level = ["user", "user", "administrator"][dice.roll(3)];
             format!("{{account: a{account}, level: {level}}}")
@@ -176,7 +181,9 @@ impl World {
     }
 
     fn change_link(&mut self, user: &Key, account: &str, road: usize, dice: &mut Dice) {
-        let old = self.value(user, "accounts").map_or(&[][..], Value::as_links);
+        let old = self
+            .value(user, "accounts")
+            .map_or(&[][..], Value::as_links);
         let mut links: Vec<Link> = old.to_vec();
         let at = links.iter().position(|link| link.target == account);
         match (at, road) {
@@ -312,7 +319,11 @@ impl World {
         self.added += 1;
         let number = format!("77701{}", self.added);
         if let Some(key) = self.copy(account, format!("a-new{}", self.added)) {
-            self.set(&key, "businessRegistrationNumber", Some(Value::text(number)));
+            self.set(
+                &key,
+                "businessRegistrationNumber",
+                Some(Value::text(number)),
+            );
             self.change_link(user, &key.id, 1, dice);
         }
     }
@@ -333,7 +344,11 @@ impl World {
         let mut text = String::new();
         for declared in self.declared.values() {
             let kind = kinds::get(declared.key.kind);
-            let _ = writeln!(text, "---\nkind: {}\nexternalId: {}", kind.name, declared.key.id);
+            let _ = writeln!(
+                text,
+                "---\nkind: {}\nexternalId: {}",
+                kind.name, declared.key.id
+            );
             let mut cleared = Vec::new();
             for stated in &declared.cells {
                 match (&stated.field, &stated.cell) {

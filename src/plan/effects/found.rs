@@ -240,7 +240,8 @@ fn first_effects(mut listed: Vec<PlanEffect>, counts: BTreeMap<EffectName, usize
         *count <= MAX_LISTED
     });
     let omitted = counts.into_iter().filter(|(_, count)| *count > MAX_LISTED);
-    let omitted = omitted.map(|(name, count)| (name.word().to_owned(), (count - MAX_LISTED) as u64));
+    let omitted =
+        omitted.map(|(name, count)| (name.word().to_owned(), (count - MAX_LISTED) as u64));
     PlanEffects {
         omitted: omitted.collect(),
         listed,

@@ -21,7 +21,11 @@ pub(in crate::plan) fn add_held_effects(
     let mut holds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, entry) in held.iter().enumerate() {
         // Dependent entries go through with whatever they depend on, so they are one hold.
-        let hold = if is_dependent(entry) { "" } else { &*entry.hold };
+        let hold = if is_dependent(entry) {
+            ""
+        } else {
+            &*entry.hold
+        };
         holds.entry(hold).or_default().push(at);
     }
     let dependent = holds.get("").cloned().unwrap_or_default();
@@ -34,7 +38,10 @@ pub(in crate::plan) fn add_held_effects(
         let all = if hold.is_empty() {
             (0..held.len()).collect()
         } else {
-            own.iter().chain(&dependent).copied().collect::<BTreeSet<_>>()
+            own.iter()
+                .chain(&dependent)
+                .copied()
+                .collect::<BTreeSet<_>>()
         };
         let layer = DeltaLayer::held(all.iter().map(|at| &held[*at]));
         let effects = compare(stored, &[steps, &layer], watched, EffectFilter::All);

@@ -17,9 +17,7 @@ pub(in crate::plan) fn count_before(stored: &Snapshot, base: &GuardBase) -> u64 
         rows.filter(|row| has(&row.key)).count() as u64
     };
     match base {
-        GuardBase::AccessHolders => {
-            count(USER, &|user| UserSide::new(&state, user).has_access())
-        }
+        GuardBase::AccessHolders => count(USER, &|user| UserSide::new(&state, user).has_access()),
         GuardBase::Administrators => count(USER, &|user| {
             let user = UserSide::new(&state, user);
             let mut links = user.links.iter();
@@ -45,7 +43,8 @@ fn approvers(stored: &Snapshot, state: &EffectState<'_>) -> BTreeSet<CompactText
         approvers.into_iter().flatten().filter(move |id| {
             let key = Key::new(USER, id);
             let user = UserSide::new(state, &key);
-            user.account_of_policy(&key, policy, PolicyRole::Approver).is_some()
+            user.account_of_policy(&key, policy, PolicyRole::Approver)
+                .is_some()
         })
     });
     policies.collect()

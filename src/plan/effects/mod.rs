@@ -20,8 +20,8 @@ mod state;
 mod user_side;
 mod users;
 
-pub use found::{EffectName, PlanEffect, PlanEffects};
 pub(super) use found::{EffectCause, EffectFilter, EffectList};
+pub use found::{EffectName, PlanEffect, PlanEffects};
 pub(super) use held::add_held_effects;
 pub(super) use holders::count_before;
 pub(super) use state::DeltaLayer;

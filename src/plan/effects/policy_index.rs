@@ -32,7 +32,9 @@ impl PolicyIndex {
     pub fn add_accounts(&mut self, comparison: &EffectComparison<'_>) {
         let stored = comparison.before.stored();
         let rows = stored.rows.iter().as_slice().par_iter();
-        let keys = rows.filter(|row| row.key.kind == POLICY).map(|row| &row.key);
+        let keys = rows
+            .filter(|row| row.key.kind == POLICY)
+            .map(|row| &row.key);
         let mut keys: BTreeSet<&Key> = keys.collect();
         keys.extend(comparison.after.touched(POLICY));
         for state in [&comparison.before, &comparison.after] {

@@ -20,7 +20,9 @@ type Ids = BTreeSet<CompactText>;
 impl EffectComparison<'_> {
     pub(super) fn add_sight_effects(&self, found: &mut EffectList) {
         let kinds = [SETTINGS, ACCOUNT, ORGANISATION, USER];
-        let changes = kinds.into_iter().flat_map(|kind| self.changes.of_kind(kind));
+        let changes = kinds
+            .into_iter()
+            .flat_map(|kind| self.changes.of_kind(kind));
         let changes: Vec<_> = changes.copied().collect();
         let reach = VisibilityReach::of(&changes);
         if reach.is_empty() {
@@ -112,11 +114,16 @@ fn user_place(state: &EffectState<'_>, user: &Key) -> UserPlace {
     let accounts = facts.value(state.fields.user_accounts);
     let accounts = links(accounts.as_deref()).iter();
     UserPlace {
-        in_admin_group: facts.members(state.fields.user_groups).contains(ADMIN_GROUP),
+        in_admin_group: facts
+            .members(state.fields.user_groups)
+            .contains(ADMIN_GROUP),
         accounts: accounts
             .map(|link| (link.target.clone(), link.attributes[0] == ADMINISTRATOR))
             .collect(),
-        organisations: facts.members(state.fields.user_organisations).into_iter().collect(),
+        organisations: facts
+            .members(state.fields.user_organisations)
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -134,7 +141,9 @@ fn add_accounts(state: &EffectState<'_>, sight: &mut VisibilityState) {
 
 /// The accounts of organisations, as far as they exist.
 fn accounts_of(state: &EffectState<'_>, organisations: &Ids) -> Ids {
-    let facts = organisations.iter().filter_map(|id| state.facts_of(ORGANISATION, id));
+    let facts = organisations
+        .iter()
+        .filter_map(|id| state.facts_of(ORGANISATION, id));
     let accounts = facts.filter_map(|it| it.text(state.fields.organisation_account));
     accounts.collect()
 }
@@ -157,14 +166,20 @@ fn organisations(
         };
         Some((key.id, place))
     });
-    places.filter(|(_, place)| accounts.contains(&place.account)).collect()
+    places
+        .filter(|(_, place)| accounts.contains(&place.account))
+        .collect()
 }
 
 /// Whether a step that changes a field of this kind can change who sees whom.
 pub(super) fn sight_fields(state: &EffectState<'_>, kind: KindId) -> Vec<usize> {
     let fields = state.fields;
     match kind {
-        USER => vec![fields.user_accounts, fields.user_groups, fields.user_organisations],
+        USER => vec![
+            fields.user_accounts,
+            fields.user_groups,
+            fields.user_organisations,
+        ],
         ORGANISATION => vec![fields.organisation_account, fields.organisation_parent],
         SETTINGS => vec![fields.admin_sees_account],
         _ => vec![kinds::get(kind).status_index()],

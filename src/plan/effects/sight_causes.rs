@@ -105,7 +105,10 @@ fn changed(comparison: &EffectComparison<'_>, kind: KindId) -> CausesById {
         });
         let status = kinds::get(kind).status_index();
         let causes = changed.map(|index| EffectCause {
-            field: comparison.cause(&delta, *index).field.filter(|_| *index != status),
+            field: comparison
+                .cause(&delta, *index)
+                .field
+                .filter(|_| *index != status),
             key: delta.key.clone(),
         });
         let causes: BTreeSet<EffectCause> = causes.collect();

@@ -148,11 +148,7 @@ impl<'a> ResourceDelta<'a> {
         stated.or_else(|| derived()?.after.as_ref())
     }
 
-    fn applied(
-        &self,
-        field: &FieldRef,
-        value: Option<Cow<'a, Value>>,
-    ) -> Option<Cow<'a, Value>> {
+    fn applied(&self, field: &FieldRef, value: Option<Cow<'a, Value>>) -> Option<Cow<'a, Value>> {
         match self.body {
             DeltaBody::Create(..) => self.created(field).map(Cow::Borrowed),
             DeltaBody::Delete => None,
@@ -201,11 +197,12 @@ fn changed<'a>(value: Option<Cow<'a, Value>>, change: &'a FieldChange) -> Option
         }
         Some(Value::Links(_)) => {
             let old = links(value.as_deref());
-            let is_in = |all: &[Link], target: &CompactText| all.iter().any(|it| it.target == *target);
+            let is_in =
+                |all: &[Link], target: &CompactText| all.iter().any(|it| it.target == *target);
             let (went, came) = (links(before), links(after));
-            let stays = old.iter().filter(|link| {
-                !is_in(went, &link.target) && !is_in(came, &link.target)
-            });
+            let stays = old
+                .iter()
+                .filter(|link| !is_in(went, &link.target) && !is_in(came, &link.target));
             let came = came.iter().map(|link| with_level_of(link, old));
             Some(Cow::Owned(Value::links(stays.cloned().chain(came))))
         }
@@ -276,7 +273,9 @@ impl<'a> EffectState<'a> {
     /// The resources of a kind that the layers change.
     pub fn touched(&self, kind: KindId) -> impl Iterator<Item = &'a Key> {
         let layers = self.layers.iter();
-        layers.flat_map(move |layer| layer.of_kind(kind)).map(|delta| delta.key)
+        layers
+            .flat_map(move |layer| layer.of_kind(kind))
+            .map(|delta| delta.key)
     }
 
     pub fn facts_of(&self, kind: KindId, id: &str) -> Option<ResourceFacts<'a>> {
@@ -308,7 +307,12 @@ impl<'a> EffectState<'a> {
 
     /// The resources of a kind that refer to one of some ids by a field, here or without the upper
     /// layers, sorted.
-    pub fn referrers(&self, kind: KindId, field: usize, ids: &BTreeSet<CompactText>) -> BTreeSet<Key> {
+    pub fn referrers(
+        &self,
+        kind: KindId,
+        field: usize,
+        ids: &BTreeSet<CompactText>,
+    ) -> BTreeSet<Key> {
         if ids.is_empty() {
             return BTreeSet::new();
         }
@@ -361,10 +365,15 @@ impl<'a> ResourceFacts<'a> {
 
     /// Whether it is active and not blocked.
     pub fn is_in_use(&self) -> bool {
-        let kind = self.row.map_or_else(|| self.deltas[0].key.kind, |row| row.key.kind);
+        let kind = self
+            .row
+            .map_or_else(|| self.deltas[0].key.kind, |row| row.key.kind);
         let status = self.value(kinds::get(kind).status_index());
         let is_active = status.is_none_or(|status| status.as_text() == Some("active"));
-        is_active && self.row.is_none_or(|row| row.facts.get("blocked").is_none())
+        is_active
+            && self
+                .row
+                .is_none_or(|row| row.facts.get("blocked").is_none())
     }
 
     fn is_approved(&self, new_ones_wait: impl FnOnce() -> bool) -> bool {

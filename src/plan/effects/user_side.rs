@@ -77,11 +77,18 @@ impl<'a, 's> UserSide<'a, 's> {
 
     pub fn listed_stores(&self) -> BTreeSet<CompactText> {
         let facts = self.facts.as_ref();
-        facts.map_or_else(BTreeSet::new, |it| it.members(self.state.fields.user_stores))
+        facts.map_or_else(BTreeSet::new, |it| {
+            it.members(self.state.fields.user_stores)
+        })
     }
 
     /// The account for which an active policy names the user, if the user buys for it.
-    pub fn account_of_policy(&self, user: &Key, policy: &str, role: PolicyRole) -> Option<CompactText> {
+    pub fn account_of_policy(
+        &self,
+        user: &Key,
+        policy: &str,
+        role: PolicyRole,
+    ) -> Option<CompactText> {
         let facts = self.state.facts_of(POLICY, policy)?;
         let account = facts.text(self.state.fields.policy_account)?;
         let names_user = facts.members(role.field(self.state)).contains(&user.id);

@@ -1,11 +1,11 @@
 //! What users can do: have access, buy for an account, administer it, approve, be reviewed, use a
 //! store. Gains are losses with both sides exchanged.
 
+use super::EffectComparison;
 use super::found::{EffectCause, EffectFilter, EffectList, EffectName};
 use super::policy_index::PolicyIndex;
 use super::state::ResourceDelta;
 use super::user_side::{PolicyRole, UserSide};
-use super::EffectComparison;
 use crate::kinds::{self, ACCOUNT, POLICY, STORE, USER};
 use crate::model::{CompactText, Key, KindId};
 use crate::plan::visibility::ReachingChange;
@@ -100,7 +100,9 @@ impl EffectComparison<'_> {
             kind => state.is_in_use(kind, id),
         };
         let all = self.changes.of_kind(kind).iter();
-        let all = all.filter(|delta| !delta.creates()).map(|delta| &delta.key.id);
+        let all = all
+            .filter(|delta| !delta.creates())
+            .map(|delta| &delta.key.id);
         let other = all.filter(|id| is_used(&self.before, id) != is_used(&self.after, id));
         other.cloned().collect()
     }
@@ -179,14 +181,20 @@ impl UserRelations<'_, '_, '_> {
     fn add_accounts(&self, found: &mut EffectList) {
         for account in self.from.links.iter().map(|link| &link.account) {
             if self.from.buys_for(account) && !self.to.buys_for(account) {
-                found.add(self.names.buying, self.user, account, || self.causes_of_buying(account));
+                found.add(self.names.buying, self.user, account, || {
+                    self.causes_of_buying(account)
+                });
             }
         }
         for account in self.from.links.iter().map(|link| &link.account) {
             if self.from.administers(account) && !self.to.administers(account) {
                 found.add(self.names.administrator, self.user, account, || {
                     let mut causes = self.causes_of_buying(account);
-                    if self.to.link(account).is_some_and(|link| !link.is_administrator) {
+                    if self
+                        .to
+                        .link(account)
+                        .is_some_and(|link| !link.is_administrator)
+                    {
                         causes.extend(self.own(self.comparison.before.fields.user_accounts));
                     }
                     causes

@@ -8,8 +8,8 @@ use crate::model::{
 };
 use crate::plan::visibility::{PlanVisibility, VisibilityChange, VisibilityDelta, VisibleIds};
 use crate::plan::{
-    ClaimDigests, HoldEntry, Plan, PlanEffects, PlanSummary, RuntimeEffects, SourceRef, Step, StepBody,
-    StepClaim, StepReason, StepVerb,
+    ClaimDigests, HoldEntry, Plan, PlanEffects, PlanSummary, RuntimeEffects, SourceRef, Step,
+    StepBody, StepClaim, StepReason, StepVerb,
 };
 use std::sync::Arc;
 

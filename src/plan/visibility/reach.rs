@@ -103,7 +103,9 @@ impl VisibilityReach {
                 ACCOUNT => {
                     let changed = step.change_of(&fields.account_status).is_some();
                     let touched = changed || step.deletes();
-                    reach.accounts.extend(touched.then(|| step.key().id.clone()));
+                    reach
+                        .accounts
+                        .extend(touched.then(|| step.key().id.clone()));
                 }
                 ORGANISATION => {
                     let account = step.change_of(&fields.organisation_account);
