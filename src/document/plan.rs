@@ -33,7 +33,7 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// The version of the format.
     pub format_version: Cow<'a, str>,
     /// The id of the plan: the SHA-256 of the document on one line, without `id`, `database`,
-    /// `remembered`, `undeclared`, `effects`, `effectsOmitted`, `visibility`, `visibilityOmitted`, `diagnostics` and every
+    /// `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
     /// `origin`.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(required)]
@@ -158,8 +158,6 @@ impl<'a> PlanDocument<'a> {
         };
         let hold = |held: &'a HoldEntry| HoldDocument {
             origin: None,
-            effects: None,
-            effects_omitted: BTreeMap::new(),
             ..HoldDocument::from(held)
         };
         Self {
@@ -183,9 +181,13 @@ impl<'a> PlanDocument<'a> {
             budgets: budgets.collect(),
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),
-            // Both follow from the steps and from what is stored beside them.
-            effects: None,
-            effects_omitted: BTreeMap::new(),
+            // People approve what they read here, so an edited effect must be detected.
+            effects: Some(DocumentList::of(
+                &plan.effects.listed,
+                EffectDocument::from,
+            )),
+            effects_omitted: plan.effects.omitted.clone(),
+            // It follows from the steps and from what is stored beside them.
             visibility: DocumentList::default(),
             visibility_omitted: 0,
             // Diagnostics are for readers. A new wording must not change the id.
@@ -204,8 +206,6 @@ impl<'a> From<&'a Plan> for PlanDocument<'a> {
             held: DocumentList::of(&plan.held, HoldDocument::from),
             remembered: DocumentList::of(&plan.remembered_steps, RememberedStepDocument::from),
             undeclared: DocumentList::of(&plan.undeclared, UndeclaredDocument::from),
-            effects: Some(DocumentList::of(&plan.effects.listed, EffectDocument::from)),
-            effects_omitted: plan.effects.omitted.clone(),
             visibility: DocumentList::of(&plan.visibility.changes, VisibilityChangeDocument::from),
             visibility_omitted: plan.visibility.omitted,
             diagnostics: Some(DocumentList::of(
@@ -251,15 +251,35 @@ pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The id of a plan: the SHA-256, in hexadecimal, of its document on one line, without `id`,
-/// `database`, `remembered`, `undeclared`, `effects`, `effectsOmitted`, `visibility`, `visibilityOmitted`, `diagnostics` and every
+/// `database`, `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
 /// `origin`.
 ///
 /// # Panics
 /// Never: a hasher takes every byte.
 #[must_use]
 pub fn plan_id(plan: &Plan) -> String {
+    id_of(&PlanDocument::identity(plan))
+}
+
+/// The id that a release which knew no effects gave to a plan.
+///
+/// # Panics
+/// Never: a hasher takes every byte.
+pub(super) fn plan_id_without_effects(plan: &Plan) -> String {
+    let hold = |held| HoldDocument {
+        origin: None,
+        effects: None,
+        ..HoldDocument::from(held)
+    };
+    id_of(&PlanDocument {
+        held: DocumentList::of(&plan.held, hold),
+        effects: None,
+        ..PlanDocument::identity(plan)
+    })
+}
+
+fn id_of(identity: &PlanDocument<'_>) -> String {
     let mut hasher = BufWriter::new(Sha256::new());
-    let identity = PlanDocument::identity(plan);
     serde_json::to_writer(&mut hasher, &identity).expect("a hasher takes every byte");
     hasher.flush().expect("a hasher takes every byte");
     format!("{:x}", hasher.get_ref().clone().finalize())
