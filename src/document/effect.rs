@@ -59,9 +59,11 @@ impl<'a> From<&'a PlanEffect> for EffectDocument<'a> {
     fn from(found: &'a PlanEffect) -> Self {
         let id = Some(Cow::Borrowed(&*found.key.id));
         let object = Some(Cow::Borrowed(found.object.as_str()));
+        let mut because: Vec<String> = found.because.iter().map(ToString::to_string).collect();
+        because.sort();
         let blank = Self {
             effect: Cow::Borrowed(found.name.word()),
-            because: found.because.iter().map(ToString::to_string).collect(),
+            because,
             ..Self::default()
         };
         let of_user = Self {
@@ -134,6 +136,9 @@ impl TryFrom<EffectDocument<'_>> for PlanEffect {
             .because
             .iter()
             .map(|key| Key::parse(key).ok_or_else(|| format!("`{key}` is not a resource")));
+        // Sorted as text in the document, and by kind here.
+        let mut because: Vec<Key> = because.collect::<Result<_, _>>()?;
+        because.sort();
         Ok(Self {
             name,
             key,
@@ -144,7 +149,7 @@ impl TryFrom<EffectDocument<'_>> for PlanEffect {
             },
             after: ids(read.after),
             omitted: read.omitted.unwrap_or_default(),
-            because: because.collect::<Result<_, _>>()?,
+            because,
         })
     }
 }

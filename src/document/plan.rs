@@ -182,10 +182,7 @@ impl<'a> PlanDocument<'a> {
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),
             // People approve what they read here, so an edited effect must be detected.
-            effects: Some(DocumentList::of(
-                &plan.effects.listed,
-                EffectDocument::from,
-            )),
+            effects: Some(DocumentList::of(&plan.effects.listed, EffectDocument::from)),
             effects_omitted: plan.effects.omitted.clone(),
             // It follows from the steps and from what is stored beside them.
             visibility: DocumentList::default(),

@@ -232,7 +232,10 @@ impl EffectList {
 
 /// The first effects of each name, sorted, and the number of the others.
 fn first_effects(mut listed: Vec<PlanEffect>, counts: BTreeMap<EffectName, usize>) -> PlanEffects {
-    listed.sort();
+    listed.sort_by(|a, b| {
+        let place = |it: &PlanEffect| (it.name, kinds::get(it.key.kind).name);
+        (place(a), a).cmp(&(place(b), b))
+    });
     let mut kept: BTreeMap<EffectName, usize> = BTreeMap::new();
     listed.retain(|effect| {
         let count = kept.entry(effect.name).or_default();
