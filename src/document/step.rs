@@ -5,7 +5,7 @@ use super::{EffectDocument, FieldChangeDocument, OriginDocument, present};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{CompactText, Digest, FieldDigests, HeldStep, Key, KindId, TakenLogin, digest};
 use crate::plan::{
-    ClaimDigests, HoldEntry, PlanEffect, PlanEffects, RuntimeEffects, Step, StepBody, StepClaim,
+    ClaimDigests, HoldEntry, PlanEffect, PlanEffects, RuntimeChanges, Step, StepBody, StepClaim,
     StepConsequence, StepReason, StepVerb,
 };
 use schemars::JsonSchema;
@@ -94,8 +94,8 @@ pub enum StepApproval {
 
 impl StepDocument<'_> {
     /// What the step does to runtime facts.
-    pub fn runtime(&self) -> RuntimeEffects {
-        RuntimeEffects {
+    pub fn runtime(&self) -> RuntimeChanges {
+        RuntimeChanges {
             awaits_approval: self.approval == Some(StepApproval::Pending),
             resets: self.resets,
         }

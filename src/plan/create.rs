@@ -7,7 +7,7 @@ use super::hold::member;
 use super::planned_change;
 use super::rules::AuthorityMode;
 use super::types::{StepReason, StepVerb};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
@@ -131,7 +131,7 @@ fn hold_create(
     code: Code,
     message: String,
 ) -> ResourceDraft {
-    let effect = draft.outcome.clone().map(|outcome| ResourceEffect {
+    let effect = draft.outcome.clone().map(|outcome| PlannedChange {
         key: key.clone(),
         outcome,
     });
@@ -148,7 +148,7 @@ fn hold_create(
 
 /// A create of what is declared, with derived values, but without fields that the source only
 /// observes and without passwords that are not available.
-fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> EffectOutcome {
+fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> PlannedOutcome {
     let kind = kinds::get(declared.key.kind);
     let secret = context.desired.secrets.get(&declared.key);
     let skip = |field: &FieldRef| {
@@ -180,7 +180,7 @@ fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> Effect
         }
     }
     derived.sort_by(|a, b| a.field.cmp(&b.field));
-    EffectOutcome::Create { declared, derived }
+    PlannedOutcome::Create { declared, derived }
 }
 
 /// Fields that follow from a list with one member and are not stated themselves, such as the main

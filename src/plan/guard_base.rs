@@ -12,7 +12,7 @@ use super::effects;
 use super::planned_change::{change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::{ClaimAction, ClaimUpdate};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::kinds;
 use crate::model::{
     ClaimState, CompactText, FieldRef, GuardBase, Key, KindId, Row, SnapshotLookup, Value,
@@ -84,7 +84,7 @@ impl DepartingRows {
             // A declared resource that is deactivated stays claimed; a removed or deleted one does
             // not.
             let declared = context.desired.resources.contains(&row.key);
-            if goes && (!declared || matches!(effect.outcome, EffectOutcome::Delete(_))) {
+            if goes && (!declared || matches!(effect.outcome, PlannedOutcome::Delete(_))) {
                 leaving.unclaim(context, row);
             }
             if row.key.kind == kinds::USER && live {
@@ -174,7 +174,7 @@ fn released(agreed: &[ClaimUpdate]) -> impl Iterator<Item = &Key> {
     agreed.iter().filter(released).map(|agreed| &agreed.key)
 }
 
-fn leaves_field_empty(effect: &ResourceEffect, field: &FieldRef) -> bool {
+fn leaves_field_empty(effect: &PlannedChange, field: &FieldRef) -> bool {
     change_of(effect, field)
         .is_some_and(|change| change.after.as_ref().is_none_or(Value::is_empty_list))
 }

@@ -7,7 +7,7 @@ use super::effects::PlanEffects;
 use super::exceeded_limit::ExceededLimit;
 use super::planned_change;
 use super::types::{HoldEntry, StepVerb};
-use crate::check::{DeletionConsequence, ResourceEffect};
+use crate::check::{DeletionConsequence, PlannedChange};
 use crate::diagnostic::{Code, Origin};
 use crate::kinds::{self, Kind};
 use crate::model::{Cell, Digest, FieldChange, HeldStep, Key, Value, digest};
@@ -216,7 +216,7 @@ pub(super) fn field_member(
 /// A whole effect as a member of a hold.
 pub(super) fn effect_member(
     context: &PlanContext<'_>,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
     verb: StepVerb,
 ) -> HoldMember {
     HoldMember {

@@ -187,7 +187,7 @@ mod tests {
                 body: StepBody::Changes(changes),
                 accounts: Box::default(),
                 consequences: Box::default(),
-                runtime: crate::plan::RuntimeEffects::default(),
+                runtime: crate::plan::RuntimeChanges::default(),
             }],
             ..Plan::default()
         };

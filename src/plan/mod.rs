@@ -47,7 +47,7 @@ mod retired_members;
 mod retired_references;
 mod rule_diagnostics;
 mod rules;
-mod runtime_effects;
+mod runtime_changes;
 mod settle;
 mod shared_addresses;
 mod status;
@@ -75,7 +75,7 @@ pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority, UndeclaredKeys,
 };
-pub use runtime_effects::RuntimeEffects;
+pub use runtime_changes::RuntimeChanges;
 pub use shared_addresses::shared_by;
 pub use step_claim::{ClaimDigests, StepClaim, current_digest};
 pub use successors::{is_declared_administrator, losing_administrators};

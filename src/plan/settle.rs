@@ -16,7 +16,7 @@ use super::resource_holds::{AccountUnits, HoldCause, field_hold, resource_hold, 
 use super::rule_diagnostics::{leaves_nobody, rule_diagnostics, signature};
 use super::types::StepReason;
 use super::{emptied_kinds, forbid, open_jobs, record_mates, rename, successors};
-use crate::check::{EffectOutcome, RuleDiagnostic};
+use crate::check::{PlannedOutcome, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::kinds;
 use crate::model::{FieldChange, Key};
@@ -255,7 +255,7 @@ fn dependent_change(left: &PlanRemainder, finding: &RuleDiagnostic) -> Option<Fi
         finding.diagnostic.key.as_ref()?,
         finding.diagnostic.field.as_ref()?,
     );
-    let EffectOutcome::Change(changes) = &left.effects.get(key)?.outcome else {
+    let PlannedOutcome::Change(changes) = &left.effects.get(key)?.outcome else {
         return None;
     };
     let kind = kinds::get(key.kind);

@@ -3,7 +3,7 @@
 //! applied was held while it was made.
 
 use super::effects::PlanEffects;
-use super::runtime_effects::RuntimeEffects;
+use super::runtime_changes::RuntimeChanges;
 use super::step_claim::StepClaim;
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
@@ -308,7 +308,7 @@ pub struct Step {
     /// Field by field.
     pub body: StepBody,
     /// What it does to runtime facts.
-    pub runtime: RuntimeEffects,
+    pub runtime: RuntimeChanges,
     /// For a change of an address that several accounts have, these accounts.
     pub accounts: Box<[CompactText]>,
     /// What else goes or changes because of it, by key. Each is a step too.

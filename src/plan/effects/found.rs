@@ -121,6 +121,8 @@ pub(in crate::plan) struct EffectList {
     filter: EffectFilter,
     pub found: Vec<FoundEffect>,
     counts: BTreeMap<EffectName, usize>,
+    /// How many were found before this list begins.
+    earlier: BTreeMap<EffectName, usize>,
 }
 
 impl EffectList {
@@ -129,6 +131,15 @@ impl EffectList {
             filter,
             found: Vec::new(),
             counts: BTreeMap::new(),
+            earlier: BTreeMap::new(),
+        }
+    }
+
+    /// An empty list that goes on after this one, and keeps nothing that would not be listed.
+    pub(super) fn next(&self) -> Self {
+        Self {
+            earlier: self.counts.clone(),
+            ..Self::new(self.filter)
         }
     }
 
@@ -191,7 +202,10 @@ impl EffectList {
         let count = self.counts.entry(name).or_default();
         *count += 1;
         match self.filter {
-            EffectFilter::First => *count <= MAX_LISTED,
+            EffectFilter::First => {
+                let earlier = self.earlier.get(&name).copied().unwrap_or_default();
+                earlier + *count <= MAX_LISTED
+            }
             EffectFilter::All => true,
             EffectFilter::Budgeted => has_budget(name),
         }

@@ -10,7 +10,8 @@ use crate::check::ADMINISTRATOR;
 use crate::kinds::{self, ACCOUNT, ADMIN_GROUP, ORGANISATION, SETTINGS, USER};
 use crate::model::{CompactText, Key, KindId, SnapshotLookup, Value};
 use crate::plan::visibility::{
-    AccountUse, OrganisationPlace, UserPlace, VisibilityReach, VisibilityState, seen_users,
+    AccountUse, OrganisationPlace, ReachingChange, UserPlace, VisibilityReach, VisibilityState,
+    seen_users,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ impl EffectComparison<'_> {
         let changes = kinds
             .into_iter()
             .flat_map(|kind| self.changes.of_kind(kind));
+        // Nobody new sees anybody or is seen.
+        let changes = changes.filter(|it| it.key.kind != USER || !it.creates());
         let changes: Vec<_> = changes.copied().collect();
         let reach = VisibilityReach::of(&changes);
         if reach.is_empty() {

@@ -3,7 +3,7 @@
 //! snapshot, so that a partial one learns what it lacks.
 
 use super::fields::EffectFields;
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::kinds;
 use crate::model::{
     CompactText, DeclaredResource, FieldChange, FieldRef, Key, KeyedList, KindId, Link, Row,
@@ -23,7 +23,7 @@ pub(in crate::plan) struct DeltaLayer<'a> {
 }
 
 enum LayerChanges<'a> {
-    Planned(&'a KeyedList<ResourceEffect>),
+    Planned(&'a KeyedList<PlannedChange>),
     Held(BTreeMap<&'a Key, Vec<&'a HoldEntry>>),
 }
 
@@ -44,7 +44,7 @@ enum DeltaBody<'a> {
 
 impl<'a> DeltaLayer<'a> {
     /// What is planned.
-    pub fn planned(planned: &'a KeyedList<ResourceEffect>) -> Self {
+    pub fn planned(planned: &'a KeyedList<PlannedChange>) -> Self {
         let all = planned.iter().map(ResourceDelta::of_planned);
         Self {
             by_kind: by_kind(all),
@@ -102,15 +102,15 @@ fn by_kind<'a>(
 }
 
 impl<'a> ResourceDelta<'a> {
-    fn of_planned(planned: &'a ResourceEffect) -> Self {
+    fn of_planned(planned: &'a PlannedChange) -> Self {
         Self {
             key: &planned.key,
             body: match &planned.outcome {
-                EffectOutcome::Create { declared, derived } => {
+                PlannedOutcome::Create { declared, derived } => {
                     DeltaBody::Create(Some(declared), derived)
                 }
-                EffectOutcome::Change(changes) => DeltaBody::Change(changes),
-                EffectOutcome::Delete(_) => DeltaBody::Delete,
+                PlannedOutcome::Change(changes) => DeltaBody::Change(changes),
+                PlannedOutcome::Delete(_) => DeltaBody::Delete,
             },
         }
     }

@@ -51,18 +51,20 @@ impl EffectComparison<'_> {
             return;
         }
         policies.add_accounts(self);
-        let parts: Vec<EffectList> = users
-            .par_chunks(CHUNK)
-            .map(|users| {
-                let mut part = EffectList::new(self.filter);
+        // Batch by batch: beyond what is listed, a first plan of a million users is only counted.
+        for batch in users.chunks(CHUNK * 4) {
+            let so_far: &EffectList = found;
+            let parts = batch.par_chunks(CHUNK).map(|users| {
+                let mut part = so_far.next();
                 for user in users {
                     self.add_effects_of(user, &policies, &mut part);
                 }
                 part
-            })
-            .collect();
-        for part in parts {
-            found.append(part);
+            });
+            let parts: Vec<EffectList> = parts.collect();
+            for part in parts {
+                found.append(part);
+            }
         }
     }
 

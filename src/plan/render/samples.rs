@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::plan::visibility::{PlanVisibility, VisibilityChange, VisibilityDelta, VisibleIds};
 use crate::plan::{
-    ClaimDigests, HoldEntry, Plan, PlanEffects, PlanSummary, RuntimeEffects, SourceRef, Step,
+    ClaimDigests, HoldEntry, Plan, PlanEffects, PlanSummary, RuntimeChanges, SourceRef, Step,
     StepBody, StepClaim, StepReason, StepVerb,
 };
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         body: StepBody::Changes(changes),
         accounts: Box::default(),
         consequences: Box::default(),
-        runtime: RuntimeEffects::default(),
+        runtime: RuntimeChanges::default(),
     }
 }
 
