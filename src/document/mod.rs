@@ -14,6 +14,7 @@ mod dossier;
 mod effect;
 mod feed_inspection;
 mod history;
+mod hold;
 mod job;
 mod list;
 mod notice;
@@ -69,6 +70,7 @@ pub use feed_inspection::{
     PresetFitDocument, RivalPresetsDocument,
 };
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
+pub use hold::HoldDocument;
 pub use job::{
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
     OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
@@ -108,8 +110,8 @@ pub use source_state::{
     MissingResources, PassOutcome, RevisionMark, SourceState,
 };
 pub use step::{
-    ClaimDocument, ConsequenceDocument, HoldDocument, KeyDocument, RememberedStepDocument,
-    StepDocument, TakenLoginDocument, UndeclaredDocument,
+    ClaimDocument, ConsequenceDocument, KeyDocument, RememberedStepDocument, StepDocument,
+    TakenLoginDocument, UndeclaredDocument,
 };
 pub use tag_offers::TagOffers;
 pub use upload_proposal::{

@@ -83,7 +83,15 @@ pub(super) fn count_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> 
     }
     let counted = subjects.into_iter().map(|(budget, subjects)| {
         let mut steps: BTreeMap<EffectCause, Vec<u32>> = BTreeMap::new();
-        for (subject, causes) in (0u32..).zip(subjects.into_values()) {
+        // Whoever decided about the step of somebody has decided whether that person has access,
+        // also where an account comes or goes with it.
+        let is_decided = |key: &Key, causes: &BTreeSet<EffectCause>| {
+            let mut own = causes.iter().filter(|cause| cause.key == *key);
+            own.any(|cause| !is_open(context, left, cause))
+        };
+        let subjects = subjects.into_iter();
+        let subjects = subjects.filter(|(key, causes)| !is_decided(key, causes));
+        for (subject, (_, causes)) in (0u32..).zip(subjects) {
             for cause in causes
                 .into_iter()
                 .filter(|cause| is_open(context, left, cause))
