@@ -14,7 +14,7 @@ use crate::kinds;
 use crate::model::KindId;
 use crate::plan::render::visibility;
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{PlanSummary, RuntimeEffects, StepVerb, shared_by};
+use crate::plan::{PlanSummary, RuntimeChanges, StepVerb, shared_by};
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -111,10 +111,10 @@ impl<'p> PlanPageEntry<'p> {
     }
 
     /// What it does to runtime facts.
-    fn runtime(&self) -> RuntimeEffects {
+    fn runtime(&self) -> RuntimeChanges {
         match self {
             Self::Step(step) => step.runtime(),
-            Self::Held(_) => RuntimeEffects::default(),
+            Self::Held(_) => RuntimeChanges::default(),
         }
     }
 
