@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The most characters of a revision.
 pub const MAX_REVISION_LENGTH: usize = 255;
@@ -40,8 +40,8 @@ pub struct RemotePlanRequest {
     #[serde(default = "json")]
     pub format: OutputFormat,
     /// More formats, each of which becomes a member of `outputs` of the answer.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub outputs: BTreeSet<OutputFormat>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputFormat>,
     /// Whether published formats show personal data instead of pseudonyms.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub show_personal: bool,

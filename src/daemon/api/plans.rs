@@ -25,7 +25,7 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
@@ -337,7 +337,7 @@ fn fetch_problem(error: &GitError) -> HttpProblem {
 /// How the sender wants to see the plan.
 struct ReplyShape {
     format: OutputFormat,
-    outputs: BTreeSet<OutputFormat>,
+    outputs: Vec<OutputFormat>,
     detail: RemotePlanDetail,
     max_bytes: Option<usize>,
     show_personal: bool,
