@@ -1,5 +1,5 @@
 //! What an apply leaves of the rows of its export, for the next export to be compared with. A row
-//! that has to be looked at again, whatever the next export says, is kept as open. Start reading at
+//! that has to be looked at again, whatever the next export says, is kept as unsettled. Start reading at
 //! [`rows_update`].
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -12,7 +12,8 @@ use crate::plan::{Plan, StepVerb};
 use crate::store::{ExportRowsUpdate, ExportRowsWrite};
 use std::collections::{BTreeMap, HashSet};
 
-/// With more rows to decode again than this, and than a third of all, the whole export is read every time.
+/// With more rows to decode again than this, and than a third of all, the whole export is read every
+/// time.
 const FEW_ROWS: usize = 1_000;
 /// From this many diagnostics of a rule on, the reader only counts them.
 const MANY_DIAGNOSTICS: usize = 10_000;
@@ -35,15 +36,15 @@ pub fn rows_update(of: &RowFacts<'_>, plan: &Plan) -> ExportRowsUpdate {
     if !is_settled(of, plan) {
         return ExportRowsUpdate::Forget;
     }
-    let open = OpenRows::of(of, plan);
+    let unsettled = UnsettledRows::of(of, plan);
     let recorded = &of.rows.recorded;
     let update = if let (Some(known), Some(since)) = (&of.rows.known, of.since) {
-        changed_rows(of, known, since, &open)
+        changed_rows(of, known, since, &unsettled)
     } else {
         let mut set = ExportRowSet::of(&recorded.rows, recorded.facts.clone());
         let mut standings: BTreeMap<usize, RowStanding> = BTreeMap::new();
         for (at, digest) in recorded.rows.digests().iter().enumerate() {
-            let standing = open.standing(of.rows, at);
+            let standing = unsettled.standing(of.rows, at);
             if let Some(place) = set
                 .find(digest)
                 .filter(|_| standing != RowStanding::Settled)
@@ -81,18 +82,18 @@ fn is_settled(of: &RowFacts<'_>, plan: &Plan) -> bool {
         && of.found.len() < MANY_DIAGNOSTICS
 }
 
-fn is_few(open: usize, rows: usize) -> bool {
-    open <= FEW_ROWS.max(rows / 3)
+fn is_few(unsettled: usize, rows: usize) -> bool {
+    unsettled <= FEW_ROWS.max(rows / 3)
 }
 
-/// Which rows are open.
-struct OpenRows<'a> {
+/// Which rows have to be decoded again.
+struct UnsettledRows<'a> {
     keys: HashSet<&'a Key, foldhash::fast::FixedState>,
     /// The rows with a diagnostic, by their place among those that were decoded.
     places: BTreeMap<usize, RowStanding>,
 }
 
-impl<'a> OpenRows<'a> {
+impl<'a> UnsettledRows<'a> {
     fn of(of: &'a RowFacts<'_>, plan: &'a Plan) -> Self {
         let deleted = plan
             .steps
@@ -148,12 +149,12 @@ fn key(name: PackedRowName<'_>) -> Key {
     Key::new(name.kind, name.id)
 }
 
-/// How the rows differ from the known ones. `None` when too many are open.
+/// How the rows differ from the known ones. `None` when too many have to be decoded again.
 fn changed_rows(
     of: &RowFacts<'_>,
     known: &ExportRowSet,
     since: Digest,
-    open: &OpenRows<'_>,
+    unsettled: &UnsettledRows<'_>,
 ) -> Option<ExportRowsUpdate> {
     let recorded = &of.rows.recorded;
     let mut changes = ExportRowChanges {
@@ -162,7 +163,7 @@ fn changed_rows(
     };
     let mut decoded: BTreeMap<usize, RowStanding> = BTreeMap::new();
     for (at, digest) in recorded.rows.digests().iter().enumerate() {
-        let standing = open.standing(of.rows, at);
+        let standing = unsettled.standing(of.rows, at);
         if let Some(place) = known.find(digest) {
             let known = decoded.entry(place).or_default();
             *known = standing.max(*known);
@@ -180,7 +181,7 @@ fn changed_rows(
     for place in 0..known.len() {
         let standing = match decoded.get(&place) {
             Some(standing) => *standing,
-            None if open.names(known.names(place).map(key)) => RowStanding::Open,
+            None if unsettled.names(known.names(place).map(key)) => RowStanding::Open,
             None => known.standing(place),
         };
         if standing != known.standing(place) {
@@ -193,8 +194,8 @@ fn changed_rows(
         kept.unwrap_or_else(|| known.standing(at))
     });
     let all = left.chain(changes.new.values().map(|(standing, _)| *standing));
-    let unsettled = all.filter(|standing| *standing != RowStanding::Settled);
-    if !is_few(unsettled.count(), rows) {
+    let again = all.filter(|standing| *standing != RowStanding::Settled);
+    if !is_few(again.count(), rows) {
         return None;
     }
     let facts = recorded.facts.clone();

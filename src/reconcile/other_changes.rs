@@ -21,6 +21,7 @@ pub(super) struct OtherChanges {
     declared: BTreeSet<Key>,
     /// What the plans of this pass write that come first.
     written: BTreeSet<Key>,
+    written_kinds: BTreeSet<KindId>,
 }
 
 impl OtherChanges {
@@ -31,8 +32,10 @@ impl OtherChanges {
         earlier: &[Plan],
         transaction: &mut ReadTransaction,
     ) -> Result<Result<Self, &'static str>, StoreError> {
+        let written = || earlier.iter().flat_map(written_keys);
         let mut changes = Self {
-            written: earlier.iter().flat_map(written_keys).cloned().collect(),
+            written: written().cloned().collect(),
+            written_kinds: written().map(|key| key.kind).collect(),
             ..Self::default()
         };
         let others = pass.readings.iter().enumerate();
@@ -111,7 +114,7 @@ impl OtherChanges {
     /// Whether the answer to a look-up is another one with the other changes. What is only declared
     /// changes no row yet, but a plan names the source that declares what is not stored.
     fn answers(&self, lookup: &SnapshotLookup, stored: &Snapshot) -> bool {
-        let writes = |kind: &KindId| self.written.iter().any(|key| key.kind == *kind);
+        let writes = |kind: &KindId| self.written_kinds.contains(kind);
         match lookup {
             SnapshotLookup::Row(key) | SnapshotLookup::Declared(key) => {
                 let is_new = || self.declared.contains(key) && !stored.rows.has_read(key);

@@ -21,11 +21,8 @@ fn written_with(plan: &Plan, max_bytes: Option<usize>, personal: PersonalData) -
     String::from_utf8(out).unwrap()
 }
 
-#[test]
-fn risks_come_before_details_and_details_are_folded() {
-    assert_eq!(
-        written(&samples::full(), None),
-        "\
+/// The sample with something of everything.
+const FULL: &str = "\
 <!-- roster:plan source=directory environment=staging -->
 ### Plan: 1 to create, 1 to update, 1 to adopt, 1 to deactivate, 1 to reactivate, 1 to delete, 2 held.
 
@@ -122,8 +119,11 @@ Approved by: User.delete=2
 
 </details>
 
-"
-    );
+";
+
+#[test]
+fn risks_come_before_details_and_details_are_folded() {
+    assert_eq!(written(&samples::full(), None), FULL);
 }
 
 /// Everything before the first fold.
