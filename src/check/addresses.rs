@@ -6,7 +6,7 @@
 use super::field_index::{account, address};
 use super::rule_diagnostic::list_keys;
 use super::{
-    CheckContext, EffectOutcome, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
+    CheckContext, PlannedOutcome, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
 };
 use crate::diagnostic::codes;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
@@ -129,7 +129,7 @@ pub(super) fn link_and_update(
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
-    let Some(EffectOutcome::Change(changes)) = view.outcome() else {
+    let Some(PlannedOutcome::Change(changes)) = view.outcome() else {
         return;
     };
     // `protect` only guards against removal. It changes nothing for those who use the address.

@@ -7,7 +7,7 @@
 use super::field_index::custom_field;
 use super::rule_diagnostic::list_keys;
 use super::{
-    CheckContext, CheckSubjects, CustomFieldDefinition, EffectOutcome, PlannedState, ResourceView,
+    CheckContext, CheckSubjects, CustomFieldDefinition, PlannedOutcome, PlannedState, ResourceView,
     RuleDiagnostic, RuleDiagnostics, unread,
 };
 use crate::diagnostic::{agreed, codes};
@@ -135,7 +135,7 @@ pub(super) fn backfill(
 ) {
     let world = scene.world;
     for effect in world.effects {
-        if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, EffectOutcome::Delete(_)) {
+        if effect.key.kind != CUSTOM_FIELD || matches!(effect.outcome, PlannedOutcome::Delete(_)) {
             continue;
         }
         // A field may become required in several ways: `required: true`, losing its default,

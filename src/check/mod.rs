@@ -33,7 +33,7 @@ mod tests;
 pub use context::CheckContext;
 pub use logins::taken_logins;
 pub use planned_state::{
-    DeletionConsequence, EffectOutcome, PlannedState, ResourceEffect, ResourceView,
+    DeletionConsequence, PlannedChange, PlannedOutcome, PlannedState, ResourceView,
 };
 pub use policies::{ApproverState, NOBODY_CAN_ACT_HELP, nobody_can_act};
 pub use rule_diagnostic::RuleDiagnostic;

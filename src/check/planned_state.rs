@@ -13,13 +13,13 @@ use crate::model::{
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
-pub struct ResourceEffect {
+pub struct PlannedChange {
     pub key: Key,
-    pub outcome: EffectOutcome,
+    pub outcome: PlannedOutcome,
 }
 
 #[derive(Clone, Debug)]
-pub enum EffectOutcome {
+pub enum PlannedOutcome {
     Create {
         declared: Arc<DeclaredResource>,
         /// Values that are not declared, with `after` only, sorted by field.
@@ -50,17 +50,17 @@ impl DeletionConsequence {
     }
 }
 
-impl ResourceEffect {
+impl PlannedChange {
     /// What goes or changes because of it.
     pub fn consequences(&self) -> &[DeletionConsequence] {
         match &self.outcome {
-            EffectOutcome::Delete(consequences) => consequences,
-            EffectOutcome::Create { .. } | EffectOutcome::Change(_) => &[],
+            PlannedOutcome::Delete(consequences) => consequences,
+            PlannedOutcome::Create { .. } | PlannedOutcome::Change(_) => &[],
         }
     }
 }
 
-impl HasKey for ResourceEffect {
+impl HasKey for PlannedChange {
     fn key(&self) -> &Key {
         &self.key
     }
@@ -71,7 +71,7 @@ pub struct PlannedState<'a> {
     pub stored: &'a Snapshot,
     /// What the source declares, for origins.
     pub desired: &'a Desired,
-    pub effects: &'a KeyedList<ResourceEffect>,
+    pub effects: &'a KeyedList<PlannedChange>,
     /// Without it, each question about references scans all rows.
     pub(super) index: Option<ReferrerIndex<'a>>,
 }
@@ -81,7 +81,7 @@ pub struct PlannedState<'a> {
 pub struct ResourceView<'a> {
     pub key: &'a Key,
     row: Option<&'a Row>,
-    outcome: Option<&'a EffectOutcome>,
+    outcome: Option<&'a PlannedOutcome>,
 }
 
 /// The longest number for which ids with leading zeros are looked up.
@@ -92,7 +92,7 @@ impl<'a> PlannedState<'a> {
     pub fn new(
         stored: &'a Snapshot,
         desired: &'a Desired,
-        effects: &'a KeyedList<ResourceEffect>,
+        effects: &'a KeyedList<PlannedChange>,
     ) -> Self {
         Self {
             stored,
@@ -106,7 +106,7 @@ impl<'a> PlannedState<'a> {
     pub fn indexed(
         stored: &'a Snapshot,
         desired: &'a Desired,
-        effects: &'a KeyedList<ResourceEffect>,
+        effects: &'a KeyedList<PlannedChange>,
     ) -> Self {
         let mut world = Self::new(stored, desired, effects);
         // Without effects there are no subjects and thus no questions; the scan would be wasted.
@@ -130,7 +130,7 @@ impl<'a> PlannedState<'a> {
         let row = self.stored.rows.get(key);
         let effect = self.effects.get(key);
         match (row, effect) {
-            (_, Some(effect)) if matches!(effect.outcome, EffectOutcome::Delete(_)) => None,
+            (_, Some(effect)) if matches!(effect.outcome, PlannedOutcome::Delete(_)) => None,
             (None, None) => None,
             (Some(row), None) => Some(ResourceView {
                 key: &row.key,
@@ -159,7 +159,7 @@ impl<'a> PlannedState<'a> {
             .filter_map(|key| self.after(key));
         let created = self.effects.iter().filter(move |effect| {
             effect.key.kind == kind
-                && matches!(effect.outcome, EffectOutcome::Create { .. })
+                && matches!(effect.outcome, PlannedOutcome::Create { .. })
                 && !self.stored.rows.contains(&effect.key)
         });
         // Not looked up by key again, since a first plan creates everything.
@@ -199,8 +199,8 @@ impl<'a> PlannedState<'a> {
     pub(super) fn affected(&self, kind: KindId) -> impl Iterator<Item = ResourceView<'a>> {
         let effects = self.effects.iter().filter(move |it| it.key.kind == kind);
         effects.filter_map(|effect| match effect.outcome {
-            EffectOutcome::Delete(_) => None,
-            EffectOutcome::Create { .. } | EffectOutcome::Change(_) => Some(ResourceView {
+            PlannedOutcome::Delete(_) => None,
+            PlannedOutcome::Create { .. } | PlannedOutcome::Change(_) => Some(ResourceView {
                 key: &effect.key,
                 row: self.stored.rows.get(&effect.key),
                 outcome: Some(&effect.outcome),
@@ -343,14 +343,14 @@ impl<'a> ResourceView<'a> {
         self.row.is_none()
     }
 
-    pub fn outcome(&self) -> Option<&'a EffectOutcome> {
+    pub fn outcome(&self) -> Option<&'a PlannedOutcome> {
         self.outcome
     }
 
     /// The declaration that it would be created from, if any.
     pub fn created_from(&self) -> Option<&'a Arc<DeclaredResource>> {
         match self.outcome {
-            Some(EffectOutcome::Create { declared, .. }) => Some(declared),
+            Some(PlannedOutcome::Create { declared, .. }) => Some(declared),
             _ => None,
         }
     }
@@ -358,9 +358,9 @@ impl<'a> ResourceView<'a> {
     /// The changes of its row; of a create, only the values that are not declared.
     pub fn changes(&self) -> &'a [FieldChange] {
         match self.outcome {
-            Some(EffectOutcome::Create { derived, .. }) => derived,
-            Some(EffectOutcome::Change(changes)) => changes,
-            Some(EffectOutcome::Delete(_)) | None => &[],
+            Some(PlannedOutcome::Create { derived, .. }) => derived,
+            Some(PlannedOutcome::Change(changes)) => changes,
+            Some(PlannedOutcome::Delete(_)) | None => &[],
         }
     }
 
@@ -377,15 +377,15 @@ impl<'a> ResourceView<'a> {
 
     pub fn get(&self, field: &FieldRef) -> Option<&'a Value> {
         match self.outcome {
-            Some(EffectOutcome::Create { declared, derived }) => declared
+            Some(PlannedOutcome::Create { declared, derived }) => declared
                 .stated(field)
                 .and_then(|stated| stated.cell.value())
                 .or_else(|| change_of(derived, field)?.after.as_ref()),
-            Some(EffectOutcome::Change(changes)) => match change_of(changes, field) {
+            Some(PlannedOutcome::Change(changes)) => match change_of(changes, field) {
                 Some(change) => change.after.as_ref(),
                 None => self.row?.value(field),
             },
-            Some(EffectOutcome::Delete(_)) | None => self.row?.value(field),
+            Some(PlannedOutcome::Delete(_)) | None => self.row?.value(field),
         }
     }
 
@@ -416,7 +416,7 @@ impl<'a> ResourceView<'a> {
             .flat_map(|row| row.custom_values.iter())
             .collect();
         match self.outcome {
-            Some(EffectOutcome::Create { declared, derived }) => {
+            Some(PlannedOutcome::Create { declared, derived }) => {
                 for stated in &declared.cells {
                     if let (FieldRef::Custom(id), Cell::Value(value)) =
                         (&stated.field, &stated.cell)
@@ -426,8 +426,8 @@ impl<'a> ResourceView<'a> {
                 }
                 overlay(&mut values, derived);
             }
-            Some(EffectOutcome::Change(changes)) => overlay(&mut values, changes),
-            Some(EffectOutcome::Delete(_)) | None => {}
+            Some(PlannedOutcome::Change(changes)) => overlay(&mut values, changes),
+            Some(PlannedOutcome::Delete(_)) | None => {}
         }
         values.into_iter().collect()
     }

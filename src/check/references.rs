@@ -10,7 +10,7 @@ use super::fields::{unknown_groups, unknown_optional};
 use super::planned_state::refers_to;
 use super::rule_diagnostic::list_keys;
 use super::{
-    CheckContext, CheckSubjects, EffectOutcome, PlannedState, ResourceEffect, ResourceView,
+    CheckContext, CheckSubjects, PlannedChange, PlannedOutcome, PlannedState, ResourceView,
     RuleDiagnostic, RuleDiagnostics,
 };
 use crate::diagnostic::{Origin, Severity, codes, thousands};
@@ -203,20 +203,20 @@ pub(super) fn removals(
 ) {
     for effect in scene.world.effects {
         let found = match effect.outcome {
-            EffectOutcome::Delete(_) => {
+            PlannedOutcome::Delete(_) => {
                 out.extend(used_by_offers(scene.world, &effect.key));
                 deleted(scene.world, &effect.key)
             }
-            EffectOutcome::Change(_) if deactivates(scene.world, effect) => {
+            PlannedOutcome::Change(_) if deactivates(scene.world, effect) => {
                 deactivated(scene.world, &effect.key)
             }
-            EffectOutcome::Change(_) | EffectOutcome::Create { .. } => None,
+            PlannedOutcome::Change(_) | PlannedOutcome::Create { .. } => None,
         };
         out.extend(found);
     }
 }
 
-fn deactivates(world: &PlannedState<'_>, effect: &ResourceEffect) -> bool {
+fn deactivates(world: &PlannedState<'_>, effect: &PlannedChange) -> bool {
     let live = |view: Option<ResourceView<'_>>| view.is_some_and(|view| view.is_live());
     kinds::get(effect.key.kind).has_status
         && live(world.before(&effect.key))

@@ -4,7 +4,7 @@
 
 use super::field_index::user;
 use super::planned_state::refers_to;
-use super::{PlannedState, ResourceEffect, ResourceView};
+use super::{PlannedChange, PlannedState, ResourceView};
 use crate::kinds::{self, USER};
 use crate::model::{Key, KeyedList, KindId, SnapshotLookup, Value};
 use rayon::prelude::*;
@@ -92,7 +92,7 @@ impl<'a> PlannedState<'a> {
     /// The state before the effects, as another state with `nothing` for its effects. It shares the
     /// index: without one, each error of a large plan would scan all rows again.
     #[must_use]
-    pub fn without_effects(&self, nothing: &'a KeyedList<ResourceEffect>) -> Self {
+    pub fn without_effects(&self, nothing: &'a KeyedList<PlannedChange>) -> Self {
         Self {
             index: self.index.as_ref().map(ReferrerIndex::without_effects),
             ..Self::new(self.stored, self.desired, nothing)

@@ -7,7 +7,7 @@
 //! [`SEEN_BY_REFERRERS`]. Without one it misses faults until the referrer itself changes.
 
 use super::field_index::{address, custom_field, organisation, policy, settings, user};
-use super::{EffectOutcome, PlannedState, ResourceEffect};
+use super::{PlannedChange, PlannedOutcome, PlannedState};
 use crate::kinds::{self, ACCOUNT, ADDRESS, CUSTOM_FIELD, ORGANISATION, POLICY, SETTINGS, USER};
 use crate::model::{FieldRef, Key, KindId};
 use std::collections::BTreeSet;
@@ -85,25 +85,25 @@ pub fn subjects(world: &PlannedState<'_>) -> Vec<Key> {
     keys
 }
 
-fn changes(effect: &ResourceEffect, field: usize) -> bool {
+fn changes(effect: &PlannedChange, field: usize) -> bool {
     match &effect.outcome {
-        EffectOutcome::Change(changes) => {
+        PlannedOutcome::Change(changes) => {
             let field = kinds::own_field(field);
             changes.iter().any(|change| change.field == field)
         }
-        EffectOutcome::Create { .. } | EffectOutcome::Delete(_) => false,
+        PlannedOutcome::Create { .. } | PlannedOutcome::Delete(_) => false,
     }
 }
 
 /// Whether the rules have to check the referrers of a resource because of this effect.
-fn seen_by_referrers(world: &PlannedState<'_>, effect: &ResourceEffect) -> bool {
+fn seen_by_referrers(world: &PlannedState<'_>, effect: &PlannedChange) -> bool {
     let kind = kinds::get(effect.key.kind);
     let seen = SEEN_BY_REFERRERS.iter();
     match effect.outcome {
-        EffectOutcome::Delete(_) => world.stored.rows.contains(&effect.key),
+        PlannedOutcome::Delete(_) => world.stored.rows.contains(&effect.key),
         // Whatever refers to a new resource is new or changed itself, and so a subject already.
-        EffectOutcome::Create { .. } => false,
-        EffectOutcome::Change(_) => {
+        PlannedOutcome::Create { .. } => false,
+        PlannedOutcome::Change(_) => {
             changes(effect, kind.status_index())
                 || seen
                     .filter(|(of, _)| *of == kind.id)
@@ -140,7 +140,7 @@ fn organisations_below(world: &PlannedState<'_>, mut queue: Vec<Key>) -> BTreeSe
     found
 }
 
-fn affected_by_settings(world: &PlannedState<'_>, effect: &ResourceEffect) -> BTreeSet<Key> {
+fn affected_by_settings(world: &PlannedState<'_>, effect: &PlannedChange) -> BTreeSet<Key> {
     let mut kinds_seen: BTreeSet<KindId> = BTreeSet::new();
     for (field, seen_by) in SEEN_BY_ALL {
         // Only what really differs: checking every resource reads the whole database.
@@ -162,11 +162,11 @@ fn affected_by_settings(world: &PlannedState<'_>, effect: &ResourceEffect) -> BT
 
 /// Returns the resources whose documents state a custom field that the plan deletes or whose status
 /// it changes.
-fn resources_stating_field(world: &PlannedState<'_>, effect: &ResourceEffect) -> Vec<Key> {
+fn resources_stating_field(world: &PlannedState<'_>, effect: &PlannedChange) -> Vec<Key> {
     let matters = match effect.outcome {
-        EffectOutcome::Delete(_) => true,
-        EffectOutcome::Create { .. } => false,
-        EffectOutcome::Change(_) => changes(effect, custom_field::STATUS),
+        PlannedOutcome::Delete(_) => true,
+        PlannedOutcome::Create { .. } => false,
+        PlannedOutcome::Change(_) => changes(effect, custom_field::STATUS),
     };
     if !matters {
         return Vec::new();

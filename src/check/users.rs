@@ -8,7 +8,7 @@ use super::accounts::{first_user, has_user};
 use super::field_index::user;
 use super::fields::is_reported;
 use super::{
-    CheckContext, CheckSubjects, EffectOutcome, PlannedState, ResourceView, RuleDiagnostic,
+    CheckContext, CheckSubjects, PlannedOutcome, PlannedState, ResourceView, RuleDiagnostic,
     RuleDiagnostics,
 };
 use crate::diagnostic::{Code, Severity, codes};
@@ -109,7 +109,7 @@ pub(super) fn last_of_accounts(
 fn leaving<'a>(world: &PlannedState<'a>) -> BTreeMap<Key, DepartingUsers<'a>> {
     let mut found: BTreeMap<Key, DepartingUsers<'a>> = BTreeMap::new();
     for effect in world.effects {
-        if effect.key.kind != USER || matches!(effect.outcome, EffectOutcome::Create { .. }) {
+        if effect.key.kind != USER || matches!(effect.outcome, PlannedOutcome::Create { .. }) {
             continue;
         }
         let Some(before) = world.before(&effect.key) else {

@@ -6,7 +6,9 @@ use super::notices::NoticesSpec;
 use super::serve::ServeConfig;
 use super::source::Source;
 use crate::diagnostic::none_called;
+use crate::model::{FieldRef, KindId};
 use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub struct Config {
     pub shop: SourceAuthority,
     /// How much may change at once.
     pub guards: GuardLimits,
+    /// The fields whose changes are effects.
+    pub effect_fields: BTreeSet<(KindId, FieldRef)>,
     /// The window in which the guards count.
     pub window: Duration,
     /// The people who may approve holds. If empty, everyone with the `approve` right may.

@@ -7,7 +7,7 @@ use super::feed::{self, AbsenceSpec, CompletenessSpec};
 use super::git;
 use super::invitations::InvitationsSpec;
 use super::notices::{MailSpec, NoticesSpec};
-use super::rules::{self, AuthoritySpec, GuardsSpec};
+use super::rules::{self, AuthoritySpec, EffectsSpec, GuardsSpec};
 use super::schedule::{TimingSpec, WindowSpec};
 use super::serve::ServeSpec;
 use super::source::{Source, SourceLocation};
@@ -38,6 +38,8 @@ pub struct ConfigFile {
     shop: ShopSpec,
     #[serde(default)]
     guards: GuardsSpec,
+    #[serde(default)]
+    effects: EffectsSpec,
     scopes: Option<Value>,
     severity: Option<Value>,
     #[serde(default)]
@@ -223,6 +225,7 @@ impl ConfigFile {
             sources,
             shop: rules::shop(&self.shop.authority)?,
             guards,
+            effect_fields: self.effects.resolve()?,
             window,
             approvers: self.approvers,
             approval_ttl: self

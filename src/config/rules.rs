@@ -2,10 +2,11 @@
 //! misspelt guard would protect nothing.
 
 use super::values::{DAY, parse_duration};
-use crate::kinds;
-use crate::plan::{AuthorityMode, GuardLimit, GuardLimits, SourceAuthority};
+use crate::kinds::{self, Field};
+use crate::model::{FieldRef, KindId};
+use crate::plan::{AuthorityMode, EffectBudget, GuardLimit, GuardLimits, SourceAuthority};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// `authority: {Account: {existence: false, enforce: [..], seed: [..], observe: [..]}}`.
@@ -65,6 +66,35 @@ pub(super) fn shop(file: &BTreeMap<String, Vec<String>>) -> Result<SourceAuthori
     Ok(authority)
 }
 
+/// `effects: {fields: [User.customFields.x]}`: the fields whose changes are effects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EffectsSpec {
+    #[serde(default)]
+    fields: Vec<String>,
+}
+
+impl EffectsSpec {
+    pub fn resolve(&self) -> Result<BTreeSet<(KindId, FieldRef)>, String> {
+        let fields = self.fields.iter().map(|name| {
+            let parts = name.split_once('.');
+            let (kind, field) =
+                parts.ok_or_else(|| format!("effects.fields: `{name}` is not a field"))?;
+            let kind = known_kind(kind)?;
+            let of_kind = kind.field_ref(field);
+            let field = of_kind.filter(|_| known_field(kind, field).is_ok());
+            let is_secret = |field: &FieldRef| kind.field(field).is_some_and(Field::is_secret);
+            match field {
+                Some(field) if !is_secret(&field) => Ok((kind.id, field)),
+                _ => Err(format!(
+                    "effects.fields: `{name}` is not a field that can be compared"
+                )),
+            }
+        });
+        fields.collect()
+    }
+}
+
 fn known_kind(name: &str) -> Result<&'static kinds::Kind, String> {
     kinds::by_name(name).ok_or_else(|| format!("no kind `{name}`"))
 }
@@ -95,6 +125,18 @@ pub(super) struct GuardsSpec {
     per_account: Option<GuardLimitSpec>,
     blank: Option<GuardLimitSpec>,
     window: Option<String>,
+    #[serde(rename = "access.gained")]
+    access_gained: Option<GuardLimitSpec>,
+    #[serde(rename = "access.lost")]
+    access_lost: Option<GuardLimitSpec>,
+    #[serde(rename = "administrator.lost")]
+    administrator_lost: Option<GuardLimitSpec>,
+    #[serde(rename = "approver.lost")]
+    approver_lost: Option<GuardLimitSpec>,
+    #[serde(rename = "price.changed")]
+    price_changed: Option<GuardLimitSpec>,
+    #[serde(rename = "visibility.widened")]
+    visibility_widened: Option<GuardLimitSpec>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -130,6 +172,19 @@ impl GuardsSpec {
         for (slot, file) in slots {
             if let Some(file) = file {
                 *slot = file.into();
+            }
+        }
+        let effects = [
+            (EffectBudget::AccessGained, self.access_gained),
+            (EffectBudget::AccessLost, self.access_lost),
+            (EffectBudget::AdministratorLost, self.administrator_lost),
+            (EffectBudget::ApproverLost, self.approver_lost),
+            (EffectBudget::PriceChanged, self.price_changed),
+            (EffectBudget::VisibilityWidened, self.visibility_widened),
+        ];
+        for (budget, file) in effects {
+            if let Some(file) = file {
+                guards.effects.insert(budget, file.into());
             }
         }
         for (name, file) in self.change {

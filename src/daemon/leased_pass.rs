@@ -49,7 +49,8 @@ async fn run_under_lease(
         }
         Err(error) => return Err(error),
     };
-    let ended = dispatch_pass(runner, setup, source, triggers, found, &lease).await;
+    let ended = dispatch_pass(runner, setup, source, triggers, found, &lease);
+    let ended = Box::pin(ended).await;
     // Released after failures too. Otherwise the other replicas would wait until the lease expires.
     lease.release(store).await;
     ended

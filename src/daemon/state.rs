@@ -132,6 +132,7 @@ fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<Hol
                 .map(|it| format!("{} {}", it.verb, it.key))
                 .collect(),
             consequence_count: hold.consequences().count(),
+            effects: hold.effect_sentence(),
             accounts: Vec::new(),
             standing: hold.is_standing(),
             since: before.iter().find(same).map_or(now, |old| old.since),

@@ -158,7 +158,8 @@ impl<'a> MarkdownToHtml<'a> {
     }
 
     fn row(&mut self, line: &str) -> io::Result<()> {
-        let cells = line.trim_matches('|').split('|').map(str::trim);
+        let cells = cells(line);
+        let cells = cells.iter().map(|cell| cell.trim());
         match self.table {
             TablePart::Header => {
                 self.close_to(0)?;
@@ -196,6 +197,28 @@ impl<'a> MarkdownToHtml<'a> {
         }
         Ok(())
     }
+}
+
+/// Splits a row of a table at its bars. One after a backslash belongs to a cell.
+fn cells(line: &str) -> Vec<String> {
+    let row = line.strip_prefix('|').unwrap_or(line);
+    let row = row.strip_suffix('|').unwrap_or(row);
+    let mut cells = vec![String::new()];
+    let mut escaped = false;
+    for c in row.chars() {
+        match (c, cells.last_mut()) {
+            ('|', _) if !escaped => cells.push(String::new()),
+            (c, Some(cell)) => {
+                if c == '|' {
+                    cell.pop();
+                }
+                cell.push(c);
+            }
+            _ => {}
+        }
+        escaped = c == '\\';
+    }
+    cells
 }
 
 /// Turns code spans and bold words into elements.

@@ -11,9 +11,11 @@ mod command_output;
 mod daemon_status;
 mod diagnostic;
 mod dossier;
+mod effect;
 mod feed_inspection;
 mod gitlab_report;
 mod history;
+mod hold;
 mod html_report;
 mod job;
 mod junit;
@@ -71,11 +73,13 @@ pub use dossier::{
     MadeChangeDocument, MissedExportsDocument, QuoteDocument, StepApprovalDocument,
     WaitingMailDocument,
 };
+pub use effect::EffectDocument;
 pub use feed_inspection::{
     InspectedCellDocument, InspectedListDocument, InspectedRowDocument, InspectionDocument,
     PresetFitDocument, RivalPresetsDocument,
 };
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
+pub use hold::HoldDocument;
 pub use job::{
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
     OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
@@ -118,8 +122,8 @@ pub use source_state::{
     MissingResources, PassOutcome, RevisionMark, SourceState,
 };
 pub use step::{
-    ClaimDocument, ConsequenceDocument, HoldDocument, KeyDocument, RememberedStepDocument,
-    StepDocument, TakenLoginDocument, UndeclaredDocument,
+    ClaimDocument, ConsequenceDocument, KeyDocument, RememberedStepDocument, StepDocument,
+    TakenLoginDocument, UndeclaredDocument,
 };
 pub use tag_offers::TagOffers;
 pub use upload_proposal::{

@@ -4,8 +4,9 @@
 
 use super::list::one_line;
 use super::{
-    DiagnosticDocument, DocumentList, HoldDocument, KeyDocument, RememberedStepDocument,
-    StepDocument, TakenLoginDocument, UndeclaredDocument, VisibilityChangeDocument, present,
+    DiagnosticDocument, DocumentList, EffectDocument, HoldDocument, KeyDocument,
+    RememberedStepDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
+    VisibilityChangeDocument, present,
 };
 use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
 use schemars::JsonSchema;
@@ -81,6 +82,22 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// With `--exact`: the stored fields that no source declares.
     #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
     pub undeclared: DocumentList<'a, UndeclaredDocument<'a>>,
+    /// Who gains or loses what by the steps, sorted.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    #[schemars(required)]
+    pub effects: Option<DocumentList<'a, EffectDocument<'a>>>,
+    /// How many more effects of each name there are, where `effects` has only the first.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "one_line"
+    )]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    pub effects_omitted: BTreeMap<String, u64>,
     /// The users who see more or less by the steps, with what they gain and lose.
     #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
     pub visibility: DocumentList<'a, VisibilityChangeDocument<'a>>,
@@ -164,6 +181,9 @@ impl<'a> PlanDocument<'a> {
             budgets: budgets.collect(),
             remembered: DocumentList::default(),
             undeclared: DocumentList::default(),
+            // People approve what they read here, so an edited effect must be detected.
+            effects: Some(DocumentList::of(&plan.effects.listed, EffectDocument::from)),
+            effects_omitted: plan.effects.omitted.clone(),
             // It follows from the steps and from what is stored beside them.
             visibility: DocumentList::default(),
             visibility_omitted: 0,
@@ -235,8 +255,28 @@ pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 /// Never: a hasher takes every byte.
 #[must_use]
 pub fn plan_id(plan: &Plan) -> String {
+    id_of(&PlanDocument::identity(plan))
+}
+
+/// The id that a release which knew no effects gave to a plan.
+///
+/// # Panics
+/// Never: a hasher takes every byte.
+pub(super) fn plan_id_without_effects(plan: &Plan) -> String {
+    let hold = |held| HoldDocument {
+        origin: None,
+        effects: None,
+        ..HoldDocument::from(held)
+    };
+    id_of(&PlanDocument {
+        held: DocumentList::of(&plan.held, hold),
+        effects: None,
+        ..PlanDocument::identity(plan)
+    })
+}
+
+fn id_of(identity: &PlanDocument<'_>) -> String {
     let mut hasher = BufWriter::new(Sha256::new());
-    let identity = PlanDocument::identity(plan);
     serde_json::to_writer(&mut hasher, &identity).expect("a hasher takes every byte");
     hasher.flush().expect("a hasher takes every byte");
     format!("{:x}", hasher.get_ref().clone().finalize())

@@ -2,8 +2,9 @@
 //! time.
 
 use super::{
-    DiagnosticDocument, FORMAT_VERSION, HoldDocument, KeyDocument, SourceRefDocument, StepDocument,
-    TakenLoginDocument, UndeclaredDocument, VisibilityChangeDocument, plan_id,
+    DiagnosticDocument, EffectDocument, FORMAT_VERSION, HoldDocument, KeyDocument,
+    SourceRefDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
+    VisibilityChangeDocument, plan_id,
 };
 use crate::plan::{Plan, PlanSummary};
 use serde::Serialize;
@@ -30,6 +31,12 @@ enum PlanLine<'a> {
         r#override: &'a str,
     },
     Undeclared(UndeclaredDocument<'a>),
+    Effect(EffectDocument<'a>),
+    #[serde(rename = "effectsOmitted")]
+    EffectsOmitted {
+        effect: &'a str,
+        count: u64,
+    },
     Visibility(VisibilityChangeDocument<'a>),
     #[serde(rename = "visibilityOmitted")]
     VisibilityOmitted {
@@ -67,6 +74,11 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     let accepted = accepted.map(|given| PlanLine::Accepted { r#override: given });
     let undeclared = plan.undeclared.iter();
     let undeclared = undeclared.map(|field| PlanLine::Undeclared(field.into()));
+    let effects = plan.effects.listed.iter();
+    let effects = effects.map(|effect| PlanLine::Effect(effect.into()));
+    let effects_omitted = plan.effects.omitted.iter();
+    let effects_omitted =
+        effects_omitted.map(|(effect, &count)| PlanLine::EffectsOmitted { effect, count });
     let visibility = plan.visibility.changes.iter();
     let visibility = visibility.map(|change| PlanLine::Visibility(change.into()));
     let count = plan.visibility.omitted;
@@ -81,6 +93,8 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         .chain(logins)
         .chain(accepted)
         .chain(undeclared)
+        .chain(effects)
+        .chain(effects_omitted)
         .chain(visibility)
         .chain(omitted)
         .chain(diagnostics)

@@ -40,11 +40,12 @@ fn the_document_has_a_line_a_step_and_its_keys_in_order() {
     {"verb":"update","kind":"User","externalId":"u2","version":7,"reason":"declared","origin":{"path":"users.yaml","line":3,"column":5},"claim":{"digest":"DIGEST","fields":{"phone":"PHONE"}},"changes":[{"field":"phone","before":"+46","after":"+47"},{"field":"company","before":"Acme","after":null},{"field":"groups","added":["FOC_User"],"removed":["FOC_Admin"]},{"field":"accounts","added":[{"member":"new","level":"user"}],"removed":["gone"],"changed":[{"member":"acme","before":{"level":"user"},"after":{"level":"administrator"}}]},{"field":"passwordFrom","before":{"redacted":true},"after":{"redacted":true}},{"field":"notify","before":false,"after":true},{"field":"customFields.credit","before":1.5,"after":20}]}
   ],
   "held": [
-    {"verb":"deactivate","kind":"User","externalId":"u8","code":"guard","message":"User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate=20`","hold":"0123456789abcdef","count":20,"of":40,"limit":4,"override":"--accept User.deactivate=20","origin":{"path":"users.yaml","line":9,"column":5},"changes":[{"field":"status","before":"active","after":"inactive"}]}
+    {"verb":"deactivate","kind":"User","externalId":"u8","code":"guard","message":"User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate=20`","hold":"0123456789abcdef","count":20,"of":40,"limit":4,"override":"--accept User.deactivate=20","origin":{"path":"users.yaml","line":9,"column":5},"changes":[{"field":"status","before":"active","after":"inactive"}],"effects":[]}
   ],
   "orphans": [],
   "released": [],
   "accepted": [],
+  "effects": [],
   "diagnostics": [],
   "errored": false
 }

@@ -3,10 +3,11 @@
 //! Two things are not in a saved plan and do not come back: the cells that a created resource
 //! declares (its changes are there), and secrets, whose values read back as empty text.
 
+use super::plan::plan_id_without_effects;
 use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
 use crate::diagnostic::Diagnostic;
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{HoldEntry, Plan, SourceRef, Step};
+use crate::plan::{HoldEntry, Plan, PlanEffect, PlanEffects, SourceRef, Step};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -55,10 +56,15 @@ pub fn parse_plan(text: &str) -> Result<(Plan, String), SavedPlanError> {
         return Err(SavedPlanError::Version(version));
     }
     let mut document = document?;
+    let knows_effects = document.effects.is_some();
     let saved = document.id.take().unwrap_or_default().into_owned();
     let plan = into_plan(document).map_err(serde_json::Error::custom)?;
     // Computed from what was read, so that a value edited after the review is detected.
-    let computed = plan_id(&plan);
+    let computed = if knows_effects {
+        plan_id(&plan)
+    } else {
+        plan_id_without_effects(&plan)
+    };
     if saved == computed {
         Ok((plan, saved))
     } else {
@@ -119,6 +125,16 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
         errored: read.errored,
         undeclared: values(read.undeclared),
         logins: values(read.logins),
+        effects: PlanEffects {
+            listed: read
+                .effects
+                .unwrap_or_default()
+                .into_vec()
+                .into_iter()
+                .map(PlanEffect::try_from)
+                .collect::<Result<_, _>>()?,
+            omitted: read.effects_omitted,
+        },
         visibility: PlanVisibility {
             changes: values(read.visibility),
             omitted: read.visibility_omitted,

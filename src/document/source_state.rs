@@ -110,6 +110,9 @@ pub struct HoldState {
     /// How many these are in all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub consequence_count: usize,
+    /// Who would gain or lose what if it were approved, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<String>,
     /// The accounts of the held users, organisations and policies, as far as the plan names them.
     #[serde(default)]
     pub accounts: Vec<String>,

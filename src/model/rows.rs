@@ -42,6 +42,14 @@ pub enum GuardBase {
     Filled(CompactText, KindId, usize),
     /// The live users of an account.
     Users(CompactText),
+    /// The users who have access.
+    AccessHolders,
+    /// Those of them who administer an account.
+    Administrators,
+    /// Those of them who approve by an active policy.
+    Approvers,
+    /// The accounts that can be used.
+    UsableAccounts,
 }
 
 /// Records what is looked up in a partial snapshot beyond the rows it holds.

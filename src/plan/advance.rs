@@ -2,6 +2,7 @@
 //! if the plan before it had been applied. [`advance`] does to a snapshot what the store does to
 //! its tables; the two have to agree, or the second plan is stale when it is applied.
 
+use super::effect_budget::EffectBudget;
 use super::types::{ClaimAction, Plan, Step, StepReason, StepVerb};
 use crate::kinds::{self, Kind};
 use crate::model::{
@@ -38,6 +39,12 @@ pub fn advance(stored: &mut Snapshot, plan: &Plan) {
     stored
         .held_steps
         .extend(plan.remembered_steps.iter().cloned());
+    // All sources share the budgets of effects.
+    for (budget, count) in &plan.budget_use {
+        if EffectBudget::by_name(budget).is_some() {
+            *stored.budget_use.entry(budget.clone()).or_default() += count;
+        }
+    }
     for agreed in &plan.claim_updates {
         match &agreed.claim {
             ClaimAction::Write(claim) => put_claim(stored, &agreed.key, (**claim).clone()),

@@ -134,7 +134,7 @@ mod tests {
             },
             accounts: Box::default(),
             consequences: Box::default(),
-            runtime: crate::plan::RuntimeEffects::default(),
+            runtime: crate::plan::RuntimeChanges::default(),
         }
     }
 

@@ -3,10 +3,10 @@
 //! Start reading at [`undecided`].
 
 use super::context::PlanContext;
-use super::effects::{self, change_of, takes_out_of_use};
+use super::planned_change::{self, change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::StepVerb;
-use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome, PlannedState};
 use crate::kinds::{self, Kind};
 use crate::model::{FieldChange, FieldRef, Key, Row, Value};
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ pub(super) fn undecided<'a>(
     context: &'a PlanContext<'_>,
     left: &'a PlanRemainder,
     world: &PlannedState<'_>,
-    effect: &'a ResourceEffect,
+    effect: &'a PlannedChange,
 ) -> impl Iterator<Item = BudgetShare> + 'a {
     let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
     let approved = left.ledger.approved_fields(&effect.key);
@@ -51,7 +51,7 @@ pub(super) fn undecided<'a>(
 fn shares(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
 ) -> Vec<BudgetShare> {
     let kind = kinds::get(effect.key.kind);
     let whole = |verb: &str| BudgetShare {
@@ -62,9 +62,9 @@ fn shares(
     let mut shares = Vec::new();
     match &effect.outcome {
         // A create takes nothing away, so no budget limits it.
-        EffectOutcome::Create { .. } => return shares,
-        EffectOutcome::Delete(_) => shares.push(whole("delete")),
-        EffectOutcome::Change(changes) => {
+        PlannedOutcome::Create { .. } => return shares,
+        PlannedOutcome::Delete(_) => shares.push(whole("delete")),
+        PlannedOutcome::Change(changes) => {
             let status = changes
                 .iter()
                 .find(|change| change.field.own() == Some(kind.status_index()));
@@ -155,7 +155,7 @@ fn changes_links(change: &FieldChange) -> bool {
 fn account_shares(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
 ) -> Vec<BudgetShare> {
     if effect.key.kind != kinds::USER {
         return Vec::new();
@@ -165,7 +165,9 @@ fn account_shares(
         .rows
         .get(&effect.key)
         // A user reactivated by this plan is active in the next pass, so leaving counts there too.
-        .filter(|row| is_live(row) || effects::verb(context, effect) == StepVerb::Reactivate)
+        .filter(|row| {
+            is_live(row) || planned_change::verb(context, effect) == StepVerb::Reactivate
+        })
     else {
         return Vec::new();
     };
@@ -197,7 +199,7 @@ pub(super) struct AccountsLeft<'e> {
     by: Option<&'e FieldChange>,
 }
 
-pub(super) fn accounts_left<'e>(row: &'e Row, effect: &'e ResourceEffect) -> AccountsLeft<'e> {
+pub(super) fn accounts_left<'e>(row: &'e Row, effect: &'e PlannedChange) -> AccountsLeft<'e> {
     let accounts = kinds::own_field(kinds::get(kinds::USER).expect_index("accounts"));
     let change = change_of(effect, &accounts);
     let after = || members(change.and_then(|change| change.after.as_ref()));

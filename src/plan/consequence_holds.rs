@@ -6,7 +6,7 @@ use super::context::PlanContext;
 use super::hold::Hold;
 use super::remainder::PlanRemainder;
 use super::resource_holds::{HoldCause, resource_hold};
-use crate::check::{DeletionConsequence, EffectOutcome, ResourceEffect};
+use crate::check::{DeletionConsequence, PlannedChange, PlannedOutcome};
 use crate::diagnostic::codes;
 use crate::model::Key;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What all deleted accounts take with them.
 pub(super) fn keys(left: &PlanRemainder) -> BTreeSet<&Key> {
     let effects = left.effects.iter();
-    let all = effects.flat_map(ResourceEffect::consequences);
+    let all = effects.flat_map(PlannedChange::consequences);
     all.map(|consequence| &consequence.key).collect()
 }
 
@@ -69,8 +69,8 @@ fn is_left(left: &PlanRemainder, consequence: &DeletionConsequence) -> bool {
         return false;
     }
     match (&consequence.changes, &effect.outcome) {
-        (None, EffectOutcome::Delete(_)) => true,
-        (Some(planned), EffectOutcome::Change(changes)) => planned.iter().all(|change| {
+        (None, PlannedOutcome::Delete(_)) => true,
+        (Some(planned), PlannedOutcome::Change(changes)) => planned.iter().all(|change| {
             changes.contains(change) && !left.ledger.holds_field(&effect.key, &change.field)
         }),
         _ => false,

@@ -8,7 +8,7 @@
 
 use super::context::PlanContext;
 use crate::check::{
-    DeletionConsequence, EffectOutcome, PlannedState, ResourceEffect, ResourceView,
+    DeletionConsequence, PlannedChange, PlannedOutcome, PlannedState, ResourceView,
 };
 use crate::kinds::{self, ACCOUNT, FieldType, Kind, ORGANISATION};
 use crate::model::{CompactText, FieldChange, Key, KeyedList, KindId, Value};
@@ -35,10 +35,10 @@ pub(super) struct ConsequenceDrafts {
 /// Drafts the consequences of every deleted account among these effects.
 pub(super) fn consequences(
     context: &PlanContext<'_>,
-    effects: &KeyedList<ResourceEffect>,
+    effects: &KeyedList<PlannedChange>,
 ) -> ConsequenceDrafts {
     let deleted = effects.iter().filter(|effect| {
-        effect.key.kind == ACCOUNT && matches!(effect.outcome, EffectOutcome::Delete(_))
+        effect.key.kind == ACCOUNT && matches!(effect.outcome, PlannedOutcome::Delete(_))
     });
     let accounts: BTreeSet<Key> = deleted.map(|effect| effect.key.clone()).collect();
     let mut drafts = ConsequenceDrafts::default();

@@ -3,11 +3,11 @@
 
 use super::context::PlanContext;
 use super::draft::{ResourceDraft, written_status};
-use super::effects;
 use super::hold::member;
+use super::planned_change;
 use super::rules::AuthorityMode;
 use super::types::{StepReason, StepVerb};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
@@ -131,11 +131,14 @@ fn hold_create(
     code: Code,
     message: String,
 ) -> ResourceDraft {
-    let effect = draft.outcome.clone().map(|outcome| ResourceEffect {
+    let effect = draft.outcome.clone().map(|outcome| PlannedChange {
         key: key.clone(),
         outcome,
     });
-    let changes = effect.as_ref().map(effects::changes).unwrap_or_default();
+    let changes = effect
+        .as_ref()
+        .map(planned_change::changes)
+        .unwrap_or_default();
     draft.held(
         code,
         message,
@@ -145,7 +148,7 @@ fn hold_create(
 
 /// A create of what is declared, with derived values, but without fields that the source only
 /// observes and without passwords that are not available.
-fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> EffectOutcome {
+fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> PlannedOutcome {
     let kind = kinds::get(declared.key.kind);
     let secret = context.desired.secrets.get(&declared.key);
     let skip = |field: &FieldRef| {
@@ -177,7 +180,7 @@ fn create(context: &PlanContext<'_>, declared: &Arc<DeclaredResource>) -> Effect
         }
     }
     derived.sort_by(|a, b| a.field.cmp(&b.field));
-    EffectOutcome::Create { declared, derived }
+    PlannedOutcome::Create { declared, derived }
 }
 
 /// Fields that follow from a list with one member and are not stated themselves, such as the main

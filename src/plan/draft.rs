@@ -12,7 +12,7 @@ use super::step_claim;
 use super::types::{StepReason, StepVerb};
 use super::waiting_fields::WaitingField;
 use super::{create, dropped_members, forbid, retired_references, status};
-use crate::check::EffectOutcome;
+use crate::check::PlannedOutcome;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{
@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub(super) struct ResourceDraft {
     pub reason: StepReason,
     /// `None` when nothing changes and nothing new is claimed.
-    pub outcome: Option<EffectOutcome>,
+    pub outcome: Option<PlannedOutcome>,
     /// Whether the claim has to be written although nothing changes.
     pub refresh_claim: bool,
     /// Fields whose claim stays as it is, because they were held or only reported.
@@ -192,7 +192,7 @@ fn draft_stored(
     let adopts = claim.is_none();
     draft.refresh_claim = changes.is_empty() && !adopts;
     if adopts || !changes.is_empty() || draft.parts.iter().any(|part| part.full.is_some()) {
-        draft.outcome = Some(EffectOutcome::Change(changes));
+        draft.outcome = Some(PlannedOutcome::Change(changes));
     }
     // Last, because it holds all the changes collected above.
     hold_rejected_account(context, key, row, &mut draft);
@@ -211,7 +211,7 @@ fn deletion(
         Some(_) => StepReason::Declared,
         None => StepReason::Adopted,
     });
-    draft.outcome = Some(EffectOutcome::Delete(Box::default()));
+    draft.outcome = Some(PlannedOutcome::Delete(Box::default()));
     let kind = kinds::get(row.key.kind);
     let protect = kinds::own_field(kind.protect_index());
     let (on, off) = (Some(Value::Bool(true)), Some(Value::Bool(false)));
@@ -229,7 +229,7 @@ fn deletion(
         hold: Hold::single(codes::PROTECTED, message, held),
         full: None,
     });
-    draft.outcome = Some(EffectOutcome::Change(vec![FieldChange {
+    draft.outcome = Some(PlannedOutcome::Change(vec![FieldChange {
         field: protect,
         before: on,
         after: off,
@@ -424,7 +424,7 @@ fn hold_rejected_account(
         return;
     }
     let changes = match &draft.outcome {
-        Some(EffectOutcome::Change(changes)) => changes.clone(),
+        Some(PlannedOutcome::Change(changes)) => changes.clone(),
         _ => Vec::new(),
     };
     let message = format!(

@@ -6,12 +6,12 @@
 use super::consequences::{self, ConsequenceDrafts};
 use super::context::PlanContext;
 use super::draft::{self, DraftPart, ResourceDraft};
-use super::effects::put_change;
+use super::planned_change::put_change;
 use super::removal::{self, RemovalDrafts};
 use super::rename::{self, RenamePair};
 use super::types::StepReason;
 use super::waiting_fields::WaitingFields;
-use crate::check::{DeletionConsequence, EffectOutcome, ResourceEffect};
+use crate::check::{DeletionConsequence, PlannedChange, PlannedOutcome};
 use crate::diagnostic::Diagnostic;
 use crate::model::{CompactText, FieldRef, Key, KeyedList};
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Default)]
 pub(super) struct PlanDrafts {
     /// What would happen, without the parts that are held unless approved.
-    pub effects: KeyedList<ResourceEffect>,
+    pub effects: KeyedList<PlannedChange>,
     /// The reasons other than `declared`.
     pub reasons: HashMap<Key, StepReason>,
     /// Parts that are held unless approved.
@@ -87,7 +87,7 @@ impl PlanDrafts {
         }
         if let Some(outcome) = draft.outcome {
             let key = key.clone();
-            self.add_effect(ResourceEffect { key, outcome }, draft.reason);
+            self.add_effect(PlannedChange { key, outcome }, draft.reason);
         }
     }
 
@@ -103,8 +103,8 @@ impl PlanDrafts {
         for DeletionConsequence { key, changes, .. } in drafts.all {
             match (changes, self.effects.get_mut(&key)) {
                 // In place of a deactivation, if the source no longer declares it.
-                (None, _) => self.replace_effect(key, EffectOutcome::Delete(Box::default())),
-                (Some(changes), None) => self.replace_effect(key, EffectOutcome::Change(changes)),
+                (None, _) => self.replace_effect(key, PlannedOutcome::Delete(Box::default())),
+                (Some(changes), None) => self.replace_effect(key, PlannedOutcome::Change(changes)),
                 (Some(changes), Some(effect)) => {
                     for change in changes {
                         put_change(effect, change);
@@ -114,20 +114,20 @@ impl PlanDrafts {
         }
         for (account, consequences) in drafts.by_account {
             if let Some(effect) = self.effects.get_mut(&account) {
-                effect.outcome = EffectOutcome::Delete(consequences.into());
+                effect.outcome = PlannedOutcome::Delete(consequences.into());
             }
         }
     }
 
-    fn replace_effect(&mut self, key: Key, outcome: EffectOutcome) {
+    fn replace_effect(&mut self, key: Key, outcome: PlannedOutcome) {
         self.reasons.insert(key.clone(), StepReason::Consequence);
         match self.effects.get_mut(&key) {
             Some(effect) => effect.outcome = outcome,
-            None => _ = self.effects.insert(ResourceEffect { key, outcome }),
+            None => _ = self.effects.insert(PlannedChange { key, outcome }),
         }
     }
 
-    fn add_effect(&mut self, effect: ResourceEffect, reason: StepReason) {
+    fn add_effect(&mut self, effect: PlannedChange, reason: StepReason) {
         if reason != StepReason::Declared {
             self.reasons.insert(effect.key.clone(), reason);
         }
@@ -136,7 +136,7 @@ impl PlanDrafts {
 
     /// The effects with every held part included. What is declared is judged whole: that a part
     /// waits for a decision is no fault of the source.
-    pub fn effects_with_parts(&self) -> Cow<'_, KeyedList<ResourceEffect>> {
+    pub fn effects_with_parts(&self) -> Cow<'_, KeyedList<PlannedChange>> {
         let mut effects = Cow::Borrowed(&self.effects);
         for part in &self.parts {
             let key = &part.hold.members[0].key;
@@ -150,7 +150,7 @@ impl PlanDrafts {
     }
 
     /// The effects without those that are held whole; `None` when no part is held.
-    pub fn effects_without_waiting(&self) -> Option<KeyedList<ResourceEffect>> {
+    pub fn effects_without_waiting(&self) -> Option<KeyedList<PlannedChange>> {
         if self.parts.is_empty() {
             return None;
         }

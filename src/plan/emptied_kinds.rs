@@ -10,7 +10,7 @@ use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::{AcceptOverride, UndeclaredKeys};
 use super::types::{StepReason, StepVerb};
-use crate::check::ResourceEffect;
+use crate::check::PlannedChange;
 use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{Key, KindId};
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 /// The resources that would be deactivated because they are no longer declared.
 pub(super) fn removed_keys(left: &PlanRemainder) -> Vec<Key> {
-    let absent = |effect: &&ResourceEffect| left.reason(&effect.key) == StepReason::Removed;
+    let absent = |effect: &&PlannedChange| left.reason(&effect.key) == StepReason::Removed;
     left.effects
         .iter()
         .filter(absent)

@@ -1,6 +1,7 @@
 //! The wording of exceeded limits: messages and override options for the holds of guards.
 
 use super::context::PlanContext;
+use super::effect_budget::EffectBudget;
 use super::rules::{AcceptOverride, GuardLimit};
 
 /// The wording of one exceeded limit.
@@ -10,14 +11,21 @@ pub(super) struct ExceededLimit {
     excess: String,
     /// The option that allows it.
     pub accept_option: String,
+    /// Whether it limits an effect, and not steps.
+    is_of_effect: bool,
     /// A note about an override given with another number.
     wrong_accept: String,
 }
 
-/// The options that allow all of it.
+/// The options that allow all of it. What lets the steps through covers their effects, and one
+/// effect covers the others.
 pub(super) fn overrides(all: &[ExceededLimit]) -> String {
-    let all: Vec<&str> = all.iter().map(|limited| &*limited.accept_option).collect();
-    all.join(" ")
+    let of_steps = all.iter().filter(|limited| !limited.is_of_effect);
+    let mut options: Vec<&str> = of_steps.map(|limited| &*limited.accept_option).collect();
+    if options.is_empty() {
+        options.extend(all.first().map(|limited| &*limited.accept_option));
+    }
+    options.join(" ")
 }
 
 /// What exceeds a limit, and the way out.
@@ -57,6 +65,7 @@ pub(super) fn exceeded_limit(
     });
     ExceededLimit {
         excess: describe_excess(budget, numbers),
+        is_of_effect: EffectBudget::by_name(budget).is_some(),
         accept_option: format!("--accept {budget}={}", numbers.count),
         wrong_accept: wrong.unwrap_or_default(),
     }
@@ -68,6 +77,8 @@ pub(super) fn describe_excess(budget: &str, numbers: &GuardNumbers) -> String {
     // Reactivated rows are not part of their base, so "of" would be wrong.
     let share = if budget.ends_with(".reactivate") {
         format!("{count} beside {total} active now")
+    } else if budget.ends_with(".gained") {
+        format!("{count} beside {total} now")
     } else {
         format!("{count} of {total}")
     };

@@ -2,6 +2,7 @@
 //! diagnostics sorted. It decides nothing. Start reading at [`finish`].
 
 use super::context::PlanContext;
+use super::effects::{self, DeltaLayer, EffectFilter, PlanEffects};
 use super::hold_ledger::HoldLedger;
 use super::judge::JudgedDrafts;
 use super::remainder::PlanRemainder;
@@ -45,7 +46,8 @@ fn header(context: &PlanContext<'_>) -> Plan {
 pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
     // Effects that holds emptied count against no budget, so they go before the budgets are added
     // up.
-    let left = settled.left.without_empty_effects(context);
+    let mut left = settled.left.without_empty_effects(context);
+    let effects = add_effects(context, &mut left);
     let diagnostics = sorted(settled.diagnostics);
     let spent = guard::budget_use(context, &left);
     let bases = guard_base::bases(context, spent.keys());
@@ -86,6 +88,7 @@ pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
         waits_for: removals.waits_for,
         budget_use: spent,
         budget_bases: bases,
+        effects,
         remembered_steps: remembered,
         forgotten_steps: forgotten,
         ..header(context)
@@ -95,6 +98,15 @@ pub(super) fn finish(context: &PlanContext<'_>, settled: SettledPlan) -> Plan {
         plan.undeclared = summary::undeclared(context);
     }
     plan
+}
+
+/// Works out the effects of the steps, and adds to each held entry its own.
+fn add_effects(context: &PlanContext<'_>, left: &mut PlanRemainder) -> PlanEffects {
+    let (stored, watched) = (context.stored, &context.rules.effect_fields);
+    let steps = DeltaLayer::planned(&left.effects);
+    let found = effects::compare(stored, &[&steps], watched, EffectFilter::First);
+    effects::add_held_effects(&mut left.ledger.held, stored, &steps, watched);
+    found.into_effects()
 }
 
 fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {

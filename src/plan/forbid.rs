@@ -4,13 +4,13 @@
 
 use super::consequence_holds;
 use super::context::PlanContext;
-use super::effects::{self, change_of};
 use super::hold::{Hold, HoldMember, effect_member, field_member, member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change::{self, change_of};
 use super::remainder::PlanRemainder;
 use super::rules::DoubtfulField;
 use super::types::{StepReason, StepVerb};
-use crate::check::ResourceEffect;
+use crate::check::PlannedChange;
 use crate::diagnostic::{Code, Diagnostic, Severity, codes, plural};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldChange, Key, KeyedList, Value};
@@ -23,7 +23,7 @@ pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainde
     };
     let effects = left.effects.iter();
     let mut members: Vec<HoldMember> = effects
-        .map(|effect| effect_member(context, effect, effects::verb(context, effect)))
+        .map(|effect| effect_member(context, effect, planned_change::verb(context, effect)))
         .collect();
     // An export without effects still moves its counts of missed exports when it is accepted, so
     // there is something to decide.
@@ -47,7 +47,7 @@ pub(super) fn hold_doubted_export(context: &PlanContext<'_>, left: &PlanRemainde
 /// Adds the doubts about an export that would change nothing, so that nothing can be held.
 pub(super) fn with_doubts(
     context: &PlanContext<'_>,
-    effects: &KeyedList<ResourceEffect>,
+    effects: &KeyedList<PlannedChange>,
     mut diagnostics: Vec<Diagnostic>,
 ) -> Vec<Diagnostic> {
     let rules = context.rules;
@@ -128,7 +128,7 @@ pub(super) fn hold_doubtful_fields(context: &PlanContext<'_>, left: &PlanRemaind
 
 fn doubtful_members(
     context: &PlanContext<'_>,
-    effects: &KeyedList<ResourceEffect>,
+    effects: &KeyedList<PlannedChange>,
     doubtful: &DoubtfulField,
 ) -> Vec<HoldMember> {
     let effects = effects.iter();
@@ -157,7 +157,7 @@ pub(super) fn hold_forbidden_removals(
     let (mut covered, mut approved) = (BTreeSet::new(), Vec::new());
     let followers = consequence_holds::keys(left);
     for effect in &left.effects {
-        let verb = effects::verb(context, effect);
+        let verb = planned_change::verb(context, effect);
         if !matches!(verb, StepVerb::Delete | StepVerb::Deactivate) {
             continue;
         }
@@ -198,7 +198,7 @@ pub(super) fn hold_forbidden_removals(
 
 /// What only goes or changes with a resource. Whoever decides about the resource decides about these.
 /// A user whom the plan changes anyway is not among them: a guard must see the rest of that change.
-fn followers_of(effect: &ResourceEffect) -> impl Iterator<Item = Key> {
+fn followers_of(effect: &PlannedChange) -> impl Iterator<Item = Key> {
     let followers = effect.consequences().iter();
     let alone = followers.filter(|consequence| consequence.alone);
     alone.map(|consequence| consequence.key.clone())
@@ -206,7 +206,7 @@ fn followers_of(effect: &ResourceEffect) -> impl Iterator<Item = Key> {
 
 /// What changes with a held account in users whom the plan changes anyway. It is held with the
 /// account, so no guard counts it.
-fn held_links(context: &PlanContext<'_>, effect: &ResourceEffect) -> Vec<HoldMember> {
+fn held_links(context: &PlanContext<'_>, effect: &PlannedChange) -> Vec<HoldMember> {
     let followers = effect.consequences().iter();
     let others = followers.filter(|consequence| !consequence.alone);
     let linked = others.filter_map(|it| Some((&it.key, it.changes.as_ref()?)));
@@ -217,7 +217,7 @@ fn held_links(context: &PlanContext<'_>, effect: &ResourceEffect) -> Vec<HoldMem
 
 /// The links that go with an account. Whoever allows the delete allows this, so it counts against no
 /// budget; users who become inactive do.
-fn lost_links(context: &PlanContext<'_>, effect: &ResourceEffect) -> Vec<HoldMember> {
+fn lost_links(context: &PlanContext<'_>, effect: &PlannedChange) -> Vec<HoldMember> {
     let followers = effect.consequences().iter();
     let linked = followers.filter_map(|it| Some((&it.key, it.changes.as_ref()?)));
     let links = linked.map(|(key, changes)| {
@@ -234,7 +234,7 @@ fn lost_links(context: &PlanContext<'_>, effect: &ResourceEffect) -> Vec<HoldMem
 fn removal_hold(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
     verb: StepVerb,
 ) -> Hold {
     let kind = kinds::get(effect.key.kind);

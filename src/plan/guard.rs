@@ -1,16 +1,19 @@
 //! Guards: how much one plan may take away or overturn.
 //!
-//! [`BudgetGuards::of`] counts the steps of the plan under each budget, together with what earlier
-//! passes held. [`BudgetGuards::judge`] then looks at one budget, given what was decided before,
+//! [`BudgetGuards::of_steps`] counts the steps of the plan under each budget, and
+//! [`BudgetGuards::of_effects`] the people and accounts that they concern, both with what earlier
+//! passes held (`guard_count.rs`). [`BudgetGuards::judge`] then looks at one budget, given what was decided before,
 //! and returns what it holds.
 
 use super::budget_share::{BudgetName, undecided};
 use super::context::PlanContext;
-use super::effects;
+use super::effect_budget::EffectBudget;
 use super::exceeded_limit::{self, GuardNumbers};
-use super::guard_base::BudgetBases;
+use super::guard_base::{self, BudgetBases};
+use super::guard_count::{self, BudgetSteps, CountedStep};
 use super::hold::{Hold, HoldMember, effect_member, field_member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change;
 use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::{AcceptOverride, GuardLimit, GuardLimits};
@@ -18,38 +21,72 @@ use super::types::Plan;
 use crate::check::PlannedState;
 use crate::diagnostic::codes;
 use crate::kinds;
-use crate::model::{FieldChange, HeldStep, Key};
+use crate::model::{HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One step under a budget.
-struct CountedStep {
-    key: Key,
-    /// How much it counts; 0 when it is only here because an earlier pass held it.
-    n: u64,
-    /// The change that counts, or `None` when the whole effect does.
-    change: Option<FieldChange>,
-    /// The record of the earlier pass that held it.
-    record: Option<HeldStep>,
-}
-
-type BudgetSteps = BTreeMap<BudgetName, Vec<CountedStep>>;
-
 pub(super) struct BudgetGuards {
-    bases: BudgetBases,
+    /// `None` for the budgets of effects, whose bases do not depend on what is held.
+    bases: Option<BudgetBases>,
     totals: BTreeMap<BudgetName, BTreeSet<u64>>,
     budgets: BudgetSteps,
 }
 
 impl BudgetGuards {
     /// Counts the steps of the plan that no other rule has decided.
-    pub fn of(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
-        let mut budgets = count_steps(context, left);
-        add_records(context, left, &mut budgets);
+    pub fn of_steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
         Self {
-            bases: BudgetBases::of(context, left),
-            totals: totals(&budgets),
+            bases: Some(BudgetBases::of(context, left)),
+            ..Self::counted(
+                context,
+                left,
+                guard_count::count_steps(context, left),
+                false,
+            )
+        }
+    }
+
+    /// Counts what the steps do to people and accounts, as far as no other rule has decided it.
+    pub fn of_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> Self {
+        Self::counted(
+            context,
+            left,
+            guard_count::count_effects(context, left),
+            true,
+        )
+    }
+
+    fn counted(
+        context: &PlanContext<'_>,
+        left: &PlanRemainder,
+        mut budgets: BudgetSteps,
+        is_effects: bool,
+    ) -> Self {
+        guard_count::add_records(context, left, &mut budgets, is_effects);
+        budgets.retain(|_, steps| !steps.is_empty());
+        Self {
+            bases: None,
+            totals: guard_count::totals(&budgets),
             budgets,
         }
+    }
+
+    /// The overrides of the budgets of effects. They cover the budgets of the steps too, so they
+    /// come first.
+    pub fn effect_overrides(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<RuleOutcome> {
+        let is_effect = |accept: &AcceptOverride| match accept {
+            AcceptOverride::Budget(budget, _) => EffectBudget::by_name(budget).is_some(),
+            _ => false,
+        };
+        if !context.rules.accepts.iter().any(is_effect) {
+            return Vec::new();
+        }
+        let guards = Self::of_effects(context, left);
+        let outcomes = guards
+            .budgets()
+            .map(|budget| guards.judge(context, left, budget));
+        outcomes
+            .filter(|outcome| outcome.exempt_budget.is_some())
+            .collect()
     }
 
     /// The budgets in the order of judging. A decision about a whole kind covers its accounts, so
@@ -79,33 +116,41 @@ impl BudgetGuards {
         };
         // One hold is enough: if every step is decided already, the account's guard has nothing to
         // add.
-        if budget.contains('@') && all.iter().all(is_decided) {
+        if budget.contains('@') && all.iter().all(is_decided) || left.ledger.is_exempt(budget) {
             return outcome;
         }
         let steps = without_approved(context, left, all, &mut outcome);
-        let count: u64 = steps.iter().map(|step| step.n).sum();
+        let count = guard_count::count(&steps);
         let spent = &context.stored.budget_use;
         let earlier = spent.get(budget).copied().unwrap_or_default();
-        let own = steps.iter().map(|step| &step.key);
-        let total = self.bases.base_for_budget(context, left, budget, own);
+        let total = self.base(context, left, budget, &steps);
         // The whole budget is held, not only what exceeds the limit: nobody could say which of the
         // customers are the wrong ones.
         let trips = count > 0 && limit.is_exceeded_by(count, earlier, total);
         // A step that was held stays held, although the share may have become small: rows added
         // since are no decision about it.
         let is_held = |step: &&CountedStep| trips || step.record.is_some();
-        let held: Vec<&CountedStep> = steps.into_iter().filter(is_held).collect();
+        let mut held: Vec<&CountedStep> = steps.into_iter().filter(is_held).collect();
         if held.is_empty() {
             return outcome;
         }
-        if let Some(consent) = self.override_of(context, budget, [count, held.len() as u64]) {
+        let shown = guard_count::shown_count(budget, &held);
+        if let Some(consent) = self.override_of(context, budget, [count, shown]) {
             outcome.consents.push(consent);
             outcome.exempt_budget = Some(budget.to_owned());
+            let steps = held.iter().map(|step| (step.key.clone(), step.field()));
+            outcome.accepted_steps = steps.collect();
             return outcome;
         }
+        // Whoever accepted by number who loses access has accepted the steps that take it.
+        held.retain(|step| !left.ledger.is_accepted(&step.key, None) || step.change.is_some());
+        if held.is_empty() {
+            return outcome;
+        }
+        let shown = guard_count::shown_count(budget, &held);
         let records = || held.iter().filter_map(|step| step.record.as_ref());
         let numbers = GuardNumbers {
-            count: held.len() as u64,
+            count: shown,
             // Held by its record, a step shows the numbers that tripped then; today's would not
             // explain the hold.
             earlier: records()
@@ -117,11 +162,36 @@ impl BudgetGuards {
             config,
         };
         let hold = guard_hold(context, left, budget, &held, &numbers);
+        // Where each step is held already, one hold more would say nothing new. Of the very same
+        // steps it is no other hold, and its message names both limits.
+        let is_known = || left.ledger.is_guard_hold(context, &hold);
+        let is_blocked =
+            |step: &&CountedStep| left.ledger.is_held(&step.key, step.field().as_ref());
+        if EffectBudget::by_name(budget).is_some() && held.iter().all(is_blocked) && !is_known() {
+            return outcome;
+        }
         outcome.holds.push(Hold {
             records: self::records(context, left, budget, &held, &numbers, trips),
             ..hold
         });
         outcome
+    }
+
+    /// Of how many the count of a budget is a share.
+    fn base(
+        &self,
+        context: &PlanContext<'_>,
+        left: &PlanRemainder,
+        budget: &str,
+        steps: &[&CountedStep],
+    ) -> u64 {
+        match &self.bases {
+            Some(bases) => {
+                let own = steps.iter().map(|step| &step.key);
+                bases.base_for_budget(context, left, budget, own)
+            }
+            None => guard_base::of_effect(context, budget),
+        }
     }
 
     /// The override that covers a budget, after which nothing counts against it.
@@ -155,73 +225,8 @@ fn is_removal_decided(left: &PlanRemainder, key: &Key) -> bool {
     left.ledger.is_uncounted(key) || approved.is_some_and(|fields| fields.contains(&status))
 }
 
-/// The shares of all effects, by budget.
-fn count_steps(context: &PlanContext<'_>, left: &PlanRemainder) -> BudgetSteps {
-    let mut budgets = BudgetSteps::new();
-    let world = PlannedState::new(context.stored, context.desired, &left.effects);
-    let effects = left.effects.iter();
-    for effect in effects.filter(|effect| !left.ledger.is_beyond_guards(&effect.key)) {
-        for share in undecided(context, left, &world, effect) {
-            budgets.entry(share.budget).or_default().push(CountedStep {
-                key: effect.key.clone(),
-                n: share.count,
-                change: share.change,
-                record: None,
-            });
-        }
-    }
-    budgets
-}
-
-/// Adds the records of earlier passes to the steps that they concern.
-fn add_records(context: &PlanContext<'_>, left: &PlanRemainder, budgets: &mut BudgetSteps) {
-    let records = remembered_steps::guard_records(context);
-    for record in records.filter(|record| !left.ledger.is_beyond_guards(&record.key)) {
-        // The operator may have raised the limit since; then the record no longer holds anything.
-        let trips = |(limit, _): (GuardLimit, String)| {
-            limit.is_exceeded_by(record.count, record.earlier, record.total)
-        };
-        if !limit_of(&context.rules.guards, &record.budget).is_some_and(trips) {
-            continue;
-        }
-        let Some(change) = remembered_steps::planned_again(context, left, record) else {
-            continue;
-        };
-        let members = budgets.entry(record.budget.clone()).or_default();
-        match members.iter_mut().find(|member| member.key == record.key) {
-            Some(member) => member.record = Some(record.clone()),
-            None => members.push(CountedStep {
-                key: record.key.clone(),
-                n: 0,
-                change,
-                record: Some(record.clone()),
-            }),
-        }
-    }
-}
-
-/// For the budget of each kind, the numbers by which an override can name it: its own steps, and
-/// its steps together with those of its accounts.
-fn totals(budgets: &BudgetSteps) -> BTreeMap<BudgetName, BTreeSet<u64>> {
-    let mut keys: BTreeMap<BudgetName, BTreeSet<&Key>> = BTreeMap::new();
-    let mut totals: BTreeMap<BudgetName, BTreeSet<u64>> = BTreeMap::new();
-    for (budget, members) in budgets {
-        let name = name_of(budget).to_owned();
-        if name == *budget {
-            let count = members.iter().map(|member| member.n).sum();
-            totals.entry(name.clone()).or_default().insert(count);
-        }
-        let all = keys.entry(name).or_default();
-        all.extend(members.iter().map(|member| &member.key));
-    }
-    for (name, keys) in keys {
-        totals.entry(name).or_default().insert(keys.len() as u64);
-    }
-    totals
-}
-
 /// The budget of the kind, also for the budget of one of its accounts.
-fn name_of(budget: &str) -> &str {
+pub(super) fn name_of(budget: &str) -> &str {
     budget.split('@').next().unwrap_or_default()
 }
 
@@ -311,7 +316,7 @@ fn held_member(
 ) -> Option<HoldMember> {
     let effect = left.effects.get(&counted.key)?;
     Some(match &counted.change {
-        None => effect_member(context, effect, effects::verb(context, effect)),
+        None => effect_member(context, effect, planned_change::verb(context, effect)),
         Some(change) => field_member(context, &counted.key, change.clone()),
     })
 }
@@ -330,9 +335,16 @@ pub(super) fn budget_use(
             // An override for the whole kind covers the accounts.
             let exempt =
                 ledger.is_exempt(&share.budget) || ledger.is_exempt(name_of(&share.budget));
-            if !exempt && limit_of(&context.rules.guards, &share.budget).is_some() {
+            let accepted = share.change.is_none() && ledger.is_accepted(&effect.key, None);
+            if !exempt && !accepted && limit_of(&context.rules.guards, &share.budget).is_some() {
                 *spent.entry(share.budget).or_default() += share.count;
             }
+        }
+    }
+    for (budget, steps) in guard_count::count_effects(context, left) {
+        let count = guard_count::count(&steps.iter().collect::<Vec<_>>());
+        if count > 0 && !ledger.is_exempt(&budget) {
+            spent.insert(budget, count);
         }
     }
     spent
@@ -361,7 +373,10 @@ pub fn over_budget(
 }
 
 /// The limit of a budget, and its key in the configuration.
-fn limit_of(guards: &GuardLimits, budget: &str) -> Option<(GuardLimit, String)> {
+pub(super) fn limit_of(guards: &GuardLimits, budget: &str) -> Option<(GuardLimit, String)> {
+    if let Some(effect) = EffectBudget::by_name(budget) {
+        return Some((*guards.effects.get(&effect)?, format!("guards.{budget}")));
+    }
     if budget.contains('@') {
         return Some((guards.per_account, "guards.perAccount".into()));
     }

@@ -7,10 +7,12 @@
 
 use super::budget_share::{BudgetName, accounts_left, is_live};
 use super::context::PlanContext;
-use super::effects::{change_of, takes_out_of_use};
+use super::effect_budget::EffectBudget;
+use super::effects;
+use super::planned_change::{change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::{ClaimAction, ClaimUpdate};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::kinds;
 use crate::model::{
     ClaimState, CompactText, FieldRef, GuardBase, Key, KindId, Row, SnapshotLookup, Value,
@@ -82,7 +84,7 @@ impl DepartingRows {
             // A declared resource that is deactivated stays claimed; a removed or deleted one does
             // not.
             let declared = context.desired.resources.contains(&row.key);
-            if goes && (!declared || matches!(effect.outcome, EffectOutcome::Delete(_))) {
+            if goes && (!declared || matches!(effect.outcome, PlannedOutcome::Delete(_))) {
                 leaving.unclaim(context, row);
             }
             if row.key.kind == kinds::USER && live {
@@ -172,7 +174,7 @@ fn released(agreed: &[ClaimUpdate]) -> impl Iterator<Item = &Key> {
     agreed.iter().filter(released).map(|agreed| &agreed.key)
 }
 
-fn leaves_field_empty(effect: &ResourceEffect, field: &FieldRef) -> bool {
+fn leaves_field_empty(effect: &PlannedChange, field: &FieldRef) -> bool {
     change_of(effect, field)
         .is_some_and(|change| change.after.as_ref().is_none_or(Value::is_empty_list))
 }
@@ -229,7 +231,7 @@ pub(super) fn bases<'b>(
 fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -> u64 {
     let (stored, source) = (context.stored, CompactText::new(&context.desired.source));
     match BudgetBaseKind::budget(budget) {
-        None => 0,
+        None => of_effect(context, budget),
         Some(BudgetBaseKind::Users(account)) => {
             let of = GuardBase::Users(account.into());
             stored.guard_base(of, || users_of(context, account))
@@ -248,6 +250,16 @@ fn base(context: &PlanContext<'_>, live: &BTreeMap<KindId, u64>, budget: &str) -
             filled(context, kind, &custom)
         }
     }
+}
+
+/// Of how many the count of an effect is a share.
+pub(super) fn of_effect(context: &PlanContext<'_>, budget: &str) -> u64 {
+    let Some(budget) = EffectBudget::by_name(budget) else {
+        return 0;
+    };
+    let of = budget.base();
+    let stored = context.stored;
+    stored.guard_base(of.clone(), || effects::count_before(stored, &of))
 }
 
 fn users_of(context: &PlanContext<'_>, account: &str) -> u64 {

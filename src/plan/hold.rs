@@ -3,10 +3,11 @@
 //! [`HoldLedger`](super::hold_ledger::HoldLedger).
 
 use super::context::PlanContext;
-use super::effects;
+use super::effects::PlanEffects;
 use super::exceeded_limit::ExceededLimit;
+use super::planned_change;
 use super::types::{HoldEntry, StepVerb};
-use crate::check::{DeletionConsequence, ResourceEffect};
+use crate::check::{DeletionConsequence, PlannedChange};
 use crate::diagnostic::{Code, Origin};
 use crate::kinds::{self, Kind};
 use crate::model::{Cell, Digest, FieldChange, HeldStep, Key, Value, digest};
@@ -134,7 +135,8 @@ impl Hold {
             origin: member.origin.clone(),
             changes: member.reduced().collect(),
             becomes: member.becomes.clone(),
-            consequences: effects::step_consequences(&member.consequences),
+            consequences: planned_change::step_consequences(&member.consequences),
+            effects: PlanEffects::default(),
         })
     }
 }
@@ -169,7 +171,7 @@ impl HoldMember {
             }
         }
         // An approval covers only those that were shown.
-        for consequence in effects::step_consequences(&self.consequences) {
+        for consequence in planned_change::step_consequences(&self.consequences) {
             hasher.update(&[consequence.key.kind.0]);
             feed_text(hasher, &consequence.key.id);
             feed_text(hasher, consequence.verb.word());
@@ -214,13 +216,13 @@ pub(super) fn field_member(
 /// A whole effect as a member of a hold.
 pub(super) fn effect_member(
     context: &PlanContext<'_>,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
     verb: StepVerb,
 ) -> HoldMember {
     HoldMember {
         whole: true,
         consequences: effect.consequences().into(),
-        ..member(context, &effect.key, verb, effects::changes(effect))
+        ..member(context, &effect.key, verb, planned_change::changes(effect))
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct RuleOutcome {
     /// Resources decided as a whole, held or not; guards leave them alone.
     pub covered: BTreeSet<Key>,
     pub exempt_budget: Option<BudgetName>,
+    /// The steps that an override of their budget lets through, each with the field that counts.
+    pub accepted_steps: Vec<(Key, Option<FieldRef>)>,
     /// Whether the hold covers everything that the source sent. Then no claim moves.
     pub is_whole_source: bool,
 }
@@ -67,6 +69,8 @@ pub(super) struct HoldLedger {
 struct BudgetExemptions {
     /// Budgets that an override lets through.
     budgets: BTreeSet<BudgetName>,
+    /// The steps under them, each with the field that counts or, without one, as a whole.
+    steps: BTreeSet<(Key, Option<FieldRef>)>,
     /// Resources that other rules decided as a whole.
     covered: BTreeSet<Key>,
     /// Resources under a standing hold, which nobody can decide now.
@@ -118,6 +122,22 @@ impl HoldLedger {
         self.exemptions.budgets.contains(budget)
     }
 
+    /// Whether an override lets a step through, as a whole or as far as a field counts.
+    pub fn is_accepted(&self, key: &Key, field: Option<&FieldRef>) -> bool {
+        let step = (key.clone(), field.cloned());
+        self.exemptions.steps.contains(&step)
+    }
+
+    /// Whether a resource is held as a whole, or the field of it.
+    pub fn is_held(&self, key: &Key, field: Option<&FieldRef>) -> bool {
+        self.is_blocked(key) || field.is_some_and(|field| self.holds_field(key, field))
+    }
+
+    /// Whether a guard holds exactly the steps of a hold already.
+    pub fn is_guard_hold(&self, context: &PlanContext<'_>, hold: &Hold) -> bool {
+        self.guard_holds.contains_key(&hold_id(context, hold))
+    }
+
     /// Takes the fields still to be taken out, so that each is taken out once.
     pub fn take_blocked_fields(&mut self) -> BTreeMap<Key, BTreeSet<FieldRef>> {
         std::mem::take(&mut self.blocked_fields)
@@ -139,6 +159,7 @@ impl HoldLedger {
         self.used_consents.extend(outcome.consents);
         self.exemptions.covered.extend(outcome.covered);
         self.exemptions.budgets.extend(outcome.exempt_budget);
+        self.exemptions.steps.extend(outcome.accepted_steps);
         for member in outcome.approved {
             self.let_through(member);
         }

@@ -1,6 +1,7 @@
 //! Masks a plan for readers who may not see the directory, such as the sender of a tree: stored
 //! personal values are left out. What the sender wrote stays.
 
+use super::effects::PlanEffects;
 use super::types::{Plan, StepBody};
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, codes};
@@ -63,7 +64,11 @@ impl Plan {
             .retain(|login| !is_hidden(&Key::new(USER, &login.user)));
         // Even the names of filled fields tell something about a person.
         self.undeclared.retain(|(key, _)| !is_hidden(key));
-        // It names stored people, and not only those in the tree.
+        // They name stored people, and not only those in the tree.
+        self.effects = PlanEffects::default();
+        self.held
+            .iter_mut()
+            .for_each(|held| held.effects = PlanEffects::default());
         self.visibility = PlanVisibility::default();
         // It names stored accounts.
         self.diagnostics
@@ -182,7 +187,7 @@ mod tests {
                 body: StepBody::Changes(changes),
                 accounts: Box::default(),
                 consequences: Box::default(),
-                runtime: crate::plan::RuntimeEffects::default(),
+                runtime: crate::plan::RuntimeChanges::default(),
             }],
             ..Plan::default()
         };

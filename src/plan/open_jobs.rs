@@ -2,11 +2,11 @@
 
 use super::context::PlanContext;
 use super::draft::written_status;
-use super::effects;
 use super::hold::{Hold, HoldMember, effect_member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change;
 use super::remainder::PlanRemainder;
-use crate::check::EffectOutcome;
+use crate::check::PlannedOutcome;
 use crate::diagnostic::codes;
 use crate::kinds::{TAG, USER};
 use crate::model::{Desired, Key};
@@ -23,7 +23,7 @@ pub fn declared_deletions(desired: &Desired) -> Vec<Key> {
 
 pub(super) fn hold_open_jobs(context: &PlanContext<'_>, left: &PlanRemainder) -> RuleOutcome {
     let effects = left.effects.iter();
-    let deleted = effects.filter(|effect| matches!(effect.outcome, EffectOutcome::Delete(_)));
+    let deleted = effects.filter(|effect| matches!(effect.outcome, PlannedOutcome::Delete(_)));
     let holds = deleted.filter_map(|effect| {
         let jobs = context.stored.open_jobs.get(&effect.key)?;
         let named: Vec<String> = jobs
@@ -37,7 +37,7 @@ pub(super) fn hold_open_jobs(context: &PlanContext<'_>, left: &PlanRemainder) ->
         );
         let member = HoldMember {
             whole: true,
-            ..effect_member(context, effect, effects::verb(context, effect))
+            ..effect_member(context, effect, planned_change::verb(context, effect))
         };
         Some(Hold::single(codes::JOBS_OPEN, message, member))
     });

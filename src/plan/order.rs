@@ -4,14 +4,14 @@
 
 use super::context::PlanContext;
 use super::dropped_members;
-use super::effects::{self, created, verb};
 use super::hold;
+use super::planned_change::{self, created, verb};
 use super::remainder::PlanRemainder;
-use super::runtime_effects::{RuntimeEffects, new_accounts_wait};
+use super::runtime_changes::{RuntimeChanges, new_accounts_wait};
 use super::shared_addresses::shared_addresses;
 use super::step_claim::{self, ClaimDigests, StepClaim};
 use super::types::{Step, StepBody, StepReason, StepVerb};
-use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome, PlannedState};
 use crate::kinds;
 use crate::model::{Digest, FieldDigests, Key};
 use rayon::prelude::*;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub(super) fn steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<Step> {
     // In parallel, since a first plan has as many steps as resources.
-    let effects: Vec<&ResourceEffect> = left.effects.iter().collect();
+    let effects: Vec<&PlannedChange> = left.effects.iter().collect();
     let world = PlannedState::new(context.stored, context.desired, &left.effects);
     let accounts_wait = new_accounts_wait(&world);
     let shared = shared_addresses(context, &left.effects);
@@ -34,15 +34,15 @@ pub(super) fn steps(context: &PlanContext<'_>, left: &PlanRemainder) -> Vec<Step
 fn step(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
     accounts_wait: bool,
 ) -> Step {
     let reason = left.reason(&effect.key);
     let verb = verb(context, effect);
     let body = match &effect.outcome {
-        EffectOutcome::Create { .. } => created(effect).body,
-        EffectOutcome::Delete(_) => StepBody::Changes(Vec::new()),
-        EffectOutcome::Change(changes) => StepBody::Changes(
+        PlannedOutcome::Create { .. } => created(effect).body,
+        PlannedOutcome::Delete(_) => StepBody::Changes(Vec::new()),
+        PlannedOutcome::Change(changes) => StepBody::Changes(
             changes
                 .iter()
                 .cloned()
@@ -64,12 +64,12 @@ fn step(
             None
         },
         runtime: match verb {
-            StepVerb::Create => RuntimeEffects::of_create(effect.key.kind, accounts_wait),
-            _ => RuntimeEffects::default(),
+            StepVerb::Create => RuntimeChanges::of_create(effect.key.kind, accounts_wait),
+            _ => RuntimeChanges::default(),
         },
         body,
         accounts: Box::default(),
-        consequences: effects::step_consequences(effect.consequences()),
+        consequences: planned_change::step_consequences(effect.consequences()),
     }
 }
 

@@ -6,17 +6,17 @@
 use super::context::PlanContext;
 use super::draft::DraftPart;
 use super::drafts::{ClaimDrafts, PlanDrafts};
-use super::effects::put_change;
 use super::hold_ledger::{HoldLedger, RuleOutcome};
+use super::planned_change::put_change;
 use super::removal::RemovalDrafts;
 use super::rename::RenamePair;
 use super::types::StepReason;
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::model::{Key, KeyedList};
 use std::collections::HashMap;
 
 pub(super) struct PlanRemainder {
-    pub effects: KeyedList<ResourceEffect>,
+    pub effects: KeyedList<PlannedChange>,
     pub claims: ClaimDrafts,
     pub removals: RemovalDrafts,
     pub parts: Vec<DraftPart>,
@@ -86,7 +86,7 @@ impl PlanRemainder {
     pub fn subtract(mut self) -> Self {
         for (key, fields) in self.ledger.take_blocked_fields() {
             if let Some(effect) = self.effects.get_mut(&key)
-                && let EffectOutcome::Change(changes) = &mut effect.outcome
+                && let PlannedOutcome::Change(changes) = &mut effect.outcome
             {
                 changes.retain(|change| !fields.contains(&change.field));
             }
@@ -105,10 +105,10 @@ impl PlanRemainder {
     pub fn without_empty_effects(mut self, context: &PlanContext<'_>) -> Self {
         let source = &context.desired.source;
         self.effects.retain(|effect| match &effect.outcome {
-            EffectOutcome::Change(changes) => {
+            PlannedOutcome::Change(changes) => {
                 !changes.is_empty() || context.stored.claim(source, &effect.key).is_none()
             }
-            EffectOutcome::Create { .. } | EffectOutcome::Delete(_) => true,
+            PlannedOutcome::Create { .. } | PlannedOutcome::Delete(_) => true,
         });
         self
     }

@@ -6,11 +6,11 @@
 use super::budget_share::is_live;
 use super::compare;
 use super::context::PlanContext;
-use super::effects::change_of;
 use super::hold::{Hold, HoldMember};
+use super::planned_change::change_of;
 use super::remainder::PlanRemainder;
 use super::types::{Plan, Step};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::kinds::{self, Kind};
 use crate::model::{
     ClaimState, DeclaredResource, Digest, FieldChange, FieldRef, HeldStep, Key, Row, Value, digest,
@@ -247,12 +247,12 @@ fn status_of(kind: &Kind) -> FieldRef {
 
 /// What an effect does to its resource. Only the status counts, so that the record does not depend
 /// on other changes of the pass.
-fn verb(effect: &ResourceEffect) -> &'static str {
+fn verb(effect: &PlannedChange) -> &'static str {
     let kind = kinds::get(effect.key.kind);
     match &effect.outcome {
-        EffectOutcome::Delete(_) => "delete",
-        EffectOutcome::Create { .. } => "create",
-        EffectOutcome::Change(_) => change_of(effect, &status_of(kind)).map_or("update", access),
+        PlannedOutcome::Delete(_) => "delete",
+        PlannedOutcome::Create { .. } => "create",
+        PlannedOutcome::Change(_) => change_of(effect, &status_of(kind)).map_or("update", access),
     }
 }
 

@@ -9,7 +9,7 @@ use super::peer::PeerStanding;
 use super::regained;
 use super::rules::PeerSource;
 use super::types::{ClaimAction, ClaimUpdate};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldChange, Key, Row, Value};
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub(super) struct RemovalDrafts {
-    pub effects: Vec<ResourceEffect>,
+    pub effects: Vec<PlannedChange>,
     pub claim_updates: Vec<ClaimUpdate>,
     /// Claims given up because another source declares the resource.
     pub released: Vec<Key>,
@@ -146,9 +146,9 @@ fn remove<'p>(
         drafts.give_up_claim(key);
         return None;
     }
-    drafts.effects.push(ResourceEffect {
+    drafts.effects.push(PlannedChange {
         key: key.clone(),
-        outcome: EffectOutcome::Change(vec![deactivation(row)]),
+        outcome: PlannedOutcome::Change(vec![deactivation(row)]),
     });
     None
 }

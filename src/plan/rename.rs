@@ -5,14 +5,14 @@
 
 use super::budget_share::is_live;
 use super::context::PlanContext;
-use super::effects;
 use super::emptied_kinds::removed_keys;
 use super::hold::{Hold, HoldMember, effect_member};
 use super::hold_ledger::RuleOutcome;
+use super::planned_change;
 use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::{AcceptOverride, PeerSource};
-use crate::check::{EffectOutcome, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome};
 use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{
@@ -54,7 +54,7 @@ enum RenamePeer {
 /// taken.
 pub(super) fn renames_from_peers(
     context: &PlanContext<'_>,
-    effects: &KeyedList<ResourceEffect>,
+    effects: &KeyedList<PlannedChange>,
 ) -> Vec<RenamePair> {
     if context.rules.pruning_peers.is_empty() {
         return Vec::new();
@@ -231,7 +231,7 @@ fn members(context: &PlanContext<'_>, left: &PlanRemainder, pair: &RenamePair) -
         let effect = left.effects.get(key)?;
         Some(HoldMember {
             becomes: becomes.cloned(),
-            ..effect_member(context, effect, effects::verb(context, effect))
+            ..effect_member(context, effect, planned_change::verb(context, effect))
         })
     };
     let members = [member(&pair.old, Some(&pair.new)), member(&pair.new, None)];
@@ -326,12 +326,12 @@ fn rows_of_peers<'s>(
 }
 
 fn created(
-    effects: &KeyedList<ResourceEffect>,
+    effects: &KeyedList<PlannedChange>,
     kind: KindId,
 ) -> impl Iterator<Item = (&Key, &DeclaredResource)> {
     let effects = effects.iter().filter(move |it| it.key.kind == kind);
-    effects.filter_map(|ResourceEffect { key, outcome }| match outcome {
-        EffectOutcome::Create { declared, .. } => Some((key, &**declared)),
+    effects.filter_map(|PlannedChange { key, outcome }| match outcome {
+        PlannedOutcome::Create { declared, .. } => Some((key, &**declared)),
         _ => None,
     })
 }

@@ -3,8 +3,8 @@
 //! approved; it goes away with its cause. What is held already is not held again.
 
 use super::context::PlanContext;
-use super::effects;
 use super::hold::{Hold, effect_member, field_member};
+use super::planned_change;
 use super::remainder::PlanRemainder;
 use crate::check::PlannedState;
 use crate::diagnostic::{Code, codes};
@@ -58,7 +58,7 @@ pub(super) fn resource_hold(
         return None;
     }
     let effect = left.effects.get(key)?;
-    let member = effect_member(context, effect, effects::verb(context, effect));
+    let member = effect_member(context, effect, planned_change::verb(context, effect));
     Some(Hold {
         root: Some(cause.root),
         ..Hold::single(cause.code, cause.message, member)

@@ -4,7 +4,7 @@
 
 use super::context::PlanContext;
 use super::rules::PeerSource;
-use crate::check::{self, PlannedState, ResourceEffect, RuleDiagnostic};
+use crate::check::{self, PlannedChange, PlannedState, RuleDiagnostic};
 use crate::diagnostic::{Code, Severity, codes};
 use crate::kinds;
 use crate::model::{Key, KeyedList};
@@ -40,7 +40,7 @@ pub(super) fn leaves_nobody(finding: &RuleDiagnostic) -> bool {
 /// that the plan neither causes nor worsens, is a warning.
 pub(super) fn rule_diagnostics(
     context: &PlanContext<'_>,
-    effects: &KeyedList<ResourceEffect>,
+    effects: &KeyedList<PlannedChange>,
 ) -> Vec<RuleDiagnostic> {
     let world = PlannedState::indexed(context.stored, context.desired, effects);
     let subjects = check::subjects(&world);

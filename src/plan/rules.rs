@@ -2,6 +2,7 @@
 //! command line and the other sources: authorities, limits of guards, and the overrides given for
 //! this plan.
 
+use super::effect_budget::EffectBudget;
 use crate::diagnostic::Code;
 use crate::kinds::{self, Kind};
 use crate::model::{Desired, Digest, FieldRef, Key, KindId};
@@ -34,6 +35,8 @@ pub struct PlanRules {
     pub order: Vec<Arc<str>>,
     /// How much may change at once.
     pub guards: GuardLimits,
+    /// The fields whose changes are effects.
+    pub effect_fields: BTreeSet<(KindId, FieldRef)>,
     /// The overrides given for this plan.
     pub accepts: Vec<AcceptOverride>,
     /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not
@@ -254,6 +257,8 @@ pub struct GuardLimits {
     pub per_account: GuardLimit,
     /// Values that a column of an export has no longer.
     pub blank: GuardLimit,
+    /// Users or accounts that gain or lose something, whatever the road.
+    pub effects: BTreeMap<EffectBudget, GuardLimit>,
 }
 
 impl Default for GuardLimits {
@@ -264,6 +269,11 @@ impl Default for GuardLimits {
             ("User.accounts.level", GuardLimit::new(2, 3)),
             ("Organisation.parent", GuardLimit::new(5, 3)),
         ];
+        let effects = GuardLimit {
+            percent: 10,
+            floor: 3,
+            max: Some(500),
+        };
         Self {
             deactivate: GuardLimit {
                 percent: 10,
@@ -288,6 +298,10 @@ impl Default for GuardLimits {
                 .collect(),
             per_account: GuardLimit::new(50, 3),
             blank: GuardLimit::new(30, 3),
+            effects: EffectBudget::ALL
+                .into_iter()
+                .map(|budget| (budget, effects))
+                .collect(),
         }
     }
 }
@@ -329,7 +343,7 @@ impl AcceptOverride {
     }
 }
 
-/// Whether a budget has the name of a kind and ends with what guards count.
+/// Whether a budget is that of an effect, or has the name of a kind and ends with what guards count.
 fn is_budget(budget: &str) -> bool {
     const COUNTED: [&str; 6] = [
         "deactivate",
@@ -339,6 +353,9 @@ fn is_budget(budget: &str) -> bool {
         "unlink",
         "change",
     ];
+    if EffectBudget::by_name(budget).is_some() {
+        return true;
+    }
     let name = budget.split('@').next().unwrap_or_default();
     let parts = name.split_once('.').zip(name.rsplit_once('.'));
     parts.is_some_and(|((kind, _), (_, verb))| {

@@ -16,7 +16,7 @@ use super::resource_holds::{AccountUnits, HoldCause, field_hold, resource_hold, 
 use super::rule_diagnostics::{leaves_nobody, rule_diagnostics, signature};
 use super::types::StepReason;
 use super::{emptied_kinds, forbid, open_jobs, record_mates, rename, successors};
-use crate::check::{EffectOutcome, RuleDiagnostic};
+use crate::check::{PlannedOutcome, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::kinds;
 use crate::model::{FieldChange, Key};
@@ -74,15 +74,42 @@ pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> Settled
         return SettledPlan { left, diagnostics };
     }
     left = hold_faulty(context, left, &verdict).subtract();
-    let (left, others) = hold_dependents(context, left, &verdict);
-    diagnostics.extend(others);
-    SettledPlan { left, diagnostics }
+    loop {
+        let (rest, others) = hold_dependents(context, left, &verdict);
+        // What is held may have been what made up for a loss: an account that would have replaced
+        // another one.
+        let held_before = rest.ledger.held.len();
+        left = hold_effects(context, rest).subtract();
+        if left.ledger.held.len() == held_before || context.rules.stop.is_set() {
+            diagnostics.extend(others);
+            return SettledPlan { left, diagnostics };
+        }
+    }
 }
 
 /// Judges the budgets one after the other, kinds before accounts, so that an account whose steps
-/// are all decided is not held a second time.
+/// are all decided is not held a second time. The budgets of effects come last: they leave alone
+/// what is held or let through already.
 fn hold_over_budget(context: &PlanContext<'_>, mut left: PlanRemainder) -> PlanRemainder {
-    let guards = BudgetGuards::of(context, &left);
+    for outcome in BudgetGuards::effect_overrides(context, &left) {
+        left = left.decide(context, outcome);
+    }
+    let guards = BudgetGuards::of_steps(context, &left);
+    left = judge_all(context, left, &guards);
+    hold_effects(context, left)
+}
+
+/// Holds the steps that take or give too much, whatever the road.
+fn hold_effects(context: &PlanContext<'_>, left: PlanRemainder) -> PlanRemainder {
+    let guards = BudgetGuards::of_effects(context, &left);
+    judge_all(context, left, &guards)
+}
+
+fn judge_all(
+    context: &PlanContext<'_>,
+    mut left: PlanRemainder,
+    guards: &BudgetGuards,
+) -> PlanRemainder {
     for budget in guards.budgets() {
         let outcome = guards.judge(context, &left, budget);
         left = left.decide(context, outcome);
@@ -228,7 +255,7 @@ fn dependent_change(left: &PlanRemainder, finding: &RuleDiagnostic) -> Option<Fi
         finding.diagnostic.key.as_ref()?,
         finding.diagnostic.field.as_ref()?,
     );
-    let EffectOutcome::Change(changes) = &left.effects.get(key)?.outcome else {
+    let PlannedOutcome::Change(changes) = &left.effects.get(key)?.outcome else {
         return None;
     };
     let kind = kinds::get(key.kind);

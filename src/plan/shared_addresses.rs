@@ -3,7 +3,7 @@
 
 use super::context::PlanContext;
 use super::types::Step;
-use crate::check::{EffectOutcome, PlannedState, ResourceEffect};
+use crate::check::{PlannedChange, PlannedOutcome, PlannedState};
 use crate::diagnostic::thousands;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{CompactText, Key, KeyedList};
@@ -15,15 +15,15 @@ const NAMED: usize = 5;
 /// The accounts of each address that these effects change and that several accounts have.
 pub(super) fn shared_addresses<'a>(
     context: &PlanContext<'a>,
-    effects: &'a KeyedList<ResourceEffect>,
+    effects: &'a KeyedList<PlannedChange>,
 ) -> HashMap<&'a Key, Box<[CompactText]>> {
     // Only `protect` changes nothing for those who use the address.
     let protect = kinds::own_field(kinds::get(ADDRESS).protect_index());
     let changed = effects.iter().filter(|effect| match &effect.outcome {
-        EffectOutcome::Change(changes) => {
+        PlannedOutcome::Change(changes) => {
             effect.key.kind == ADDRESS && changes.iter().any(|change| change.field != protect)
         }
-        EffectOutcome::Create { .. } | EffectOutcome::Delete(_) => false,
+        PlannedOutcome::Create { .. } | PlannedOutcome::Delete(_) => false,
     });
     let changed: Vec<&Key> = changed.map(|effect| &effect.key).collect();
     if changed.is_empty() {

@@ -8,7 +8,7 @@ use super::hold::Hold;
 use super::remainder::PlanRemainder;
 use super::resource_holds::{HoldCause, field_hold, resource_hold};
 use super::types::{HoldEntry, Plan, StepReason, StepVerb};
-use crate::check::{ADMINISTRATOR, EffectOutcome, PlannedState, ResourceEffect};
+use crate::check::{ADMINISTRATOR, PlannedChange, PlannedOutcome, PlannedState};
 use crate::diagnostic::{Code, codes};
 use crate::kinds::{self, ADMIN_GROUP};
 use crate::model::{CompactText, DeclaredResource, FieldRef, Key, Link, Row, Snapshot, Value};
@@ -62,11 +62,11 @@ pub(super) fn predecessor_holds(
 fn administrator_holds(
     context: &PlanContext<'_>,
     left: &PlanRemainder,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
     cause: HoldCause<'_>,
 ) -> Vec<Hold> {
     let key = &effect.key;
-    let EffectOutcome::Change(changes) = &effect.outcome else {
+    let PlannedOutcome::Change(changes) = &effect.outcome else {
         return resource_hold(context, left, key, cause)
             .into_iter()
             .collect();
@@ -232,7 +232,7 @@ fn administered_if_applied(context: &PlanContext<'_>, held: &HoldEntry) -> BTree
 fn no_longer_administered(
     context: &PlanContext<'_>,
     world: &PlannedState<'_>,
-    effect: &ResourceEffect,
+    effect: &PlannedChange,
 ) -> BTreeSet<CompactText> {
     let row = context.stored.rows.get(&effect.key);
     let Some(row) = row.filter(|row| is_live(row)) else {

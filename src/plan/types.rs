@@ -2,7 +2,8 @@
 //! and the same input gives the same bytes. Nothing filters it afterwards: whatever is not to be
 //! applied was held while it was made.
 
-use super::runtime_effects::RuntimeEffects;
+use super::effects::PlanEffects;
+use super::runtime_changes::RuntimeChanges;
 use super::step_claim::StepClaim;
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
@@ -67,6 +68,8 @@ pub struct Plan {
     pub logins: Vec<TakenLogin>,
     /// The stored fields that no source declares, for `--exact`.
     pub undeclared: Vec<(Key, String)>,
+    /// Who gains or loses what by the steps.
+    pub effects: PlanEffects,
     /// Who sees more or less by the steps, which only the database can tell.
     pub visibility: PlanVisibility,
 }
@@ -305,7 +308,7 @@ pub struct Step {
     /// Field by field.
     pub body: StepBody,
     /// What it does to runtime facts.
-    pub runtime: RuntimeEffects,
+    pub runtime: RuntimeChanges,
     /// For a change of an address that several accounts have, these accounts.
     pub accounts: Box<[CompactText]>,
     /// What else goes or changes because of it, by key. Each is a step too.
@@ -407,6 +410,8 @@ pub struct HoldEntry {
     pub becomes: Option<Key>,
     /// What else would go or change because of it, by key. It is held with it.
     pub consequences: Box<[StepConsequence]>,
+    /// Who would gain or lose what by it, if its hold were let through.
+    pub effects: PlanEffects,
 }
 
 impl HoldEntry {

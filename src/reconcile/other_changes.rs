@@ -129,7 +129,8 @@ impl OtherChanges {
             }
             SnapshotLookup::Base(GuardBase::Users(_)) => writes(&kinds::USER),
             SnapshotLookup::CustomerNumber(_) => writes(&kinds::ACCOUNT),
-            SnapshotLookup::Everything => !self.written.is_empty(),
+            // Who has what depends on several kinds.
+            SnapshotLookup::Base(_) | SnapshotLookup::Everything => !self.written.is_empty(),
         }
     }
 }

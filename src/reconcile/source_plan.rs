@@ -260,6 +260,7 @@ impl Pass<'_> {
             pruning_peers: self.pruning(index),
             order: self.config.order.clone(),
             guards: self.config.guards.clone(),
+            effect_fields: self.config.effect_fields.clone(),
             accepts: self.config.accepts.clone(),
             only: self.selected_keys(index, stored, &desired[index]),
             undeclared: UndeclaredKeys::All,

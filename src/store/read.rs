@@ -11,6 +11,7 @@ use super::{
 };
 use crate::kinds::{self, TAG, USER};
 use crate::model::{CompactText, Key, KindId, Link, Row, RowLogin, Snapshot};
+use crate::plan::EffectBudget;
 use chrono::{TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -340,10 +341,23 @@ pub(super) async fn spent(
     tx: &mut SqlTransaction,
     query: &SnapshotQuery<'_>,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
-    let sql = "SELECT budget, CAST(sum(count) AS bigint) FROM run_budgets \
-               WHERE source = ? AND at >= ? GROUP BY budget";
-    let params = [query.source.into(), query.spent_since.into()];
-    let found = tx.fetch(sql, &params, &[SqlType::Id, SqlType::Int]).await?;
+    // All sources together use the budgets of effects.
+    let shared = EffectBudget::ALL.map(|budget| format!("'{}'", budget.name()));
+    let shared = shared.join(", ");
+    let sql = format!(
+        "SELECT budget, CAST(sum(count) AS bigint) FROM run_budgets \
+         WHERE source = ? AND at >= ? AND budget NOT IN ({shared}) GROUP BY budget \
+         UNION ALL SELECT budget, CAST(sum(count) AS bigint) FROM run_budgets \
+         WHERE at >= ? AND budget IN ({shared}) GROUP BY budget"
+    );
+    let params = [
+        query.source.into(),
+        query.spent_since.into(),
+        query.spent_since.into(),
+    ];
+    let found = tx
+        .fetch(&sql, &params, &[SqlType::Id, SqlType::Int])
+        .await?;
     let spent = found.into_iter().map(|mut cells| {
         let count = u64::try_from(cells[1].int()).unwrap_or_default();
         (cells[0].take_text().into(), count)

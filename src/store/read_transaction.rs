@@ -216,11 +216,12 @@ impl ReadTransaction {
         Ok(found)
     }
 
-    async fn count(&mut self, (sql, param): (String, &CompactText)) -> Result<u64, StoreError> {
-        let found = self
-            .tx
-            .first(&sql, &[param.into()], &[SqlType::Int])
-            .await?;
+    async fn count(
+        &mut self,
+        (sql, param): (String, Option<&CompactText>),
+    ) -> Result<u64, StoreError> {
+        let params: Vec<SqlValue> = param.into_iter().map(SqlValue::from).collect();
+        let found = self.tx.first(&sql, &params, &[SqlType::Int]).await?;
         let count = found.map_or(0, |cells| cells[0].int());
         Ok(u64::try_from(count).unwrap_or_default())
     }
@@ -385,8 +386,21 @@ fn ids_of(keys: &BTreeSet<Key>, kind: KindId) -> Vec<&CompactText> {
     of_kind.map(|key| &key.id).collect()
 }
 
+/// Whether an account `a` can be used. Older databases lack the view that says it.
+const USABLE: &str = "a.status = 'active' AND a.approval = 'approved' AND a.blocked IS NULL";
+
+/// Counts the users who are active, not blocked and have a usable account of which `which` is true.
+fn access_holders(which: &str) -> String {
+    format!(
+        "SELECT count(*) FROM users u WHERE u.status = 'active' AND u.blocked IS NULL \
+         AND EXISTS (SELECT 1 FROM user_accounts l \
+           JOIN accounts a ON a.external_id = l.account_id \
+           WHERE l.user_id = u.external_id AND {USABLE}{which})"
+    )
+}
+
 /// The query for the base of a guard and its parameter; `None` if no column holds it.
-fn base_sql(base: &GuardBase) -> Option<(String, &CompactText)> {
+fn base_sql(base: &GuardBase) -> Option<(String, Option<&CompactText>)> {
     let claimed = |kind: &Kind, which: &str| {
         format!(
             "SELECT count(*) FROM claims c JOIN {} r ON r.external_id = c.external_id \
@@ -400,7 +414,7 @@ fn base_sql(base: &GuardBase) -> Option<(String, &CompactText)> {
             let live = " AND r.status <> 'inactive'";
             (
                 claimed(kind, if kind.has_status { live } else { "" }),
-                source,
+                Some(source),
             )
         }
         GuardBase::Filled(source, kind, field) => {
@@ -415,7 +429,7 @@ fn base_sql(base: &GuardBase) -> Option<(String, &CompactText)> {
                     table.columns_of_field(*field).next()?.name
                 ),
             };
-            (claimed(table.kind, &filled), source)
+            (claimed(table.kind, &filled), Some(source))
         }
         GuardBase::Users(account) => {
             let users = tables::for_kind(kinds::USER);
@@ -425,7 +439,20 @@ fn base_sql(base: &GuardBase) -> Option<(String, &CompactText)> {
                  WHERE l.{} = ? AND r.status <> 'inactive'",
                 link.name, users.kind.table, link.owner, link.member
             );
-            (sql, account)
+            (sql, Some(account))
         }
+        GuardBase::AccessHolders => (access_holders(""), None),
+        GuardBase::Administrators => (access_holders(" AND l.level = 'administrator'"), None),
+        GuardBase::Approvers => {
+            let approves = " AND EXISTS (SELECT 1 FROM policy_approvers x \
+                 JOIN policies p ON p.external_id = x.policy_id \
+                 WHERE x.user_id = u.external_id AND p.account_id = a.external_id \
+                 AND p.status = 'active' AND p.blocked IS NULL)";
+            (access_holders(approves), None)
+        }
+        GuardBase::UsableAccounts => (
+            format!("SELECT count(*) FROM accounts a WHERE {USABLE}"),
+            None,
+        ),
     })
 }

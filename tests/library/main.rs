@@ -2,6 +2,9 @@
 
 mod account_deletion;
 mod corpora;
+mod effects;
+mod effects_by_loops;
+mod effects_world;
 mod foreign_writes;
 mod holds;
 mod http;

@@ -6,7 +6,7 @@ use crate::support::postgres;
 use roster::kinds::{self, ACCOUNT, ORGANISATION, USER};
 use roster::model::{CompactText, FieldChange, Key, KindId, Link, Value};
 use roster::plan::visibility::{PlanVisibility, VisibilityDelta, VisibleIds};
-use roster::plan::{Plan, RuntimeEffects, Step, StepBody, StepReason, StepVerb};
+use roster::plan::{Plan, RuntimeChanges, Step, StepBody, StepReason, StepVerb};
 use roster::reconcile;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -173,7 +173,7 @@ impl Directory {
                 origin: None,
                 claim: None,
                 body: StepBody::Changes(changes),
-                runtime: RuntimeEffects {
+                runtime: RuntimeChanges {
                     awaits_approval: verb == StepVerb::Create && key.kind == ACCOUNT && pending,
                     resets: None,
                 },

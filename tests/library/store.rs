@@ -9,7 +9,7 @@ use roster::model::{
     Snapshot, StatedField, Value,
 };
 use roster::plan::{
-    ClaimDigests, Plan, RuntimeEffects, SourceRef, Step, StepBody, StepClaim, StepReason, StepVerb,
+    ClaimDigests, Plan, RuntimeChanges, SourceRef, Step, StepBody, StepClaim, StepReason, StepVerb,
 };
 use roster::store::{
     ApplyError, ApplyRequest, ApplySummary, HistoryVerification, Lease, LeaseError, LeaseHolder,
@@ -123,7 +123,7 @@ impl Draft {
             },
             accounts: Box::default(),
             consequences: Box::default(),
-            runtime: RuntimeEffects::default(),
+            runtime: RuntimeChanges::default(),
             key,
         });
         self
@@ -171,7 +171,7 @@ impl Draft {
             body: StepBody::Changes(changes),
             accounts: Box::default(),
             consequences: Box::default(),
-            runtime: RuntimeEffects::default(),
+            runtime: RuntimeChanges::default(),
         });
         self
     }

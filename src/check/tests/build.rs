@@ -5,7 +5,7 @@
 //! be chained; `finds` runs the rules and compares.
 
 use crate::check::{
-    CustomFieldDefinitions, EffectOutcome, PlannedState, ResourceEffect, RuleDiagnostic,
+    CustomFieldDefinitions, PlannedChange, PlannedOutcome, PlannedState, RuleDiagnostic,
     definitions, run, subjects,
 };
 use crate::kinds::{self, ADDRESS, FieldType};
@@ -41,7 +41,7 @@ const REQUIRED: &[(&str, &str)] = &[
 pub struct CheckCase {
     pub stored: Snapshot,
     pub desired: Desired,
-    pub effects: KeyedList<ResourceEffect>,
+    pub effects: KeyedList<PlannedChange>,
     line: u32,
 }
 
@@ -147,7 +147,7 @@ impl CheckCase {
         let declared = self.desired.resources.get(&key).expect("declared").clone();
         self.effect(
             key,
-            EffectOutcome::Create {
+            PlannedOutcome::Create {
                 declared,
                 derived: Vec::new(),
             },
@@ -187,16 +187,16 @@ impl CheckCase {
                 after,
             });
         let changes = changes.collect();
-        self.effect(key, EffectOutcome::Change(changes))
+        self.effect(key, PlannedOutcome::Change(changes))
     }
 
     /// Deletes a stored row.
     pub fn delete(self, kind: KindId, id: &str) -> Self {
-        self.effect(Key::new(kind, id), EffectOutcome::Delete(Box::default()))
+        self.effect(Key::new(kind, id), PlannedOutcome::Delete(Box::default()))
     }
 
-    fn effect(mut self, key: Key, outcome: EffectOutcome) -> Self {
-        let added = self.effects.insert(ResourceEffect { key, outcome });
+    fn effect(mut self, key: Key, outcome: PlannedOutcome) -> Self {
+        let added = self.effects.insert(PlannedChange { key, outcome });
         added.expect("one effect a key");
         self
     }

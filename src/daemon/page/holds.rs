@@ -72,6 +72,7 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                 }
             }
             @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
+            @if let Some(effects) = &hold.effects { p { "If approved: " (effects) } }
             @if !hold.consequences.is_empty() { (consequences(view)) }
             @if awaits_decision(view) && approves {
                 (form(view, caller, id, back))

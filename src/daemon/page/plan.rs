@@ -5,6 +5,7 @@
 //! entries are filtered, grouped and cut into pages here on the server. Start with [`section`].
 
 use super::{link, value};
+use crate::diagnostic::{codes, thousands};
 use crate::document::{
     ConsequenceDocument, FieldChangeDocument, HoldDocument, OriginDocument, PlanDocument,
     StepDocument,
@@ -12,9 +13,9 @@ use crate::document::{
 use crate::http::Caller;
 use crate::kinds;
 use crate::model::KindId;
-use crate::plan::render::visibility;
+use crate::plan::render::{effects, visibility};
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{PlanSummary, RuntimeEffects, StepVerb, shared_by};
+use crate::plan::{PlanEffect, PlanEffects, PlanSummary, RuntimeChanges, StepVerb, shared_by};
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use std::collections::BTreeMap;
 const PAGE_SIZE: usize = 200;
 /// The choice for held steps in the list of verbs.
 const HELD: &str = "held";
+/// The number of ids that a line about effects names.
+const MAX_NAMED: usize = 20;
 /// The number of entries up to which all groups are open.
 const MAX_OPEN_ENTRIES: usize = 30;
 
@@ -111,10 +114,10 @@ impl<'p> PlanPageEntry<'p> {
     }
 
     /// What it does to runtime facts.
-    fn runtime(&self) -> RuntimeEffects {
+    fn runtime(&self) -> RuntimeChanges {
         match self {
             Self::Step(step) => step.runtime(),
-            Self::Held(_) => RuntimeEffects::default(),
+            Self::Held(_) => RuntimeChanges::default(),
         }
     }
 
@@ -186,6 +189,15 @@ pub(super) fn section(
         changes: changes.map(Into::into).collect(),
         omitted: plan.visibility_omitted,
     };
+    let listed = plan.effects.unwrap_or_default().into_vec().into_iter();
+    let effects = PlanEffects {
+        // What an older release stored had none, and nobody edits what is stored.
+        listed: listed.flat_map(PlanEffect::try_from).collect(),
+        omitted: plan.effects_omitted,
+    };
+    let found = plan.diagnostics.unwrap_or_default().into_vec().into_iter();
+    let alone = found.filter(|found| found.code == codes::LAST_ADMINISTRATOR);
+    let sentence = effects::sentence(&effects, alone.map(|found| found.message.into_owned()));
     let all = steps.iter().map(PlanPageEntry::Step);
     let all: Vec<_> = all.chain(held.iter().map(PlanPageEntry::Held)).collect();
     let words = wanted.q.to_lowercase();
@@ -202,6 +214,7 @@ pub(super) fn section(
     let from = wanted.from.min(count.saturating_sub(1));
     html! {
         p { "Revision " (link::revision(&plan.source.revision)) ": " (summary(&plan.summary)) }
+        @if let Some(sentence) = sentence { (effects_section(&sentence, &effects, &words, caller)) }
         @if plan.errored { p.wrong { "Errors refused the plan, so it has no steps. See the diagnostics." } }
         @if !all.is_empty() { (search(wanted, page)) }
         p role="status" {
@@ -214,6 +227,47 @@ pub(super) fn section(
         }
         (pages(wanted, page, from, count))
         (visibility_section(&visibility, &words))
+    }
+}
+
+/// Who gains or loses what by the plan, as far as the words of the search occur.
+fn effects_section(
+    sentence: &str,
+    effects: &PlanEffects,
+    words: &[String],
+    caller: &Caller,
+) -> Markup {
+    let mut lines = effects::lines(effects, MAX_NAMED);
+    lines.retain(|line| {
+        let text = line.text().to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    });
+    let links = |keys: &[String], count: usize| {
+        html! {
+            @for (at, key) in keys.iter().enumerate() {
+                @if at > 0 { ", " }
+                (link::search_link(caller, key))
+            }
+            @if count > keys.len() { " and " (thousands(count - keys.len())) " more" }
+        }
+    };
+    html! {
+        p.effects { strong { (sentence) } }
+        @if !lines.is_empty() {
+            details.group #effects open[lines.len() <= MAX_OPEN_ENTRIES] {
+                summary { "Who gains and who loses" }
+                ul.steps {
+                    @for line in &lines { li {
+                        p {
+                            @if line.names.is_empty() { (link::search_link(caller, &line.who)) } @else { (line.who) }
+                            " " (line.what)
+                            @if !line.names.is_empty() { ": " (effects::joined(&line.names, line.count)) }
+                        }
+                        @if line.causes > 0 { p.small { "because of " (links(&line.because, line.causes)) } }
+                    } }
+                }
+            }
+        }
     }
 }
 

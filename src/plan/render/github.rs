@@ -3,7 +3,7 @@
 
 use super::holds::{HoldGroup, holds};
 use super::text::{self, NAMED};
-use super::{RenderOptions, visibility};
+use super::{RenderOptions, effects, visibility};
 use crate::diagnostic::{Diagnostic, Origin, Severity, cap, plural, visible};
 use crate::plan::Plan;
 use std::io::{self, Write};
@@ -14,6 +14,7 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     for hold in holds(plan) {
         hold_line(&hold, options, out)?;
     }
+    effects_line(plan, options, out)?;
     visibility_line(plan, options, out)?;
     writeln!(out, "{}", text::last_line(plan))
 }
@@ -68,6 +69,28 @@ fn hold_line(hold: &HoldGroup<'_>, options: &RenderOptions, out: &mut dyn Write)
         command: "warning",
         title: &format!("held: {}", first.code),
         origin: first.origin.as_ref(),
+        message: &message,
+    };
+    annotation.write(options, out)
+}
+
+/// Writes one annotation for all who gain or lose something.
+fn effects_line(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
+    let Some(mut message) = effects::of_plan(plan) else {
+        return Ok(());
+    };
+    let lines = effects::lines(&plan.effects, NAMED);
+    for line in lines.iter().take(NAMED) {
+        message.extend(["\n", &line.text()]);
+    }
+    let more: usize = lines.iter().skip(NAMED).map(|line| line.count).sum();
+    if more > 0 {
+        message = format!("{message}\nand {more} more");
+    }
+    let annotation = WorkflowAnnotation {
+        command: "notice",
+        title: "effects",
+        origin: None,
         message: &message,
     };
     annotation.write(options, out)

@@ -3,10 +3,11 @@
 //! The planner holds single steps. An approval covers all steps with one hold id. Text, Markdown
 //! and the state of the daemon show these groups, with the commands that approve them.
 
+use super::effects;
 use super::wording::{id, thousands, visible};
 use crate::diagnostic::codes;
 use crate::model::Key;
-use crate::plan::{HoldEntry, Plan, StepConsequence};
+use crate::plan::{HoldEntry, Plan, PlanEffects, StepConsequence};
 use std::collections::{HashMap, HashSet};
 
 /// Entries that are decided together: those of one hold or, where no approval helps, of one rule.
@@ -82,6 +83,15 @@ impl<'a> HoldGroup<'a> {
         let message = &self.first().message;
         let shared = self.entries.iter().all(|held| held.message == *message);
         shared.then(|| visible(message).into_owned())
+    }
+
+    /// Says who would gain or lose what if it were approved.
+    pub fn effect_sentence(&self) -> Option<String> {
+        let approvable = self.first().is_approvable();
+        let all = self.entries.iter().map(|held| &held.effects);
+        approvable
+            .then(|| PlanEffects::union(all))
+            .and_then(|effects| effects::sentence(&effects, std::iter::empty()))
     }
 
     /// Returns the commands that approve it.

@@ -13,7 +13,7 @@ use super::markdown_risks::RiskList;
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
 use super::wording::{plural, thousands, title};
-use super::{NextStep, PersonalData, PlanDetail, RenderOptions, diff, marker};
+use super::{NextStep, PersonalData, PlanDetail, RenderOptions, diff, effects, marker};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
 use crate::plan::{HoldEntry, Plan, StepVerb};
@@ -51,6 +51,7 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
         page.write_always(&format!("{next}\n\n"))?;
     }
     page.block((BlockTopic::Table, 1), &table(plan))?;
+    effect_table(plan, &mut page)?;
     write_diagnostics(&[(&plan.diagnostics[..], options)], &mut page)?;
     if !fit {
         risks.write_folded(&mut page)?;
@@ -81,6 +82,10 @@ pub fn write_validation(
 
 fn head(plan: &Plan) -> String {
     let mut head = format!("{}\n### {}\n\n", marker::of(plan), sentence(plan));
+    let alone = effects::left_alone(plan).map(code);
+    if let Some(sentence) = effects::sentence(&plan.effects, alone) {
+        let _ = write!(head, "{sentence}\n\n");
+    }
     let _ = write!(head, "Source {}", code(&plan.source.name));
     if !plan.source.revision.is_empty() {
         let _ = write!(head, " at {}", code(&text::short(&plan.source.revision)));
@@ -198,6 +203,35 @@ fn counts(plan: &Plan, kind: &Kind) -> Vec<usize> {
     // Several fields of one resource may be held: it counts once.
     let held: BTreeSet<_> = held.filter(|key| key.kind == kind.id).collect();
     COLUMNS.into_iter().map(of).chain([held.len()]).collect()
+}
+
+/// Writes who gains or loses what, and because of which resources.
+fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
+    let lines = effects::lines(&plan.effects, text::NAMED);
+    let header = "| Who | Effect | Because of |\n| --- | --- | --- |\n";
+    if lines.len() <= UNFOLDED {
+        page.begin(header, "\n");
+    } else {
+        let count = plural(lines.len(), "effect");
+        let opening = format!("<details><summary>{count}</summary>\n\n{header}");
+        page.begin(opening, "\n</details>\n\n");
+    }
+    for line in &lines {
+        // A bar would end the cell, in a code span too.
+        let cell = |text: &str| code(text).replace('|', "\\|");
+        let spans = |texts: &[String], count: usize| {
+            let spans: Vec<String> = texts.iter().map(|text| cell(text)).collect();
+            effects::joined(&spans, count)
+        };
+        let who = match &line.names[..] {
+            [] => cell(&line.who),
+            names => format!("{}: {}", line.who, spans(names, line.count)),
+        };
+        let because = spans(&line.because, line.causes);
+        let row = format!("| {who} | {} | {because} |\n", cell(&line.what));
+        page.block((BlockTopic::Effect, line.count), &row)?;
+    }
+    page.end_section()
 }
 
 fn write_diagnostics(

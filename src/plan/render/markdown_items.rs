@@ -47,6 +47,9 @@ pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String
             let _ = writeln!(item, "  - and {} more", thousands(more));
         }
     }
+    if let Some(words) = hold.effect_sentence() {
+        let _ = writeln!(item, "  - if approved: {}", code(&words));
+    }
     let commands: Vec<String> = hold.commands().iter().map(|text| code(text)).collect();
     if !commands.is_empty() {
         let _ = writeln!(item, "  - to approve: {}", commands.join(" or "));

@@ -47,15 +47,14 @@ struct PlanRisk {
 
 impl RiskList {
     pub fn of(plan: &Plan, options: &RenderOptions) -> Self {
-        // What people gain and lose by a plan (its effects) belongs before all of these, which
-        // name single steps.
+        // The sentence about effects stands before all of these, which name single steps.
         let all = [
             refused(plan),
             held(plan, options),
             removed(plan, StepVerb::Delete, "Deletes"),
             removed(plan, StepVerb::Deactivate, "Deactivates"),
-            access(plan, options, "Loses access", |access| access.losses),
-            access(plan, options, "Gains access", |access| access.gains),
+            access(plan, options, "Takes rights", |access| access.losses),
+            access(plan, options, "Gives rights", |access| access.gains),
             terms(plan),
             addresses(plan),
             seen(plan),

@@ -35,10 +35,10 @@ Source `directory` at `abc123`, environment `staging`
   - to approve: `roster approve hold 0123456789abcdef --reason \"…\"` or `--accept User.deactivate=20`
 - **Deletes** 1 user: `User/u4`
 - **Deactivates** 1 user: `User/u5`
-- **Loses access** `User/u2`: `groups: - FOC_Admin`, `accounts: - gone` (declared, `users.yaml:3:5`)
-- **Gains access** `User/u1`: `groups: + FOC_User`, `accounts: + acme (administrator)` (new, `users.yaml:3:5`)
-- **Gains access** `User/u2`: `groups: + FOC_User`, `accounts: + new (user), ~ acme level user → administrator` (declared, `users.yaml:3:5`)
-- **Gains access** `User/u3`: `status: inactive → active` (returned, `users.yaml:3:5`)
+- **Takes rights** `User/u2`: `groups: - FOC_Admin`, `accounts: - gone` (declared, `users.yaml:3:5`)
+- **Gives rights** `User/u1`: `groups: + FOC_User`, `accounts: + acme (administrator)` (new, `users.yaml:3:5`)
+- **Gives rights** `User/u2`: `groups: + FOC_User`, `accounts: + new (user), ~ acme level user → administrator` (declared, `users.yaml:3:5`)
+- **Gives rights** `User/u3`: `status: inactive → active` (returned, `users.yaml:3:5`)
 - **Visibility** `User/u2`: `gains organisation south`, `loses organisation north; users u7, u8 and 3 more`
 - **Visibility**: 2 more users
 
@@ -170,8 +170,8 @@ fn every_risk_is_named_on_the_first_screen_whatever_the_size() {
             "1 error",
             "**Deletes**",
             "**Deactivates**",
-            "**Loses access**",
-            "**Gains access**",
+            "**Takes rights**",
+            "**Gives rights**",
             "**Visibility**",
         ] {
             assert!(
@@ -271,9 +271,9 @@ fn approvers_and_administrators_show_who_gains_and_who_loses() {
     );
     let written = written(&plan, None);
     for expected in [
-        "- **Gains access** `Policy/p`: `approvers: + u2` (",
-        "- **Loses access** `Policy/p`: `approvers: - u1` (",
-        "- **Loses access** `User/u3`: `accounts: ~ acme level administrator → user` (",
+        "- **Gives rights** `Policy/p`: `approvers: + u2` (",
+        "- **Takes rights** `Policy/p`: `approvers: - u1` (",
+        "- **Takes rights** `User/u3`: `accounts: ~ acme level administrator → user` (",
     ] {
         assert!(written.contains(expected), "{expected} in {written}");
     }

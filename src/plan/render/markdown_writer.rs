@@ -26,6 +26,7 @@ struct MarkdownSection {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum BlockTopic {
     Table,
+    Effect,
     Hold,
     Removal,
     Access,
@@ -41,6 +42,7 @@ impl BlockTopic {
     fn counted(self, many: usize) -> String {
         match self {
             Self::Table => "the table".to_owned(),
+            Self::Effect => format!("the effects on {}", plural(many, "resource")),
             Self::Hold => plural(many, "hold"),
             Self::Removal => format!("{} of removals", plural(many, "list")),
             Self::Access => format!("{} about access", plural(many, "line")),

@@ -6,6 +6,7 @@ mod access;
 mod code_span;
 pub(crate) mod delta;
 mod diff;
+pub mod effects;
 pub mod github;
 mod groups;
 pub mod holds;

@@ -8,8 +8,8 @@ use crate::model::{
 };
 use crate::plan::visibility::{PlanVisibility, VisibilityChange, VisibilityDelta, VisibleIds};
 use crate::plan::{
-    ClaimDigests, HoldEntry, Plan, PlanSummary, RuntimeEffects, SourceRef, Step, StepBody,
-    StepClaim, StepReason, StepVerb,
+    ClaimDigests, HoldEntry, Plan, PlanEffects, PlanSummary, RuntimeChanges, SourceRef, Step,
+    StepBody, StepClaim, StepReason, StepVerb,
 };
 use std::sync::Arc;
 
@@ -72,7 +72,7 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         body: StepBody::Changes(changes),
         accounts: Box::default(),
         consequences: Box::default(),
-        runtime: RuntimeEffects::default(),
+        runtime: RuntimeChanges::default(),
     }
 }
 
@@ -171,6 +171,7 @@ pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         changes: Vec::new(),
         becomes: None,
         consequences: Box::default(),
+        effects: PlanEffects::default(),
     }
 }
 

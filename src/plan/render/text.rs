@@ -27,6 +27,7 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     let text = TextWriter::new(plan, options);
     writeln!(out, "{}", text.wording.paint(BOLD, head(plan)))?;
     writeln!(out)?;
+    text.effects(out)?;
     if options.detail == PlanDetail::Summary {
         text.counts(out)?;
     } else {
@@ -234,6 +235,9 @@ impl<'a> TextWriter<'a> {
         });
         writeln!(out, "  {sign}  {code}  {what}")?;
         self.members(hold, shared.is_none(), out)?;
+        if let Some(words) = hold.effect_sentence() {
+            writeln!(out, "      if approved: {words}")?;
+        }
         let commands = hold.commands();
         for (at, command) in commands.iter().enumerate() {
             let lead = if at == 0 { "to approve:" } else { "or:" };

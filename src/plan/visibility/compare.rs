@@ -44,10 +44,56 @@ struct StateComparison<'s> {
 /// Who sees more or less after than before. Only users who are in both states.
 #[must_use]
 pub fn compare(before: &VisibilityState, after: &VisibilityState) -> PlanVisibility {
+    let mut found = PlanVisibility::default();
+    visit_changes(before, after, |comparison, viewer, change| {
+        if found.changes.len() == MAX_VIEWERS {
+            found.omitted += 1;
+        } else {
+            found.changes.push(VisibilityChange {
+                user: comparison.users.ids[viewer as usize].clone(),
+                gains: change.gains.named(viewer, comparison),
+                loses: change.loses.named(viewer, comparison),
+            });
+        }
+        // Of those who are only counted, it matters whether they see anybody more or less than
+        // themselves.
+        let is_full = found.changes.len() == MAX_VIEWERS;
+        if is_full { 2 } else { usize::MAX }
+    });
+    found
+}
+
+/// Visits each user who sees other users more or less, in order, with whom that user gains and
+/// loses.
+pub(in crate::plan) fn seen_users(
+    before: &VisibilityState,
+    after: &VisibilityState,
+    mut visit: impl FnMut(&CompactText, [Vec<CompactText>; 2]),
+) {
+    visit_changes(before, after, |numbers, viewer, change| {
+        let sides = [&change.gains, &change.loses].map(|side| {
+            let others = side.users.iter().filter(|id| **id != viewer);
+            let ids = others.map(|id| numbers.users.ids[*id as usize].clone());
+            ids.collect::<Vec<_>>()
+        });
+        if sides.iter().any(|side| !side.is_empty()) {
+            visit(numbers.users.ids[viewer as usize], sides);
+        }
+        usize::MAX
+    });
+}
+
+/// Visits each user whose sight changes, by number. What is visited answers how many users and
+/// organisations of an account have to be found for those that come.
+fn visit_changes(
+    before: &VisibilityState,
+    after: &VisibilityState,
+    mut visit: impl FnMut(&StateNumbers<'_>, u32, &ScopeChange) -> usize,
+) {
     let mut comparison = StateComparison::new(before, after);
     let mut classes: HashMap<(ViewerScopes, ViewerScopes), usize> = HashMap::new();
     let mut changes: Vec<ScopeChange> = Vec::new();
-    let mut found = PlanVisibility::default();
+    let mut limit = usize::MAX;
     for viewer in 0..comparison.numbers.users.ids.len() {
         let [was, is] = [
             std::mem::take(&mut comparison.before.scopes[viewer]),
@@ -58,30 +104,16 @@ pub fn compare(before: &VisibilityState, after: &VisibilityState) -> PlanVisibil
         let at = if let Some(at) = classes.get(&class) {
             *at
         } else {
-            // Of those who are only counted, it matters whether they see anybody more or less than
-            // themselves.
-            let is_named = found.changes.len() < MAX_VIEWERS;
-            let limit = if is_named { usize::MAX } else { 2 };
             changes.push(comparison.change(&class.0, &class.1, limit));
             classes.insert(class, changes.len() - 1);
             changes.len() - 1
         };
         let viewer = u32::try_from(viewer).unwrap_or(u32::MAX);
         let change = &changes[at];
-        if change.is_empty_for(viewer) {
-            continue;
+        if !change.is_empty_for(viewer) {
+            limit = visit(&comparison.numbers, viewer, change);
         }
-        if found.changes.len() == MAX_VIEWERS {
-            found.omitted += 1;
-            continue;
-        }
-        found.changes.push(VisibilityChange {
-            user: comparison.numbers.users.ids[viewer as usize].clone(),
-            gains: change.gains.named(viewer, &comparison.numbers),
-            loses: change.loses.named(viewer, &comparison.numbers),
-        });
     }
-    found
 }
 
 impl<'s> StateComparison<'s> {

@@ -14,6 +14,8 @@ mod reach;
 mod state;
 
 pub use compare::compare;
+pub(super) use compare::seen_users;
+pub(super) use reach::ReachingChange;
 pub use reach::VisibilityReach;
 pub use state::{AccountUse, OrganisationPlace, UserPlace, VisibilityState};
 

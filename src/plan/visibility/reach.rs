@@ -1,8 +1,9 @@
 //! What steps can affect of who sees what.
 
 use crate::kinds::{self, ACCOUNT, ADMIN_GROUP, ORGANISATION, SETTINGS, USER};
-use crate::model::{CompactText, FieldRef, KindId, Value};
+use crate::model::{CompactText, FieldChange, FieldRef, Key, KindId, Value};
 use crate::plan::types::{Step, StepVerb};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What steps can affect of who sees what. Nobody sees more or less outside of it.
@@ -51,43 +52,73 @@ pub(super) fn after_of(step: &Step, field: &FieldRef) -> Option<Value> {
     step.change(field)?.into_owned().after
 }
 
+/// A change of one resource, as far as it can affect who sees what.
+pub trait ReachingChange {
+    fn key(&self) -> &Key;
+    fn creates(&self) -> bool;
+    fn deletes(&self) -> bool;
+    /// The change of a field.
+    fn change_of(&self, field: &FieldRef) -> Option<Cow<'_, FieldChange>>;
+}
+
+impl ReachingChange for Step {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn creates(&self) -> bool {
+        self.verb == StepVerb::Create
+    }
+
+    fn deletes(&self) -> bool {
+        self.verb == StepVerb::Delete
+    }
+
+    fn change_of(&self, field: &FieldRef) -> Option<Cow<'_, FieldChange>> {
+        self.change(field)
+    }
+}
+
 impl VisibilityReach {
-    /// What these steps can affect. A created or deleted user changes nobody else's sight of the
+    /// What these changes can affect. A created or deleted user changes nobody else's sight of the
     /// people who stay.
     #[must_use]
-    pub fn of(steps: &[Step]) -> Self {
+    pub fn of(steps: &[impl ReachingChange]) -> Self {
         let fields = VisibilityFields::new();
         let mut reach = Self::default();
         // Nobody saw anything in a new account, unless the plan links somebody to it who is there.
         let mut new_accounts = BTreeSet::new();
         let mut of_organisations = BTreeSet::new();
         for step in steps {
-            let creates = step.verb == StepVerb::Create;
-            match step.key.kind {
+            let creates = step.creates();
+            match step.key().kind {
                 SETTINGS => {
-                    let change = step.change(&fields.admin_sees_account);
+                    let change = step.change_of(&fields.admin_sees_account);
                     let sees = |value: Option<&Value>| value != Some(&Value::Bool(false));
                     reach.everything |= change.is_some_and(|change| {
                         sees(change.before.as_ref()) != sees(change.after.as_ref())
                     });
                 }
-                ACCOUNT if creates => _ = new_accounts.insert(&step.key.id),
+                ACCOUNT if creates => _ = new_accounts.insert(&step.key().id),
                 ACCOUNT => {
-                    let changed = step.change(&fields.account_status).is_some();
-                    let touched = changed || step.verb == StepVerb::Delete;
-                    reach.accounts.extend(touched.then(|| step.key.id.clone()));
+                    let changed = step.change_of(&fields.account_status).is_some();
+                    let touched = changed || step.deletes();
+                    reach
+                        .accounts
+                        .extend(touched.then(|| step.key().id.clone()));
                 }
                 ORGANISATION => {
-                    let account = after_of(step, &fields.organisation_account);
+                    let account = step.change_of(&fields.organisation_account);
+                    let account = account.and_then(|change| change.into_owned().after);
                     let moved =
-                        account.is_some() || step.change(&fields.organisation_parent).is_some();
-                    if !creates && (moved || step.verb == StepVerb::Delete) {
-                        reach.organisations.insert(step.key.id.clone());
+                        account.is_some() || step.change_of(&fields.organisation_parent).is_some();
+                    if !creates && (moved || step.deletes()) {
+                        reach.organisations.insert(step.key().id.clone());
                     }
                     let account = account.as_ref().and_then(Value::as_text);
                     of_organisations.extend(account.map(CompactText::new));
                 }
-                USER if !creates && step.verb != StepVerb::Delete => reach.add_user(step, &fields),
+                USER if !creates && !step.deletes() => reach.add_user(step, &fields),
                 _ => {}
             }
         }
@@ -96,10 +127,10 @@ impl VisibilityReach {
         reach
     }
 
-    fn add_user(&mut self, step: &Step, fields: &VisibilityFields) {
-        let id = &step.key.id;
+    fn add_user(&mut self, step: &impl ReachingChange, fields: &VisibilityFields) {
+        let id = &step.key().id;
         let both = |field: &FieldRef| {
-            let change = step.change(field)?.into_owned();
+            let change = step.change_of(field)?.into_owned();
             Some([change.before, change.after])
         };
         let members = |values: &[Option<Value>; 2]| -> Vec<CompactText> {

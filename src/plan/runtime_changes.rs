@@ -11,7 +11,7 @@ use crate::model::{FieldChange, KindId};
 
 /// What a step does to runtime facts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct RuntimeEffects {
+pub struct RuntimeChanges {
     /// Whether it creates an account that waits for the approval of a person.
     pub awaits_approval: bool,
     /// For a new version of a Terms document: the number of users whose acceptance it resets.
@@ -23,7 +23,7 @@ pub(super) fn new_accounts_wait(world: &PlannedState<'_>) -> bool {
     world.is_setting_true("accountApproval")
 }
 
-impl RuntimeEffects {
+impl RuntimeChanges {
     /// Says what happens to runtime facts of other resources, in words.
     #[must_use]
     pub fn effect(&self) -> Option<String> {

@@ -1,20 +1,20 @@
-//! Questions about one effect: its verb, its changes, and the change of one field. An effect is
-//! what would happen to one resource, as the rules judge it; a step is what is left of it in the
-//! plan. Nothing here knows of holds.
+//! Questions about one planned change: its verb, its fields, and the change of one field. A planned
+//! change is what would happen to one resource, as the rules judge it; a step is what is left of it
+//! in the plan. Nothing here knows of holds, or of what it does to people, which are its effects.
 
 use super::context::PlanContext;
-use super::runtime_effects::RuntimeEffects;
+use super::runtime_changes::RuntimeChanges;
 use super::types::{Step, StepBody, StepConsequence, StepReason, StepVerb};
-use crate::check::{DeletionConsequence, EffectOutcome, ResourceEffect};
+use crate::check::{DeletionConsequence, PlannedChange, PlannedOutcome};
 use crate::kinds;
 use crate::model::{FieldChange, FieldRef, Value};
 
-/// The verb of an effect: the first that fits.
-pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVerb {
+/// The verb of a planned change: the first that fits.
+pub(super) fn verb(context: &PlanContext<'_>, effect: &PlannedChange) -> StepVerb {
     let changes = match &effect.outcome {
-        EffectOutcome::Delete(_) => return StepVerb::Delete,
-        EffectOutcome::Create { .. } => return StepVerb::Create,
-        EffectOutcome::Change(changes) => changes,
+        PlannedOutcome::Delete(_) => return StepVerb::Delete,
+        PlannedOutcome::Create { .. } => return StepVerb::Create,
+        PlannedOutcome::Change(changes) => changes,
     };
     let status = kinds::get(effect.key.kind).status_index();
     let status = changes
@@ -37,22 +37,22 @@ pub(super) fn verb(context: &PlanContext<'_>, effect: &ResourceEffect) -> StepVe
     }
 }
 
-pub(super) fn changes(effect: &ResourceEffect) -> Vec<FieldChange> {
+pub(super) fn changes(effect: &PlannedChange) -> Vec<FieldChange> {
     match &effect.outcome {
-        EffectOutcome::Change(changes) => changes.clone(),
-        EffectOutcome::Delete(_) => Vec::new(),
-        EffectOutcome::Create { .. } => created(effect).changes().into_owned(),
+        PlannedOutcome::Change(changes) => changes.clone(),
+        PlannedOutcome::Delete(_) => Vec::new(),
+        PlannedOutcome::Create { .. } => created(effect).changes().into_owned(),
     }
 }
 
 /// The create step of an effect, without its claim.
-pub(super) fn created(effect: &ResourceEffect) -> Step {
+pub(super) fn created(effect: &PlannedChange) -> Step {
     let body = match &effect.outcome {
-        EffectOutcome::Create { declared, derived } => StepBody::Create {
+        PlannedOutcome::Create { declared, derived } => StepBody::Create {
             declared: declared.clone(),
             derived: derived.clone().into(),
         },
-        EffectOutcome::Change(_) | EffectOutcome::Delete(_) => StepBody::Changes(Vec::new()),
+        PlannedOutcome::Change(_) | PlannedOutcome::Delete(_) => StepBody::Changes(Vec::new()),
     };
     Step {
         verb: StepVerb::Create,
@@ -64,7 +64,7 @@ pub(super) fn created(effect: &ResourceEffect) -> Step {
         body,
         accounts: Box::default(),
         consequences: Box::default(),
-        runtime: RuntimeEffects::default(),
+        runtime: RuntimeChanges::default(),
     }
 }
 
@@ -83,26 +83,26 @@ pub(super) fn step_consequences(consequences: &[DeletionConsequence]) -> Box<[St
 }
 
 pub(super) fn change_of<'e>(
-    effect: &'e ResourceEffect,
+    effect: &'e PlannedChange,
     field: &FieldRef,
 ) -> Option<&'e FieldChange> {
     match &effect.outcome {
-        EffectOutcome::Change(changes) => changes.iter().find(|change| change.field == *field),
-        EffectOutcome::Create { .. } | EffectOutcome::Delete(_) => None,
+        PlannedOutcome::Change(changes) => changes.iter().find(|change| change.field == *field),
+        PlannedOutcome::Create { .. } | PlannedOutcome::Delete(_) => None,
     }
 }
 
 /// Whether an effect deactivates or deletes its resource.
-pub(super) fn takes_out_of_use(effect: &ResourceEffect) -> bool {
+pub(super) fn takes_out_of_use(effect: &PlannedChange) -> bool {
     let status = kinds::own_field(kinds::get(effect.key.kind).status_index());
     let becomes = change_of(effect, &status).and_then(|change| change.after.as_ref());
-    matches!(effect.outcome, EffectOutcome::Delete(_))
+    matches!(effect.outcome, PlannedOutcome::Delete(_))
         || becomes.and_then(Value::as_text) == Some("inactive")
 }
 
 /// Puts a change into an effect, replacing that of the same field.
-pub(super) fn put_change(effect: &mut ResourceEffect, full: FieldChange) {
-    if let EffectOutcome::Change(changes) = &mut effect.outcome {
+pub(super) fn put_change(effect: &mut PlannedChange, full: FieldChange) {
+    if let PlannedOutcome::Change(changes) = &mut effect.outcome {
         changes.retain(|change| change.field != full.field);
         changes.push(full);
         changes.sort_by(|a, b| a.field.cmp(&b.field));
