@@ -180,6 +180,13 @@ pub(super) fn add_records(
         let Some(change) = remembered_steps::planned_again(context, left, record) else {
             continue;
         };
+        let cause = EffectCause {
+            key: record.key.clone(),
+            field: change.as_ref().map(|change| change.field.clone()),
+        };
+        if is_effects && !is_open(context, left, &cause) {
+            continue;
+        }
         let members = budgets.entry(record.budget.clone()).or_default();
         match members
             .iter_mut()

@@ -348,8 +348,10 @@ proptest! {
         plan::advance(&mut directory.stored, &plan);
         let again = plan_of(&directory.stored, &directory.rules, files());
         prop_assert_eq!(steps(&again), Vec::<String>::new(), "after {:?} held {:?}", steps(&plan), held(&plan));
-        // What was printed can be approved. What only half went through may be held for one reason more.
-        prop_assert!(ids(&again).is_superset(&ids(&plan)), "{:?} after {:?}: {:?}", ids(&plan), steps(&plan), ids(&again));
+        // What was printed can be approved. What only half went through may be held for one reason more, which can
+        // take a field out of a hold that nobody can approve.
+        let approvable = Plan { held: plan.held.iter().filter(|held| held.is_approvable()).cloned().collect(), ..plan.clone() };
+        prop_assert!(ids(&again).is_superset(&ids(&approvable)), "{:?} after {:?}: {:?}", ids(&plan), steps(&plan), ids(&again));
         plan::advance(&mut directory.stored, &again);
         let third = plan_of(&directory.stored, &directory.rules, files());
         prop_assert_eq!(steps(&third), Vec::<String>::new(), "held {:?}", held(&third));

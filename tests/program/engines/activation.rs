@@ -107,9 +107,13 @@ fn the_rules_of_a_policy_hold_while_it_is_active() {
         let people = |account_of: &str| {
             account("acme", "")
                 + &account("beta", "")
+                + &account("gamma", "")
                 + &user("u-1", account_of, "")
                 + &user("u-2", "acme", "")
                 + &user("u-3", "beta", "")
+                // So many that one who changes company is no large share of those who see more.
+                + &user("u-4", "gamma", "")
+                + &user("u-5", "gamma", "")
         };
         for last in ["inactive", "gone"] {
             ws.tree(people("acme") + &policy("active", "u-2"));

@@ -204,7 +204,8 @@ fn every_cell_of_every_class_does_what_the_table_says() {
         for ws in each("cells") {
             ws.write("roster.yaml", format!(
                 "apiVersion: roster/v1\nsources: [{{name: directory, directory: manifests, onError: hold}}]\n\
-                 guards: {{clear: {generous}, unlink: {generous}, reactivate: {generous}, deactivate: {generous}}}\n"
+                 guards: {{clear: {generous}, unlink: {generous}, reactivate: {generous}, deactivate: {generous}, \
+                 access.gained: {generous}, access.lost: {generous}}}\n"
             ));
             ws.run(&["migrate"]).exits(0);
             shown(&ws, class);

@@ -121,7 +121,8 @@ fn an_account_that_another_source_deactivated_stops_nobody() {
         ws.write("git/settings.yaml", "kind: Settings\nfirstUser: off\n");
         settle(&ws);
         trees(&ws, &account("acme", "status: inactive"), &users("+462"));
-        apply(&ws).exits(0);
+        ws.run(&["apply", "--yes", "--accept", "access.lost=2"])
+            .exits(0);
         assert_eq!(
             ws.value("SELECT status FROM accounts").as_deref(),
             Some("inactive"),

@@ -15,8 +15,12 @@ fn begin(ws: &Workspace, more: &str) {
 fn trees(ws: &Workspace, git: &str, erp: &str) {
     let rest = account("acme", "")
         + &account("beta", "")
+        + &account("gamma", "")
         + &user("a-1", "acme", "")
-        + &user("b-1", "beta", "");
+        + &user("b-1", "beta", "")
+        // So many that one who comes to an account is no large share of those who see more.
+        + &user("c-1", "gamma", "")
+        + &user("c-2", "gamma", "");
     let erp = if erp.is_empty() { "users: []\n" } else { erp };
     ws.write("git/all.yaml", rest + git)
         .write("erp/all.yaml", erp);
