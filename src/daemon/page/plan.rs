@@ -197,7 +197,9 @@ pub(super) fn section(
     };
     let found = plan.diagnostics.unwrap_or_default().into_vec().into_iter();
     let alone = found.filter(|found| found.code == codes::LAST_ADMINISTRATOR);
-    let sentence = effects::sentence(&effects, alone.map(|found| found.message.into_owned()));
+    let alone: Vec<_> = alone.map(|found| found.message).collect();
+    let alone = alone.iter().map(|message| &**message);
+    let sentence = effects::sentence(&effects, alone, effects::as_text);
     let all = steps.iter().map(PlanPageEntry::Step);
     let all: Vec<_> = all.chain(held.iter().map(PlanPageEntry::Held)).collect();
     let words = wanted.q.to_lowercase();

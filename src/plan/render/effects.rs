@@ -163,6 +163,13 @@ pub struct EffectLine {
 }
 
 impl EffectLine {
+    /// Whether it says more than the sentence.
+    #[must_use]
+    pub fn adds_to_sentence(&self) -> bool {
+        let said = |phrase: &EffectPhrase| phrase.sentence[0] == self.what;
+        self.count > 1 || self.causes > 0 || !PHRASES.iter().any(said)
+    }
+
     /// Returns the line as text.
     #[must_use]
     pub fn text(&self) -> String {
@@ -188,12 +195,16 @@ pub fn joined(first: &[String], count: usize) -> String {
 }
 
 /// Returns one sentence about all effects. `alone` are the messages about accounts that lose their
-/// last administrator.
+/// last administrator. `quote` is applied to them and to names.
 #[must_use]
-pub fn sentence(effects: &PlanEffects, alone: impl Iterator<Item = String>) -> Option<String> {
+pub fn sentence<'d>(
+    effects: &PlanEffects,
+    alone: impl Iterator<Item = &'d str>,
+    quote: impl Fn(&str) -> String,
+) -> Option<String> {
     let shown = shown(effects);
     let mut parts = Vec::new();
-    let mut alone: Vec<String> = alone.collect();
+    let mut alone: Vec<String> = alone.map(&quote).collect();
     for phrase in &PHRASES {
         let of_name = shown.iter().filter(|it| it.name == phrase.name);
         let mut kinds: BTreeMap<_, BTreeSet<&CompactText>> = BTreeMap::new();
@@ -202,7 +213,12 @@ pub fn sentence(effects: &PlanEffects, alone: impl Iterator<Item = String>) -> O
         }
         let omitted = effects.omitted.get(phrase.name.word()).copied();
         for (kind, ids) in kinds {
-            let who = counted_who(kind, ids.len(), phrase.name, omitted);
+            let who = match (ids.first(), omitted) {
+                (Some(one), None) if ids.len() == 1 => {
+                    quote(&format!("{}/{}", kinds::get(kind).name, id(one)))
+                }
+                _ => counted_who(kind, ids.len(), phrase.name, omitted),
+            };
             parts.push(format!("{who} {}", of_number(phrase.sentence, ids.len())));
         }
         if phrase.name == EffectName::AdministratorLost {
@@ -218,6 +234,12 @@ pub fn sentence(effects: &PlanEffects, alone: impl Iterator<Item = String>) -> O
     (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
 }
 
+/// Returns a name or a message as it stands in text.
+#[must_use]
+pub fn as_text(text: &str) -> String {
+    visible(text).into_owned()
+}
+
 /// Returns the messages of a plan about accounts that lose their last administrator.
 pub(super) fn left_alone(plan: &Plan) -> impl Iterator<Item = &str> {
     let found = plan.diagnostics.iter();
@@ -228,8 +250,7 @@ pub(super) fn left_alone(plan: &Plan) -> impl Iterator<Item = &str> {
 /// Returns the sentence about the steps of a plan.
 #[must_use]
 pub fn of_plan(plan: &Plan) -> Option<String> {
-    let alone = left_alone(plan).map(|message| visible(message).into_owned());
-    sentence(&plan.effects, alone)
+    sentence(&plan.effects, left_alone(plan), as_text)
 }
 
 /// Returns a line for all to whom the same happens for the same reason. Each names at most `limit`
@@ -365,7 +386,8 @@ impl TextWriter<'_> {
         if !self.only_counts() {
             let full = self.wording.full;
             let named = if full { usize::MAX } else { NAMED };
-            let lines = lines(&self.plan.effects, named);
+            let mut lines = lines(&self.plan.effects, named);
+            lines.retain(EffectLine::adds_to_sentence);
             let listed = if full { lines.len() } else { LISTED };
             for line in lines.iter().take(listed) {
                 writeln!(out, "  {}", line.text())?;

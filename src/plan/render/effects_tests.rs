@@ -56,10 +56,10 @@ fn plan() -> Plan {
     plan
 }
 
-const SENTENCE: &str = "3 users lose access; 1 user loses administrator rights; \
-     Account/fjall loses its last administrator; 1 user sees more people; \
-     1 account changes its price tags; 1 user can approve orders; \
-     1 user can no longer buy for an account.";
+const SENTENCE: &str = "3 users lose access; User/anna loses administrator rights; \
+     Account/fjall loses its last administrator; User/dan sees more people; \
+     Account/skog changes its price tags; User/dan can approve orders; \
+     User/dan can no longer buy for an account.";
 
 #[test]
 fn the_most_dangerous_comes_first_and_nothing_is_said_twice() {
@@ -94,15 +94,16 @@ fn every_form_for_people_begins_with_it() {
     let text = of(text::write);
     assert!(
         text.starts_with(&format!(
-            "Source directory at abc123\n\n{SENTENCE}\n  User/cia loses access\n"
+            "Source directory at abc123\n\n{SENTENCE}\n  2 users lose access: anna, bo "
         )),
         "{text}"
     );
     let markdown = of(markdown::write);
-    let said = SENTENCE.replace(
-        "Account/fjall loses its last administrator",
-        "`Account/fjall loses its last administrator`",
-    );
+    let mut said = SENTENCE.to_owned();
+    let alone = "Account/fjall loses its last administrator";
+    for quoted in ["User/anna", alone, "User/dan", "Account/skog"] {
+        said = said.replace(quoted, &format!("`{quoted}`"));
+    }
     let first = markdown.lines().nth(3);
     assert_eq!(first, Some(&*said));
     let row =
@@ -110,7 +111,7 @@ fn every_form_for_people_begins_with_it() {
     assert!(markdown.lines().any(|line| line == row), "{markdown}");
     let annotations = of(github::write);
     assert!(
-        annotations.contains("::notice title=effects::3 users lose access; 1 user"),
+        annotations.contains("::notice title=effects::3 users lose access; User/anna"),
         "{annotations}"
     );
 }

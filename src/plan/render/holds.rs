@@ -91,7 +91,7 @@ impl<'a> HoldGroup<'a> {
         let all = self.entries.iter().map(|held| &held.effects);
         approvable
             .then(|| PlanEffects::union(all))
-            .and_then(|effects| effects::sentence(&effects, std::iter::empty()))
+            .and_then(|effects| effects::sentence(&effects, std::iter::empty(), effects::as_text))
     }
 
     /// Returns the commands that approve it.

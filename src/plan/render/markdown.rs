@@ -82,8 +82,8 @@ pub fn write_validation(
 
 fn head(plan: &Plan) -> String {
     let mut head = format!("{}\n### {}\n\n", marker::of(plan), sentence(plan));
-    let alone = effects::left_alone(plan).map(code);
-    if let Some(sentence) = effects::sentence(&plan.effects, alone) {
+    let alone = effects::left_alone(plan);
+    if let Some(sentence) = effects::sentence(&plan.effects, alone, code) {
         let _ = write!(head, "{sentence}\n\n");
     }
     let _ = write!(head, "Source {}", code(&plan.source.name));
