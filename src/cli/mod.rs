@@ -11,6 +11,7 @@ mod atomic_file;
 mod backup;
 mod changes;
 mod comment;
+mod compare;
 mod completions;
 mod daemon;
 mod dossier;
@@ -106,6 +107,8 @@ pub enum CliCommand {
     Show(show::Options),
     /// Write a plan as a comment on a pull request. The next plan replaces it.
     Comment(comment::Options),
+    /// Show what changes from one revision of the sources to another, without a database.
+    Compare(compare::Options),
     /// Print a stored resource, or all of a kind.
     Get(get::Options),
     /// List what a user sees: users, organisations and accounts.
@@ -179,7 +182,7 @@ impl CliCommand {
     fn writes_reports(&self) -> bool {
         matches!(
             self,
-            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Show(_)
+            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Show(_) | Self::Compare(_)
         )
     }
 }
@@ -228,6 +231,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Feed(options) => feed::run(global, &options),
             CliCommand::Show(options) => show::run(global, &options).await,
             CliCommand::Comment(options) => comment::run(global, &options).await,
+            CliCommand::Compare(options) => compare::run(global, &options),
             CliCommand::Get(options) => get::run(global, &options).await,
             CliCommand::Visible(options) => visible::run(global, &options).await,
             CliCommand::Export(options) => export::run(global, &options).await,

@@ -14,6 +14,9 @@ use std::sync::Arc;
 const HEAD: &str = "refs/remote/HEAD";
 pub(super) const HEAD_SPEC: &str = "+HEAD:refs/remote/HEAD";
 
+/// Why a path cannot be read that the commit does not have.
+pub(super) const NO_FOLDER: &str = "no such folder";
+
 /// Returns the commit that was last fetched for a place.
 pub fn last_fetched(place: &GitLocation, cache: &Path) -> Result<String, GitError> {
     let mirror = GitMirror::of(place, cache);
@@ -204,7 +207,7 @@ fn split_at_tab(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Lists everything below the folder of a place.
-fn list_tree(
+pub(super) fn list_tree(
     mirror: &GitMirror,
     place: &GitLocation,
     revision: &str,
@@ -265,7 +268,7 @@ fn find_path(
             }
             None => "git does not list it",
         },
-        None => "no such folder",
+        None => NO_FOLDER,
     };
     Err(GitError::Path {
         url: place.url.clone(),

@@ -37,6 +37,14 @@ impl GitMirror {
         }
     }
 
+    /// Returns a repository that is no mirror. Only commands that read it may be run on it.
+    pub(super) fn read_only(repository: PathBuf) -> Self {
+        Self {
+            cache: repository.clone(),
+            path: repository,
+        }
+    }
+
     pub(super) fn exists(&self) -> bool {
         self.path.join("HEAD").is_file()
     }

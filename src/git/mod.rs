@@ -13,6 +13,7 @@ mod committer;
 mod error;
 mod fetch;
 mod history;
+mod local_tree;
 mod location;
 mod mirror;
 
@@ -24,4 +25,5 @@ pub use committer::committer;
 pub use error::GitError;
 pub use fetch::{CommitMovement, FetchedCommit, fetch};
 pub use history::{CommitInfo, commits_since};
+pub use local_tree::local_tree;
 pub use location::{GitAuth, GitLocation, TIMEOUT};

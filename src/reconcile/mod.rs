@@ -9,6 +9,7 @@ mod apply;
 mod backup;
 mod changed_rows;
 mod columns;
+mod compare;
 mod completeness;
 mod database;
 mod dossier;
@@ -50,6 +51,7 @@ pub use apply::{
     this_process,
 };
 pub use backup::{archive_names, backup_name, write_backup};
+pub use compare::{CompareError, RevisionComparison, compare};
 pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
 pub use dossier::dossier;
 pub use erased_users::{NamingPlace, places_naming};

@@ -7,6 +7,7 @@ mod adversarial;
 mod backup;
 mod commands;
 mod comment;
+mod compare;
 mod confirmation;
 mod databases;
 mod deletion;
