@@ -1,7 +1,6 @@
 //! Masks a plan for readers who may not see the directory, such as the sender of a tree: stored
 //! personal values are left out. What the sender wrote stays.
 
-use super::effects::PlanEffects;
 use super::types::{Plan, StepBody};
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, codes};
@@ -41,12 +40,33 @@ impl Plan {
     /// because the sender of the tree wrote them.
     #[must_use]
     pub fn masked(self) -> Self {
-        self.masked_where(|_| true)
+        // Who gains and who loses access is what a review is for. It names people by their ids, as
+        // the steps do.
+        self.without_values(|_| true).with_effects(|_| true)
     }
 
-    /// Returns the plan without these values of some resources only.
+    /// Returns the plan without these values of some resources only, and without what happens to
+    /// these.
     #[must_use]
-    pub fn masked_where(mut self, is_hidden: impl Fn(&Key) -> bool) -> Self {
+    pub fn masked_where(self, is_hidden: impl Fn(&Key) -> bool) -> Self {
+        self.without_values(&is_hidden)
+            .with_effects(|key| !is_hidden(key))
+    }
+
+    /// Leaves only the effects on some resources, and nothing about who sees whom: that names people
+    /// whom no step is about.
+    fn with_effects(mut self, is_shown: impl Fn(&Key) -> bool) -> Self {
+        let held = self.held.iter_mut().map(|held| &mut held.effects);
+        for effects in held.chain([&mut self.effects]) {
+            effects.retain(|effect| !effect.name.is_sight() && is_shown(&effect.key));
+            for effect in &mut effects.listed {
+                effect.because.retain(&is_shown);
+            }
+        }
+        self
+    }
+
+    fn without_values(mut self, is_hidden: impl Fn(&Key) -> bool) -> Self {
         for step in self.steps.iter_mut().filter(|step| is_hidden(&step.key)) {
             if let StepBody::Changes(changes) = &mut step.body {
                 changes
@@ -64,11 +84,7 @@ impl Plan {
             .retain(|login| !is_hidden(&Key::new(USER, &login.user)));
         // Even the names of filled fields tell something about a person.
         self.undeclared.retain(|(key, _)| !is_hidden(key));
-        // They name stored people, and not only those in the tree.
-        self.effects = PlanEffects::default();
-        self.held
-            .iter_mut()
-            .for_each(|held| held.effects = PlanEffects::default());
+        // It names stored people, and not only those in the tree.
         self.visibility = PlanVisibility::default();
         // It names stored accounts.
         self.diagnostics

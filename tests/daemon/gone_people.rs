@@ -28,9 +28,14 @@ users:
 
 /// A daemon on a repository with an account, its three users, and a policy of two of them.
 fn begin(ws: &Workspace) -> (Remote, DaemonProcess, Api) {
+    begin_beside(ws, "")
+}
+
+/// Begins with more customers, too.
+fn begin_beside(ws: &Workspace, others: &str) -> (Remote, DaemonProcess, Api) {
     let policy = "---\nkind: Policy\nexternalId: p\nname: P\naccount: acme\nreviewed: [u-2]\n\
                   approvers: [u-1, u-3]\nmessage: Wait\n";
-    let remote = Remote::with(&(account("acme", "") + &users(1..4, "acme", "") + policy));
+    let remote = Remote::with(&(account("acme", "") + &users(1..4, "acme", "") + policy + others));
     ws.write("contacts.yaml", MAPPING);
     let beside = "  - {name: crm, export: {push: true, mapping: contacts.yaml}}\n";
     let (served, api) = start(ws, &remote, beside);
@@ -168,7 +173,14 @@ fn a_deleted_id_is_an_error_of_the_proposal() {
 #[test]
 fn all_that_the_plan_finds_is_listed() {
     for ws in each("proposals-findings") {
-        let (_remote, served, api) = begin(&ws);
+        // So many that those of one account are no large share.
+        let others = account("beta", "")
+            + &users(4..10, "beta", "")
+            + "---\nkind: Policy\nexternalId: q\nname: Q\naccount: beta\nreviewed: [u-9]\n\
+               approvers: [u-4, u-5]\n\
+               ---\nkind: Policy\nexternalId: r\nname: R\naccount: beta\nreviewed: [u-8]\n\
+               approvers: [u-6, u-7]\n";
+        let (_remote, served, api) = begin_beside(&ws, &others);
         let header = "Account External Id;Account Name;Company Registration Name;Business Registration Number;Inactive";
         let request = json!({"source": "shop", "export": {
             "preset": "djust-accounts",

@@ -216,7 +216,7 @@ pub(super) fn section(
     let from = wanted.from.min(count.saturating_sub(1));
     html! {
         p { "Revision " (link::revision(&plan.source.revision)) ": " (summary(&plan.summary)) }
-        @if let Some(sentence) = sentence { (effects_section(&sentence, &effects, &words, caller)) }
+        @if let Some(sentence) = sentence { (effects_section(&sentence, (&effects, &visibility), &words, caller)) }
         @if plan.errored { p.wrong { "Errors refused the plan, so it has no steps. See the diagnostics." } }
         @if !all.is_empty() { (search(wanted, page)) }
         p role="status" {
@@ -235,11 +235,11 @@ pub(super) fn section(
 /// Who gains or loses what by the plan, as far as the words of the search occur.
 fn effects_section(
     sentence: &str,
-    effects: &PlanEffects,
+    (effects, visibility): (&PlanEffects, &PlanVisibility),
     words: &[String],
     caller: &Caller,
 ) -> Markup {
-    let mut lines = effects::lines(effects, MAX_NAMED);
+    let mut lines = effects::lines(effects, MAX_NAMED, visibility);
     lines.retain(|line| {
         let text = line.text().to_lowercase();
         words.iter().all(|word| text.contains(word))

@@ -48,6 +48,12 @@ effect_names! {
 }
 
 impl EffectName {
+    /// Whether it is about who sees whom.
+    #[must_use]
+    pub fn is_sight(self) -> bool {
+        matches!(self, Self::VisibilityNarrowed | Self::VisibilityWidened)
+    }
+
     /// The effect called `word`.
     #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
@@ -86,6 +92,16 @@ impl PlanEffects {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
+    }
+
+    /// Leaves out effects. How many more there are of a name is only known of all of them.
+    pub(in crate::plan) fn retain(&mut self, is_kept: impl Fn(&PlanEffect) -> bool) {
+        let before = self.listed.len();
+        self.listed.retain(is_kept);
+        let kept: BTreeSet<&str> = self.listed.iter().map(|it| it.name.word()).collect();
+        let is_all = self.listed.len() == before;
+        self.omitted
+            .retain(|name, _| is_all || kept.contains(name.as_str()));
     }
 
     /// The effects of several entries of one hold. An effect that more than one causes is there

@@ -8,6 +8,7 @@ use super::wording::{BOLD, DIM, counted, id, plural, thousands, visible};
 use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{CompactText, Key, KindId};
+use crate::plan::visibility::PlanVisibility;
 use crate::plan::{EffectName, Plan, PlanEffect, PlanEffects};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -66,7 +67,7 @@ const PHRASES: [EffectPhrase; 16] = [
     phrase(
         EffectName::VisibilityWidened,
         ["sees more people", "see more people"],
-        ["sees more people", "see more people"],
+        ["sees more people ({})", "see more people ({})"],
     ),
     phrase(
         EffectName::PriceChanged,
@@ -136,7 +137,7 @@ const PHRASES: [EffectPhrase; 16] = [
     phrase(
         EffectName::VisibilityNarrowed,
         ["sees fewer people", "see fewer people"],
-        ["sees fewer people", "see fewer people"],
+        ["sees fewer people ({})", "see fewer people ({})"],
     ),
     phrase(
         EffectName::FieldChanged,
@@ -254,15 +255,15 @@ pub fn of_plan(plan: &Plan) -> Option<String> {
 }
 
 /// Returns a line for all to whom the same happens for the same reason. Each names at most `limit`
-/// of them. Who sees whom is left out: the section on visibility says it.
+/// of them. Who sees whom is among them unless the plan has a section on visibility, which says more.
 #[must_use]
-pub fn lines(effects: &PlanEffects, limit: usize) -> Vec<EffectLine> {
+pub fn lines(effects: &PlanEffects, limit: usize, seen: &PlanVisibility) -> Vec<EffectLine> {
     let mut same: BTreeMap<_, Vec<&CompactText>> = BTreeMap::new();
     for it in shown(effects) {
         let rank = PHRASES.iter().position(|phrase| phrase.name == it.name);
         let because: Vec<&Key> = it.because.iter().filter(|key| **key != it.key).collect();
-        let about = about(it);
-        if let Some(rank) = rank.filter(|_| !is_sight(it.name)) {
+        let about = about(it, limit);
+        if let Some(rank) = rank.filter(|_| seen.is_empty() || !it.name.is_sight()) {
             let ids = same.entry((rank, it.key.kind, about, because)).or_default();
             ids.push(&it.key.id);
         }
@@ -314,15 +315,8 @@ fn shown(effects: &PlanEffects) -> Vec<&PlanEffect> {
     all.filter(|it| !follows(it)).collect()
 }
 
-fn is_sight(name: EffectName) -> bool {
-    matches!(
-        name,
-        EffectName::VisibilityNarrowed | EffectName::VisibilityWidened
-    )
-}
-
-/// What an effect is about: the account, the policy, the store, the field or the tags.
-fn about(it: &PlanEffect) -> String {
+/// What an effect is about: the account, the policy, the store, the field, the tags or the people.
+fn about(it: &PlanEffect, limit: usize) -> String {
     let of = |kind: &str| format!("{kind}/{}", id(&it.object));
     match it.name {
         EffectName::AdministratorGained
@@ -346,10 +340,13 @@ fn about(it: &PlanEffect) -> String {
             parts.concat().join(", ")
         }
         EffectName::FieldChanged => id(&it.object).into_owned(),
-        EffectName::AccessGained
-        | EffectName::AccessLost
-        | EffectName::VisibilityNarrowed
-        | EffectName::VisibilityWidened => String::new(),
+        EffectName::VisibilityNarrowed | EffectName::VisibilityWidened => {
+            let seen = it.before.iter().take(limit);
+            let seen: Vec<String> = seen.map(|user| id(user).into_owned()).collect();
+            let omitted = usize::try_from(it.omitted).unwrap_or(usize::MAX);
+            joined(&seen, it.before.len().saturating_add(omitted))
+        }
+        EffectName::AccessGained | EffectName::AccessLost => String::new(),
     }
 }
 
@@ -386,7 +383,7 @@ impl TextWriter<'_> {
         if !self.only_counts() {
             let full = self.wording.full;
             let named = if full { usize::MAX } else { NAMED };
-            let mut lines = lines(&self.plan.effects, named);
+            let mut lines = lines(&self.plan.effects, named, &self.plan.visibility);
             lines.retain(EffectLine::adds_to_sentence);
             let listed = if full { lines.len() } else { LISTED };
             for line in lines.iter().take(listed) {

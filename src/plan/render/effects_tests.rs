@@ -38,6 +38,7 @@ fn plan() -> Plan {
             &[user("dan")],
         ),
     ];
+    listed[7].before = vec!["erik".into()];
     let tag = [Key::new(crate::kinds::TAG, "a|b`c")];
     let mut price = effect(
         EffectName::PriceChanged,
@@ -65,7 +66,7 @@ const SENTENCE: &str = "3 users lose access; User/anna loses administrator right
 fn the_most_dangerous_comes_first_and_nothing_is_said_twice() {
     let plan = plan();
     assert_eq!(of_plan(&plan).as_deref(), Some(SENTENCE));
-    let lines: Vec<String> = lines(&plan.effects, 5)
+    let lines: Vec<String> = lines(&plan.effects, 5, &plan.visibility)
         .iter()
         .map(EffectLine::text)
         .collect();
@@ -75,6 +76,7 @@ fn the_most_dangerous_comes_first_and_nothing_is_said_twice() {
             "User/cia loses access",
             "2 users lose access: anna, bo  (because of Account/fjall)",
             "User/anna is no longer administrator of Account/fjall  (because of Account/fjall)",
+            "User/dan sees more people (erik)",
             "Account/skog changes its price tags (+ new, - whole|sale)  (because of Tag/a|b`c)",
             "User/dan can approve orders under Policy/large  (because of Policy/large)",
             "User/dan can no longer buy for Account/fjall  (because of Account/fjall)",

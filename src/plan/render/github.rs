@@ -79,7 +79,7 @@ fn effects_line(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io
     let Some(mut message) = effects::of_plan(plan) else {
         return Ok(());
     };
-    let lines = effects::lines(&plan.effects, NAMED);
+    let lines = effects::lines(&plan.effects, NAMED, &plan.visibility);
     for line in lines.iter().take(NAMED) {
         message.extend(["\n", &line.text()]);
     }

@@ -207,7 +207,7 @@ fn counts(plan: &Plan, kind: &Kind) -> Vec<usize> {
 
 /// Writes who gains or loses what, and because of which resources.
 fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
-    let lines = effects::lines(&plan.effects, text::NAMED);
+    let lines = effects::lines(&plan.effects, text::NAMED, &plan.visibility);
     let header = "| Who | Effect | Because of |\n| --- | --- | --- |\n";
     if lines.len() <= UNFOLDED {
         page.begin(header, "\n");
