@@ -23,6 +23,7 @@ mod feed;
 mod format;
 mod get;
 mod history;
+mod holds;
 mod http_client;
 mod import;
 mod import_manifests;
@@ -120,6 +121,8 @@ pub enum CliCommand {
     Changes(changes::Options),
     /// Format manifests without changing their meaning.
     Fmt(format::Options),
+    /// List what is held and waits for a decision.
+    Holds(holds::Options),
     /// Approve a hold, the first apply of an export source, or new accounts.
     Approve(approve::Options),
     /// Reject new accounts.
@@ -235,6 +238,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Why(options) => why::run(global, &options).await,
             CliCommand::Changes(options) => changes::run(global, &options).await,
             CliCommand::Fmt(options) => format::run(global, &options),
+            CliCommand::Holds(options) => holds::run(global, &options).await,
             CliCommand::Approve(options) => approve::run(global, &options).await,
             CliCommand::Reject(options) => acts::reject(global, &options).await,
             CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,

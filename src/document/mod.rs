@@ -37,6 +37,7 @@ mod shown_plan;
 mod source_diagnostics;
 mod source_state;
 mod step;
+mod stored_holds;
 mod tag_offers;
 mod upload_files;
 mod upload_proposal;
@@ -57,12 +58,12 @@ pub use change::{
     MemberDocument, RedactedDocument, ValueDocument,
 };
 pub use command_output::{
-    CommentDocument, DoneDocument, LeaseDocument, TestNoticeDocument, TruncatedLine,
-    VerificationDocument,
+    CommentDocument, DoneDocument, LeaseDocument, TestNoticeDocument,
+    TruncatedLine, VerificationDocument,
 };
 pub use daemon_status::{
-    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldView, ReconcileReply, SourceView,
-    SuspensionView, WorkerActivity,
+    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldListDocument, HoldView, ReconcileReply,
+    SourceView, SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
 pub use dossier::{
@@ -121,6 +122,7 @@ pub use step::{
     ClaimDocument, ConsequenceDocument, HoldDocument, KeyDocument, RememberedStepDocument,
     StepDocument, TakenLoginDocument, UndeclaredDocument,
 };
+pub use stored_holds::{stored_holds, with_holds};
 pub use tag_offers::TagOffers;
 pub use upload_proposal::{
     ChangedFileReply, ExportContent, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply,

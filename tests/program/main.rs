@@ -21,6 +21,7 @@ mod feeds;
 mod feeds_written;
 mod field_rules;
 mod git;
+mod holds;
 mod import_holds;
 mod initial_access;
 mod inline_organisations;
