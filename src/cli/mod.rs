@@ -20,6 +20,7 @@ mod explain;
 mod export;
 mod failure;
 mod feed;
+mod follow;
 mod format;
 mod get;
 mod history;
@@ -47,6 +48,7 @@ mod print;
 mod progress;
 mod propose;
 mod remote;
+mod resource_output;
 mod schema;
 mod serve;
 mod session;
@@ -57,6 +59,8 @@ mod user;
 mod validate;
 mod visible;
 mod why;
+
+use output_target::CommandOutputs;
 
 pub use failure::CommandFailure;
 pub use options::{ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, PlanScope};
@@ -178,12 +182,15 @@ pub enum CliCommand {
 }
 
 impl CliCommand {
-    /// Whether a command has plans or diagnostics to report.
-    fn writes_reports(&self) -> bool {
-        matches!(
-            self,
-            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Show(_)
-        )
+    /// What a command can write beside its text.
+    fn outputs(&self) -> CommandOutputs {
+        CommandOutputs {
+            reports: matches!(
+                self,
+                Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Show(_)
+            ),
+            forms: matches!(self, Self::Get(_)),
+        }
     }
 }
 
@@ -208,7 +215,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is printed or logged.
     output::set_color(cli.global.color);
     log(&cli.global, matches!(cli.command, CliCommand::Serve(_)));
-    let checked = output_target::check(&cli.global.outputs, cli.command.writes_reports());
+    let checked = output_target::check(&cli.global.outputs, cli.command.outputs());
     ExitCode::from(match checked.and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(failure) => failure.report(),

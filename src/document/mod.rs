@@ -58,7 +58,7 @@ pub use change::{
     MemberDocument, RedactedDocument, ValueDocument,
 };
 pub use command_output::{
-    CommentDocument, DoneDocument, LeaseDocument, TestNoticeDocument,
+    CommentDocument, DoneDocument, GoneResourceDocument, LeaseDocument, TestNoticeDocument,
     TruncatedLine, VerificationDocument,
 };
 pub use daemon_status::{

@@ -20,6 +20,7 @@ mod faults;
 mod feeds;
 mod feeds_written;
 mod field_rules;
+mod get;
 mod git;
 mod holds;
 mod import_holds;
