@@ -54,6 +54,7 @@ mod serve;
 mod session;
 mod show;
 mod source;
+mod status;
 mod token;
 mod user;
 mod validate;
@@ -168,7 +169,7 @@ pub enum CliCommand {
     /// Run the daemon: watch the sources and keep the database equal to them until stopped.
     Serve(serve::Options),
     /// Show the state of the sources of a running daemon, and the reason if nothing happens.
-    Status(daemon::StatusOptions),
+    Status(status::StatusOptions),
     /// Suspend a source on every replica, across restarts.
     Suspend(daemon::SuspendOptions),
     /// Resume a suspended source.
@@ -262,7 +263,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Migrate(options) => migrate::run(global, &options).await,
             CliCommand::Lock(options) => lock::run(global, &options).await,
             CliCommand::Serve(options) => serve::run(global, &options).await,
-            CliCommand::Status(options) => daemon::status(global, &options).await,
+            CliCommand::Status(options) => status::run(global, &options).await,
             CliCommand::Suspend(options) => daemon::suspend(global, &options).await,
             CliCommand::Resume(options) => daemon::resume(global, &options).await,
             CliCommand::Reconcile(options) => daemon::reconcile(global, &options).await,
