@@ -10,6 +10,7 @@ mod approve;
 mod atomic_file;
 mod backup;
 mod changes;
+mod command_groups;
 mod comment;
 mod completions;
 mod daemon;
@@ -67,7 +68,8 @@ pub use failure::CommandFailure;
 pub use options::{ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, PlanScope};
 
 use crate::kinds::act;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::builder::StyledStr;
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -82,11 +84,12 @@ const ACTOR: &str = "The history records who ran a command. Roster takes the fir
     version,
     max_term_width = 100,
     after_long_help = ACTOR,
+    help_template = help_template(),
     disable_help_subcommand = true
 )]
 pub struct Cli {
     /// What holds for every command.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Global options")]
     global: GlobalOptions,
     /// The command.
     #[command(subcommand)]
@@ -193,6 +196,11 @@ impl CliCommand {
             forms: matches!(self, Self::Get(_)),
         }
     }
+}
+
+/// The help with its commands in groups.
+fn help_template() -> StyledStr {
+    command_groups::help_template(&CliCommand::augment_subcommands(Command::new("roster")))
 }
 
 /// Runs the program with these arguments, starting with its name.
@@ -307,5 +315,53 @@ fn log(global: &GlobalOptions, serving: bool) {
         LogFormat::Json => logger.json().with_writer(std::io::stderr).init(),
         LogFormat::Text if serving => logger.with_target(false).init(),
         LogFormat::Text => logger.with_target(false).without_time().init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_groups::{GROUPS, WIDTH};
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let command = Cli::command();
+        let mut known: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        let mut grouped: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .copied()
+            .collect();
+        known.sort_unstable();
+        grouped.sort_unstable();
+        assert_eq!(grouped, known);
+    }
+
+    #[test]
+    fn the_help_names_every_command_and_option() {
+        let mut command = Cli::command();
+        let help = command.render_long_help().to_string();
+        for name in command.get_subcommands().map(Command::get_name) {
+            assert!(help.contains(&format!("\n  {name} ")), "{name}: {help}");
+        }
+        for option in ["--config", "--output", "--help", "--version"] {
+            assert!(help.contains(option), "{option}: {help}");
+        }
+        assert!(
+            help.lines().all(|line| line.chars().count() <= WIDTH),
+            "{help}"
+        );
+    }
+
+    #[test]
+    fn own_options_come_before_those_of_every_command() {
+        let mut command = Cli::command();
+        command.build();
+        let plan = command.find_subcommand_mut("plan").expect("a command");
+        let help = plan.render_help().to_string();
+        let place = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
+        assert!(place("\nOptions:") < place("--source"));
+        assert!(place("--source") < place("\nGlobal options:"));
+        assert!(place("\nGlobal options:") < place("--config"));
     }
 }
