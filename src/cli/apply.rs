@@ -117,6 +117,8 @@ impl ApplyOptions {
             readings,
             pseudonyms,
             next: NextStep::Omitted,
+            // The question after the plan has to be on the screen with it.
+            paged: false,
         }
     }
 

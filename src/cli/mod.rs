@@ -42,6 +42,7 @@ mod options;
 mod order_refs;
 mod output;
 mod output_target;
+mod pager;
 mod plan;
 mod plan_remote;
 mod policy;
