@@ -5,6 +5,7 @@
 
 mod act_request;
 mod apply;
+mod baseline;
 mod change;
 mod change_reading;
 mod command_output;
@@ -17,6 +18,7 @@ mod history;
 mod html_report;
 mod job;
 mod junit;
+mod known_diagnostic;
 mod list;
 mod markdown_html;
 mod notice;
@@ -53,6 +55,7 @@ pub use act_request::{
     TermsAcceptanceRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
+pub use baseline::{BaselineDocument, DiagnosticBaseline};
 pub use change::{
     AttributeDocument, ChangedLinkDocument, FieldChangeDocument, LinkAttributes, LinkDocument,
     MemberDocument, RedactedDocument, ValueDocument,
@@ -81,6 +84,7 @@ pub use job::{
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
     OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
 };
+pub use known_diagnostic::KnownDiagnostic;
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
 pub use origin::OriginDocument;
