@@ -5,8 +5,9 @@ use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
 use super::serve::ServeConfig;
 use super::source::Source;
-use crate::diagnostic::none_called;
+use crate::diagnostic::{Code, none_called};
 use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct Config {
     pub shop: SourceAuthority,
     /// How much may change at once.
     pub guards: GuardLimits,
+    /// The warnings that count as errors.
+    pub raised: BTreeSet<Code>,
     /// The window in which the guards count.
     pub window: Duration,
     /// The people who may approve holds. If empty, everyone with the `approve` right may.

@@ -10,6 +10,7 @@ use super::serve::ServeConfig;
 use super::source::Source;
 use super::values::DAY;
 use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The name of the configuration file.
@@ -121,6 +122,7 @@ impl Config {
             order: Vec::new(),
             shop: SourceAuthority::default(),
             guards: GuardLimits::default(),
+            raised: BTreeSet::new(),
             window: DAY,
             approvers: Vec::new(),
             approval_ttl: DAY,

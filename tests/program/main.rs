@@ -38,6 +38,7 @@ mod random_acts;
 mod reports;
 mod retired_references;
 mod secrets;
+mod severity;
 mod shared_addresses;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
