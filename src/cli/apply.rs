@@ -6,12 +6,13 @@ use super::output::{self, DisplayOptions, PlanOutput};
 use super::progress::ProgressGuard;
 use super::{CommandFailure, CommandResult, GlobalOptions, PlanScope, atomic_file, session};
 use crate::config::{Config, Source};
+use crate::diagnostic::chain;
 use crate::document::{self, ApplyDocument, OutputFormat};
 use crate::plan::Plan;
 use crate::plan::render::{NextStep, PseudonymKey};
 use crate::reconcile::{
-    self, LeaseGuard, Pass, PassOutcome, PassRequest, PassResult, PlanConsent, PlanDecision,
-    SourceReading,
+    self, LeaseGuard, ManualExport, Pass, PassOutcome, PassRequest, PassResult, PlanConsent,
+    PlanDecision, SourceReading,
 };
 use crate::store::Store;
 use clap::Args;
@@ -116,6 +117,8 @@ impl ApplyOptions {
             readings,
             pseudonyms,
             next: NextStep::Omitted,
+            // The question after the plan has to be on the screen with it.
+            paged: false,
         }
     }
 
@@ -170,6 +173,10 @@ pub async fn apply_source(
     let made = reconcile::run(pass, index, store, &lease, &mut terminal).await;
     // Ends the progress display before anything else is printed.
     drop(terminal);
+    if let Ok(PassResult { plan, done: Ok(_) }) = &made {
+        let is_part = plan.partial || pass.by_hand == ManualExport::Part;
+        record_holds(store, plan, is_part, &lease).await;
+    }
     lease.release(store).await;
     match made {
         Ok(PassResult { plan, done }) => {
@@ -185,6 +192,20 @@ pub async fn apply_source(
         Err(error) => ended.failure = Some(error.into()),
     }
     ended
+}
+
+/// Records what a plan held. If that fails, the plan is applied all the same, and the next apply
+/// records it.
+async fn record_holds(store: &Store, plan: &Plan, is_part: bool, lease: &LeaseGuard) {
+    if plan.errored {
+        return;
+    }
+    if let Err(error) = reconcile::record_holds(store, plan, is_part, lease).await {
+        tracing::warn!(
+            "`roster holds` does not list what was held: {}",
+            chain(&error)
+        );
+    }
 }
 
 /// Consent given at the terminal or by `--yes`.
@@ -349,5 +370,6 @@ async fn apply_and_print(
     }
     let written = output.write_files(&[plan], |out| document::write(&document, out));
     print_applied(global, plan, applied?.run);
+    record_holds(store, plan, plan.partial, lease).await;
     written
 }

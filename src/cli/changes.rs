@@ -1,6 +1,7 @@
 //! `roster changes`: every committed change in order, or the present values of what changed, in the
 //! format of a preset.
 
+use super::follow::ChangeWaiter;
 use super::{CommandFailure, CommandResult, GlobalOptions, export, list_output, output, session};
 use crate::config::Config;
 use crate::document::ChangeDocument;
@@ -13,14 +14,11 @@ use crate::reconcile;
 use crate::store::{ChangeRecord, Store};
 use clap::Args;
 use serde_json::Value;
-use std::io::{self, ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How many changes are read at a time.
 const BATCH_SIZE: u32 = 2_000;
-/// How often `--follow` polls.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Options of `roster changes`.
 #[derive(Debug, Args)]
@@ -178,21 +176,15 @@ impl ChangeReader {
 
     /// Prints existing and new changes; interrupts take effect between two batches.
     async fn follow(&mut self) -> Result<(), CommandFailure> {
-        let mut interrupted = std::pin::pin!(wait_for_interrupt());
+        let mut waiter = ChangeWaiter::new();
         while self.remaining > 0 {
             // The database may have been created since.
             if !self.store.exists() {
                 self.store = reconcile::reader_or_none(&self.config).await?.store;
             }
-            let pause = if self.print_batch().await? > 0 {
-                Duration::ZERO
-            } else {
-                POLL_INTERVAL
-            };
-            tokio::select! {
-                biased;
-                stopped = &mut interrupted => return Ok(stopped?),
-                () = tokio::time::sleep(pause) => {}
+            let found_some = self.print_batch().await? > 0;
+            if !waiter.wait(found_some).await? {
+                break;
             }
         }
         Ok(())
@@ -234,18 +226,4 @@ fn member(value: &Value) -> Option<CompactText> {
         .as_str()
         .or_else(|| value.as_object()?.values().next()?.as_str());
     text.map(CompactText::from)
-}
-
-/// Waits for an interrupt or a termination signal.
-async fn wait_for_interrupt() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut stop, mut end) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    let heard = tokio::select! {
-        heard = stop.recv() => heard,
-        heard = end.recv() => heard,
-    };
-    heard.ok_or_else(|| ErrorKind::UnexpectedEof.into())
 }

@@ -1,6 +1,7 @@
 //! `roster compare`: what changes from one revision of the sources to another, without a database.
 
 use super::output::{DisplayOptions, PlanOutput};
+use super::pager::PagerOptions;
 use super::plan::first_code;
 use super::progress::ProgressGuard;
 use super::{CommandFailure, CommandResult, GlobalOptions, PlanScope, session};
@@ -27,6 +28,8 @@ pub struct Options {
     source: Option<String>,
     #[command(flatten)]
     shown: DisplayOptions,
+    #[command(flatten)]
+    pager: PagerOptions,
     /// Exit with 2 if there are differences.
     #[arg(long)]
     detailed_exitcode: bool,
@@ -56,6 +59,7 @@ pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         readings: &compared.readings,
         pseudonyms: None,
         next: NextStep::Omitted,
+        paged: !options.pager.no_pager,
     };
     output.write(&compared.plans.iter().collect::<Vec<_>>())?;
     Ok(first_code(compared.plans.iter(), options.detailed_exitcode))

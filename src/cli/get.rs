@@ -1,14 +1,22 @@
-//! `roster get`: prints what is stored.
+//! `roster get`: prints what is stored, once or whenever it changes.
 
-use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
-use crate::diagnostic::visible;
-use crate::document::{ResourceDocument, ResourceMeta};
-use crate::kinds::{self, ACCOUNT, Kind};
-use crate::manifest::write;
-use crate::model::{FieldRef, Row, Value};
-use crate::store::{SearchQuery, StoredResource, has_account};
+use super::follow::ChangeWaiter;
+use super::options::ShortOutput;
+use super::resource_output::{GoneReason, ResourceForm, ResourceWriter, print_resource};
+use super::{CommandFailure, CommandResult, GlobalOptions, output, session};
+use crate::config::Config;
+use crate::document::ResourceDocument;
+use crate::kinds::{self, ACCOUNT, FieldType, Kind};
+use crate::model::{CompactText, Key};
+use crate::store::{ChangeRecord, SearchQuery, Store, StoredResource, has_account};
 use clap::Args;
-use std::io::{self, Write};
+use std::collections::BTreeSet;
+use std::io::Write;
+
+/// How many resources a query returns at a time.
+const PAGE_SIZE: u32 = 1000;
+/// How many changes are read at a time.
+const BATCH_SIZE: u32 = 2_000;
 
 /// Options of `roster get`.
 #[derive(Debug, Args)]
@@ -25,143 +33,245 @@ pub struct Options {
     /// Only what belongs to this account: its users, organisations, policies, addresses and tags.
     #[arg(long, value_name = "ID", conflicts_with = "id")]
     account: Option<String>,
+    /// Only resources with this status: `active` or `inactive`.
+    #[arg(long, value_name = "STATUS", conflicts_with = "id")]
+    status: Option<String>,
+    /// Only resources that this source claims.
+    #[arg(long, value_name = "NAME", conflicts_with = "id")]
+    source: Option<String>,
+    /// Print again whatever changes, as it is committed, until interrupted.
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    _output: ShortOutput,
 }
 
 /// Prints one resource, or all of a kind.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let (kind, key) = session::parse_resource(&options.kind, options.id.as_deref())?;
-    if options.pending && (kind.id != ACCOUNT || key.is_some()) {
+    options.check(kind, key.as_ref())?;
+    let form = ResourceForm::requested(global, key.is_some() && !options.watch);
+    if options.watch && form == Some(ResourceForm::Json) {
         return Err(CommandFailure::usage(
-            "only accounts wait for an approval; use `roster get Account --pending`",
+            "`--watch` never ends, so it cannot write one JSON document; use `--output ndjson`",
         ));
-    }
-    if options.account.is_some() && !has_account(kind.id) {
-        let why = format!("{} does not belong to accounts", kind.name);
-        return Err(CommandFailure::usage(why));
     }
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
-    let mut out = output::stdout();
-    if let Some(key) = key {
-        let Some(record) = store.record(&key).await? else {
-            return Err(session::unknown_resource(&store, &key).await?);
-        };
-        if !list_output::write_one(global, &ResourceDocument::from(&record), &mut out)? {
-            print_resource(kind, &record, &mut out)?;
+    let selection = ResourceSelection {
+        global,
+        options,
+        store,
+        kind,
+        key,
+    };
+    match form {
+        Some(form) if options.watch => match selection.watch(form).await {
+            // `get --watch | head` got what it wanted.
+            Err(failure) if failure.message.is_empty() => Ok(0),
+            watched => watched.map(|()| 0),
+        },
+        form => selection.print(&config, form).await.map(|()| 0),
+    }
+}
+
+impl Options {
+    /// Fails if a filter does not fit the kind.
+    fn check(&self, kind: &Kind, key: Option<&Key>) -> Result<(), CommandFailure> {
+        if self.pending && (kind.id != ACCOUNT || key.is_some()) {
+            return Err(CommandFailure::usage(
+                "only accounts wait for an approval; use `roster get Account --pending`",
+            ));
         }
-    } else {
-        let records = if options.pending || options.account.is_some() {
-            let wanted = SearchQuery {
-                account: options.account.as_deref(),
-                pending: options.pending,
-                limit: 1000,
-                ..SearchQuery::default()
+        if self.account.is_some() && !has_account(kind.id) {
+            let why = format!("{} does not belong to accounts", kind.name);
+            return Err(CommandFailure::usage(why));
+        }
+        let Some(status) = &self.status else {
+            return Ok(());
+        };
+        if !kind.has_status {
+            let why = format!("{} has no status; leave out `--status`", kind.name);
+            return Err(CommandFailure::usage(why));
+        }
+        let FieldType::Enum(words) = kind.fields[kind.status_index()].ty else {
+            return Ok(());
+        };
+        // What is deleted is not stored.
+        let stored = words.iter().filter(|word| **word != "deleted");
+        let stored: Vec<String> = stored.map(|word| format!("`{word}`")).collect();
+        if stored.contains(&format!("`{status}`")) {
+            return Ok(());
+        }
+        Err(CommandFailure::usage(format!(
+            "no status `{status}`; use {}",
+            stored.join(" or ")
+        )))
+    }
+
+    fn has_filters(&self) -> bool {
+        self.pending || self.account.is_some() || self.status.is_some() || self.source.is_some()
+    }
+}
+
+/// The resources that were asked for.
+struct ResourceSelection<'a> {
+    global: &'a GlobalOptions,
+    options: &'a Options,
+    store: Store,
+    kind: &'static Kind,
+    /// The only resource.
+    key: Option<Key>,
+}
+
+impl ResourceSelection<'_> {
+    async fn print(
+        &self,
+        config: &Config,
+        form: Option<ResourceForm>,
+    ) -> Result<(), CommandFailure> {
+        let mut out = output::stdout();
+        if let Some(key) = &self.key {
+            let Some(record) = self.store.record(key).await? else {
+                return Err(session::unknown_resource(&self.store, key).await?);
             };
-            store.search_all(kind.id, &wanted).await?
+            match form {
+                None => print_resource(self.kind, &record, &mut out)?,
+                Some(ResourceForm::Json | ResourceForm::Ndjson) => {
+                    let document = ResourceDocument::from(&record);
+                    super::list_output::write_one(self.global, &document, &mut out)?;
+                }
+                Some(form) => {
+                    let mut writer = ResourceWriter::new(self.kind, form);
+                    writer.write_all(self.global, &[record], &mut out)?;
+                }
+            }
+            return Ok(out.flush()?);
+        }
+        let records = self.records().await?;
+        let form = form.unwrap_or(ResourceForm::Table);
+        if records.is_empty() {
+            self.require_known_source(config).await?;
+        }
+        if records.is_empty() && form == ResourceForm::Table {
+            writeln!(out, "{}", self.nothing_found())?;
         } else {
-            store.records(kind.id).await?
+            ResourceWriter::new(self.kind, form).write_all(self.global, &records, &mut out)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// The matching resources.
+    async fn records(&self) -> Result<Vec<StoredResource>, CommandFailure> {
+        Ok(match &self.key {
+            Some(key) => self.store.record(key).await?.into_iter().collect(),
+            None if self.options.has_filters() => {
+                let wanted = self.query(None);
+                self.store.search_all(self.kind.id, &wanted).await?
+            }
+            None => self.store.records(self.kind.id).await?,
+        })
+    }
+
+    fn query<'q>(&'q self, id: Option<&'q str>) -> SearchQuery<'q> {
+        SearchQuery {
+            id,
+            account: self.options.account.as_deref(),
+            status: self.options.status.as_deref(),
+            source: self.options.source.as_deref(),
+            pending: self.options.pending,
+            limit: PAGE_SIZE,
+            ..SearchQuery::default()
+        }
+    }
+
+    /// Fails if no source has the given name. A source that was removed may still claim something.
+    async fn require_known_source(&self, config: &Config) -> Result<(), CommandFailure> {
+        let Some(name) = &self.options.source else {
+            return Ok(());
         };
-        if !list_output::write(global, records.iter().map(ResourceDocument::from), &mut out)? {
-            print_table(kind, options.pending, &records, &mut out)?;
+        let is_known = config.path.is_none() || config.source(name).is_some();
+        // With no name excluded, these are all sources that claim something.
+        let claiming = self.store.unconfigured_claims(&[]).await?;
+        if is_known || claiming.iter().any(|(source, _)| source == name) {
+            return Ok(());
+        }
+        Err(CommandFailure::usage(config.no_source(name)))
+    }
+
+    fn nothing_found(&self) -> String {
+        let options = self.options;
+        if options.pending {
+            "No account waits for an approval.".to_owned()
+        } else if options.has_filters() {
+            format!("No {} matches.", self.kind.name)
+        } else {
+            format!("No {} in the database.", self.kind.name)
         }
     }
-    out.flush()?;
-    Ok(0)
-}
 
-/// Prints a resource as its manifest, followed by comments with what no manifest declares.
-fn print_resource(
-    kind: &'static Kind,
-    record: &StoredResource,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let fields = stored(&record.row);
-    let fields = fields.iter().map(|(field, value)| (field, *value));
-    // The output can be used as a manifest as it is; everything else is a comment.
-    out.write_all(write::document(kind, &record.row.key.id, fields).as_bytes())?;
-    let meta = ResourceMeta::from(record);
-    let facts = [
-        ("version", Some(meta.version.to_string())),
-        ("usable", meta.usable.map(|usable| usable.to_string())),
-        ("approval", meta.approval),
-        ("block", meta.block),
-        ("access", meta.access),
-        ("contactStatus", meta.contact_status.map(str::to_owned)),
-        (
-            "actions",
-            (!meta.actions.is_empty()).then(|| meta.actions.join(", ")),
-        ),
-        ("login", meta.login.map(|names| names.join(", "))),
-    ];
-    let terms = meta.terms.iter().flatten();
-    let terms = terms.map(|it| {
-        let accepted = format!("{} {}, version {}", it.terms, it.at, it.version);
-        ("terms", Some(accepted))
-    });
-    writeln!(out, "# meta")?;
-    for (name, fact) in facts.into_iter().chain(terms) {
-        if let Some(fact) = fact {
-            writeln!(out, "#   {name}: {}", fact.replace('\n', " "))?;
+    /// Prints the resources, and each one again whenever a change of it is committed.
+    async fn watch(&self, form: ResourceForm) -> Result<(), CommandFailure> {
+        // Before the resources are read: a change in between is printed twice rather than missed.
+        let last = self.store.history_before(None, i64::MAX, 1).await?;
+        let mut seq = last.first().map_or(0, |change| change.seq);
+        let mut writer = ResourceWriter::new(self.kind, form);
+        let records = self.records().await?;
+        let mut shown: BTreeSet<CompactText> =
+            records.iter().map(|it| it.row.key.id.clone()).collect();
+        let mut out = output::stdout();
+        writer.write_all(self.global, &records, &mut out)?;
+        out.flush()?;
+        drop(records);
+        let mut waiter = ChangeWaiter::new();
+        loop {
+            let changes = self.store.changes_after(seq, BATCH_SIZE).await?;
+            seq = changes.last().map_or(seq, |change| change.seq);
+            for id in self.touched(&changes) {
+                match self.matching(&id).await? {
+                    Some(record) => {
+                        writer.write(&record, &mut out)?;
+                        shown.insert(id);
+                    }
+                    None if shown.remove(&id) => {
+                        let key = Key::new(self.kind.id, id.clone());
+                        let why = match self.store.row(&key).await? {
+                            Some(_) => GoneReason::Unmatched,
+                            None => GoneReason::Deleted,
+                        };
+                        writer.write_gone(&id, why, &mut out)?;
+                    }
+                    None => {}
+                }
+            }
+            out.flush()?;
+            if !waiter.wait(!changes.is_empty()).await? {
+                return Ok(());
+            }
         }
     }
-    for claim in &record.claims {
-        let (state, at) = (claim.state.word(), claim.position);
-        let revision = super::history::short(&claim.revision);
-        let place = format!("{}:{}:{}", visible(&claim.path), at.line, at.column);
-        writeln!(
-            out,
-            "#   claim: {} ({state}) {place}, revision {revision}",
-            claim.source
-        )?;
-    }
-    Ok(())
-}
 
-fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
-    let own = row.values.iter().enumerate();
-    let own = own.filter_map(|(index, value)| Some((kinds::own_field(index), value.as_ref()?)));
-    let custom = row.custom_values.iter();
-    own.chain(custom.map(|(id, value)| (FieldRef::Custom(id.clone()), value)))
-        .collect()
-}
-
-fn print_table(
-    kind: &'static Kind,
-    pending: bool,
-    records: &[StoredResource],
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let rows: Vec<[String; 3]> = records.iter().map(|record| line(kind, record)).collect();
-    if rows.is_empty() && pending {
-        return writeln!(out, "No account waits for an approval.");
+    /// The resources that changes are about, each once.
+    fn touched(&self, changes: &[ChangeRecord]) -> Vec<CompactText> {
+        let mut seen = BTreeSet::new();
+        let of_kind = changes.iter().filter(|change| {
+            kinds::by_name(&change.kind).is_some_and(|kind| kind.id == self.kind.id)
+        });
+        // The id of somebody who was erased is not known any more.
+        let ids = of_kind.filter_map(|change| change.external_id.as_deref());
+        let wanted = ids.filter(|id| self.key.as_ref().is_none_or(|key| &*key.id == *id));
+        let ids = wanted.map(CompactText::from);
+        ids.filter(|id| seen.insert(id.clone())).collect()
     }
-    if rows.is_empty() {
-        return writeln!(out, "No {} in the database.", kind.name);
-    }
-    list_output::write_table(["ID", "STATUS", "NAME"], &rows, out)
-}
 
-fn line(kind: &Kind, record: &StoredResource) -> [String; 3] {
-    let row = &record.row;
-    let text = |index: usize| row.values[index].as_ref().and_then(Value::as_text);
-    let mut status = text(kind.status_index()).unwrap_or("-").to_owned();
-    for fact in ["approval", "blocked"] {
-        match row.facts.get(fact).map(compact_str::CompactString::as_str) {
-            Some(_) if fact == "blocked" => status.push_str(", blocked"),
-            Some("approved") | None => {}
-            Some(approval) => status = format!("{status}, {approval}"),
+    /// The resource with an id, if it matches the filters.
+    async fn matching(&self, id: &CompactText) -> Result<Option<StoredResource>, CommandFailure> {
+        if !self.options.has_filters() {
+            let key = Key::new(self.kind.id, id.clone());
+            return Ok(self.store.record(&key).await?);
         }
+        let wanted = self.query(Some(id.as_str()));
+        let found = self.store.search_all(self.kind.id, &wanted).await?;
+        Ok(found.into_iter().next())
     }
-    // The name of a resource is its first required name or title; a person has two.
-    let fields = kind.fields.iter().enumerate();
-    let named = |name: &str| name.to_lowercase().ends_with("name") || name == "title";
-    let names = fields.filter(|(_, field)| field.required && named(field.name));
-    let names = names
-        .filter_map(|(index, _)| text(index))
-        .take(if kind.personal_id { 2 } else { 1 });
-    [
-        row.key.id.to_string(),
-        status,
-        names.collect::<Vec<_>>().join(" "),
-    ]
 }

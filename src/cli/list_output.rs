@@ -58,22 +58,39 @@ pub fn write_table<const N: usize>(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let header = header.map(str::to_owned);
-    // Names may contain control characters, which would move the cursor.
-    let shown = |row: &[String; N]| row.each_ref().map(|cell| visible(cell).into_owned());
-    let rows: Vec<[String; N]> = rows.iter().map(shown).collect();
-    let mut widths = [0; N];
-    for row in std::iter::once(&header).chain(&rows) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            // Characters and not bytes, or names with accents would shift the columns.
-            *width = (*width).max(cell.chars().count());
+    let all = || std::iter::once(&header).chain(rows);
+    let layout = TableLayout::of(all());
+    all().try_for_each(|row| layout.write(row, out))
+}
+
+/// The widths of the columns of a table.
+#[derive(Debug, Default)]
+pub struct TableLayout {
+    widths: Vec<usize>,
+}
+
+impl TableLayout {
+    /// The widths that fit these rows.
+    pub fn of<'r>(rows: impl IntoIterator<Item = &'r (impl AsRef<[String]> + 'r)>) -> Self {
+        let mut widths = Vec::new();
+        for row in rows {
+            let row = row.as_ref();
+            widths.resize(widths.len().max(row.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                // Characters and not bytes, or names with accents would shift the columns.
+                *width = (*width).max(visible(cell).chars().count());
+            }
         }
+        Self { widths }
     }
-    for row in std::iter::once(&header).chain(&rows) {
-        let cells = row.iter().zip(widths);
-        let line: String = cells
-            .map(|(cell, width)| format!("{cell:width$}  "))
-            .collect();
-        writeln!(out, "{}", line.trim_end())?;
+
+    /// Writes a row; its last cell is not padded.
+    pub fn write(&self, row: &impl AsRef<[String]>, out: &mut dyn Write) -> io::Result<()> {
+        let cells = row.as_ref().iter().enumerate().map(|(at, cell)| {
+            let width = self.widths.get(at).copied().unwrap_or_default();
+            // Names may contain control characters, which would move the cursor.
+            format!("{:width$}  ", visible(cell))
+        });
+        writeln!(out, "{}", cells.collect::<String>().trim_end())
     }
-    Ok(())
 }

@@ -10,6 +10,7 @@ mod approve;
 mod atomic_file;
 mod backup;
 mod changes;
+mod command_groups;
 mod comment;
 mod compare;
 mod completions;
@@ -21,9 +22,11 @@ mod explain;
 mod export;
 mod failure;
 mod feed;
+mod follow;
 mod format;
 mod get;
 mod history;
+mod holds;
 mod http_client;
 mod import;
 mod import_manifests;
@@ -40,6 +43,7 @@ mod options;
 mod order_refs;
 mod output;
 mod output_target;
+mod pager;
 mod plan;
 mod plan_remote;
 mod policy;
@@ -47,22 +51,27 @@ mod print;
 mod progress;
 mod propose;
 mod remote;
+mod resource_output;
 mod schema;
 mod serve;
 mod session;
 mod show;
 mod source;
+mod status;
 mod token;
 mod user;
 mod validate;
 mod visible;
 mod why;
 
+use output_target::CommandOutputs;
+
 pub use failure::CommandFailure;
 pub use options::{ColorMode, CommandResult, GlobalOptions, HoldOverrides, LogFormat, PlanScope};
 
 use crate::kinds::act;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::builder::StyledStr;
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -77,11 +86,12 @@ const ACTOR: &str = "The history records who ran a command. Roster takes the fir
     version,
     max_term_width = 100,
     after_long_help = ACTOR,
+    help_template = help_template(),
     disable_help_subcommand = true
 )]
 pub struct Cli {
     /// What holds for every command.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Global options")]
     global: GlobalOptions,
     /// The command.
     #[command(subcommand)]
@@ -123,6 +133,8 @@ pub enum CliCommand {
     Changes(changes::Options),
     /// Format manifests without changing their meaning.
     Fmt(format::Options),
+    /// List what is held and waits for a decision.
+    Holds(holds::Options),
     /// Approve a hold, the first apply of an export source, or new accounts.
     Approve(approve::Options),
     /// Reject new accounts.
@@ -164,7 +176,7 @@ pub enum CliCommand {
     /// Run the daemon: watch the sources and keep the database equal to them until stopped.
     Serve(serve::Options),
     /// Show the state of the sources of a running daemon, and the reason if nothing happens.
-    Status(daemon::StatusOptions),
+    Status(status::StatusOptions),
     /// Suspend a source on every replica, across restarts.
     Suspend(daemon::SuspendOptions),
     /// Resume a suspended source.
@@ -178,13 +190,25 @@ pub enum CliCommand {
 }
 
 impl CliCommand {
-    /// Whether a command has plans or diagnostics to report.
-    fn writes_reports(&self) -> bool {
-        matches!(
-            self,
-            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Show(_) | Self::Compare(_)
-        )
+    /// What a command can write beside its text.
+    fn outputs(&self) -> CommandOutputs {
+        CommandOutputs {
+            reports: matches!(
+                self,
+                Self::Validate(_)
+                    | Self::Plan(_)
+                    | Self::Apply(_)
+                    | Self::Show(_)
+                    | Self::Compare(_)
+            ),
+            forms: matches!(self, Self::Get(_)),
+        }
     }
+}
+
+/// The help with its commands in groups.
+fn help_template() -> StyledStr {
+    command_groups::help_template(&CliCommand::augment_subcommands(Command::new("roster")))
 }
 
 /// Runs the program with these arguments, starting with its name.
@@ -208,7 +232,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is printed or logged.
     output::set_color(cli.global.color);
     log(&cli.global, matches!(cli.command, CliCommand::Serve(_)));
-    let checked = output_target::check(&cli.global.outputs, cli.command.writes_reports());
+    let checked = output_target::check(&cli.global.outputs, cli.command.outputs());
     ExitCode::from(match checked.and_then(|()| run(cli)) {
         Ok(code) => code,
         Err(failure) => failure.report(),
@@ -239,6 +263,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Why(options) => why::run(global, &options).await,
             CliCommand::Changes(options) => changes::run(global, &options).await,
             CliCommand::Fmt(options) => format::run(global, &options),
+            CliCommand::Holds(options) => holds::run(global, &options).await,
             CliCommand::Approve(options) => approve::run(global, &options).await,
             CliCommand::Reject(options) => acts::reject(global, &options).await,
             CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,
@@ -255,7 +280,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Migrate(options) => migrate::run(global, &options).await,
             CliCommand::Lock(options) => lock::run(global, &options).await,
             CliCommand::Serve(options) => serve::run(global, &options).await,
-            CliCommand::Status(options) => daemon::status(global, &options).await,
+            CliCommand::Status(options) => status::run(global, &options).await,
             CliCommand::Suspend(options) => daemon::suspend(global, &options).await,
             CliCommand::Resume(options) => daemon::resume(global, &options).await,
             CliCommand::Reconcile(options) => daemon::reconcile(global, &options).await,
@@ -299,5 +324,53 @@ fn log(global: &GlobalOptions, serving: bool) {
         LogFormat::Json => logger.json().with_writer(std::io::stderr).init(),
         LogFormat::Text if serving => logger.with_target(false).init(),
         LogFormat::Text => logger.with_target(false).without_time().init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_groups::{GROUPS, WIDTH};
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let command = Cli::command();
+        let mut known: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        let mut grouped: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .copied()
+            .collect();
+        known.sort_unstable();
+        grouped.sort_unstable();
+        assert_eq!(grouped, known);
+    }
+
+    #[test]
+    fn the_help_names_every_command_and_option() {
+        let mut command = Cli::command();
+        let help = command.render_long_help().to_string();
+        for name in command.get_subcommands().map(Command::get_name) {
+            assert!(help.contains(&format!("\n  {name} ")), "{name}: {help}");
+        }
+        for option in ["--config", "--output", "--help", "--version"] {
+            assert!(help.contains(option), "{option}: {help}");
+        }
+        assert!(
+            help.lines().all(|line| line.chars().count() <= WIDTH),
+            "{help}"
+        );
+    }
+
+    #[test]
+    fn own_options_come_before_those_of_every_command() {
+        let mut command = Cli::command();
+        command.build();
+        let plan = command.find_subcommand_mut("plan").expect("a command");
+        let help = plan.render_help().to_string();
+        let place = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
+        assert!(place("\nOptions:") < place("--source"));
+        assert!(place("--source") < place("\nGlobal options:"));
+        assert!(place("\nGlobal options:") < place("--config"));
     }
 }

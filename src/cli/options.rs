@@ -1,7 +1,7 @@
 //! The options that commands share, and the result type of commands.
 
 use super::failure::CommandFailure;
-use super::output_target::{self, OutputTarget, OutputTargetParser};
+use super::output_target::{self, OutputTarget, OutputTargetParser, TextForm};
 use crate::config::ConfigOverrides;
 use crate::document::OutputFormat;
 use crate::plan::AcceptOverride;
@@ -44,7 +44,7 @@ pub struct GlobalOptions {
         global = true,
         env = "ROSTER_OUTPUT",
         value_name = "FORMAT[=FILE]",
-        value_parser = OutputTargetParser,
+        value_parser = OutputTargetParser { has_forms: false },
         default_value = "text"
     )]
     pub outputs: Vec<OutputTarget>,
@@ -60,6 +60,23 @@ pub struct GlobalOptions {
     /// When to use colour. `auto` does on a terminal, unless NO_COLOR is set.
     #[arg(long, global = true, env = "ROSTER_COLOR", value_enum, default_value_t = ColorMode::Auto)]
     pub color: ColorMode,
+}
+
+/// `-o` for `--output`, on commands that print resources or lists. It takes the place of the global
+/// option, which then has its value.
+#[derive(Clone, Debug, Args)]
+pub struct ShortOutput {
+    /// The format of the result. `yaml` prints manifests, `table` one line per resource.
+    #[arg(
+        id = "outputs",
+        short = 'o',
+        long = "output",
+        env = "ROSTER_OUTPUT",
+        value_name = "FORMAT",
+        value_parser = OutputTargetParser { has_forms: true },
+        default_value = "text"
+    )]
+    _outputs: Vec<OutputTarget>,
 }
 
 /// The format of log lines.
@@ -114,6 +131,12 @@ impl GlobalOptions {
     /// The format of stdout.
     pub fn output(&self) -> OutputFormat {
         output_target::stdout_format(&self.outputs)
+    }
+
+    /// The form of text on stdout, if one was requested.
+    pub fn text_form(&self) -> Option<TextForm> {
+        let mut to_stdout = self.outputs.iter().filter(|target| target.file.is_none());
+        to_stdout.next().and_then(|target| target.form)
     }
 
     /// Every requested format, that of stdout included.

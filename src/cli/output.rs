@@ -1,6 +1,6 @@
 //! Where results are written, in which format and colour.
 
-use super::{ColorMode, CommandFailure, GlobalOptions, atomic_file};
+use super::{ColorMode, CommandFailure, GlobalOptions, atomic_file, pager};
 use crate::config::SourceLocation;
 use crate::diagnostic::render::DiagnosticRenderer;
 use crate::diagnostic::{Diagnostic, cap, group};
@@ -74,6 +74,8 @@ pub struct PlanOutput<'a> {
     pub readings: &'a [SourceReading],
     pub pseudonyms: Option<PseudonymKey>,
     pub next: NextStep,
+    /// Whether text goes through a pager if stdout is a terminal.
+    pub paged: bool,
 }
 
 impl PlanOutput<'_> {
@@ -87,13 +89,13 @@ impl PlanOutput<'_> {
 
     /// Writes plans with their diagnostics to stdout.
     pub fn print(&self, plans: &[&Plan]) -> io::Result<()> {
+        let (format, color) = (self.global.output(), colored(&io::stdout()));
+        let write = |out: &mut dyn Write| self.format(plans, format, color, out);
+        if self.paged && format == OutputFormat::Text {
+            return pager::page(write);
+        }
         let mut out = stdout();
-        self.format(
-            plans,
-            self.global.output(),
-            colored(&io::stdout()),
-            &mut out,
-        )?;
+        write(&mut out)?;
         out.flush()
     }
 

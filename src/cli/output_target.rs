@@ -11,13 +11,33 @@ use std::path::PathBuf;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutputTarget {
     pub format: OutputFormat,
+    /// The form of text; only `roster get` has several.
+    pub form: Option<TextForm>,
     /// `None` for stdout.
     pub file: Option<PathBuf>,
 }
 
+/// A form in which `roster get` prints resources for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TextForm {
+    /// Manifests.
+    Yaml,
+    /// One line per resource.
+    Table,
+}
+
+/// The forms of text, with the word on the command line and what the help says.
+const TEXT_FORMS: [(TextForm, &str, &str); 2] = [
+    (TextForm::Yaml, "yaml", "Manifests, to paste into a file"),
+    (TextForm::Table, "table", "One line per resource"),
+];
+
 /// Parses `FORMAT` or `FORMAT=FILE`.
 #[derive(Clone, Debug)]
-pub struct OutputTargetParser;
+pub struct OutputTargetParser {
+    /// Whether the help names the forms of text, which one command has.
+    pub has_forms: bool,
+}
 
 impl TypedValueParser for OutputTargetParser {
     type Value = OutputTarget;
@@ -33,9 +53,14 @@ impl TypedValueParser for OutputTargetParser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let has_forms = self.has_forms;
         let values = OutputFormat::all()
+            // The reports are for the commands that check or plan.
+            .filter(move |format| !has_forms || !format.is_report())
             .map(|format| PossibleValue::new(format.word()).help(format.about()));
-        Some(Box::new(values))
+        let forms = TEXT_FORMS.iter().filter(move |_| has_forms);
+        let forms = forms.map(|(_, word, about)| PossibleValue::new(*word).help(*about));
+        Some(Box::new(values.chain(forms)))
     }
 }
 
@@ -44,6 +69,14 @@ fn parse(text: &str) -> Result<OutputTarget, String> {
         Some((word, file)) => (word, Some(file)),
         None => (text, None),
     };
+    let form = TEXT_FORMS.iter().find(|(_, name, _)| *name == word);
+    if let Some((form, ..)) = form {
+        return Ok(OutputTarget {
+            format: OutputFormat::Text,
+            form: Some(*form),
+            file: file.map(PathBuf::from),
+        });
+    }
     let format = OutputFormat::by_word(word).ok_or_else(|| {
         let words: Vec<&str> = OutputFormat::all().map(OutputFormat::word).collect();
         format!("no format `{word}`; use {}", words.join(", "))
@@ -52,6 +85,7 @@ fn parse(text: &str) -> Result<OutputTarget, String> {
         Some("") => Err(format!("the file is missing; write `{word}=FILE`")),
         file => Ok(OutputTarget {
             format,
+            form: None,
             file: file.map(PathBuf::from),
         }),
     }
@@ -66,8 +100,17 @@ pub fn stdout_format(targets: &[OutputTarget]) -> OutputFormat {
         .unwrap_or_default()
 }
 
-/// Fails if two results go to the same place, or if the command writes no reports.
-pub fn check(targets: &[OutputTarget], writes_reports: bool) -> Result<(), CommandFailure> {
+/// What a command can write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommandOutputs {
+    /// Reports and files.
+    pub reports: bool,
+    /// Text in several forms.
+    pub forms: bool,
+}
+
+/// Fails if two results go to the same place, or if the command cannot write one.
+pub fn check(targets: &[OutputTarget], can: CommandOutputs) -> Result<(), CommandFailure> {
     let to_stdout: Vec<&str> = targets
         .iter()
         .filter(|target| target.file.is_none())
@@ -86,9 +129,16 @@ pub fn check(targets: &[OutputTarget], writes_reports: bool) -> Result<(), Comma
             twice.display()
         )));
     }
+    let form = targets.iter().find_map(|target| target.form);
+    let form = TEXT_FORMS.iter().find(|(known, ..)| form == Some(*known));
+    if let Some((_, word, _)) = form.filter(|_| !can.forms) {
+        return Err(CommandFailure::usage(format!(
+            "`--output {word}` is only for `roster get`"
+        )));
+    }
     let is_report = |target: &&OutputTarget| target.format.is_report() || target.file.is_some();
     match targets.iter().find(is_report) {
-        Some(target) if !writes_reports => {
+        Some(target) if !can.reports => {
             let word = target.format.word();
             let file = if target.file.is_some() { "=FILE" } else { "" };
             Err(CommandFailure::usage(format!(
@@ -107,6 +157,7 @@ mod tests {
     fn a_format_may_have_a_file() {
         let target = |format, file: Option<&str>| OutputTarget {
             format,
+            form: None,
             file: file.map(PathBuf::from),
         };
         assert_eq!(parse("json"), Ok(target(OutputFormat::Json, None)));

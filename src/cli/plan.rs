@@ -1,6 +1,7 @@
 //! `roster plan`: shows what apply would do.
 
 use super::output::{DisplayOptions, PlanOutput};
+use super::pager::PagerOptions;
 use super::progress::ProgressGuard;
 use super::remote::RemoteOptions;
 use super::{
@@ -40,6 +41,8 @@ pub struct Options {
     /// Exit with 2 if the plan has steps.
     #[arg(long)]
     detailed_exitcode: bool,
+    #[command(flatten)]
+    pager: PagerOptions,
 }
 
 impl Options {
@@ -151,6 +154,7 @@ fn print(
         readings,
         pseudonyms,
         next: options.next_step(),
+        paged: !options.pager.no_pager,
     };
     output.write(&plans.iter().collect::<Vec<_>>())?;
     if let Some(file) = &options.out {

@@ -1,6 +1,7 @@
 //! `roster show`: prints a saved plan in any format.
 
 use super::output::{DisplayOptions, PlanOutput};
+use super::pager::PagerOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, session};
 use crate::document::{self, OutputFormat};
 use crate::plan::Plan;
@@ -16,6 +17,8 @@ pub struct Options {
     plan: PathBuf,
     #[command(flatten)]
     shown: DisplayOptions,
+    #[command(flatten)]
+    pager: PagerOptions,
 }
 
 /// Prints the plan, whether or not it can still be applied.
@@ -33,6 +36,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         readings: &[],
         pseudonyms,
         next: NextStep::Command(apply_command(&options.plan)),
+        paged: !options.pager.no_pager,
     };
     output.write(&[&plan])?;
     Ok(0)

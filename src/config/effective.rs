@@ -5,7 +5,7 @@ use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
 use super::serve::ServeConfig;
 use super::source::Source;
-use crate::diagnostic::none_called;
+use crate::diagnostic::{Code, none_called};
 use crate::model::{FieldRef, KindId};
 use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
 use std::collections::BTreeSet;
@@ -32,6 +32,8 @@ pub struct Config {
     pub guards: GuardLimits,
     /// The fields whose changes are effects.
     pub effect_fields: BTreeSet<(KindId, FieldRef)>,
+    /// The warnings that count as errors.
+    pub raised: BTreeSet<Code>,
     /// The window in which the guards count.
     pub window: Duration,
     /// The people who may approve holds. If empty, everyone with the `approve` right may.

@@ -10,6 +10,7 @@ use super::notices::{MailSpec, NoticesSpec};
 use super::rules::{self, AuthoritySpec, EffectsSpec, GuardsSpec};
 use super::schedule::{TimingSpec, WindowSpec};
 use super::serve::ServeSpec;
+use super::severity::SeveritySpec;
 use super::source::{Source, SourceLocation};
 use super::values::{DAY, expand_variables, parse_duration, told_without_value};
 use secrecy::SecretString;
@@ -41,7 +42,8 @@ pub struct ConfigFile {
     #[serde(default)]
     effects: EffectsSpec,
     scopes: Option<Value>,
-    severity: Option<Value>,
+    #[serde(default)]
+    severity: SeveritySpec,
     #[serde(default)]
     approvers: Vec<String>,
     approval_ttl: Option<String>,
@@ -226,6 +228,7 @@ impl ConfigFile {
             shop: rules::shop(&self.shop.authority)?,
             guards,
             effect_fields: self.effects.resolve()?,
+            raised: self.severity.raised,
             window,
             approvers: self.approvers,
             approval_ttl: self
@@ -255,12 +258,8 @@ impl ConfigFile {
             ));
         }
         // Ignoring a boundary that an operator relies on would be worse than refusing to run.
-        for (key, value) in [("scopes", &self.scopes), ("severity", &self.severity)] {
-            if value.is_some() {
-                return Err(format!(
-                    "`{key}` is not supported by this version; remove it"
-                ));
-            }
+        if self.scopes.is_some() {
+            return Err("`scopes` is not supported by this version; remove it".into());
         }
         let Some(requires) = &self.requires else {
             return Ok(());

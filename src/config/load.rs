@@ -123,6 +123,7 @@ impl Config {
             shop: SourceAuthority::default(),
             guards: GuardLimits::default(),
             effect_fields: BTreeSet::new(),
+            raised: BTreeSet::new(),
             window: DAY,
             approvers: Vec::new(),
             approval_ttl: DAY,

@@ -17,6 +17,7 @@ mod notices;
 mod rules;
 mod schedule;
 mod serve;
+mod severity;
 mod source;
 mod values;
 

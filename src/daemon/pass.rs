@@ -16,9 +16,7 @@ use super::setup::{CurrentSetup, DaemonSetup};
 use super::source_waits::SourceWaits;
 use super::stable_read::{DirectoryStamp, read_settled};
 use super::state::{RevisionMark, SourceState};
-use super::state_document::{
-    SourceStateDocument, find_hold_accounts, load, plan_document, to_json,
-};
+use super::state_document::{SourceStateDocument, load, plan_document, to_json};
 use crate::diagnostic::chain;
 use crate::plan::Plan;
 use crate::reconcile::{
@@ -222,7 +220,7 @@ impl PassInProgress {
             read_settled(&setup.config, &setup.readings_cache, request, store).await?;
         let left = pass.plan(index, store, &[]).await?;
         self.state.record_holds(&left, Utc::now());
-        Ok(find_hold_accounts(store, &mut self.state).await?)
+        Ok(reconcile::find_hold_accounts(store, &mut self.state.held).await?)
     }
 
     async fn save(

@@ -10,10 +10,10 @@ use super::pass_progress::PassInProgress;
 use super::push::PushInput;
 use super::schedule::WindowState;
 use super::state::RevisionMark;
-use super::state_document::{commits, find_hold_accounts};
+use super::state_document::commits;
 use crate::config::{ApplyWindow, Config, Source};
 use crate::plan::Plan;
-use crate::reconcile::{Pass, PassError, PassOutcome, PlanConsent, PlanDecision};
+use crate::reconcile::{self, Pass, PassError, PassOutcome, PlanConsent, PlanDecision};
 use crate::store::Store;
 use chrono::{SecondsFormat, Utc};
 use std::time::Instant;
@@ -105,7 +105,7 @@ impl PassInProgress {
     ) -> Result<(), PassError> {
         let now = Utc::now();
         self.state.record_plan(plan, now);
-        find_hold_accounts(store, &mut self.state).await?;
+        reconcile::find_hold_accounts(store, &mut self.state.held).await?;
         self.state.commits = commits(config, source, &self.state, &plan.source.revision);
         let mut attempted = RevisionMark::from_plan(plan, now, None);
         if attempted.revision.is_empty() {

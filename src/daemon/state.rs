@@ -5,16 +5,15 @@
 use crate::diagnostic::{Diagnostic, Severity, codes, group};
 use crate::document::{CommitSummary, DiagnosticState, HoldState};
 use crate::git::CommitInfo;
-use crate::plan::render::holds;
 use crate::plan::{Plan, StepReason};
-use crate::reconcile::PassOutcome;
+use crate::reconcile::{self, PassOutcome};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub use crate::document::{RevisionMark, SourceState};
 
-/// How many diagnostics, and resources of a hold, the state lists. The plan has all of them.
+/// How many diagnostics the state lists. The plan has all of them.
 const MAX_LISTED: usize = 100;
 /// How often every column is compared, instead of only rows whose version changed.
 const SCRUB_INTERVAL: TimeDelta = TimeDelta::days(1);
@@ -56,7 +55,7 @@ impl SourceState {
 
     /// Records the holds of a plan.
     pub(super) fn record_holds(&mut self, plan: &Plan, now: DateTime<Utc>) {
-        self.held = hold_states(plan, &self.held, now);
+        self.held = reconcile::hold_states(plan, &self.held, now);
     }
 
     /// Whether a pass has a new result compared to `before`, and belongs in the list of passes.
@@ -100,51 +99,6 @@ impl SourceState {
             .iter()
             .filter(|hold| hold.hold.is_some() && !hold.standing)
     }
-}
-
-/// The holds of a plan. Those that existed before keep their start.
-fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState> {
-    let holds = holds::holds(plan);
-    let shown = holds.iter().map(|hold| {
-        let first = hold.first();
-        let id = first.is_approvable().then(|| first.hold.clone());
-        let message = hold.message().unwrap_or_else(|| first.message.clone());
-        // Holds that can be approved have an id. The others are recognized by their text, so an
-        // unchanged error keeps its start.
-        let same = |old: &&HoldState| match (&id, &old.hold) {
-            (Some(id), Some(old)) => id == old,
-            (None, None) => old.code == first.code.name() && old.message == message,
-            _ => false,
-        };
-        let resources = hold.resources();
-        HoldState {
-            code: first.code.name().to_owned(),
-            verb: first.verb.word().to_owned(),
-            count: resources.len(),
-            resources: resources
-                .iter()
-                .take(MAX_LISTED)
-                .map(ToString::to_string)
-                .collect(),
-            consequences: hold
-                .consequences()
-                .take(MAX_LISTED)
-                .map(|it| format!("{} {}", it.verb, it.key))
-                .collect(),
-            consequence_count: hold.consequences().count(),
-            effects: hold.effect_sentence(),
-            accounts: Vec::new(),
-            standing: hold.is_standing(),
-            since: before.iter().find(same).map_or(now, |old| old.since),
-            // Only the approval. The `--accept` override applies to one run of the command line,
-            // and the daemon has none.
-            commands: hold.commands().into_iter().take(1).collect(),
-            otherwise: hold.required_action().map(str::to_owned),
-            hold: id,
-            message,
-        }
-    });
-    shown.collect()
 }
 
 fn diagnostic_states(found: &[Diagnostic]) -> Vec<DiagnosticState> {

@@ -6,20 +6,16 @@ use super::notice;
 use crate::config::{Config, Source};
 use crate::document::{self, CommitList, CommitSummary, SourceState};
 use crate::git;
-use crate::kinds::{self, ACCOUNT};
-use crate::model::{Key, Row, Value};
 use crate::plan::Plan;
 use crate::store::{ALL_SOURCES, Store, StoreError, Suspension};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The largest plan that is stored whole.
 const MAX_PLAN_BYTES: usize = 8 << 20;
 /// How many steps of a larger plan are stored.
 const STEPS: usize = 2000;
-/// For how many resources of a hold the accounts are looked up. Each takes a query.
-const MAX_LOOKUPS: usize = 20;
 
 /// How many commits of a pass are listed.
 const COMMITS: usize = 100;
@@ -79,29 +75,6 @@ pub(super) fn to_json(of: &impl Serialize) -> String {
     serde_json::to_string(of).unwrap_or_default()
 }
 
-/// Fills in the accounts that the waiting holds concern, so that a person sees which customers to
-/// think of.
-pub(super) async fn find_hold_accounts(
-    store: &Store,
-    state: &mut SourceState,
-) -> Result<(), StoreError> {
-    for hold in &mut state.held {
-        let mut accounts = BTreeSet::new();
-        for resource in hold.resources.iter().take(MAX_LOOKUPS) {
-            let Some(key) = Key::parse(resource) else {
-                continue;
-            };
-            if key.kind == ACCOUNT {
-                accounts.insert(key.id.to_string());
-            } else if let Some(row) = store.row(&key).await? {
-                accounts.extend(accounts_of(&row));
-            }
-        }
-        hold.accounts = accounts.into_iter().collect();
-    }
-    Ok(())
-}
-
 /// The commits of a source from the last applied one to `revision`.
 pub(super) fn commits(
     config: &Config,
@@ -126,20 +99,6 @@ pub(super) fn commits(
             None
         }
     }
-}
-
-/// The accounts that a row refers to.
-fn accounts_of(row: &Row) -> Vec<String> {
-    let kind = kinds::get(row.key.kind);
-    let fields = kind.account_fields();
-    let values = fields.filter_map(|index| row.value(&kinds::own_field(index)));
-    let ids = values.flat_map(|value| match value {
-        Value::Text(id) => vec![id.to_string()],
-        Value::List(ids) => ids.iter().map(ToString::to_string).collect(),
-        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
-        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Vec::new(),
-    });
-    ids.collect()
 }
 
 /// The plan as a document; of a large one only the first steps.

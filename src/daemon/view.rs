@@ -8,11 +8,12 @@ use super::setup::CurrentSetup;
 use super::state_document::{self, SourceStateDocument};
 use crate::config::{ApplyWindow, FeedConfig, Source};
 use crate::document::{
-    ActView, ApprovalView, ClosedWindow, DaemonStatus, DiagnosticState, HoldView, PassOutcome,
+    ActView, ClosedWindow, DaemonStatus, DiagnosticState, HoldState, HoldView, PassOutcome,
     SourceState, SourceView, SuspensionView, WorkerActivity,
 };
+use crate::reconcile;
 use crate::store::{ALL_SOURCES, Store, StoreError, Suspension};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -83,43 +84,12 @@ impl StatusBoard {
     /// Every hold, those that need a decision first.
     pub async fn holds(&self, sees: impl Fn(&str) -> bool) -> Result<Vec<HoldView>, StoreError> {
         let setup = self.current.get();
-        let approvals = self.store.approvals().await?;
-        let ttl = TimeDelta::from_std(setup.config.approval_ttl).unwrap_or(TimeDelta::MAX);
-        let now = Utc::now();
-        let mut holds = Vec::new();
-        for (source, (_, memory)) in state_document::load_all(&self.store).await? {
-            // The state of a source that was removed from the configuration stays in the database,
-            // but no pass would ever act on an approval.
-            let configured = setup
-                .config
-                .sources
-                .iter()
-                .any(|known| *known.name == *source);
-            if !configured || !sees(&source) {
-                continue;
-            }
-            for hold in memory.state.held {
-                let given = approvals
-                    .iter()
-                    .filter(|approval| Some(&approval.hold) == hold.hold.as_ref());
-                let approval = ApprovalView::from_approvals(&given.collect::<Vec<_>>(), ttl)
-                    // An approval that has lapsed counts for nothing, so it is not shown as one.
-                    .filter(|it| it.lapses > now);
-                holds.push(HoldView {
-                    source: source.clone(),
-                    approval,
-                    hold,
-                });
-            }
-        }
-        holds.sort_by_key(|view| {
-            (
-                view.hold.standing,
-                view.hold.hold.is_none(),
-                view.hold.since,
-            )
-        });
-        Ok(holds)
+        let ttl = setup.config.approval_ttl;
+        // The state of a source that was removed from the configuration stays in the database, but
+        // no pass would ever act on an approval.
+        let is_listed =
+            |source: &str, _: &HoldState| setup.config.source(source).is_some() && sees(source);
+        reconcile::hold_views(&self.store, ttl, is_listed).await
     }
 
     /// The latest acts of persons, newest first.
@@ -178,30 +148,6 @@ fn status_sentence(source: &Source, state: &SourceState) -> String {
         }
         (PassOutcome::Unchanged, Some(same)) => format!("{}; {same}", state.reason),
         _ => state.reason.clone(),
-    }
-}
-
-impl ApprovalView {
-    /// Combines the approvals of one hold, which cover all of it or some resources.
-    fn from_approvals(given: &[&crate::store::Approval], ttl: TimeDelta) -> Option<Self> {
-        // The oldest, because it lapses first.
-        let first = given.iter().min_by_key(|approval| approval.at)?;
-        let whole = given.iter().any(|approval| approval.resource.is_empty());
-        let at = from_millis(first.at);
-        Some(Self {
-            by: first.approver.clone(),
-            reason: first.reason.clone(),
-            at,
-            lapses: at
-                .checked_add_signed(ttl)
-                .unwrap_or(DateTime::<Utc>::MAX_UTC),
-            only: (!whole).then(|| {
-                given
-                    .iter()
-                    .map(|approval| approval.resource.clone())
-                    .collect()
-            }),
-        })
     }
 }
 

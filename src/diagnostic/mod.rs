@@ -9,6 +9,7 @@ mod error_chain;
 mod group;
 pub mod render;
 mod severity;
+mod time_span;
 mod visible;
 
 pub use cap::{OmittedDiagnostics, cap};
@@ -18,6 +19,7 @@ pub use error_chain::chain;
 pub use group::{DiagnosticGroup, group};
 pub use render::DiagnosticRenderer;
 pub use severity::Severity;
+pub use time_span::{distance, span};
 pub use visible::{is_hidden, visible};
 
 use crate::model::{CompactText, DeclaredResource, FieldRef, Key, LineColumn};

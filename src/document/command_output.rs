@@ -16,6 +16,16 @@ pub struct LeaseDocument<'a> {
     pub expires_at: i64,
 }
 
+/// A resource that was printed and is no longer there.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoneResourceDocument<'a> {
+    pub kind: &'a str,
+    pub external_id: &'a str,
+    /// Why: `deleted` or `no longer matches`.
+    pub gone: &'a str,
+}
+
 /// Whether the hash chain of the history is intact.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]

@@ -95,6 +95,9 @@ pub struct ClosedWindow {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldView {
+    /// The same id as `hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The source.
     pub source: String,
     /// The approval for the next pass.
@@ -103,6 +106,13 @@ pub struct HoldView {
     /// The hold.
     #[serde(flatten)]
     pub hold: HoldState,
+}
+
+/// Holds, those that need a decision first.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HoldListDocument {
+    /// The holds.
+    pub items: Vec<HoldView>,
 }
 
 /// An approval of a hold.

@@ -1,6 +1,6 @@
 //! Diagnostics, in the same form in every output.
 
-use super::OriginDocument;
+use super::{KnownDiagnostic, OriginDocument};
 use crate::diagnostic::{Code, Diagnostic, OmittedDiagnostics, Origin, Severity, plural};
 use crate::model::{Key, KindId};
 use schemars::JsonSchema;
@@ -118,6 +118,9 @@ pub struct ValidationDocument<'a> {
     /// How many diagnostics are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub truncated: Vec<OmittedDocument<'a>>,
+    /// With `--baseline`: what is known and no longer found.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub gone: &'a [KnownDiagnostic],
 }
 
 /// The counts of `roster validate`.
@@ -129,13 +132,17 @@ pub struct ValidationCounts {
     pub errors: usize,
     /// The number of warnings.
     pub warnings: usize,
+    /// With `--baseline`: the number of known errors and warnings, which are not among the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<usize>,
 }
 
 impl ValidationCounts {
     /// Returns the last line of the text.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let counts = self.named().map(|(count, word)| plural(count, word));
+        let counts = self.named().into_iter();
+        let counts: Vec<String> = counts.map(|(count, word)| plural(count, word)).collect();
         counts.join(", ") + "."
     }
 
@@ -148,12 +155,14 @@ impl ValidationCounts {
         counts.join(", ") + "."
     }
 
-    fn named(&self) -> [(usize, &'static str); 3] {
-        [
+    fn named(&self) -> Vec<(usize, &'static str)> {
+        let mut named = vec![
             (self.resources, "resource"),
             (self.errors, "error"),
             (self.warnings, "warning"),
-        ]
+        ];
+        named.extend(self.known.map(|count| (count, "known diagnostic")));
+        named
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod act_request;
 mod apply;
+mod baseline;
 mod change;
 mod change_reading;
 mod command_output;
@@ -19,6 +20,7 @@ mod hold;
 mod html_report;
 mod job;
 mod junit;
+mod known_diagnostic;
 mod list;
 mod markdown_html;
 mod notice;
@@ -39,6 +41,7 @@ mod shown_plan;
 mod source_diagnostics;
 mod source_state;
 mod step;
+mod stored_holds;
 mod tag_offers;
 mod upload_files;
 mod upload_proposal;
@@ -54,17 +57,18 @@ pub use act_request::{
     TermsAcceptanceRequest,
 };
 pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
+pub use baseline::{BaselineDocument, DiagnosticBaseline};
 pub use change::{
     AttributeDocument, ChangedLinkDocument, FieldChangeDocument, LinkAttributes, LinkDocument,
     MemberDocument, RedactedDocument, ValueDocument,
 };
 pub use command_output::{
-    CommentDocument, DoneDocument, LeaseDocument, TestNoticeDocument, TruncatedLine,
-    VerificationDocument,
+    CommentDocument, DoneDocument, GoneResourceDocument, LeaseDocument, TestNoticeDocument,
+    TruncatedLine, VerificationDocument,
 };
 pub use daemon_status::{
-    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldView, ReconcileReply, SourceView,
-    SuspensionView, WorkerActivity,
+    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldListDocument, HoldView, ReconcileReply,
+    SourceView, SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
 pub use dossier::{
@@ -84,6 +88,7 @@ pub use job::{
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
     OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
 };
+pub use known_diagnostic::KnownDiagnostic;
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
 pub use origin::OriginDocument;
@@ -125,6 +130,7 @@ pub use step::{
     ClaimDocument, ConsequenceDocument, KeyDocument, RememberedStepDocument, StepDocument,
     TakenLoginDocument, UndeclaredDocument,
 };
+pub use stored_holds::{stored_holds, with_holds};
 pub use tag_offers::TagOffers;
 pub use upload_proposal::{
     ChangedFileReply, ExportContent, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply,

@@ -110,6 +110,9 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     pub diagnostics: Option<DocumentList<'a, DiagnosticDocument<'a>>>,
     /// Whether errors refused the plan. It then has no steps.
     pub errored: bool,
+    /// Whether only some resources of the source were planned, by `--target` or a PATH.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// A source at a revision.
@@ -190,6 +193,7 @@ impl<'a> PlanDocument<'a> {
             // Diagnostics are for readers. A new wording must not change the id.
             diagnostics: None,
             errored: plan.errored,
+            partial: plan.partial,
         }
     }
 }

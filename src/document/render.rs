@@ -4,9 +4,9 @@
 use super::shown_plan::ShownPlan;
 use super::source_diagnostics::SourceDiagnostics;
 use super::{
-    DiagnosticDocument, FORMAT_VERSION, OmittedDocument, OutputFormat, PlanListDocument,
-    TruncatedLine, ValidationCounts, ValidationDocument, gitlab_report, html_report, junit, sarif,
-    write_lines, write_plan,
+    DiagnosticDocument, FORMAT_VERSION, KnownDiagnostic, OmittedDocument, OutputFormat,
+    PlanListDocument, TruncatedLine, ValidationCounts, ValidationDocument, gitlab_report,
+    html_report, junit, sarif, write_lines, write_plan,
 };
 use crate::diagnostic::cap;
 use crate::plan::Plan;
@@ -57,13 +57,14 @@ pub fn render_all(
 pub fn render_validation(
     counts: &ValidationCounts,
     sources: &[SourceDiagnostics<'_>],
+    gone: &[KnownDiagnostic],
     format: OutputFormat,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let out = &mut io::BufWriter::new(out);
     match format {
         OutputFormat::Text => Ok(()),
-        OutputFormat::Json => json(counts, sources, out),
+        OutputFormat::Json => json(counts, sources, gone, out),
         OutputFormat::Ndjson => ndjson(sources, out),
         OutputFormat::Markdown => {
             let found: Vec<_> = sources.iter().map(|of| (of.found, of.options)).collect();
@@ -84,6 +85,7 @@ pub fn render_validation(
 fn json(
     counts: &ValidationCounts,
     sources: &[SourceDiagnostics<'_>],
+    gone: &[KnownDiagnostic],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let all = sources.iter().flat_map(|of| of.found);
@@ -93,6 +95,7 @@ fn json(
         summary: *counts,
         diagnostics: shown.into_iter().map(DiagnosticDocument::from).collect(),
         truncated: omitted.iter().map(OmittedDocument::from).collect(),
+        gone,
     };
     super::write(&document, out)
 }

@@ -123,6 +123,7 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
             .map(Diagnostic::try_from)
             .collect::<Result<_, _>>()?,
         errored: read.errored,
+        partial: read.partial,
         undeclared: values(read.undeclared),
         logins: values(read.logins),
         effects: PlanEffects {

@@ -27,7 +27,7 @@ pub fn fingerprint(config: &Config, source: &Source) -> Digest {
                 feed.absence,
             )
         }),
-        peers,
+        (peers, &config.raised),
     );
     Digest::of(format!("{decided:?}").as_bytes())
 }

@@ -39,6 +39,7 @@ fn header(context: &PlanContext<'_>) -> Plan {
         },
         database: context.stored.database.clone(),
         environment: context.stored.environment.clone(),
+        partial: context.rules.only.is_some(),
         ..Plan::default()
     }
 }

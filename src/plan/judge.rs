@@ -5,7 +5,9 @@
 use super::context::PlanContext;
 use super::drafts::PlanDrafts;
 use super::rename;
-use super::rule_diagnostics::{RuleSignature, leaves_nobody, rule_diagnostics, signature};
+use super::rule_diagnostics::{
+    RuleSignature, leaves_nobody, raise_new, rule_diagnostics, signature,
+};
 use crate::check::{self, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::model::Key;
@@ -38,13 +40,16 @@ pub(super) fn judge(
     found: &[Diagnostic],
     drafts: PlanDrafts,
 ) -> JudgedDrafts {
-    let mut findings = rule_diagnostics(context, &drafts.effects_with_parts());
+    let effects = drafts.effects_with_parts();
+    let mut findings = rule_diagnostics(context, &effects);
     // An e-mail that another source still has to give up is held as a rename, and no fault of this
     // source.
     findings.retain(|finding| !finding_waits(context, &drafts, finding));
     let (mut findings, waiting) = split_if_approved(context, &drafts, findings);
     let mut diagnostics = found.to_vec();
     diagnostics.extend_from_slice(&drafts.notes);
+    raise_new(context, &effects, &mut diagnostics);
+    drop(effects);
     diagnostics.extend(waiting);
     // With `--target`, faults elsewhere are shown, but do not refuse what was asked for.
     if let Some(only) = &context.rules.only {

@@ -3,9 +3,10 @@
 //! effects, out come diagnostics.
 
 use super::context::PlanContext;
+use super::planned_change::change_of;
 use super::rules::PeerSource;
-use crate::check::{self, PlannedChange, PlannedState, RuleDiagnostic};
-use crate::diagnostic::{Code, Severity, codes};
+use crate::check::{self, PlannedChange, PlannedOutcome, PlannedState, RuleDiagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{Key, KeyedList};
 use std::collections::BTreeSet;
@@ -45,6 +46,7 @@ pub(super) fn rule_diagnostics(
     let world = PlannedState::indexed(context.stored, context.desired, effects);
     let subjects = check::subjects(&world);
     let mut findings = check::run(&world, &subjects);
+    raise(context, findings.iter_mut().map(|it| &mut it.diagnostic));
     name_declarers(context, &mut findings);
     name_setters(context, &world, &mut findings);
     // Most plans have no errors, so the second run on the old state is spared.
@@ -54,7 +56,8 @@ pub(super) fn rule_diagnostics(
     let nothing = KeyedList::default();
     let before = world.without_effects(&nothing);
     // A warning that becomes an error is the doing of this plan.
-    let stored = check::run(&before, &subjects);
+    let mut stored = check::run(&before, &subjects);
+    raise(context, stored.iter_mut().map(|it| &mut it.diagnostic));
     let stored = stored.iter().filter(|found| found.diagnostic.is_error());
     let stored: BTreeSet<_> = stored.map(RuleDiagnostic::identity).collect();
     for finding in &mut findings {
@@ -69,6 +72,43 @@ pub(super) fn rule_diagnostics(
         }
     }
     findings
+}
+
+/// Makes errors of the warnings that the configuration asks for. Only of those that are warnings by
+/// their rule: an error that was lowered, because it was stored before, stays a warning.
+fn raise<'d>(context: &PlanContext<'_>, found: impl Iterator<Item = &'d mut Diagnostic>) {
+    let raised = &context.rules.raised;
+    for found in found.filter(|found| raised.contains(&found.code)) {
+        if found.severity == Severity::Warning {
+            found.severity = Severity::Error;
+        }
+    }
+}
+
+/// The same for what was found while the source was read. What the plan neither creates nor changes
+/// stays a warning, or an id that can never change would refuse every plan.
+pub(super) fn raise_new(
+    context: &PlanContext<'_>,
+    effects: &KeyedList<PlannedChange>,
+    found: &mut [Diagnostic],
+) {
+    let is_new = |found: &Diagnostic| {
+        let Some(key) = &found.key else {
+            return true;
+        };
+        let Some(effect) = effects.get(key) else {
+            return false;
+        };
+        let field = found.field.as_deref();
+        match &effect.outcome {
+            PlannedOutcome::Create { .. } => true,
+            PlannedOutcome::Delete(_) => false,
+            PlannedOutcome::Change(_) => field
+                .and_then(|name| kinds::get(key.kind).field_ref(name))
+                .is_some_and(|field| change_of(effect, &field).is_some()),
+        }
+    };
+    raise(context, found.iter_mut().filter(|found| is_new(found)));
 }
 
 /// The other sources that may declare what is missing.

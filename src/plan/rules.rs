@@ -17,6 +17,8 @@ pub struct PlanRules {
     pub prune: bool,
     /// Whether a faulty resource is held, instead of refusing the whole plan.
     pub hold_errors: bool,
+    /// The warnings that count as errors.
+    pub raised: BTreeSet<Code>,
     /// Whether drift is only reported.
     pub report_drift: bool,
     /// Whether deletes may be applied.

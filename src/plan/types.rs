@@ -44,6 +44,8 @@ pub struct Plan {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether errors refused the plan: then there are no steps.
     pub errored: bool,
+    /// Whether only some resources were planned, by `--target` or a PATH.
+    pub partial: bool,
     /// Claims to write although their resource does not change. Not part of a saved plan.
     pub claim_updates: Vec<ClaimUpdate>,
     /// What the steps use up of each budget of the guards.

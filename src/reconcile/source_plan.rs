@@ -251,6 +251,7 @@ impl Pass<'_> {
         PlanRules {
             prune: source.prune,
             hold_errors: source.hold_errors,
+            raised: self.config.raised.clone(),
             report_drift: source.report_drift,
             allow_delete: source.allow_delete || self.config.allow_delete,
             authority: source.authority.clone(),

@@ -36,6 +36,7 @@ impl Pass<'_> {
         let rules = PlanRules {
             only: self.selected_keys(index, &stored, &self.readings[index].desired),
             witnesses: self.witnesses(index),
+            raised: self.config.raised.clone(),
             ..PlanRules::default()
         };
         let mut diagnostics =

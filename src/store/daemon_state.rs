@@ -92,6 +92,41 @@ impl Store {
         Ok(written == 1)
     }
 
+    /// Revises the stored state of a source: `revise` gets the present document and returns the new
+    /// one, or `None` to leave it. Writes nothing if another holder has taken over the lease.
+    pub async fn revise_source_state(
+        &self,
+        source: &str,
+        holder: &str,
+        lease: &Lease,
+        revise: impl FnOnce(Option<&str>) -> Option<String> + Send,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_write("keep the holds of the source").await?;
+        migrate::require_current(&mut tx).await?;
+        // Read and written in one transaction: in between, an erasure could take a person out of it.
+        let lock = tx.dialect().for_update;
+        let sql = format!("SELECT state FROM watched WHERE source = ?{lock}");
+        let found = tx.first(&sql, &[source.into()], &[SqlType::Text]).await?;
+        let before = found.map(|mut cells| String::from(cells[0].take_text()));
+        let Some(state) = revise(before.as_deref()) else {
+            return Ok(());
+        };
+        // The replica that ran the last pass stays the holder.
+        let sql = "INSERT INTO watched AS w (source, state, holder, token, at) \
+                   VALUES (?, ?, ?, ?, ?) ON CONFLICT (source) DO UPDATE SET \
+                   state = excluded.state, token = excluded.token, at = excluded.at \
+                   WHERE w.token <= excluded.token";
+        let params = [
+            source.into(),
+            state.as_str().into(),
+            holder.into(),
+            lease.token.into(),
+            sql_value::now().into(),
+        ];
+        tx.run(sql, &params).await?;
+        tx.commit().await
+    }
+
     /// Returns the stored state of every source, by name.
     pub async fn source_states(&self) -> Result<Vec<StoredSourceState>, StoreError> {
         let sql = "SELECT source, state, holder, at FROM watched ORDER BY source";

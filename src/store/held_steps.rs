@@ -56,6 +56,20 @@ impl Store {
         tx.commit().await
     }
 
+    /// Returns the holds that imports by hand have shown.
+    pub async fn import_holds(&self) -> Result<BTreeSet<String>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
+            return Ok(BTreeSet::new());
+        };
+        if !migrate::has_table(&mut tx, "import_holds").await? {
+            return Ok(BTreeSet::new());
+        }
+        let sql = "SELECT hold FROM import_holds";
+        let found = tx.fetch(sql, &[], &[SqlType::Id]).await?;
+        let holds = found.into_iter().map(|mut cells| cells[0].take_text());
+        Ok(holds.map(Into::into).collect())
+    }
+
     /// Whether an import by hand has shown the hold.
     pub async fn is_import_hold(&self, hold: &str) -> Result<bool, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the holds").await? else {

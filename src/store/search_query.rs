@@ -8,6 +8,10 @@ pub struct SearchQuery<'a> {
     pub status: Option<&'a str>,
     /// Only what belongs to this account: its users, organisations, policies, addresses and tags.
     pub account: Option<&'a str>,
+    /// Only the resource with this external id.
+    pub id: Option<&'a str>,
+    /// Only what this source claims.
+    pub source: Option<&'a str>,
     /// Only accounts that wait for an approval.
     pub pending: bool,
     /// Only what this user sees. Nothing of a kind for which there is no rule.

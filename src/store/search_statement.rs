@@ -57,6 +57,18 @@ impl<'a> SearchStatement<'a> {
         if let Some(account) = wanted.account {
             search.of_account(account)?;
         }
+        if let Some(id) = wanted.id {
+            let of = SqlCondition::new(format!("{} = ?", search.id), [id.into()]);
+            search.indexed.and(of);
+        }
+        if let Some(source) = wanted.source {
+            // One look into an index for each row.
+            let name = kinds::get(kind).name;
+            let claimed = "EXISTS (SELECT 1 FROM claims AS c WHERE c.source = ? AND c.kind = ? \
+                           AND c.external_id = t.external_id AND c.state = 'active')";
+            let of = SqlCondition::new(claimed, [source.into(), name.into()]);
+            search.filters.and(of);
+        }
         if wanted.pending && kind != ACCOUNT {
             return None;
         }

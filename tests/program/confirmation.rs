@@ -4,7 +4,7 @@ use crate::support::postgres::databases;
 use crate::support::program::Place;
 use nix::pty::openpty;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Output, Stdio};
 
 /// Runs the program with a terminal at which somebody types an answer.
@@ -52,4 +52,60 @@ fn nothing_is_applied_without_a_yes() {
         let again = place.ok(&["plan", "minimal"]);
         assert!(again.contains("No changes."), "{engine}: {again}");
     }
+}
+
+/// Runs the program with stdout at a terminal, and returns what it shows there.
+fn shown(command: &mut std::process::Command) -> (Option<i32>, String) {
+    let terminal = openpty(None, None).expect("a terminal");
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(terminal.slave))
+        .stderr(Stdio::null())
+        .spawn();
+    // The command keeps its end of the terminal open until it is dropped or used again.
+    command.stdout(Stdio::null());
+    let mut shown = Vec::new();
+    // Linux ends a terminal that nobody has open any more with an error.
+    let _ = File::from(terminal.master).read_to_end(&mut shown);
+    let code = child.expect("started").wait().expect("an end").code();
+    (code, String::from_utf8_lossy(&shown).into_owned())
+}
+
+#[test]
+fn a_plan_at_a_terminal_goes_through_the_pager() {
+    let place = Place::new("sqlite:none.db");
+    place.example("minimal", "minimal");
+    let plan = |arguments: &[&str], pager: &str| {
+        let mut command = place.command(&[&["plan", "minimal"], arguments].concat());
+        command.env("PAGER", pager).env("NO_COLOR", "1");
+        let (code, text) = shown(&mut command);
+        assert_eq!(code, Some(0), "{arguments:?}, {pager}: {text}");
+        text
+    };
+    let paged = place.path("paged.txt");
+    let summary = "Plan: 3 to create";
+    let into_file = "cat > paged.txt";
+    assert_eq!(plan(&[], into_file), "");
+    let text = std::fs::read_to_string(&paged).expect("the pager ran");
+    assert!(text.contains(summary), "{text}");
+    std::fs::remove_file(&paged).expect("removed");
+    for (arguments, pager) in [
+        (&["--no-pager"][..], into_file),
+        (&["--output", "json"], into_file),
+        (&[], ""),
+        (&[], "cat"),
+        (&[], "roster-has-no-such-pager"),
+    ] {
+        let text = plan(arguments, pager);
+        let is_plan = text.contains(summary) || text.contains("\"create\":3");
+        assert!(is_plan, "{arguments:?}, {pager}: {text}");
+        assert!(!paged.exists(), "{arguments:?}");
+    }
+    // Whoever leaves the pager before the end has seen enough.
+    assert_eq!(plan(&["--detail", "full"], "true"), "");
+    // Nothing is paged where nobody looks.
+    let mut piped = place.command(&["plan", "minimal"]);
+    let ran = piped.env("PAGER", into_file).output().expect("runs");
+    assert!(String::from_utf8_lossy(&ran.stdout).contains(summary));
+    assert!(!paged.exists());
 }

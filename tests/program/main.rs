@@ -21,7 +21,9 @@ mod faults;
 mod feeds;
 mod feeds_written;
 mod field_rules;
+mod get;
 mod git;
+mod holds;
 mod import_holds;
 mod initial_access;
 mod inline_organisations;
@@ -37,6 +39,7 @@ mod random_acts;
 mod reports;
 mod retired_references;
 mod secrets;
+mod severity;
 mod shared_addresses;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]

@@ -263,7 +263,7 @@ impl Workspace {
         let tables = self.column(tables).into_iter().flatten();
         // What was held is remembered: that changes nobody.
         tables
-            .filter(|table| table != "held_steps")
+            .filter(|table| !["held_steps", "watched"].contains(&table.as_str()))
             .map(|table| (table.clone(), self.digest(&table)))
             .collect()
     }

@@ -2,21 +2,14 @@
 
 use super::require_reason;
 use crate::daemon::handle::DaemonHandle;
-use crate::document::{HoldApproval, HoldView};
+use crate::document::{HoldApproval, HoldListDocument};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
 use crate::model::Key;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// Holds, those that need a decision first.
-#[derive(Debug, Serialize, JsonSchema)]
-struct HoldList {
-    /// The holds.
-    items: Vec<HoldView>,
-}
+use serde::Deserialize;
 
 /// A hold by its id.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -46,7 +39,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 async fn holds(
     State(handle): State<DaemonHandle>,
     caller: Caller,
-) -> Result<Json<HoldList>, HttpProblem> {
+) -> Result<Json<HoldListDocument>, HttpProblem> {
     let items = handle
         .query(move |daemon| async move {
             daemon
@@ -55,7 +48,7 @@ async fn holds(
                 .await
         })
         .await?;
-    Ok(Json(HoldList { items }))
+    Ok(Json(HoldListDocument { items }))
 }
 
 async fn approve(

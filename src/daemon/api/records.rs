@@ -314,6 +314,8 @@ pub(in crate::daemon) async fn search_resources(
     handle
         .query_store(move |store| async move {
             let wanted = SearchQuery {
+                id: None,
+                source: None,
                 words: search.words.as_deref(),
                 status: search.status,
                 account: search.account.as_deref(),

@@ -4,7 +4,7 @@
 //! why nothing happens; this file only adds the badge and the facts.
 
 use super::{layout, link, time, value};
-use crate::diagnostic::agreed;
+use crate::diagnostic::{agreed, span};
 use crate::document::{DiagnosticState, PassOutcome, SourceView, WorkerActivity};
 use crate::http::Caller;
 use chrono::Utc;
@@ -80,7 +80,7 @@ pub(super) fn facts(source: &SourceView) -> Markup {
             }
             div { dt { "Lag" } dd {
                 @if let Some(since) = state.behind_since {
-                    (time::span(Utc::now() - since)) " behind the source"
+                    (span(Utc::now() - since)) " behind the source"
                 } @else { "none" }
             } }
             div { dt { "Now" } dd {

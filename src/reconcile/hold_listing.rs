@@ -1,0 +1,231 @@
+//! What is held, as it is listed between passes. [`hold_states`] makes the list of a plan, a daemon
+//! stores it with the state of its source, [`record_holds`] stores it after a command, and
+//! [`hold_views`] reads what is stored of all sources, with the approvals.
+
+use super::{LeaseGuard, this_process};
+use crate::document::{ApprovalView, HoldState, HoldView, stored_holds, with_holds};
+use crate::kinds::{self, ACCOUNT};
+use crate::model::{Key, Row, Value};
+use crate::plan::Plan;
+use crate::plan::render::holds;
+use crate::store::{Approval, Store, StoreError};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How many resources of a hold are listed. The plan has all of them.
+const MAX_LISTED: usize = 100;
+/// For how many resources of a hold the accounts are looked up. Each takes a query.
+const MAX_LOOKUPS: usize = 20;
+
+/// Returns the holds of a plan. Those that existed before keep their start.
+#[must_use]
+pub fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec<HoldState> {
+    let holds = holds::holds(plan);
+    let shown = holds.iter().map(|hold| {
+        let first = hold.first();
+        let id = first.is_approvable().then(|| first.hold.clone());
+        let message = hold.message().unwrap_or_else(|| first.message.clone());
+        let resources = hold.resources();
+        HoldState {
+            code: first.code.name().to_owned(),
+            verb: first.verb.word().to_owned(),
+            count: resources.len(),
+            resources: resources
+                .iter()
+                .take(MAX_LISTED)
+                .map(ToString::to_string)
+                .collect(),
+            consequences: hold
+                .consequences()
+                .take(MAX_LISTED)
+                .map(|it| format!("{} {}", it.verb, it.key))
+                .collect(),
+            consequence_count: hold.consequences().count(),
+            effects: hold.effect_sentence(),
+            accounts: Vec::new(),
+            standing: hold.is_standing(),
+            since: now,
+            // Only the approval. The `--accept` override applies to one run of the command line,
+            // and the daemon has none.
+            commands: hold.commands().into_iter().take(1).collect(),
+            otherwise: hold.required_action().map(str::to_owned),
+            hold: id,
+            message,
+        }
+    });
+    let mut shown: Vec<HoldState> = shown.collect();
+    keep_starts(&mut shown, before);
+    shown
+}
+
+/// Takes over since when each hold has been there, so that it is not new in every pass.
+fn keep_starts(held: &mut [HoldState], before: &[HoldState]) {
+    for hold in held {
+        if let Some(old) = before.iter().find(|old| is_same(old, hold)) {
+            hold.since = old.since;
+        }
+    }
+}
+
+/// Fills in the accounts that holds concern, so that a person sees which customers to think of.
+pub async fn find_hold_accounts(store: &Store, held: &mut [HoldState]) -> Result<(), StoreError> {
+    for hold in held {
+        let mut accounts = BTreeSet::new();
+        for resource in hold.resources.iter().take(MAX_LOOKUPS) {
+            let Some(key) = Key::parse(resource) else {
+                continue;
+            };
+            if key.kind == ACCOUNT {
+                accounts.insert(key.id.to_string());
+            } else if let Some(row) = store.row(&key).await? {
+                accounts.extend(accounts_of(&row));
+            }
+        }
+        hold.accounts = accounts.into_iter().collect();
+    }
+    Ok(())
+}
+
+/// The accounts that a row refers to.
+fn accounts_of(row: &Row) -> Vec<String> {
+    let kind = kinds::get(row.key.kind);
+    let fields = kind.account_fields();
+    let values = fields.filter_map(|index| row.value(&kinds::own_field(index)));
+    let ids = values.flat_map(|value| match value {
+        Value::Text(id) => vec![id.to_string()],
+        Value::List(ids) => ids.iter().map(ToString::to_string).collect(),
+        Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Vec::new(),
+    });
+    ids.collect()
+}
+
+/// Records what the plan of a command held, in place of what its source held before. `is_part` says
+/// that the rest of the source was not planned: then the other holds of the source stay.
+pub async fn record_holds(
+    store: &Store,
+    plan: &Plan,
+    is_part: bool,
+    lease: &LeaseGuard,
+) -> Result<(), StoreError> {
+    let name = &*plan.source.name;
+    let stored = store.source_states().await?;
+    let stored = stored.iter().find(|stored| stored.source == *name);
+    let has_none = stored.is_none_or(|stored| stored_holds(&stored.state).is_empty());
+    // Most applies hold nothing, and need no transaction for it.
+    if plan.held.is_empty() && has_none {
+        return Ok(());
+    }
+    let mut held = hold_states(plan, &[], Utc::now());
+    find_hold_accounts(store, &mut held).await?;
+    let imported = if is_part {
+        store.import_holds().await?
+    } else {
+        BTreeSet::new()
+    };
+    let revise = |document: Option<&str>| {
+        let before = document.map(stored_holds).unwrap_or_default();
+        keep_starts(&mut held, &before);
+        if is_part {
+            let rest = before.iter().filter(|old| {
+                let imported = old.hold.as_ref().is_some_and(|id| imported.contains(id));
+                !imported && !is_decided(old, plan)
+            });
+            let rest: Vec<HoldState> = rest
+                .filter(|old| !held.iter().any(|hold| is_same(old, hold)))
+                .cloned()
+                .collect();
+            held.extend(rest);
+        }
+        (held != before).then(|| with_holds(document, &held))
+    };
+    let holder = this_process();
+    let holder = format!("{}:{}", holder.host, holder.pid);
+    store
+        .revise_source_state(name, &holder, lease.lease(), revise)
+        .await
+}
+
+/// Whether two entries are the same hold. One that nobody can approve has no id and is recognized by
+/// its text.
+fn is_same(one: &HoldState, other: &HoldState) -> bool {
+    match (&one.hold, &other.hold) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.code == other.code && one.message == other.message,
+        _ => false,
+    }
+}
+
+/// Whether a plan has everything that an earlier one held, as steps or held again.
+fn is_decided(hold: &HoldState, plan: &Plan) -> bool {
+    let steps = plan.steps.iter().map(|step| &step.key);
+    let planned: BTreeSet<String> = steps
+        .chain(plan.held.iter().map(|held| &held.key))
+        .map(ToString::to_string)
+        .collect();
+    let mut resources = hold.resources.iter();
+    resources.all(|resource| planned.contains(resource))
+}
+
+/// Returns every stored hold with its approval, those that need a decision first. `is_listed` takes
+/// the source and the hold.
+pub async fn hold_views(
+    store: &Store,
+    ttl: Duration,
+    is_listed: impl Fn(&str, &HoldState) -> bool,
+) -> Result<Vec<HoldView>, StoreError> {
+    let approvals = store.approvals().await?;
+    let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX);
+    let now = Utc::now();
+    let mut listed = Vec::new();
+    for stored in store.source_states().await? {
+        let held = stored_holds(&stored.state).into_iter();
+        for hold in held.filter(|hold| is_listed(&stored.source, hold)) {
+            let given = approvals
+                .iter()
+                .filter(|approval| Some(&approval.hold) == hold.hold.as_ref());
+            let approval = approval_view(&given.collect::<Vec<_>>(), ttl)
+                // An approval that has lapsed counts for nothing, so it is not shown as one.
+                .filter(|it| it.lapses > now);
+            listed.push(HoldView {
+                id: hold.hold.clone(),
+                source: stored.source.clone(),
+                approval,
+                hold,
+            });
+        }
+    }
+    listed.sort_by_key(|view| {
+        let HoldState {
+            standing,
+            hold,
+            since,
+            ..
+        } = &view.hold;
+        (*standing, hold.is_none(), *since)
+    });
+    Ok(listed)
+}
+
+/// Combines the approvals of one hold, which cover all of it or some resources.
+fn approval_view(given: &[&Approval], ttl: TimeDelta) -> Option<ApprovalView> {
+    // The oldest, because it lapses first.
+    let first = given.iter().min_by_key(|approval| approval.at)?;
+    let whole = given.iter().any(|approval| approval.resource.is_empty());
+    let at = DateTime::from_timestamp_millis(first.at).unwrap_or_default();
+    Some(ApprovalView {
+        by: first.approver.clone(),
+        reason: first.reason.clone(),
+        at,
+        lapses: at
+            .checked_add_signed(ttl)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC),
+        only: (!whole).then(|| {
+            given
+                .iter()
+                .map(|approval| approval.resource.clone())
+                .collect()
+        }),
+    })
+}

@@ -1,0 +1,69 @@
+//! Warnings that the operator made errors refuse what is new, on either engine.
+
+use crate::support::workspace::{Workspace, account, each, user};
+
+fn address(id: &str, zip: &str) -> String {
+    format!(
+        "---\nkind: Address\nexternalId: {id}\nfullName: A\nstreet: S 1\nzipCode: {zip}\ncity: C\ncountry: SE\n"
+    )
+}
+
+fn company() -> String {
+    account("acme", "") + &user("u-1", "acme", "")
+}
+
+fn configure(ws: &Workspace, severity: &str, on_error: &str) {
+    ws.write(
+        "roster.yaml",
+        format!(
+            "apiVersion: roster/v1\n{severity}sources: [{{name: directory, directory: manifests, onError: {on_error}}}]\n"
+        ),
+    );
+}
+
+fn apply(ws: &Workspace) -> crate::support::workspace::Ran {
+    ws.run(&["apply", "--yes"])
+}
+
+#[test]
+fn a_raised_warning_refuses_new_faults_and_leaves_stored_ones() {
+    let raised = "severity: {zip-format: error}\n";
+    for ws in each("severity") {
+        configure(&ws, "", "refuse");
+        ws.tree(company() + &address("odd", "1234"));
+        let first = apply(&ws).exits(0);
+        assert!(first.codes("warning").contains("zip-format"), "{first}");
+        configure(&ws, raised, "refuse");
+        let plan = ws.run(&["plan", "--detailed-exitcode"]);
+        assert!(plan.codes("error").is_empty(), "{}: {plan}", ws.engine);
+        ws.tree(company() + &address("odd", "1234") + &address("new", "12345678901"));
+        let refused = apply(&ws).exits(1);
+        assert!(
+            refused.codes("error").contains("zip-format"),
+            "{}: {refused}",
+            ws.engine
+        );
+        assert_eq!(
+            ws.column("SELECT external_id FROM addresses ORDER BY 1"),
+            ["at-acme", "odd"].map(|id| Some(id.to_owned()))
+        );
+        // Where errors are held, the rest goes on.
+        configure(&ws, raised, "hold");
+        ws.tree(
+            company()
+                + &address("odd", "1234")
+                + &address("new", "12345678901")
+                + &address("good", "123 45"),
+        );
+        apply(&ws).exits(1);
+        assert_eq!(
+            ws.column("SELECT external_id FROM addresses ORDER BY 1"),
+            ["at-acme", "good", "odd"].map(|id| Some(id.to_owned())),
+            "{}",
+            ws.engine
+        );
+        configure(&ws, "", "hold");
+        apply(&ws).exits(0);
+        ws.run(&["plan", "--detailed-exitcode"]).exits(0);
+    }
+}
