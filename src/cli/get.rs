@@ -117,7 +117,7 @@ fn print_resource(
     Ok(())
 }
 
-fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
+pub fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
     let own = row.values.iter().enumerate();
     let own = own.filter_map(|(index, value)| Some((kinds::own_field(index), value.as_ref()?)));
     let custom = row.custom_values.iter();
@@ -143,8 +143,7 @@ fn print_table(
 
 fn line(kind: &Kind, record: &StoredResource) -> [String; 3] {
     let row = &record.row;
-    let text = |index: usize| row.values[index].as_ref().and_then(Value::as_text);
-    let mut status = text(kind.status_index()).unwrap_or("-").to_owned();
+    let (mut status, name) = status_and_name(kind, row);
     for fact in ["approval", "blocked"] {
         match row.facts.get(fact).map(compact_str::CompactString::as_str) {
             Some(_) if fact == "blocked" => status.push_str(", blocked"),
@@ -152,6 +151,13 @@ fn line(kind: &Kind, record: &StoredResource) -> [String; 3] {
             Some(approval) => status = format!("{status}, {approval}"),
         }
     }
+    [row.key.id.to_string(), status, name]
+}
+
+/// The declared status and the name of a resource.
+pub fn status_and_name(kind: &Kind, row: &Row) -> (String, String) {
+    let text = |index: usize| row.values[index].as_ref().and_then(Value::as_text);
+    let status = text(kind.status_index()).unwrap_or("-").to_owned();
     // The name of a resource is its first required name or title; a person has two.
     let fields = kind.fields.iter().enumerate();
     let named = |name: &str| name.to_lowercase().ends_with("name") || name == "title";
@@ -159,9 +165,5 @@ fn line(kind: &Kind, record: &StoredResource) -> [String; 3] {
     let names = names
         .filter_map(|(index, _)| text(index))
         .take(if kind.personal_id { 2 } else { 1 });
-    [
-        row.key.id.to_string(),
-        status,
-        names.collect::<Vec<_>>().join(" "),
-    ]
+    (status, names.collect::<Vec<_>>().join(" "))
 }

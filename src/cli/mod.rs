@@ -46,11 +46,13 @@ mod print;
 mod progress;
 mod propose;
 mod remote;
+mod revert;
 mod schema;
 mod serve;
 mod session;
 mod show;
 mod source;
+mod state;
 mod token;
 mod user;
 mod validate;
@@ -108,12 +110,16 @@ pub enum CliCommand {
     Comment(comment::Options),
     /// Print a stored resource, or all of a kind.
     Get(get::Options),
+    /// Print what was stored at an earlier time, or after a run.
+    State(state::Options),
     /// List what a user sees: users, organisations and accounts.
     Visible(visible::Options),
     /// Export the database as manifests, one folder per account, or in the format of a preset.
     Export(export::Options),
     /// Print the runs or the changes of one resource, or verify the history.
     History(history::Options),
+    /// Plan the undoing of a run, ask for confirmation and apply it.
+    Revert(revert::Options),
     /// Show who set a field, from where, and what it overrode.
     Why(why::Options),
     /// Print every committed change in order, one JSON object per line, or as an export.
@@ -229,9 +235,11 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Show(options) => show::run(global, &options).await,
             CliCommand::Comment(options) => comment::run(global, &options).await,
             CliCommand::Get(options) => get::run(global, &options).await,
+            CliCommand::State(options) => state::run(global, &options).await,
             CliCommand::Visible(options) => visible::run(global, &options).await,
             CliCommand::Export(options) => export::run(global, &options).await,
             CliCommand::History(options) => history::run(global, &options).await,
+            CliCommand::Revert(options) => revert::run(global, &options).await,
             CliCommand::Why(options) => why::run(global, &options).await,
             CliCommand::Changes(options) => changes::run(global, &options).await,
             CliCommand::Fmt(options) => format::run(global, &options),

@@ -24,6 +24,7 @@ mod incremental_read;
 mod job_files;
 mod other_changes;
 mod pass_verdict;
+mod past_state;
 mod person_quotes;
 mod phase;
 mod plan_reader;
@@ -31,6 +32,8 @@ mod plan_visibility;
 mod propose;
 mod provenance;
 mod push_reading;
+mod recorded_changes;
+mod revert;
 mod row_reading;
 mod run;
 mod runtime_facts;
@@ -58,6 +61,7 @@ pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
+pub use past_state::{PastMoment, PastResource, past_state};
 pub use plan_reader::PlanReader;
 pub use plan_visibility::plan_visibility;
 pub use propose::{
@@ -68,6 +72,7 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
+pub use revert::{RevertError, RevertableRun, apply_revert, plan_revert, run_to_revert};
 pub use run::{PassDone, PassResult, PlanConsent, PlanDecision, run};
 pub use source_plan::TypedPlan;
 pub use source_reading::{SourceContent, SourceJudgement, SourceReading, read_sources};
