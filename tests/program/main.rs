@@ -35,6 +35,7 @@ mod policies;
 mod random_acts;
 mod reports;
 mod retired_references;
+mod revert;
 mod secrets;
 mod shared_addresses;
 #[allow(dead_code)]
