@@ -98,7 +98,7 @@ fn is_plan(path: &Path) -> bool {
 
 /// Fails if a requested file cannot be written. Asked before anything is applied, since afterwards it
 /// would be too late to stop.
-fn check_files(global: &GlobalOptions) -> Result<(), CommandFailure> {
+pub fn check_files(global: &GlobalOptions) -> Result<(), CommandFailure> {
     let mut files = global.output_files();
     files.try_for_each(|(_, file)| atomic_file::check_writable(file))
 }
@@ -252,7 +252,7 @@ impl PlanConsent for TerminalConsent<'_> {
     }
 }
 
-fn print_applied(global: &GlobalOptions, plan: &Plan, run: Option<i64>) {
+pub fn print_applied(global: &GlobalOptions, plan: &Plan, run: Option<i64>) {
     if let (false, Some(run)) = (global.quiet, run) {
         let steps = plan.steps.len();
         let changes = if steps == 1 { "change" } else { "changes" };

@@ -14,13 +14,13 @@ pub const GROUPS: [(&str, &[&str]); 7] = [
     (
         "Plan and apply",
         &[
-            "plan", "apply", "show", "compare", "comment", "holds", "approve", "reject",
+            "plan", "apply", "show", "compare", "comment", "holds", "approve", "reject", "revert",
         ],
     ),
     (
         "Look at the directory",
         &[
-            "get", "why", "history", "changes", "visible", "policy", "export",
+            "get", "why", "history", "changes", "state", "visible", "policy", "export",
         ],
     ),
     ("Read exports", &["import", "feed", "propose"]),

@@ -93,9 +93,9 @@ async fn runs(
 fn run_line(run: &RunRecord) -> [String; 6] {
     let counts = run.counts.as_object().into_iter().flatten();
     let counts = counts.filter(|(_, count)| count.as_u64() != Some(0));
-    let counts: Vec<String> = counts
-        .map(|(verb, count)| format!("{count} {verb}"))
-        .collect();
+    let counts = counts.map(|(verb, count)| format!("{count} {verb}"));
+    let reverts = run.reverts.map(|run| format!("reverts run {run}"));
+    let counts: Vec<String> = counts.chain(reverts).collect();
     [
         run.id.to_string(),
         timestamp::format_utc(run.finished_at),
@@ -146,8 +146,12 @@ fn write_change(change: &ChangeDocument, out: &mut dyn Write) -> io::Result<()> 
         let (line, column) = (origin.line.unwrap_or(0), origin.column.unwrap_or(0));
         format!("  {}:{line}:{column}", visible(&origin.path))
     });
-    // An act has no source; a person did it.
-    let by = if change.source.is_empty() {
+    let reason = match change.reverts {
+        Some(run) => format!("reverts run {run}"),
+        None => visible(&change.reason).into_owned(),
+    };
+    // An act has no source, and a revert is none of its doing; a person did it.
+    let by = if change.source.is_empty() || change.reverts.is_some() {
         format!("by {}", visible(&change.actor))
     } else {
         format!(
@@ -158,11 +162,10 @@ fn write_change(change: &ChangeDocument, out: &mut dyn Write) -> io::Result<()> 
     };
     writeln!(
         out,
-        "run {}  {}  {} ({})  {by}{}",
+        "run {}  {}  {} ({reason})  {by}{}",
         change.run,
         change.at,
         change.verb,
-        visible(&change.reason),
         origin.unwrap_or_default()
     )?;
     let mut fields = change.fields.0.iter();

@@ -52,11 +52,13 @@ mod progress;
 mod propose;
 mod remote;
 mod resource_output;
+mod revert;
 mod schema;
 mod serve;
 mod session;
 mod show;
 mod source;
+mod state;
 mod status;
 mod token;
 mod user;
@@ -121,12 +123,16 @@ pub enum CliCommand {
     Compare(compare::Options),
     /// Print a stored resource, or all of a kind.
     Get(get::Options),
+    /// Print what was stored at an earlier time, or after a run.
+    State(state::Options),
     /// List what a user sees: users, organisations and accounts.
     Visible(visible::Options),
     /// Export the database as manifests, one folder per account, or in the format of a preset.
     Export(export::Options),
     /// Print the runs or the changes of one resource, or verify the history.
     History(history::Options),
+    /// Plan the undoing of a run, ask for confirmation and apply it.
+    Revert(revert::Options),
     /// Show who set a field, from where, and what it overrode.
     Why(why::Options),
     /// Print every committed change in order, one JSON object per line, or as an export.
@@ -257,9 +263,11 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Comment(options) => comment::run(global, &options).await,
             CliCommand::Compare(options) => compare::run(global, &options),
             CliCommand::Get(options) => get::run(global, &options).await,
+            CliCommand::State(options) => state::run(global, &options).await,
             CliCommand::Visible(options) => visible::run(global, &options).await,
             CliCommand::Export(options) => export::run(global, &options).await,
             CliCommand::History(options) => history::run(global, &options).await,
+            CliCommand::Revert(options) => revert::run(global, &options).await,
             CliCommand::Why(options) => why::run(global, &options).await,
             CliCommand::Changes(options) => changes::run(global, &options).await,
             CliCommand::Fmt(options) => format::run(global, &options),

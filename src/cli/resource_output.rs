@@ -193,7 +193,7 @@ fn manifest(kind: &'static Kind, record: &StoredResource) -> String {
     write::document(kind, &record.row.key.id, fields)
 }
 
-fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
+pub fn stored(row: &Row) -> Vec<(FieldRef, &Value)> {
     let own = row.values.iter().enumerate();
     let own = own.filter_map(|(index, value)| Some((kinds::own_field(index), value.as_ref()?)));
     let custom = row.custom_values.iter();
@@ -227,7 +227,7 @@ fn cells(kind: &Kind, record: &StoredResource) -> Vec<String> {
 }
 
 /// The name of a resource is its first required name or title; a person has two.
-fn name(kind: &Kind, row: &Row) -> String {
+pub fn name(kind: &Kind, row: &Row) -> String {
     let fields = kind.fields.iter().enumerate();
     let is_name = |name: &str| name.to_lowercase().ends_with("name") || name == "title";
     let names = fields.filter(|(_, field)| field.required && is_name(field.name));
@@ -237,10 +237,14 @@ fn name(kind: &Kind, row: &Row) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
+pub fn declared_status<'r>(kind: &Kind, row: &'r Row) -> &'r str {
+    let stored = row.values[kind.status_index()].as_ref();
+    stored.and_then(Value::as_text).unwrap_or("-")
+}
+
 /// The status, with what people decided at run time.
 fn status(kind: &Kind, row: &Row) -> String {
-    let stored = row.values[kind.status_index()].as_ref();
-    let mut status = stored.and_then(Value::as_text).unwrap_or("-").to_owned();
+    let mut status = declared_status(kind, row).to_owned();
     for fact in ["approval", "blocked"] {
         match row.facts.get(fact).map(compact_str::CompactString::as_str) {
             Some(_) if fact == "blocked" => status.push_str(", blocked"),

@@ -153,7 +153,7 @@ fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Resul
     let origin = change.origin.as_ref();
     let origin = origin.map(|(path, line, column)| format!(", {}:{line}:{column}", visible(path)));
     // An act has no source. A person, or a customer in self-service, performed it.
-    let (who, revision) = if change.source.is_empty() {
+    let (who, revision) = if change.source.is_empty() || change.reverts.is_some() {
         (visible(&change.actor), String::new())
     } else {
         let revision = format!(", revision {}", short(&change.revision));
@@ -165,7 +165,10 @@ fn run_text(what: &str, change: &ChangeRecord, out: &mut dyn Write) -> io::Resul
         change.run,
         timestamp::format_utc(change.at),
         change.verb,
-        change.reason,
+        match change.reverts {
+            Some(run) => format!("reverts run {run}"),
+            None => change.reason.clone(),
+        },
         origin.unwrap_or_default()
     )
 }

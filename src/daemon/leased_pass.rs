@@ -69,7 +69,8 @@ async fn dispatch_pass(
         .and_then(Source::feed)
         .is_some_and(FeedConfig::is_pushed)
     {
-        return push::make_passes(runner, setup, source, triggers, lease).await;
+        let passes = push::make_passes(runner, setup, source, triggers, lease);
+        return Box::pin(passes).await;
     }
     pass::make_pass(runner, setup, source, triggers, found, lease, None).await
 }

@@ -13,7 +13,8 @@ impl SourceState {
             many => format!("; {many} holds need a decision"),
         };
         let mut found = plan.diagnostics.iter();
-        let kept = found.find(|found| found.code == codes::REMOVALS_OFF);
+        let stays = [codes::REMOVALS_OFF, codes::REVERTED];
+        let kept = found.find(|found| stays.contains(&found.code));
         let kept_words = kept.map_or_else(String::new, |kept| format!("; {}", kept.message));
         // The order matters: "matches the source" may only be said when nothing drifted, failed, or
         // was held back.

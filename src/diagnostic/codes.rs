@@ -182,6 +182,8 @@ codes! {
     ACCOUNT_PENDING "account-pending" Note;
     USER_ERASED "user-erased" Note;
     INVITATION_UNUSABLE "invitation-unusable" Warning;
+    REVERTED "reverted" Note;
+    NOT_REVERTED "not-reverted" Warning;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;

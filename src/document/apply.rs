@@ -2,7 +2,8 @@
 
 use super::list::one_line;
 use super::{DiagnosticDocument, DocumentList, FORMAT_VERSION, HoldDocument, PlanDocument};
-use crate::plan::{Plan, PlanSummary};
+use crate::kinds;
+use crate::plan::{Plan, PlanSummary, RunField};
 use serde::Serialize;
 
 /// The result of applying one source.
@@ -24,6 +25,31 @@ pub struct ApplyDocument<'a> {
     pub held: DocumentList<'a, HoldDocument<'a>>,
     /// The diagnostics of the plan.
     pub diagnostics: DocumentList<'a, DiagnosticDocument<'a>>,
+    /// For a revert, the fields that stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<DocumentList<'a, SkippedFieldDocument<'a>>>,
+}
+
+/// A field that a revert leaves as it is.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SkippedFieldDocument<'a> {
+    /// The kind of the resource.
+    pub kind: &'static str,
+    /// The external id of the resource.
+    pub external_id: &'a str,
+    /// The name of the field.
+    pub field: &'a str,
+}
+
+impl<'a> From<&'a RunField> for SkippedFieldDocument<'a> {
+    fn from(skipped: &'a RunField) -> Self {
+        Self {
+            kind: kinds::get(skipped.key.kind).name,
+            external_id: &skipped.key.id,
+            field: &skipped.field,
+        }
+    }
 }
 
 impl<'a> ApplyDocument<'a> {
@@ -37,6 +63,16 @@ impl<'a> ApplyDocument<'a> {
             summary: plan.summary,
             held: DocumentList::of(&plan.held, HoldDocument::from),
             diagnostics: DocumentList::of(&plan.diagnostics, DiagnosticDocument::from),
+            skipped: None,
+        }
+    }
+
+    /// The same for a revert.
+    #[must_use]
+    pub fn with_skipped(self, skipped: &'a [RunField]) -> Self {
+        Self {
+            skipped: Some(DocumentList::of(skipped, SkippedFieldDocument::from)),
+            ..self
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct ChangeDocument {
     pub fields: FieldHistory,
     /// Where the change was declared.
     pub origin: Option<OriginDocument<'static>>,
+    /// The run that the run of this change reverted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<i64>,
 }
 
 impl From<ChangeRecord> for ChangeDocument {
@@ -59,6 +62,7 @@ impl From<ChangeRecord> for ChangeDocument {
             verb: change.verb,
             reason: change.reason,
             fields: FieldHistory(fields.collect()),
+            reverts: change.reverts,
             origin,
             kind,
         }
@@ -180,6 +184,9 @@ pub struct RunDocument {
     pub counts: Value,
     /// The result.
     pub outcome: String,
+    /// The run that it reverted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<i64>,
 }
 
 impl From<RunRecord> for RunDocument {
@@ -194,6 +201,7 @@ impl From<RunRecord> for RunDocument {
             actor: run.actor,
             counts: run.counts,
             outcome: run.outcome,
+            reverts: run.reverts,
         }
     }
 }

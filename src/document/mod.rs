@@ -26,6 +26,7 @@ mod markdown_html;
 mod notice;
 mod origin;
 mod output_format;
+mod past_state;
 mod plan;
 mod plan_lines;
 mod policy_check;
@@ -56,7 +57,7 @@ pub use act_request::{
     NamingPlaceDocument, ReconcileRequest, ResourceActReply, ResourceActRequest,
     TermsAcceptanceRequest,
 };
-pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument};
+pub use apply::{ApplyDocument, ApplyListDocument, ApplyResultDocument, SkippedFieldDocument};
 pub use baseline::{BaselineDocument, DiagnosticBaseline};
 pub use change::{
     AttributeDocument, ChangedLinkDocument, FieldChangeDocument, LinkAttributes, LinkDocument,
@@ -93,6 +94,7 @@ pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
 pub use origin::OriginDocument;
 pub use output_format::OutputFormat;
+pub use past_state::{PastResourceDocument, PastResourceMeta};
 pub use plan::{
     BudgetDocument, FORMAT_VERSION, PlanDocument, PlanListDocument, SourceRefDocument, plan_id,
     write, write_plan,

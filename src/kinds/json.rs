@@ -2,7 +2,7 @@
 //! resource, so that it can be pasted into a manifest.
 
 use super::{BOOL, Field, FieldType, SECRET_IN_EXPORT, get};
-use crate::model::{FieldRef, Link, Row, Value};
+use crate::model::{CompactText, FieldRef, Link, Row, Value};
 use serde_json::{Map, Value as Json, json};
 
 /// Returns a stored resource as a manifest would declare it, with everything written out.
@@ -121,4 +121,60 @@ fn scalar_json(value: &Value) -> Json {
             .collect(),
         Value::Links(links) => links.iter().map(|link| link.target.to_string()).collect(),
     }
+}
+
+/// Reads a value of a field back from the form in which the history records it. `None` if it is no
+/// value of the field, as after an erasure.
+#[must_use]
+pub fn recorded(field: Option<&Field>, json: &Json) -> Option<Value> {
+    let text = || json.as_str().map(Value::text);
+    let Some(field) = field else {
+        return match json {
+            Json::Bool(value) => Some(Value::Bool(*value)),
+            Json::Number(number) => Some(self::number(number)),
+            Json::Array(_) => recorded_texts(json).map(|texts| Value::List(texts.into())),
+            _ => text(),
+        };
+    };
+    match &field.ty {
+        FieldType::Bool => json.as_bool().map(Value::Bool),
+        FieldType::Int(..) => json.as_i64().map(Value::Int),
+        FieldType::Set(_) => recorded_texts(json).map(Value::set),
+        FieldType::Ordered(_) => recorded_texts(json).map(|texts| Value::List(texts.into())),
+        FieldType::Links { key, .. } => {
+            let links = json.as_array()?.iter();
+            let links: Option<Vec<Link>> = links
+                .map(|link| recorded_link(&field.ty, key, link))
+                .collect();
+            links.map(Value::links)
+        }
+        FieldType::Secret => None,
+        _ => text(),
+    }
+}
+
+fn recorded_texts(json: &Json) -> Option<Vec<CompactText>> {
+    let texts = json.as_array()?.iter();
+    texts
+        .map(|text| text.as_str().map(CompactText::new))
+        .collect()
+}
+
+/// A link. Where only the target was recorded, it has no attributes.
+fn recorded_link(ty: &FieldType, key: &str, json: &Json) -> Option<Link> {
+    let target = json.as_str().or_else(|| json.get(key)?.as_str())?;
+    let mut attributes = [None; 2];
+    for (attribute, choice) in ty.attributes().iter().zip(&mut attributes) {
+        let word = match json.get(attribute.name) {
+            Some(Json::Bool(value)) => BOOL[usize::from(*value)],
+            Some(Json::String(word)) => word.as_str(),
+            _ => continue,
+        };
+        let at = attribute.choices.iter().position(|known| *known == word)?;
+        *choice = u8::try_from(at).ok();
+    }
+    Some(Link {
+        target: target.into(),
+        attributes,
+    })
 }

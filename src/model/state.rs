@@ -7,7 +7,8 @@
 
 use super::{
     Claim, CompactText, DeclaredResource, FieldRef, GuardBase, HeldStep, Key, KeyedList, KindId,
-    LineColumn, RowLogin, SecretText, SnapshotLookup, SnapshotRows, StatedField, StoredLogins,
+    LineColumn, RevertedFields, RowLogin, SecretText, SnapshotLookup, SnapshotRows, StatedField,
+    StoredLogins,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -139,6 +140,8 @@ pub struct Snapshot {
     pub guard_bases: BTreeMap<GuardBase, u64>,
     /// Steps that guards held in earlier passes and that are not decided yet.
     pub held_steps: Vec<HeldStep>,
+    /// The fields of this source's resources that a revert has set back.
+    pub reverted: RevertedFields,
 }
 
 impl Snapshot {

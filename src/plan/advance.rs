@@ -134,7 +134,9 @@ fn set(row: &mut Row, changes: &[FieldChange]) {
     let kind = kinds::get(row.key.kind);
     for change in changes {
         let value = match kind.field(&change.field) {
-            Some(field) if field.ty.has_link_table() => merged(row.value(&change.field), change),
+            Some(field) if field.ty.has_link_table() => {
+                merged_list(row.value(&change.field), change)
+            }
             _ => change.after.clone(),
         };
         row.set(&change.field, value);
@@ -142,7 +144,8 @@ fn set(row: &mut Row, changes: &[FieldChange]) {
 }
 
 /// The list after a change, which names only the members that differ.
-fn merged(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
+#[must_use]
+pub fn merged_list(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
     let went: Vec<&CompactText> = change.before.iter().flat_map(Value::members).collect();
     let links = matches!(
         change.before.as_ref().or(change.after.as_ref()),

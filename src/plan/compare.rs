@@ -21,6 +21,8 @@ pub(super) enum FieldVerdict {
     /// The row differs, and its value or another source takes precedence. That source is named when
     /// it writes nothing now.
     Yield(FieldRef, Option<Arc<str>>),
+    /// The row differs because a run set the field back.
+    Reverted(FieldRef, i64),
     /// The row differs, and the source may only observe it.
     Observed(FieldChange),
     /// The row was changed outside Roster, and the source only reports drift.
@@ -83,6 +85,10 @@ fn judge(
     change: FieldChange,
     claim: Option<&Claim>,
 ) -> FieldVerdict {
+    // Before everything else: a person took this declared value back.
+    if let Some(run) = context.reverting_run(key, &change.field) {
+        return FieldVerdict::Reverted(change.field, run);
+    }
     // Our own authority comes first: a source that may only observe cannot be in conflict.
     match context.mode(kind, &stated.field) {
         AuthorityMode::Observe => return FieldVerdict::Observed(change),

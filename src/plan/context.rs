@@ -4,7 +4,7 @@
 use super::rules::{AuthorityMode, PlanRules};
 use crate::check::CustomFieldDefinitions;
 use crate::diagnostic::Origin;
-use crate::kinds::Kind;
+use crate::kinds::{self, Kind};
 use crate::model::{Desired, Digest, FieldRef, Key, Snapshot};
 
 /// Everything that a plan is made from.
@@ -32,6 +32,27 @@ impl PlanContext<'_> {
     pub fn comes_before(&self, other: &str) -> Option<bool> {
         let place = |name: &str| self.rules.order.iter().position(|named| &**named == name);
         Some(place(&self.desired.source)? < place(other)?)
+    }
+
+    /// The run that set a field back from what this revision of the source declares. Until the source
+    /// is at another one, the field stays.
+    pub fn reverting_run(&self, key: &Key, field: &FieldRef) -> Option<i64> {
+        let name = kinds::get(key.kind).field_name(field);
+        let reverted = &self.stored.reverted;
+        reverted.run_of(&self.desired.revision, key, &name)
+    }
+
+    /// The run that set a field back which follows from a list, or that set the list back.
+    pub fn reverting_run_of_inferred(
+        &self,
+        kind: &Kind,
+        key: &Key,
+        field: &FieldRef,
+    ) -> Option<i64> {
+        let list = kind.field(field).and_then(|field| field.inferred_from);
+        let list = list.map(|list| kinds::own_field(kind.expect_index(list)));
+        let mut fields = [Some(field), list.as_ref()].into_iter().flatten();
+        fields.find_map(|field| self.reverting_run(key, field))
     }
 
     /// The place where a resource is declared or, by this source's claim, used to be.

@@ -39,6 +39,8 @@ pub(super) struct ResourceDraft {
     pub notes: Vec<Diagnostic>,
     /// Fields left to another source that writes nothing now.
     pub waiting: Vec<WaitingField>,
+    /// Fields that a revert has set back, each with the run.
+    pub reverted: Vec<(FieldRef, i64)>,
 }
 
 /// A held part of a draft; when it is approved, `full` replaces the change of its field.
@@ -60,7 +62,14 @@ impl ResourceDraft {
             parts: Vec::new(),
             notes: Vec::new(),
             waiting: Vec::new(),
+            reverted: Vec::new(),
         }
+    }
+
+    /// Leaves a field as a run has set it back.
+    pub fn keep_reverted(&mut self, field: FieldRef, run: i64) {
+        self.open_fields.insert(field.clone());
+        self.reverted.push((field, run));
     }
 
     pub fn note(mut self, note: Diagnostic) -> Self {
@@ -176,7 +185,12 @@ fn draft_stored(
     draft
         .open_fields
         .extend(context.desired.faulty_of(key).cloned());
-    changes.extend(create::inferred(kind, declared, Some(row)));
+    for change in create::inferred(kind, declared, Some(row)) {
+        match context.reverting_run_of_inferred(kind, key, &change.field) {
+            Some(run) => draft.keep_reverted(change.field, run),
+            None => changes.push(change),
+        }
+    }
     changes.extend(password(context, kind, declared, row));
     status::unwritten_status(context, declared, row, active, &mut draft, &mut changes);
     // A blank cell of an export says nothing, so it releases nothing.
@@ -277,6 +291,7 @@ fn add_verdict(
     };
     match verdict {
         FieldVerdict::Keep => {}
+        FieldVerdict::Reverted(field, run) => draft.keep_reverted(field, run),
         FieldVerdict::Yield(field, idle) => {
             draft.note_waiting(key, idle, &field, false);
             draft.open_fields.insert(field);

@@ -9,6 +9,7 @@ use super::draft::{self, DraftPart, ResourceDraft};
 use super::planned_change::put_change;
 use super::removal::{self, RemovalDrafts};
 use super::rename::{self, RenamePair};
+use super::reverted_notes::RevertedNotes;
 use super::types::StepReason;
 use super::waiting_fields::WaitingFields;
 use crate::check::{DeletionConsequence, PlannedChange, PlannedOutcome};
@@ -52,16 +53,19 @@ pub(super) fn draft_all(context: &PlanContext<'_>) -> PlanDrafts {
     let room = declared.len().saturating_sub(context.stored.rows.len());
     drafts.effects.reserve(room);
     let mut waiting = WaitingFields::default();
+    let mut reverted = RevertedNotes::default();
     let only = context.rules.only.as_ref();
     for declared in declared {
         if only.is_none_or(|only| only.contains(&declared.key))
             && let Some(mut draft) = draft::draft(context, declared)
         {
             waiting.add(&declared.key, std::mem::take(&mut draft.waiting));
+            reverted.add(&declared.key, std::mem::take(&mut draft.reverted));
             drafts.add(&declared.key, draft);
         }
     }
     drafts.notes.extend(waiting.notes(context));
+    drafts.notes.extend(reverted.notes(context));
     // After the declared resources: a removal is a rename if its successor is among them.
     drafts.add_removals(removal::removals(context));
     // After all of these: what the plan does anyway is no consequence.
@@ -125,6 +129,11 @@ impl PlanDrafts {
             Some(effect) => effect.outcome = outcome,
             None => _ = self.effects.insert(PlannedChange { key, outcome }),
         }
+    }
+
+    /// Adds what a person asked for.
+    pub fn request(&mut self, effect: PlannedChange) {
+        self.add_effect(effect, StepReason::Requested);
     }
 
     fn add_effect(&mut self, effect: PlannedChange, reason: StepReason) {

@@ -252,6 +252,9 @@ fn removal_hold(
         (false, StepReason::Removed) => {
             format!("{key} is protected; apply `protect: false` first, then remove it")
         }
+        (false, StepReason::Requested) => {
+            format!("{key} is protected, so it stays active; apply `protect: false` first")
+        }
         (false, _) => format!("{key} is protected; write `protect: false` too"),
     };
     Hold::single(codes::PROTECTED, message, member)

@@ -45,9 +45,12 @@ pub mod render;
 mod resource_holds;
 mod retired_members;
 mod retired_references;
+mod revert;
+mod reverted_notes;
 mod rule_diagnostics;
 mod rules;
 mod runtime_changes;
+mod set_back;
 mod settle;
 mod shared_addresses;
 mod status;
@@ -60,7 +63,7 @@ mod value_equality;
 pub mod visibility;
 mod waiting_fields;
 
-pub use advance::{advance, default_row, next_version};
+pub use advance::{advance, default_row, merged_list, next_version};
 pub use borrowed_change::BorrowedChange;
 pub use effect_budget::EffectBudget;
 pub use effects::{EffectName, PlanEffect, PlanEffects};
@@ -71,6 +74,7 @@ pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;
 pub use retired_members::{leave_out, named_people, possibly_retired};
 pub use retired_references::undeclared_references;
+pub use revert::{RevertPlan, RevertedRun, RunField, revert};
 pub use rules::{
     AcceptOverride, AuthorityMode, DoubtfulField, GuardLimit, GuardLimits, IdleReason, PeerSource,
     PlanRules, SourceAuthority, UndeclaredKeys,

@@ -1,11 +1,12 @@
 //! The planner: compares what is declared with what is stored and returns the plan that makes both
 //! equal.
 //!
-//! It goes through stages, each with a type of its own: [`PlanDrafts`](super::drafts::PlanDrafts) of all
+//! It goes through stages, each with a type of its own: [`PlanDrafts`] of all
 //! changes, [`JudgedDrafts`](super::judge::JudgedDrafts) after the rules, a [`SettledPlan`] after
 //! holds, and the finished [`Plan`]. It is pure: no clock, no files, no database.
 
 use super::context::PlanContext;
+use super::drafts::PlanDrafts;
 use super::finish::{diagnostics_only, finish, refused};
 use super::rules::PlanRules;
 use super::settle::{SettledPlan, settle};
@@ -60,12 +61,32 @@ fn plan_with(
     // The order matters: rules judge the whole plan before anything is held, or a fault could hide
     // behind a hold.
     let drafts = drafts::draft_all(&context);
-    let judged = judge::judge(&context, found, drafts);
-    if judged.verdict.refused {
-        return refused(&context, judged);
+    let mut plan = finish_drafts(&context, found, drafts, finish);
+    if !plan.errored {
+        let found = found.iter().filter_map(|found| found.key.clone());
+        plan.open.extend(found);
     }
-    let mut plan = finish(&context, settle(&context, judged));
-    plan.open
-        .extend(found.iter().filter_map(|found| found.key.clone()));
     plan
+}
+
+/// Makes a plan of drafts that come from no declaration.
+pub(super) fn plan_drafts(
+    context: &PlanContext<'_>,
+    found: &[Diagnostic],
+    drafts: PlanDrafts,
+) -> Plan {
+    finish_drafts(context, found, drafts, finish)
+}
+
+fn finish_drafts(
+    context: &PlanContext<'_>,
+    found: &[Diagnostic],
+    drafts: PlanDrafts,
+    finish: fn(&PlanContext<'_>, SettledPlan) -> Plan,
+) -> Plan {
+    let judged = judge::judge(context, found, drafts);
+    if judged.verdict.refused {
+        return refused(context, judged);
+    }
+    finish(context, settle(context, judged))
 }

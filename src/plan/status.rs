@@ -52,8 +52,13 @@ pub(super) fn unwritten_status(
     {
         return;
     }
+    let field = kinds::own_field(index);
+    if let Some(run) = context.reverting_run(key, &field) {
+        draft.keep_reverted(field, run);
+        return;
+    }
     let change = FieldChange {
-        field: kinds::own_field(index),
+        field,
         before,
         after: Some(Value::text("active")),
     };

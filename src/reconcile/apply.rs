@@ -274,6 +274,7 @@ async fn write(
         contents: &contents,
         passwords: &passwords,
         remember,
+        reverts: None,
     };
     let _phase = PhaseTimer::begin("applying");
     Ok(store.apply(&apply).await?)

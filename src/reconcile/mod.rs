@@ -26,6 +26,7 @@ mod incremental_read;
 mod job_files;
 mod other_changes;
 mod pass_verdict;
+mod past_state;
 mod person_quotes;
 mod phase;
 mod plan_reader;
@@ -33,6 +34,8 @@ mod plan_visibility;
 mod propose;
 mod provenance;
 mod push_reading;
+mod recorded_changes;
+mod revert;
 mod row_reading;
 mod run;
 mod runtime_facts;
@@ -62,6 +65,7 @@ pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
 pub use hold_listing::{find_hold_accounts, hold_states, hold_views, record_holds};
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
+pub use past_state::{PastMoment, PastResource, past_state};
 pub use plan_reader::PlanReader;
 pub use plan_visibility::plan_visibility;
 pub use propose::{
@@ -72,6 +76,7 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
+pub use revert::{RevertError, RevertableRun, apply_revert, plan_revert, run_to_revert};
 pub use run::{PassDone, PassResult, PlanConsent, PlanDecision, run};
 pub use source_plan::TypedPlan;
 pub use source_reading::{SourceContent, SourceJudgement, SourceReading, read_sources};

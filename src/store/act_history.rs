@@ -7,7 +7,7 @@ use super::connection::{SqlRow, SqlTransaction};
 use super::erasure_report::ErasureReport;
 use super::error::StoreError;
 use super::hash_chain::{ChainedChange, HashChain, RunHeader, id_digest, personal_digest};
-use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run};
+use super::history_writer::{CHANGES, HistoryTip, VALUES, append_run, outcome_of};
 use super::sql_value::{self, SqlValue};
 use super::terms_acceptances::TermsVersion;
 use super::whole_words::ERASED_WORD;
@@ -112,7 +112,7 @@ pub(super) async fn record_run(
         started_at: now,
         finished_at: sql_value::now(),
         counts: json!(counts).to_string(),
-        outcome: "applied".to_owned(),
+        outcome: outcome_of(None),
     };
     let mut chain = HashChain::start(&tip.head, &header);
     let (mut changes, mut values) = (Vec::new(), Vec::new());

@@ -19,7 +19,7 @@ use super::export_rows;
 use super::foreign_writes;
 use super::history_redaction::redact_history;
 use super::id_words::id_words;
-use super::incremental_tables::FOREIGN_WRITES;
+use super::incremental_tables::{FOREIGN_WRITES, REVERTED_FIELDS};
 use super::letter_case::lowered_forms;
 use super::person_words::PersonWords;
 use super::source::PackedKeys;
@@ -264,7 +264,14 @@ async fn delete_rows(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreErro
     tx.run(sql, &[SqlValue::Bytes(Vec::new()), kind, id])
         .await?;
     foreign_writes::forget_unclaimed(tx).await?;
-    for table in ["claims", "absences", "held_steps", FOREIGN_WRITES] {
+    let of_resource = [
+        "claims",
+        "absences",
+        "held_steps",
+        FOREIGN_WRITES,
+        REVERTED_FIELDS,
+    ];
+    for table in of_resource {
         let sql = format!("DELETE FROM {table} WHERE kind = ? AND external_id = ?");
         tx.run(&sql, &own(key)).await?;
     }
@@ -415,6 +422,7 @@ mod tests {
         "jobs",
         "orders",
         "outbox",
+        "reverted_fields",
         "runs",
         "terms_acceptances",
         "unnamed_links",

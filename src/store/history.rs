@@ -5,6 +5,7 @@ use super::act_history::{ACT_REASON, CUSTOMER_ACTOR};
 use super::connection::{SqlRow, SqlTransaction};
 use super::error::StoreError;
 use super::hash_chain::RunHeader;
+use super::history_writer::reverted_run;
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate};
 use crate::kinds;
@@ -36,6 +37,8 @@ pub struct ChangeRecord {
     pub revision: String,
     /// Who applied the plan or performed the act.
     pub actor: String,
+    /// The run that its run undid.
+    pub reverts: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -54,6 +57,8 @@ pub struct RunRecord {
     /// How many steps of each verb, and how many were held.
     pub counts: Json,
     pub outcome: String,
+    /// The run that it undid.
+    pub reverts: Option<i64>,
 }
 
 /// The result of verifying the history.
@@ -76,10 +81,10 @@ pub enum HistoryVerification {
 
 const COLUMNS: &str = "SELECT c.seq, c.run, c.kind, c.external_id, c.id_digest, c.verb, c.reason, \
     c.fields, c.personal_digest, c.path, c.line, c.col, v.salt, v.fields, \
-    r.finished_at, r.source, r.revision, r.actor FROM ";
+    r.finished_at, r.source, r.revision, r.actor, r.outcome FROM ";
 const JOINED: &str = " AS c LEFT JOIN change_values AS v ON v.seq = c.seq \
     LEFT JOIN runs AS r ON r.id = c.run";
-pub(super) const TYPES: [SqlType; 18] = [
+pub(super) const TYPES: [SqlType; 19] = [
     SqlType::Int,
     SqlType::Int,
     SqlType::Id,
@@ -95,6 +100,7 @@ pub(super) const TYPES: [SqlType; 18] = [
     SqlType::Bytes,
     SqlType::Text,
     SqlType::Int,
+    SqlType::Text,
     SqlType::Text,
     SqlType::Text,
     SqlType::Text,
@@ -242,6 +248,7 @@ pub(super) fn run_record(cells: &[SqlValue]) -> RunRecord {
         started_at: header.started_at,
         finished_at: header.finished_at,
         counts: serde_json::from_str(&header.counts).unwrap_or_default(),
+        reverts: reverted_run(&header.outcome),
         outcome: header.outcome,
     }
 }
@@ -274,6 +281,7 @@ pub(super) fn record(mut cells: SqlRow) -> ChangeRecord {
         source: cells[15].take_text().into(),
         revision: cells[16].take_text().into(),
         actor,
+        reverts: cells[18].as_text().and_then(reverted_run),
     }
 }
 

@@ -30,6 +30,22 @@ pub(super) const VALUES: [(&str, SqlType); 3] = [
     ("fields", SqlType::Text),
 ];
 
+const APPLIED: &str = "applied";
+const REVERTED: &str = "reverted run ";
+
+/// The outcome of a run, which names the run that it undid.
+pub(super) fn outcome_of(reverts: Option<i64>) -> String {
+    match reverts {
+        None => APPLIED.to_owned(),
+        Some(run) => format!("{REVERTED}{run}"),
+    }
+}
+
+/// The run that a run of this outcome undid.
+pub(super) fn reverted_run(outcome: &str) -> Option<i64> {
+    outcome.strip_prefix(REVERTED)?.parse().ok()
+}
+
 /// The end of the history, and the id of the run that comes next.
 pub(super) struct HistoryTip {
     pub(super) seq: i64,

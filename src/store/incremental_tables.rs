@@ -1,11 +1,13 @@
 //! The tables by which a pass does not have to read what did not change: what other programs wrote, as
-//! `foreign_writes` says, and the rows of accepted exports, as `export_rows` says.
+//! `foreign_writes` says, and the rows of accepted exports, as `export_rows` says. And the table of
+//! `reverted_fields`, which a pass leaves alone.
 
 use super::internal_tables::InternalTable;
 use super::sql_value::SqlType;
 
 pub(super) const FOREIGN_WRITES: &str = "foreign_writes";
 pub(super) const ROW_COUNTS: &str = "row_counts";
+pub(super) const REVERTED_FIELDS: &str = "reverted_fields";
 
 pub(super) const INCREMENTAL: &[InternalTable] = &[
     InternalTable {
@@ -52,3 +54,18 @@ pub(super) const INCREMENTAL: &[InternalTable] = &[
         keys: "PRIMARY KEY (source, bucket)",
     },
 ];
+
+pub(super) const REVERTS: &[InternalTable] = &[InternalTable {
+    name: REVERTED_FIELDS,
+    columns: &[
+        ("source", SqlType::Id, "NOT NULL"),
+        ("kind", SqlType::Id, "NOT NULL"),
+        ("external_id", SqlType::Id, "NOT NULL"),
+        ("field", SqlType::Id, "NOT NULL"),
+        // The revision of the source whose value is not written.
+        ("revision", SqlType::Id, "NOT NULL"),
+        // The run of the revert.
+        ("run", SqlType::Int, "NOT NULL"),
+    ],
+    keys: "PRIMARY KEY (source, kind, external_id, field, revision)",
+}];

@@ -79,6 +79,7 @@ mod presence;
 mod read;
 mod read_transaction;
 mod retry;
+mod reverted_fields;
 mod row_matches;
 mod row_writer;
 mod runs;
@@ -118,7 +119,7 @@ pub use act_request::{
     ActError, ActRefusal, ActReport, ActRequest, ActWarning, ActedResource, IdempotentRequest,
     OpenJob, RefusedResource, SourceMappings,
 };
-pub use apply::{ApplyRequest, ApplySummary};
+pub use apply::{ApplyRequest, ApplySummary, RevertFacts};
 pub use approval::Approval;
 pub use approval_notices::NewPendingAccounts;
 pub use customer_tokens::LoginCandidate;

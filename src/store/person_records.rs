@@ -397,6 +397,7 @@ mod tests {
         ("meta", "the database itself"),
         ("removed_files", "names that Roster gave to files of jobs"),
         ("retired_ids", "keyed hashes"),
+        ("reverted_fields", "ids that rows or claims have too"),
         ("row_counts", "counts"),
         ("run_budgets", "counts"),
         ("runs", "who applied a plan"),

@@ -7,7 +7,8 @@ use super::sql_value::{SqlType, SqlValue};
 use super::table_scan::TableScan;
 use super::tables::{self, KindTable, LinkTable, column_names_and_types};
 use super::{
-    Store, accepted_exports, claim, codec, held_steps, jobs, migrate, stored_logins, tag_offers,
+    Store, accepted_exports, claim, codec, held_steps, jobs, migrate, reverted_fields,
+    stored_logins, tag_offers,
 };
 use crate::kinds::{self, TAG, USER};
 use crate::model::{CompactText, Key, KindId, Link, Row, RowLogin, Snapshot};
@@ -65,6 +66,7 @@ impl Store {
             held_steps::unused_approvals(&mut tx, query.approved_since).await?;
         snapshot.budget_use = spent(&mut tx, query).await?;
         snapshot.held_steps = held_steps::read(&mut tx, query.source).await?;
+        snapshot.reverted = reverted_fields::read(&mut tx, meta.schema, query.source).await?;
         accepted_exports::read_missed_counts(&mut tx, query.source, &mut snapshot).await?;
         Ok(snapshot)
     }

@@ -9,7 +9,7 @@ use super::migrate::{self, DatabaseMeta};
 use super::read::{self, SnapshotQuery};
 use super::some_rows::{look_up, some_rows};
 use super::sql_value::{SqlType, SqlValue, escape_like};
-use super::{Store, claim, held_steps, schema_versions, stored_logins, tables};
+use super::{Store, claim, held_steps, reverted_fields, schema_versions, stored_logins, tables};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
     CompactText, Digest, FEW_OF_A_KIND, GuardBase, Key, KindId, LookupRecorder, Snapshot,
@@ -97,6 +97,7 @@ impl ReadTransaction {
             approved_holds: held_steps::unused_approvals(tx, query.approved_since).await?,
             budget_use: read::spent(tx, query).await?,
             held_steps: held_steps::read(tx, query.source).await?,
+            reverted: reverted_fields::read(tx, self.meta.schema, query.source).await?,
             ..Snapshot::default()
         };
         snapshot.rows = SnapshotRows::partial(recorder);

@@ -5,8 +5,29 @@ use super::error::StoreError;
 use super::history::{
     ChangeRecord, RUN_TYPES, RUNS, RunRecord, TYPES, record, run_record, select_first_changes,
 };
+use super::sql_value::SqlType;
 
 impl Store {
+    /// Returns the revision that a source was last applied at as a whole.
+    pub async fn applied_revision(&self, source: &str) -> Result<Option<String>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the sources").await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT revision FROM sources WHERE name = ?";
+        let found = tx.first(sql, &[source.into()], &[SqlType::Text]).await?;
+        Ok(found.map(|mut cells| cells[0].take_text().into()))
+    }
+
+    /// Returns the latest run that committed at a moment, in milliseconds since 1970, or earlier.
+    pub async fn run_at(&self, at: i64) -> Result<Option<i64>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the runs").await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT max(id) FROM runs WHERE finished_at <= ?";
+        let found = tx.first(sql, &[at.into()], &[SqlType::Int]).await?;
+        Ok(found.and_then(|cells| cells[0].as_int()))
+    }
+
     pub async fn run(&self, id: i64) -> Result<Option<RunRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read a run").await? else {
             return Ok(None);

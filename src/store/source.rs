@@ -10,7 +10,7 @@ use super::export_rows::{self, ExportRowsUpdate};
 use super::imports::ImportEnding;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, migrate, tables};
+use super::{Store, migrate, reverted_fields, tables};
 use crate::kinds;
 use crate::model::{CompactText, Digest, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -391,6 +391,7 @@ pub(super) async fn save_checkpoint(
         ("keys", SqlType::Bytes),
     ];
     tx.insert("files", &columns, rows).await?;
+    reverted_fields::forget_earlier(tx, source, &remember.revision).await?;
     export_rows::save_rows(tx, source, &remember.rows).await?;
     match &remember.accepted {
         Some(accepted) => accepted_exports::record_accepted_export(tx, source, accepted).await,

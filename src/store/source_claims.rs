@@ -7,7 +7,7 @@ use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::StoreError;
 use super::export_rows;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, foreign_writes, held_steps, migrate};
+use super::{Store, foreign_writes, held_steps, migrate, reverted_fields};
 use crate::diagnostic::plural;
 use crate::kinds;
 use crate::model::{CompactText, Key};
@@ -120,6 +120,7 @@ impl Store {
             tx.run(&sql, &[to.into(), from.into()]).await?;
         }
         held_steps::transfer_held_steps(&mut tx, from, to).await?;
+        reverted_fields::transfer(&mut tx, from, to).await?;
         // The checkpoint no longer says what the source claims.
         forget_source(&mut tx, to).await?;
         forget_source(&mut tx, from).await?;
@@ -141,6 +142,7 @@ impl Store {
         tx.run("DELETE FROM claims WHERE source = ?", &[source.into()])
             .await?;
         held_steps::delete_held_steps(&mut tx, source).await?;
+        reverted_fields::forget_source(&mut tx, source).await?;
         forget_source(&mut tx, source).await?;
         tx.run(INSERT_ACT, &act_params(actor, "source forget", source, ""))
             .await?;

@@ -76,6 +76,33 @@ fn what_others_change_is_repaired_and_access_stays_taken_away() {
 }
 
 #[test]
+fn a_reverted_run_stays_reverted_until_the_files_change() {
+    for ws in each("served revert") {
+        ws.tree(people());
+        let mut served = DaemonProcess::start(&ws, "");
+        served.says(&["created 14", "run 1"]);
+        ws.tree(people().replacen("Karin", "Britta", 1));
+        served.says(&["updated 1", "run 2"]);
+
+        ws.run(&["revert", "2", "--yes"]).exits(0);
+        for _ in 0..3 {
+            served.signal(Signal::SIGHUP);
+            served.says(&["configuration reloaded"]);
+        }
+        // Something else changes. Another run in between would take its number.
+        ws.write(
+            "manifests/tags.yaml",
+            "tags: [{externalId: gold, name: Gold}]\n",
+        );
+        served.says(&["created 1", "updated 1", "run 4"]);
+        served.ends();
+        let third = ws.value("SELECT outcome FROM runs WHERE id = 3");
+        assert_eq!(third.as_deref(), Some("reverted run 2"));
+        assert_eq!(value(&ws, "first_name", "u-1").as_deref(), Some("Britta"));
+    }
+}
+
+#[test]
 fn an_emptied_directory_takes_nothing_away() {
     let ws = sqlite();
     ws.tree(people());

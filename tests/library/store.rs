@@ -179,6 +179,7 @@ impl Draft {
     pub(super) async fn apply(&self, store: &Store) -> Result<ApplySummary, ApplyError> {
         store
             .apply(&ApplyRequest {
+                reverts: None,
                 plan: &self.plan,
                 plan_id: "plan-1",
                 actor: "eva",

@@ -17,6 +17,8 @@ const NEED_ONE: &[&[&str]] = &[
     &["history", "--verify"],
     &["why", "User/u-1"],
     &["changes"],
+    &["revert", "1", "--yes"],
+    &["state", "--at", "1"],
     &["lock", "show"],
     &["lock", "break", "source:directory"],
     &["approve", "hold", "0123456789abcdef", "--reason", "fine"],

@@ -38,6 +38,7 @@ mod policies;
 mod random_acts;
 mod reports;
 mod retired_references;
+mod revert;
 mod secrets;
 mod severity;
 mod shared_addresses;

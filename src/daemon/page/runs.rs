@@ -120,6 +120,7 @@ async fn run(
             div { dt { "Who" } dd { (found.actor) } }
             div { dt { "What" } dd { (counts(&found)) } }
             div { dt { "Outcome" } dd { (found.outcome) } }
+            @if let Some(reverted) = found.reverts { div { dt { "Reverts" } dd { (link::run(reverted)) } } }
             div { dt { "Plan" } dd { (link::revision(&found.plan_id)) } }
         }
         h2 { "Changes" }

@@ -54,7 +54,12 @@ pub fn last_line(plan: &Plan) -> String {
     if plan.steps.is_empty() && plan.held.is_empty() {
         // "The directory matches" must not be said if these diagnostics report a difference that
         // the plan leaves as it is.
-        let tells = [codes::DRIFT, codes::OBSERVED, codes::REMOVALS_OFF];
+        let tells = [
+            codes::DRIFT,
+            codes::OBSERVED,
+            codes::REMOVALS_OFF,
+            codes::REVERTED,
+        ];
         let says_more = |found: &Diagnostic| found.is_error() || tells.contains(&found.code);
         let differs = plan.diagnostics.iter().any(says_more);
         return if differs {

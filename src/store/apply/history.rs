@@ -8,7 +8,7 @@ use super::super::error::StoreError;
 use super::super::hash_chain::{
     ChainedChange, HashChain, RunHeader, SaltedDigest, id_digest, personal_digest,
 };
-use super::super::history_writer::{CHANGES, HistoryTip, VALUES, append_run};
+use super::super::history_writer::{CHANGES, HistoryTip, VALUES, append_run, outcome_of};
 use super::super::row_writer::RowWriter;
 use super::super::sql_value::{self, SqlType, SqlValue, SqlValueRef};
 use super::ApplyTransaction;
@@ -57,7 +57,7 @@ impl ApplyTransaction<'_> {
             started_at: self.now,
             finished_at: sql_value::now(),
             counts: Json::Object(counts).to_string(),
-            outcome: "applied".to_owned(),
+            outcome: outcome_of(self.apply.reverts.map(|revert| revert.run)),
         }
     }
 

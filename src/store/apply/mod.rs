@@ -16,6 +16,7 @@ mod links;
 mod logins;
 mod notify;
 mod request;
+mod reverts;
 mod rows;
 mod settings;
 mod versions;
@@ -33,7 +34,7 @@ use crate::diagnostic::chain;
 use crate::kinds;
 use crate::model::{FieldChange, KindId, Value};
 use crate::plan::{Step, StepVerb};
-pub use request::ApplyRequest;
+pub use request::{ApplyRequest, RevertFacts};
 use request::{changes_row, ids};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ pub struct ApplySummary {
     pub claims: u64,
     /// How many login names were given.
     pub logins: u64,
+    /// How many fields a revert keeps from what sources declare.
+    pub reverted: u64,
 }
 
 /// How long, and how often, to look for a run whose commit got no answer.
@@ -229,6 +232,10 @@ impl<'a> ApplyTransaction<'a> {
         self.check_invariants(&watched).await?;
         let claims = self.write_claims().await?;
         let run = self.record_history().await?;
+        let reverted = match (run, self.apply.reverts) {
+            (Some(run), Some(revert)) => self.keep_reverted(run, revert.left_alone).await?,
+            _ => 0,
+        };
         // In the same transaction as the changes: a crash must not leave a hold that was applied,
         // or an applied plan whose holds are forgotten.
         held_steps::record_held_steps(&mut self.tx, self.apply.plan).await?;
@@ -247,6 +254,7 @@ impl<'a> ApplyTransaction<'a> {
             written: self.steps().filter(|step| self.changes_row(step)).count() as u64,
             claims,
             logins,
+            reverted,
         })
     }
 

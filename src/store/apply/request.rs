@@ -1,7 +1,7 @@
 //! The request for one apply.
 
 use crate::model::Key;
-use crate::plan::{Plan, Step, StepVerb, next_version};
+use crate::plan::{Plan, RunField, Step, StepVerb, next_version};
 use crate::store::lease::Lease;
 use crate::store::source::CheckpointUpdate;
 use crate::store::sql_value::SqlValue;
@@ -24,6 +24,16 @@ pub struct ApplyRequest<'a> {
     pub passwords: &'a BTreeMap<Key, String>,
     /// What is to be remembered of the source, unless only a part of it is applied.
     pub remember: Option<&'a CheckpointUpdate>,
+    /// Set if the plan undoes a run.
+    pub reverts: Option<RevertFacts<'a>>,
+}
+
+/// What a plan that undoes a run does not say itself.
+#[derive(Clone, Copy, Debug)]
+pub struct RevertFacts<'a> {
+    pub run: i64,
+    /// The fields that the run changed and that no step changes.
+    pub left_alone: &'a [RunField],
 }
 
 impl ApplyRequest<'_> {
