@@ -6,6 +6,7 @@
 use super::budget_share::is_live;
 use super::compare;
 use super::context::PlanContext;
+use super::effect_budget::EffectBudget;
 use super::hold::{Hold, HoldMember};
 use super::planned_change::change_of;
 use super::remainder::PlanRemainder;
@@ -116,17 +117,9 @@ pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
         let whole = record.field.is_empty() && step.verb.word() == record.verb;
         whole || !record.field.is_empty() && step.changes().iter().any(|it| it.field == field)
     };
-    let decided = |record: &HeldStep| {
-        let hold = format!("hold {}", record.hold);
-        let budget = record.budget.split('@').next().unwrap_or_default();
-        let mut used = plan.accepted.iter();
-        used.any(|used| {
-            used.starts_with(&hold) || used.split('=').next().is_some_and(|it| it == budget)
-        })
-    };
     let planned = |record: &&HeldStep| {
         let mut steps = plan.steps.iter().filter(|step| step.key == record.key);
-        steps.any(|step| does(step, record)) && !decided(record)
+        steps.any(|step| does(step, record)) && !is_decided(plan, record)
     };
     let mut since: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for record in held.iter().filter(planned) {
@@ -146,6 +139,31 @@ pub fn held_since(plan: &Plan, held: &[HeldStep]) -> Vec<String> {
         )
     });
     since.collect()
+}
+
+/// Whether a plan was made with a decision about a record: an approval of its hold, or an override of
+/// its budget. An override of a guard on steps is one about their effects too, and the other way
+/// round.
+fn is_decided(plan: &Plan, record: &HeldStep) -> bool {
+    let hold = format!("hold {}", record.hold);
+    let budget = record.budget.split('@').next().unwrap_or_default();
+    let kind = kinds::get(record.key.kind).name;
+    let is_of_step = |used: &str| match &*record.field {
+        "" => used == format!("{kind}.{}", record.verb),
+        field => used.starts_with(&format!("{kind}.{field}.")),
+    };
+    let takes = |used: &str| {
+        let caused = plan.effects.listed.iter();
+        let mut caused = caused.filter(|effect| effect.name.word() == used);
+        caused.any(|effect| effect.because.binary_search(&record.key).is_ok())
+    };
+    plan.accepted.iter().any(|accepted| {
+        let used = accepted.split('=').next().unwrap_or_default();
+        accepted.starts_with(&hold)
+            || used == budget
+            || is_of_step(used)
+            || EffectBudget::by_name(used).is_some() && record.field.is_empty() && takes(used)
+    })
 }
 
 fn has_ended(context: &PlanContext<'_>, left: &PlanRemainder, record: &HeldStep) -> bool {

@@ -134,6 +134,7 @@ pub async fn plan_revert(
         // rest goes on.
         hold_errors: true,
         guards: config.guards.clone(),
+        effect_fields: config.effect_fields.clone(),
         accepts: config.accepts.clone(),
         undeclared: UndeclaredKeys::None,
         salt: stored.database.clone().unwrap_or_default(),

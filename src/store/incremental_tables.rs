@@ -53,19 +53,18 @@ pub(super) const INCREMENTAL: &[InternalTable] = &[
         ],
         keys: "PRIMARY KEY (source, bucket)",
     },
+    InternalTable {
+        name: REVERTED_FIELDS,
+        columns: &[
+            ("source", SqlType::Id, "NOT NULL"),
+            ("kind", SqlType::Id, "NOT NULL"),
+            ("external_id", SqlType::Id, "NOT NULL"),
+            ("field", SqlType::Id, "NOT NULL"),
+            // The revision of the source whose value is not written.
+            ("revision", SqlType::Id, "NOT NULL"),
+            // The run of the revert.
+            ("run", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (source, kind, external_id, field, revision)",
+    },
 ];
-
-pub(super) const REVERTS: &[InternalTable] = &[InternalTable {
-    name: REVERTED_FIELDS,
-    columns: &[
-        ("source", SqlType::Id, "NOT NULL"),
-        ("kind", SqlType::Id, "NOT NULL"),
-        ("external_id", SqlType::Id, "NOT NULL"),
-        ("field", SqlType::Id, "NOT NULL"),
-        // The revision of the source whose value is not written.
-        ("revision", SqlType::Id, "NOT NULL"),
-        // The run of the revert.
-        ("run", SqlType::Int, "NOT NULL"),
-    ],
-    keys: "PRIMARY KEY (source, kind, external_id, field, revision)",
-}];

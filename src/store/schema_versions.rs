@@ -96,7 +96,6 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
         indexes: PAGE_INDEXES,
         ..own_tables(incremental_tables::INCREMENTAL)
     },
-    own_tables(incremental_tables::REVERTS),
 ];
 
 /// The version of this release.

@@ -297,18 +297,18 @@ fn a_plan_that_takes_too_long_ends_and_gives_its_place_back() {
     ws.write(
         "roster.yaml",
         "apiVersion: roster/v1\nsources: [{name: shop, directory: manifests}]\n\
-         serve: {listen: '127.0.0.1:0', limits: {plan: 2s}}\n",
+         serve: {listen: '127.0.0.1:0', limits: {plan: 1s}}\n",
     );
     let mut served = DaemonProcess::on(&ws, &[]);
     let remote = format!("http://{}", served.address());
     served.says(&["created 14"]);
-    let many = (0..40_000).map(|n| user(&format!("m-{n}"), "acme", ""));
+    let many = (0..20_000).map(|n| user(&format!("m-{n}"), "acme", ""));
     ws.write("large/a.yaml", people());
     ws.write("large/many.yaml", many.collect::<String>());
     let plan = |folder: &str| ws.run(&["plan", folder, "--remote", &remote]);
     for _ in 0..5 {
         let ran = plan("large").exits(1);
-        let said = "refused (timeout): The request took too long: the plan took longer than the 2 s of `serve.limits.plan`";
+        let said = "refused (timeout): The request took too long: the plan took longer than the 1 s of `serve.limits.plan`";
         assert!(ran.stderr.contains(said), "{ran}");
     }
     assert_eq!(plan("manifests").exits(0).steps(), Vec::<String>::new());

@@ -1179,7 +1179,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 28] = [
+const BEFORE: [&str; 29] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1206,6 +1206,7 @@ const BEFORE: [&str; 28] = [
     "DROP TABLE row_counts",
     "DROP TABLE export_row_sets",
     "DROP TABLE export_rows",
+    "DROP TABLE reverted_fields",
     "CREATE VIEW usable_accounts AS SELECT * FROM accounts WHERE status = 'active'",
     "CREATE VIEW usable_users AS SELECT * FROM users WHERE status = 'active' AND access = 'enabled'",
 ];
@@ -1335,6 +1336,7 @@ async fn what_changed_before_writes_were_recorded_is_found() {
             "DROP TABLE row_counts",
             "DROP TABLE export_row_sets",
             "DROP TABLE export_rows",
+            "DROP TABLE reverted_fields",
             "UPDATE meta SET schema_version = 14",
             "DELETE FROM user_groups WHERE user_id = 'u2'",
             "INSERT INTO tags (external_id, name) VALUES ('by-hand', 'By hand')",

@@ -349,6 +349,9 @@ fn the_page_of_a_plan_says_who_sees_more_or_less() {
             user("nils", "firm", "organisations: [north]"),
             user("nora", "firm", "organisations: [north]"),
             user("sven", "firm", &format!("organisations: [{of_sven}]")),
+            // So many that three who see more are no large share.
+            account("far", ""),
+            users(0..5, "far", ""),
         ]
         .concat()
     };
@@ -363,6 +366,8 @@ fn the_page_of_a_plan_says_who_sees_more_or_less() {
     let cookie = site.login("vera");
     let page = site.until("/sources/firm", &cookie, "3 users see more or less");
     for words in [
+        // The sentence that every plan begins with.
+        "3 users see more people.",
         "2 users: nils, nora",
         "gain user sven",
         "User/sven",
