@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Options of `roster compare`.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct CompareOptions {
     /// The earlier branch, tag or commit.
     #[arg(value_name = "OLD")]
     old: String,
@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 /// Prints the plan from one revision to the other.
-pub fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+pub fn run(global: &GlobalOptions, options: &CompareOptions) -> CommandResult {
     let scope = PlanScope {
         paths: options.path.iter().cloned().collect(),
         ..PlanScope::default()

@@ -4,8 +4,9 @@ use super::remote::RemoteOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session};
 use crate::diagnostic::{distance, plural, thousands, visible};
 use crate::document::{HoldListDocument, HoldState, HoldView};
-use crate::kinds::{self, Kind};
+use crate::kinds;
 use crate::model::Key;
+use crate::plan::render::{counted, joined};
 use crate::reconcile;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
@@ -16,7 +17,7 @@ const MAX_NAMED: usize = 10;
 
 /// Options of `roster holds`.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct HoldsOptions {
     /// Show this hold in full. `-v` shows all of them in full.
     #[arg(value_name = "ID")]
     id: Option<String>,
@@ -28,7 +29,7 @@ pub struct Options {
 }
 
 /// Lists the holds, those that need a decision first.
-pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+pub async fn run(global: &GlobalOptions, options: &HoldsOptions) -> CommandResult {
     let mut listed = if options.remote.url.is_some() {
         let answer: HoldListDocument = options.remote.daemon()?.get("api/v1/holds").await?;
         answer.items
@@ -153,22 +154,13 @@ fn counts(keys: &[Key], count: usize) -> String {
     });
     let found: Vec<_> = kinds.filter(|(_, count)| *count > 0).collect();
     match &found[..] {
-        [(kind, _)] => counted(kind, count),
+        [(kind, _)] => counted(count, kind),
         several if keys.len() == count => {
-            let each = several.iter().map(|(kind, count)| counted(kind, *count));
+            let each = several.iter().map(|(kind, count)| counted(*count, kind));
             each.collect::<Vec<_>>().join(", ")
         }
         _ => plural(count, "resource"),
     }
-}
-
-fn counted(kind: &Kind, count: usize) -> String {
-    let noun = if count == 1 {
-        kind.singular
-    } else {
-        kind.table
-    };
-    format!("{} {}", thousands(count), noun.replace('_', " "))
 }
 
 /// Prints a hold with all that is known about it.
@@ -190,11 +182,7 @@ fn print_in_full(view: &HoldView, now: DateTime<Utc>, out: &mut dyn Write) -> io
     ];
     for (name, names, count) in listed.into_iter().filter(|(_, names, _)| !names.is_empty()) {
         let shown: Vec<_> = names.iter().take(MAX_NAMED).map(|it| visible(it)).collect();
-        let more = match count.saturating_sub(shown.len()) {
-            0 => String::new(),
-            more => format!(" and {} more", thousands(more)),
-        };
-        writeln!(out, "  {name}: {}{more}", shown.join(", "))?;
+        writeln!(out, "  {name}: {}", joined(&shown, count))?;
     }
     let since = moment(hold.since);
     writeln!(out, "  since: {since} ({})", distance(hold.since - now))?;

@@ -120,11 +120,11 @@ pub enum CliCommand {
     /// Write a plan as a comment on a pull request. The next plan replaces it.
     Comment(comment::Options),
     /// Show what changes from one revision of the sources to another, without a database.
-    Compare(compare::Options),
+    Compare(compare::CompareOptions),
     /// Print a stored resource, or all of a kind.
     Get(get::Options),
     /// Print what was stored at an earlier time, or after a run.
-    State(state::Options),
+    State(state::StateOptions),
     /// List what a user sees: users, organisations and accounts.
     Visible(visible::Options),
     /// Export the database as manifests, one folder per account, or in the format of a preset.
@@ -132,7 +132,7 @@ pub enum CliCommand {
     /// Print the runs or the changes of one resource, or verify the history.
     History(history::Options),
     /// Plan the undoing of a run, ask for confirmation and apply it.
-    Revert(revert::Options),
+    Revert(revert::RevertOptions),
     /// Show who set a field, from where, and what it overrode.
     Why(why::Options),
     /// Print every committed change in order, one JSON object per line, or as an export.
@@ -140,7 +140,7 @@ pub enum CliCommand {
     /// Format manifests without changing their meaning.
     Fmt(format::Options),
     /// List what is held and waits for a decision.
-    Holds(holds::Options),
+    Holds(holds::HoldsOptions),
     /// Approve a hold, the first apply of an export source, or new accounts.
     Approve(approve::Options),
     /// Reject new accounts.

@@ -16,7 +16,7 @@ use std::io::Write;
 
 /// Options of `roster revert`.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct RevertOptions {
     /// The number of the run, as `roster history` prints it.
     #[arg(value_name = "RUN")]
     run: i64,
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 /// Plans, shows and applies the undoing of a run.
-pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+pub async fn run(global: &GlobalOptions, options: &RevertOptions) -> CommandResult {
     let consent = HoldOverrides {
         accept: options.accept.clone(),
         allow_delete: false,
@@ -65,7 +65,7 @@ impl From<RevertError> for CommandFailure {
 /// A revert under the lease of its source.
 struct RevertCommand<'a> {
     global: &'a GlobalOptions,
-    options: &'a Options,
+    options: &'a RevertOptions,
     store: &'a Store,
     run: &'a RevertableRun,
     lease: &'a LeaseGuard,

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 
 /// Options of `roster state`.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct StateOptions {
     /// The kind: `User`, `user` or `users`. Or one resource: `user/u-1`. Default: everything.
     #[arg(value_name = "KIND")]
     kind: Option<String>,
@@ -45,7 +45,7 @@ fn moment(text: &str) -> Result<PastMoment, String> {
 }
 
 /// Prints one resource, all of a kind, or everything.
-pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+pub async fn run(global: &GlobalOptions, options: &StateOptions) -> CommandResult {
     let (kind, key) = match &options.kind {
         Some(kind) => {
             let (kind, key) = session::parse_resource(kind, options.id.as_deref())?;

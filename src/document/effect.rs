@@ -2,10 +2,11 @@
 
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::{CompactText, Key, KindId};
-use crate::plan::{EffectName, PlanEffect};
+use crate::plan::{EffectName, PlanEffect, PlanEffects};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// One effect of a plan. Which members it has follows from `effect`.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +110,18 @@ impl<'a> From<&'a PlanEffect> for EffectDocument<'a> {
             },
         }
     }
+}
+
+/// Reads the effects of a plan or of a held entry. Documents of older releases have none.
+pub(crate) fn read_effects<'a>(
+    listed: Option<impl IntoIterator<Item = EffectDocument<'a>>>,
+    omitted: BTreeMap<String, u64>,
+) -> Result<PlanEffects, String> {
+    let listed = listed.into_iter().flatten().map(PlanEffect::try_from);
+    Ok(PlanEffects {
+        listed: listed.collect::<Result<_, _>>()?,
+        omitted,
+    })
 }
 
 impl TryFrom<EffectDocument<'_>> for PlanEffect {

@@ -2,10 +2,10 @@
 
 use super::change_reading::changes;
 use super::step::ConsequenceDocument;
-use super::{EffectDocument, FieldChangeDocument, OriginDocument, present};
+use super::{EffectDocument, FieldChangeDocument, OriginDocument, present, read_effects};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Key, KindId};
-use crate::plan::{HoldEntry, PlanEffect, PlanEffects, StepVerb};
+use crate::plan::{HoldEntry, StepVerb};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -54,7 +54,7 @@ pub struct HoldDocument<'a> {
     /// What else would go or change because of it. It is held, and approved, with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consequences: Vec<ConsequenceDocument<'a>>,
-    /// Who would gain or lose what by it, if its hold were let through.
+    /// Who would gain or lose what if its hold were approved.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -120,15 +120,7 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             changes: changes(&key, read.changes)?,
             becomes: read.becomes.map(|id| Key::new(key.kind, id)),
             consequences: ConsequenceDocument::read(read.consequences),
-            effects: PlanEffects {
-                listed: read
-                    .effects
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(PlanEffect::try_from)
-                    .collect::<Result<_, _>>()?,
-                omitted: read.effects_omitted,
-            },
+            effects: read_effects(read.effects, read.effects_omitted)?,
             key,
         })
     }

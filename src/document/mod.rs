@@ -79,6 +79,7 @@ pub use dossier::{
     WaitingMailDocument,
 };
 pub use effect::EffectDocument;
+pub(crate) use effect::read_effects;
 pub use feed_inspection::{
     InspectedCellDocument, InspectedListDocument, InspectedRowDocument, InspectionDocument,
     PresetFitDocument, RivalPresetsDocument,

@@ -3,11 +3,12 @@
 //! Two things are not in a saved plan and do not come back: the cells that a created resource
 //! declares (its changes are there), and secrets, whose values read back as empty text.
 
+use super::effect::read_effects;
 use super::plan::plan_id_without_effects;
 use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
 use crate::diagnostic::Diagnostic;
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{HoldEntry, Plan, PlanEffect, PlanEffects, SourceRef, Step};
+use crate::plan::{HoldEntry, Plan, SourceRef, Step};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -126,16 +127,10 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
         partial: read.partial,
         undeclared: values(read.undeclared),
         logins: values(read.logins),
-        effects: PlanEffects {
-            listed: read
-                .effects
-                .unwrap_or_default()
-                .into_vec()
-                .into_iter()
-                .map(PlanEffect::try_from)
-                .collect::<Result<_, _>>()?,
-            omitted: read.effects_omitted,
-        },
+        effects: read_effects(
+            read.effects.map(DocumentList::into_vec),
+            read.effects_omitted,
+        )?,
         visibility: PlanVisibility {
             changes: values(read.visibility),
             omitted: read.visibility_omitted,

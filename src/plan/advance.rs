@@ -6,8 +6,7 @@ use super::effect_budget::EffectBudget;
 use super::types::{ClaimAction, Plan, Step, StepReason, StepVerb};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Claim, ClaimState, CompactText, FieldChange, HeldStep, Key, Link, Row, SmallMap, Snapshot,
-    Value,
+    Claim, ClaimState, CompactText, FieldChange, HeldStep, Key, Row, SmallMap, Snapshot, Value,
 };
 
 pub fn advance(stored: &mut Snapshot, plan: &Plan) {
@@ -135,41 +134,12 @@ fn set(row: &mut Row, changes: &[FieldChange]) {
     for change in changes {
         let value = match kind.field(&change.field) {
             Some(field) if field.ty.has_link_table() => {
-                merged_list(row.value(&change.field), change)
+                change.merged_list(row.value(&change.field))
             }
             _ => change.after.clone(),
         };
         row.set(&change.field, value);
     }
-}
-
-/// The list after a change, which names only the members that differ.
-#[must_use]
-pub fn merged_list(stored: Option<&Value>, change: &FieldChange) -> Option<Value> {
-    let went: Vec<&CompactText> = change.before.iter().flat_map(Value::members).collect();
-    let links = matches!(
-        change.before.as_ref().or(change.after.as_ref()),
-        Some(Value::Links(_))
-    );
-    if links {
-        let kept = stored.map_or(&[][..], Value::as_links).iter();
-        let kept = kept.filter(|link| !went.contains(&&link.target)).cloned();
-        let came = change
-            .after
-            .as_ref()
-            .map_or(&[][..], Value::as_links)
-            .iter()
-            .cloned();
-        let all: Vec<Link> = kept.chain(came).collect();
-        return (!all.is_empty()).then(|| Value::links(all));
-    }
-    let kept = stored
-        .into_iter()
-        .flat_map(Value::members)
-        .filter(|member| !went.contains(member));
-    let came = change.after.iter().flat_map(Value::members);
-    let all: Vec<CompactText> = kept.chain(came).cloned().collect();
-    (!all.is_empty()).then(|| Value::set(all))
 }
 
 /// Moves the claims of other sources to the new version, if they were current and do not concern

@@ -28,7 +28,7 @@ pub(super) struct RuleOutcome {
     /// Resources decided as a whole, held or not; guards leave them alone.
     pub covered: BTreeSet<Key>,
     pub exempt_budget: Option<BudgetName>,
-    /// The steps that an override of their budget lets through, each with the field that counts.
+    /// The steps that an override of their budget accepts, each with the field that counts.
     pub accepted_steps: Vec<(Key, Option<FieldRef>)>,
     /// Whether the hold covers everything that the source sent. Then no claim moves.
     pub is_whole_source: bool,
@@ -122,7 +122,7 @@ impl HoldLedger {
         self.exemptions.budgets.contains(budget)
     }
 
-    /// Whether an override lets a step through, as a whole or as far as a field counts.
+    /// Whether an override accepts a step, as a whole or as far as a field counts.
     pub fn is_accepted(&self, key: &Key, field: Option<&FieldRef>) -> bool {
         let step = (key.clone(), field.cloned());
         self.exemptions.steps.contains(&step)

@@ -63,7 +63,7 @@ mod value_equality;
 pub mod visibility;
 mod waiting_fields;
 
-pub use advance::{advance, default_row, merged_list, next_version};
+pub use advance::{advance, default_row, next_version};
 pub use borrowed_change::BorrowedChange;
 pub use effect_budget::EffectBudget;
 pub use effects::{EffectName, PlanEffect, PlanEffects};

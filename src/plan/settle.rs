@@ -89,7 +89,7 @@ pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> Settled
 
 /// Judges the budgets one after the other, kinds before accounts, so that an account whose steps
 /// are all decided is not held a second time. The budgets of effects come last: they leave alone
-/// what is held or let through already.
+/// what is held, approved or accepted already.
 fn hold_over_budget(context: &PlanContext<'_>, mut left: PlanRemainder) -> PlanRemainder {
     for outcome in BudgetGuards::effect_overrides(context, &left) {
         left = left.decide(context, outcome);

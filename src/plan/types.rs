@@ -412,7 +412,7 @@ pub struct HoldEntry {
     pub becomes: Option<Key>,
     /// What else would go or change because of it, by key. It is held with it.
     pub consequences: Box<[StepConsequence]>,
-    /// Who would gain or lose what by it, if its hold were let through.
+    /// Who would gain or lose what if its hold were approved.
     pub effects: PlanEffects,
 }
 

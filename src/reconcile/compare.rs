@@ -54,9 +54,8 @@ pub fn compare(
             ..PassRequest::default()
         },
     )?;
-    let is_wanted = |source: &Source| only.is_none_or(|name| *source.name == *name);
     let mut sources = config.sources.iter();
-    if !sources.any(|source| is_wanted(source) && source.feed().is_none()) {
+    if !sources.any(|source| is_compared(&source.name, only) && source.feed().is_none()) {
         return Err(CompareError::NoRepository);
     }
     let mut earlier = config_at(config, only, before);
@@ -84,7 +83,7 @@ pub fn compare(
 fn config_at(config: &Config, only: Option<&str>, revision: &str) -> Config {
     let mut config = config.clone();
     let sources = config.sources.iter_mut();
-    for source in sources.filter(|source| only.is_none_or(|name| *source.name == *name)) {
+    for source in sources.filter(|source| is_compared(&source.name, only)) {
         if let SourceLocation::Git(place) = &mut source.place {
             *place = place.at(revision);
         }
@@ -106,16 +105,12 @@ fn pass_at<'c>(
     };
     let fetched = fetch(config, None);
     for (name, result) in &fetched {
-        if let (Err(error), true) = (result, only.is_none_or(|only| **name == *only)) {
-            return Err(match error {
-                FetchError::Git(error) => unread(name, revision, error),
-                error => CompareError::Revision {
-                    name: name.to_string(),
-                    revision: revision.to_owned(),
-                    message: error.to_string(),
-                    help: error.help(),
-                },
-            });
+        if let (Err(error), true) = (result, is_compared(name, only)) {
+            let help = match error {
+                FetchError::Git(error) => help_for(error),
+                error => error.help(),
+            };
+            return Err(unread(name, revision, error.to_string(), help));
         }
     }
     let request = request.with_fetch_results(&fetched);
@@ -123,7 +118,7 @@ fn pass_at<'c>(
         if let Some(feed) = source.feed() {
             return Ok(feeds::read(config, source, feed, &request));
         }
-        let is_compared = only.is_none_or(|name| *source.name == *name);
+        let is_compared = is_compared(&source.name, only);
         let tree = match &source.place {
             SourceLocation::Directory(folder) if is_compared => {
                 folder_at(source, folder, revision, is_earlier)?
@@ -133,12 +128,10 @@ fn pass_at<'c>(
         let reading = source_reading::read_tree(config, source, tree, &request.stop);
         let error = reading.diagnostics.iter().find(|found| found.is_error());
         match error.filter(|_| is_compared && reading.is_unreadable()) {
-            Some(error) => Err(CompareError::Revision {
-                name: source.name.to_string(),
-                revision: revision.to_owned(),
-                message: error.message.clone(),
-                help: error.help.clone().unwrap_or_default(),
-            }),
+            Some(error) => {
+                let help = error.help.clone().unwrap_or_default();
+                Err(unread(&source.name, revision, error.message.clone(), help))
+            }
             None => Ok(reading),
         }
     };
@@ -162,28 +155,38 @@ fn folder_at(
         Ok(Some(tree)) => Ok(tree),
         // The folder is new, so everything in it is.
         Ok(None) if is_earlier => Ok(Tree::of_sent([])),
-        Ok(None) => Err(CompareError::Revision {
-            name: source.name.to_string(),
-            revision: revision.to_owned(),
-            message: format!("the commit has no folder {}", folder.display()),
-            help: "Choose a commit that has it".to_owned(),
-        }),
-        Err(error) => Err(unread(&source.name, revision, &error)),
+        Ok(None) => {
+            let message = format!("the commit has no folder {}", folder.display());
+            let help = "Choose a commit that has it".to_owned();
+            Err(unread(&source.name, revision, message, help))
+        }
+        Err(error) => {
+            let help = help_for(&error);
+            Err(unread(&source.name, revision, error.to_string(), help))
+        }
     }
 }
 
-fn unread(name: &str, revision: &str, error: &GitError) -> CompareError {
-    let help = match error {
+fn is_compared(source: &str, only: Option<&str>) -> bool {
+    only.is_none_or(|name| source == name)
+}
+
+/// What to do about a repository or a revision that whoever compares has named.
+fn help_for(error: &GitError) -> String {
+    match error {
         GitError::Repository { .. } => "Run this in a clone of the repository".to_owned(),
         GitError::Reference { .. } => {
             "Choose a branch, a tag or a commit that the repository has".to_owned()
         }
         error => error.help(),
-    };
+    }
+}
+
+fn unread(name: &str, revision: &str, message: String, help: String) -> CompareError {
     CompareError::Revision {
         name: name.to_owned(),
         revision: revision.to_owned(),
-        message: error.to_string(),
+        message,
         help,
     }
 }

@@ -129,7 +129,7 @@ impl OtherChanges {
             }
             SnapshotLookup::Base(GuardBase::Users(_)) => writes(&kinds::USER),
             SnapshotLookup::CustomerNumber(_) => writes(&kinds::ACCOUNT),
-            // Who has what depends on several kinds.
+            // Who has access, and who administers or approves, depends on rows of several kinds.
             SnapshotLookup::Base(_) | SnapshotLookup::Everything => !self.written.is_empty(),
         }
     }

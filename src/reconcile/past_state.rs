@@ -7,7 +7,7 @@ use super::PassError;
 use super::recorded_changes::recorded_change;
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{FieldChange, Key, RecordedChange, RecordedValues, RecordedVerb, Row, Value};
-use crate::plan::{default_row, merged_list};
+use crate::plan::default_row;
 use crate::store::{ChangeRecord, Store};
 use std::collections::BTreeMap;
 
@@ -56,29 +56,9 @@ pub async fn past_state(
         }
         PastMoment::Time(at) => store.run_at(at).await?.unwrap_or_default(),
     };
-    let mut histories: BTreeMap<Key, Vec<PlacedChange>> = BTreeMap::new();
-    let mut seq = 0;
-    loop {
-        let part = match only {
-            Some(key) => {
-                let mut all = store.history(Some(key), u32::MAX).await?;
-                all.reverse();
-                all
-            }
-            None => store.changes_after(seq, PART).await?,
-        };
-        let Some(end) = part.last() else { break };
-        seq = end.seq;
-        for change in &part {
-            add(&mut histories, change, kind, last);
-        }
-        if only.is_some() {
-            break;
-        }
-    }
-    let begins = |changes: &[PlacedChange]| changes[0].change.verb == RecordedVerb::Create;
+    let histories = histories(store, kind, only, last).await?;
     let mut now = BTreeMap::new();
-    if histories.values().any(|changes| !begins(changes)) {
+    if histories.values().any(|changes| !is_from_creation(changes)) {
         let rows = match only {
             Some(key) => store.row(key).await?.into_iter().collect(),
             None => store.rows().await?.iter().cloned().collect::<Vec<Row>>(),
@@ -86,10 +66,43 @@ pub async fn past_state(
         now.extend(rows.into_iter().map(|row| (row.key.clone(), row)));
     }
     let found = histories.into_iter().filter_map(|(key, changes)| {
-        let now = now.remove(&key).filter(|_| !begins(&changes));
+        let now = now.remove(&key).filter(|_| !is_from_creation(&changes));
         rebuilt(&key, &changes, now, last)
     });
     Ok(found.collect())
+}
+
+/// The changes of each resource that matter for its state after run `last`, the first one first.
+async fn histories(
+    store: &Store,
+    kind: Option<&'static Kind>,
+    only: Option<&Key>,
+    last: i64,
+) -> Result<BTreeMap<Key, Vec<PlacedChange>>, PassError> {
+    let mut histories = BTreeMap::new();
+    if let Some(key) = only {
+        let latest_first = store.history(Some(key), u32::MAX).await?;
+        for change in latest_first.iter().rev() {
+            add(&mut histories, change, kind, last);
+        }
+        return Ok(histories);
+    }
+    let mut seq = 0;
+    loop {
+        let part = store.changes_after(seq, PART).await?;
+        let Some(end) = part.last() else {
+            return Ok(histories);
+        };
+        seq = end.seq;
+        for change in &part {
+            add(&mut histories, change, kind, last);
+        }
+    }
+}
+
+/// Whether the history of a resource begins with its creation.
+fn is_from_creation(changes: &[PlacedChange]) -> bool {
+    changes[0].change.verb == RecordedVerb::Create
 }
 
 /// Adds a change to the history of its resource, unless it cannot matter: a resource that no run up
@@ -114,7 +127,7 @@ fn add(
     };
     match histories.get_mut(&placed.change.key) {
         // Later changes only tell what a resource was like that was there before the first run.
-        Some(changes) if is_later && changes[0].change.verb == RecordedVerb::Create => {}
+        Some(changes) if is_later && is_from_creation(changes) => {}
         Some(changes) => changes.push(placed),
         None if is_later => {}
         None => _ = histories.insert(placed.change.key.clone(), vec![placed]),
@@ -208,7 +221,7 @@ fn applied(mut row: Row, change: &RecordedChange, direction: TimeDirection) -> R
                 before: from,
                 after: to,
             };
-            merged_list(row.value(&recorded.field), &change)
+            change.merged_list(row.value(&recorded.field))
         } else {
             to
         };

@@ -42,6 +42,7 @@ mod erasure_report;
 mod error;
 mod export_rows;
 mod foreign_writes;
+mod guard_bases;
 mod hash_chain;
 mod held_steps;
 mod history;

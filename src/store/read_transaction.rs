@@ -9,11 +9,13 @@ use super::migrate::{self, DatabaseMeta};
 use super::read::{self, SnapshotQuery};
 use super::some_rows::{look_up, some_rows};
 use super::sql_value::{SqlType, SqlValue, escape_like};
-use super::{Store, claim, held_steps, reverted_fields, schema_versions, stored_logins, tables};
-use crate::kinds::{self, FieldType, Kind};
+use super::{
+    Store, claim, guard_bases, held_steps, reverted_fields, schema_versions, stored_logins, tables,
+};
+use crate::kinds::{self, FieldType};
 use crate::model::{
-    CompactText, Digest, FEW_OF_A_KIND, GuardBase, Key, KindId, LookupRecorder, Snapshot,
-    SnapshotLookup, SnapshotRows,
+    CompactText, Digest, FEW_OF_A_KIND, Key, KindId, LookupRecorder, Snapshot, SnapshotLookup,
+    SnapshotRows,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -139,7 +141,7 @@ impl ReadTransaction {
                 }
                 SnapshotLookup::Base(base) => {
                     // No column says it, so only the full snapshot can.
-                    let Some(sql) = base_sql(base) else {
+                    let Some(sql) = guard_bases::count_sql(base) else {
                         return Ok(false);
                     };
                     let count = self.count(sql).await?;
@@ -385,75 +387,4 @@ impl ReadTransaction {
 fn ids_of(keys: &BTreeSet<Key>, kind: KindId) -> Vec<&CompactText> {
     let of_kind = keys.iter().filter(|key| key.kind == kind);
     of_kind.map(|key| &key.id).collect()
-}
-
-/// Whether an account `a` can be used. Older databases lack the view that says it.
-const USABLE: &str = "a.status = 'active' AND a.approval = 'approved' AND a.blocked IS NULL";
-
-/// Counts the users who are active, not blocked and have a usable account of which `which` is true.
-fn access_holders(which: &str) -> String {
-    format!(
-        "SELECT count(*) FROM users u WHERE u.status = 'active' AND u.blocked IS NULL \
-         AND EXISTS (SELECT 1 FROM user_accounts l \
-           JOIN accounts a ON a.external_id = l.account_id \
-           WHERE l.user_id = u.external_id AND {USABLE}{which})"
-    )
-}
-
-/// The query for the base of a guard and its parameter; `None` if no column holds it.
-fn base_sql(base: &GuardBase) -> Option<(String, Option<&CompactText>)> {
-    let claimed = |kind: &Kind, which: &str| {
-        format!(
-            "SELECT count(*) FROM claims c JOIN {} r ON r.external_id = c.external_id \
-             WHERE c.kind = '{}' AND c.source = ? AND c.state = 'active'{which}",
-            kind.table, kind.name
-        )
-    };
-    Some(match base {
-        GuardBase::Live(source, kind) => {
-            let kind = kinds::get(*kind);
-            let live = " AND r.status <> 'inactive'";
-            (
-                claimed(kind, if kind.has_status { live } else { "" }),
-                Some(source),
-            )
-        }
-        GuardBase::Filled(source, kind, field) => {
-            let table = tables::for_kind(*kind);
-            let filled = match table.link(*field) {
-                Some(link) => format!(
-                    " AND EXISTS (SELECT 1 FROM {} l WHERE l.{} = r.external_id)",
-                    link.name, link.owner
-                ),
-                None => format!(
-                    " AND r.{} IS NOT NULL",
-                    table.columns_of_field(*field).next()?.name
-                ),
-            };
-            (claimed(table.kind, &filled), Some(source))
-        }
-        GuardBase::Users(account) => {
-            let users = tables::for_kind(kinds::USER);
-            let link = users.link_named("accounts");
-            let sql = format!(
-                "SELECT count(*) FROM {} l JOIN {} r ON r.external_id = l.{} \
-                 WHERE l.{} = ? AND r.status <> 'inactive'",
-                link.name, users.kind.table, link.owner, link.member
-            );
-            (sql, Some(account))
-        }
-        GuardBase::AccessHolders => (access_holders(""), None),
-        GuardBase::Administrators => (access_holders(" AND l.level = 'administrator'"), None),
-        GuardBase::Approvers => {
-            let approves = " AND EXISTS (SELECT 1 FROM policy_approvers x \
-                 JOIN policies p ON p.external_id = x.policy_id \
-                 WHERE x.user_id = u.external_id AND p.account_id = a.external_id \
-                 AND p.status = 'active' AND p.blocked IS NULL)";
-            (access_holders(approves), None)
-        }
-        GuardBase::UsableAccounts => (
-            format!("SELECT count(*) FROM accounts a WHERE {USABLE}"),
-            None,
-        ),
-    })
 }

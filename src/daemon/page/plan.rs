@@ -7,15 +7,15 @@
 use super::{link, value};
 use crate::diagnostic::{codes, thousands};
 use crate::document::{
-    ConsequenceDocument, FieldChangeDocument, HoldDocument, OriginDocument, PlanDocument,
-    StepDocument,
+    ConsequenceDocument, DocumentList, FieldChangeDocument, HoldDocument, OriginDocument,
+    PlanDocument, StepDocument, read_effects,
 };
 use crate::http::Caller;
 use crate::kinds;
 use crate::model::KindId;
-use crate::plan::render::{effects, visibility};
+use crate::plan::render::{effects, joined, visibility};
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{PlanEffect, PlanEffects, PlanSummary, RuntimeChanges, StepVerb, shared_by};
+use crate::plan::{PlanEffects, PlanSummary, RuntimeChanges, StepVerb, shared_by};
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -189,12 +189,9 @@ pub(super) fn section(
         changes: changes.map(Into::into).collect(),
         omitted: plan.visibility_omitted,
     };
-    let listed = plan.effects.unwrap_or_default().into_vec().into_iter();
-    let effects = PlanEffects {
-        // What an older release stored had none, and nobody edits what is stored.
-        listed: listed.flat_map(PlanEffect::try_from).collect(),
-        omitted: plan.effects_omitted,
-    };
+    // Nobody edits what is stored.
+    let listed = plan.effects.map(DocumentList::into_vec);
+    let effects = read_effects(listed, plan.effects_omitted).unwrap_or_default();
     let found = plan.diagnostics.unwrap_or_default().into_vec().into_iter();
     let alone = found.filter(|found| found.code == codes::LAST_ADMINISTRATOR);
     let alone: Vec<_> = alone.map(|found| found.message).collect();
@@ -263,7 +260,7 @@ fn effects_section(
                         p {
                             @if line.names.is_empty() { (link::search_link(caller, &line.who)) } @else { (line.who) }
                             " " (line.what)
-                            @if !line.names.is_empty() { ": " (effects::joined(&line.names, line.count)) }
+                            @if !line.names.is_empty() { ": " (joined(&line.names, line.count)) }
                         }
                         @if line.causes > 0 { p.small { "because of " (links(&line.because, line.causes)) } }
                     } }

@@ -130,6 +130,13 @@ pub(in crate::plan) struct EffectCause {
     pub field: Option<FieldRef>,
 }
 
+impl EffectCause {
+    /// The whole step of a resource.
+    pub fn whole(key: Key) -> Self {
+        Self { key, field: None }
+    }
+}
+
 /// An effect with the changes that cause it.
 #[derive(Debug)]
 pub(in crate::plan) struct FoundEffect {
@@ -197,14 +204,14 @@ impl EffectList {
     pub(super) fn add_price(
         &mut self,
         key: &Key,
-        before: BTreeSet<CompactText>,
-        after: BTreeSet<CompactText>,
+        before: &BTreeSet<CompactText>,
+        after: &BTreeSet<CompactText>,
         causes: impl FnOnce() -> BTreeSet<EffectCause>,
     ) {
         if self.takes(EffectName::PriceChanged) {
             let effect = PlanEffect {
-                before: before.into_iter().collect(),
-                after: after.into_iter().collect(),
+                before: before.iter().cloned().collect(),
+                after: after.iter().cloned().collect(),
                 ..blank(EffectName::PriceChanged, key, "")
             };
             self.push(effect, causes());

@@ -1,4 +1,4 @@
-//! What would come with each hold if it were let through, on top of the steps.
+//! What approving each hold would add to the effects of the steps.
 
 use super::{DeltaLayer, EffectFilter, compare};
 use crate::diagnostic::codes;
@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The number of holds that are looked at one by one.
 const MAX_HOLDS: usize = 200;
 
-/// Gives each held entry the effects that it causes, when its whole hold goes through with what is
-/// held because of other holds.
+/// Gives each held entry the effects that it causes, when its whole hold is applied together with
+/// what is held because of other holds.
 pub(in crate::plan) fn add_held_effects(
     held: &mut [HoldEntry],
     stored: &Snapshot,

@@ -24,11 +24,12 @@ impl EffectComparison<'_> {
             }
             let [before, after] = sides.map(|state| price_tags(state, &account));
             if before != after {
-                let causes: BTreeSet<EffectCause> = before
-                    .symmetric_difference(&after)
-                    .flat_map(|tag| self.causes_of_price(&account, tag))
-                    .collect();
-                found.add_price(&account, before.clone(), after.clone(), || causes);
+                let causes = || {
+                    let tags = before.symmetric_difference(&after);
+                    tags.flat_map(|tag| self.causes_of_price(&account, tag))
+                        .collect()
+                };
+                found.add_price(&account, &before, &after, causes);
             }
         }
     }
@@ -46,10 +47,7 @@ impl EffectComparison<'_> {
         }
         let [was, is] = sides.map(|state| state.is_in_use(TAG, tag));
         if was != is {
-            causes.push(EffectCause {
-                key: Key::new(TAG, tag),
-                field: None,
-            });
+            causes.push(EffectCause::whole(Key::new(TAG, tag)));
         }
         causes
     }

@@ -185,39 +185,12 @@ impl ReachingChange for ResourceDelta<'_> {
     }
 }
 
-/// A value after a change, whose lists may name only the members that differ.
+/// A value after a change.
 fn changed<'a>(value: Option<&Value>, change: &'a FieldChange) -> Option<Cow<'a, Value>> {
-    let (before, after) = (change.before.as_ref(), change.after.as_ref());
-    match before.or(after) {
-        Some(Value::List(_)) => {
-            let went: Vec<_> = members(before).collect();
-            let stays = members(value).filter(|member| !went.contains(member));
-            let all = stays.chain(members(after)).cloned();
-            Some(Cow::Owned(Value::set(all)))
-        }
-        Some(Value::Links(_)) => {
-            let old = links(value);
-            let is_in =
-                |all: &[Link], target: &CompactText| all.iter().any(|it| it.target == *target);
-            let (went, came) = (links(before), links(after));
-            let stays = old
-                .iter()
-                .filter(|link| !is_in(went, &link.target) && !is_in(came, &link.target));
-            let came = came.iter().map(|link| with_level_of(link, old));
-            Some(Cow::Owned(Value::links(stays.cloned().chain(came))))
-        }
-        _ => after.map(Cow::Borrowed),
+    match change.before.as_ref().or(change.after.as_ref()) {
+        Some(Value::List(_) | Value::Links(_)) => change.merged_list(value).map(Cow::Owned),
+        _ => change.after.as_ref().map(Cow::Borrowed),
     }
-}
-
-/// A link as it will be stored: an export that says nothing about the level keeps it.
-fn with_level_of(link: &Link, old: &[Link]) -> Link {
-    let mut link = link.clone();
-    if link.attributes[0].is_none() {
-        let old = old.iter().find(|it| it.target == link.target);
-        link.attributes[0] = old.and_then(|old| old.attributes[0]);
-    }
-    link
 }
 
 fn members(value: Option<&Value>) -> impl Iterator<Item = &CompactText> {

@@ -235,7 +235,7 @@ impl UserRelations<'_, '_, '_> {
                     causes.extend(self.own(self.comparison.before.fields.user_stores));
                 }
                 if !self.to.state.is_in_use(STORE, store) {
-                    causes.insert(whole(STORE, store));
+                    causes.insert(EffectCause::whole(Key::new(STORE, store)));
                 }
                 causes
             });
@@ -244,10 +244,7 @@ impl UserRelations<'_, '_, '_> {
 
     fn causes_of_status(&self) -> EffectCauses {
         let ends = self.from.is_live && !self.to.is_live;
-        let cause = ends.then(|| EffectCause {
-            key: self.user.clone(),
-            field: None,
-        });
+        let cause = ends.then(|| EffectCause::whole(self.user.clone()));
         cause.into_iter().collect()
     }
 
@@ -257,7 +254,7 @@ impl UserRelations<'_, '_, '_> {
             causes.extend(self.own(self.comparison.before.fields.user_accounts));
         }
         if !self.to.state.is_usable(account) {
-            causes.insert(whole(ACCOUNT, account));
+            causes.insert(EffectCause::whole(Key::new(ACCOUNT, account)));
         }
         causes
     }
@@ -275,7 +272,7 @@ impl UserRelations<'_, '_, '_> {
         }
         let (state, key) = (self.to.state, Key::new(POLICY, policy));
         let Some(facts) = state.facts(&key).filter(ResourceFacts::is_in_use) else {
-            causes.insert(whole(POLICY, policy));
+            causes.insert(EffectCause::whole(Key::new(POLICY, policy)));
             return causes;
         };
         let mut fields = Vec::new();
@@ -301,12 +298,5 @@ impl UserRelations<'_, '_, '_> {
         changes
             .filter(move |delta| delta.is_whole() || delta.change(&own).is_some())
             .map(move |delta| cause(&delta, field))
-    }
-}
-
-fn whole(kind: KindId, id: &str) -> EffectCause {
-    EffectCause {
-        key: Key::new(kind, id),
-        field: None,
     }
 }

@@ -4,7 +4,7 @@
 //! Text, Markdown, annotations and the page say it with [`sentence`] and [`lines`].
 
 use super::text::{NAMED, TextWriter, key};
-use super::wording::{BOLD, DIM, counted, id, plural, thousands, visible};
+use super::wording::{BOLD, DIM, counted, id, joined, plural, thousands, visible};
 use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{CompactText, Key, KindId};
@@ -182,16 +182,6 @@ impl EffectLine {
             text.extend(["  (because of ", &joined(&self.because, self.causes), ")"]);
         }
         text
-    }
-}
-
-/// Joins the first texts of `count`.
-#[must_use]
-pub fn joined(first: &[String], count: usize) -> String {
-    let more = count.saturating_sub(first.len());
-    match (first.join(", "), more) {
-        (all, 0) => all,
-        (few, more) => format!("{few} and {} more", thousands(more)),
     }
 }
 

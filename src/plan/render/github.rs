@@ -87,13 +87,7 @@ fn effects_line(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io
     if more > 0 {
         message = format!("{message}\nand {more} more");
     }
-    let annotation = WorkflowAnnotation {
-        command: "notice",
-        title: "effects",
-        origin: None,
-        message: &message,
-    };
-    annotation.write(options, out)
+    notice("effects", &message, options, out)
 }
 
 /// Writes one annotation for all who see more or less: GitHub shows few of a step.
@@ -113,11 +107,21 @@ fn visibility_line(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) ->
     if more > 0 {
         message = format!("{message}\nand {}", plural(more, "more user"));
     }
+    notice("visibility", &message, options, out)
+}
+
+/// Writes an annotation about the whole plan.
+fn notice(
+    title: &str,
+    message: &str,
+    options: &RenderOptions,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let annotation = WorkflowAnnotation {
         command: "notice",
-        title: "visibility",
+        title,
         origin: None,
-        message: &message,
+        message,
     };
     annotation.write(options, out)
 }

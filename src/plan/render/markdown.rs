@@ -12,7 +12,7 @@ use super::markdown_items::hold_item;
 use super::markdown_risks::RiskList;
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
-use super::wording::{plural, thousands, title};
+use super::wording::{joined, plural, thousands, title};
 use super::{NextStep, PersonalData, PlanDetail, RenderOptions, diff, effects, marker};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
@@ -221,7 +221,7 @@ fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
         let cell = |text: &str| code(text).replace('|', "\\|");
         let spans = |texts: &[String], count: usize| {
             let spans: Vec<String> = texts.iter().map(|text| cell(text)).collect();
-            effects::joined(&spans, count)
+            joined(&spans, count)
         };
         let who = match &line.names[..] {
             [] => cell(&line.who),

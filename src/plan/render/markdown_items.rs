@@ -4,7 +4,7 @@ use super::RenderOptions;
 use super::code_span::code;
 use super::holds::{HoldGroup, consequence_lines};
 use super::text;
-use super::wording::thousands;
+use super::wording::{joined, thousands};
 use crate::plan::HoldEntry;
 use std::fmt::Write as _;
 
@@ -62,12 +62,7 @@ pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String
 
 /// Joins the first few texts as code spans, and says how many more there are.
 pub(super) fn named(all: impl ExactSizeIterator<Item = String>) -> String {
-    let more = all.len().saturating_sub(NAMED);
+    let count = all.len();
     let few: Vec<String> = all.take(NAMED).map(|text| code(&text)).collect();
-    let few = few.join(", ");
-    if more > 0 {
-        format!("{few} and {} more", thousands(more))
-    } else {
-        few
-    }
+    joined(&few, count)
 }

@@ -22,6 +22,7 @@ pub mod visibility;
 mod wording;
 
 pub use personal::{PersonalData, PseudonymKey};
+pub use wording::{counted, joined};
 
 use crate::diagnostic::visible;
 

@@ -7,8 +7,8 @@
 use super::groups::{self, StepListEntry};
 use super::holds::{HoldGroup, consequence_lines, holds};
 use super::wording::{
-    BOLD, CYAN, ChangeLine, DIM, GREEN, RED, WordingOptions, YELLOW, counted, first_of, id, plural,
-    thousands, title, visible, write_line,
+    BOLD, CYAN, ChangeLine, DIM, GREEN, RED, WordingOptions, YELLOW, counted, first_of, id, joined,
+    plural, thousands, title, visible, write_line,
 };
 use super::{PlanDetail, RenderOptions};
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
@@ -409,12 +409,7 @@ pub(super) fn reason(step: &Step) -> String {
 
 pub(super) fn named_of(named: &[&CompactText], count: usize) -> String {
     let ids: Vec<_> = named.iter().map(|text| id(text)).collect();
-    let more = count.saturating_sub(ids.len());
-    if more > 0 {
-        format!("{} and {} more", ids.join(", "), thousands(more))
-    } else {
-        ids.join(", ")
-    }
+    joined(&ids, count)
 }
 
 #[cfg(test)]

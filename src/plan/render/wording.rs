@@ -300,7 +300,8 @@ pub(super) fn changed_link(
 }
 
 /// Formats a count of a kind: `1 user`, `2 custom fields`.
-pub(super) fn counted(number: usize, kind: &Kind) -> String {
+#[must_use]
+pub fn counted(number: usize, kind: &Kind) -> String {
     let words = if number == 1 {
         spaced(kind.singular)
     } else {
@@ -335,13 +336,19 @@ fn spaced(name: &str) -> String {
 
 /// Joins the first few texts, and says how many more there are.
 pub(super) fn first_of<'t>(all: impl ExactSizeIterator<Item = Cow<'t, str>>, few: usize) -> String {
-    let more = all.len().saturating_sub(few);
-    let named: Vec<_> = all.take(few).collect();
-    let named = named.join(", ");
-    if more > 0 {
-        format!("{named} and {} more", thousands(more))
-    } else {
-        named
+    let count = all.len();
+    let first: Vec<_> = all.take(few).collect();
+    joined(&first, count)
+}
+
+/// Joins texts that are the first of `count`, and says how many more there are.
+#[must_use]
+pub fn joined(first: &[impl AsRef<str>], count: usize) -> String {
+    let texts: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+    let texts = texts.join(", ");
+    match count.saturating_sub(first.len()) {
+        0 => texts,
+        more => format!("{texts} and {} more", thousands(more)),
     }
 }
 
