@@ -86,8 +86,8 @@ impl Bench {
     }
 
     fn export_by_duckdb(&self, python: &Path) -> Cost {
-        let file = self.path("duckdb.py");
-        fs::write(&file, include_str!("duckdb.py")).expect("a script");
+        let file = self.path("duckdb_diff.py");
+        fs::write(&file, include_str!("duckdb_diff.py")).expect("a script");
         let run = || {
             let arguments = [&text(&file), "erp.csv", "erp.duckdb"];
             let ran = measure::run(python, &arguments, &self.path(""));
