@@ -32,10 +32,12 @@ impl ReadRows {
         let mut recorded = collected.rows.take()?;
         recorded.facts.layout = outcome.layout;
         // A login is taken by the first row that names it, a column of secrets is reported where it
-        // has its first value, ids as numbers are counted, and matched rows depend on the database.
+        // has its first value, ids as numbers are counted, nobody knows of which row a diagnostic
+        // is that is only counted, and matched rows depend on the database.
         let depends = !collected.logins.is_empty()
             || collected.has_unread_secrets
             || has_number_ids
+            || outcome.omits_diagnostics
             || mapping.matches_rows();
         let is_sound = outcome.complete && !recorded.is_incomplete && recorded.rows.fits();
         (is_sound && !depends).then(|| Self {

@@ -15,8 +15,6 @@ use std::collections::{BTreeMap, HashSet};
 /// With more rows to decode again than this, and than a third of all, the whole export is read every
 /// time.
 const FEW_ROWS: usize = 1_000;
-/// From this many diagnostics of a rule on, the reader only counts them.
-const MANY_DIAGNOSTICS: usize = 10_000;
 
 /// What is known of an export whose rows are to be kept.
 pub struct RowFacts<'a> {
@@ -79,7 +77,6 @@ fn is_settled(of: &RowFacts<'_>, plan: &Plan) -> bool {
         && plan.waits_for.is_empty()
         && desired.removals_off.is_empty()
         && desired.hidden_kinds.is_empty()
-        && of.found.len() < MANY_DIAGNOSTICS
 }
 
 fn is_few(unsettled: usize, rows: usize) -> bool {

@@ -50,6 +50,11 @@ impl ExportDiagnostics {
         self.report(at, found);
     }
 
+    /// Whether some diagnostics are only counted, so that nobody knows of which rows they are.
+    pub fn omits_some(&self) -> bool {
+        self.counts.values().any(|count| *count > MAX_PER_CODE)
+    }
+
     pub fn count(&self, code: Code) -> u64 {
         self.counts.get(&code).copied().unwrap_or_default()
     }

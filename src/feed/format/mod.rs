@@ -89,6 +89,7 @@ pub fn read_selected(
         let format = format!("format {}", outcome.format.display_name());
         outcome.detected.insert(0, format);
     }
+    outcome.omits_diagnostics = findings.omits_some();
     (outcome.diagnostics, outcome.complete) = findings.finish();
     outcome
 }

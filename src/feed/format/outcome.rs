@@ -33,6 +33,8 @@ pub struct ReadOutcome {
     pub digest: Digest,
     /// The diagnostics.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether some diagnostics are only counted.
+    pub omits_diagnostics: bool,
     /// Whether it was read to the end and is not cut off.
     pub complete: bool,
     /// The digest of what decides, besides its text, what a row says: the header, the delimiter.
@@ -71,6 +73,7 @@ impl ReadOutcome {
             detected: body.detected,
             digest: Digest::default(),
             diagnostics: Vec::new(),
+            omits_diagnostics: false,
             complete: true,
             layout: body.layout,
         }
