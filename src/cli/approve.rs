@@ -5,7 +5,7 @@ use super::remote::{RemoteOptions, encode_segment};
 use super::{CommandFailure, CommandResult, GlobalOptions, acts, session};
 use crate::config::{Config, Source};
 use crate::diagnostic::plural;
-use crate::document::{ExportApproval, HoldApproval};
+use crate::document::{ExportApproval, HoldApproval, HoldState, HoldView};
 use crate::kinds::act;
 use crate::model::Key;
 use crate::reconcile::{self, Pass, PassRequest};
@@ -158,6 +158,17 @@ async fn with_last_path(config: &Config, store: &Store) -> Result<Config, Comman
     Ok(config)
 }
 
+/// The hold as the last apply recorded it, if it did.
+async fn recorded_hold(
+    config: &Config,
+    store: &Store,
+    id: &str,
+) -> Result<Option<HoldView>, CommandFailure> {
+    let is_it = |_: &str, hold: &HoldState| hold.hold.as_deref() == Some(id);
+    let mut found = reconcile::hold_views(store, config.approval_ttl, is_it).await?;
+    Ok(found.pop())
+}
+
 /// The name of a directory that no configuration names.
 const UNNAMED: &str = "directory";
 
@@ -206,11 +217,21 @@ async fn hold(
             )));
         }
     }
+    let recorded = recorded_hold(&config, &store, id).await?;
+    if let Some(view) = recorded.filter(|view| view.approved_by.contains(&actor)) {
+        return Err(CommandFailure::error(reconcile::needs_others(&view)));
+    }
     if parts.is_empty() {
         store.approve_hold(id, None, &actor, reason).await?;
     }
     for key in &parts {
         store.approve_hold(id, Some(key), &actor, reason).await?;
+    }
+    let recorded = recorded_hold(&config, &store, id).await?;
+    if let Some(view) = recorded.filter(|view| !view.approved_by.is_empty()) {
+        let so_far = reconcile::approvals_so_far(&view);
+        anstream::println!("Approved hold {id} as {actor}: {so_far}.");
+        return Ok(0);
     }
     let hours = config.approval_ttl.as_secs() / 3_600;
     anstream::println!(

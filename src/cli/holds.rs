@@ -122,6 +122,10 @@ fn decision(view: &HoldView) -> String {
     match (&view.hold, &view.approval) {
         (hold, _) if hold.standing => "none needed".to_owned(),
         (hold, _) if hold.hold.is_none() => "cannot be approved".to_owned(),
+        (hold, None) if !view.approved_by.is_empty() => {
+            let needed = hold.approvals_needed.unwrap_or(1);
+            format!("{} of {needed} approvals", view.approved_by.len())
+        }
         (_, None) => "waiting".to_owned(),
         (_, Some(given)) if given.only.is_some() => format!("partly approved by {}", given.by),
         (_, Some(given)) => format!("approved by {}", given.by),
@@ -184,6 +188,9 @@ fn print_in_full(view: &HoldView, now: DateTime<Utc>, out: &mut dyn Write) -> io
         let shown: Vec<_> = names.iter().take(MAX_NAMED).map(|it| visible(it)).collect();
         writeln!(out, "  {name}: {}", joined(&shown, count))?;
     }
+    if let Some(effects) = &hold.effects {
+        writeln!(out, "  if approved: {}", visible(effects))?;
+    }
     let since = moment(hold.since);
     writeln!(out, "  since: {since} ({})", distance(hold.since - now))?;
     if let Some(given) = &view.approval {
@@ -196,6 +203,12 @@ fn print_in_full(view: &HoldView, now: DateTime<Utc>, out: &mut dyn Write) -> io
             out,
             "  applied with the next pass; the approval expires at {lapses} ({ahead})"
         )?;
+    }
+    if !view.approved_by.is_empty() {
+        let so_far = reconcile::approvals_so_far(view);
+        writeln!(out, "  {}", visible(&so_far))?;
+    } else if let Some(needed) = hold.approvals_needed {
+        writeln!(out, "  {needed} different people have to approve it")?;
     }
     if is_waiting(view) {
         let mut commands = hold.commands.iter();

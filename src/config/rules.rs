@@ -2,9 +2,12 @@
 //! misspelt guard would protect nothing.
 
 use super::values::{DAY, parse_duration};
+use crate::diagnostic::none_called;
 use crate::kinds::{self, Field};
 use crate::model::{FieldRef, KindId};
-use crate::plan::{AuthorityMode, EffectBudget, GuardLimit, GuardLimits, SourceAuthority};
+use crate::plan::{
+    AuthorityMode, EffectBudget, EffectName, GuardLimit, GuardLimits, SourceAuthority,
+};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -64,6 +67,36 @@ pub(super) fn shop(file: &BTreeMap<String, Vec<String>>) -> Result<SourceAuthori
         }
     }
     Ok(authority)
+}
+
+/// The most people that an approval may take.
+const MOST_APPROVALS: u32 = 10;
+
+/// `approvals: {access.lost: 2}`: how many people have to approve a hold with such an effect.
+pub(super) fn approvals(
+    written: &BTreeMap<String, u32>,
+    approvers: &[String],
+) -> Result<BTreeMap<EffectName, u32>, String> {
+    let people: BTreeSet<&String> = approvers.iter().collect();
+    let read = written.iter().map(|(word, needed)| {
+        let known = EffectName::ALL.iter().map(|name| name.word());
+        let name = EffectName::by_word(word);
+        let name = name.ok_or_else(|| format!("approvals: {}", none_called("effect", word, known)))?;
+        if !(1..=MOST_APPROVALS).contains(needed) {
+            return Err(format!(
+                "approvals: `{word}` is {needed}; write how many people have to approve, from 1 to {MOST_APPROVALS}"
+            ));
+        }
+        // Nothing with this effect could ever be approved.
+        if !people.is_empty() && people.len() < *needed as usize {
+            return Err(format!(
+                "approvals: `{word}` takes {needed} people, but `approvers` names {}",
+                people.len()
+            ));
+        }
+        Ok((name, *needed))
+    });
+    read.collect()
 }
 
 /// `effects: {fields: [User.customFields.x]}`: the fields whose changes are effects.

@@ -103,6 +103,9 @@ pub struct HoldView {
     /// The approval for the next pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalView>,
+    /// Who has approved it, or some of it, while more people have to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<String>,
     /// The hold.
     #[serde(flatten)]
     pub hold: HoldState,

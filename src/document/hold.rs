@@ -65,6 +65,9 @@ pub struct HoldDocument<'a> {
     /// How many more effects of each name there are, where `effects` has only the first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub effects_omitted: BTreeMap<String, u64>,
+    /// How many people have to approve its hold, if one is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals_needed: Option<u32>,
 }
 
 impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
@@ -97,6 +100,7 @@ impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
                     .collect(),
             ),
             effects_omitted: held.effects.omitted.clone(),
+            approvals_needed: (held.approvals_needed > 1).then_some(held.approvals_needed),
         }
     }
 }
@@ -121,6 +125,7 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             becomes: read.becomes.map(|id| Key::new(key.kind, id)),
             consequences: ConsequenceDocument::read(read.consequences),
             effects: read_effects(read.effects, read.effects_omitted)?,
+            approvals_needed: read.approvals_needed.unwrap_or(1),
             key,
         })
     }

@@ -113,6 +113,9 @@ pub struct HoldState {
     /// Who would gain or lose what if it were approved, in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<String>,
+    /// How many people have to approve it, if one is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals_needed: Option<u32>,
     /// The accounts of the held users, organisations and policies, as far as the plan names them.
     #[serde(default)]
     pub accounts: Vec<String>,

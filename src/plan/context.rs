@@ -6,12 +6,15 @@ use crate::check::CustomFieldDefinitions;
 use crate::diagnostic::Origin;
 use crate::kinds::{self, Kind};
 use crate::model::{Desired, Digest, FieldRef, Key, Snapshot};
+use std::collections::BTreeSet;
 
 /// Everything that a plan is made from.
 pub(super) struct PlanContext<'a> {
     pub desired: &'a Desired,
     pub stored: &'a Snapshot,
     pub rules: &'a PlanRules,
+    /// The holds whose approvals are enough.
+    pub approved: &'a BTreeSet<String>,
     pub definitions: &'a CustomFieldDefinitions,
     /// The digest of the configuration that says who writes what.
     pub fingerprint: Digest,

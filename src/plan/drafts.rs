@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 /// The drafts of all resources of a plan.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct PlanDrafts {
     /// What would happen, without the parts that are held unless approved.
     pub effects: KeyedList<PlannedChange>,
@@ -35,7 +35,7 @@ pub(super) struct PlanDrafts {
 }
 
 /// What the claims on declared resources say afterwards, where that differs from the declaration.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct ClaimDrafts {
     /// Fields whose claim stays as it is.
     pub open_fields: HashMap<Key, BTreeSet<FieldRef>>,

@@ -238,7 +238,7 @@ fn without_approved<'s>(
     steps: &'s [CountedStep],
     outcome: &mut RuleOutcome,
 ) -> Vec<&'s CountedStep> {
-    let approved = &context.stored.approved_holds;
+    let approved = context.approved;
     let mut undecided = Vec::new();
     for counted in steps {
         let approval = counted.record.as_ref().and_then(|record| {

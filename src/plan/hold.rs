@@ -137,6 +137,7 @@ impl Hold {
             becomes: member.becomes.clone(),
             consequences: planned_change::step_consequences(&member.consequences),
             effects: PlanEffects::default(),
+            approvals_needed: 1,
         })
     }
 }

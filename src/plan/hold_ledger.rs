@@ -215,7 +215,7 @@ impl HoldLedger {
             return Some((id, hold));
         }
         let all = hold.members.clone();
-        let approved = &context.stored.approved_holds;
+        let approved = context.approved;
         let mut left = Some(hold);
         // After a part was approved, the rest is a hold with an id of its own, which may be
         // approved too. Hence the loop.

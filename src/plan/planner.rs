@@ -11,17 +11,20 @@ use super::finish::{diagnostics_only, finish, refused};
 use super::rules::PlanRules;
 use super::settle::{SettledPlan, settle};
 use super::types::Plan;
-use super::{drafts, judge, retired_members};
+use super::{drafts, judge, required_approvals, retired_members};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, Snapshot};
+use std::collections::BTreeSet;
 
 /// Plans what makes `stored` equal to `desired`.
 ///
 /// `found` are the diagnostics from reading the source. An error among them refuses the plan or,
 /// with `hold_errors`, holds its resource.
 pub fn plan(desired: &Desired, stored: &Snapshot, rules: &PlanRules, found: &[Diagnostic]) -> Plan {
-    plan_with(desired, stored, rules, found, finish)
+    required_approvals::plan_with_enough(stored, rules, |approved| {
+        plan_with(desired, stored, (rules, approved), found, finish)
+    })
 }
 
 /// The diagnostics of a plan, without making its steps.
@@ -31,13 +34,14 @@ pub fn diagnostics(
     rules: &PlanRules,
     found: &[Diagnostic],
 ) -> Vec<Diagnostic> {
-    plan_with(desired, stored, rules, found, diagnostics_only).diagnostics
+    let approved = &stored.approved_holds;
+    plan_with(desired, stored, (rules, approved), found, diagnostics_only).diagnostics
 }
 
 fn plan_with(
     desired: &Desired,
     stored: &Snapshot,
-    rules: &PlanRules,
+    (rules, approved): (&PlanRules, &BTreeSet<String>),
     found: &[Diagnostic],
     finish: fn(&PlanContext<'_>, SettledPlan) -> Plan,
 ) -> Plan {
@@ -55,6 +59,7 @@ fn plan_with(
         desired,
         stored,
         rules,
+        approved,
         definitions: &definitions,
         fingerprint: rules.fingerprint(),
     };

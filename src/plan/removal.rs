@@ -15,7 +15,7 @@ use crate::kinds;
 use crate::model::{Claim, ClaimState, FieldChange, Key, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct RemovalDrafts {
     pub effects: Vec<PlannedChange>,
     pub claim_updates: Vec<ClaimUpdate>,

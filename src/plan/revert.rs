@@ -6,6 +6,7 @@
 use super::context::PlanContext;
 use super::drafts::PlanDrafts;
 use super::planner::plan_drafts;
+use super::required_approvals;
 use super::rules::PlanRules;
 use super::set_back::{SetBackField, set_back};
 use super::types::Plan;
@@ -56,13 +57,6 @@ pub fn revert(run: &RevertedRun, stored: &Snapshot, rules: &PlanRules) -> Revert
         ..Desired::default()
     };
     let definitions = check::definitions(&desired, stored);
-    let context = PlanContext {
-        desired: &desired,
-        stored,
-        rules,
-        definitions: &definitions,
-        fingerprint: rules.fingerprint(),
-    };
     let mut undo = UndoDrafts {
         run: run.id,
         drafts: PlanDrafts::default(),
@@ -75,7 +69,18 @@ pub fn revert(run: &RevertedRun, stored: &Snapshot, rules: &PlanRules) -> Revert
     for change in changes {
         undo.add(stored, change);
     }
-    let mut plan = plan_drafts(&context, &undo.warnings, undo.drafts);
+    let (drafts, warnings) = (undo.drafts, &undo.warnings);
+    let mut plan = required_approvals::plan_with_enough(stored, rules, |approved| {
+        let context = PlanContext {
+            desired: &desired,
+            stored,
+            rules,
+            approved,
+            definitions: &definitions,
+            fingerprint: rules.fingerprint(),
+        };
+        plan_drafts(&context, warnings, drafts.clone())
+    });
     // What is held here is decided here: a pass of the source does not plan these steps.
     plan.remembered_steps.clear();
     plan.forgotten_steps.clear();

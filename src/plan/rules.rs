@@ -3,6 +3,7 @@
 //! this plan.
 
 use super::effect_budget::EffectBudget;
+use super::effects::EffectName;
 use crate::diagnostic::Code;
 use crate::kinds::{self, Kind};
 use crate::model::{Desired, Digest, FieldRef, Key, KindId};
@@ -39,6 +40,8 @@ pub struct PlanRules {
     pub guards: GuardLimits,
     /// The fields whose changes are effects.
     pub effect_fields: BTreeSet<(KindId, FieldRef)>,
+    /// How many people have to approve a hold with such an effect; one for all others.
+    pub approvals: BTreeMap<EffectName, u32>,
     /// The overrides given for this plan.
     pub accepts: Vec<AcceptOverride>,
     /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not

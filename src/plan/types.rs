@@ -414,6 +414,8 @@ pub struct HoldEntry {
     pub consequences: Box<[StepConsequence]>,
     /// Who would gain or lose what if its hold were approved.
     pub effects: PlanEffects,
+    /// How many people have to approve its hold.
+    pub approvals_needed: u32,
 }
 
 impl HoldEntry {

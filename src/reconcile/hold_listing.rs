@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::plan::render::holds;
 use crate::store::{Approval, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How many resources of a hold are listed. The plan has all of them.
@@ -43,6 +43,7 @@ pub fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec
                 .collect(),
             consequence_count: hold.consequences().count(),
             effects: hold.effect_sentence(),
+            approvals_needed: (first.approvals_needed > 1).then_some(first.approvals_needed),
             accounts: Vec::new(),
             standing: hold.is_standing(),
             since: now,
@@ -178,19 +179,27 @@ pub async fn hold_views(
     let approvals = store.approvals().await?;
     let ttl = TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX);
     let now = Utc::now();
+    let since = now.checked_sub_signed(ttl).unwrap_or(DateTime::UNIX_EPOCH);
+    let approvers = store.approvers(since.timestamp_millis()).await?;
     let mut listed = Vec::new();
     for stored in store.source_states().await? {
         let held = stored_holds(&stored.state).into_iter();
         for hold in held.filter(|hold| is_listed(&stored.source, hold)) {
+            let needed = hold.approvals_needed.unwrap_or(1) as usize;
+            let is_enough = |given: &&Approval| {
+                needed == 1 || people(&approvers, &given.hold, &given.resource).len() >= needed
+            };
             let given = approvals
                 .iter()
-                .filter(|approval| Some(&approval.hold) == hold.hold.as_ref());
+                .filter(|approval| Some(&approval.hold) == hold.hold.as_ref())
+                .filter(is_enough);
             let approval = approval_view(&given.collect::<Vec<_>>(), ttl)
                 // An approval that has lapsed counts for nothing, so it is not shown as one.
                 .filter(|it| it.lapses > now);
             listed.push(HoldView {
                 id: hold.hold.clone(),
                 source: stored.source.clone(),
+                approved_by: waiting_approvers(&approvers, &hold, approval.as_ref()),
                 approval,
                 hold,
             });
@@ -206,6 +215,53 @@ pub async fn hold_views(
         (*standing, hold.is_none(), *since)
     });
     Ok(listed)
+}
+
+/// The people whose approvals count for a hold, or for a resource of it.
+fn people<'a>(
+    approvers: &'a BTreeMap<String, BTreeSet<String>>,
+    hold: &str,
+    resource: &str,
+) -> BTreeSet<&'a String> {
+    let part = format!("{hold} {resource}");
+    let names = [hold, part.trim_end()];
+    let of = names.into_iter().filter_map(|name| approvers.get(name));
+    of.flatten().collect()
+}
+
+/// How many people a hold still needs: `1 of 2 people have approved it (eva)`.
+#[must_use]
+pub fn approvals_so_far(view: &HoldView) -> String {
+    let needed = view.hold.approvals_needed.unwrap_or(1);
+    let given = view.approved_by.len();
+    let has = if given == 1 { "has" } else { "have" };
+    format!(
+        "{given} of {needed} people {has} approved it ({})",
+        view.approved_by.join(", ")
+    )
+}
+
+/// What somebody is told who has approved a hold that others have to approve too.
+#[must_use]
+pub fn needs_others(view: &HoldView) -> String {
+    let so_far = approvals_so_far(view);
+    format!("you have approved this hold already: {so_far}; another person has to approve it too")
+}
+
+/// The people who approved a hold, or some of it, while that is not enough.
+fn waiting_approvers(
+    approvers: &BTreeMap<String, BTreeSet<String>>,
+    hold: &HoldState,
+    approval: Option<&ApprovalView>,
+) -> Vec<String> {
+    let is_whole = approval.is_some_and(|approval| approval.only.is_none());
+    let (Some(id), Some(_), false) = (&hold.hold, hold.approvals_needed, is_whole) else {
+        return Vec::new();
+    };
+    let of_hold = approvers.iter();
+    let of_hold = of_hold.filter(|(name, _)| name.split(' ').next() == Some(id.as_str()));
+    let people: BTreeSet<&String> = of_hold.flat_map(|(_, people)| people).collect();
+    people.into_iter().cloned().collect()
 }
 
 /// Combines the approvals of one hold, which cover all of it or some resources.

@@ -135,6 +135,7 @@ pub async fn plan_revert(
         hold_errors: true,
         guards: config.guards.clone(),
         effect_fields: config.effect_fields.clone(),
+        approvals: config.approvals.clone(),
         accepts: config.accepts.clone(),
         undeclared: UndeclaredKeys::None,
         salt: stored.database.clone().unwrap_or_default(),

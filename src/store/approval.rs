@@ -4,8 +4,9 @@
 use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::StoreError;
 use super::sql_value::{self, SqlType, SqlValue};
-use super::{Store, migrate};
+use super::{Store, held_steps, migrate};
 use crate::model::Key;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The approval of a hold, or of one resource in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +19,11 @@ pub struct Approval {
     /// When it was given, in milliseconds since 1970.
     pub at: i64,
 }
+
+/// Records who approved a hold, beside the latest approval.
+const BY_WHOM: &str = "INSERT INTO hold_approvers (hold, resource, approver, approved_at) \
+                       VALUES (?, ?, ?, ?) ON CONFLICT (hold, resource, approver) DO UPDATE SET \
+                       approved_at = excluded.approved_at";
 
 impl Store {
     /// Returns every approval of a hold, including expired ones.
@@ -62,7 +68,19 @@ impl Store {
         let subject = format!("{hold} {resource}");
         let act = act_params(approver, "approve hold", subject.trim_end(), reason);
         let of = [hold.into(), SqlValue::text(resource)];
-        self.approve(sql, &of, act, approver, reason).await
+        self.approve(sql, &of, act, approver, reason, Some(BY_WHOM))
+            .await
+    }
+
+    /// Returns the people whose approvals of a hold, or of a resource of it, still count.
+    pub async fn approvers(
+        &self,
+        since: i64,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
+            return Ok(BTreeMap::new());
+        };
+        held_steps::approvers(&mut tx, since).await
     }
 
     /// Records the first approval of a source.
@@ -76,7 +94,7 @@ impl Store {
         let sql = "INSERT INTO source_approvals (source, approver, reason, approved_at) \
                    VALUES (?, ?, ?, ?) ON CONFLICT (source) DO NOTHING";
         let act = act_params(approver, "approve source", source, reason);
-        self.approve(sql, &[source.into()], act, approver, reason)
+        self.approve(sql, &[source.into()], act, approver, reason, None)
             .await
     }
 
@@ -99,16 +117,19 @@ impl Store {
         act: [SqlValue; 6],
         approver: &str,
         reason: &str,
+        by_whom: Option<&str>,
     ) -> Result<(), StoreError> {
         // One transaction: an approval without its entry in the audit log must not exist.
         let mut tx = self.begin_write("record the approval").await?;
         migrate::require_current(&mut tx).await?;
         let mut params = of.to_vec();
-        params.extend([
-            approver.into(),
-            reason.into(),
-            SqlValue::Int(sql_value::now()),
-        ]);
+        let now = SqlValue::Int(sql_value::now());
+        if let Some(by_whom) = by_whom {
+            let mut params = params.clone();
+            params.extend([approver.into(), now.clone()]);
+            tx.run(by_whom, &params).await?;
+        }
+        params.extend([approver.into(), reason.into(), now]);
         tx.run(sql, &params).await?;
         tx.run(INSERT_ACT, &act).await?;
         tx.commit().await

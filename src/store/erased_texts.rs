@@ -123,6 +123,13 @@ const TEXTS: &[TextColumn] = &[
         ("approver", SqlType::Text),
         TextRemoval::RedactActor,
     ),
+    // Whoever approved with that person approves again.
+    text(
+        "hold_approvers",
+        HOLD,
+        ("approver", SqlType::Id),
+        TextRemoval::DeleteRow,
+    ),
     text(
         "source_approvals",
         SOURCE,

@@ -19,7 +19,7 @@ use super::export_rows;
 use super::foreign_writes;
 use super::history_redaction::redact_history;
 use super::id_words::id_words;
-use super::incremental_tables::{FOREIGN_WRITES, REVERTED_FIELDS};
+use super::incremental_tables::{APPROVERS, FOREIGN_WRITES, REVERTED_FIELDS};
 use super::letter_case::lowered_forms;
 use super::person_words::PersonWords;
 use super::source::PackedKeys;
@@ -276,7 +276,7 @@ async fn delete_rows(tx: &mut SqlTransaction, key: &Key) -> Result<(), StoreErro
         tx.run(&sql, &own(key)).await?;
     }
     let name = SqlValue::text(key.to_string());
-    for table in ["approvals", "used_approvals"] {
+    for table in ["approvals", APPROVERS, "used_approvals"] {
         let sql = format!("DELETE FROM {table} WHERE resource = ?");
         tx.run(&sql, std::slice::from_ref(&name)).await?;
     }
@@ -417,6 +417,7 @@ mod tests {
         "files",
         "foreign_writes",
         "held_steps",
+        "hold_approvers",
         "invitations",
         "job_files",
         "jobs",

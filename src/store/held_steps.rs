@@ -4,12 +4,13 @@
 
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
+use super::incremental_tables::APPROVERS;
 use super::sql_value::{SqlType, SqlValue};
-use super::{Store, migrate};
+use super::{Store, migrate, schema_versions};
 use crate::kinds;
 use crate::model::{Digest, HeldStep, Key};
 use crate::plan::Plan;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const COLUMNS: [(&str, SqlType); 12] = [
     ("source", SqlType::Id),
@@ -212,6 +213,30 @@ pub(super) async fn unused_approvals(
         format!("{hold} {resource}").trim_end().to_owned()
     });
     Ok(names.collect())
+}
+
+/// Who approved each hold, or a resource of it, since a moment and since that was last used.
+pub(super) async fn approvers(
+    tx: &mut SqlTransaction,
+    since: i64,
+) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
+    // Before there was this table, one person was enough.
+    let schema = migrate::meta(tx).await?.map_or(0, |meta| meta.schema);
+    if schema_versions::adds_table(schema, APPROVERS) {
+        return Ok(BTreeMap::new());
+    }
+    let sql = "SELECT hold, resource, approver FROM hold_approvers a WHERE approved_at >= ? \
+               AND NOT EXISTS (SELECT 1 FROM used_approvals u WHERE u.hold = a.hold \
+               AND u.resource = a.resource AND u.approved_at >= a.approved_at)";
+    let types = [SqlType::Id, SqlType::Id, SqlType::Text];
+    let found = tx.fetch(sql, &[since.into()], &types).await?;
+    let mut approvers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for mut cells in found {
+        let [hold, resource, approver] = [0, 1, 2].map(|at| cells[at].take_text());
+        let name = format!("{hold} {resource}").trim_end().to_owned();
+        approvers.entry(name).or_default().insert(approver.into());
+    }
+    Ok(approvers)
 }
 
 /// Marks the approvals that a plan used. The same steps at a later time need a new decision.

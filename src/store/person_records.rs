@@ -391,6 +391,7 @@ mod tests {
         ("feeds", "counts and names of columns"),
         ("file_contents", "documents of terms and the like"),
         ("foreign_writes", "ids that rows or claims have too"),
+        ("hold_approvers", "approvals that `approvals` has too"),
         ("leases", "processes"),
         ("import_holds", "digests of steps"),
         ("login_counters", "counters"),

@@ -2,7 +2,7 @@
 
 use super::api::{Api, serve, token, until};
 use crate::support::daemon_process::DaemonProcess;
-use crate::support::workspace::{Workspace, account, sqlite, user};
+use crate::support::workspace::{Workspace, account, each, sqlite, user};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -235,6 +235,40 @@ fn only_approvers_approve() {
     assert!(anna.post(&path, &why).0 < 300);
     served.says(&["deactivated 6", "run 2"]);
     served.ends();
+}
+
+#[test]
+fn two_people_approve_what_takes_access() {
+    for ws in each("two people") {
+        ws.tree(people());
+        let [anna, anna_too] = ["a", "b"].map(|_| token(&ws, "anna", "approver", &[]));
+        let (mut served, eva) = begin(&ws, "", "approvals: {access.lost: 2}\n");
+        served.says(&["created 9"]);
+        let left =
+            account("acme", "") + &user("keeper", "acme", "groups: [FOC_User, FOC_Webmaster]");
+        ws.tree(left);
+        served.says(&["1 hold needs"]);
+        let listed = || eva.document("/api/v1/holds")["items"][0].clone();
+        let first = listed();
+        assert_eq!(first["approvalsNeeded"], 2, "{first}");
+        let hold = first["hold"].as_str().expect("a hold");
+        let path = format!("/api/v1/holds/{hold}/approve");
+        let why = json!({"reason": "they left"});
+        let of = |token: &str| Api::new(&eva.address, token);
+        assert!(of(&anna).post(&path, &why).0 < 300);
+        let (status, answer) = of(&anna_too).post(&path, &why);
+        assert_eq!(
+            (status, &answer["code"]),
+            (409, &json!("already-decided")),
+            "{answer}"
+        );
+        let waiting = listed();
+        assert_eq!(waiting["approvedBy"], json!(["anna"]), "{waiting}");
+        assert!(waiting["approval"].is_null(), "{waiting}");
+        assert!(eva.post(&path, &why).0 < 300);
+        served.says(&["deactivated 6", "run 2"]);
+        served.ends();
+    }
 }
 
 #[test]

@@ -51,6 +51,8 @@ fn a_hold_is_listed_until_it_is_applied() {
         let shown = text(&ws, &["holds"]);
         assert!(shown.contains("deactivate 5 users"), "{shown}");
         assert!(shown.contains("waiting"), "{shown}");
+        let full = text(&ws, &["holds", &hold]);
+        assert!(full.contains("if approved: 5 users lose access"), "{full}");
         // The next apply holds it again, since the same time.
         ws.apply(&[]).exits(3);
         assert_eq!(listed(&ws), first, "{}", ws.engine);

@@ -6,6 +6,7 @@ use crate::document::{HoldApproval, HoldListDocument};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
 use crate::model::Key;
+use crate::reconcile;
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -107,6 +108,13 @@ pub(in crate::daemon) async fn approve_hold(
         return Err(HttpProblem::new(
             problem::ALREADY_DECIDED,
             "the hold is already approved",
+        ));
+    }
+    // The second person has to be another one.
+    if view.approved_by.iter().any(|by| *by == *caller.name) {
+        return Err(HttpProblem::new(
+            problem::ALREADY_DECIDED,
+            reconcile::needs_others(&view),
         ));
     }
     let (all, listed) = (view.hold.count, &view.hold.resources);

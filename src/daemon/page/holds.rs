@@ -71,10 +71,17 @@ pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str)
                     "Expires " (time::time_with_distance(approval.lapses)) "."
                 }
             }
+            @if let Some(needed) = hold.approvals_needed.filter(|_| awaits_decision(view)) {
+                p.approval {
+                    "Approved by " (view.approved_by.len()) " of " (needed) " people"
+                    @if !view.approved_by.is_empty() { ": " (view.approved_by.join(", ")) }
+                    "."
+                }
+            }
             @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
             @if let Some(effects) = &hold.effects { p { "If approved: " (effects) } }
             @if !hold.consequences.is_empty() { (consequences(view)) }
-            @if awaits_decision(view) && approves {
+            @if awaits_decision(view) && approves && !view.approved_by.iter().any(|by| *by == *caller.name) {
                 (form(view, caller, id, back))
             } @else {
                 // With an id, it stays open when the script refreshes the section.

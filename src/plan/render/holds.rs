@@ -55,6 +55,12 @@ pub fn holds(plan: &Plan) -> Vec<HoldGroup<'_>> {
 }
 
 impl<'a> HoldGroup<'a> {
+    /// How many people have to approve it, if one is not enough.
+    pub fn people_needed(&self) -> Option<String> {
+        let needed = self.first().approvals_needed;
+        (needed > 1).then(|| format!("{needed} different people have to approve it"))
+    }
+
     /// The first entry, which stands for the others.
     pub fn first(&self) -> &'a HoldEntry {
         self.entries[0]

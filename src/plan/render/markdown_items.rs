@@ -54,8 +54,10 @@ pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String
     if !commands.is_empty() {
         let _ = writeln!(item, "  - to approve: {}", commands.join(" or "));
     }
-    if let Some(words) = hold.required_action() {
-        let _ = writeln!(item, "  - {words}");
+    for words in [hold.people_needed().as_deref(), hold.required_action()] {
+        if let Some(words) = words {
+            let _ = writeln!(item, "  - {words}");
+        }
     }
     item
 }

@@ -172,6 +172,7 @@ pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         becomes: None,
         consequences: Box::default(),
         effects: PlanEffects::default(),
+        approvals_needed: 1,
     }
 }
 

@@ -248,6 +248,9 @@ impl<'a> TextWriter<'a> {
             let lead = if at == 0 { "to approve:" } else { "or:" };
             writeln!(out, "      {lead} {}", self.wording.paint(BOLD, command))?;
         }
+        if let Some(words) = hold.people_needed() {
+            writeln!(out, "      {words}")?;
+        }
         if let Some(words) = hold.required_action() {
             writeln!(out, "      {words}")?;
         }

@@ -1,0 +1,96 @@
+//! How many people have to approve a hold, as `approvals:` of the configuration says for each effect.
+//! An approval that is not enough is as good as none.
+
+use super::effects::EffectName;
+use super::rules::PlanRules;
+use super::types::{HoldEntry, Plan};
+use crate::model::{Key, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Plans with the approvals that are enough. `make` plans with the holds whose approval counts.
+///
+/// What a hold does to people is known from a plan that holds it. So approvals by few people are left
+/// out at first, and the plan is made again with those that turn out to be enough.
+pub(super) fn plan_with_enough(
+    stored: &Snapshot,
+    rules: &PlanRules,
+    make: impl Fn(&BTreeSet<String>) -> Plan,
+) -> Plan {
+    let Some(most) = rules.approvals.values().max() else {
+        return make(&stored.approved_holds);
+    };
+    let given = stored.approved_holds.iter();
+    let enough = given.filter(|approval| people(stored, approval) >= *most as usize);
+    let mut approved: BTreeSet<String> = enough.cloned().collect();
+    loop {
+        let mut plan = make(&approved);
+        let is_enough = |approval: &&String| {
+            !approved.contains(*approval)
+                && needed_for(stored, rules, &plan, approval)
+                    .is_some_and(|needed| people(stored, approval) >= needed as usize)
+        };
+        let given = stored.approved_holds.iter();
+        let more: Vec<String> = given.filter(is_enough).cloned().collect();
+        if more.is_empty() {
+            mark(rules, &mut plan.held);
+            return plan;
+        }
+        approved.extend(more);
+    }
+}
+
+/// The number of people behind an approval of a hold, or of a resource of it. Whoever approved the
+/// whole has approved the part.
+fn people(stored: &Snapshot, approval: &str) -> usize {
+    let whole = approval.split(' ').next().unwrap_or_default();
+    let of = |name: &str| stored.approvers.get(name).into_iter().flatten();
+    let people: BTreeSet<&String> = of(approval).chain(of(whole)).collect();
+    // One of an older release has no name here.
+    people.len().max(1)
+}
+
+/// How many people an approval takes; `None` if nothing in the plan is held that it is about.
+fn needed_for(stored: &Snapshot, rules: &PlanRules, plan: &Plan, approval: &str) -> Option<u32> {
+    let (hold, part) = match approval.split_once(' ') {
+        Some((hold, part)) => (hold, Key::parse(part)),
+        None => (approval, None),
+    };
+    // A step may be held by another hold today than by the one that was approved.
+    let earlier: BTreeSet<&Key> = stored
+        .held_steps
+        .iter()
+        .filter(|step| step.hold == hold)
+        .map(|step| &step.key)
+        .collect();
+    let is_about = |held: &&HoldEntry| match &part {
+        Some(part) => held.key == *part,
+        None => held.hold == hold || earlier.contains(&held.key),
+    };
+    let held = plan.held.iter().filter(is_about);
+    held.map(|held| needed(rules, held)).max()
+}
+
+/// How many people an entry takes by its effects.
+fn needed(rules: &PlanRules, held: &HoldEntry) -> u32 {
+    let of = |name: &EffectName| rules.approvals.get(name).copied();
+    let listed = held
+        .effects
+        .listed
+        .iter()
+        .filter_map(|effect| of(&effect.name));
+    let omitted = held.effects.omitted.keys();
+    let omitted = omitted.filter_map(|word| of(&EffectName::by_word(word)?));
+    listed.chain(omitted).max().unwrap_or(1)
+}
+
+/// Notes with each entry how many people its hold takes.
+fn mark(rules: &PlanRules, held: &mut [HoldEntry]) {
+    let mut of_holds: BTreeMap<String, u32> = BTreeMap::new();
+    for entry in held.iter() {
+        let most = of_holds.entry(entry.hold.clone()).or_insert(1);
+        *most = needed(rules, entry).max(*most);
+    }
+    for entry in held {
+        entry.approvals_needed = of_holds.get(&entry.hold).copied().unwrap_or(1);
+    }
+}

@@ -1,0 +1,133 @@
+//! `approvals:` of the configuration: what takes something from people needs as many approvers as it says.
+
+use crate::support::workspace::{Ran, Workspace, account, each, run, sqlite, user};
+
+fn configure(ws: &Workspace, more: &str) {
+    ws.write(
+        "roster.yaml",
+        format!("apiVersion: roster/v1\nsources: [{{name: shop, directory: manifests}}]\n{more}"),
+    );
+}
+
+fn people(active: impl Fn(usize) -> bool) -> String {
+    let users = (1..=40).map(|n| {
+        let status = if active(n) { "" } else { "status: inactive" };
+        user(&format!("u-{n}"), "acme", status)
+    });
+    account("acme", "") + &users.collect::<String>()
+}
+
+fn by(ws: &Workspace, who: &str, arguments: &[&str]) -> Ran {
+    run(ws.command(arguments).env("ROSTER_ACTOR", who))
+}
+
+fn approve(ws: &Workspace, who: &str, hold: &str, more: &[&str]) -> Ran {
+    let arguments = [&["approve", "hold", hold, "--reason", "spring clean"], more].concat();
+    by(ws, who, &arguments)
+}
+
+#[test]
+fn a_loss_of_access_takes_two_different_people() {
+    for ws in each("second person") {
+        configure(&ws, "approvals: {access.lost: 2, price.changed: 3}\n");
+        ws.tree(people(|_| true));
+        ws.settle(&[]);
+        ws.tree(people(|n| n > 5));
+        let apply = || by(&ws, "ci", &["apply", "--yes"]);
+        let held = apply().exits(3);
+        let hold = held.hold("guard");
+        let entry = &held.plans()[0]["held"][0];
+        assert_eq!(entry["approvalsNeeded"], 2, "{entry}");
+        let first = approve(&ws, "eva", &hold, &[]).exits(0);
+        assert!(
+            first.stdout.contains("1 of 2 people has approved it (eva)"),
+            "{first}"
+        );
+        // One is not enough, and the same one is not a second one.
+        assert_eq!(apply().exits(3).hold("guard"), hold, "{}", ws.engine);
+        let again = approve(&ws, "eva", &hold, &[]).exits(1);
+        assert!(
+            again
+                .stderr
+                .contains("another person has to approve it too"),
+            "{again}"
+        );
+        assert_eq!(apply().exits(3).count("deactivate"), 0);
+        let listed = ws.run(&["holds", "--output", "text"]).exits(0).stdout;
+        assert!(listed.contains("1 of 2 approvals"), "{listed}");
+        approve(&ws, "nils", &hold, &[]).exits(0);
+        assert_eq!(apply().exits(0).count("deactivate"), 5, "{}", ws.engine);
+        assert_eq!(by(&ws, "ci", &["plan"]).exits(0).steps(), [""; 0]);
+        // Both are used up: the same again is a new decision.
+        ws.tree(people(|_| true));
+        let back = [
+            "apply",
+            "--yes",
+            "--accept",
+            "User.reactivate=5",
+            "--accept",
+            "access.gained=5",
+        ];
+        by(&ws, "ci", &back).exits(0);
+        ws.tree(people(|n| n > 5));
+        let hold = apply().exits(3).hold("guard");
+        approve(&ws, "nils", &hold, &[]).exits(0);
+        apply().exits(3);
+        ws.run(&["history", "--verify"]).exits(0);
+    }
+}
+
+#[test]
+fn a_part_of_a_hold_takes_two_people_too() {
+    for ws in each("second part") {
+        configure(&ws, "approvals: {access.lost: 2}\n");
+        ws.tree(people(|_| true));
+        ws.settle(&[]);
+        ws.tree(people(|n| n > 5));
+        let apply = || by(&ws, "ci", &["apply", "--yes"]);
+        let hold = apply().exits(3).hold("guard");
+        let only = ["--only", "User/u-1"];
+        approve(&ws, "eva", &hold, &only).exits(0);
+        assert_eq!(apply().exits(3).count("deactivate"), 0, "{}", ws.engine);
+        approve(&ws, "nils", &hold, &only).exits(0);
+        let part = apply().exits(3);
+        assert_eq!(part.steps(), ["deactivate User/u-1"], "{}", ws.engine);
+    }
+}
+
+#[test]
+fn what_has_no_such_effect_takes_one_person() {
+    for ws in each("one person") {
+        configure(&ws, "approvals: {access.lost: 2}\n");
+        let named = |company: &str| {
+            let users = (1..=40).map(|n| user(&format!("u-{n}"), "acme", company));
+            account("acme", "") + &users.collect::<String>()
+        };
+        ws.tree(named("company: Acme"));
+        ws.settle(&[]);
+        ws.tree(named("clear: [company]"));
+        let apply = || by(&ws, "ci", &["apply", "--yes"]);
+        let hold = apply().exits(3).hold("guard");
+        approve(&ws, "eva", &hold, &[]).exits(0);
+        assert_eq!(apply().exits(0).count("update"), 40, "{}", ws.engine);
+    }
+}
+
+#[test]
+fn approvals_that_nobody_could_give_are_refused() {
+    let ws = sqlite();
+    ws.tree(account("acme", ""));
+    for (written, why) in [
+        ("approvals: {acess.lost: 2}", "access.lost"),
+        ("approvals: {access.lost: 0}", "from 1 to 10"),
+        ("approvals: {access.lost: 11}", "from 1 to 10"),
+        (
+            "approvers: [eva]\napprovals: {access.lost: 2}",
+            "`approvers` names 1",
+        ),
+    ] {
+        configure(&ws, written);
+        let ran = ws.run(&["plan"]);
+        assert!(ran.code == Some(1) && ran.stderr.contains(why), "{ran}");
+    }
+}
