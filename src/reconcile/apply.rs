@@ -170,6 +170,27 @@ pub async fn apply(
     Ok(applied)
 }
 
+/// Writes a plan that was just made and takes everything back. The lease is nobody's: an apply that is
+/// under way is waited for, and nothing of this stays.
+pub async fn rehearse(
+    pass: &Pass<'_>,
+    index: usize,
+    store: &Store,
+    plan: &Plan,
+    actor: &str,
+) -> Result<ApplySummary, PassError> {
+    let reading = &pass.readings[index];
+    let input = WriteInput::read(plan, Some((&reading.desired, &reading.tree)), pass)?;
+    let id = document::plan_id(plan);
+    let wanted = PlanWrite {
+        plan,
+        id: &id,
+        actor,
+        single_use: false,
+    };
+    Ok(store.rehearse(&input.request(&wanted, None, None)).await?)
+}
+
 /// Applies a saved plan as it is, once. It is stale when the guards no longer let it through,
 /// counting what its source did since the plan was made, or when a later pass held one of its
 /// steps.
@@ -255,29 +276,56 @@ async fn write(
     lease: &LeaseGuard,
     remember: Option<&CheckpointUpdate>,
 ) -> Result<ApplySummary, PassError> {
-    let secrets = SecretReader {
-        dir: pass.config.secrets.clone(),
-        sealed: pass.request.ignores_passwords,
-    };
-    let nothing = Desired::default();
-    let desired = from.map_or(&nothing, |(desired, _)| desired);
-    // Secrets and files are read before the transaction begins: reading them can be slow, and every
-    // other writer waits while the transaction holds the write row.
-    let passwords = secrets.hashes(wanted.plan, desired)?;
-    let contents = contents(wanted.plan, from.map(|(_, tree)| tree))?;
-    let apply = ApplyRequest {
-        plan: wanted.plan,
-        plan_id: wanted.id,
-        actor: wanted.actor,
-        lease: Some(&lease.lease),
-        single_use: wanted.single_use,
-        contents: &contents,
-        passwords: &passwords,
-        remember,
-        reverts: None,
-    };
+    let input = WriteInput::read(wanted.plan, from, pass)?;
     let _phase = PhaseTimer::begin("applying");
-    Ok(store.apply(&apply).await?)
+    let request = input.request(&wanted, Some(&lease.lease), remember);
+    Ok(store.apply(&request).await?)
+}
+
+/// What a plan needs from outside the database.
+struct WriteInput {
+    passwords: BTreeMap<Key, String>,
+    contents: BTreeMap<Key, Vec<u8>>,
+}
+
+impl WriteInput {
+    /// Reads it before the transaction begins: reading can be slow, and every other writer waits
+    /// while the transaction holds the write row.
+    fn read(
+        plan: &Plan,
+        from: Option<(&Desired, &Tree)>,
+        pass: &Pass<'_>,
+    ) -> Result<Self, PassError> {
+        let secrets = SecretReader {
+            dir: pass.config.secrets.clone(),
+            sealed: pass.request.ignores_passwords,
+        };
+        let nothing = Desired::default();
+        let desired = from.map_or(&nothing, |(desired, _)| desired);
+        Ok(Self {
+            passwords: secrets.hashes(plan, desired)?,
+            contents: contents(plan, from.map(|(_, tree)| tree))?,
+        })
+    }
+
+    fn request<'a>(
+        &'a self,
+        wanted: &PlanWrite<'a>,
+        lease: Option<&'a Lease>,
+        remember: Option<&'a CheckpointUpdate>,
+    ) -> ApplyRequest<'a> {
+        ApplyRequest {
+            plan: wanted.plan,
+            plan_id: wanted.id,
+            actor: wanted.actor,
+            lease,
+            single_use: wanted.single_use,
+            contents: &self.contents,
+            passwords: &self.passwords,
+            remember,
+            reverts: None,
+        }
+    }
 }
 
 /// The first file or password that a plan refers to without carrying it.

@@ -28,7 +28,7 @@ use super::history_writer::lock_write_row;
 use super::imports;
 use super::retry::{TRIES, pause_before_retry};
 use super::source;
-use super::sql_value;
+use super::sql_value::{self, SqlType};
 use super::{Store, migrate};
 use crate::diagnostic::chain;
 use crate::kinds;
@@ -104,6 +104,25 @@ impl Store {
         // Folds the log into the file: in a read-only folder, a database with changes in its log
         // cannot be opened.
         self.checkpoint().await;
+        Ok(applied)
+    }
+
+    /// Does everything that [`Self::apply`] does, and takes it back instead of committing.
+    pub async fn rehearse(&self, apply: &ApplyRequest<'_>) -> Result<ApplySummary, ApplyError> {
+        if apply.plan.errored {
+            return Err(ApplyError::Refused);
+        }
+        let tx = self.begin_write("rehearse the plan").await?;
+        let mut pass = ApplyTransaction::start(apply, tx).await?;
+        let applied = pass.perform().await?;
+        // What a commit would check.
+        if pass.tx.dialect().is_postgres() {
+            pass.tx.script("SET CONSTRAINTS ALL IMMEDIATE").await?;
+        } else if let Some(table) = pass.dangling_reference().await? {
+            let what = format!("a row of {table} refers to one that is not there");
+            return Err(ApplyError::Stale { what: vec![what] });
+        }
+        // Dropping the transaction takes everything back.
         Ok(applied)
     }
 
@@ -280,6 +299,15 @@ impl<'a> ApplyTransaction<'a> {
     /// The version of a step's row after the apply.
     fn version_after(&self, step: &Step) -> i64 {
         self.apply.version_after(step)
+    }
+}
+
+impl ApplyTransaction<'_> {
+    /// A table with a row whose reference leads nowhere. SQLite looks at the commit otherwise.
+    async fn dangling_reference(&mut self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1";
+        let mut found = self.tx.fetch(sql, &[], &[SqlType::Text]).await?;
+        Ok(found.pop().map(|mut cells| cells[0].take_text().into()))
     }
 }
 
