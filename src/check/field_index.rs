@@ -82,6 +82,7 @@ fields!(user USER {
     ORGANISATIONS "organisations"
     MAIN_ORGANISATION "mainOrganisation"
     NOTIFY "notify"
+    DATED_LINKS "datedLinks"
     STATUS "status"
 });
 fields!(policy POLICY {

@@ -11,8 +11,9 @@ use super::{
     CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics, zip,
 };
 use crate::diagnostic::{codes, did_you_mean};
-use crate::kinds::{self, ACCOUNT, ADDRESS, FieldType, Kind, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, FieldType, Kind, USER, effective};
 use crate::model::{Cell, CompactText, Key, KindId, Value};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// Required fields whose absence has a rule of its own, which also covers stored resources.
@@ -290,6 +291,12 @@ pub(super) fn groups(
     let groups = view.value(user::GROUPS);
     let groups = groups.into_iter().flat_map(Value::members);
     unknown_groups(scene, view.key, groups, out);
+    // A group that is yet to begin is checked today.
+    let items = effective::dated_items(view.kind(), view.value(user::DATED_LINKS));
+    let is_later = |group: &CompactText| !view.links_to(user::GROUPS, group);
+    let later = items.filter(|item| item.list == "groups" && is_later(&item.member));
+    let later: BTreeSet<CompactText> = later.map(|item| item.member).collect();
+    unknown_groups(scene, view.key, later.iter(), out);
 }
 
 /// Reports those groups that are not in `userGroups`. Also called for lists with a faulty member.

@@ -141,6 +141,10 @@ const RULES: &[CheckRule] = &[
         RuleCheck::EachOfKind(USER, users::without_account),
     ),
     rule(
+        &[codes::REFERENCE],
+        RuleCheck::EachOfKind(USER, users::dated_links),
+    ),
+    rule(
         &[codes::NOTIFY_NO_EMAIL],
         RuleCheck::EachOfKind(USER, users::notified_without_email),
     ),

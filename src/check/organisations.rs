@@ -5,6 +5,7 @@
 //! may contain chains of thousands.
 
 use super::field_index::{organisation, user};
+use super::users::belongs_to;
 use super::{
     CheckContext, CheckSubjects, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics,
     unread,
@@ -68,7 +69,7 @@ pub(super) fn of_user(
         };
         // As in `parent_account`: the user would see the people of a customer to whom they do not
         // belong.
-        if view.links_to(user::ACCOUNTS, account) {
+        if belongs_to(view, account) {
             continue;
         }
         let message =

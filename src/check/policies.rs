@@ -6,6 +6,7 @@
 
 use super::field_index::policy;
 use super::field_index::user;
+use super::users::belongs_to;
 use super::{CheckContext, PlannedState, ResourceView, RuleDiagnostic, RuleDiagnostics, unread};
 use crate::diagnostic::{Severity, codes};
 use crate::kinds::{self, ACCOUNT, SETTINGS, USER};
@@ -39,7 +40,7 @@ pub(super) fn foreign_users(
             let user = key(id);
             let there = world.after(&user);
             // A user who does not exist is reported by `references::links`.
-            if there.is_none_or(|there| there.links_to(user::ACCOUNTS, account)) {
+            if there.is_none_or(|there| belongs_to(there, account)) {
                 continue;
             }
             let message = format!("{role} `{id}` does not belong to account `{account}`");
@@ -162,13 +163,13 @@ fn warn_if_nobody_can_act(
             return;
         };
         let account = view.text(policy::ACCOUNT).unwrap_or_default();
-        if !user.links_to(user::ACCOUNTS, account) {
+        if !belongs_to(user, account) {
             // So is one of another account, as `policy-foreign-user`.
             return;
         }
         let initial = user.is_created().then(|| initial_access(world));
         let state = ApproverState {
-            belongs: true,
+            belongs: user.links_to(user::ACCOUNTS, account),
             active: user.is_live(),
             blocked: user.fact("blocked").is_some(),
             access: initial.as_deref().or_else(|| user.fact("access")),

@@ -12,6 +12,7 @@ use super::{
     RuleDiagnostics,
 };
 use crate::diagnostic::{Code, Severity, codes};
+use crate::kinds::effective::{self, DatedItem};
 use crate::kinds::{ACCOUNT, USER};
 use crate::model::{Key, Link, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,9 @@ pub(super) fn without_account(
     view: ResourceView<'_>,
     out: &mut RuleDiagnostics,
 ) {
-    let has = view.targets(user::ACCOUNTS).next().is_some();
+    // Nobody has to take a user away on the day on which the last link ends.
+    let has =
+        view.targets(user::ACCOUNTS).next().is_some() || dated_accounts(view).next().is_some();
     // An inactive user may outlive the last account.
     if has
         || !view.is_live() && !view.is_created()
@@ -39,6 +42,45 @@ pub(super) fn without_account(
     let found = RuleDiagnostic::at_own_field(scene.world, code, view.key, user::ACCOUNTS, message);
     let found = found.help("Name at least one, or make `User.accounts` optional in Settings");
     out.push(found.involving_setting(scene.world, "optionalFields"));
+}
+
+/// The accounts to which the user belongs for a time only, now or not.
+fn dated_accounts<'a>(view: ResourceView<'a>) -> impl Iterator<Item = DatedItem> + 'a {
+    let items = effective::dated_items(view.kind(), view.value(user::DATED_LINKS));
+    items.filter(|item| item.list == "accounts")
+}
+
+/// Whether a user belongs to an account, also if not yet or no longer. What depends on it stays
+/// valid on the day on which the link ends.
+pub(super) fn belongs_to(view: ResourceView<'_>, account: &str) -> bool {
+    view.links_to(user::ACCOUNTS, account)
+        || dated_accounts(view).any(|item| item.member == account)
+}
+
+/// Reports dates on links to accounts that do not exist, before the link begins.
+pub(super) fn dated_links(
+    scene: &CheckContext<'_, '_>,
+    view: ResourceView<'_>,
+    out: &mut RuleDiagnostics,
+) {
+    let world = scene.world;
+    for item in dated_accounts(view).filter(|item| !view.links_to(user::ACCOUNTS, &item.member)) {
+        let account = Key::new(ACCOUNT, &item.member);
+        // One that was deleted since says nothing: the link has ended or will never begin.
+        if world.after(&account).is_some() || world.stored.retired.contains(&account) {
+            continue;
+        }
+        let message = format!("{account} does not exist: it is neither declared nor stored");
+        let found = RuleDiagnostic::at_own_field(
+            world,
+            codes::REFERENCE,
+            view.key,
+            user::ACCOUNTS,
+            message,
+        )
+        .help("Correct the id, or declare it in the same source");
+        out.push(found.member(&item.member).involving(world, &account));
+    }
 }
 
 /// Reports users who are to be told by mail and have no e-mail address.

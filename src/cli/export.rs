@@ -137,7 +137,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if let Some(dir) = &options.out {
         must_be_empty(dir)?;
     }
-    let export = export::export(&store.rows().await?);
+    let export = export::export(&store.rows().await?, &config.as_of());
     match &options.out {
         None => stream(&export)?,
         Some(dir) => {

@@ -9,13 +9,15 @@ use super::{
     session, show,
 };
 use crate::config::{Config, SourceLocation};
-use crate::diagnostic::none_called;
+use crate::diagnostic::{none_called, plural};
 use crate::document;
+use crate::kinds::FieldType;
 use crate::plan::Plan;
 use crate::plan::render::{NextStep, PseudonymKey};
 use crate::reconcile::{self, FetchResults, Pass, PassRequest, SourceReading};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Options of `roster plan`.
 #[derive(Debug, Args)]
@@ -30,6 +32,13 @@ pub struct Options {
     /// Plan a git source at this branch, tag or commit. You cannot apply such a plan.
     #[arg(long, value_name = "REV", conflicts_with = "out")]
     revision: Option<String>,
+    /// Judge dates as of this day (00:00 UTC) or moment, to see what they will change. You cannot
+    /// apply such a plan.
+    #[arg(long, value_name = "DATE", value_parser = moment_of, conflicts_with = "out")]
+    as_of: Option<Arc<str>>,
+    /// Also do everything that an apply would do, and take it back. Needs the right to write.
+    #[arg(long, conflicts_with_all = ["as_of", "revision"])]
+    rehearse: bool,
     #[command(flatten)]
     remote: RemoteOptions,
     /// List every stored field that no source declares.
@@ -66,7 +75,8 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.remote.url.is_some() {
         return plan_remotely(global, options).await;
     }
-    let config = session::config(global, Some(&options.scope))?;
+    let mut config = session::config(global, Some(&options.scope))?;
+    config.as_of.clone_from(&options.as_of);
     let mut request = session::request(&config, &options.scope, options.exact)?;
     request.scrub = options.scrub;
     if let Some(revision) = &options.revision {
@@ -86,23 +96,92 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         plans.push(plan);
     }
     drop(working);
+    let rehearsed = if options.rehearse {
+        Some(rehearse(global, &pass, &plans).await)
+    } else {
+        None
+    };
     let pseudonyms = store.pseudonym_key().await?;
     // No `?` here: on an error, freeing the pass and the plans would take long.
-    let shown = print(global, options, &plans, &pass.readings, pseudonyms);
+    let mut shown = print(global, options, &plans, &pass.readings, pseudonyms);
+    if let (Ok(_), Some(Err(failure))) = (&shown, rehearsed) {
+        shown = Err(failure);
+    }
     session::forget_at_exit((pass, plans));
     shown
 }
 
 async fn plan_remotely(global: &GlobalOptions, options: &Options) -> CommandResult {
     // These need the database or the files of this machine.
-    if options.out.is_some() || options.exact || options.scrub {
+    let local = [
+        options.out.is_some(),
+        options.exact,
+        options.scrub,
+        options.rehearse,
+        options.as_of.is_some(),
+    ];
+    if local.contains(&true) {
         return Err(CommandFailure::usage(
-            "`--out`, `--exact` and `--scrub` do not work with `--remote`",
+            "`--out`, `--exact`, `--scrub`, `--rehearse` and `--as-of` do not work with `--remote`",
         ));
     }
     let (revision, detailed) = (options.revision.as_deref(), options.detailed_exitcode);
     let (scope, shown) = (&options.scope, &options.shown);
     plan_remote::run(global, &options.remote, scope, shown, revision, detailed).await
+}
+
+/// Does what an apply of the plan would do, and takes it back. What a plan cannot know is found so: an
+/// invariant that another program broke, a right that is missing, a row that changed since.
+async fn rehearse(
+    global: &GlobalOptions,
+    pass: &Pass<'_>,
+    plans: &[Plan],
+) -> Result<(), CommandFailure> {
+    let mut with_steps = plans.iter().filter(|plan| !plan.steps.is_empty());
+    let (Some(plan), None) = (with_steps.next(), with_steps.next()) else {
+        if plans.iter().all(|plan| plan.steps.is_empty()) {
+            return Ok(());
+        }
+        // Each would have to see what the one before it wrote.
+        return Err(CommandFailure::usage(
+            "`--rehearse` needs 1 source with changes; choose one with `--source NAME`",
+        ));
+    };
+    let index = pass
+        .readings
+        .iter()
+        .position(|reading| reading.source.name == plan.source.name)
+        .unwrap_or_default();
+    let store = session::writer(pass.config).await?;
+    let _working = ProgressGuard::begin(global, "rehearsing");
+    let rehearsed = reconcile::rehearse(pass, index, &store, plan, &session::actor()).await;
+    store.close().await;
+    let applied = rehearsed.map_err(|error| {
+        let failure = CommandFailure::from(error);
+        CommandFailure::error(format!(
+            "the rehearsal failed, and nothing was written: {failure}"
+        ))
+    })?;
+    if !global.quiet {
+        let rows = plural(
+            usize::try_from(applied.written).unwrap_or(usize::MAX),
+            "resource",
+        );
+        anstream::eprintln!(
+            "Rehearsed: {rows} written and taken back. An apply would succeed now."
+        );
+    }
+    Ok(())
+}
+
+/// Reads the moment of `--as-of`.
+fn moment_of(text: &str) -> Result<Arc<str>, String> {
+    let read = FieldType::Moment.read(text);
+    let read = read.map_err(|found| match found.help {
+        Some(help) => format!("{}. {help}", found.message),
+        None => found.message,
+    })?;
+    Ok(read.value.as_text().unwrap_or_default().into())
 }
 
 /// The git source for `--revision`.

@@ -7,8 +7,9 @@ use super::serve::ServeConfig;
 use super::source::Source;
 use crate::diagnostic::{Code, none_called};
 use crate::model::{FieldRef, KindId};
-use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
-use std::collections::BTreeSet;
+use crate::plan::{AcceptOverride, EffectName, GuardLimits, SourceAuthority};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Config {
     pub guards: GuardLimits,
     /// The fields whose changes are effects.
     pub effect_fields: BTreeSet<(KindId, FieldRef)>,
+    /// How many people have to approve a hold with such an effect.
+    pub approvals: BTreeMap<EffectName, u32>,
     /// The warnings that count as errors.
     pub raised: BTreeSet<Code>,
     /// The window in which the guards count.
@@ -56,9 +59,18 @@ pub struct Config {
     pub accepts: Vec<AcceptOverride>,
     /// Whether deletes are allowed for this run, whatever the source says.
     pub allow_delete: bool,
+    /// The moment for which this run judges dates, such as `2026-12-31T00:00:00Z`; now if none is
+    /// given.
+    pub as_of: Option<Arc<str>>,
 }
 
 impl Config {
+    /// The moment at which dates of manifests are judged.
+    #[must_use]
+    pub fn as_of(&self) -> Arc<str> {
+        self.as_of.clone().unwrap_or_else(|| moment(Utc::now()))
+    }
+
     /// The source of this name.
     #[must_use]
     pub fn source(&self, name: &str) -> Option<&Source> {
@@ -81,4 +93,10 @@ impl Config {
         let known = self.approvers.join(", ");
         Err(format!("{name} is not one of the `approvers`: {known}"))
     }
+}
+
+/// A moment as the dates of manifests are stored, so that they compare as text.
+#[must_use]
+pub fn moment(at: DateTime<Utc>) -> Arc<str> {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string().into()
 }

@@ -46,6 +46,8 @@ pub struct ConfigFile {
     severity: SeveritySpec,
     #[serde(default)]
     approvers: Vec<String>,
+    #[serde(default)]
+    approvals: BTreeMap<String, u32>,
     approval_ttl: Option<String>,
     #[serde(default)]
     secrets: SecretsSpec,
@@ -228,6 +230,7 @@ impl ConfigFile {
             shop: rules::shop(&self.shop.authority)?,
             guards,
             effect_fields: self.effects.resolve()?,
+            approvals: rules::approvals(&self.approvals, &self.approvers)?,
             raised: self.severity.raised,
             window,
             approvers: self.approvers,
@@ -247,6 +250,7 @@ impl ConfigFile {
             cache: base.join(self.cache.as_deref().unwrap_or(Path::new(DEFAULT_CACHE))),
             accepts: Vec::new(),
             allow_delete: false,
+            as_of: None,
         })
     }
 

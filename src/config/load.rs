@@ -10,7 +10,7 @@ use super::serve::ServeConfig;
 use super::source::Source;
 use super::values::DAY;
 use crate::plan::{AcceptOverride, GuardLimits, SourceAuthority};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The name of the configuration file.
@@ -123,6 +123,7 @@ impl Config {
             shop: SourceAuthority::default(),
             guards: GuardLimits::default(),
             effect_fields: BTreeSet::new(),
+            approvals: BTreeMap::new(),
             raised: BTreeSet::new(),
             window: DAY,
             approvers: Vec::new(),
@@ -135,6 +136,7 @@ impl Config {
             cache: PathBuf::from(file::DEFAULT_CACHE),
             accepts: Vec::new(),
             allow_delete: false,
+            as_of: None,
         }
     }
 }

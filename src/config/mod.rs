@@ -22,7 +22,7 @@ mod source;
 mod values;
 
 pub use cron::CronSchedule;
-pub use effective::Config;
+pub use effective::{Config, moment};
 pub use export::{ExportConfig, MappingReference, export, readable};
 pub use feed::{CompletenessRule, FeedConfig, FeedLocation, RELEASED_AFTER};
 pub use file::ConfigFile;

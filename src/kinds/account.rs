@@ -135,6 +135,8 @@ pub(super) const KIND: Kind = Kind {
         )
         .required()
         .personal(),
+        Field::EFFECTIVE_FROM,
+        Field::EFFECTIVE_UNTIL,
         Field::STATUS,
         Field::PROTECT,
     ],

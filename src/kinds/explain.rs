@@ -70,7 +70,7 @@ fn explain_kind(kind: &Kind) -> String {
         // The fields follow the id, as in a manifest; the other keys come after them.
         if key == "externalId" {
             entry(&mut text, key, &[id_words(kind)], key_doc(kind, key));
-            fields(&mut text, kind.fields.iter());
+            fields(&mut text, kind.fields.iter().filter(|it| !it.implied));
             for list in kind.nested {
                 entry(&mut text, list.name, &[nested_words(list)], list.doc);
             }
@@ -113,6 +113,13 @@ fn explain_field(kind: &Kind, field: &Field) -> String {
     }
     for attribute in field.ty.attributes() {
         let _ = writeln!(text, "- `{}`: {}", attribute.name, of_attribute(attribute));
+    }
+    if let Some(key) = field.dated_by {
+        let _ = writeln!(
+            text,
+            "- in force for a time: `{{{key}: .., effectiveFrom: 2026-12-01, effectiveUntil: \
+             2026-12-31}}`"
+        );
     }
     let _ = write!(text, "\nExample:\n\n");
     for line in example(field).lines() {
@@ -242,6 +249,9 @@ fn type_words(ty: &FieldType) -> String {
         FieldType::Duration => "a duration: a number and `s`, `m`, `h` or `d`".to_owned(),
         FieldType::Enum(choices) => one_of(choices),
         FieldType::PastDate => "a date, YYYY-MM-DD, not in the future".to_owned(),
+        FieldType::Moment => "a day such as 2026-12-31 (from 00:00 UTC), or a moment such as \
+             2026-12-31T18:00:00+01:00"
+            .to_owned(),
         FieldType::Country => "a country code of ISO 3166-1: two capital letters".to_owned(),
         FieldType::Email => "an e-mail address".to_owned(),
         FieldType::Phone => "a phone number of at most 15 digits".to_owned(),
@@ -327,6 +337,7 @@ fn example_of(ty: &FieldType) -> String {
         FieldType::Duration => "36h".to_owned(),
         FieldType::Enum(choices) => choices[0].to_owned(),
         FieldType::PastDate => "1971-05-02".to_owned(),
+        FieldType::Moment => "2026-12-31".to_owned(),
         FieldType::Country => "SE".to_owned(),
         FieldType::Email => "karin@acme.example".to_owned(),
         FieldType::Phone => "\"+46 63 12 34 56\"".to_owned(),
@@ -435,6 +446,7 @@ mod tests {
             let fields = kind
                 .fields
                 .iter()
+                .filter(|field| !field.implied)
                 .filter(|field| field.name != "status" || kind.singleton.is_none());
             let nested = kind.nested.iter().map(nested_example);
             for line in fields.map(example).chain(nested).chain(keys) {

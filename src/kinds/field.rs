@@ -24,6 +24,13 @@ pub struct Field {
     /// Whether a value or a member gives access to somebody. Roster never restores it without a
     /// decision.
     pub grants_access: bool,
+    /// Whether it goes when the source that set it no longer declares it. Any other field keeps its
+    /// stored value.
+    pub lapses: bool,
+    /// For a list whose items may have dates: the key that names the member of such an item.
+    pub dated_by: Option<&'static str>,
+    /// Whether other fields imply it, so that no manifest and no export names it.
+    pub implied: bool,
     /// The list field whose only member is the value if none is declared.
     pub inferred_from: Option<&'static str>,
     /// Whether it is a number that identifies the resource elsewhere, and so must not have passed
@@ -50,6 +57,9 @@ pub enum FieldType {
     Enum(EnumChoices),
     /// `YYYY-MM-DD`; the rules report a day in the future
     PastDate,
+    /// A day, which means its first moment in UTC, or a moment with its offset. Its value is
+    /// `2026-12-31T00:00:00Z`, so that values sort by time.
+    Moment,
     /// ISO 3166-1 alpha-2
     Country,
     Email,
@@ -195,6 +205,9 @@ impl Field {
             personal: false,
             locates_person: false,
             grants_access: false,
+            lapses: false,
+            dated_by: None,
+            implied: false,
             inferred_from: None,
             identifier: false,
             default: FieldDefault::None,
@@ -224,6 +237,22 @@ impl Field {
 
     pub(super) const fn grants_access(mut self) -> Self {
         self.grants_access = true;
+        self
+    }
+
+    pub(super) const fn lapses(mut self) -> Self {
+        self.lapses = true;
+        self
+    }
+
+    /// Allows items with dates, whose member is at `key`.
+    pub(super) const fn dated_by(mut self, key: &'static str) -> Self {
+        self.dated_by = Some(key);
+        self
+    }
+
+    pub(super) const fn implied(mut self) -> Self {
+        self.implied = true;
         self
     }
 
@@ -258,6 +287,24 @@ impl Field {
     )
     .default(FieldDefault::Text("active"))
     .grants_access();
+
+    /// `effectiveFrom`: a resource is inactive before it.
+    pub(super) const EFFECTIVE_FROM: Self = Self::new(
+        "effectiveFrom",
+        "effective_from",
+        FieldType::Moment,
+        "The day or moment from which the resource is active. Before it, it is inactive.",
+    )
+    .lapses();
+
+    /// `effectiveUntil`: a resource is inactive from it on.
+    pub(super) const EFFECTIVE_UNTIL: Self = Self::new(
+        "effectiveUntil",
+        "effective_until",
+        FieldType::Moment,
+        "The day or moment from which the resource is no longer active.",
+    )
+    .lapses();
 
     /// `status: deleted`, for the other kinds.
     pub(super) const DELETED: Self = Self::new(

@@ -200,7 +200,7 @@ impl Kind {
     /// The names that may head an entry of a manifest of this kind, groups once.
     pub fn manifest_keys(&self) -> Vec<&'static str> {
         let mut names = vec!["externalId"];
-        for field in self.fields {
+        for field in self.fields.iter().filter(|field| !field.implied) {
             let name = field.name.split('.').next().unwrap_or(field.name);
             if !names.contains(&name) {
                 names.push(name);

@@ -9,6 +9,7 @@ mod address;
 mod branch;
 pub mod country;
 mod custom_field;
+pub mod effective;
 pub mod explain;
 mod field;
 pub mod job;

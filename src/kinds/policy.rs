@@ -47,6 +47,8 @@ pub(super) const KIND: Kind = Kind {
         )
         .required()
         .grants_access(),
+        Field::EFFECTIVE_FROM,
+        Field::EFFECTIVE_UNTIL,
         Field::STATUS,
         Field::PROTECT,
     ],

@@ -4,6 +4,7 @@
 //! the calendar is left to `roster validate`. Numbers are allowed where text belongs, because the
 //! reader takes text as written.
 
+use super::effective;
 use super::{
     ALL, BOOL, Field, FieldDefault, FieldType, IdChars, Kind, LinkAttribute, NestedList, SetItem,
     get,
@@ -175,7 +176,9 @@ fn define_entries(kind: &Kind, definitions: &mut Map<String, Value>) {
 fn fields(kind: &Kind) -> impl Iterator<Item = &'static Field> {
     let hidden = kind.singleton.map(|_| kind.status_index());
     let fields = kind.fields.iter().enumerate();
-    fields.filter_map(move |(index, field)| (Some(index) != hidden).then_some(field))
+    fields.filter_map(move |(index, field)| {
+        (Some(index) != hidden && !field.implied).then_some(field)
+    })
 }
 
 fn group_of(kind: &Kind, group: &str) -> Value {
@@ -236,14 +239,25 @@ fn of_type(field: &Field) -> Value {
     match &field.ty {
         // A blank status is an error in the reader, since it must never mean active.
         FieldType::Enum(choices) if field.name == "status" => json!({"enum": choices}),
-        FieldType::Set(item) => list(&member(item), field.required),
+        FieldType::Set(item) => {
+            let item = member(item);
+            let item = match field.dated_by {
+                Some(key) => json!({"anyOf": [item, dated_member(key, &item)]}),
+                None => item,
+            };
+            list(&item, field.required)
+        }
         FieldType::Ordered(most) => list(&item_text(*most), field.required),
         FieldType::Links {
             kind,
             key,
             attributes,
             inline,
-        } => list(&link(get(*kind), key, attributes, *inline), field.required),
+        } => {
+            let mut more: Map<String, Value> = attributes.iter().map(described_attribute).collect();
+            more.extend(dates(field.dated_by));
+            list(&link(get(*kind), key, &more, *inline), field.required)
+        }
         FieldType::Secret => secret(),
         scalar => of_scalar(scalar),
     }
@@ -260,6 +274,9 @@ fn of_scalar(ty: &FieldType) -> Value {
         FieldType::Duration => pattern("([1-9][0-9]{0,8}[smhd])?"),
         FieldType::Enum(choices) => one_of(choices),
         FieldType::PastDate => formatted("date", "([0-9]{4}-[0-9]{2}-[0-9]{2})?"),
+        FieldType::Moment => pattern(
+            "([0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2}))?)?",
+        ),
         FieldType::Country => pattern("([A-Z]{2})?"),
         FieldType::Email => formatted("idn-email", r"([^@\s]+@[^@\s]+\.[^@\s]+)?"),
         FieldType::Phone => text(&json!({"pattern": r"^\s*\+?[0-9\s().\/-]*$"})),
@@ -338,12 +355,12 @@ fn id(kind: &Kind) -> Value {
 }
 
 /// A link: the long form, or the id alone, or the target written out.
-fn link(target: &Kind, key: &str, attributes: &[LinkAttribute], inline: bool) -> Value {
+fn link(target: &Kind, key: &str, attributes: &Map<String, Value>, inline: bool) -> Value {
     let mut long = Map::new();
     let mut key_of = id(target);
     key_of["description"] = json!(format!("The externalId of the {}.", target.name));
     long.insert(key.into(), key_of);
-    long.extend(attributes.iter().map(described_attribute));
+    long.extend(attributes.clone());
     let long = mapping(&long, &[key]);
     if !inline {
         return json!({"anyOf": [id(target), long]});
@@ -351,11 +368,33 @@ fn link(target: &Kind, key: &str, attributes: &[LinkAttribute], inline: bool) ->
     let mut written_out = own_properties(target);
     // A linked target cannot be deleted at the same time.
     written_out.remove("status");
-    written_out.extend(attributes.iter().map(described_attribute));
+    written_out.extend(attributes.clone());
     json!({
         "if": {"required": [key]},
         "then": long,
         "else": mapping(&written_out, &["externalId"]),
+    })
+}
+
+/// A member that is in force for a time, such as `{group: FOC_Credit, effectiveUntil: 2026-12-31}`.
+fn dated_member(key: &str, item: &Value) -> Value {
+    let mut properties = Map::from_iter([(key.to_owned(), item.clone())]);
+    properties.extend(dates(Some(key)));
+    mapping(&properties, &[key])
+}
+
+/// The dates of an item, where items may have them.
+fn dates(dated_by: Option<&str>) -> impl Iterator<Item = (String, Value)> {
+    let docs = [
+        "The day or moment from which it is in force.",
+        "The day or moment from which it is no longer in force.",
+    ];
+    let dates = effective::DATE_NAMES.into_iter().zip(docs);
+    let dates = dates.filter(move |_| dated_by.is_some());
+    dates.map(|(name, doc)| {
+        let mut date = of_scalar(&FieldType::Moment);
+        date["description"] = json!(doc);
+        (name.to_owned(), date)
     })
 }
 

@@ -70,6 +70,7 @@ pub(super) const KIND: Kind = Kind {
             "The user groups, from `Settings.userGroups`.",
         )
         .required()
+        .dated_by("group")
         .grants_access(),
         // Required, since every user belongs to an account. `optionalFields` of the settings can
         // lift that.
@@ -85,6 +86,7 @@ pub(super) const KIND: Kind = Kind {
             "The accounts that the user buys for, each with the user's level.",
         )
         .required()
+        .dated_by("account")
         .grants_access(),
         Field::new(
             "organisations",
@@ -121,6 +123,18 @@ pub(super) const KIND: Kind = Kind {
             "Whether the user gets a set-password link on create and on a new password.",
         )
         .default(FieldDefault::Bool(false)),
+        // Written as dates on the items of the two lists.
+        Field::new(
+            "datedLinks",
+            "dated_links",
+            FieldType::Set(SetItem::Text(400)),
+            "The accounts and groups that begin or end on a day: \
+             `until 2026-12-31T00:00:00Z groups FOC_User`.",
+        )
+        .lapses()
+        .implied(),
+        Field::EFFECTIVE_FROM,
+        Field::EFFECTIVE_UNTIL,
         Field::STATUS,
         Field::PROTECT,
     ],

@@ -76,7 +76,8 @@ impl ManifestParser<'_, '_> {
             }
             return;
         }
-        let Some(field) = kind.field_ref(name) else {
+        let declarable = |field: &FieldRef| !kind.field(field).is_some_and(|it| it.implied);
+        let Some(field) = kind.field_ref(name).filter(declarable) else {
             self.unknown_clear(kind, name, at);
             return;
         };

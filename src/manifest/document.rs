@@ -48,8 +48,12 @@ pub(super) struct ManifestParser<'a, 'f> {
     pub reader: NodeReader<'a>,
     pub sink: &'f mut DiagnosticSink,
     pub tree: &'f Tree,
+    /// The moment at which dates are judged.
+    pub as_of: &'f str,
     /// Cells of the resources being read, the innermost last.
     pub cells: Vec<StatedField>,
+    /// Their list items with dates, each with a position.
+    pub dated_items: Vec<(CompactText, LineColumn)>,
     /// The resources read so far.
     pub found: Vec<ParsedResource>,
     /// What could be read of the current list when one of its items is faulty.

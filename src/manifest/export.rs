@@ -2,29 +2,33 @@
 //! that the files stay short and read back to the same rows.
 
 use super::layout::{ExistingFiles, ManifestExport, ManifestResource, lay_out};
+use crate::kinds::effective::EffectivePeriod;
 use crate::kinds::{self, Field};
 use crate::model::{FieldRef, KeyedList, Row, Value};
 
-/// Writes every row to its file.
+/// Writes every row to its file. `as_of` is the moment at which the rows were stored: what is
+/// inactive then because of a date is not written as inactive.
 ///
 /// The same rows give the same bytes, and reading them gives the same cells. Values that a create
 /// sets by itself are left out, and an address of one account is written inside it.
 #[must_use]
-pub fn export(rows: &KeyedList<Row>) -> ManifestExport {
+pub fn export(rows: &KeyedList<Row>, as_of: &str) -> ManifestExport {
     let items = rows.iter().map(|row| ManifestResource {
         key: row.key.clone(),
-        fields: exported_fields(row),
+        fields: exported_fields(row, as_of),
     });
     lay_out(items.collect(), &ExistingFiles::default())
 }
 
 /// The fields of a row that a manifest must state.
-fn exported_fields(row: &Row) -> Vec<(FieldRef, Value)> {
+fn exported_fields(row: &Row, as_of: &str) -> Vec<(FieldRef, Value)> {
     let kind = kinds::get(row.key.kind);
+    let is_dated = !EffectivePeriod::of_row(row).contains(as_of);
     let own = row.values.iter().enumerate().filter_map(|(index, value)| {
         let value = value
             .as_ref()
-            .filter(|value| is_said(&kind.fields[index], value))?;
+            .filter(|value| is_said(&kind.fields[index], value))
+            .filter(|_| !(is_dated && index == kind.status_index()))?;
         Some((kinds::own_field(index), value.clone()))
     });
     let custom = row.custom_values.iter();
@@ -109,7 +113,7 @@ mod tests {
     fn a_directory_reads_back_as_it_is_stored() {
         let tree = read(&[("all.yaml".to_owned(), TREE.to_owned())].into());
         let rows = rows(&tree);
-        let exported = export(&rows);
+        let exported = export(&rows, "");
         let paths: Vec<&str> = exported.manifests.keys().map(String::as_str).collect();
         assert_eq!(
             paths,

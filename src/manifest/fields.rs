@@ -197,13 +197,16 @@ impl<'a> ManifestParser<'a, '_> {
         field: &'static Field,
         at: LineColumn,
     ) -> Result<Option<Value>, DocumentError> {
+        let dated = self.dated_items.len();
         let value = match &field.ty {
             FieldType::Links { .. } => self.links(field, at)?,
             ty => self.members(field)?.map(|members| list_value(ty, members)),
         };
+        // A list of which every item has ended is empty, and nobody wrote `[]`.
+        let is_written_empty = self.dated_items.len() == dated;
         // The value is returned all the same: the Settings may make the field optional, and then
         // the diagnostic is dropped.
-        if field.required && value.as_ref().is_some_and(Value::is_empty_list) {
+        if field.required && is_written_empty && value.as_ref().is_some_and(Value::is_empty_list) {
             let message = format!("`{}` is required; it cannot be set to `[]`", field.name);
             let found = Diagnostic::new(codes::CLEAR_REQUIRED, message).field(field.name);
             let help = "Name at least one, or leave the line out to keep the stored value";
@@ -236,6 +239,15 @@ impl<'a> ManifestParser<'a, '_> {
                         None => whole = false,
                     }
                 }
+                NodeEvent::Map if field.dated_by.is_some() => {
+                    match self.dated_member(field, field.dated_by.unwrap_or_default(), at)? {
+                        Some(item) => {
+                            let links = self.in_force(field, vec![item], at);
+                            members.extend(links.into_iter().map(|link| link.target));
+                        }
+                        None => whole = false,
+                    }
+                }
                 other => {
                     self.reader.skip(&other)?;
                     self.bad_item(field.name, &other, at);
@@ -253,7 +265,12 @@ impl<'a> ManifestParser<'a, '_> {
         self.wrong_type(field, at, what, &format!("Write `{field}: [a, b]`"));
     }
 
-    fn member(&mut self, field: &'static Field, text: &str, at: LineColumn) -> Option<CompactText> {
+    pub(super) fn member(
+        &mut self,
+        field: &'static Field,
+        text: &str,
+        at: LineColumn,
+    ) -> Option<CompactText> {
         if let FieldType::Set(SetItem::Ref(kind)) = field.ty {
             return self.target(crate::kinds::get(kind), field.name, text, at);
         }

@@ -115,7 +115,8 @@ fn keys_of(kind: &'static Kind) -> Vec<(&'static str, ManifestKey)> {
         kind.applies_to_word
             .map(|_| ("customFields", ManifestKey::Custom)),
     );
-    names.extend((0..).zip(kind.fields).map(|(index, field)| {
+    let fields = (0..).zip(kind.fields).filter(|(_, field)| !field.implied);
+    names.extend(fields.map(|(index, field)| {
         let group = field.name.split_once('.');
         group.map_or((field.name, ManifestKey::Field(index)), |(group, _)| {
             (group, ManifestKey::Group)

@@ -1,11 +1,13 @@
 //! Reads lists of links that carry attributes, and resources written out inside such a list.
 
+use super::dated::PeriodItem;
 use super::document::{ManifestParser, ResourcePlace};
 use super::entries::MappingEntries;
 use super::keys;
 use super::nodes::{DocumentError, NodeEvent};
 use super::resource::ManifestDraft;
-use crate::diagnostic::{Diagnostic, codes, did_you_mean};
+use crate::diagnostic::did_you_mean;
+use crate::kinds::effective::{DATE_NAMES, EffectivePeriod};
 use crate::kinds::read::{one_of, quoted};
 use crate::kinds::{self, BOOL, Field, FieldType, Kind, LinkAttribute};
 use crate::model::{CompactText, LineColumn, Link, Value};
@@ -18,6 +20,7 @@ struct LinkDraft {
     kind: &'static Kind,
     inline: bool,
     link: Link,
+    period: EffectivePeriod,
     /// The target, if referred to, and its position.
     target: Option<(CompactText, LineColumn)>,
     /// Whether fields of the target itself are written.
@@ -32,16 +35,19 @@ impl<'a> ManifestParser<'a, '_> {
         field: &'static Field,
         list_at: LineColumn,
     ) -> Result<Option<Value>, DocumentError> {
-        let mut links = Vec::new();
+        let mut items = Vec::new();
         let mut whole = true;
         loop {
             let (node, at) = self.reader.next()?;
-            let link = match node {
+            let item = match node {
                 NodeEvent::End | NodeEvent::Eof => break,
                 NodeEvent::Scalar(scalar) if !scalar.is_blank() => {
                     let link = self.short_link(field, &scalar.text, at);
                     self.partial_list.lost |= link.is_none();
-                    link
+                    link.map(|link| PeriodItem {
+                        link,
+                        period: EffectivePeriod::default(),
+                    })
                 }
                 NodeEvent::Map => self.long_link(field, at)?,
                 other => {
@@ -51,31 +57,42 @@ impl<'a> ManifestParser<'a, '_> {
                     None
                 }
             };
-            whole &= link.is_some();
-            links.extend(link);
+            whole &= item.is_some();
+            items.extend(item);
         }
-        whole &= self.agree(field, &mut links, list_at);
+        whole &= self.agree(field, &mut items, list_at);
         // The targets that could be read are remembered: a faulty attribute must not make a linked
         // resource look unused.
         if !whole {
-            let targets = links.into_iter().map(|link| link.target);
+            let targets = items.into_iter().map(|item| item.link.target);
             self.partial_list.members.extend(targets);
             return Ok(None);
         }
-        Ok(Some(Value::links(links)))
+        Ok(Some(Value::links(self.in_force(field, items, list_at))))
     }
 
-    /// Whether no target is listed twice with different attributes.
-    fn agree(&mut self, field: &Field, links: &mut [Link], at: LineColumn) -> bool {
-        // Sorted, so that two entries with one target are next to each other.
-        links.sort();
-        let clash = links
-            .windows(2)
-            .find(|pair| pair[0].target == pair[1].target && pair[0] != pair[1]);
-        if let Some(pair) = clash {
+    /// Whether no target is listed twice with different attributes for the same time.
+    fn agree(&mut self, field: &Field, items: &mut [PeriodItem], at: LineColumn) -> bool {
+        // Sorted, so that the entries with one target are next to each other.
+        items.sort_by(|a, b| a.link.cmp(&b.link));
+        let mut of_targets = items.chunk_by(|a, b| a.link.target == b.link.target);
+        let clash = of_targets.find(|items| {
+            let mut rest = *items;
+            while let Some((item, others)) = rest.split_first() {
+                let differs = |other: &PeriodItem| {
+                    other.link != item.link && other.period.overlaps(&item.period)
+                };
+                if others.iter().any(differs) {
+                    return true;
+                }
+                rest = others;
+            }
+            false
+        });
+        if let Some(items) = clash {
             let what = format!(
                 "lists {} twice, with different attributes",
-                quoted(&pair[0].target)
+                quoted(&items[0].link.target)
             );
             self.wrong_type(field.name, at, &what, "Keep one of them");
         }
@@ -102,7 +119,7 @@ impl<'a> ManifestParser<'a, '_> {
         &mut self,
         field: &'static Field,
         at: LineColumn,
-    ) -> Result<Option<Link>, DocumentError> {
+    ) -> Result<Option<PeriodItem>, DocumentError> {
         let FieldType::Links {
             kind, key, inline, ..
         } = field.ty
@@ -115,6 +132,7 @@ impl<'a> ManifestParser<'a, '_> {
             kind: kinds::get(kind),
             inline,
             link: field.ty.plain_link(""),
+            period: EffectivePeriod::default(),
             target: None,
             has_target_fields: false,
             valid: true,
@@ -141,6 +159,10 @@ impl<'a> ManifestParser<'a, '_> {
             self.link_target(item)
         } else if let Some(index) = attributes.iter().position(|known| known.name == name) {
             self.attribute(item, index, &attributes[index])
+        } else if item.field.dated_by.is_some() && DATE_NAMES.contains(&name) {
+            let date = self.item_date(item.field, name, &mut item.period)?;
+            item.valid &= date.is_some();
+            Ok(())
         } else if item.inline && !is_misspelt(item, name) {
             item.has_target_fields = true;
             self.entry(draft, name, at)
@@ -203,16 +225,9 @@ impl<'a> ManifestParser<'a, '_> {
     ) -> Result<(), DocumentError> {
         self.reader.skip_next()?;
         let known: Vec<&str> = item.keys().collect();
-        let message = format!("an item of `{}` has no {}", item.field.name, quoted(name));
-        let meant = did_you_mean(name, known.iter().copied());
-        let help = match meant {
-            Some(meant) => format!("Did you mean `{meant}`?"),
-            None => format!("The fields are {}", known.join(", ")),
-        };
         // A missing target would only repeat this mistake in other words.
-        item.valid &= meant != Some(item.key);
-        let found = Diagnostic::new(codes::UNKNOWN_FIELD, message).help(help);
-        self.sink.report(at, found.field(item.field.name));
+        item.valid &= did_you_mean(name, known.iter().copied()) != Some(item.key);
+        self.unknown_item_key(item.field, &known, name, at);
         Ok(())
     }
 
@@ -222,7 +237,7 @@ impl<'a> ManifestParser<'a, '_> {
         mut item: LinkDraft,
         draft: ManifestDraft<'a>,
         at: LineColumn,
-    ) -> Result<Option<Link>, DocumentError> {
+    ) -> Result<Option<PeriodItem>, DocumentError> {
         let field = item.field;
         let target = match item.target.take() {
             Some((target, ref_at)) if item.has_target_fields => {
@@ -258,9 +273,13 @@ impl<'a> ManifestParser<'a, '_> {
             self.partial_list.members.push(target);
             return Ok(None);
         }
-        Ok(Some(Link {
+        let link = Link {
             target,
             attributes: item.link.attributes,
+        };
+        Ok(Some(PeriodItem {
+            link,
+            period: item.period,
         }))
     }
 

@@ -30,6 +30,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     pub source: Arc<str>,
+    /// The moment at which dates are judged, such as `2026-12-31T00:00:00Z`. Empty is before all
+    /// dates.
+    pub as_of: Arc<str>,
     /// Stops the reading before all files are read.
     pub stop: StopFlag,
 }
@@ -38,6 +41,7 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             source: "directory".into(),
+            as_of: "".into(),
             stop: StopFlag::default(),
         }
     }
@@ -135,10 +139,11 @@ pub fn digests(tree: &Tree) -> Option<Vec<(Arc<str>, Digest)>> {
 /// Loads every manifest of a tree.
 #[must_use]
 pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
-    let (files, errors) = load_files(tree, &options.stop);
+    let (files, errors) = load_files(tree, options);
     let mut loaded = LoadedManifests {
         desired: Desired {
             source: Arc::clone(&options.source),
+            as_of: Arc::clone(&options.as_of),
             removals_off: tree.removals_off.clone(),
             unread_kinds: unread(tree),
             ..Desired::default()
@@ -242,12 +247,12 @@ pub fn revision<'p>(files: impl Iterator<Item = (&'p str, Digest)>) -> Digest {
 
 /// Loads the files in parallel. If there are too many errors, loads them again in order, so that
 /// the errors that are kept are the first ones.
-fn load_files(tree: &Tree, stop: &StopFlag) -> (Vec<LoadedFile>, Arc<ErrorBudget>) {
+fn load_files(tree: &Tree, options: &LoadOptions) -> (Vec<LoadedFile>, Arc<ErrorBudget>) {
     let load = |errors: &Arc<ErrorBudget>, buffer: &mut Vec<u8>, file: &TreeFile| {
-        if stop.is_set() {
+        if options.stop.is_set() {
             return LoadedFile::default();
         }
-        load_file(tree, &file.path, errors, buffer)
+        load_file(tree, &file.path, &options.as_of, errors, buffer)
     };
     let errors = Arc::new(ErrorBudget::default());
     let files = tree.files.par_iter();
@@ -278,6 +283,7 @@ fn load_files(tree: &Tree, stop: &StopFlag) -> (Vec<LoadedFile>, Arc<ErrorBudget
 fn load_file(
     tree: &Tree,
     path: &Arc<str>,
+    as_of: &str,
     errors: &Arc<ErrorBudget>,
     buffer: &mut Vec<u8>,
 ) -> LoadedFile {
@@ -294,7 +300,7 @@ fn load_file(
                 decode(bytes, &mut sink)
             };
             if let Some(text) = text {
-                load_text(tree, text, &mut sink, &mut file);
+                load_text(tree, text, as_of, &mut sink, &mut file);
             }
         }
         Err(error) => unreadable(path, &error, &mut sink),
@@ -320,13 +326,21 @@ fn unreadable(path: &str, error: &io::Error, sink: &mut DiagnosticSink) {
     sink.report(LineColumn::default(), found);
 }
 
-fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut LoadedFile) {
+fn load_text(
+    tree: &Tree,
+    text: &str,
+    as_of: &str,
+    sink: &mut DiagnosticSink,
+    file: &mut LoadedFile,
+) {
     let mut parsing = ManifestParser {
         text: "",
         reader: NodeReader::new(text),
         sink,
         tree,
+        as_of,
         cells: Vec::with_capacity(16),
+        dated_items: Vec::new(),
         found: Vec::new(),
         partial_list: PartialList::default(),
         salvaged_fields: Vec::new(),
@@ -342,6 +356,7 @@ fn load_text(tree: &Tree, text: &str, sink: &mut DiagnosticSink, file: &mut Load
             // What was read so far may not be what was meant, so the whole document is dropped.
             parsing.found.truncate(first);
             parsing.cells.clear();
+            parsing.dated_items.clear();
             parsing.salvaged_fields.clear();
             parsing.partial_list = PartialList::default();
             parsing.nameless.truncate(nameless);

@@ -6,6 +6,7 @@
 //! and `format` go the other way.
 
 mod clear;
+mod dated;
 mod decode;
 mod document;
 pub mod edit;
@@ -36,6 +37,7 @@ mod tree_contents;
 mod tree_listing;
 mod walk;
 pub mod write;
+mod write_dated;
 
 #[cfg(test)]
 mod tests;

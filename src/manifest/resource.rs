@@ -8,7 +8,7 @@ use super::keys::{self, ManifestKey};
 use super::nodes::{DocumentError, NodeEvent, RecordedNodes};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::{check_id, quoted};
-use crate::kinds::{Kind, NestedList};
+use crate::kinds::{Kind, NestedList, effective};
 use crate::model::{CompactText, DeclaredResource, Key, LineColumn, NamelessResource, StatedField};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct ManifestDraft<'a> {
     id_at: Option<LineColumn>,
     /// The index of its first cell.
     pub cells: usize,
+    /// The index of its first list item with dates.
+    dated_items: usize,
     /// The index of its first diagnostic.
     pub findings: usize,
     /// The index of its first salvaged field.
@@ -103,6 +105,7 @@ impl<'a> ManifestParser<'a, '_> {
             bad_id: false,
             id_at: None,
             cells: self.cells.len(),
+            dated_items: self.dated_items.len(),
             findings: self.sink.diagnostics.len(),
             salvaged_fields_start: self.salvaged_fields.len(),
             clear: Vec::new(),
@@ -115,6 +118,7 @@ impl<'a> ManifestParser<'a, '_> {
     /// Drops a draft of which nothing is kept.
     pub(super) fn discard(&mut self, draft: &ManifestDraft<'_>) {
         self.cells.truncate(draft.cells);
+        self.dated_items.truncate(draft.dated_items);
         self.salvaged_fields.truncate(draft.salvaged_fields_start);
     }
 
@@ -245,6 +249,8 @@ impl<'a> ManifestParser<'a, '_> {
 
     fn finish(&mut self, mut draft: ManifestDraft<'_>) -> Option<Arc<DeclaredResource>> {
         self.clear_fields(&mut draft);
+        self.push_dated_items(draft.kind, draft.dated_items);
+        self.check_period(draft.kind, draft.cells);
         let Some((id, at)) = self.known_id(&mut draft) else {
             let nameless = NamelessResource {
                 kind: draft.kind.id,
@@ -271,6 +277,7 @@ impl<'a> ManifestParser<'a, '_> {
         let mut cells: Vec<StatedField> = cells
             .map(|stated| Self::clear_to_empty_list(draft.kind, stated))
             .collect();
+        effective::settle_status(draft.kind, &mut cells, self.as_of);
         // The diff walks declared and stored cells side by side and relies on the order.
         if !cells.is_sorted_by(|a, b| a.field < b.field) {
             cells.sort_by(|a, b| a.field.cmp(&b.field));

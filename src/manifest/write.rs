@@ -2,6 +2,7 @@
 //! documents, and `edit` for single fields and values. Start with `document`; `is_plain`
 //! decides when a text needs quotes.
 
+use super::write_dated::{DatedLists, NO_MEMBERS, dated_list, day_or_moment};
 use crate::kinds::read::{is_blank, is_invisible};
 use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute, SECRET_IN_EXPORT};
 use crate::model::{FieldRef, Link, Value};
@@ -17,7 +18,7 @@ pub(super) const WORDS: [&str; 12] = [
 
 /// Returns the fields of a linked resource that is written in place of its reference, in the form
 /// of [`fields`]; `None` to write the reference.
-type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Returns one document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
 #[must_use]
@@ -38,6 +39,10 @@ pub fn fields<'a>(
     inline: InlineWriter<'_>,
 ) -> String {
     let mut said: Vec<_> = said.into_iter().collect();
+    let items = DatedLists::among(kind, &said);
+    // A list of which every item is yet to begin, or has ended, has no stored value.
+    let empty = items.missing(kind, &said);
+    said.extend(empty.iter().map(|field| (field, &*NO_MEMBERS)));
     // Table order keeps the members of a group together, which `write_field` relies on.
     said.sort_by_key(|(field, _)| *field);
     let mut out = String::new();
@@ -51,10 +56,19 @@ pub fn fields<'a>(
             FieldRef::Own(index) => {
                 let field = &kind.fields[usize::from(*index)];
                 // A password of an export is nothing that a manifest could refer to.
-                if field.is_secret() && value.as_text() == Some(SECRET_IN_EXPORT) {
+                if field.implied || field.is_secret() && value.as_text() == Some(SECRET_IN_EXPORT) {
                     continue;
                 }
-                write_field(&mut out, field, value, &mut group, inline);
+                match items.of(field) {
+                    Some(dated) => {
+                        entry(
+                            &mut out,
+                            field.name,
+                            &dated_list(field, value, dated, inline),
+                        );
+                    }
+                    None => write_field(&mut out, field, value, &mut group, inline),
+                }
             }
             FieldRef::Custom(id) => {
                 if !std::mem::replace(&mut custom, true) {
@@ -114,6 +128,7 @@ fn field_value(field: &Field, value: &Value, indent: usize, inline: InlineWriter
         // These begin with a digit, so `is_plain` would quote them; their stored form is always
         // safe.
         (FieldType::PastDate | FieldType::Duration, Value::Text(plain)) => plain.to_string(),
+        (FieldType::Moment, Value::Text(moment)) => day_or_moment(moment),
         _ => plain_value(value, indent),
     }
 }
@@ -138,7 +153,7 @@ fn list(items: impl Iterator<Item = String>, indent: usize) -> String {
     lines(&items, indent)
 }
 
-fn lines(items: &[String], indent: usize) -> String {
+pub(super) fn lines(items: &[String], indent: usize) -> String {
     items.iter().fold(String::new(), |mut out, item| {
         let _ = write!(out, "\n{:width$}- {item}", "", width = indent + 2);
         out
@@ -158,7 +173,7 @@ fn link_list(ty: &FieldType, links: &[Link], inline: InlineWriter<'_>) -> String
 
 /// Returns `acme` or `ref: acme`, a mapping if an attribute differs from its default, or the linked
 /// resource itself.
-fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
+pub(super) fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
     let FieldType::Links {
         key,
         inline: may_be_inline,
@@ -194,7 +209,7 @@ fn indented(fields: &str, said: &[String]) -> String {
     lines.collect()
 }
 
-fn attribute_entry(attribute: &LinkAttribute, choice: u8) -> Option<String> {
+pub(super) fn attribute_entry(attribute: &LinkAttribute, choice: u8) -> Option<String> {
     let word = attribute.choices.get(usize::from(choice))?;
     let word = if attribute.choices == BOOL {
         (*word).to_owned()
@@ -212,7 +227,7 @@ fn text(text: &str, indent: usize) -> String {
     scalar(text, false)
 }
 
-fn flow_text(text: &str) -> String {
+pub(super) fn flow_text(text: &str) -> String {
     scalar(text, true)
 }
 

@@ -19,6 +19,8 @@ pub struct Desired {
     pub source: Arc<str>,
     /// The git commit, or a digest of everything that was read.
     pub revision: Arc<str>,
+    /// The moment at which its dates were judged, such as `2026-12-31T00:00:00Z`.
+    pub as_of: Arc<str>,
     /// The declared resources, sorted by key.
     pub resources: KeyedList<Arc<DeclaredResource>>,
     /// Why nothing may be removed in this pass. Empty if removals are on.
@@ -129,6 +131,8 @@ pub struct Snapshot {
     pub logins: HashMap<CompactText, u32>,
     /// The ids of holds whose approval has not lapsed.
     pub approved_holds: BTreeSet<String>,
+    /// By whom each hold was approved, or the resource of a hold (`HOLD KIND/ID`), where that is known.
+    pub approvers: BTreeMap<String, BTreeSet<String>>,
     /// For claimed resources that the last accepted export did not name, the number of exports in a
     /// row that did not.
     pub missed_exports: BTreeMap<Key, u32>,

@@ -3,6 +3,7 @@
 //! Start reading at [`undecided`].
 
 use super::context::PlanContext;
+use super::dated_changes;
 use super::planned_change::{self, change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::StepVerb;
@@ -44,6 +45,7 @@ pub(super) fn undecided<'a>(
     shares.filter(move |share| {
         let field = share.change.as_ref().map(|change| &change.field);
         !is_decided(field.unwrap_or(&status))
+            && !dated_changes::is_known_end(context, &effect.key, share.change.as_ref())
     })
 }
 

@@ -11,7 +11,7 @@ use super::rules::AuthorityMode;
 use super::step_claim;
 use super::types::{StepReason, StepVerb};
 use super::waiting_fields::WaitingField;
-use super::{create, dropped_members, forbid, retired_references, status};
+use super::{create, dated_changes, dropped_members, forbid, retired_references, status};
 use crate::check::PlannedOutcome;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
@@ -162,7 +162,8 @@ fn draft_stored(
     });
     let mut changes = Vec::new();
     let (mut declared_anew, mut drifted) = (false, false);
-    for stated in &declared.cells {
+    let lapsed = dated_changes::lapsed_fields(context, declared, active);
+    for stated in declared.cells.iter().chain(&lapsed) {
         if kind
             // Passwords are compared by keyed digest, in `password` below.
             .field(&stated.field)
@@ -388,7 +389,8 @@ fn note_released_fields(
         let kept = row
             .value(&field)
             .is_some_and(|value| !value.is_empty_list());
-        let implied = field.own() == Some(kind.status_index());
+        let lapses = kind.field(&field).is_some_and(|field| field.lapses);
+        let implied = field.own() == Some(kind.status_index()) || lapses;
         // A faulty value already has its own diagnostic.
         let of_field = (declared.key.clone(), field.clone());
         let faulty = context.desired.faulty_fields.contains(&of_field);

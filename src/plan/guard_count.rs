@@ -4,6 +4,7 @@
 
 use super::budget_share::{BudgetName, undecided};
 use super::context::PlanContext;
+use super::dated_changes;
 use super::effect_budget::EffectBudget;
 use super::effects::{self, DeltaLayer, EffectCause, EffectFilter};
 use super::guard::{limit_of, name_of};
@@ -134,7 +135,13 @@ fn is_open(context: &PlanContext<'_>, left: &PlanRemainder, cause: &EffectCause)
     let is_approved = approved.is_some_and(|fields| fields.contains(field));
     let mut doubtful = context.rules.doubtful_fields.iter();
     let is_doubtful = doubtful.any(|it| it.kind == key.kind && it.field == *field);
-    !ledger.is_uncounted(key)
+    let effect = left.effects.get(key);
+    let change = cause.field.as_ref().zip(effect);
+    let change = change.and_then(|(field, effect)| change_of(effect, field));
+    let is_dated = (cause.field.is_none() || change.is_some())
+        && dated_changes::is_known_end(context, key, change);
+    !is_dated
+        && !ledger.is_uncounted(key)
         && !is_approved
         && !is_doubtful
         && !ledger.is_accepted(key, cause.field.as_ref())

@@ -95,6 +95,7 @@ fn why_all(config: &Config, request: &PassRequest) -> Option<&'static str> {
         (!request.paths.is_empty(), "paths were named"),
         (!request.targets.is_empty(), "resources were named"),
         (request.exact, "what is not declared is listed"),
+        (config.as_of.is_some(), "another day was asked for"),
         (!config.accepts.is_empty(), "something is accepted"),
     ];
     let asked = reasons.into_iter().find(|(asked, _)| *asked);

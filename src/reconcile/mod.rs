@@ -52,7 +52,7 @@ pub use crate::document::PassOutcome;
 pub use actor::actor;
 pub use apply::{
     ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_source_located,
-    this_process,
+    rehearse, this_process,
 };
 pub use backup::{archive_names, backup_name, write_backup};
 pub use compare::{CompareError, RevisionComparison, compare};
@@ -62,7 +62,9 @@ pub use erased_users::{NamingPlace, places_naming};
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
-pub use hold_listing::{find_hold_accounts, hold_states, hold_views, record_holds};
+pub use hold_listing::{
+    approvals_so_far, find_hold_accounts, hold_states, hold_views, needs_others, record_holds,
+};
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
 pub use past_state::{PastMoment, PastResource, past_state};

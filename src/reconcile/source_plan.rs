@@ -262,6 +262,7 @@ impl Pass<'_> {
             order: self.config.order.clone(),
             guards: self.config.guards.clone(),
             effect_fields: self.config.effect_fields.clone(),
+            approvals: self.config.approvals.clone(),
             accepts: self.config.accepts.clone(),
             only: self.selected_keys(index, stored, &desired[index]),
             undeclared: UndeclaredKeys::All,

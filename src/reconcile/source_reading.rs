@@ -6,21 +6,25 @@
 use super::PassRequest;
 use super::feeds::{self, ExportFacts, ExportVerdict};
 use super::pass_verdict::PassVerdict;
-use crate::config::{Config, Source, SourceLocation};
+use crate::config::{Config, Source, SourceLocation, moment};
 use crate::diagnostic::{self, Diagnostic, Origin, Severity, codes};
 use crate::feed::ReadRows;
 use crate::git::{self, GitError};
 use crate::incremental::{CONTENT_PREFIX, CheckpointBasis, IncrementalRead, ReadFiles};
-use crate::kinds::{self, FieldType, Kind};
+use crate::kinds::{self, FieldType, Kind, effective};
 use crate::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use crate::model::{
     Claim, DeclaredResource, Desired, Digest, FieldRef, Key, LineColumn, Snapshot, StatedField,
 };
 use crate::plan::IdleReason;
 use crate::stop_flag::StopFlag;
+use chrono::{TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+
+/// By how much a clock that was wrong may be set back, and dates are still judged again.
+const CLOCK_CORRECTION: TimeDelta = TimeDelta::days(7);
 
 /// One source as it was read, with what its pass found out about it since.
 pub struct SourceReading {
@@ -172,6 +176,7 @@ pub(super) fn read_tree(
         &tree,
         &LoadOptions {
             source: source.name.clone(),
+            as_of: config.as_of(),
             stop: stop.clone(),
         },
     );
@@ -253,14 +258,22 @@ fn ignored(config: &Config, source: &Source, tree: &Tree) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// The files with diagnostics, and those with a password reference, since the password may change
-/// while the manifest stays.
+/// The files with diagnostics, those with a password reference, since the password may change while
+/// the manifest stays, and those with a date that has not passed for good.
 fn loud_files(loaded: &LoadedManifests) -> BTreeSet<Arc<str>> {
+    // Some days, because a clock that was wrong may be set back.
+    let settled_before = moment(Utc::now() - CLOCK_CORRECTION);
     let found = loaded.diagnostics.iter();
     let found = found.filter_map(|found| Some(found.origin.as_ref()?.path.clone()));
     let secrets = fields(loaded, is_secret);
+    let resources = loaded.desired.resources.iter();
+    let dated = resources.filter(|declared| {
+        let kind = kinds::get(declared.key.kind);
+        effective::last_change(kind, &declared.cells).is_some_and(|last| *last > *settled_before)
+    });
     found
         .chain(secrets.map(|(declared, _)| declared.path.clone()))
+        .chain(dated.map(|declared| declared.path.clone()))
         .collect()
 }
 

@@ -1,12 +1,13 @@
 //! The tables by which a pass does not have to read what did not change: what other programs wrote, as
-//! `foreign_writes` says, and the rows of accepted exports, as `export_rows` says. And the table of
-//! `reverted_fields`, which a pass leaves alone.
+//! `foreign_writes` says, and the rows of accepted exports, as `export_rows` says. And the tables of
+//! `reverted_fields`, which a pass leaves alone, and of the people who approved a hold.
 
 use super::internal_tables::InternalTable;
 use super::sql_value::SqlType;
 
 pub(super) const FOREIGN_WRITES: &str = "foreign_writes";
 pub(super) const ROW_COUNTS: &str = "row_counts";
+pub(super) const APPROVERS: &str = "hold_approvers";
 pub(super) const REVERTED_FIELDS: &str = "reverted_fields";
 
 pub(super) const INCREMENTAL: &[InternalTable] = &[
@@ -52,6 +53,17 @@ pub(super) const INCREMENTAL: &[InternalTable] = &[
             ("rows", SqlType::Bytes, "NOT NULL"),
         ],
         keys: "PRIMARY KEY (source, bucket)",
+    },
+    InternalTable {
+        name: APPROVERS,
+        columns: &[
+            ("hold", SqlType::Id, "NOT NULL"),
+            // Empty: the whole hold.
+            ("resource", SqlType::Id, "NOT NULL"),
+            ("approver", SqlType::Id, "NOT NULL"),
+            ("approved_at", SqlType::Int, "NOT NULL"),
+        ],
+        keys: "PRIMARY KEY (hold, resource, approver)",
     },
     InternalTable {
         name: REVERTED_FIELDS,

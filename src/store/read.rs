@@ -64,6 +64,7 @@ impl Store {
         registries(&mut tx, &mut snapshot).await?;
         snapshot.approved_holds =
             held_steps::unused_approvals(&mut tx, query.approved_since).await?;
+        snapshot.approvers = held_steps::approvers(&mut tx, query.approved_since).await?;
         snapshot.budget_use = spent(&mut tx, query).await?;
         snapshot.held_steps = held_steps::read(&mut tx, query.source).await?;
         snapshot.reverted = reverted_fields::read(&mut tx, meta.schema, query.source).await?;

@@ -97,6 +97,7 @@ impl ReadTransaction {
             tag_offers: read::tag_offers(tx, query).await?,
             logins_of_rows: stored_logins::of_rows(tx, query.logins).await?,
             approved_holds: held_steps::unused_approvals(tx, query.approved_since).await?,
+            approvers: held_steps::approvers(tx, query.approved_since).await?,
             budget_use: read::spent(tx, query).await?,
             held_steps: held_steps::read(tx, query.source).await?,
             reverted: reverted_fields::read(tx, self.meta.schema, query.source).await?,

@@ -5,7 +5,7 @@
 use super::dialect::SqlDialect;
 use super::internal_tables::{self, InternalTable};
 use super::{incremental_tables, job_tables, people_tables, schema, tables, triggers, views};
-use crate::kinds::{self, SETTINGS, USER};
+use crate::kinds::{self, ACCOUNT, POLICY, SETTINGS, USER};
 use crate::model::KindId;
 
 /// The additions of one version.
@@ -35,6 +35,17 @@ const PAGE_INDEXES: &[&str] = &[
     "users_email",
     "users_inactive",
     "users_last_name",
+];
+
+/// From when until when something is in force.
+const EFFECTIVE_DATES: &[(KindId, &str)] = &[
+    (ACCOUNT, "effectiveFrom"),
+    (ACCOUNT, "effectiveUntil"),
+    (USER, "datedLinks"),
+    (USER, "effectiveFrom"),
+    (USER, "effectiveUntil"),
+    (POLICY, "effectiveFrom"),
+    (POLICY, "effectiveUntil"),
 ];
 
 /// A runtime fact that a version added.
@@ -94,6 +105,7 @@ pub(super) const SCHEMA_VERSIONS: &[SchemaVersion] = &[
     own_tables(internal_tables::IMPORT_HOLDS),
     SchemaVersion {
         indexes: PAGE_INDEXES,
+        fields: EFFECTIVE_DATES,
         ..own_tables(incremental_tables::INCREMENTAL)
     },
 ];

@@ -4,7 +4,7 @@ use super::api::{Api, serve, token, until};
 use super::remotes::people;
 use crate::support::clock::Clock;
 use crate::support::daemon_process::DaemonProcess;
-use crate::support::workspace::{Workspace, each};
+use crate::support::workspace::{Workspace, account, each, user, users};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
@@ -202,4 +202,41 @@ fn replicas_whose_clocks_differ_take_nothing_from_each_other() {
     }
     early.ends();
     right.ends();
+}
+
+#[test]
+fn access_ends_on_its_day_under_a_clock_that_jumps_and_after_a_night_without_a_daemon() {
+    for ws in each("dates") {
+        let Some(clock) = Clock::new(&ws.path("")) else {
+            return;
+        };
+        token(&ws, "eva", "viewer", &[]);
+        configure(&ws, "roster.yaml", "");
+        let day = |days: u64| (Utc::now().date_naive() + chrono::Days::new(days)).to_string();
+        let until = |days: u64| format!("effectiveUntil: {}", day(days));
+        let tree = account("acme", "") + &users(0..4, "acme", "");
+        ws.tree(tree + &user("first", "acme", &until(3)) + &user("second", "acme", &until(9)));
+        let ended = || {
+            let query = "SELECT external_id FROM users WHERE status = 'inactive' ORDER BY 1";
+            ws.column(query).into_iter().flatten().collect::<Vec<_>>()
+        };
+        let mut served = start(&ws, "roster.yaml", &clock);
+        served.says(&["created", "run 1"]);
+        // A day before, and a pass that had reason to look.
+        clock.set("+1d");
+        ws.write("manifests/more.yaml", user("u-7", "acme", ""));
+        served.says(&["created 1", "run 2"]);
+        assert_eq!(ended(), [""; 0]);
+        clock.set("+4d");
+        served.says(&["deactivated 1", "run 3"]);
+        assert_eq!(ended(), ["first"]);
+        served.ends();
+        // Nobody looked on the day.
+        clock.set("+20d");
+        let mut served = start(&ws, "roster.yaml", &clock);
+        served.says(&["deactivated 1", "run 4"]);
+        assert_eq!(ended(), ["first", "second"]);
+        ws.run(&["history", "--verify"]).exits(0);
+        served.ends();
+    }
 }

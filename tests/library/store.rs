@@ -1179,7 +1179,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 29] = [
+const BEFORE: [&str; 37] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1207,6 +1207,14 @@ const BEFORE: [&str; 29] = [
     "DROP TABLE export_row_sets",
     "DROP TABLE export_rows",
     "DROP TABLE reverted_fields",
+    "DROP TABLE hold_approvers",
+    "ALTER TABLE accounts DROP COLUMN effective_from",
+    "ALTER TABLE accounts DROP COLUMN effective_until",
+    "ALTER TABLE users DROP COLUMN effective_from",
+    "ALTER TABLE users DROP COLUMN effective_until",
+    "ALTER TABLE policies DROP COLUMN effective_from",
+    "ALTER TABLE policies DROP COLUMN effective_until",
+    "DROP TABLE user_dated_links",
     "CREATE VIEW usable_accounts AS SELECT * FROM accounts WHERE status = 'active'",
     "CREATE VIEW usable_users AS SELECT * FROM users WHERE status = 'active' AND access = 'enabled'",
 ];
@@ -1337,6 +1345,14 @@ async fn what_changed_before_writes_were_recorded_is_found() {
             "DROP TABLE export_row_sets",
             "DROP TABLE export_rows",
             "DROP TABLE reverted_fields",
+            "DROP TABLE hold_approvers",
+            "ALTER TABLE accounts DROP COLUMN effective_from",
+            "ALTER TABLE accounts DROP COLUMN effective_until",
+            "ALTER TABLE users DROP COLUMN effective_from",
+            "ALTER TABLE users DROP COLUMN effective_until",
+            "ALTER TABLE policies DROP COLUMN effective_from",
+            "ALTER TABLE policies DROP COLUMN effective_until",
+            "DROP TABLE user_dated_links",
             "UPDATE meta SET schema_version = 14",
             "DELETE FROM user_groups WHERE user_id = 'u2'",
             "INSERT INTO tags (external_id, name) VALUES ('by-hand', 'By hand')",

@@ -68,7 +68,7 @@ static NAMES: LazyLock<HashMap<String, Vec<FieldTarget>>> = LazyLock::new(|| {
             let inline = matches!(field.ty, FieldType::Links { inline: true, .. });
             // `protect` and secrets never come from exports, and nested addresses have columns of
             // their own.
-            field.name != "protect" && !inline && !field.is_secret()
+            field.name != "protect" && !inline && !field.is_secret() && !field.lapses
         };
         for field in kind.fields.iter().filter(mapped) {
             add(field.name, (kind.id, field.name));

@@ -430,6 +430,7 @@ fn check_allowed(field: &kinds::Field) -> MappingResult<()> {
             Err("write `password: COLUMN` next to `fields:`; only the hash is kept".to_owned())
         }
         FieldType::File => Err("exports cannot set files".to_owned()),
+        _ if field.lapses => Err("exports cannot set dates; declare them in a manifest".to_owned()),
         FieldType::Links { inline: true, .. } => {
             Err("put `addresses:` next to `fields:`".to_owned())
         }

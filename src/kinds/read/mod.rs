@@ -66,6 +66,7 @@ impl FieldType {
             Self::Duration => scalar::duration(trimmed),
             Self::Enum(choices) => one_of(trimmed, choices).map(Value::text),
             Self::PastDate => scalar::date(trimmed),
+            Self::Moment => scalar::moment(trimmed),
             Self::Country => contact::country(trimmed),
             Self::Email => contact::email(trimmed),
             Self::Phone => contact::phone(trimmed),

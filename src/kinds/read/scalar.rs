@@ -4,6 +4,7 @@
 use super::{ValueProblem, quoted};
 use crate::diagnostic::codes;
 use crate::model::Value;
+use chrono::DateTime;
 
 pub(super) fn boolean(text: &str) -> Result<Value, ValueProblem> {
     match text {
@@ -95,6 +96,27 @@ pub(super) fn date(text: &str) -> Result<Value, ValueProblem> {
             "Write YYYY-MM-DD, such as `2025-04-03`. `03/04/2025` could mean April or March",
         )),
     }
+}
+
+/// A day, which means its first moment in UTC, or a moment with its offset. Without an offset, a
+/// time would mean another moment on each machine.
+pub(super) fn moment(text: &str) -> Result<Value, ValueProblem> {
+    let day = text.get(..10).unwrap_or(text);
+    date(day)?;
+    if day.len() == text.len() {
+        return Ok(Value::text(format!("{text}T00:00:00Z")));
+    }
+    let help = "Write a day such as `2026-12-31`, which begins at 00:00 UTC, or a moment with its \
+                offset such as `2026-12-31T18:00:00+01:00`";
+    let Ok(moment) = DateTime::parse_from_rfc3339(text) else {
+        return Err(not_a_date(text, "is neither a day nor a moment", help));
+    };
+    if moment.timestamp_subsec_nanos() != 0 {
+        let what = "has fractions of a second";
+        return Err(not_a_date(text, what, "Write whole seconds"));
+    }
+    let utc = moment.to_utc();
+    Ok(Value::text(utc.format("%Y-%m-%dT%H:%M:%SZ").to_string()))
 }
 
 fn not_a_date(text: &str, what: &str, help: &str) -> ValueProblem {
@@ -211,6 +233,16 @@ mod tests {
             (&FieldType::PastDate, "9999-12-31", "date"),
             (&FieldType::PastDate, "03/04/2025", "date"),
             (&FieldType::PastDate, "2025-4-3", "date"),
+            (&FieldType::Moment, "2026-12-31", ""),
+            (&FieldType::Moment, "2026-12-31T18:00:00+01:00", ""),
+            (&FieldType::Moment, "2026-12-31T18:00:00Z", ""),
+            (&FieldType::Moment, "2026-12-31T18:00:00", "date"),
+            (&FieldType::Moment, "2026-12-31 18:00", "date"),
+            (&FieldType::Moment, "2026-12-31T18:00:00.5Z", "date"),
+            (&FieldType::Moment, "2026-12-31T25:00:00Z", "date"),
+            (&FieldType::Moment, "2026-02-30", "date"),
+            (&FieldType::Moment, "31.12.2026", "date"),
+            (&FieldType::Moment, "tomorrow", "date"),
             (&FieldType::PastDate, "2025-04-03T00:00:00Z", "date"),
         ];
         for (ty, text, expected) in cases {
