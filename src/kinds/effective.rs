@@ -81,6 +81,11 @@ impl EffectivePeriod {
         }
     }
 
+    /// The moments in the order of [`DATE_NAMES`].
+    pub(super) fn moments_by_name(&self) -> [Option<&CompactText>; 2] {
+        [self.from.as_ref(), self.until.as_ref()]
+    }
+
     fn moments(&self) -> impl Iterator<Item = &CompactText> {
         self.from.iter().chain(&self.until)
     }
@@ -201,6 +206,21 @@ impl DatedItem {
             *own = choice.and_then(|choice| u8::try_from(choice).ok()).or(*own);
         }
         link
+    }
+}
+
+/// The members of any list as links, which have no attributes in most.
+#[must_use]
+pub fn as_links(list: &Value) -> Vec<Link> {
+    match list {
+        Value::Links(links) => links.to_vec(),
+        list => {
+            let link = |member: &CompactText| Link {
+                target: member.clone(),
+                attributes: [None; 2],
+            };
+            list.members().map(link).collect()
+        }
     }
 }
 

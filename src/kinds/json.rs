@@ -1,6 +1,7 @@
 //! Values and resources as JSON, in the form of manifests. Used by every output that shows a
 //! resource, so that it can be pasted into a manifest.
 
+use super::effective::{self, DatedItem};
 use super::{BOOL, Field, FieldType, SECRET_IN_EXPORT, get};
 use crate::model::{CompactText, FieldRef, Link, Row, Value};
 use serde_json::{Map, Value as Json, json};
@@ -15,7 +16,20 @@ pub fn resource(row: &Row) -> Map<String, Json> {
     let mut object = Map::new();
     object.insert("kind".to_owned(), kind.name.into());
     object.insert("externalId".to_owned(), row.key.id.as_str().into());
+    let items = effective::dated_items_field(kind);
+    let items = items.and_then(|field| row.value(&field));
+    let dated: Vec<DatedItem> = effective::dated_items(kind, items).collect();
     for (field, value) in kind.fields.iter().zip(&row.values) {
+        // They are written with the lists that they are items of.
+        if field.implied {
+            continue;
+        }
+        if field.dated_by.is_some() && dated.iter().any(|item| item.list == field.name) {
+            let items = dated.iter().filter(|item| item.list == field.name);
+            let list = dated_list(field, value.as_ref(), &items.collect::<Vec<_>>());
+            put(&mut object, field, list);
+            continue;
+        }
         // A password of an export is nothing that a manifest could refer to.
         let is_elsewhere = field.is_secret() && *value == Some(Value::text(SECRET_IN_EXPORT));
         if let Some(value) = value.as_ref().filter(|_| !is_elsewhere) {
@@ -76,6 +90,30 @@ fn own_field_json(field: &Field, value: &Value) -> Json {
         }
         _ => scalar_json(value),
     }
+}
+
+/// A list with its items that are always in force and those with dates.
+fn dated_list(list: &Field, value: Option<&Value>, dated: &[&DatedItem]) -> Json {
+    let link = |link: &Link| match &list.ty {
+        ty @ FieldType::Links { key, .. } => link_json(ty, key, link),
+        _ => link.target.as_str().into(),
+    };
+    let is_dated = |link: &Link| dated.iter().any(|item| item.link(&list.ty) == *link);
+    let always = value.map(effective::as_links).unwrap_or_default();
+    let always = always.iter().filter(|it| !is_dated(it)).map(link);
+    let dated = dated.iter().map(|item| {
+        let mut object = match link(&item.link(&list.ty)) {
+            Json::Object(object) => object,
+            member => Map::from_iter([(list.dated_by.unwrap_or_default().to_owned(), member)]),
+        };
+        let moments = effective::DATE_NAMES
+            .iter()
+            .zip(item.period.moments_by_name());
+        let stated = moments.filter_map(|(name, moment)| Some((name, moment?)));
+        object.extend(stated.map(|(name, moment)| ((*name).to_owned(), moment.as_str().into())));
+        Json::Object(object)
+    });
+    always.chain(dated).collect()
 }
 
 fn link_json(ty: &FieldType, key: &str, link: &Link) -> Json {

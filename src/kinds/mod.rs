@@ -19,6 +19,7 @@ mod organisation;
 mod policy;
 pub mod read;
 pub mod schema;
+mod schema_values;
 mod settings;
 mod store;
 mod tag;

@@ -94,7 +94,11 @@ impl<'a> ManifestParser<'a, '_> {
                 "lists {} twice, with different attributes",
                 quoted(&items[0].link.target)
             );
-            self.wrong_type(field.name, at, &what, "Keep one of them");
+            let help = match field.dated_by {
+                Some(_) => "Keep one of them, or let one end where the other begins",
+                None => "Keep one of them",
+            };
+            self.wrong_type(field.name, at, &what, help);
         }
         clash.is_none()
     }

@@ -37,7 +37,8 @@ mod tree_contents;
 mod tree_listing;
 mod walk;
 pub mod write;
-mod write_dated;
+mod write_list;
+mod write_text;
 
 #[cfg(test)]
 mod tests;

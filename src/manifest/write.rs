@@ -2,23 +2,13 @@
 //! documents, and `edit` for single fields and values. Start with `document`; `is_plain`
 //! decides when a text needs quotes.
 
-use super::write_dated::{DatedLists, NO_MEMBERS, dated_list, day_or_moment};
-use crate::kinds::read::{is_blank, is_invisible};
-use crate::kinds::{BOOL, Field, FieldType, Kind, LinkAttribute, SECRET_IN_EXPORT};
-use crate::model::{FieldRef, Link, Value};
+use super::write_list::{
+    DatedLists, InlineWriter, NO_MEMBERS, dated_list, day_or_moment, link_list, list,
+};
+use super::write_text::{flow_text, scalar, text};
+use crate::kinds::{Field, FieldType, Kind, SECRET_IN_EXPORT};
+use crate::model::{FieldRef, Value};
 use std::fmt::Write as _;
-
-/// The longest list of texts, in characters, that is written on one line.
-const LINE: usize = 80;
-/// Words that some YAML readers do not take for text. Roster reads YAML 1.2, where only the first
-/// two are special, but the files are read by other tools as well.
-pub(super) const WORDS: [&str; 12] = [
-    "null", "~", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf",
-];
-
-/// Returns the fields of a linked resource that is written in place of its reference, in the form
-/// of [`fields`]; `None` to write the reference.
-pub(super) type InlineWriter<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Returns one document: `kind`, `externalId`, the kind's own fields in table order, custom fields.
 #[must_use]
@@ -144,196 +134,13 @@ fn plain_value(value: &Value, indent: usize) -> String {
     }
 }
 
-fn list(items: impl Iterator<Item = String>, indent: usize) -> String {
-    let items: Vec<String> = items.collect();
-    let flow = format!("[{}]", items.join(", "));
-    if flow.chars().count() <= LINE {
-        return flow;
-    }
-    lines(&items, indent)
-}
-
-pub(super) fn lines(items: &[String], indent: usize) -> String {
-    items.iter().fold(String::new(), |mut out, item| {
-        let _ = write!(out, "\n{:width$}- {item}", "", width = indent + 2);
-        out
-    })
-}
-
-fn link_list(ty: &FieldType, links: &[Link], inline: InlineWriter<'_>) -> String {
-    if links.is_empty() {
-        return "[]".to_owned();
-    }
-    let items: Vec<String> = links
-        .iter()
-        .map(|link| link_item(ty, link, inline))
-        .collect();
-    lines(&items, 0)
-}
-
-/// Returns `acme` or `ref: acme`, a mapping if an attribute differs from its default, or the linked
-/// resource itself.
-pub(super) fn link_item(ty: &FieldType, link: &Link, inline: InlineWriter<'_>) -> String {
-    let FieldType::Links {
-        key,
-        inline: may_be_inline,
-        ..
-    } = ty
-    else {
-        return flow_text(&link.target);
-    };
-    let said = ty.attributes().iter().zip(link.attributes);
-    let said: Vec<String> = said
-        .filter_map(|(attribute, choice)| attribute_entry(attribute, choice?))
-        .collect();
-    if let Some(fields) = may_be_inline.then(|| inline(&link.target)).flatten() {
-        return indented(&fields, &said);
-    }
-    let target = flow_text(&link.target);
-    match (said.is_empty(), may_be_inline) {
-        (true, true) => format!("{key}: {target}"),
-        (true, false) => target,
-        _ => format!("{{{key}: {target}, {}}}", said.join(", ")),
-    }
-}
-
-/// Returns fields and attributes as one item of a list. All lines but the first are indented to
-/// align with the first.
-fn indented(fields: &str, said: &[String]) -> String {
-    let lines = fields.lines().chain(said.iter().map(String::as_str));
-    let lines = lines.enumerate().map(|(at, line)| match (at, line) {
-        (0, line) => line.to_owned(),
-        (_, "") => "\n".to_owned(),
-        _ => format!("\n    {line}"),
-    });
-    lines.collect()
-}
-
-pub(super) fn attribute_entry(attribute: &LinkAttribute, choice: u8) -> Option<String> {
-    let word = attribute.choices.get(usize::from(choice))?;
-    let word = if attribute.choices == BOOL {
-        (*word).to_owned()
-    } else {
-        flow_text(word)
-    };
-    (choice != attribute.default).then(|| format!("{}: {word}", attribute.name))
-}
-
-/// A text as it is written after `key: ` in a mapping with this indent.
-fn text(text: &str, indent: usize) -> String {
-    if text.contains('\n') && fits_block(text) {
-        return block(text, indent + 2);
-    }
-    scalar(text, false)
-}
-
-pub(super) fn flow_text(text: &str) -> String {
-    scalar(text, true)
-}
-
-pub(super) fn scalar(text: &str, flow: bool) -> String {
-    if is_plain(text, flow) {
-        return text.to_owned();
-    }
-    quoted(text)
-}
-
-pub(super) fn is_plain(text: &str, flow: bool) -> bool {
-    let Some(first) = text.chars().next() else {
-        return false;
-    };
-    // A user called `No` or a tag called `on` must stay text for every reader.
-    if WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || text.ends_with([' ', ':']) {
-        return false;
-    }
-    // `00123` would lose its zeros, and `2026-01-01` or `12:30` would become another type, in a
-    // tool that converts them.
-    let digits = first.is_ascii_digit() && is_words(text);
-    if !first.is_alphabetic() && !digits {
-        return false;
-    }
-    let mut before = ' ';
-    for c in text.chars() {
-        let breaks = match c {
-            // Legal inside a plain text, but easily taken for a list or mapping.
-            '[' | ']' | '{' | '}' => true,
-            ',' => flow,
-            ' ' => before == ':',
-            '#' => before == ' ',
-            c => c.is_control() || c.is_whitespace() || is_invisible(c),
-        };
-        if breaks || (flow && c == ':') {
-            return false;
-        }
-        before = c;
-    }
-    true
-}
-
-/// Whether a text that begins with a digit has several words, so that it cannot be taken for a
-/// number, a date or a time.
-fn is_words(text: &str) -> bool {
-    text.contains(' ') && !text.contains(':')
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        let number = u32::from(c);
-        let _ = match c {
-            '"' | '\\' => write!(out, "\\{c}"),
-            '\n' => out.write_str("\\n"),
-            '\t' => out.write_str("\\t"),
-            // YAML forbids control characters and U+FFFE/FFFF. Invisible ones would be legal, but a
-            // reviewer cannot see them.
-            c if c.is_control() || is_invisible(c) || number == 0xfffe || number == 0xffff => {
-                match number {
-                    0..=0xff => write!(out, "\\x{number:02x}"),
-                    0x100..=0xffff => write!(out, "\\u{number:04x}"),
-                    _ => write!(out, "\\U{number:08x}"),
-                }
-            }
-            c => out.write_char(c),
-        };
-    }
-    out.push('"');
-    out
-}
-
-/// Whether a text of several lines reads back unchanged from a block scalar.
-pub(super) fn fits_block(text: &str) -> bool {
-    let body = text.strip_suffix('\n').unwrap_or(text);
-    let odd = |c: char| c != '\n' && (c.is_control() || is_invisible(c));
-    !body.is_empty()
-        // Leading space would be taken for indentation, and blank lines at the end would be
-        // dropped.
-        && !body.starts_with([' ', '\n', '\t'])
-        && !body.ends_with('\n')
-        && !body.contains(odd)
-        && body.lines().all(|line| line.is_empty() || !is_blank(line))
-}
-
-fn block(text: &str, indent: usize) -> String {
-    let (mark, body) = match text.strip_suffix('\n') {
-        Some(body) => ("|", body),
-        None => ("|-", text),
-    };
-    body.split('\n').fold(mark.to_owned(), |mut out, line| {
-        out.push('\n');
-        if !line.is_empty() {
-            let _ = write!(out, "{:indent$}{line}", "");
-        }
-        out
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::read::is_blank;
     use crate::kinds::{self, own_field};
     use crate::manifest::{LoadOptions, Tree, load};
-    use crate::model::{Cell, CompactText, Key};
+    use crate::model::{Cell, CompactText, Key, Link};
     use proptest::prelude::*;
 
     fn read_back(kind: &'static Kind, id: &str, cells: &[(FieldRef, Value)]) {

@@ -5,9 +5,7 @@
 use super::context::PlanContext;
 use crate::kinds::effective::{self, DATE_NAMES, DatedItem};
 use crate::kinds::{self, Kind};
-use crate::model::{
-    Cell, Claim, DeclaredResource, FieldChange, Key, Link, Row, StatedField, Value,
-};
+use crate::model::{Cell, Claim, DeclaredResource, FieldChange, Key, Link, Row, StatedField};
 
 /// Whether a change only takes away what ends by a date that was stored before; without a change,
 /// whether the resource becomes inactive so.
@@ -66,7 +64,8 @@ fn ends_by_items(
     let said: Vec<DatedItem> = effective::dated_items(kind, said).collect();
     known.retain(|item| item.list == list.name && said.contains(item));
     let is_in_force = |item: &DatedItem| item.period.contains(&context.desired.as_of);
-    let [before, after] = [&change.before, &change.after].map(|list| links(list.as_ref()));
+    let [before, after] = [&change.before, &change.after]
+        .map(|list| list.as_ref().map(effective::as_links).unwrap_or_default());
     let explains = |link: &Link, in_force: bool| {
         let mut known = known.iter();
         known.any(|item| {
@@ -83,21 +82,6 @@ fn ends_by_items(
     went.peek().is_some()
         && went.all(|link| explains(link, false))
         && came.all(|link| explains(link, true))
-}
-
-/// The members of any list as links.
-fn links(list: Option<&Value>) -> Vec<Link> {
-    match list {
-        Some(Value::Links(links)) => links.to_vec(),
-        list => {
-            let members = list.into_iter().flat_map(Value::members);
-            let link = |member: &crate::model::CompactText| Link {
-                target: member.clone(),
-                attributes: [None; 2],
-            };
-            members.map(link).collect()
-        }
-    }
 }
 
 /// The fields that go because their source no longer declares them.

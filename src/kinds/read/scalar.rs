@@ -101,13 +101,16 @@ pub(super) fn date(text: &str) -> Result<Value, ValueProblem> {
 /// A day, which means its first moment in UTC, or a moment with its offset. Without an offset, a
 /// time would mean another moment on each machine.
 pub(super) fn moment(text: &str) -> Result<Value, ValueProblem> {
+    let help = "Write a day such as `2026-12-31`, which begins at 00:00 UTC, or a moment with its \
+                offset such as `2026-12-31T18:00:00+01:00`";
     let day = text.get(..10).unwrap_or(text);
+    if parts(day).is_none() {
+        return Err(not_a_date(text, "is neither a day nor a moment", help));
+    }
     date(day)?;
     if day.len() == text.len() {
         return Ok(Value::text(format!("{text}T00:00:00Z")));
     }
-    let help = "Write a day such as `2026-12-31`, which begins at 00:00 UTC, or a moment with its \
-                offset such as `2026-12-31T18:00:00+01:00`";
     let Ok(moment) = DateTime::parse_from_rfc3339(text) else {
         return Err(not_a_date(text, "is neither a day nor a moment", help));
     };

@@ -8,7 +8,7 @@ use super::scalar::ScalarText;
 use super::splice::{TextSplice, line_start, new_lines};
 use super::{EditRefusal, ManifestEdit};
 use crate::kinds::{self, FieldType, Kind};
-use crate::manifest::write;
+use crate::manifest::{write, write_text};
 use crate::model::{Cell, DeclaredResource, FieldRef, Link, Value};
 
 /// A key and its value to add to a mapping.
@@ -33,7 +33,7 @@ impl InsertedEntry {
         let value = if word.bare {
             word.text.clone()
         } else {
-            write::scalar(&word.text, false)
+            write_text::scalar(&word.text, false)
         };
         Self {
             name: name.to_owned(),

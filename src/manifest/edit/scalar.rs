@@ -7,7 +7,7 @@ use super::nodes::{NodeShape, SpannedNode};
 use super::splice::{TextSplice, line_break, line_end, line_start};
 use crate::kinds::read::is_invisible;
 use crate::kinds::{BOOL, LinkAttribute};
-use crate::manifest::write;
+use crate::manifest::write_text;
 use crate::model::Value;
 use granit_parser::ScalarStyle;
 
@@ -118,7 +118,9 @@ impl EditBuffer<'_> {
             Some((ScalarStyle::SingleQuoted, _)) if fits_line(text) => {
                 format!("'{}'", text.replace('\'', "''"))
             }
-            Some((ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, _)) => write::quoted(text),
+            Some((ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, _)) => {
+                write_text::quoted(text)
+            }
             _ if word.bare && reads_plain(text, flow) => text.to_owned(),
             // `phone: +46…` and `zip: 123` were written without quotes, so the next one is, too,
             // although `scalar` would quote it.
@@ -127,7 +129,7 @@ impl EditBuffer<'_> {
             {
                 text.to_owned()
             }
-            _ => write::scalar(text, flow),
+            _ => write_text::scalar(text, flow),
         }
     }
 
@@ -164,11 +166,11 @@ impl EditBuffer<'_> {
         // At the end of a file without a final line break, none is added.
         let tail = self.body[..end].ends_with(['\n', '\r']);
         let tail = if tail { line_break(self.body) } else { "" };
-        if !write::fits_block(text) {
+        if !write_text::fits_block(text) {
             // A comment behind the header stays behind the new value.
             let rest = line_end(self.body, head);
             let behind = self.body[head + length..rest].trim_end();
-            let new = format!("{}{behind}{tail}", write::quoted(text));
+            let new = format!("{}{behind}{tail}", write_text::quoted(text));
             return Ok(TextSplice::new(head..end, new));
         }
         let many = text.trim_end_matches('\n').contains('\n');
@@ -219,14 +221,14 @@ fn starts_alike(old: &str, new: &str) -> bool {
     };
     let known = class(old);
     // Only where the author left out quotes that Roster would have written.
-    known != 0 && known == class(new) && !write::is_plain(old, false)
+    known != 0 && known == class(new) && !write_text::is_plain(old, false)
 }
 
 /// Whether a text reads back as itself without quotes.
 fn reads_plain(text: &str, flow: bool) -> bool {
     let safe_start = text.starts_with(|c: char| c.is_alphanumeric() || c == '+')
         || text.starts_with('-') && text[1..].starts_with(|c: char| c.is_ascii_digit());
-    let null = write::WORDS[..2]
+    let null = write_text::WORDS[..2]
         .iter()
         .any(|word| word.eq_ignore_ascii_case(text));
     let breaks = text.contains(": ") || text.contains(" #") || text.ends_with([':', ' ']);
