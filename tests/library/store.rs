@@ -1346,6 +1346,11 @@ async fn what_changed_before_writes_were_recorded_is_found() {
             "DROP TABLE export_rows",
             "DROP TABLE reverted_fields",
             "DROP TABLE hold_approvers",
+            "DROP VIEW visible_users",
+            "DROP VIEW visible_organisations",
+            "DROP VIEW visible_accounts",
+            "DROP VIEW usable_users",
+            "DROP VIEW usable_accounts",
             "ALTER TABLE accounts DROP COLUMN effective_from",
             "ALTER TABLE accounts DROP COLUMN effective_until",
             "ALTER TABLE users DROP COLUMN effective_from",
@@ -1360,7 +1365,6 @@ async fn what_changed_before_writes_were_recorded_is_found() {
             foreign(&url, undo).await;
         }
         let found = (vec!["User/u2".to_owned()], 1);
-        assert_eq!(recorded(&store).await, found, "{engine}: before");
         assert!(store.migrate(None).await.expect("brought up").changed);
         assert_eq!(recorded(&store).await, found, "{engine}: brought up");
         foreign(&url, "DELETE FROM user_groups WHERE user_id = 'u1'").await;
