@@ -116,7 +116,7 @@ impl Site {
         // The log is ahead of what is kept.
         let cookie = site.login("ada");
         for words in [
-            "deactivate 10 resources",
+            "10 people are deactivated",
             "failed source",
             ">planned</span>",
         ] {
