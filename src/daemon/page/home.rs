@@ -3,7 +3,7 @@
 //! Each thing is said once: what a source needs is a card in the list, and its row only counts.
 //! Start with [`home`]; the bodies of the cards come from `holds.rs`, `export.rs` and `needs.rs`.
 
-use super::needs::{self, Needs};
+use super::needs::{self, NeedsSection};
 use super::{chart, holds, layout, sources};
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::agreed;
@@ -52,7 +52,7 @@ async fn home(
             Ok::<_, crate::store::StoreError>((status, holds, pending, days.await?))
         })
         .await?;
-    let needs = Needs {
+    let needs = NeedsSection {
         status: &status,
         holds: waiting
             .iter()

@@ -18,7 +18,7 @@ const MAX_LISTED: usize = 25;
 const HERE: &str = "/";
 
 /// What needs a person.
-pub(super) struct Needs<'a> {
+pub(super) struct NeedsSection<'a> {
     pub status: &'a DaemonStatus,
     /// The holds that wait for a decision.
     pub holds: Vec<&'a HoldView>,
@@ -28,7 +28,7 @@ pub(super) struct Needs<'a> {
     pub approves: bool,
 }
 
-impl Needs<'_> {
+impl NeedsSection<'_> {
     /// The list.
     pub fn section(&self) -> Markup {
         let counts = self.counts();

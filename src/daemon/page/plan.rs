@@ -24,7 +24,9 @@ const HELD: &str = "held";
 /// The choice for groups by kind and verb.
 const BY_VERB: &str = "verb";
 /// The number of ids that a line about effects names.
-const MAX_NAMED: usize = 20;
+const MAX_NAMED: usize = 8;
+/// The number of lines about effects, and of those about who sees whom.
+const MAX_LINES: usize = 40;
 /// The number of entries up to which all groups are open.
 const MAX_OPEN_ENTRIES: usize = 30;
 
@@ -171,7 +173,7 @@ fn effects_section(
             details.group #effects open[lines.len() <= MAX_OPEN_ENTRIES] {
                 summary { "Who gains and who loses" }
                 ul.steps {
-                    @for line in &lines { li {
+                    @for line in lines.iter().take(MAX_LINES) { li {
                         p {
                             @if line.names.is_empty() { (link::search_link(caller, &line.who)) } @else { (line.who) }
                             " " (line.what)
@@ -179,6 +181,7 @@ fn effects_section(
                         }
                         @if line.causes > 0 { p.small { "because of " (links(&line.because, line.causes)) } }
                     } }
+                    @if lines.len() > MAX_LINES { li { p { "and " (thousands(lines.len() - MAX_LINES)) " more; search the plan for a name" } } }
                 }
             }
         }
@@ -201,10 +204,11 @@ fn visibility_section(visibility: &PlanVisibility, words: &[String]) -> Markup {
                     @if !words.is_empty() { ", " (found) " found" }
                 }
                 ul.steps {
-                    @for entry in &entries { li {
+                    @for entry in entries.iter().take(MAX_LINES) { li {
                         p { (entry.who) }
                         @for what in &entry.what { p { (what) } }
                     } }
+                    @if entries.len() > MAX_LINES { li { p { "and " (thousands(entries.len() - MAX_LINES)) " more; search the plan for a name" } } }
                     @if visibility.omitted > 0 { li { p { "and " (visibility.omitted) " more users" } } }
                 }
             }

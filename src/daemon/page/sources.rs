@@ -68,7 +68,7 @@ pub(super) fn table(sources: &[SourceView]) -> Markup {
         @if sources.is_empty() { (none()) } @else {
             table.rows {
                 thead { tr {
-                    th scope="col" { "Source" } th scope="col" { "Last commit" } th scope="col" { "Applied" }
+                    th scope="col" { "Source" } th scope="col" { "Last change" } th scope="col" { "Applied" }
                     th scope="col" { "Lag" } th scope="col" { "Holds" } th scope="col" { "Errors" }
                 } }
                 tbody { @for source in sources { (row(source)) } }
@@ -88,7 +88,7 @@ fn row(source: &SourceView) -> Markup {
                 span class={ "dot " (class) } aria-hidden="true" {}
                 a href=(path) { (source.name) } " " span.small { (word) }
             }
-            td data-label="Last commit" { (commit(source)) }
+            td data-label="Last change" { (commit(source)) }
             td data-label="Applied" {
                 @if let Some(mark) = &state.last_applied { (time::relative(mark.at)) } @else { span.nothing { "never" } }
             }

@@ -3,7 +3,7 @@
 //! Everything here was written by others, so control and direction characters are made visible with
 //! [`visible`]. A name in them could otherwise read as another one while somebody approves it.
 
-use super::word_marks;
+use super::word_marks::{self, visible_lines};
 use crate::diagnostic::{plural, visible};
 use crate::document::{
     AttributeDocument, FieldChangeDocument, FieldHistory, FieldHistoryDocument, LinkAttributes,
@@ -49,12 +49,6 @@ fn members(all: impl ExactSizeIterator<Item = Markup>) -> Markup {
         @if all.len() == 0 { (nothing("none")) }
         @else { ul.members { @for member in all { li { (member) } } } }
     }
-}
-
-/// Makes hidden characters visible, but keeps line breaks.
-pub(super) fn visible_lines(text: &str) -> String {
-    let lines: Vec<_> = text.split('\n').map(visible).collect();
-    lines.join("\n")
 }
 
 /// Shows a sentence with names in backticks as code.

@@ -1,6 +1,6 @@
 //! Marks the words that differ between two long texts, so that nobody has to compare them by eye.
 
-use super::value;
+use crate::diagnostic::visible;
 use maud::{Markup, html};
 use similar::{ChangeTag, TextDiff};
 
@@ -32,11 +32,17 @@ pub(super) fn marked(before: &str, after: &str) -> Option<(Markup, Markup)> {
             .filter(|(tag, _)| *tag == ChangeTag::Equal || *tag == marked);
         html! {
             @for (tag, run) in shown {
-                @if *tag == ChangeTag::Equal { (value::visible_lines(run)) } @else { mark { (value::visible_lines(run)) } }
+                @if *tag == ChangeTag::Equal { (visible_lines(run)) } @else { mark { (visible_lines(run)) } }
             }
         }
     };
     Some((side(ChangeTag::Delete), side(ChangeTag::Insert)))
+}
+
+/// Makes hidden characters visible, but keeps line breaks.
+pub(super) fn visible_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(visible).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the pages answer, without a browser.
 
 use super::site::{HOSTILE, ODD, Site};
-use crate::support::workspace::{account, run, user, users};
+use crate::support::workspace::{account, each, run, user, users};
 use std::collections::BTreeSet;
 
 #[test]
@@ -175,6 +175,63 @@ fn everything_with_a_name_is_found_from_anywhere() {
     assert_eq!(none.status, 200, "{}", none.text);
     let none = site.get("/resources?kind=User&source=partners", &cookie);
     assert!(none.text.contains("No resources found"), "{}", none.text);
+}
+
+#[test]
+fn every_page_shows_the_same_on_both_engines() {
+    for ws in each("pages") {
+        let engine = ws.engine;
+        let site = Site::on(ws, "", |_| {});
+        let cookie = site.login("ada");
+        let shows = |path: &str, words: &[&str]| {
+            let page = site.get(path, &cookie);
+            for word in words {
+                assert!(
+                    page.text.contains(word),
+                    "{engine} {path} {word}: {}",
+                    page.text
+                );
+            }
+        };
+        shows(
+            "/",
+            &[
+                "10 people are deactivated",
+                "Steps a day",
+                "1 failed source",
+            ],
+        );
+        shows("/sources", &["customers", "partners"]);
+        // The stored users that go are of an account, whose new name is hostile.
+        shows(
+            "/sources/customers/plan",
+            &["id=\"account-acme\"", "10 held", "&lt;script&gt;"],
+        );
+        shows(
+            "/sources/prospects/plan",
+            &["id=\"account-next\"", "create 5"],
+        );
+        shows(
+            "/sources/prospects/plan?by=verb",
+            &["id=\"group-User-create\""],
+        );
+        shows(
+            "/sources/customers/holds",
+            &["Karin Åslund", "<del>active</del>"],
+        );
+        shows("/sources/customers/history", &["as run 2"]);
+        shows(
+            "/search?q=acme",
+            &["/resources/Account/acme", "/resources/Address/at-acme"],
+        );
+        shows(
+            "/resources?kind=User&account=acme&source=customers&status=active",
+            &["u-20@roster.example"],
+        );
+        shows("/resources/User/u-1", &["Karin Åslund", "Set by customers"]);
+        shows("/runs", &["create 2"]);
+        shows("/runs/2", &["Account: update 1"]);
+    }
 }
 
 #[test]

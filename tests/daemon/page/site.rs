@@ -65,7 +65,11 @@ impl Site {
 
     /// The same with further sources, whose files are written before the daemon starts.
     pub fn with(sources: &str, prepare: impl FnOnce(&Workspace)) -> Self {
-        let ws = sqlite();
+        Self::on(sqlite(), sources, prepare)
+    }
+
+    /// The same on a database.
+    pub fn on(ws: Workspace, sources: &str, prepare: impl FnOnce(&Workspace)) -> Self {
         prepare(&ws);
         ws.write(
             "roster.yaml",
