@@ -121,6 +121,7 @@ impl SourceState {
         let mut state = self.clone();
         for hold in &mut state.held {
             hold.details = Vec::new();
+            hold.effect_lines = Vec::new();
         }
         state
     }

@@ -126,6 +126,9 @@ pub struct HoldState {
     /// Who would gain or lose what if it were approved, in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<String>,
+    /// Whom these effects are about, and what causes them: the first lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effect_lines: Vec<String>,
     /// The accounts of the held users, organisations and policies, as far as the plan names them.
     #[serde(default)]
     pub accounts: Vec<String>,

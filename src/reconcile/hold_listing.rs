@@ -20,6 +20,9 @@ use std::time::Duration;
 const MAX_LISTED: usize = 100;
 /// How many characters of changes a hold lists. The plan has all of them.
 const MAX_DETAIL: usize = 64_000;
+/// How many lines about effects a hold lists, and how many names each has.
+const MAX_EFFECT_LINES: usize = 20;
+const MAX_EFFECT_NAMES: usize = 8;
 /// For how many resources of a hold the accounts and names are looked up. Each takes a query.
 const MAX_LOOKUPS: usize = 20;
 
@@ -52,6 +55,7 @@ pub fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec
                 .collect(),
             consequence_count: hold.consequences().count(),
             effects: hold.effect_sentence(),
+            effect_lines: hold.effect_lines(MAX_EFFECT_LINES, MAX_EFFECT_NAMES),
             accounts: Vec::new(),
             standing: hold.is_standing(),
             since: now,

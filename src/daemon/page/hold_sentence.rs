@@ -126,6 +126,7 @@ mod tests {
             consequences: Vec::new(),
             consequence_count: 0,
             effects: None,
+            effect_lines: Vec::new(),
             accounts: Vec::new(),
             standing: false,
             since: Utc::now(),

@@ -98,6 +98,12 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
     let decides = can_be_approved(view) && place.approves;
     html! {
         @if let Some(effects) = &hold.effects { p.effects { "If approved: " strong { (effects) } } }
+        @if !hold.effect_lines.is_empty() {
+            details id={ "effects-" (element_id(view)) } {
+                summary.small { "Who gains and who loses" }
+                ul.steps { @for line in &hold.effect_lines { li { (line) } } }
+            }
+        }
         (declared(view))
         @if let Some(approval) = &view.approval {
             p.approval {

@@ -19,6 +19,8 @@ use serde::Deserialize;
 const LISTED: u32 = 50;
 /// How many accounts or sources of a resource are named.
 const NAMED: usize = 3;
+/// The most sources that are offered as a choice.
+const MAX_CHIPS: usize = 12;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -73,13 +75,14 @@ async fn list(
     let page = records::search_resources(&handle, kind.id, search_for).await?;
     let found = page.found;
     let acts = resource_acts::bulk_acts(&handle, &caller, kind);
-    let back = wanted.path(kind.name, &wanted.status);
+    let back = wanted.path(kind.name, &wanted.status, &wanted.source);
     let main = html! {
         (layout::breadcrumbs(&[("/", "Home")], "Resources"))
         h1 { "Resources" }
         (propose::links(&handle, &caller, None))
         (search(&wanted, kind.name))
         @if kind.has_status { (chips(&wanted, kind)) }
+        (source_chips(&handle, &wanted, kind)?)
         (layout::done_message(wanted.done.as_deref()))
         @if let Some(account) = &account {
             p { "Of " (link::resource(&caller, kinds::get(kinds::ACCOUNT).name, account)) ". " a href={ "/resources?kind=" (kind.name) } { "Show all" } }
@@ -105,12 +108,33 @@ async fn list(
 }
 
 impl ResourceSearchQuery {
-    /// The path of the same search with another status.
-    fn path(&self, kind: &str, status: &str) -> String {
+    /// The path of the same search with another status and another source.
+    fn path(&self, kind: &str, status: &str, source: &str) -> String {
         let [q, status, account, source] =
-            [&*self.q, status, &self.account, &self.source].map(link::percent_encode);
+            [&*self.q, status, &self.account, source].map(link::percent_encode);
         format!("/resources?kind={kind}&q={q}&status={status}&account={account}&source={source}")
     }
+}
+
+/// The same search by source, one click each, where there are several and not too many.
+fn source_chips(
+    handle: &DaemonHandle,
+    wanted: &ResourceSearchQuery,
+    kind: &Kind,
+) -> Result<Markup, HttpProblem> {
+    let setup = handle.setup()?;
+    let sources = &setup.config.sources;
+    let names = sources.iter().map(|source| (&*source.name, &*source.name));
+    let names = [("", "any source")].into_iter().chain(names);
+    Ok(html! {
+        @if (2..=MAX_CHIPS).contains(&sources.len()) {
+            ul.chips aria-label="Source" {
+                @for (name, word) in names {
+                    li { a href=(wanted.path(kind.name, &wanted.status, name)) aria-current=[(wanted.source == name).then_some("true")] { (word) } }
+                }
+            }
+        }
+    })
 }
 
 /// The same search by status, one click each.
@@ -123,7 +147,7 @@ fn chips(wanted: &ResourceSearchQuery, kind: &Kind) -> Markup {
     html! {
         ul.chips aria-label="Status" {
             @for (status, word) in words {
-                li { a href=(wanted.path(kind.name, status)) aria-current=[(wanted.status == status).then_some("true")] { (word) } }
+                li { a href=(wanted.path(kind.name, status, &wanted.source)) aria-current=[(wanted.status == status).then_some("true")] { (word) } }
             }
         }
     }

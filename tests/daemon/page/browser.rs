@@ -37,7 +37,7 @@ pub(super) fn log_in(chrome: &Chrome, site: &Site) {
 }
 
 /// Logs in, searches in a plan, lets a hold through.
-fn flows(chrome: &Chrome, site: &mut Site) {
+fn flows(chrome: &Chrome, site: &mut Site, approve: &str) {
     log_in(chrome, site);
     chrome.click("#sources a[href='/sources/prospects']");
     chrome.shows("h1", "Source prospects");
@@ -56,6 +56,7 @@ fn flows(chrome: &Chrome, site: &mut Site) {
     for id in (12..21).map(|n| format!("User/u-{n}")) {
         chrome.click(&format!("input[name=only][value='{id}']"));
     }
+    chrome.shows("#waiting button.approve", approve);
     chrome.fill("#waiting input[name=reason]", "they left");
     chrome.click("#waiting form.act button");
     chrome.shows(".done", "Approved");
@@ -177,7 +178,7 @@ fn an_operator_finds_and_decides_with_scripts() {
         return;
     };
     let mut site = Site::start();
-    flows(&chrome, &mut site);
+    flows(&chrome, &mut site, "Approve 1 change");
     // The page shows by itself what has become of it, and the focus stays where it was.
     chrome.script("document.querySelector(\"#sources a[href='/sources/partners']\").focus()");
     chrome.shows("#waiting", "9 people are deactivated");
@@ -186,6 +187,11 @@ fn an_operator_finds_and_decides_with_scripts() {
         "/sources/partners"
     );
     assert_eq!(chrome.script("return location.search"), "");
+    let press = "document.body.dispatchEvent(new KeyboardEvent('keydown', \
+        {key: '/', bubbles: true})); return document.activeElement.id";
+    assert_eq!(chrome.script(press), "find");
+    chrome.fill("#find", "u-12\u{e007}");
+    chrome.shows("#main ul", "User/u-12");
     assert_eq!(chrome.errors(), Vec::<Value>::new());
 }
 
@@ -199,7 +205,7 @@ fn an_operator_finds_and_decides_without_scripts() {
         "Emulation.setScriptExecutionDisabled",
         &json!({"value": true}),
     );
-    flows(&chrome, &mut site);
+    flows(&chrome, &mut site, "Approve 10 changes");
 }
 
 /// A source that no window lets apply, and the act that does.
