@@ -80,13 +80,13 @@ impl PlanPageQuery {
     }
 }
 
-/// Shows the plan. `page` is the path of the page it is on.
+/// Shows the plan. `effects_sentence` is what the source says of the whole plan, of which only a
+/// part may be stored. `page` is the path of the page it is on.
 pub(super) async fn section(
     plan: PlanDocument<'_>,
+    effects_sentence: Option<String>,
     wanted: &PlanPageQuery,
-    store: &Store,
-    caller: &Caller,
-    page: &str,
+    (store, caller, page): (&Store, &Caller, &str),
 ) -> Result<Markup, StoreError> {
     let (steps, held) = (plan.steps.into_vec(), plan.held.into_vec());
     let changes = plan.visibility.into_vec().into_iter();
@@ -101,7 +101,9 @@ pub(super) async fn section(
     let alone = found.filter(|found| found.code == codes::LAST_ADMINISTRATOR);
     let alone: Vec<_> = alone.map(|found| found.message).collect();
     let alone = alone.iter().map(|message| &**message);
-    let sentence = effects::sentence(&effects, alone, effects::as_text);
+    // A plan that an older release stored has none.
+    let sentence =
+        effects_sentence.or_else(|| effects::sentence(&effects, alone, effects::as_text));
     let all = steps.iter().map(PlanPageEntry::Step);
     let all: Vec<_> = all.chain(held.iter().map(PlanPageEntry::Held)).collect();
     let words = wanted.q.to_lowercase();
@@ -255,7 +257,7 @@ fn summary(summary: &PlanSummary) -> String {
     let counts = summary.entries().into_iter();
     let shown: Vec<String> = counts
         .filter(|(_, count)| *count > 0)
-        .map(|(name, count)| format!("{name} {count}"))
+        .map(|(name, count)| format!("{name} {}", thousands(count)))
         .collect();
     if shown.is_empty() {
         "nothing to apply".to_owned()

@@ -34,7 +34,14 @@ pub(super) async fn by_account<'p>(
         .iter()
         .filter(|entry| entry.named_accounts().is_empty());
     let unnamed: BTreeSet<_> = unnamed.map(PlanPageEntry::key).collect();
-    let stored = store.accounts_of(&unnamed).await?;
+    // A resource may belong to several sources, so only callers who see all of them see what is stored
+    // of it.
+    let sees_all = caller.sources.is_none();
+    let stored = if sees_all {
+        store.accounts_of(&unnamed).await?
+    } else {
+        BTreeMap::new()
+    };
     let mut groups: BTreeMap<(bool, CompactText), (usize, Vec<PlanPageEntry<'p>>)> =
         BTreeMap::new();
     let mut declared: BTreeMap<Key, CompactText> = BTreeMap::new();
@@ -58,11 +65,9 @@ pub(super) async fn by_account<'p>(
         *shared += usize::from(accounts.len() > 1);
         listed.push(*entry);
     }
-    let ids = groups
-        .keys()
-        .filter(|(none, _)| !none)
-        .map(|(_, id)| id.clone());
-    let mut names = store.account_names(&ids.collect()).await?;
+    let ids = groups.keys().filter(|(none, _)| sees_all && !none);
+    let ids: BTreeSet<CompactText> = ids.map(|(_, id)| id.clone()).collect();
+    let mut names = store.account_names(&ids).await?;
     // A new account has no stored name yet.
     names.extend(entries.iter().filter_map(PlanPageEntry::account_name));
     let shown = groups.into_iter().map(|((none, id), (shared, mut entries))| {

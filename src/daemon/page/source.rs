@@ -116,7 +116,7 @@ async fn read<T: Send + 'static, F>(
     handle: &DaemonHandle,
     caller: &Caller,
     name: String,
-    more: impl FnOnce(Store, String) -> F + Send + 'static,
+    more: impl FnOnce(Store, SourceView) -> F + Send + 'static,
 ) -> Result<(SourceView, T), HttpProblem>
 where
     F: Future<Output = Result<T, HandlerError>>,
@@ -129,15 +129,15 @@ where
             let source = status.sources.into_iter().next();
             let source =
                 source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
-            let more = more(daemon.store.clone(), name).await?;
+            let more = more(daemon.store.clone(), source.clone()).await?;
             Ok::<_, HandlerError>((source, more))
         })
         .await
 }
 
 /// The last passes of a source, newest first.
-async fn passes(store: Store, source: String) -> Result<Vec<SourceState>, HandlerError> {
-    let passes = store.passes(Some(&source), PASSES).await?;
+async fn passes(store: Store, source: SourceView) -> Result<Vec<SourceState>, HandlerError> {
+    let passes = store.passes(Some(&source.name), PASSES).await?;
     // Another release may have written passes in another form. One that cannot be read is left out.
     let passes = passes
         .iter()
@@ -187,9 +187,9 @@ async fn overview(
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
     QueryParams(asked): QueryParams<SourcePageQuery>,
 ) -> Result<Markup, HttpProblem> {
-    let more = async |store: Store, name: String| {
-        let days = chart::steps_by_day(&store, |source| *source == *name).await?;
-        Ok((days, passes(store, name).await?))
+    let more = async |store: Store, of: SourceView| {
+        let days = chart::steps_by_day(&store, |source| *source == *of.name).await?;
+        Ok((days, passes(store, of).await?))
     };
     let (source, (days, passes)) = read(&handle, &caller, name, more).await?;
     let approves = holds::caller_may_approve(&handle, &caller);
@@ -223,8 +223,8 @@ async fn plan_page(
 ) -> Result<Markup, HttpProblem> {
     let path = SourceTab::Plan.path(&name);
     let seen = caller.clone();
-    let more = async move |store: Store, name: String| {
-        let Some(bytes) = store.last_plan(&name).await? else {
+    let more = async move |store: Store, of: SourceView| {
+        let Some(bytes) = store.last_plan(&of.name).await? else {
             return Ok(html! { p { "No plan yet." } });
         };
         // Another release may have written the plan in another form.
@@ -236,7 +236,7 @@ async fn plan_page(
                 );
             }
         };
-        Ok(plan::section(document, &wanted, &store, &seen, &path).await?)
+        Ok(plan::section(document, of.state.effects, &wanted, (&store, &seen, &path)).await?)
     };
     let (source, shown) = read(&handle, &caller, name, more).await?;
     let main = html! { section #plan data-live aria-label="Last plan" { (shown) } };

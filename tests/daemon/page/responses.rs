@@ -348,6 +348,11 @@ fn a_viewer_sees_no_forms_and_is_refused_and_a_token_of_a_source_sees_no_other()
         inbox.text
     );
     assert!(!site.get("/runs", &cookie).text.contains("customers"));
+    for path in ["", "/plan", "/holds", "/diagnostics", "/history"] {
+        let page = site.get(&format!("/sources/partners{path}"), &cookie);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text.contains("/resources"), "{path}: {}", page.text);
+    }
     for path in [
         "/sources/customers",
         "/sources/customers/plan",
