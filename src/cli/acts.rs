@@ -17,7 +17,7 @@ use crate::kinds::act::{self, ResourceAct};
 use crate::model::Key;
 use crate::reconcile::JobFiles;
 use crate::store::ActError;
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,19 +30,6 @@ pub struct ActOptions {
     reason: String,
     #[command(flatten)]
     remote: RemoteOptions,
-}
-
-/// Options of `roster reject`.
-#[derive(Debug, Args)]
-pub struct RejectOptions {
-    #[command(subcommand)]
-    what: RejectCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum RejectCommand {
-    #[command(about = act::REJECT.doc)]
-    Account(IdOptions),
 }
 
 /// Options of an act whose kind is known.
@@ -112,12 +99,6 @@ pub struct InviteOptions {
     /// Send the invitations instead of writing drafts. A running daemon delivers them.
     #[arg(long, conflicts_with = "out")]
     send: bool,
-}
-
-pub async fn reject(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
-    match &options.what {
-        RejectCommand::Account(of) => by_id(global, &act::REJECT, of).await,
-    }
 }
 
 /// Blocks or unblocks.

@@ -69,7 +69,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     }
 }
 
-fn require_reason(reason: &str) -> Result<&str, CommandFailure> {
+pub(super) fn require_reason(reason: &str) -> Result<&str, CommandFailure> {
     let is_given = !reason.trim().is_empty();
     is_given
         .then_some(reason)
@@ -112,7 +112,7 @@ async fn source(
 }
 
 /// Fails unless some plan has the hold: one that an apply recorded, or one made now.
-async fn require_known_hold(
+pub(super) async fn require_known_hold(
     config: &Config,
     store: &Store,
     id: &str,
@@ -172,6 +172,16 @@ async fn recorded_hold(
 /// The name of a directory that no configuration names.
 const UNNAMED: &str = "directory";
 
+/// Fails unless a text can be the id of a hold. A mistyped one would be stored and never match.
+pub(super) fn require_hold_id(id: &str) -> Result<(), CommandFailure> {
+    if id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(CommandFailure::usage(format!(
+        "`{id}` is not a hold id; see `roster plan`"
+    )))
+}
+
 async fn hold(
     global: &GlobalOptions,
     id: &str,
@@ -179,12 +189,7 @@ async fn hold(
     reason: &str,
     remote: &RemoteOptions,
 ) -> CommandResult {
-    // A mistyped id would be stored and never match.
-    if id.len() != 16 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(CommandFailure::usage(format!(
-            "`{id}` is not a hold id; see `roster plan`"
-        )));
-    }
+    require_hold_id(id)?;
     if remote.url.is_some() {
         let body = HoldApproval {
             reason: reason.to_owned(),

@@ -114,11 +114,14 @@ fn print_table(listed: &[HoldView], now: DateTime<Utc>, out: &mut dyn Write) -> 
 
 fn is_waiting(view: &HoldView) -> bool {
     let is_approved = view.approval.as_ref().is_some_and(|it| it.only.is_none());
-    view.hold.hold.is_some() && !is_approved
+    view.hold.hold.is_some() && !is_approved && view.rejection.is_none()
 }
 
 /// Whether somebody has to decide, or has decided.
 fn decision(view: &HoldView) -> String {
+    if let Some(rejection) = &view.rejection {
+        return format!("rejected by {}", rejection.by);
+    }
     match (&view.hold, &view.approval) {
         (hold, _) if hold.standing => "none needed".to_owned(),
         (hold, _) if hold.hold.is_none() => "cannot be approved".to_owned(),

@@ -50,6 +50,7 @@ mod policy;
 mod print;
 mod progress;
 mod propose;
+mod reject;
 mod remote;
 mod resource_output;
 mod revert;
@@ -143,8 +144,8 @@ pub enum CliCommand {
     Holds(holds::HoldsOptions),
     /// Approve a hold, the first apply of an export source, or new accounts.
     Approve(approve::Options),
-    /// Reject new accounts.
-    Reject(acts::RejectOptions),
+    /// Reject a hold or new accounts.
+    Reject(reject::Options),
     #[command(about = act::BLOCK.doc)]
     Block(acts::BlockOptions),
     #[command(about = act::UNBLOCK.doc)]
@@ -273,7 +274,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Fmt(options) => format::run(global, &options),
             CliCommand::Holds(options) => holds::run(global, &options).await,
             CliCommand::Approve(options) => approve::run(global, &options).await,
-            CliCommand::Reject(options) => acts::reject(global, &options).await,
+            CliCommand::Reject(options) => reject::run(global, &options).await,
             CliCommand::Block(options) => acts::block(global, &act::BLOCK, &options).await,
             CliCommand::Unblock(options) => acts::block(global, &act::UNBLOCK, &options).await,
             CliCommand::User(options) => user::run(global, &options).await,

@@ -1,4 +1,4 @@
-//! The policies that nobody can act on, for the inbox. Of a few policies, every request looks for
+//! The policies that nobody can act on, for the home page. Of a few policies, every request looks for
 //! them. Of many, that would take longer than the whole page, so the page shows what was found a
 //! short time ago, and they are looked for again in the background.
 

@@ -12,6 +12,7 @@ use super::schedule::WindowState;
 use super::state::RevisionMark;
 use super::state_document::commits;
 use crate::config::{ApplyWindow, Config, Source};
+use crate::document::SourceState;
 use crate::plan::Plan;
 use crate::reconcile::{self, Pass, PassError, PassOutcome, PlanConsent, PlanDecision};
 use crate::store::Store;
@@ -106,7 +107,14 @@ impl PassInProgress {
         let now = Utc::now();
         self.state.record_plan(plan, now);
         reconcile::find_hold_accounts(store, &mut self.state.held).await?;
-        self.state.commits = commits(config, source, &self.state, &plan.source.revision);
+        let revision = &plan.source.revision;
+        let read = commits(config, source, &self.state, revision);
+        if read.is_none() && self.state.commit.is_none() {
+            // Applied before by a release that did not keep it.
+            let newest = commits(config, source, &SourceState::default(), revision);
+            self.state.commit = newest.and_then(|mut newest| newest.listed.pop());
+        }
+        self.state.record_commits(read, now);
         let mut attempted = RevisionMark::from_plan(plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was attempted all the same. Without it the source

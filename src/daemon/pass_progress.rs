@@ -72,6 +72,7 @@ impl PassInProgress {
         state.triggers.clone_from(triggers);
         // A phase that this pass does not reach must not show the time of an earlier one.
         state.seconds.clear();
+        state.approvals.clear();
         let fetched = || {
             fetches
                 .iter()

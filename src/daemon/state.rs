@@ -3,8 +3,9 @@
 //! loads it.
 
 use crate::diagnostic::{Diagnostic, Severity, codes, group};
-use crate::document::{CommitSummary, DiagnosticState, HoldState};
+use crate::document::{CommitList, CommitSummary, DiagnosticState, HoldState};
 use crate::git::CommitInfo;
+use crate::plan::render::effects;
 use crate::plan::{Plan, StepReason};
 use crate::reconcile::{self, PassOutcome};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +16,8 @@ pub use crate::document::{RevisionMark, SourceState};
 
 /// How many diagnostics the state lists. The plan has all of them.
 const MAX_LISTED: usize = 100;
+/// How many commits a hold lists.
+const MAX_HOLD_COMMITS: usize = 5;
 /// How often every column is compared, instead of only rows whose version changed.
 const SCRUB_INTERVAL: TimeDelta = TimeDelta::days(1);
 
@@ -37,6 +40,7 @@ impl SourceState {
             .map(|(name, count)| (name.to_owned(), count))
             .collect();
         self.record_holds(plan, now);
+        self.effects = effects::of_plan(plan);
         self.errors = plan.count(Severity::Error);
         self.warnings = plan.count(Severity::Warning);
         self.findings = diagnostic_states(&plan.diagnostics);
@@ -56,6 +60,24 @@ impl SourceState {
     /// Records the holds of a plan.
     pub(super) fn record_holds(&mut self, plan: &Plan, now: DateTime<Utc>) {
         self.held = reconcile::hold_states(plan, &self.held, now);
+    }
+
+    /// Records the commits that a pass read first: as the last ones of the source, and as those
+    /// that brought the holds that are new at `now`.
+    pub(super) fn record_commits(&mut self, commits: Option<CommitList>, now: DateTime<Utc>) {
+        for hold in &mut self.held {
+            if hold.since == now && hold.commits.is_none() {
+                hold.commits = commits.clone().map(|mut commits| {
+                    commits.listed.truncate(MAX_HOLD_COMMITS);
+                    commits
+                });
+            }
+        }
+        let newest = commits.as_ref().and_then(|commits| commits.listed.first());
+        if let Some(newest) = newest {
+            self.commit = Some(newest.clone());
+        }
+        self.commits = commits;
     }
 
     /// Whether a pass has a new result compared to `before`, and belongs in the list of passes.
@@ -91,6 +113,17 @@ impl SourceState {
         // A clock that was set back must not postpone it.
         self.scrubbed
             .is_some_and(|last| (now - last).abs() > SCRUB_INTERVAL)
+    }
+
+    /// The state as the list of passes keeps it: many are kept, and only the last pass has holds to
+    /// decide about.
+    pub(super) fn without_details(&self) -> Self {
+        let mut state = self.clone();
+        for hold in &mut state.held {
+            hold.details = Vec::new();
+            hold.effect_lines = Vec::new();
+        }
+        state
     }
 
     /// The holds that wait for a person.

@@ -4,6 +4,7 @@
 
 use super::notice;
 use crate::config::{Config, Source};
+use crate::diagnostic::codes;
 use crate::document::{self, CommitList, CommitSummary, SourceState};
 use crate::git;
 use crate::plan::Plan;
@@ -16,6 +17,9 @@ use std::collections::BTreeMap;
 const MAX_PLAN_BYTES: usize = 8 << 20;
 /// How many steps of a larger plan are stored.
 const STEPS: usize = 2000;
+
+/// How many effects of each name are stored with them, and how many users who see more or less.
+const EFFECTS: usize = 500;
 
 /// How many commits of a pass are listed.
 const COMMITS: usize = 100;
@@ -113,6 +117,17 @@ pub(super) fn plan_document(plan: &Plan) -> Vec<u8> {
     part.steps.truncate(STEPS);
     part.held.truncate(STEPS);
     part.orphans.truncate(STEPS);
+    part.effects.truncate(EFFECTS);
+    let visibility = &mut part.visibility;
+    visibility.omitted += visibility.changes.len().saturating_sub(EFFECTS) as u64;
+    visibility.changes.truncate(EFFECTS);
+    // Those about administrators are part of what a plan does, and the state of the source has the
+    // others.
+    part.diagnostics
+        .retain(|found| found.code == codes::LAST_ADMINISTRATOR);
+    part.diagnostics.truncate(STEPS);
+    // Nobody applies what is stored here.
+    part.remembered_steps.clear();
     bytes.clear();
     // Writing to memory cannot fail.
     let _ = document::write_plan(&part, &mut bytes);

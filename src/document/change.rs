@@ -17,7 +17,7 @@ use std::fmt;
 /// A change of a field. A value that changes has `before` and `after`. A list has `added`, `removed`
 /// and, if its members have attributes, `changed`. The changes of a create have only `after` or
 /// `added`.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(!deny_unknown_fields)]
 pub struct FieldChangeDocument<'a> {
@@ -50,7 +50,7 @@ pub struct FieldChangeDocument<'a> {
 
 impl<'a> FieldChangeDocument<'a> {
     /// The changes of one resource. A created resource has no values before.
-    pub(super) fn all(
+    pub(crate) fn all(
         kind: KindId,
         created: bool,
         changes: impl IntoIterator<Item = impl Into<BorrowedChange<'a>>>,
@@ -59,6 +59,13 @@ impl<'a> FieldChangeDocument<'a> {
         changes
             .map(|change| Self::of(kind, created, change))
             .collect()
+    }
+
+    /// Returns the change with values of its own.
+    pub(crate) fn into_owned(self) -> Option<FieldChangeDocument<'static>> {
+        // By the form in which it is stored, so that nothing of it can be forgotten here.
+        let stored = serde_json::to_value(self).ok()?;
+        serde_json::from_value(stored).ok()
     }
 
     fn of(kind: KindId, created: bool, change: BorrowedChange<'a>) -> Self {
@@ -126,7 +133,7 @@ impl<'a> FieldChangeDocument<'a> {
 }
 
 /// The value of a field.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "not a valid value")]
 pub enum ValueDocument<'a> {
     /// No value.
@@ -200,7 +207,7 @@ fn reads_back_exactly(number: f64) -> bool {
 }
 
 /// A member of a list.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a member must be text, or for a link a mapping with a `member`"
@@ -226,7 +233,7 @@ impl<'a> MemberDocument<'a> {
 }
 
 /// A link with its attributes.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LinkDocument<'a> {
     /// The external id of the linked resource.
     pub member: Cow<'a, str>,
@@ -237,7 +244,7 @@ pub struct LinkDocument<'a> {
 }
 
 /// A link whose attributes change.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(!deny_unknown_fields)]
 pub struct ChangedLinkDocument<'a> {
@@ -262,7 +269,7 @@ pub enum AttributeDocument<'a> {
 }
 
 /// The attributes of a link by name, in the order of the table of kinds.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LinkAttributes<'a>(pub Vec<(Cow<'a, str>, AttributeDocument<'a>)>);
 
 impl LinkAttributes<'_> {

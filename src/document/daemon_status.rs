@@ -106,6 +106,9 @@ pub struct HoldView {
     /// Who has approved it, or some of it, while more people have to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved_by: Vec<String>,
+    /// Who decided that it is not to be applied, unless somebody approved it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<RejectionView>,
     /// The hold.
     #[serde(flatten)]
     pub hold: HoldState,
@@ -116,6 +119,18 @@ pub struct HoldView {
 pub struct HoldListDocument {
     /// The holds.
     pub items: Vec<HoldView>,
+}
+
+/// A rejection of a hold. It stays held, and nobody has to decide about it any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectionView {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// An approval of a hold.

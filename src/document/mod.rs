@@ -69,7 +69,7 @@ pub use command_output::{
 };
 pub use daemon_status::{
     ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldListDocument, HoldView, ReconcileReply,
-    SourceView, SuspensionView, WorkerActivity,
+    RejectionView, SourceView, SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
 pub use dossier::{
@@ -126,8 +126,8 @@ pub use self_service::{
 pub use shown_plan::ShownPlan;
 pub use source_diagnostics::SourceDiagnostics;
 pub use source_state::{
-    CommitList, CommitSummary, DiagnosticState, ExportRejection, FeedState, HoldState,
-    MissingResources, PassOutcome, RevisionMark, SourceState,
+    CommitList, CommitSummary, DiagnosticState, ExportRejection, FeedState, HeldResource,
+    HoldState, MissingResources, PassOutcome, RevisionMark, SourceState, UsedApproval,
 };
 pub use step::{
     ClaimDocument, ConsequenceDocument, KeyDocument, RememberedStepDocument, StepDocument,

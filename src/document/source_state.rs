@@ -1,6 +1,7 @@
 //! The state of one source: kept in the database, and shown by the API, the page, the metrics and
 //! `roster status`.
 
+use super::FieldChangeDocument;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,18 @@ pub struct HoldState {
     pub count: usize,
     /// The first resources, such as `User/u-1`.
     pub resources: Vec<String>,
+    /// What each of these is, and what would change of it. Large holds list only the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<HeldResource>,
+    /// Of a guard: the number that it counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<u64>,
+    /// Of a guard: the largest number that it allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The commits that it came with, if it comes from a git repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<CommitList>,
     /// What is deleted or changed together with held accounts, such as `deactivate User/u-1`: the
     /// first ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -116,6 +129,9 @@ pub struct HoldState {
     /// How many people have to approve it, if one is not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals_needed: Option<u32>,
+    /// Whom these effects are about, and what causes them: the first lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effect_lines: Vec<String>,
     /// The accounts of the held users, organisations and policies, as far as the plan names them.
     #[serde(default)]
     pub accounts: Vec<String>,
@@ -128,6 +144,35 @@ pub struct HoldState {
     /// What to do if no command can approve the hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<String>,
+}
+
+/// A resource of a hold, with what would change of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HeldResource {
+    /// The resource, such as `User/u-1`.
+    pub resource: String,
+    /// The name that is stored of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The path, line and column where it is declared or, for a removal, was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The held changes, one per field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldChangeDocument<'static>>,
+}
+
+/// An approval that a run used.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedApproval {
+    /// Who approved.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// A diagnostic of a pass.
@@ -176,6 +221,15 @@ pub struct SourceState {
     /// do not change the source are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commits: Option<CommitList>,
+    /// The last commit that changed the source, for a git repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitSummary>,
+    /// Who gains or loses what by the last plan, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effects: Option<String>,
+    /// The approvals that the last pass used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<UsedApproval>,
     /// The number of failed passes in a row.
     pub failures: u32,
     /// The triggers of the last pass.

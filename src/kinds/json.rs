@@ -59,6 +59,24 @@ pub fn stored(row: &Row, field: &FieldRef) -> Option<Json> {
     Some(self::value(get(row.key.kind).field(field), value))
 }
 
+/// The fields that serve as a name, in this order. A kind has only some of them.
+const NAMES: [&str; 5] = ["name", "fullName", "lastName", "label", "title"];
+
+/// Returns the name that people know a stored resource by, if it has one.
+#[must_use]
+pub fn name(row: &Row) -> Option<String> {
+    let kind = get(row.key.kind);
+    let text = |name: &str| {
+        let value = row.values[kind.index(name)?].as_ref()?.as_text()?;
+        Some(value.to_owned()).filter(|text| !text.is_empty())
+    };
+    let name = NAMES.iter().find_map(|name| text(name));
+    // Only people have a first name.
+    let first = text("firstName");
+    let parts: Vec<String> = first.into_iter().chain(name).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
 /// Puts `legalUser.birthday` into the object `legalUser`.
 fn put(object: &mut Map<String, Json>, field: &Field, value: Json) {
     match field.name.split_once('.') {

@@ -3,11 +3,14 @@
 //! [`hold_views`] reads what is stored of all sources, with the approvals.
 
 use super::{LeaseGuard, this_process};
-use crate::document::{ApprovalView, HoldState, HoldView, stored_holds, with_holds};
+use crate::document::{
+    ApprovalView, FieldChangeDocument, HeldResource, HoldState, HoldView, RejectionView,
+    stored_holds, with_holds,
+};
 use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
-use crate::plan::Plan;
-use crate::plan::render::holds;
+use crate::plan::render::holds::{self, HoldGroup};
+use crate::plan::{Plan, StepVerb};
 use crate::store::{Approval, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +18,12 @@ use std::time::Duration;
 
 /// How many resources of a hold are listed. The plan has all of them.
 const MAX_LISTED: usize = 100;
-/// For how many resources of a hold the accounts are looked up. Each takes a query.
+/// How many characters of changes a hold lists. The plan has all of them.
+const MAX_DETAIL: usize = 64_000;
+/// How many lines about effects a hold lists, and how many names each has.
+const MAX_EFFECT_LINES: usize = 20;
+const MAX_EFFECT_NAMES: usize = 8;
+/// For how many resources of a hold the accounts and names are looked up. Each takes a query.
 const MAX_LOOKUPS: usize = 20;
 
 /// Returns the holds of a plan. Those that existed before keep their start.
@@ -36,6 +44,10 @@ pub fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec
                 .take(MAX_LISTED)
                 .map(ToString::to_string)
                 .collect(),
+            details: details(hold),
+            counted: first.count,
+            limit: first.limit,
+            commits: None,
             consequences: hold
                 .consequences()
                 .take(MAX_LISTED)
@@ -44,6 +56,7 @@ pub fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec
             consequence_count: hold.consequences().count(),
             effects: hold.effect_sentence(),
             approvals_needed: (first.approvals_needed > 1).then_some(first.approvals_needed),
+            effect_lines: hold.effect_lines(MAX_EFFECT_LINES, MAX_EFFECT_NAMES),
             accounts: Vec::new(),
             standing: hold.is_standing(),
             since: now,
@@ -65,11 +78,55 @@ fn keep_starts(held: &mut [HoldState], before: &[HoldState]) {
     for hold in held {
         if let Some(old) = before.iter().find(|old| is_same(old, hold)) {
             hold.since = old.since;
+            hold.commits.clone_from(&old.commits);
+        } else if let Some(old) = before.iter().find(|old| contains(old, hold)) {
+            // What an approval of a part leaves is another hold from the same commits.
+            hold.commits.clone_from(&old.commits);
         }
     }
 }
 
-/// Fills in the accounts that holds concern, so that a person sees which customers to think of.
+/// What would change of each resource of a hold, for the first ones.
+fn details(hold: &HoldGroup<'_>) -> Vec<HeldResource> {
+    let mut listed: Vec<HeldResource> = Vec::new();
+    let mut left = MAX_DETAIL;
+    for held in &hold.entries {
+        let resource = held.key.to_string();
+        let created = held.verb == StepVerb::Create;
+        let changes = FieldChangeDocument::all(held.key.kind, created, &held.changes);
+        let changes: Vec<_> = changes
+            .into_iter()
+            .filter_map(FieldChangeDocument::into_owned)
+            .collect();
+        let length = serde_json::to_string(&changes).map_or(0, |text| text.len());
+        let known = listed.iter().position(|it| it.resource == resource);
+        if length > left || known.is_none() && listed.len() == MAX_LISTED {
+            break;
+        }
+        left -= length;
+        // Several fields of one resource may be held, each as an entry.
+        if let Some(known) = known {
+            listed[known].changes.extend(changes);
+            continue;
+        }
+        listed.push(HeldResource {
+            resource,
+            place: held.origin.as_ref().map(ToString::to_string),
+            changes,
+            name: None,
+        });
+    }
+    listed
+}
+
+/// Whether an earlier hold had everything that another one has.
+fn contains(old: &HoldState, hold: &HoldState) -> bool {
+    let mut resources = hold.resources.iter();
+    old.code == hold.code && resources.all(|resource| old.resources.contains(resource))
+}
+
+/// Fills in the accounts that holds concern, and the names of what they hold, so that a person sees
+/// whom to think of.
 pub async fn find_hold_accounts(store: &Store, held: &mut [HoldState]) -> Result<(), StoreError> {
     for hold in held {
         let mut accounts = BTreeSet::new();
@@ -77,9 +134,14 @@ pub async fn find_hold_accounts(store: &Store, held: &mut [HoldState]) -> Result
             let Some(key) = Key::parse(resource) else {
                 continue;
             };
+            let row = store.row(&key).await?;
+            let mut details = hold.details.iter_mut();
+            if let Some(detail) = details.find(|it| it.resource == *resource) {
+                detail.name = row.as_ref().and_then(kinds::json::name);
+            }
             if key.kind == ACCOUNT {
                 accounts.insert(key.id.to_string());
-            } else if let Some(row) = store.row(&key).await? {
+            } else if let Some(row) = row {
                 accounts.extend(accounts_of(&row));
             }
         }
@@ -201,10 +263,12 @@ pub async fn hold_views(
                 source: stored.source.clone(),
                 approved_by: waiting_approvers(&approvers, &hold, approval.as_ref()),
                 approval,
+                rejection: None,
                 hold,
             });
         }
     }
+    find_rejections(store, &mut listed).await?;
     listed.sort_by_key(|view| {
         let HoldState {
             standing,
@@ -212,7 +276,8 @@ pub async fn hold_views(
             since,
             ..
         } = &view.hold;
-        (*standing, hold.is_none(), *since)
+        let is_rejected = view.rejection.is_some();
+        (*standing, hold.is_none(), is_rejected, *since)
     });
     Ok(listed)
 }
@@ -262,6 +327,28 @@ fn waiting_approvers(
     let of_hold = of_hold.filter(|(name, _)| name.split(' ').next() == Some(id.as_str()));
     let people: BTreeSet<&String> = of_hold.flat_map(|(_, people)| people).collect();
     people.into_iter().cloned().collect()
+}
+
+/// Fills in who rejected holds. A later approval counts for more.
+async fn find_rejections(store: &Store, listed: &mut [HoldView]) -> Result<(), StoreError> {
+    let waiting = listed.iter().filter(|view| view.hold.hold.is_some());
+    // Nobody rejects what is not held yet.
+    let Some(oldest) = waiting.map(|view| view.hold.since).min() else {
+        return Ok(());
+    };
+    let rejections = store.hold_rejections(oldest.timestamp_millis()).await?;
+    for view in listed {
+        let mut given = rejections.iter();
+        let given = given.find(|given| Some(&given.hold) == view.hold.hold.as_ref());
+        let rejection = given.map(|given| RejectionView {
+            by: given.actor.clone(),
+            reason: given.reason.clone(),
+            at: DateTime::from_timestamp_millis(given.at).unwrap_or_default(),
+        });
+        let approved = view.approval.as_ref().map(|approval| approval.at);
+        view.rejection = rejection.filter(|it| approved.is_none_or(|at| at < it.at));
+    }
+    Ok(())
 }
 
 /// Combines the approvals of one hold, which cover all of it or some resources.

@@ -25,7 +25,53 @@ const BY_WHOM: &str = "INSERT INTO hold_approvers (hold, resource, approver, app
                        VALUES (?, ?, ?, ?) ON CONFLICT (hold, resource, approver) DO UPDATE SET \
                        approved_at = excluded.approved_at";
 
+/// The rejection of a hold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HoldRejection {
+    pub hold: String,
+    /// Who rejected it.
+    pub actor: String,
+    pub reason: String,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+}
+
+/// The name of the act in the audit log.
+const REJECT_HOLD: &str = "reject hold";
+/// How many rejections are read. A hold ends when its source changes, so there are few.
+const MAX_REJECTIONS: i64 = 1000;
+
 impl Store {
+    /// Records the rejection of a hold. The audit log is all that has it: a hold that nobody
+    /// approves stays held anyway.
+    pub async fn reject_hold(
+        &self,
+        hold: &str,
+        actor: &str,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        self.record_act(actor, REJECT_HOLD, hold, reason).await
+    }
+
+    /// Returns the rejections of holds since a moment, in milliseconds since 1970, newest first.
+    pub async fn hold_rejections(&self, since: i64) -> Result<Vec<HoldRejection>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the rejections").await? else {
+            return Ok(Vec::new());
+        };
+        let sql = "SELECT at, actor, subject, reason FROM acts WHERE at >= ? AND act = ? \
+                   ORDER BY at DESC, id LIMIT ?";
+        let params = [since.into(), REJECT_HOLD.into(), MAX_REJECTIONS.into()];
+        let types = [SqlType::Int, SqlType::Text, SqlType::Text, SqlType::Text];
+        let found = tx.fetch(sql, &params, &types).await?;
+        let rejections = found.into_iter().map(|mut cells| HoldRejection {
+            at: cells[0].int(),
+            actor: cells[1].take_text().into(),
+            hold: cells[2].take_text().into(),
+            reason: cells[3].take_text().into(),
+        });
+        Ok(rejections.collect())
+    }
+
     /// Returns every approval of a hold, including expired ones.
     pub async fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {

@@ -275,6 +275,27 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Returns the first passes of a source that were kept at a moment, in milliseconds since 1970,
+    /// or later, oldest first, as JSON documents of the daemon's.
+    pub async fn passes_since(
+        &self,
+        source: &str,
+        at: i64,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the passes").await? else {
+            return Ok(Vec::new());
+        };
+        let sql =
+            "SELECT document FROM passes WHERE source = ? AND at >= ? ORDER BY at, id LIMIT ?";
+        let params = [source.into(), at.into(), i64::from(limit).into()];
+        let found = tx.fetch(sql, &params, &[SqlType::Text]).await?;
+        let texts = found.into_iter();
+        Ok(texts.map(|mut cells| cells[0].take_text().into()).collect())
+    }
+}
+
 /// Records a pass and deletes the oldest ones of the source.
 async fn record_pass(
     tx: &mut SqlTransaction,

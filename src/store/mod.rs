@@ -17,6 +17,7 @@
 
 mod accepted_exports;
 mod access;
+mod account_lookup;
 mod act_deletion;
 mod act_history;
 mod act_keys;
@@ -121,7 +122,7 @@ pub use act_request::{
     OpenJob, RefusedResource, SourceMappings,
 };
 pub use apply::{ApplyRequest, ApplySummary, RevertFacts};
-pub use approval::Approval;
+pub use approval::{Approval, HoldRejection};
 pub use approval_notices::NewPendingAccounts;
 pub use customer_tokens::LoginCandidate;
 pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};

@@ -85,6 +85,8 @@ impl<'a> SearchStatement<'a> {
                 .and(SqlCondition::new(format!("t.{seen}"), [viewer.into()]));
         }
         match wanted.status {
+            // Kinds without a status have neither active nor inactive resources.
+            Some(_) if !kinds::get(kind).has_status => return None,
             Some("inactive") => search
                 .indexed
                 .and(SqlCondition::new("t.status = 'inactive'", [])),

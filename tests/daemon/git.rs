@@ -432,3 +432,53 @@ fn a_pull_request_is_planned_without_the_database_merged_applied_and_named_in_hi
     assert!(after.contains("No changes"), "{after}");
     scene.served.ends();
 }
+
+/// The page at a path.
+fn page(scene: &Scene, path: &str) -> String {
+    let (status, page) = scene.api.get(path);
+    assert_eq!(status, 200, "{path}: {page}");
+    page.as_str().expect("a page").to_owned()
+}
+
+#[test]
+fn the_page_names_the_commit_its_author_and_the_approver() {
+    let mut scene = Scene::new(&people(9), "    interval: 1s\n");
+    scene.served.says(&["created 12", "run 1"]);
+    scene.remote.write("manifests/all.yaml", people(2));
+    scene.remote.push("Close <seven> logins");
+    scene.served.says(&["1 hold needs"]);
+    let listed = scene.api.once("/api/v1/holds", |holds| {
+        holds["items"][0]["commits"]["count"] == 1
+    });
+    let hold = listed["items"][0].clone();
+    assert_eq!(hold["details"][0]["name"], "Karin Åslund", "{hold}");
+    let home = page(&scene, "/");
+    for words in [
+        "7 people are deactivated; the limit is",
+        "Close &lt;seven&gt; logins by Eva Lindqvist",
+        // The row of the source.
+        "<span class=\"subject\">Close &lt;seven&gt; logins</span>",
+        "If approved: <strong>7 users lose access",
+    ] {
+        assert!(home.contains(words), "{words}: {home}");
+    }
+    let id = hold["hold"].as_str().expect("an id");
+    let path = format!("/api/v1/holds/{id}/approve");
+    // Each of them by name is the hold as a whole.
+    let only = json!({"reason": "agreed with Åsa", "only": hold["resources"]});
+    assert_eq!(scene.api.post(&path, &only).0, 204);
+    scene.served.says(&["deactivated 7", "run 2"]);
+    let run = until("the pass of the run", || {
+        Some(page(&scene, "/runs/2")).filter(|run| run.contains("Approved by"))
+    });
+    for words in [
+        "Close &lt;seven&gt; logins by Eva Lindqvist",
+        "Approved by eva",
+        "agreed with Åsa",
+        "7 users lose access",
+        "User: deactivate 7",
+    ] {
+        assert!(run.contains(words), "{words}: {run}");
+    }
+    scene.served.ends();
+}

@@ -2,7 +2,7 @@
 
 use super::require_reason;
 use crate::daemon::handle::DaemonHandle;
-use crate::document::{HoldApproval, HoldListDocument};
+use crate::document::{ActReason, HoldApproval, HoldListDocument, HoldView};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
 use crate::model::Key;
@@ -34,6 +34,13 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
             )
             .problems(&[problem::ALREADY_DECIDED, problem::NO_PERMISSION])
             .filters_by_source(),
+        Route::post("/api/v1/holds/{hold}/reject", "rejectHold", Permission::Approve, reject)
+            .with_docs(
+                "Reject a hold",
+                "It stays held, and is not listed as waiting any more. Change the source, or approve it later.",
+            )
+            .problems(&[problem::ALREADY_DECIDED, problem::NO_PERMISSION])
+            .filters_by_source(),
     ]
 }
 
@@ -62,25 +69,49 @@ async fn approve(
     Ok(NoContentResponse)
 }
 
-/// Approves a hold in the name of the caller.
-pub(in crate::daemon) async fn approve_hold(
-    handle: &DaemonHandle,
+async fn reject(
+    State(handle): State<DaemonHandle>,
     caller: Caller,
+    PathParams(HoldParam { hold }): PathParams<HoldParam>,
+    JsonBody(decision): JsonBody<ActReason>,
+) -> Result<NoContentResponse, HttpProblem> {
+    reject_hold(&handle, &caller, hold, &decision.reason).await?;
+    Ok(NoContentResponse)
+}
+
+/// Rejects a hold in the name of the caller.
+pub(in crate::daemon) async fn reject_hold(
+    handle: &DaemonHandle,
+    caller: &Caller,
     hold: String,
     why: &str,
-    only: &[String],
 ) -> Result<(), HttpProblem> {
-    let daemon = handle.daemon()?;
     let why = require_reason(why)?.to_owned();
+    let view = undecided(handle, caller, &hold).await?;
+    if view.rejection.is_some() {
+        let detail = "the hold is already rejected";
+        return Err(HttpProblem::new(problem::ALREADY_DECIDED, detail));
+    }
+    let name = caller.name.to_string();
+    handle
+        .query_store(move |store| async move { store.reject_hold(&hold, &name, &why).await })
+        .await
+}
+
+/// Returns a hold that the caller may decide about and that is not approved as a whole.
+async fn undecided(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    hold: &str,
+) -> Result<HoldView, HttpProblem> {
     // `approvers` of the configuration narrows the role: a token with the right to approve is not
     // enough.
-    if let Err(refused) = daemon.current.get().config.may_approve(&caller.name) {
+    if let Err(refused) = handle.setup()?.config.may_approve(&caller.name) {
         return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
     }
-    let only = keys(only)?;
     // Looked up among the holds that the caller may see, so that an id of another source looks like
     // one that does not exist.
-    let (seen, id) = (caller.clone(), hold.clone());
+    let seen = caller.clone();
     let all = handle
         .query(move |daemon| async move {
             daemon
@@ -91,31 +122,39 @@ pub(in crate::daemon) async fn approve_hold(
         .await?;
     let found = all
         .into_iter()
-        .find(|view| view.hold.hold.as_deref() == Some(&*id));
+        .find(|view| view.hold.hold.as_deref() == Some(hold));
     // The id covers the exact steps and values. If they change, the hold has another id, and nobody
     // approves what they did not see.
     let Some(view) = found else {
         return Err(HttpProblem::not_found(format!(
-            "no hold `{id}`; it may have changed since"
+            "no hold `{hold}`; it may have changed since"
         )));
     };
-    if view
-        .approval
-        .as_ref()
-        // An approval of some resources may still be extended to others.
-        .is_some_and(|approval| approval.only.is_none())
-    {
-        return Err(HttpProblem::new(
-            problem::ALREADY_DECIDED,
-            "the hold is already approved",
-        ));
+    // An approval of some resources may still be extended to others.
+    let approval = view.approval.as_ref();
+    if approval.is_some_and(|approval| approval.only.is_none()) {
+        let detail = "the hold is already approved";
+        return Err(HttpProblem::new(problem::ALREADY_DECIDED, detail));
     }
+    Ok(view)
+}
+
+/// Approves a hold in the name of the caller.
+pub(in crate::daemon) async fn approve_hold(
+    handle: &DaemonHandle,
+    caller: Caller,
+    hold: String,
+    why: &str,
+    only: &[String],
+) -> Result<(), HttpProblem> {
+    let daemon = handle.daemon()?;
+    let why = require_reason(why)?.to_owned();
+    let only = keys(only)?;
+    let view = undecided(handle, &caller, &hold).await?;
     // The second person has to be another one.
     if view.approved_by.iter().any(|by| *by == *caller.name) {
-        return Err(HttpProblem::new(
-            problem::ALREADY_DECIDED,
-            reconcile::needs_others(&view),
-        ));
+        let detail = reconcile::needs_others(&view);
+        return Err(HttpProblem::new(problem::ALREADY_DECIDED, detail));
     }
     let (all, listed) = (view.hold.count, &view.hold.resources);
     // Only a complete list can show that a resource does not belong. The state lists at most 100.
@@ -124,6 +163,14 @@ pub(in crate::daemon) async fn approve_hold(
         let message = format!("{key} is not part of hold `{hold}`");
         return Err(HttpProblem::new(problem::INVALID, message));
     }
+    // Whoever names each of the resources approves the hold as a whole, and nothing of it is left to
+    // decide about.
+    let is_named = |resource: &String| only.iter().any(|key| key.to_string() == *resource);
+    let only = if all <= listed.len() && listed.iter().all(is_named) {
+        Vec::new()
+    } else {
+        only
+    };
     let name = caller.name.to_string();
     handle
         .query_store(move |store| async move {

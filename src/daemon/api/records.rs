@@ -285,6 +285,7 @@ async fn resources(
         as_user: filter.as_user,
         after: filter.after,
         limit,
+        ..ResourceSearch::default()
     };
     let page = search_resources(&handle, kind, search).await?;
     Ok(Json(ResourcePage {
@@ -299,6 +300,7 @@ pub(in crate::daemon) struct ResourceSearch {
     pub(in crate::daemon) words: Option<String>,
     pub(in crate::daemon) status: Option<&'static str>,
     pub(in crate::daemon) account: Option<String>,
+    pub(in crate::daemon) source: Option<String>,
     pub(in crate::daemon) pending: bool,
     pub(in crate::daemon) as_user: Option<String>,
     pub(in crate::daemon) after: Option<String>,
@@ -315,7 +317,7 @@ pub(in crate::daemon) async fn search_resources(
         .query_store(move |store| async move {
             let wanted = SearchQuery {
                 id: None,
-                source: None,
+                source: search.source.as_deref(),
                 words: search.words.as_deref(),
                 status: search.status,
                 account: search.account.as_deref(),

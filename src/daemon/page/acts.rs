@@ -19,6 +19,7 @@ async fn acts(State(handle): State<DaemonHandle>, caller: Caller) -> Result<Mark
         .query(async |daemon| daemon.board.acts(SHOWN).await)
         .await?;
     let main = html! {
+        (layout::breadcrumbs(&[("/", "Home")], "Audit log"))
         h1 { "Audit log" }
         table #acts data-live {
             caption { "What people did, newest first. At most " (SHOWN) "." }
@@ -29,7 +30,7 @@ async fn acts(State(handle): State<DaemonHandle>, caller: Caller) -> Result<Mark
             tbody {
                 @for act in &acts {
                     tr {
-                        td data-label="When" { (time::time_with_distance(act.at)) }
+                        td data-label="When" { (time::relative(act.at)) }
                         td data-label="Who" { (act.actor) }
                         td data-label="What" { (act.act) }
                         td data-label="Subject" { (if act.subject == "*" { "every source" } else { &act.subject }) }

@@ -1,7 +1,7 @@
 //! The section of an export, and the form for its first approval.
 //!
 //! The first pass of an export only plans, because a wrong mapping could change every customer.
-//! The card shows what the plan would do, so that an approver can judge it in the inbox.
+//! The card shows what the plan would do, so that an approver can judge it on the home page.
 
 use super::{link, source_status, time};
 use crate::document::{FeedState, PassOutcome, SourceState, SourceView};
@@ -22,8 +22,9 @@ pub(super) fn awaits_first_approval(source: &SourceView) -> bool {
         && feed.is_some_and(|feed| !feed.begun)
 }
 
-/// Shows an export that awaits its first approval: the effects, the facts and the form.
-pub(super) fn first_pass_card(
+/// Shows an export that awaits its first approval: the facts and the form, below the sentence of its
+/// plan.
+pub(super) fn first_pass(
     source: &SourceView,
     caller: &Caller,
     approves: bool,
@@ -32,22 +33,19 @@ pub(super) fn first_pass_card(
     let name = &source.name;
     let action = format!("{}/approve", link::source(name));
     html! {
-        article.card.hold {
-            h3 { span.badge.waits { "awaiting first approval" } " " (name) }
-            p { (plan_sentence(&source.state)) }
-            @if let Some(feed) = &source.state.feed { (facts(feed)) }
-            p.small { a href={ (link::source(name)) "#plan" } { "Plan of " (name) } }
-            @if approves {
-                (source_status::reason_form(caller, &action, back, [&format!("Approve {name}"), "Approve"]))
-            } @else {
-                p.small { "Approval needs the role approver." }
-            }
+        @if let Some(effects) = &source.state.effects { p.effects { strong { (effects) } } }
+        @if let Some(feed) = &source.state.feed { (facts(feed)) }
+        p.small { a href={ (link::source(name)) "/plan" } { "Plan of " (name) } }
+        @if approves {
+            (source_status::reason_form(caller, &action, back, [&format!("Approve {name}"), "Approve"]))
+        } @else {
+            p.small { "Approval needs the role approver." }
         }
     }
 }
 
 /// Says in a sentence what a plan does.
-fn plan_sentence(state: &SourceState) -> String {
+pub(super) fn plan_sentence(state: &SourceState) -> String {
     let verbs = state.summary.iter();
     // The summary also counts things that are not steps, such as `held`.
     let steps = verbs.filter(|(verb, count)| **count > 0 && StepVerb::by_word(verb).is_some());
@@ -69,7 +67,10 @@ fn plan_sentence(state: &SourceState) -> String {
 pub(super) fn section(source: &SourceView, caller: &Caller, approves: bool, back: &str) -> Markup {
     html! {
         @if awaits_first_approval(source) {
-            section #beginning data-live { h2 { "First approval" } (first_pass_card(source, caller, approves, back)) }
+            section #beginning data-live {
+                h2 { "First approval" }
+                article.card.hold { h3 { (plan_sentence(&source.state)) } (first_pass(source, caller, approves, back)) }
+            }
         } @else if let Some(feed) = &source.state.feed {
             section #export data-live { h2 { "Export" } (facts(feed)) }
         }
@@ -93,11 +94,11 @@ fn facts(feed: &FeedState) -> Markup {
                     None => "yes",
                 }
             } }
-            @if let Some(written) = feed.written_at { div { dt { "Written" } dd { (time::time_with_distance(written)) } } }
+            @if let Some(written) = feed.written_at { div { dt { "Written" } dd { (time::relative(written)) } } }
             @if let Some(same) = &feed.same { div { dt { "Unchanged" } dd { (same) } } }
             div { dt { "Accepted" } dd {
                 @match feed.accepted_at {
-                    Some(at) => { (feed.accepted) ", last " (time::time_with_distance(at)) },
+                    Some(at) => { (feed.accepted) ", last " (time::relative(at)) },
                     None => "none yet",
                 }
             } }

@@ -81,6 +81,13 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
         .filters_by_source(),
         Route::page(
             post.clone(),
+            "/holds/{hold}/reject",
+            Permission::Approve,
+            reject,
+        )
+        .filters_by_source(),
+        Route::page(
+            post.clone(),
             "/sources/{source}/reconcile",
             Permission::Operate,
             reconcile,
@@ -137,6 +144,16 @@ async fn approve(
     }
     holds::approve_hold(&handle, caller, of.hold, form.first_value("reason"), &only).await?;
     Ok(form.redirect_back("approved"))
+}
+
+async fn reject(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(of): PathParams<HoldFormParam>,
+    Form(form): Form<FormFields>,
+) -> FormResult {
+    holds::reject_hold(&handle, &caller, of.hold, form.first_value("reason")).await?;
+    Ok(form.redirect_back("rejected"))
 }
 
 async fn reconcile(

@@ -1,13 +1,32 @@
-//! The card of a hold: what is held, since when, and the form to approve it.
+//! A hold: a sentence, what would change of each resource, what that does, who declared it, and the
+//! form that approves it.
 //!
-//! The inbox and the page of a source both show it. `forms.rs` handles the form.
+//! The home page and the page of a source both show it. `forms.rs` handles the form.
 
+use super::hold_sentence::{changes, sentence};
 use super::{layout, link, time, value};
 use crate::daemon::handle::DaemonHandle;
-use crate::document::HoldView;
+use crate::diagnostic::visible;
+use crate::document::{HeldResource, HoldView};
 use crate::http::{Caller, Permission};
 use crate::plan::StepVerb;
+use crate::plan::render::joined;
 use maud::{Markup, html};
+
+/// How many accounts are named.
+const MAX_ACCOUNTS: usize = 5;
+
+/// Where a hold is shown.
+#[derive(Clone, Copy)]
+pub(super) struct HoldPlace<'a> {
+    pub caller: &'a Caller,
+    /// Whether the caller may approve it.
+    pub approves: bool,
+    /// The path of the page.
+    pub back: &'a str,
+    /// How many resources are listed at most. With more, the card leads to the page of the source.
+    pub listed: usize,
+}
 
 /// Whether the caller may approve holds, by role and by `approvers` in the configuration. Only
 /// decides whether to show the form; the handler checks again.
@@ -29,8 +48,12 @@ pub(super) fn caller_may_approve(handle: &DaemonHandle, caller: &Caller) -> bool
 /// Whether somebody has to decide about a hold.
 ///
 /// Approving some of its resources leaves a decision about the others. Standing holds, and those
-/// without an id, cannot be approved.
+/// without an id, cannot be approved. A rejection is a decision that a later approval replaces.
 pub(super) fn awaits_decision(view: &HoldView) -> bool {
+    can_be_approved(view) && view.rejection.is_none()
+}
+
+fn can_be_approved(view: &HoldView) -> bool {
     view.hold.hold.is_some() && !view.hold.standing && full_approver(view).is_none()
 }
 
@@ -39,65 +62,144 @@ fn full_approver(view: &HoldView) -> Option<&str> {
     approval.only.is_none().then_some(&*approval.by)
 }
 
-/// Shows a hold. `back` is the path of the page it is on.
-pub(super) fn card(view: &HoldView, caller: &Caller, approves: bool, back: &str) -> Markup {
-    let hold = &view.hold;
-    let id = hold.hold.as_deref().unwrap_or_default();
-    let state = match (awaits_decision(view), &view.approval) {
-        (_, Some(approval)) if approval.only.is_none() => "approved",
-        (true, _) => "waits",
-        _ => "held",
-    };
+/// The class and the word of the state of a hold.
+pub(super) fn badge(view: &HoldView) -> (&'static str, &'static str) {
+    match (awaits_decision(view), full_approver(view)) {
+        (_, Some(_)) => ("approved", "approved"),
+        (true, _) => ("waits", "needs a decision"),
+        _ if view.rejection.is_some() => ("bad", "rejected"),
+        _ => ("plain", "held"),
+    }
+}
+
+/// The id of the element of a hold on a page.
+pub(super) fn element_id(view: &HoldView) -> String {
+    let id = view.hold.hold.as_deref().unwrap_or(&view.hold.code);
+    format!(
+        "hold-{}-{id}",
+        link::percent_encode(&view.source).replace('%', "-")
+    )
+}
+
+/// Shows a hold on the page of its source.
+pub(super) fn card(view: &HoldView, place: HoldPlace<'_>) -> Markup {
+    let (class, word) = badge(view);
     html! {
-        article.card.hold {
-            h3 {
-                span class={ "badge " (state) } { (if state == "waits" { "needs a decision" } else { state }) } " "
-                (hold.verb) " " (hold.count) " " (if hold.count == 1 { "resource" } else { "resources" })
-            }
-            p { (value::prose(&hold.message)) }
-            dl.facts {
-                div { dt { "Source" } dd { a href=(link::source(&view.source)) { (view.source) } } }
-                div { dt { "Rule" } dd { code { (hold.code) } } }
-                div { dt { "Since" } dd { (time::time_with_distance(hold.since)) } }
-                @if !id.is_empty() { div { dt { "Hold" } dd { code { (id) } } } }
-                @if !hold.accounts.is_empty() {
-                    div { dt { "Accounts" } dd { (hold.accounts.join(", ")) } }
-                }
-            }
-            @if let Some(approval) = &view.approval {
-                p.approval {
-                    "Approved by " (approval.by) ": " (approval.reason) ". "
-                    @if let Some(only) = &approval.only { "Only " (only.join(", ")) ". " }
-                    "Expires " (time::time_with_distance(approval.lapses)) "."
-                }
-            }
-            @if let Some(needed) = hold.approvals_needed.filter(|_| awaits_decision(view)) {
-                p.approval {
-                    "Approved by " (view.approved_by.len()) " of " (needed) " people"
-                    @if !view.approved_by.is_empty() { ": " (view.approved_by.join(", ")) }
-                    "."
-                }
-            }
-            @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
-            @if let Some(effects) = &hold.effects { p { "If approved: " (effects) } }
-            @if !hold.consequences.is_empty() { (consequences(view)) }
-            @if awaits_decision(view) && approves && !view.approved_by.iter().any(|by| *by == *caller.name) {
-                (form(view, caller, id, back))
-            } @else {
-                // With an id, it stays open when the script refreshes the section.
-                details id={ "held-" (view.source) "-" (id) "-" (hold.code) } {
-                    summary { "Resources" }
-                    ul.keys { @for key in &hold.resources { li { (resource_link(view, caller, key)) } } }
-                    (more_resources(view))
-                }
-            }
-            @if !hold.commands.is_empty() {
-                details id={ "commands-" (view.source) "-" (id) } {
-                    summary { "Command" }
-                    @for command in &hold.commands { pre { code { (command) } } }
-                }
+        article.card.hold id=(element_id(view)) {
+            h2 { (sentence(&view.hold)) " " span class={ "badge " (class) } { (word) } }
+            (body(view, place))
+        }
+    }
+}
+
+/// What is below the sentence of a hold.
+pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
+    let hold = &view.hold;
+    // Where several people have to approve, each of them does so once.
+    let has_approved = view.approved_by.iter().any(|by| *by == *place.caller.name);
+    let decides = can_be_approved(view) && place.approves && !has_approved;
+    html! {
+        @if let Some(effects) = &hold.effects { p.effects { "If approved: " strong { (effects) } } }
+        @if !hold.effect_lines.is_empty() {
+            details id={ "effects-" (element_id(view)) } {
+                summary.small { "Who gains and who loses" }
+                ul.steps { @for line in &hold.effect_lines { li { (line) } } }
             }
         }
+        (declared(view))
+        @if let Some(approval) = &view.approval {
+            p.approval {
+                "Approved by " (approval.by) ": " (approval.reason) ". "
+                @if let Some(only) = &approval.only { "Only " (only.join(", ")) ". " }
+                "Expires " (time::relative(approval.lapses)) "."
+            }
+        }
+        @if let Some(needed) = hold.approvals_needed.filter(|_| awaits_decision(view)) {
+            p.approval {
+                "Approved by " (view.approved_by.len()) " of " (needed) " people"
+                @if !view.approved_by.is_empty() { ": " (view.approved_by.join(", ")) }
+                "."
+            }
+        }
+        @if let Some(rejection) = &view.rejection {
+            p.approval { "Rejected by " (rejection.by) " " (time::relative(rejection.at)) ": " (rejection.reason) ". Change the source, or approve it all the same." }
+        }
+        @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
+        @if hold.code != crate::diagnostic::codes::GUARD.name() { p { (value::prose(&hold.message)) } }
+        @if !hold.consequences.is_empty() { (consequences(view)) }
+        @if decides && hold.resources.len() <= place.listed { (form(view, place)) }
+        @else {
+            ul.held { @for detail in shown(view, place.listed) {
+                li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) }
+            } }
+            (more_resources(view, hold.count - hold.resources.len().min(place.listed)))
+            @if decides { p { a.button href={ (link::source(&view.source)) "/holds#" (element_id(view)) } { "Decide about " (changes(hold.count)) } } }
+        }
+        (folded(view))
+    }
+}
+
+/// The id of the hold, its rule, and the command that approves it.
+fn folded(view: &HoldView) -> Markup {
+    let hold = &view.hold;
+    let id = hold.hold.as_deref().unwrap_or_default();
+    html! {
+        // With an id, it stays open when the script refreshes the section.
+        details id={ "commands-" (view.source) "-" (id) "-" (hold.code) } {
+            summary.small { "Rule, id and command" }
+            dl.facts {
+                div { dt { "Rule" } dd { code { (hold.code) } } }
+                @if !id.is_empty() { div { dt { "Hold" } dd { code { (id) } } } }
+                @if !hold.accounts.is_empty() { div { dt { "Accounts" } dd { (hold.accounts.join(", ")) } } }
+            }
+            p.small { (value::prose(&hold.message)) }
+            @for command in &hold.commands { pre { code { (command) } } }
+        }
+    }
+}
+
+/// Who declared it, and since when it waits.
+fn declared(view: &HoldView) -> Markup {
+    let commits = view.hold.commits.iter();
+    let (listed, count) = (
+        commits.clone().flat_map(|commits| &commits.listed),
+        commits.map(|commits| commits.count).sum::<usize>(),
+    );
+    let shown = listed.clone().count();
+    html! {
+        p.small {
+            "Held since " (time::relative(view.hold.since)) " · source "
+            a href=(link::source(&view.source)) { (view.source) }
+            @for commit in listed {
+                " · " (visible(&commit.subject)) " by " (visible(&commit.author)) " " (link::revision(&commit.revision))
+            }
+            @if count > shown { " and " (count - shown) " more commits" }
+            @if !view.hold.accounts.is_empty() {
+                @let accounts = &view.hold.accounts;
+                " · accounts " (joined(&accounts[..accounts.len().min(MAX_ACCOUNTS)], accounts.len()))
+            }
+        }
+    }
+}
+
+/// The listed resources. Holds that an older release kept have no details.
+fn shown(view: &HoldView, limit: usize) -> impl Iterator<Item = HeldResource> {
+    let hold = &view.hold;
+    hold.resources.iter().take(limit).map(|resource| {
+        let mut details = hold.details.iter();
+        let found = details.find(|detail| detail.resource == *resource);
+        found.cloned().unwrap_or_else(|| HeldResource {
+            resource: resource.clone(),
+            ..HeldResource::default()
+        })
+    })
+}
+
+/// What a reader needs to know of a resource beside its id.
+fn about(detail: &HeldResource) -> Markup {
+    html! {
+        @if let Some(name) = &detail.name { " " (visible(name)) }
+        @if let Some(place) = &detail.place { " " code.place { (place) } }
     }
 }
 
@@ -115,45 +217,69 @@ fn consequences(view: &HoldView) -> Markup {
     }
 }
 
-fn more_resources(view: &HoldView) -> Markup {
-    // The state stores only the first resources of a large hold.
-    let more = view.hold.count - view.hold.resources.len().min(view.hold.count);
-    html! { @if more > 0 { p.small { "and " (more) " more. " a href={ (link::source(&view.source)) "?verb=held#plan" } { "See the plan of " (view.source) } "." } } }
+fn more_resources(view: &HoldView, more: usize) -> Markup {
+    html! { @if more > 0 { p.small { "and " (more) " more. " a href={ (link::source(&view.source)) "/plan?verb=held" } { "See the plan of " (view.source) } "." } } }
 }
 
-fn form(view: &HoldView, caller: &Caller, id: &str, back: &str) -> Markup {
+fn form(view: &HoldView, place: HoldPlace<'_>) -> Markup {
     let hold = &view.hold;
-    let several = hold.count > 1;
+    let id = hold.hold.as_deref().unwrap_or_default();
+    // The state lists only the first resources of a large hold. Then everything is a choice of its
+    // own, because it approves what is not on the page.
+    let all = hold.count > hold.resources.len();
     html! {
-        form.act method="post" action={ "/holds/" (link::percent_encode(id)) "/approve" } {
-            (layout::csrf(caller))
-            input type="hidden" name="back" value=(back);
-            @if several {
+        form.act method="post" action={ "/holds/" (link::percent_encode(id)) "/approve" } data-changes=[(!all).then_some("")] {
+            (layout::csrf(place.caller))
+            input type="hidden" name="back" value=(place.back);
+            @if hold.count == 1 {
+                input type="hidden" name="scope" value="all";
+                ul.held { @for detail in shown(view, 1) {
+                    li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) }
+                } }
+            } @else {
                 fieldset {
                     legend { "What to approve" }
-                    // Neither is selected in advance: approving everything has to be a choice.
-                    label.choice { input type="radio" name="scope" value="all" required; " All " (hold.count) " resources" }
-                    label.choice { input type="radio" name="scope" value="ticked"; " Only the ticked resources" }
-                    ul.keys {
-                        @for (at, key) in hold.resources.iter().enumerate() {
-                            li {
-                                input type="checkbox" name="only" value=(key) id={ "only-" (id) "-" (at) };
-                                " " label for={ "only-" (id) "-" (at) } { (key) }
-                                " " (show_link(view, caller, key))
-                            }
-                        }
+                    @if all {
+                        label.choice { input type="radio" name="scope" value="all" required; " All " (hold.count) " resources" }
+                        label.choice { input type="radio" name="scope" value="ticked"; " Only the ticked resources" }
+                    } @else {
+                        input type="hidden" name="scope" value="ticked";
                     }
-                    (more_resources(view))
+                    ul.held { @for (at, detail) in shown(view, place.listed).enumerate() { (choice(view, place.caller, (id, at), &detail, !all)) } }
+                    (more_resources(view, hold.count - hold.resources.len().min(hold.count)))
                 }
-            } @else {
-                input type="hidden" name="scope" value="all";
-                ul.keys { @for key in &hold.resources { li { (resource_link(view, caller, key)) } } }
             }
             label for={ "reason-" (id) } { "Reason (for the audit log)" }
             div.line {
                 input type="text" name="reason" id={ "reason-" (id) } required maxlength="2000" autocomplete="off";
-                button { "Approve" }
+                button.approve { @if all { "Approve" } @else { "Approve " (changes(hold.count)) } }
+                @if view.rejection.is_none() {
+                    // What is ticked does not matter to it; the reason is checked by the server.
+                    button.reject formaction={ "/holds/" (link::percent_encode(id)) "/reject" } formnovalidate[all] { "Reject" }
+                }
             }
+        }
+    }
+}
+
+/// A resource with its box.
+fn choice(
+    view: &HoldView,
+    caller: &Caller,
+    (hold, at): (&str, usize),
+    detail: &HeldResource,
+    ticked: bool,
+) -> Markup {
+    let id = format!("only-{hold}-{at}");
+    html! {
+        li {
+            p {
+                input type="checkbox" name="only" value=(detail.resource) id=(id) checked[ticked];
+                " " label.choice-name for=(id) { span.key { (detail.resource) } @if let Some(name) = &detail.name { " " (visible(name)) } }
+                " " (show_link(view, caller, &detail.resource))
+                @if let Some(place) = &detail.place { " " code.place { (place) } }
+            }
+            (value::plan_changes(&detail.changes))
         }
     }
 }

@@ -4,6 +4,7 @@
 //! There is no inline script or style, because the content policy forbids both.
 
 use super::assets::{SCRIPT, STYLE};
+use super::value;
 use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::session::CSRF_FIELD;
@@ -12,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 /// The parts of the site: path, name, and whether only callers with access to every source see it.
-const PARTS: [(&str, &str, bool); 4] = [
-    ("/", "Inbox", false),
+const PARTS: [(&str, &str, bool); 5] = [
+    ("/", "Home", false),
+    ("/sources", "Sources", false),
     ("/resources", "Resources", true),
     ("/runs", "Runs", false),
     ("/acts", "Audit log", true),
@@ -21,10 +23,11 @@ const PARTS: [(&str, &str, bool); 4] = [
 
 /// The messages after a form, by the word in `?done=`. Only these: a link with a text of its own
 /// could otherwise make the page say anything.
-const DONE: [(&str, &str); 8] = [
+const DONE: [(&str, &str); 9] = [
     ("acted", "Done. The history and the audit log show it."),
     ("begun", "Approved. A pass was requested."),
     ("approved", "Approved. A pass was requested."),
+    ("rejected", "Rejected. It stays held; change the source."),
     ("asked", "A pass was requested."),
     (
         "overruled",
@@ -35,7 +38,8 @@ const DONE: [(&str, &str); 8] = [
     ("out", "You are logged out."),
 ];
 
-/// Renders a page for a caller.
+/// Renders a page for a caller. `here` is the path of the part of the site; with a slash at its end,
+/// the page is one within the part.
 pub(super) fn page(
     handle: &DaemonHandle,
     caller: &Caller,
@@ -52,9 +56,16 @@ pub(super) fn page(
             ul {
                 @for (path, name, whole) in PARTS {
                     @if !whole || caller.sources.is_none() {
-                        li { a href=(path) aria-current=[(path == here).then_some("page")] { (name) } }
+                        li { a href=(path) aria-current=[current(path, here)] { (name) } }
                     }
                 }
+            }
+        }
+        // What it finds may come from any source.
+        @if caller.sources.is_none() {
+            form.find role="search" aria-label="Everything" method="get" action="/search" {
+                label.unseen for="find" { "Search everything" }
+                input #find type="search" name="q" placeholder="Search" maxlength="200" title="Press / to search" aria-keyshortcuts="/";
             }
         }
         div.who {
@@ -68,6 +79,27 @@ pub(super) fn page(
     let footer =
         html! { p { "roster " (env!("CARGO_PKG_VERSION")) " on " (daemon.board.replica) } };
     Ok(document(title, &brand(&header), main, &footer))
+}
+
+/// The value of `aria-current` of the link to a part.
+fn current(path: &str, here: &str) -> Option<&'static str> {
+    match here.strip_suffix('/') {
+        _ if here == path => Some("page"),
+        Some(part) if part == path => Some("true"),
+        _ => None,
+    }
+}
+
+/// The way to a page within a part: the path and name of each page above it, and its own name.
+pub(super) fn breadcrumbs(above: &[(&str, &str)], name: &str) -> Markup {
+    html! {
+        nav.crumbs aria-label="Breadcrumbs" {
+            ol {
+                @for (path, name) in above { li { a href=(path) { (name) } } }
+                li aria-current="page" { (name) }
+            }
+        }
+    }
 }
 
 /// Renders a page without a caller: the login, and errors.
@@ -137,12 +169,16 @@ pub(super) fn is_operator(caller: &Caller) -> bool {
 pub(in crate::daemon) fn problem(problem: &HttpProblem, request: &str) -> Response {
     let login = problem.kind == problem::UNAUTHORIZED;
     let main = html! {
-        h1 { (problem.kind.title) }
-        @if !problem.detail.is_empty() { p { (problem.detail) } }
-        p {
-            @if login { a href="/login" { "Log in" } } @else { a href="/" { "Go to the inbox" } }
+        div.alone {
+            p.status { (problem.kind.status.as_str()) }
+            h1 { (problem.kind.title) }
+            @if !problem.detail.is_empty() { p { (problem.detail) } }
+            p.small { (value::prose(problem.kind.advice)) }
+            p {
+                @if login { a.button href="/login" { "Log in" } } @else { a.button href="/" { "Go to the home page" } }
+            }
+            p.small { "Request " code { (request) } }
         }
-        p.small { "Request " code { (request) } }
     };
     (
         problem.kind.status,

@@ -92,7 +92,7 @@ fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProble
     // `next` is part of the link that brought somebody here, so anybody may have written it.
     let next = link::local_path(&asked.next);
     let session = caller.filter(|caller| caller.auth_method == AuthMethod::Session);
-    let main = html! {
+    let main = html! { div.alone {
         h1 { "Log in" }
         (layout::done_message(asked.done.as_deref()))
         @if let Some(session) = session {
@@ -112,6 +112,6 @@ fn form(caller: Option<&Caller>, asked: &LoginQuery, refused: Option<&HttpProble
             p.small #about { "As " code { "roster token create" } " printed it. The session lasts at most 12 hours." }
             button { "Log in" }
         }
-    };
+    } };
     layout::page_without_caller("Log in", &main)
 }

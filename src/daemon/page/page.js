@@ -109,5 +109,31 @@ if (upload) {
   });
 }
 
+// `/` leads to the search, as on other sites.
+document.addEventListener("keydown", (event) => {
+  const find = document.getElementById("find");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !find || typing()) return;
+  event.preventDefault();
+  find.focus();
+});
+
+// The button that approves says how many are ticked.
+document.addEventListener("change", ({ target }) => {
+  const form = target.closest && target.closest("form[data-changes]");
+  if (!form || target.name !== "only") return;
+  const ticked = form.querySelectorAll("input[name=only]:checked").length;
+  const button = form.querySelector("button.approve");
+  button.disabled = ticked === 0;
+  button.textContent = `Approve ${ticked} ${ticked === 1 ? "change" : "changes"}`;
+});
+
+// A link to a card that is closed opens it.
+function openTarget() {
+  const at = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (at && at.tagName === "DETAILS") at.open = true;
+}
+openTarget();
+addEventListener("hashchange", openTarget);
+
 setInterval(refresh, EVERY);
 document.addEventListener("visibilitychange", refresh);

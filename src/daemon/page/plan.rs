@@ -1,31 +1,32 @@
-//! Shows a stored plan as a diff: its steps and what is held, by kind and verb, and who sees more or
-//! less, with a search.
+//! Shows a stored plan as a diff: what it does to whom, its steps and what is held, by account, and
+//! who sees more or less, with a search.
 //!
 //! Input is the plan document as it was stored. A plan can have thousands of steps, so
 //! entries are filtered, grouped and cut into pages here on the server. Start with [`section`].
 
-use super::{link, value};
+use super::plan_entry::PlanPageEntry;
+use super::{link, plan_groups};
 use crate::diagnostic::{codes, thousands};
-use crate::document::{
-    ConsequenceDocument, DocumentList, FieldChangeDocument, HoldDocument, OriginDocument,
-    PlanDocument, StepDocument, read_effects,
-};
+use crate::document::{DocumentList, PlanDocument, SourceState, read_effects};
 use crate::http::Caller;
 use crate::kinds;
-use crate::model::KindId;
 use crate::plan::render::{effects, joined, visibility};
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{PlanEffects, PlanSummary, RuntimeChanges, StepVerb, shared_by};
+use crate::plan::{PlanEffects, PlanSummary, StepVerb};
+use crate::store::{Store, StoreError};
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// The number of entries on one page.
-const PAGE_SIZE: usize = 200;
+const PAGE_SIZE: usize = 60;
 /// The choice for held steps in the list of verbs.
 const HELD: &str = "held";
+/// The choice for groups by kind and verb.
+const BY_VERB: &str = "verb";
 /// The number of ids that a line about effects names.
-const MAX_NAMED: usize = 20;
+const MAX_NAMED: usize = 8;
+/// The number of lines about effects, and of those about who sees whom.
+const MAX_LINES: usize = 40;
 /// The number of entries up to which all groups are open.
 const MAX_OPEN_ENTRIES: usize = 30;
 
@@ -39,10 +40,10 @@ pub(super) struct PlanPageQuery {
     kind: String,
     /// A verb, or [`HELD`]. Empty for all.
     verb: String,
+    /// [`BY_VERB`] groups by kind and verb. Anything else groups by account.
+    by: String,
     /// The index of the first entry on the page.
     from: usize,
-    /// The word for what a form did.
-    pub done: Option<String>,
 }
 
 impl PlanPageQuery {
@@ -66,123 +67,27 @@ impl PlanPageQuery {
 
     /// The link to the same search from another entry on.
     fn page(&self, page: &str, from: usize) -> String {
+        let [q, kind, verb, by] =
+            [&self.q, &self.kind, &self.verb, &self.by].map(|text| link::percent_encode(text));
+        format!("{page}?q={q}&kind={kind}&verb={verb}&by={by}&from={from}#plan")
+    }
+
+    /// The link to the same search in other groups.
+    fn grouped(&self, page: &str, by: &str) -> String {
         let [q, kind, verb] =
             [&self.q, &self.kind, &self.verb].map(|text| link::percent_encode(text));
-        format!("{page}?q={q}&kind={kind}&verb={verb}&from={from}#plan")
+        format!("{page}?q={q}&kind={kind}&verb={verb}&by={by}#plan")
     }
 }
 
-/// A step, or an entry of a hold.
-#[derive(Clone, Copy)]
-enum PlanPageEntry<'p> {
-    Step(&'p StepDocument<'p>),
-    Held(&'p HoldDocument<'p>),
-}
-
-impl<'p> PlanPageEntry<'p> {
-    fn is_held(&self) -> bool {
-        matches!(self, Self::Held(_))
-    }
-
-    fn verb(&self) -> StepVerb {
-        match self {
-            Self::Step(step) => step.verb,
-            Self::Held(held) => held.verb,
-        }
-    }
-
-    fn kind(&self) -> KindId {
-        match self {
-            Self::Step(step) => step.kind,
-            Self::Held(held) => held.kind,
-        }
-    }
-
-    fn external_id(&self) -> &'p str {
-        match self {
-            Self::Step(step) => &step.external_id,
-            Self::Held(held) => &held.external_id,
-        }
-    }
-
-    /// The reason of a step, or the code of a hold.
-    fn cause(&self) -> &'static str {
-        match self {
-            Self::Step(step) => step.reason.word(),
-            Self::Held(held) => held.code.name(),
-        }
-    }
-
-    /// What it does to runtime facts.
-    fn runtime(&self) -> RuntimeChanges {
-        match self {
-            Self::Step(step) => step.runtime(),
-            Self::Held(_) => RuntimeChanges::default(),
-        }
-    }
-
-    /// What else a reader has to know of it, in words.
-    fn side_effects(&self) -> Vec<String> {
-        let shared = match self {
-            Self::Step(step) => shared_by(&step.accounts),
-            Self::Held(_) => None,
-        };
-        self.runtime().effect().into_iter().chain(shared).collect()
-    }
-
-    fn origin(&self) -> Option<&'p OriginDocument<'p>> {
-        match self {
-            Self::Step(step) => step.origin.as_ref(),
-            Self::Held(held) => held.origin.as_ref(),
-        }
-    }
-
-    fn changes(&self) -> &'p [FieldChangeDocument<'p>] {
-        match self {
-            Self::Step(step) => &step.changes,
-            Self::Held(held) => &held.changes,
-        }
-    }
-
-    fn consequences(&self) -> &'p [ConsequenceDocument<'p>] {
-        match self {
-            Self::Step(step) => &step.consequences,
-            Self::Held(held) => &held.consequences,
-        }
-    }
-
-    /// The text in which a search looks. It does not contain the message of a hold.
-    fn searched_text(&self) -> String {
-        let kind = kinds::get(self.kind()).name;
-        let (id, verb, cause) = (self.external_id(), self.verb(), self.cause());
-        let path = self.origin().map_or("", |origin| &origin.path);
-        let changes = serde_json::to_string(self.changes()).unwrap_or_default();
-        let runtime = self.runtime();
-        let waits = if runtime.awaits_approval {
-            "pending approval"
-        } else {
-            ""
-        };
-        let effect = self.side_effects().join(" ");
-        format!("{kind} {id} {verb} {cause} {path} {changes} {waits} {effect}").to_lowercase()
-    }
-}
-
-/// Whether it is held, its kind and its verb.
-type PlanGroupKey = (bool, KindId, StepVerb);
-
-/// The group of an entry. Groups are sorted with steps before held ones, then by kind and verb.
-fn group_key(entry: &PlanPageEntry<'_>) -> PlanGroupKey {
-    (entry.is_held(), entry.kind(), entry.verb())
-}
-
-/// Shows the plan. `page` is the path of the page it is on.
-pub(super) fn section(
+/// Shows the plan. `effects_sentence` is what the source says of the whole plan, of which only a
+/// part may be stored. `page` is the path of the page it is on.
+pub(super) async fn section(
     plan: PlanDocument<'_>,
+    effects_sentence: Option<String>,
     wanted: &PlanPageQuery,
-    caller: &Caller,
-    page: &str,
-) -> Markup {
+    (store, caller, page): (&Store, &Caller, &str),
+) -> Result<Markup, StoreError> {
     let (steps, held) = (plan.steps.into_vec(), plan.held.into_vec());
     let changes = plan.visibility.into_vec().into_iter();
     let visibility = PlanVisibility {
@@ -196,22 +101,27 @@ pub(super) fn section(
     let alone = found.filter(|found| found.code == codes::LAST_ADMINISTRATOR);
     let alone: Vec<_> = alone.map(|found| found.message).collect();
     let alone = alone.iter().map(|message| &**message);
-    let sentence = effects::sentence(&effects, alone, effects::as_text);
+    // A plan that an older release stored has none.
+    let sentence =
+        effects_sentence.or_else(|| effects::sentence(&effects, alone, effects::as_text));
     let all = steps.iter().map(PlanPageEntry::Step);
     let all: Vec<_> = all.chain(held.iter().map(PlanPageEntry::Held)).collect();
     let words = wanted.q.to_lowercase();
     let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-    let mut found: BTreeMap<PlanGroupKey, Vec<PlanPageEntry<'_>>> = BTreeMap::new();
-    for entry in all
+    let found = all
         .iter()
-        .filter(|entry| wanted.matches_entry(entry, &words))
-    {
-        found.entry(group_key(entry)).or_default().push(*entry);
-    }
-    let count: usize = found.values().map(Vec::len).sum();
+        .filter(|entry| wanted.matches_entry(entry, &words));
+    let found: Vec<PlanPageEntry<'_>> = found.copied().collect();
+    let count = found.len();
+    let by_verb = wanted.by == BY_VERB || count > plan_groups::MAX_LOOKED_UP;
+    let groups = if by_verb {
+        plan_groups::by_verb(&found)
+    } else {
+        plan_groups::by_account(&found, store, caller).await?
+    };
     // A link to the last page may be older than the plan, which has become shorter.
     let from = wanted.from.min(count.saturating_sub(1));
-    html! {
+    Ok(html! {
         p { "Revision " (link::revision(&plan.source.revision)) ": " (summary(&plan.summary)) }
         @if let Some(sentence) = sentence { (effects_section(&sentence, (&effects, &visibility), &words, caller)) }
         @if plan.errored { p.wrong { "Errors refused the plan, so it has no steps. See the diagnostics." } }
@@ -221,12 +131,21 @@ pub(super) fn section(
             @if count > PAGE_SIZE { " Showing " (from + 1) " to " (count.min(from + PAGE_SIZE)) "." }
             @if total(&plan.summary) > steps.len() as u64 { " The plan is large. Only its first steps are shown." }
         }
-        @for ((held, kind, verb), entries) in page_groups(found, from) {
-            (group(kinds::get(kind).name, verb, held, &entries, count <= MAX_OPEN_ENTRIES, caller))
-        }
+        @if count > 0 && count <= plan_groups::MAX_LOOKED_UP { p.small {
+            @if by_verb { "By kind and verb. " a href=(wanted.grouped(page, "")) { "Group by account" } }
+            @else { "By account. " a href=(wanted.grouped(page, BY_VERB)) { "Group by kind and verb" } }
+        } }
+        @for group in plan_groups::page(groups, from, PAGE_SIZE) { (group.show(count <= MAX_OPEN_ENTRIES, caller)) }
         (pages(wanted, page, from, count))
         (visibility_section(&visibility, &words))
-    }
+    })
+}
+
+/// The number of steps of the last plan of a source, and of what it held.
+pub(super) fn step_count(state: &SourceState) -> u64 {
+    let counts = state.summary.iter();
+    let counts = counts.filter(|(name, _)| *name == HELD || StepVerb::by_word(name).is_some());
+    counts.map(|(_, count)| count).sum()
 }
 
 /// Who gains or loses what by the plan, as far as the words of the search occur.
@@ -256,7 +175,7 @@ fn effects_section(
             details.group #effects open[lines.len() <= MAX_OPEN_ENTRIES] {
                 summary { "Who gains and who loses" }
                 ul.steps {
-                    @for line in &lines { li {
+                    @for line in lines.iter().take(MAX_LINES) { li {
                         p {
                             @if line.names.is_empty() { (link::search_link(caller, &line.who)) } @else { (line.who) }
                             " " (line.what)
@@ -264,6 +183,7 @@ fn effects_section(
                         }
                         @if line.causes > 0 { p.small { "because of " (links(&line.because, line.causes)) } }
                     } }
+                    @if lines.len() > MAX_LINES { li { p { "and " (thousands(lines.len() - MAX_LINES)) " more; search the plan for a name" } } }
                 }
             }
         }
@@ -286,10 +206,11 @@ fn visibility_section(visibility: &PlanVisibility, words: &[String]) -> Markup {
                     @if !words.is_empty() { ", " (found) " found" }
                 }
                 ul.steps {
-                    @for entry in &entries { li {
+                    @for entry in entries.iter().take(MAX_LINES) { li {
                         p { (entry.who) }
                         @for what in &entry.what { p { (what) } }
                     } }
+                    @if entries.len() > MAX_LINES { li { p { "and " (thousands(entries.len() - MAX_LINES)) " more; search the plan for a name" } } }
                     @if visibility.omitted > 0 { li { p { "and " (visibility.omitted) " more users" } } }
                 }
             }
@@ -311,20 +232,6 @@ fn count_sentence(all: &[PlanPageEntry<'_>], count: usize, wanted: &PlanPageQuer
         (false, 0) => format!("{count} of {}.", steps(all.len())),
         (false, _) => format!("{count} of {}, including held steps.", steps(all.len())),
     }
-}
-
-fn page_groups(
-    found: BTreeMap<PlanGroupKey, Vec<PlanPageEntry<'_>>>,
-    from: usize,
-) -> impl Iterator<Item = (PlanGroupKey, Vec<PlanPageEntry<'_>>)> {
-    let (mut skip, mut room) = (from, PAGE_SIZE);
-    found.into_iter().filter_map(move |(place, entries)| {
-        let skipped = skip.min(entries.len());
-        skip -= skipped;
-        let shown: Vec<_> = entries.into_iter().skip(skipped).take(room).collect();
-        room -= shown.len();
-        (!shown.is_empty()).then_some((place, shown))
-    })
 }
 
 /// The links to the previous and the next page.
@@ -350,7 +257,7 @@ fn summary(summary: &PlanSummary) -> String {
     let counts = summary.entries().into_iter();
     let shown: Vec<String> = counts
         .filter(|(_, count)| *count > 0)
-        .map(|(name, count)| format!("{name} {count}"))
+        .map(|(name, count)| format!("{name} {}", thousands(count)))
         .collect();
     if shown.is_empty() {
         "nothing to apply".to_owned()
@@ -364,7 +271,7 @@ fn search(wanted: &PlanPageQuery, page: &str) -> Markup {
         html! { option value=(name) selected[name == chosen] { (name) } }
     };
     html! {
-        form.search role="search" method="get" action={ (page) "#plan" } {
+        form.search role="search" aria-label="Plan" method="get" action={ (page) "#plan" } {
             div.wide { label for="q" { "Search the plan" } input #q type="search" name="q" value=(wanted.q); }
             div {
                 label for="kind" { "Kind" }
@@ -374,61 +281,9 @@ fn search(wanted: &PlanPageQuery, page: &str) -> Markup {
                 label for="verb" { "Verb" }
                 select #verb name="verb" { option value="" { "all" } @for verb in StepVerb::ALL { (choice(verb.word(), &wanted.verb)) } (choice(HELD, &wanted.verb)) }
             }
+            @if !wanted.by.is_empty() { input type="hidden" name="by" value=(wanted.by); }
             button { "Search" }
             @if !wanted.is_unfiltered() { a href={ (page) "#plan" } { "Show all" } }
-        }
-    }
-}
-
-fn group(
-    kind: &str,
-    verb: StepVerb,
-    held: bool,
-    entries: &[PlanPageEntry<'_>],
-    open: bool,
-    caller: &Caller,
-) -> Markup {
-    let state = if held { "-held" } else { "" };
-    html! {
-        // With an id, a group that somebody opened stays open when the script refreshes the
-        // section.
-        details.group id={ "group-" (kind) "-" (verb) (state) } open[open] {
-            summary { (sign(verb, held)) " " (kind) ": " (verb) @if held { ", held" } " " (entries.len()) }
-            ul.steps { @for entry in entries { (line(entry, verb, caller)) } }
-        }
-    }
-}
-
-fn sign(verb: StepVerb, held: bool) -> Markup {
-    html! {
-        @if held { span.verb.held aria-hidden="true" { "!" } }
-        @else { span class={ "verb " (verb) } aria-hidden="true" { (verb.sign()) } }
-    }
-}
-
-fn line(entry: &PlanPageEntry<'_>, verb: StepVerb, caller: &Caller) -> Markup {
-    let (kind, id) = (kinds::get(entry.kind()).name, entry.external_id());
-    let runtime = entry.runtime();
-    let target = match verb {
-        // It may not be stored yet, or no longer, so its page may not exist. A search always works.
-        StepVerb::Create | StepVerb::Delete => link::search_link(caller, &format!("{kind}/{id}")),
-        _ => link::resource(caller, kind, id),
-    };
-    html! {
-        li {
-            p {
-                (sign(verb, entry.is_held())) " " (verb) @if runtime.awaits_approval { ", pending approval" } " " (target)
-                " " span.small { (entry.cause()) } " "
-                @if let Some(origin) = entry.origin() { (value::place(origin)) }
-            }
-            (value::plan_changes(entry.changes()))
-            @if !entry.consequences().is_empty() {
-                p { "What goes or changes with it:" }
-                ul { @for it in entry.consequences() {
-                    li { (it.verb) " " (link::search_link(caller, &format!("{}/{}", kinds::get(it.kind).name, it.external_id))) }
-                } }
-            }
-            @for effect in entry.side_effects() { p { (effect) } }
         }
     }
 }

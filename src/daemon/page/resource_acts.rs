@@ -229,6 +229,13 @@ pub(super) fn capitalised(word: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
+/// A form that opens on a click: nobody reads a resource to find the acts first.
+fn folded(act: &ResourceAct, form: &Markup) -> Markup {
+    html! {
+        details.act id={ "act-" (act.name) } { summary { (capitalised(&act.name.replace('-', " "))) } (form) }
+    }
+}
+
 /// The acts that are possible on a resource now, each with its form.
 pub(super) fn section(
     handle: &DaemonHandle,
@@ -247,7 +254,7 @@ pub(super) fn section(
         @if !possible.is_empty() {
             section #possible {
                 h2 { "Acts" }
-                @for act in possible { (form(act, kind, id, caller, &back)) }
+                @for act in possible { (folded(act, &form(act, kind, id, caller, &back))) }
             }
         }
     }
@@ -298,7 +305,7 @@ pub(super) fn erasure_section(
         @if is_shown {
             section #possible {
                 h2 { "Acts" }
-                (form(&ERASE, kind, id, caller, "/resources"))
+                (folded(&ERASE, &form(&ERASE, kind, id, caller, "/resources")))
             }
         }
     }
@@ -345,13 +352,12 @@ fn may_perform(handle: &DaemonHandle, caller: &Caller, act: &ResourceAct) -> boo
     }
 }
 
-/// An account that waits for its approval, with the forms that decide about it.
-pub(super) fn pending_card(account: &PendingAccount, caller: &Caller, approves: bool) -> Markup {
+/// What is known of an account that waits for its approval, and the forms that decide about it.
+pub(super) fn pending_account(account: &PendingAccount, caller: &Caller, approves: bool) -> Markup {
     let kind = kinds::get(kinds::ACCOUNT);
     let id = &account.external_id;
     html! {
-        article.card.hold {
-            h3 { span.badge.waits { "awaiting approval" } " " (link::resource(caller, kind.name, id)) " " (account.name) }
+            p { (link::resource(caller, kind.name, id)) " " (account.name) }
             dl.facts {
                 @if let Some((user, name)) = &account.first_user {
                     div { dt { "First user" } dd { (link::resource(caller, "User", user)) " " (name) } }
@@ -366,6 +372,5 @@ pub(super) fn pending_card(account: &PendingAccount, caller: &Caller, approves: 
             } @else {
                 p.small { "The decision needs the role approver." }
             }
-        }
     }
 }

@@ -1,34 +1,26 @@
-//! The pages of stored resources: a search within a kind, and one resource with the source of each
-//! field.
+//! The list of stored resources of a kind, with a search.
 //!
-//! They are only for callers who see every source, since a resource may belong to several. The
-//! search is that of the API, and the fields come from the same function as `roster why`.
+//! It is only for callers who see every source, since a resource may belong to several. The search
+//! is that of the API.
 
-use super::account_members::AccountMembers;
-use super::user_records::{UserRecords, dossier_link};
-use super::{layout, link, propose, resource_acts, source_status, time, value};
+use super::{layout, link, propose, resource_acts};
 use crate::daemon::api::records;
 use crate::daemon::handle::DaemonHandle;
-use crate::daemon::path_segment;
-use crate::document::{
-    ChangeDocument, DiagnosticState, OriginDocument, ResourceMeta, ValueChangeDocument,
-};
 use crate::http::problem::HttpProblem;
-use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
+use crate::http::{Caller, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
-use crate::model::Key;
-use crate::reconcile::{self, FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter};
-use crate::store::{ChangeRecord, StoreError, StoredResource, has_account};
+use crate::model::{CompactText, Value};
+use crate::store::{StoredResource, has_account};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::Value;
 
 const LISTED: u32 = 50;
-const HISTORY: u32 = 50;
-/// The fields that serve as a name, in this order. A resource has only some of them.
-const NAMES: [&str; 4] = ["name", "fullName", "lastName", "label"];
+/// How many accounts or sources of a resource are named.
+const NAMED: usize = 3;
+/// The most sources that are offered as a choice.
+const MAX_CHIPS: usize = 12;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -37,28 +29,19 @@ struct ResourceSearchQuery {
     q: String,
     status: String,
     account: String,
+    source: String,
     after: String,
     /// What a form did.
     done: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct ResourcePageParam {
-    kind: String,
-    #[serde(deserialize_with = "path_segment::decode_id")]
-    id: String,
-}
-
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
-    vec![
-        Route::page(Method::GET, "/resources", Permission::Read, list),
-        Route::page(
-            Method::GET,
-            "/resources/{kind}/{id}",
-            Permission::Read,
-            resource_page,
-        ),
-    ]
+    vec![Route::page(
+        Method::GET,
+        "/resources",
+        Permission::Read,
+        list,
+    )]
 }
 
 async fn list(
@@ -79,10 +62,12 @@ async fn list(
     let words = Some(wanted.q.clone()).filter(|words| !words.trim().is_empty());
     let after = Some(wanted.after.clone()).filter(|after| !after.is_empty());
     let account = Some(wanted.account.clone()).filter(|id| !id.is_empty() && has_account(kind.id));
+    let source = Some(wanted.source.clone()).filter(|name| !name.is_empty());
     let search_for = records::ResourceSearch {
         words,
         status,
         account: account.clone(),
+        source: source.clone(),
         after,
         limit: LISTED,
         ..records::ResourceSearch::default()
@@ -90,23 +75,20 @@ async fn list(
     let page = records::search_resources(&handle, kind.id, search_for).await?;
     let found = page.found;
     let acts = resource_acts::bulk_acts(&handle, &caller, kind);
-    let account_of = account
-        .as_deref()
-        .map(link::percent_encode)
-        .unwrap_or_default();
-    let back = format!(
-        "/resources?kind={}&q={}&status={}&account={account_of}",
-        kind.name,
-        link::percent_encode(&wanted.q),
-        link::percent_encode(&wanted.status),
-    );
+    let back = wanted.path(kind.name, &wanted.status, &wanted.source);
     let main = html! {
+        (layout::breadcrumbs(&[("/", "Home")], "Resources"))
         h1 { "Resources" }
         (propose::links(&handle, &caller, None))
         (search(&wanted, kind.name))
+        @if kind.has_status { (chips(&wanted, kind)) }
+        (source_chips(&handle, &wanted, kind)?)
         (layout::done_message(wanted.done.as_deref()))
         @if let Some(account) = &account {
             p { "Of " (link::resource(&caller, kinds::get(kinds::ACCOUNT).name, account)) ". " a href={ "/resources?kind=" (kind.name) } { "Show all" } }
+        }
+        @if let Some(source) = &source {
+            p { "Of the source " a href=(link::source(source)) { (source) } ". " a href={ "/resources?kind=" (kind.name) } { "Show all" } }
         }
         @if acts.is_empty() || found.is_empty() {
             (table(kind, &found, &caller, false))
@@ -125,18 +107,85 @@ async fn list(
     layout::page(&handle, &caller, "/resources", "Resources", &main)
 }
 
+impl ResourceSearchQuery {
+    /// The path of the same search with another status and another source.
+    fn path(&self, kind: &str, status: &str, source: &str) -> String {
+        let [q, status, account, source] =
+            [&*self.q, status, &self.account, source].map(link::percent_encode);
+        format!("/resources?kind={kind}&q={q}&status={status}&account={account}&source={source}")
+    }
+}
+
+/// The same search by source, one click each, where there are several and not too many.
+fn source_chips(
+    handle: &DaemonHandle,
+    wanted: &ResourceSearchQuery,
+    kind: &Kind,
+) -> Result<Markup, HttpProblem> {
+    let setup = handle.setup()?;
+    let sources = &setup.config.sources;
+    let names = sources.iter().map(|source| (&*source.name, &*source.name));
+    let names = [("", "any source")].into_iter().chain(names);
+    Ok(html! {
+        @if (2..=MAX_CHIPS).contains(&sources.len()) {
+            ul.chips aria-label="Source" {
+                @for (name, word) in names {
+                    li { a href=(wanted.path(kind.name, &wanted.status, name)) aria-current=[(wanted.source == name).then_some("true")] { (word) } }
+                }
+            }
+        }
+    })
+}
+
+/// The same search by status, one click each.
+fn chips(wanted: &ResourceSearchQuery, kind: &Kind) -> Markup {
+    let words = [
+        ("", "any status"),
+        ("active", "active"),
+        ("inactive", "inactive"),
+    ];
+    html! {
+        ul.chips aria-label="Status" {
+            @for (status, word) in words {
+                li { a href=(wanted.path(kind.name, status, &wanted.source)) aria-current=[(wanted.status == status).then_some("true")] { (word) } }
+            }
+        }
+    }
+}
+
+/// The columns that a list of a kind has beside the name.
+struct ListColumns {
+    /// The index of the field of the e-mail address.
+    email: Option<usize>,
+    /// The indexes of the fields that name accounts.
+    accounts: Vec<usize>,
+}
+
+impl ListColumns {
+    fn of(kind: &Kind) -> Self {
+        Self {
+            email: kind.index("email"),
+            accounts: kind.account_fields().collect(),
+        }
+    }
+}
+
 /// The resources that were found, with a tick each where acts on several are possible.
 fn table(kind: &Kind, found: &[StoredResource], caller: &Caller, ticks: bool) -> Markup {
+    let columns = ListColumns::of(kind);
     html! {
         table #found {
             caption { (kind.doc) }
             thead { tr {
                 @if ticks { th scope="col" { "Tick" } }
-                th scope="col" { (kind.name) } th scope="col" { "Name" } th scope="col" { "Status" }
+                th scope="col" { (kind.name) } th scope="col" { "Name" }
+                @if columns.email.is_some() { th scope="col" { "E-mail" } }
+                @if !columns.accounts.is_empty() { th scope="col" { "Account" } }
+                th scope="col" { "Source" } th scope="col" { "Status" }
             } }
             tbody {
-                @for record in found { (row(record, caller, ticks)) }
-                @if found.is_empty() { tr { td colspan="3" { "No resources found." } } }
+                @for record in found { (row(record, &columns, caller, ticks)) }
+                @if found.is_empty() { tr { td colspan="6" { "No resources found." } } }
             }
         }
     }
@@ -144,7 +193,7 @@ fn table(kind: &Kind, found: &[StoredResource], caller: &Caller, ticks: bool) ->
 
 fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
     html! {
-        form.search role="search" method="get" action="/resources" {
+        form.search role="search" aria-label="Resources" method="get" action="/resources" {
             div {
                 label for="kind" { "Kind" }
                 select #kind name="kind" {
@@ -164,209 +213,69 @@ fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
     }
 }
 
-fn row(record: &StoredResource, caller: &Caller, ticks: bool) -> Markup {
-    let fields = kinds::json::resource(&record.row);
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-    let name = NAMES
-        .iter()
-        .map(|name| text(name))
-        .find(|name| !name.is_empty());
-    let first = text("firstName");
+fn row(record: &StoredResource, columns: &ListColumns, caller: &Caller, ticks: bool) -> Markup {
+    let row = &record.row;
+    let kind = kinds::get(row.key.kind);
+    let email = columns.email.and_then(|index| row.values[index].as_ref());
+    let accounts = columns.accounts.iter();
+    let accounts: Vec<&CompactText> = accounts
+        .filter_map(|index| row.values[*index].as_ref())
+        .flat_map(members)
+        .collect();
     html! {
         tr {
             @if ticks {
                 td data-label="Tick" {
-                    input type="checkbox" name="ids" value=(record.row.key.id) aria-label=(record.row.key);
+                    input type="checkbox" name="ids" value=(row.key.id) aria-label=(row.key);
                 }
             }
-            td data-label="Id" { (link::resource(caller, text("kind"), text("externalId"))) }
-            td data-label="Name" { @if !first.is_empty() { (first) " " } (name.unwrap_or_default()) }
-            td data-label="Status" {
-                (text("status"))
-                // An active user of an inactive account, for example, cannot log in.
-                @if record.usable == Some(false) { " (not usable)" }
+            td data-label=(kind.name) { (link::resource(caller, kind.name, &row.key.id)) }
+            td data-label="Name" { (kinds::json::name(row).unwrap_or_default()) }
+            @if columns.email.is_some() {
+                td data-label="E-mail" { @if let Some(email) = email.and_then(Value::as_text) { (email) } }
             }
+            @if !columns.accounts.is_empty() {
+                td data-label="Account" { (several(accounts.len(), accounts.iter().map(|id| account(id)))) }
+            }
+            td data-label="Source" {
+                (several(record.claims.len(), record.claims.iter().map(|claim| html! { a href=(link::source(&claim.source)) { (claim.source) } })))
+            }
+            td data-label="Status" { (status(record)) }
         }
     }
 }
 
-/// The page of the history: the changes before this sequence number.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct HistoryPageQuery {
-    before: Option<i64>,
-    /// What a form did.
-    done: Option<String>,
-}
-
-async fn resource_page(
-    State(handle): State<DaemonHandle>,
-    caller: Caller,
-    PathParams(of): PathParams<ResourcePageParam>,
-    QueryParams(asked): QueryParams<HistoryPageQuery>,
-) -> Result<Markup, HttpProblem> {
-    let before = asked.before.unwrap_or(i64::MAX);
-    let kind = records::find_kind(&of.kind)?;
-    let key = Key::new(kind.id, &of.id);
-    // A deleted resource still has a history and a page, so this is about ids that never existed.
-    let missing = HttpProblem::not_found(format!("{key} does not exist and never did"));
-    let title = key.to_string();
-    let dossier = dossier_link(&caller, &key);
-    let (record, idle, provenance, history, (records, members), terms) = handle
-        .query_store(move |store| async move {
-            let record = store.record(&key).await?;
-            let (_, idle) = match key.kind {
-                kinds::POLICY => store.idle_policies(Some(&key.id), 1).await?,
-                _ => (0, Vec::new()),
-            };
-            let terms = match key.kind {
-                kinds::USER => store.current_terms().await?,
-                _ => Vec::new(),
-            };
-            // The same function as `roster why`. The daemon reads no manifests for this.
-            let provenance = reconcile::provenance(None, &store, &key).await?;
-            let history = store.history_before(Some(&key), before, HISTORY).await?;
-            let records = UserRecords::read(&store, &key).await?;
-            let members = AccountMembers::read(&store, &key).await?;
-            Ok::<_, StoreError>((record, idle, provenance, history, (records, members), terms))
-        })
-        .await?;
-    let provenance = provenance.ok_or(missing)?;
-    let main = html! {
-        h1 { (title) }
-        (layout::done_message(asked.done.as_deref()))
-        @if record.is_none() {
-            p.wrong { "It is no longer stored." }
-            (resource_acts::erasure_section(&handle, &caller, kind, &of.id))
-        }
-        @if provenance.changed_elsewhere { p.wrong { "The row was changed outside Roster since the last run." } }
-        @for policy in &idle {
-            (source_status::diagnostics([DiagnosticState::from(policy)].iter(), &caller))
-        }
-        @if let Some(record) = &record {
-            (facts(record))
-            @if kind.id == kinds::ACCOUNT { (propose::links(&handle, &caller, Some(&of.id))) }
-            (resource_acts::section(&handle, &caller, kind, record))
-            (resource_acts::terms_section(&handle, &caller, record, &terms))
-            (members.sections(&record.row.key, &caller))
-        }
-        @if let Some(record) = &record { (records.sections(&record.row.key)) }
-        (dossier)
-        (fields(&provenance))
-        (claims(&provenance))
-        section #history {
-            h2 { "History" }
-            @if history.is_empty() { p { "No run changed it." } }
-            ul.steps { @for change in &history { (change_line(change)) } }
-            @if let Some(last) = history.last().filter(|_| history.len() == HISTORY as usize) {
-                p { a href={ "?before=" (last.seq) "#history" } { "Older changes" } }
-            }
-        }
-    };
-    layout::page(&handle, &caller, "/resources/", &title, &main)
-}
-
-fn facts(record: &StoredResource) -> Markup {
-    let meta = ResourceMeta::from(record);
-    let text = |fact: Option<String>| fact.map(Value::from);
-    let shown = [
-        ("usable", meta.usable.map(Value::from)),
-        ("approval", text(meta.approval)),
-        ("block", text(meta.block)),
-        ("access", text(meta.access)),
-        ("contactStatus", meta.contact_status.map(Value::from)),
-        ("login", meta.login.map(Value::from)),
-        ("version", Some(meta.version.into())),
-    ];
-    html! {
-        dl.facts {
-            @for (name, fact) in shown {
-                @if let Some(fact) = fact { div { dt { (name) } dd { (value::value(&fact)) } } }
-            }
-        }
+/// The ids in the value of a reference, of one or of many.
+fn members(value: &Value) -> Vec<&CompactText> {
+    match value {
+        Value::Text(id) => vec![id],
+        Value::List(ids) => ids.iter().collect(),
+        Value::Links(links) => links.iter().map(|link| &link.target).collect(),
+        Value::Bool(_) | Value::Int(_) | Value::Number(_) => Vec::new(),
     }
 }
 
-fn fields(provenance: &ResourceProvenance) -> Markup {
+fn account(id: &str) -> Markup {
+    html! { a href=(link::resource_path(kinds::get(kinds::ACCOUNT).name, id)) { (id) } }
+}
+
+/// The first of several.
+fn several(count: usize, all: impl Iterator<Item = Markup>) -> Markup {
     html! {
-        section #fields {
-            h2 { "Fields" }
-            table {
-                caption { "Stored values, and the source, commit and line that set them." }
-                thead { tr { th scope="col" { "Field" } th scope="col" { "Value" } th scope="col" { "Set by" } } }
-                tbody { @for field in &provenance.fields { (field_row(field)) } }
-            }
-        }
+        @for (at, one) in all.take(NAMED).enumerate() { @if at > 0 { ", " } (one) }
+        @if count > NAMED { " and " (count - NAMED) " more" }
     }
 }
 
-fn field_row(field: &FieldProvenance) -> Markup {
+/// Whether it is active, and whether it can be used.
+fn status(record: &StoredResource) -> Markup {
+    let kind = kinds::get(record.row.key.kind);
+    let value = record.row.values[kind.status_index()].as_ref();
     html! {
-        tr {
-            th scope="row" data-label="Field" { (field.name) }
-            td data-label="Value" {
-                (value::value(field.value.as_ref().unwrap_or(&Value::Null)))
-                @if field.changed_elsewhere { " " span.badge.waits { "changed outside Roster" } }
-            }
-            td data-label="Set by" {
-                @match &field.set_by {
-                    ValueSetter::Change(change) => (set_by(change)),
-                    ValueSetter::Default(change) => { "default at creation: " (set_by(change)) },
-                    ValueSetter::Adopted(change) => { "existed before Roster, adopted: " (set_by(change)) },
-                    ValueSetter::Nobody => span.nothing { "no run set it" },
-                }
-            }
+        @if let Some(status) = value.and_then(Value::as_text) {
+            span class={ "badge " (if status == "active" { "good" } else { "plain" }) } { (status) }
         }
-    }
-}
-
-fn set_by(change: &ChangeRecord) -> Markup {
-    html! {
-        @if change.source.is_empty() { (change.actor) " " } @else { (change.source) " " (link::revision(&change.revision)) " " }
-        @if let Some(origin) = ValueChangeDocument::from(change).origin { (value::place(&origin)) " " }
-        (link::run(change.run)) " " (time::milliseconds(change.at))
-    }
-}
-
-fn claims(provenance: &ResourceProvenance) -> Markup {
-    html! {
-        section #claims {
-            h2 { "Claims" }
-            @if provenance.sources.is_empty() { p { "No source claims it." } }
-            @else {
-                table {
-                    caption { "Sources that declare or claim it." }
-                    thead { tr {
-                        th scope="col" { "Source" } th scope="col" { "Claim" } th scope="col" { "Where" } th scope="col" { "Revision" }
-                    } }
-                    tbody { @for voice in &provenance.sources { (claim(voice, provenance.version)) } }
-                }
-            }
-        }
-    }
-}
-
-fn claim(voice: &SourceStatement, version: Option<i64>) -> Markup {
-    let claim = voice.claim.as_ref();
-    html! {
-        tr {
-            td data-label="Source" { (voice.source) }
-            td data-label="Claim" {
-                (claim.map_or("not applied yet", |claim| claim.state.word()))
-                // The source has not been compared since the row changed. The next pass does that.
-                @if claim.is_some() && !voice.has_seen(version) { ", before the last change" }
-            }
-            td data-label="Where" { @if let Some((path, at)) = voice.place() { (value::place(&OriginDocument::new(path, at))) } }
-            td data-label="Revision" { @if let Some(claim) = claim { (link::revision(&claim.revision)) } }
-        }
-    }
-}
-
-fn change_line(change: &ChangeRecord) -> Markup {
-    html! {
-        li {
-            p { (change.verb) " " span.small { (change.reason) } " by " (set_by(change)) }
-            (value::committed_changes(&ChangeDocument::from(change.clone()).fields))
-        }
+        // An active user of an inactive account, for example, cannot log in.
+        @if record.usable == Some(false) { " " span.badge.waits { "not usable" } }
     }
 }

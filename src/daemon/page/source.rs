@@ -1,114 +1,319 @@
-//! The page of a source: its state, acts, holds, diagnostics, last plan and passes.
+//! The pages of a source: an overview, the plan, the holds, the diagnostics and the history, each at
+//! a path of its own, with tabs that count.
 //!
-//! [`read`] collects the data in one task, and the handler puts the sections together. Each section
-//! comes from the file that also shows it elsewhere, such as `holds.rs` for the inbox.
+//! [`SourceTab`] lists them. Each handler reads what its tab shows, and only that.
 
+use super::holds::{self, HoldPlace};
 use super::plan::{self, PlanPageQuery};
-use super::{export, holds, layout, link, source_status, time, value};
+use super::{chart, export, layout, link, source_status, time, value};
 use crate::daemon::api;
-use crate::daemon::handle::DaemonHandle;
+use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{plural, visible};
-use crate::document::{HoldView, PlanDocument, SourceState, SourceView};
+use crate::document::{HoldView, PassOutcome, PlanDocument, SourceState, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
+use crate::store::Store;
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 /// The number of passes on the page.
-const PASSES: u32 = 20;
+const PASSES: u32 = 50;
 
 #[derive(Debug, Deserialize)]
 struct SourcePageParam {
     source: String,
 }
 
-/// The data of the page, read in one task.
-struct SourcePageData {
-    source: SourceView,
-    holds: Vec<HoldView>,
-    plan: Option<serde_json::Result<PlanDocument<'static>>>,
-    passes: Vec<SourceState>,
+/// The message after a form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SourcePageQuery {
+    done: Option<String>,
+}
+
+/// A page of a source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SourceTab {
+    Overview,
+    Plan,
+    Holds,
+    Diagnostics,
+    History,
+}
+
+impl SourceTab {
+    const ALL: [Self; 5] = [
+        Self::Overview,
+        Self::Plan,
+        Self::Holds,
+        Self::Diagnostics,
+        Self::History,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Plan => "Plan",
+            Self::Holds => "Holds",
+            Self::Diagnostics => "Diagnostics",
+            Self::History => "History",
+        }
+    }
+
+    fn path(self, source: &str) -> String {
+        let path = link::source(source);
+        match self {
+            Self::Overview => path,
+            tab => format!("{path}/{}", tab.name().to_lowercase()),
+        }
+    }
+
+    /// How many of what the tab shows there are, if it is worth a number.
+    fn count(self, state: &SourceState) -> usize {
+        match self {
+            Self::Overview | Self::History => 0,
+            Self::Plan => usize::try_from(plan::step_count(state)).unwrap_or(usize::MAX),
+            Self::Holds => state.held.len(),
+            Self::Diagnostics => state.errors + state.warnings,
+        }
+    }
 }
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
-    vec![Route::page(
-        Method::GET,
-        "/sources/{source}",
-        Permission::Read,
-        page,
-    )]
+    vec![
+        Route::page(Method::GET, "/sources/{source}", Permission::Read, overview),
+        Route::page(
+            Method::GET,
+            "/sources/{source}/plan",
+            Permission::Read,
+            plan_page,
+        ),
+        Route::page(
+            Method::GET,
+            "/sources/{source}/holds",
+            Permission::Read,
+            holds_page,
+        ),
+        Route::page(
+            Method::GET,
+            "/sources/{source}/diagnostics",
+            Permission::Read,
+            diagnostics,
+        ),
+        Route::page(
+            Method::GET,
+            "/sources/{source}/history",
+            Permission::Read,
+            history,
+        ),
+    ]
 }
 
-async fn page(
-    State(handle): State<DaemonHandle>,
-    caller: Caller,
-    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
-    QueryParams(wanted): QueryParams<PlanPageQuery>,
-) -> Result<Markup, HttpProblem> {
+/// Reads a source, and with `more` what a tab shows of it.
+async fn read<T: Send + 'static, F>(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    name: String,
+    more: impl FnOnce(Store, SourceView) -> F + Send + 'static,
+) -> Result<(SourceView, T), HttpProblem>
+where
+    F: Future<Output = Result<T, HandlerError>>,
+{
     // Before anything is read: to somebody without access, the source does not exist.
-    api::require_visible_source(&handle.setup()?.config, &caller, &name)?;
-    let shown = read(&handle, name).await?;
-    let approves = holds::caller_may_approve(&handle, &caller);
-    let source = &shown.source;
-    let back = link::source(&source.name);
-    let main = html! {
-        h1 { "Source " (source.name) }
-        (layout::done_message(wanted.done.as_deref()))
-        section #state data-live aria-label="State" { (source_status::why_line(source)) (source_status::facts(source)) }
-        @if layout::is_operator(&caller) { (action_forms(source, &caller, &back)) }
-        (export::section(source, &caller, approves, &back))
-        section #holds data-live {
-            h2 { "Holds" }
-            @for view in &shown.holds { (holds::card(view, &caller, approves, &back)) }
-            @if shown.holds.is_empty() { p { "No holds." } }
-        }
-        section #findings data-live {
-            h2 { "Diagnostics" }
-            @if source.state.findings.is_empty() { p { "None." } }
-            @else {
-                p { (plural(source.state.errors, "error")) ", " (plural(source.state.warnings, "warning")) "." }
-                (source_status::diagnostics(source.state.findings.iter(), &caller))
-            }
-        }
-        section #plan data-live {
-            h2 { "Last plan" }
-            @match shown.plan {
-                Some(Ok(document)) => (plan::section(document, &wanted, &caller, &back)),
-                Some(Err(error)) => p.wrong { "The plan cannot be read: " (error) ". Another release of Roster may have written it." },
-                None => p { "No plan yet." },
-            }
-        }
-        (passes(&shown.passes))
-    };
-    let title = format!("Source {}", source.name);
-    layout::page(&handle, &caller, "", &title, &main)
-}
-
-async fn read(handle: &DaemonHandle, name: String) -> Result<SourcePageData, HttpProblem> {
+    api::require_visible_source(&handle.setup()?.config, caller, &name)?;
     handle
         .query(move |daemon| async move {
             let status = daemon.board.status(|source| *source == *name).await?;
             let source = status.sources.into_iter().next();
             let source =
                 source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
-            let kept = daemon.store.last_plan(&name).await?;
-            let passes = daemon.store.passes(Some(&name), PASSES).await?;
-            // Another release may have written passes and plans in another form. A pass that cannot
-            // be read is left out, and a plan is shown as an error. The rest of the page is still
-            // needed.
-            let passes = passes
-                .iter()
-                .filter_map(|pass| serde_json::from_str(pass).ok());
-            Ok::<_, crate::daemon::handle::HandlerError>(SourcePageData {
-                source,
-                holds: daemon.board.holds(|source| *source == *name).await?,
-                plan: kept.map(|plan| serde_json::from_slice(&plan)),
-                passes: passes.collect(),
-            })
+            let more = more(daemon.store.clone(), source.clone()).await?;
+            Ok::<_, HandlerError>((source, more))
         })
         .await
+}
+
+/// The last passes of a source, newest first.
+async fn passes(store: Store, source: SourceView) -> Result<Vec<SourceState>, HandlerError> {
+    let passes = store.passes(Some(&source.name), PASSES).await?;
+    // Another release may have written passes in another form. One that cannot be read is left out.
+    let passes = passes
+        .iter()
+        .filter_map(|pass| serde_json::from_str(pass).ok());
+    Ok(passes.collect())
+}
+
+/// The frame of the pages of a source: the way to it, its name and the tabs.
+fn frame(
+    (handle, caller): (&DaemonHandle, &Caller),
+    source: &SourceView,
+    tab: SourceTab,
+    done: Option<&str>,
+    main: &Markup,
+) -> Result<Markup, HttpProblem> {
+    let name = &source.name;
+    let home = [("/", "Home"), ("/sources", "Sources")];
+    let path = link::source(name);
+    let within = [home[0], home[1], (&*path, &**name)];
+    let main = html! {
+        @if tab == SourceTab::Overview { (layout::breadcrumbs(&home, name)) }
+        @else { (layout::breadcrumbs(&within, tab.name())) }
+        h1 { "Source " (name) }
+        nav.tabs aria-label={ "Source " (name) } {
+            ul {
+                @for other in SourceTab::ALL {
+                    @let count = other.count(&source.state);
+                    li { a href=(other.path(name)) aria-current=[(other == tab).then_some("page")] {
+                        (other.name()) @if count > 0 { " " span.count { (count) } }
+                    } }
+                }
+            }
+        }
+        (layout::done_message(done))
+        (main)
+    };
+    let title = match tab {
+        SourceTab::Overview => format!("Source {name}"),
+        tab => format!("{} of {name}", tab.name()),
+    };
+    layout::page(handle, caller, "/sources/", &title, &main)
+}
+
+async fn overview(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+    QueryParams(asked): QueryParams<SourcePageQuery>,
+) -> Result<Markup, HttpProblem> {
+    let more = async |store: Store, of: SourceView| {
+        let days = chart::steps_by_day(&store, |source| *source == *of.name).await?;
+        Ok((days, passes(store, of).await?))
+    };
+    let (source, (days, passes)) = read(&handle, &caller, name, more).await?;
+    let approves = holds::caller_may_approve(&handle, &caller);
+    let back = link::source(&source.name);
+    let main = html! {
+        section #state data-live aria-label="State" {
+            (source_status::why_line(&source))
+            @if let Some(effects) = &source.state.effects { p.effects { "The last plan: " strong { (effects) } } }
+            (source_status::facts(&source))
+            (commits(&source.state))
+        }
+        @if layout::is_operator(&caller) { (action_forms(&source, &caller, &back)) }
+        (export::section(&source, &caller, approves, &back))
+        (chart::steps_section(&days))
+        (chart::passes_section(&passes))
+    };
+    frame(
+        (&handle, &caller),
+        &source,
+        SourceTab::Overview,
+        asked.done.as_deref(),
+        &main,
+    )
+}
+
+async fn plan_page(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+    QueryParams(wanted): QueryParams<PlanPageQuery>,
+) -> Result<Markup, HttpProblem> {
+    let path = SourceTab::Plan.path(&name);
+    let seen = caller.clone();
+    let more = async move |store: Store, of: SourceView| {
+        let Some(bytes) = store.last_plan(&of.name).await? else {
+            return Ok(html! { p { "No plan yet." } });
+        };
+        // Another release may have written the plan in another form.
+        let document: PlanDocument<'static> = match serde_json::from_slice(&bytes) {
+            Ok(document) => document,
+            Err(error) => {
+                return Ok(
+                    html! { p.wrong { "The plan cannot be read: " (error) ". Another release of Roster may have written it." } },
+                );
+            }
+        };
+        Ok(plan::section(document, of.state.effects, &wanted, (&store, &seen, &path)).await?)
+    };
+    let (source, shown) = read(&handle, &caller, name, more).await?;
+    let main = html! { section #plan data-live aria-label="Last plan" { (shown) } };
+    frame((&handle, &caller), &source, SourceTab::Plan, None, &main)
+}
+
+async fn holds_page(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+    QueryParams(asked): QueryParams<SourcePageQuery>,
+) -> Result<Markup, HttpProblem> {
+    let of = name.clone();
+    let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
+    let waiting: Vec<HoldView> = handle
+        .query(async move |daemon| daemon.board.holds(|source| *source == *of).await)
+        .await?;
+    let back = SourceTab::Holds.path(&source.name);
+    let place = HoldPlace {
+        caller: &caller,
+        approves: holds::caller_may_approve(&handle, &caller),
+        back: &back,
+        listed: usize::MAX,
+    };
+    let main = html! {
+        section #holds data-live aria-label="Holds" {
+            @for view in &waiting { (holds::card(view, place)) }
+            @if waiting.is_empty() { p { "No holds." } }
+        }
+    };
+    frame(
+        (&handle, &caller),
+        &source,
+        SourceTab::Holds,
+        asked.done.as_deref(),
+        &main,
+    )
+}
+
+async fn diagnostics(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+) -> Result<Markup, HttpProblem> {
+    let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
+    let state = &source.state;
+    let main = html! {
+        section #findings data-live aria-label="Diagnostics" {
+            @if state.findings.is_empty() { p { "None." } }
+            @else {
+                p { (plural(state.errors, "error")) ", " (plural(state.warnings, "warning")) "." }
+                (source_status::diagnostics(state.findings.iter(), &caller))
+            }
+        }
+    };
+    frame(
+        (&handle, &caller),
+        &source,
+        SourceTab::Diagnostics,
+        None,
+        &main,
+    )
+}
+
+async fn history(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+) -> Result<Markup, HttpProblem> {
+    let (source, passes) = read(&handle, &caller, name, passes).await?;
+    frame(
+        (&handle, &caller),
+        &source,
+        SourceTab::History,
+        None,
+        &passes_table(&passes),
+    )
 }
 
 fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
@@ -124,7 +329,7 @@ fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
         section.acts {
             h2 { "Acts" }
             @if own { (form("resume", ["Resume", "Resume"])) }
-            @else if all { p { "Every source is suspended. Resume them in the inbox." } }
+            @else if all { p { "Every source is suspended. " a href="/sources" { "Resume them together" } "." } }
             @else {
                 // No reason is asked for, because reconciling decides nothing.
                 form.act method="post" action={ (back) "/reconcile" } {
@@ -157,10 +362,9 @@ fn commits(pass: &SourceState) -> Markup {
     }
 }
 
-fn passes(passes: &[SourceState]) -> Markup {
+fn passes_table(passes: &[SourceState]) -> Markup {
     html! {
-        section #passes data-live {
-            h2 { "Passes" }
+        section #passes data-live aria-label="Passes" {
             table {
                 caption { "Passes with a new result, newest first." }
                 thead { tr {
@@ -169,8 +373,12 @@ fn passes(passes: &[SourceState]) -> Markup {
                 tbody {
                     @for pass in passes {
                         tr {
-                            td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::time_with_distance(mark.at)) } }
-                            td data-label="Result" { (value::prose(&pass.reason)) (commits(pass)) }
+                            td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::relative(mark.at)) } }
+                            td data-label="Result" {
+                                (value::prose(&pass.reason))
+                                @if let Some(run) = pass.run.filter(|_| pass.outcome == PassOutcome::Applied) { " " (link::run(run)) }
+                                (commits(pass))
+                            }
                             td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }
                             td data-label="Cause" { (pass.triggers.iter().cloned().collect::<Vec<_>>().join(", ")) }
                         }

@@ -1,6 +1,6 @@
 //! The state of a source, in words. Colours only repeat what the words say.
 //!
-//! The inbox and the page of a source share these parts. `why` comes from the daemon and answers
+//! The home page and the pages of a source share these parts. `why` comes from the daemon and answers
 //! why nothing happens; this file only adds the badge and the facts.
 
 use super::{layout, link, time, value};
@@ -30,7 +30,7 @@ pub(super) fn badge(source: &SourceView) -> (&'static str, &'static str) {
     }
 }
 
-/// Whether a source belongs among the failed ones of the inbox.
+/// Whether a source belongs among the failed ones on the home page.
 pub(super) fn is_failed(source: &SourceView) -> bool {
     let state = &source.state;
     matches!(state.outcome, PassOutcome::Refused | PassOutcome::Failed) || state.errors > 0
@@ -39,6 +39,11 @@ pub(super) fn is_failed(source: &SourceView) -> bool {
 /// Shows the badge, and the reason of the state.
 pub(super) fn why_line(source: &SourceView) -> Markup {
     let (class, word) = badge(source);
+    html! { p.why { span class={ "badge " (class) } { (word) } " " (why(source)) } }
+}
+
+/// Shows the reason of the state.
+pub(super) fn why(source: &SourceView) -> Markup {
     let why = match source.why.trim() {
         "" => "No pass yet.",
         why => why,
@@ -50,10 +55,7 @@ pub(super) fn why_line(source: &SourceView) -> Markup {
         1 => "1 error in the source; ".to_owned(),
         many => format!("{many} errors in the source; "),
     };
-    html! { p.why {
-        span class={ "badge " (class) } { (word) } " "
-        (errors) (value::prose(why))
-    } }
+    html! { (errors) (value::prose(why)) }
 }
 
 /// Shows where a source is read from, its last pass and run, and what happens next.
@@ -72,7 +74,7 @@ pub(super) fn facts(source: &SourceView) -> Markup {
                     dt { (name) }
                     dd {
                         @if let Some(mark) = mark {
-                            (link::revision(&mark.revision)) " " (time::time_with_distance(mark.at))
+                            (link::revision(&mark.revision)) " " (time::relative(mark.at))
                             @if let Some(run) = mark.run { ", " (link::run(run)) }
                         } @else { "never" }
                     }
@@ -89,7 +91,7 @@ pub(super) fn facts(source: &SourceView) -> Markup {
             @if let Some(closed) = &source.window {
                 div { dt { "Window" } dd {
                     "closed by " code { (closed.by) }
-                    @if let Some(until) = closed.until { " until " (time::time_with_distance(until)) }
+                    @if let Some(until) = closed.until { " until " (time::relative(until)) }
                 } }
             }
             @if let Some(rewound) = &state.rewound { div { dt { "Rewound" } dd { (rewound) } } }
@@ -108,8 +110,8 @@ pub(super) fn facts(source: &SourceView) -> Markup {
 fn activity(activity: &WorkerActivity) -> Markup {
     html! {
         @match activity {
-            WorkerActivity::Waiting { next, .. } => { "idle; next pass " (time::time_with_distance(*next)) },
-            WorkerActivity::Working { since } => { "pass running since " (time::time_with_distance(*since)) },
+            WorkerActivity::Waiting { next, .. } => { "idle; next pass " (time::relative(*next)) },
+            WorkerActivity::Working { since } => { "pass running since " (time::relative(*since)) },
         }
     }
 }

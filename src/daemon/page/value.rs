@@ -3,13 +3,17 @@
 //! Everything here was written by others, so control and direction characters are made visible with
 //! [`visible`]. A name in them could otherwise read as another one while somebody approves it.
 
-use crate::diagnostic::visible;
+use super::word_marks::{self, visible_lines};
+use crate::diagnostic::{plural, visible};
 use crate::document::{
     AttributeDocument, FieldChangeDocument, FieldHistory, FieldHistoryDocument, LinkAttributes,
     MemberDocument, OriginDocument, ValueDocument,
 };
 use maud::{Markup, html};
 use serde_json::{Map, Value};
+
+/// How many characters of a text are shown. A page is no place for a book.
+const MAX_TEXT: usize = 2000;
 
 /// Shows a value as in a manifest.
 pub(super) fn value(value: &Value) -> Markup {
@@ -28,12 +32,15 @@ fn nothing(word: &str) -> Markup {
 }
 
 fn plain(value: &impl std::fmt::Display) -> Markup {
-    html! { span.text { (value) } }
+    html! { (value) }
 }
 
 fn text(text: &str) -> Markup {
     html! {
-        @if text.is_empty() { (nothing("empty")) } @else { span.text { (visible_lines(text)) } }
+        @if text.is_empty() { (nothing("empty")) }
+        @else if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+            (visible_lines(&text[..end])) "… " (nothing(&format!("{} in all", plural(text.chars().count(), "character"))))
+        } @else { (visible_lines(text)) }
     }
 }
 
@@ -42,12 +49,6 @@ fn members(all: impl ExactSizeIterator<Item = Markup>) -> Markup {
         @if all.len() == 0 { (nothing("none")) }
         @else { ul.members { @for member in all { li { (member) } } } }
     }
-}
-
-/// Makes hidden characters visible, but keeps line breaks.
-fn visible_lines(text: &str) -> String {
-    let lines: Vec<_> = text.split('\n').map(visible).collect();
-    lines.join("\n")
 }
 
 /// Shows a sentence with names in backticks as code.
@@ -89,7 +90,7 @@ fn entries(all: impl Iterator<Item = Markup>) -> Markup {
     }
 }
 
-/// Shows the changes of a step by field.
+/// Shows the changes of a step by field, before and after side by side.
 pub(super) fn plan_changes(all: &[FieldChangeDocument<'_>]) -> Markup {
     let changes = all
         .iter()
@@ -97,17 +98,29 @@ pub(super) fn plan_changes(all: &[FieldChangeDocument<'_>]) -> Markup {
     definitions(changes)
 }
 
-/// Shows the change of a field: before and after, or members added, removed and changed.
-fn plan_change(change: &FieldChangeDocument<'_>) -> Markup {
-    html! {
-        @if let Some(before) = &change.before { (deletion(&plan_value(before))) " " }
-        @if let Some(after) = &change.after { (insertion(&plan_value(after))) }
-        @for id in change.removed.iter().flatten() { (deletion(&text(id))) " " }
-        @for member in change.added.iter().flatten() { (insertion(&plan_member(member))) " " }
-        @for link in change.changed.iter().flatten() {
-            (text(&link.member)) ": "
-            (deletion(&attributes(None, &link.before))) " " (insertion(&attributes(None, &link.after))) " "
-        }
+/// The two sides of the change of a field: the values, or the members that go and that come.
+fn plan_change(change: &FieldChangeDocument<'_>) -> ChangeSides {
+    if let (Some(ValueDocument::Text(before)), Some(ValueDocument::Text(after))) =
+        (&change.before, &change.after)
+        && let Some((before, after)) = word_marks::marked(before, after)
+    {
+        return ChangeSides {
+            before: deletion(&before),
+            after: insertion(&after),
+        };
+    }
+    let changed = || change.changed.iter().flatten();
+    ChangeSides {
+        before: html! {
+            @if let Some(before) = &change.before { (deletion(&plan_value(before))) }
+            @for id in change.removed.iter().flatten() { (deletion(&text(id))) " " }
+            @for link in changed() { (deletion(&attributes(Some(&link.member), &link.before))) " " }
+        },
+        after: html! {
+            @if let Some(after) = &change.after { (insertion(&plan_value(after))) }
+            @for member in change.added.iter().flatten() { (insertion(&plan_member(member))) " " }
+            @for link in changed() { (insertion(&attributes(Some(&link.member), &link.after))) " " }
+        },
     }
 }
 
@@ -147,40 +160,65 @@ pub(super) fn committed_changes(all: &FieldHistory) -> Markup {
     definitions(changes.map(|(name, change)| (&**name, committed_change(change))))
 }
 
-fn committed_change(change: &FieldHistoryDocument) -> Markup {
-    let listed =
-        |added: &[Value]| html! { @for member in added { (insertion(&value(member))) " " } };
+fn committed_change(change: &FieldHistoryDocument) -> ChangeSides {
+    let listed = |members: &[Value], side: fn(&Markup) -> Markup| {
+        html! { @for member in members { (side(&value(member))) " " } }
+    };
+    let only = |after| ChangeSides {
+        before: html! {},
+        after,
+    };
     match change {
-        FieldHistoryDocument::Created { after } => insertion(&value(after)),
+        FieldHistoryDocument::Created { after } => only(insertion(&value(after))),
         FieldHistoryDocument::Replaced { before, after } => {
-            html! { (deletion(&value(before))) " " (insertion(&value(after))) }
+            let marks = before.as_str().zip(after.as_str());
+            let marks = marks.and_then(|(before, after)| word_marks::marked(before, after));
+            let (before, after) = marks.unwrap_or_else(|| (value(before), value(after)));
+            ChangeSides {
+                before: deletion(&before),
+                after: insertion(&after),
+            }
         }
         FieldHistoryDocument::Joined { added } => {
-            listed(added.as_array().map_or(&[][..], Vec::as_slice))
+            let added = added.as_array().map_or(&[][..], Vec::as_slice);
+            only(listed(added, insertion))
         }
-        FieldHistoryDocument::Exchanged { removed, added } => html! {
-            @for member in removed { (deletion(&value(member))) " " }
-            (listed(added))
+        FieldHistoryDocument::Exchanged { removed, added } => ChangeSides {
+            before: listed(removed, deletion),
+            after: listed(added, insertion),
         },
         // A change without values is one whose values were erased.
-        FieldHistoryDocument::Other(_) => nothing("erased"),
+        FieldHistoryDocument::Other(_) => only(nothing("erased")),
     }
 }
 
-// The signs are for readers who cannot tell the colours apart.
+/// A change of a field: what goes, and what comes.
+struct ChangeSides {
+    before: Markup,
+    after: Markup,
+}
+
+// The stylesheet puts signs before both, for readers who cannot tell the colours apart.
 fn deletion(was: &Markup) -> Markup {
-    html! { del { span.sign { "−\u{a0}" } (was) } }
+    html! { del { (was) } }
 }
 
 fn insertion(is: &Markup) -> Markup {
-    html! { ins { span.sign { "+\u{a0}" } (is) } }
+    html! { ins { (is) } }
 }
 
-/// Shows changes as a list of fields.
-fn definitions<'n>(named: impl ExactSizeIterator<Item = (&'n str, Markup)>) -> Markup {
+/// Shows changes as a list of fields, each with what was beside what is. Where nothing was, as of a
+/// new resource, there is one side.
+fn definitions<'n>(named: impl ExactSizeIterator<Item = (&'n str, ChangeSides)>) -> Markup {
     html! {
         @if named.len() > 0 {
-            dl.changes { @for (name, what) in named { div { dt { (name) } dd { (what) } } } }
+            dl.changes { @for (name, ChangeSides { before, after }) in named {
+                div {
+                    dt { (name) }
+                    @if !before.0.is_empty() { dd { (before) } }
+                    @if !after.0.is_empty() { dd.after { (after) } }
+                }
+            } }
         }
     }
 }

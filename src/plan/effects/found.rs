@@ -89,6 +89,20 @@ pub struct PlanEffects {
 }
 
 impl PlanEffects {
+    /// Keeps the first of each name, and counts the others.
+    pub(crate) fn truncate(&mut self, limit: usize) {
+        let mut kept: BTreeMap<EffectName, usize> = BTreeMap::new();
+        let omitted = &mut self.omitted;
+        self.listed.retain(|effect| {
+            let count = kept.entry(effect.name).or_default();
+            *count += 1;
+            if *count > limit {
+                *omitted.entry(effect.name.word().to_owned()).or_default() += 1;
+            }
+            *count <= limit
+        });
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()

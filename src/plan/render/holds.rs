@@ -3,10 +3,11 @@
 //! The planner holds single steps. An approval covers all steps with one hold id. Text, Markdown
 //! and the state of the daemon show these groups, with the commands that approve them.
 
-use super::effects;
+use super::effects::{self, EffectLine};
 use super::wording::{id, thousands, visible};
 use crate::diagnostic::codes;
 use crate::model::Key;
+use crate::plan::visibility::PlanVisibility;
 use crate::plan::{HoldEntry, Plan, PlanEffects, StepConsequence};
 use std::collections::{HashMap, HashSet};
 
@@ -93,11 +94,24 @@ impl<'a> HoldGroup<'a> {
 
     /// Says who would gain or lose what if it were approved.
     pub fn effect_sentence(&self) -> Option<String> {
-        let approvable = self.first().is_approvable();
+        let effects = self.effects()?;
+        effects::sentence(&effects, std::iter::empty(), effects::as_text)
+    }
+
+    /// Returns what the sentence leaves out: whom it is about, and because of what. At most `limit`
+    /// lines, each with at most `named` names.
+    pub fn effect_lines(&self, limit: usize, named: usize) -> Vec<String> {
+        let effects = self.effects().unwrap_or_default();
+        let lines = effects::lines(&effects, named, &PlanVisibility::default());
+        let lines = lines.iter().filter(|line| line.adds_to_sentence());
+        lines.take(limit).map(EffectLine::text).collect()
+    }
+
+    fn effects(&self) -> Option<PlanEffects> {
         let all = self.entries.iter().map(|held| &held.effects);
-        approvable
+        self.first()
+            .is_approvable()
             .then(|| PlanEffects::union(all))
-            .and_then(|effects| effects::sentence(&effects, std::iter::empty(), effects::as_text))
     }
 
     /// Returns the commands that approve it.

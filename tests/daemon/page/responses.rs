@@ -1,7 +1,7 @@
 //! What the pages answer, without a browser.
 
 use super::site::{HOSTILE, ODD, Site};
-use crate::support::workspace::{account, run, user, users};
+use crate::support::workspace::{account, each, run, user, users};
 use std::collections::BTreeSet;
 
 #[test]
@@ -40,7 +40,7 @@ fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
     let cookie = site.login("ada");
     let inbox = site.get("/", &cookie);
     for words in [
-        "deactivate 10 resources",
+        "10 people are deactivated; the limit is",
         "1 failed source",
         "all.yaml:10:12",
         "User/u-11",
@@ -77,7 +77,7 @@ fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
     assert_eq!(site.post(knock, &cookie, &common).status, 303);
     site.served
         .says(&["customers: nothing to apply", "1 hold needs"]);
-    let mut inbox = site.until("/", &cookie, "deactivate 9 resources");
+    let mut inbox = site.until("/", &cookie, "9 people are deactivated");
     while inbox.hold() == hold {
         inbox = site.get("/", &cookie);
     }
@@ -97,6 +97,176 @@ fn the_inbox_says_what_waits_and_a_hold_goes_through_in_parts() {
         "{}",
         acts.text
     );
+}
+
+#[test]
+fn a_hold_shows_each_change_beside_its_box_and_is_rejected_with_a_reason() {
+    let site = Site::start();
+    let cookie = site.login("ada");
+    let page = site.get("/sources/customers/holds", &cookie);
+    let (_, boxes) = page.text.split_once("value=\"User/u-11\"").expect("a box");
+    let (item, _) = boxes.split_once("</li>").expect("its end");
+    for words in [
+        " checked",
+        "Karin",
+        "<dt>status</dt>",
+        "<del>active</del>",
+        "<ins>inactive</ins>",
+    ] {
+        assert!(item.contains(words), "{words}: {item}");
+    }
+    let (hold, csrf) = (page.hold(), page.csrf());
+    let reject = format!("/holds/{hold}/reject");
+    let fields = |reason| {
+        let back = "/sources/customers/holds";
+        [("csrf", &*csrf), ("reason", reason), ("back", back)]
+    };
+    assert_eq!(site.post(&reject, &cookie, &fields("no")[1..]).status, 403);
+    assert_eq!(site.post(&reject, &cookie, &fields(" ")).status, 422);
+    let done = site.post(&reject, &cookie, &fields("they are on leave"));
+    let place = "/sources/customers/holds?done=rejected";
+    assert_eq!((done.status, done.place.as_deref()), (303, Some(place)));
+    let page = site.get(place, &cookie);
+    for words in [
+        "Rejected. It stays held",
+        "Rejected by ada",
+        "they are on leave",
+    ] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    let home = site.get("/", &cookie);
+    assert!(!home.text.contains("they are on leave"), "{}", home.text);
+    assert_eq!(site.post(&reject, &cookie, &fields("again")).status, 409);
+    assert!(site.get("/acts", &cookie).text.contains("reject hold"));
+    // Somebody with better reasons approves it all the same.
+    let approve = [&fields("they have left")[..], &[("scope", "all")]].concat();
+    let done = site.post(&format!("/holds/{hold}/approve"), &cookie, &approve);
+    assert_eq!(done.status, 303, "{}", done.text);
+    site.until("/runs", &cookie, "deactivate 10");
+}
+
+#[test]
+fn everything_with_a_name_is_found_from_anywhere() {
+    let site = Site::start();
+    let cookie = site.login("vera");
+    let find = |q: &str| site.get(&format!("/search?q={q}"), &cookie).text;
+    for (q, link) in [
+        ("u-12", "/resources/User/u-12"),
+        ("User%2Fu-12", "/resources/User/u-12"),
+        ("acme", "/resources/Account/acme"),
+        ("custom", "/sources/customers"),
+        ("1", "/runs/1"),
+    ] {
+        let link = format!("href=\"{link}\"");
+        assert!(find(q).contains(&link), "{q}: {}", find(q));
+    }
+    assert!(find("nothing-like-it").contains("Nothing found"));
+    assert!(find("%3Cb%3E").contains("&lt;b&gt;"));
+    let list = site.get("/resources?kind=User&q=u-12", &cookie);
+    for words in [
+        "u-12@",
+        "href=\"/resources/Account/acme\"",
+        "href=\"/sources/customers\"",
+    ] {
+        assert!(list.text.contains(words), "{words}: {}", list.text);
+    }
+    // An address has no status, so none is active.
+    let none = site.get("/resources?kind=Address&status=active", &cookie);
+    assert_eq!(none.status, 200, "{}", none.text);
+    let none = site.get("/resources?kind=User&source=partners", &cookie);
+    assert!(none.text.contains("No resources found"), "{}", none.text);
+}
+
+#[test]
+fn every_page_shows_the_same_on_both_engines() {
+    for ws in each("pages") {
+        let engine = ws.engine;
+        let site = Site::on(ws, "", |_| {});
+        let cookie = site.login("ada");
+        let shows = |path: &str, words: &[&str]| {
+            let page = site.get(path, &cookie);
+            for word in words {
+                assert!(
+                    page.text.contains(word),
+                    "{engine} {path} {word}: {}",
+                    page.text
+                );
+            }
+        };
+        shows(
+            "/",
+            &[
+                "10 people are deactivated",
+                "Steps a day",
+                "1 failed source",
+            ],
+        );
+        shows("/sources", &["customers", "partners"]);
+        // The stored users that go are of an account, whose new name is hostile.
+        shows(
+            "/sources/customers/plan",
+            &["id=\"account-acme\"", "10 held", "&lt;script&gt;"],
+        );
+        shows(
+            "/sources/prospects/plan",
+            &["id=\"account-next\"", "create 5"],
+        );
+        shows(
+            "/sources/prospects/plan?by=verb",
+            &["id=\"group-User-create\""],
+        );
+        shows(
+            "/sources/customers/holds",
+            &[
+                "Karin Åslund",
+                "<del>active</del>",
+                "10 users lose access: u-11",
+            ],
+        );
+        shows("/sources/customers/history", &["as run 2"]);
+        shows(
+            "/search?q=acme",
+            &["/resources/Account/acme", "/resources/Address/at-acme"],
+        );
+        shows(
+            "/resources?kind=User&account=acme&source=customers&status=active",
+            &["u-20@roster.example"],
+        );
+        shows("/resources/User/u-1", &["Karin Åslund", "Set by customers"]);
+        shows("/runs", &["update 1"]);
+        shows("/runs/2", &["Account: update 1"]);
+    }
+}
+
+#[test]
+fn a_field_that_was_changed_outside_shows_what_is_stored_and_what_is_declared() {
+    let site = Site::start();
+    let cookie = site.login("vera");
+    let sources = ["customers", "partners", "prospects"];
+    let ada = site.login("ada");
+    for source in sources {
+        let csrf = site.get("/", &ada).csrf();
+        let fields = [("csrf", &*csrf), ("reason", "a test"), ("back", "/")];
+        let path = format!("/sources/{source}/suspend");
+        assert_eq!(site.post(&path, &ada, &fields).status, 303);
+    }
+    site.ws
+        .sql("UPDATE users SET first_name = 'Hand' WHERE external_id = 'u-1'");
+    let page = site.get("/resources/User/u-1", &cookie).text;
+    let (_, row) = page
+        .split_once("data-label=\"Field\">firstName<")
+        .expect("the field");
+    let (row, _) = row.split_once("</tr>").expect("its end");
+    for words in [
+        "changed outside Roster",
+        "<dt>Stored</dt><dd>Hand</dd>",
+        "<dt>Declared</dt><dd>Karin</dd>",
+    ] {
+        assert!(row.contains(words), "{words}: {row}");
+    }
+    // What set the fields is said once.
+    assert_eq!(page.matches("Set by customers").count(), 1, "{page}");
+    assert!(page.contains("<a class=\"key\" href=\"/resources/Account/acme\">acme</a>"));
 }
 
 #[test]
@@ -138,7 +308,16 @@ fn a_source_is_suspended_with_a_reason_and_resumed() {
 fn a_viewer_sees_no_forms_and_is_refused_and_a_token_of_a_source_sees_no_other() {
     let site = Site::start();
     let cookie = site.login("vera");
-    for path in ["/", "/sources/customers", "/runs", "/resources", "/acts"] {
+    for path in [
+        "/",
+        "/sources",
+        "/sources/customers",
+        "/sources/customers/holds",
+        "/search?q=acme",
+        "/runs",
+        "/resources",
+        "/acts",
+    ] {
         let page = site.get(path, &cookie);
         assert_eq!(page.status, 200, "{path}");
         assert_eq!(
@@ -150,8 +329,10 @@ fn a_viewer_sees_no_forms_and_is_refused_and_a_token_of_a_source_sees_no_other()
     let ada = site.login("ada");
     let approve = format!("/holds/{}/approve", site.get("/", &ada).hold());
     let csrf = site.get("/", &cookie).csrf();
+    let reject = approve.replace("/approve", "/reject");
     for path in [
         &*approve,
+        &*reject,
         "/sources/customers/suspend",
         "/suspend",
         "/resume",
@@ -167,9 +348,17 @@ fn a_viewer_sees_no_forms_and_is_refused_and_a_token_of_a_source_sees_no_other()
         inbox.text
     );
     assert!(!site.get("/runs", &cookie).text.contains("customers"));
+    for path in ["", "/plan", "/holds", "/diagnostics", "/history"] {
+        let page = site.get(&format!("/sources/partners{path}"), &cookie);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text.contains("/resources"), "{path}: {}", page.text);
+    }
     for path in [
         "/sources/customers",
+        "/sources/customers/plan",
+        "/sources/customers/holds",
         "/resources",
+        "/search?q=acme",
         "/acts",
         "/resources/User/u-1",
     ] {
@@ -188,7 +377,7 @@ fn a_viewer_sees_no_forms_and_is_refused_and_a_token_of_a_source_sees_no_other()
 fn a_plan_is_searched_and_a_resource_says_who_set_what() {
     let site = Site::start();
     let cookie = site.login("vera");
-    let plan = "/sources/prospects?q=";
+    let plan = "/sources/prospects/plan?q=";
     let page = site.get(
         &format!("{plan}next+storgatan&kind=Address&verb=create"),
         &cookie,
@@ -197,7 +386,7 @@ fn a_plan_is_searched_and_a_resource_says_who_set_what() {
     assert!(page.text.contains("all.yaml:7:26"), "{}", page.text);
     let page = site.get(&format!("{plan}nothing-like-it"), &cookie);
     assert!(page.text.contains("0 of 5 steps."), "{}", page.text);
-    let page = site.get("/sources/customers?q=nothing-like-it", &cookie);
+    let page = site.get("/sources/customers/plan?q=nothing-like-it", &cookie);
     assert!(
         page.text.contains("0 of 11 steps, including held steps."),
         "{}",
@@ -234,7 +423,10 @@ fn every_id_that_a_manifest_may_say_has_a_page_and_is_reached_through_the_api() 
         let (_, link) = before.rsplit_once("href=\"").expect("a link");
         let path = link.trim_end_matches(['"', '>']);
         let page = site.get(path, &cookie);
-        let title = format!("<h1>Tag/{}</h1>", id.replace('&', "&amp;"));
+        let title = format!(
+            "<code class=\"key\">Tag/{}</code>",
+            id.replace('&', "&amp;")
+        );
         assert!(page.text.contains(&title), "{path}: {}", page.text);
         for more in ["", "/history", "/why"] {
             let answer = site.get(&format!("/api/v1{path}{more}"), &cookie);
@@ -263,6 +455,7 @@ fn every_link_leads_somewhere_and_nothing_hostile_is_markup() {
         let page = site.get(&path, &cookie);
         assert_eq!(page.status, 200, "{path}");
         assert!(!page.text.contains(HOSTILE), "{path}");
+        assert!(page.text.len() < 100_000, "{path}: {}", page.text.len());
         hostile += usize::from(page.text.contains("&lt;script&gt;"));
         // A download of the API is no page.
         if !path.starts_with("/assets/") && !path.starts_with("/api/") {
@@ -278,7 +471,9 @@ fn every_link_leads_somewhere_and_nothing_hostile_is_markup() {
     assert!(seen.len() > 25 && hostile > 2, "{hostile} of {seen:?}");
     let missing = site.get("/resources/User/%3Cscript%3E", &cookie);
     assert_eq!(missing.status, 404);
-    assert!(missing.text.contains("&lt;script&gt;") && missing.text.contains("Go to the inbox"));
+    assert!(
+        missing.text.contains("&lt;script&gt;") && missing.text.contains("Go to the home page")
+    );
 }
 
 /// Follows the ways to more of something to the end; the users that it names, and how many pages there were.
@@ -288,6 +483,7 @@ fn all_users(site: &Site, cookie: &str, first: &str) -> (BTreeSet<String>, usize
     loop {
         let page = site.get(&path, cookie);
         assert_eq!(page.status, 200, "{path}");
+        assert!(page.text.len() < 100_000, "{path}: {}", page.text.len());
         pages += 1;
         let named = page.text.split(">User/u-").skip(1);
         users.extend(named.filter_map(|rest| Some(rest.split_once('<')?.0.to_owned())));
@@ -313,27 +509,31 @@ fn all_of_a_long_plan_and_of_a_long_run_is_reached_page_by_page() {
         );
     });
     let cookie = site.login("vera");
-    site.until("/sources/big", &cookie, "322 steps.");
+    site.until("/sources/big/plan", &cookie, "322 steps.");
     let wanted = |from: usize| (from..from + 320).map(|n| n.to_string()).collect();
-    let (planned, pages) = all_users(&site, &cookie, "/sources/big");
-    assert_eq!((planned, pages), (wanted(2000), 2));
-    let (found, pages) = all_users(&site, &cookie, "/sources/big?q=other&kind=User&verb=create");
-    assert_eq!((found, pages), (wanted(2000), 2));
+    let (planned, pages) = all_users(&site, &cookie, "/sources/big/plan");
+    assert_eq!((planned, pages), (wanted(2000), 6));
+    let (found, pages) = all_users(
+        &site,
+        &cookie,
+        "/sources/big/plan?q=other&kind=User&verb=create",
+    );
+    assert_eq!((found, pages), (wanted(2000), 6));
     let runs = site.until("/runs", &cookie, "create 322");
     let (before, _) = runs.text.split_once("create 322").expect("the run");
     let (_, run) = before.rsplit_once("href=\"/runs/").expect("its link");
     let run = format!("/runs/{}", run.split('"').next().expect("its number"));
     let (changed, pages) = all_users(&site, &cookie, &run);
-    assert_eq!((changed, pages), (wanted(1000), 2));
+    assert_eq!((changed, pages), (wanted(1000), 5));
     // A hold of more resources than its card lists leads to all of them.
     site.ws.write(
         "grown/all.yaml",
         account("big", "") + &users(1000..1010, "big", ""),
     );
-    let inbox = site.until("/", &cookie, "deactivate 310 resources");
-    assert!(inbox.text.contains("and 210 more"), "{}", inbox.text);
-    let (held, pages) = all_users(&site, &cookie, "/sources/grown?verb=held");
-    assert_eq!((held.len(), pages), (310, 2));
+    let inbox = site.until("/", &cookie, "310 people are deactivated");
+    assert!(inbox.text.contains("and 285 more"), "{}", inbox.text);
+    let (held, pages) = all_users(&site, &cookie, "/sources/grown/plan?verb=held");
+    assert_eq!((held.len(), pages), (310, 6));
 }
 
 #[test]
@@ -364,7 +564,7 @@ fn the_page_of_a_plan_says_who_sees_more_or_less() {
         ws.write("firm/all.yaml", tree("north"));
     });
     let cookie = site.login("vera");
-    let page = site.until("/sources/firm", &cookie, "3 users see more or less");
+    let page = site.until("/sources/firm/plan", &cookie, "3 users see more or less");
     for words in [
         // The sentence that every plan begins with.
         "3 users see more people.",
@@ -378,7 +578,9 @@ fn the_page_of_a_plan_says_who_sees_more_or_less() {
     }
     // The search looks there too; all of its words are in one entry.
     let section = |search: &str| {
-        let text = site.get(&format!("/sources/firm?{search}"), &cookie).text;
+        let text = site
+            .get(&format!("/sources/firm/plan?{search}"), &cookie)
+            .text;
         let (_, section) = text.split_once("id=\"visibility\"")?;
         let (section, _) = section.split_once("</details>")?;
         Some(section.to_owned())
@@ -481,7 +683,7 @@ fn a_planted_file_name_is_visible_and_equal_errors_are_one_line() {
         ws.write(&format!("planted/{planted}"), format!("tags:\n{tags}"));
     });
     let cookie = site.login("vera");
-    let page = site.until("/sources/planted", &cookie, "600 errors");
+    let page = site.until("/sources/planted/diagnostics", &cookie, "600 errors");
     let plain = |text: &str| !text.contains(['\u{1b}', '\u{202e}']);
     let shown = "a\\u{1b}[31m\\u{202e}b\\nPlan: 0 to create.yaml";
     assert!(
@@ -659,13 +861,13 @@ fn a_plan_on_the_page_says_which_accounts_will_wait() {
     let fields = [("csrf", &*csrf), ("reason", "look again"), ("back", "/")];
     let asked = site.post("/sources/prospects/reconcile", &cookie, &fields);
     assert_eq!(asked.status, 303, "{}", asked.text);
-    let page = site.until("/sources/prospects", &cookie, "pending approval");
+    let page = site.until("/sources/prospects/plan", &cookie, "pending approval");
     assert!(
         page.text.contains("create, pending approval"),
         "{}",
         page.text
     );
-    let found = site.get("/sources/prospects?q=pending+approval", &cookie);
+    let found = site.get("/sources/prospects/plan?q=pending+approval", &cookie);
     assert!(found.text.contains("1 of 5 steps"), "{}", found.text);
 }
 

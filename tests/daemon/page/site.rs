@@ -65,7 +65,11 @@ impl Site {
 
     /// The same with further sources, whose files are written before the daemon starts.
     pub fn with(sources: &str, prepare: impl FnOnce(&Workspace)) -> Self {
-        let ws = sqlite();
+        Self::on(sqlite(), sources, prepare)
+    }
+
+    /// The same on a database.
+    pub fn on(ws: Workspace, sources: &str, prepare: impl FnOnce(&Workspace)) -> Self {
         prepare(&ws);
         ws.write(
             "roster.yaml",
@@ -116,7 +120,7 @@ impl Site {
         // The log is ahead of what is kept.
         let cookie = site.login("ada");
         for words in [
-            "deactivate 10 resources",
+            "10 people are deactivated",
             "failed source",
             ">planned</span>",
         ] {

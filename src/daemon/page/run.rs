@@ -1,0 +1,164 @@
+//! The page of one run: what it came from, who approved it, what it did to whom, and its changes by
+//! kind and verb.
+//!
+//! Run and changes come from the history in the database, which is complete. The commit, the
+//! approvals and the effects come from the pass that made the run, which is kept for a while.
+
+use super::{layout, link, plan_entry, runs, time, value};
+use crate::daemon::handle::DaemonHandle;
+use crate::diagnostic::{thousands, visible};
+use crate::document::{ChangeDocument, PassOutcome, SourceState};
+use crate::http::problem::HttpProblem;
+use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
+use crate::plan::StepVerb;
+use crate::store::{RunRecord, Store, StoreError};
+use axum::extract::State;
+use axum::http::Method;
+use maud::{Markup, html};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const CHANGES: u32 = 80;
+/// The number of changes up to which all groups are open.
+const MAX_OPEN_CHANGES: usize = 20;
+/// How many passes after a run are looked at for the one that made it.
+const PASSES: u32 = 3;
+
+#[derive(Debug, Deserialize)]
+struct RunPageParam {
+    run: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RunChangesQuery {
+    after: i64,
+}
+
+pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
+    vec![Route::page(Method::GET, "/runs/{run}", Permission::Read, run).filters_by_source()]
+}
+
+async fn run(
+    State(handle): State<DaemonHandle>,
+    caller: Caller,
+    PathParams(RunPageParam { run }): PathParams<RunPageParam>,
+    QueryParams(RunChangesQuery { after }): QueryParams<RunChangesQuery>,
+) -> Result<Markup, HttpProblem> {
+    let missing = HttpProblem::not_found(format!("no run {run}"));
+    let (found, changes, pass) = handle
+        .query_store(move |store| async move {
+            let found = store.run(run).await?;
+            let changes = store.changes_of(run, after, CHANGES).await?;
+            let pass = match &found {
+                Some(found) => pass_of(&store, found).await?,
+                None => None,
+            };
+            Ok::<_, StoreError>((found, changes, pass))
+        })
+        .await?;
+    let changes: Vec<ChangeDocument> = changes.into_iter().map(Into::into).collect();
+    // A run that the caller may not see must look like one that does not exist, or its id would
+    // reveal something about another source.
+    let found = found.filter(|run| caller.may_access_source(&run.source));
+    let found = found.ok_or(missing)?;
+    // Pages start after a sequence number, because an offset gets slower with every page.
+    let next = (changes.len() == CHANGES as usize).then(|| changes.last().map(|last| last.seq));
+    let title = format!("Run {run}");
+    let main = html! {
+        (layout::breadcrumbs(&[("/", "Home"), ("/runs", "Runs")], &title))
+        h1 { (title) }
+        @if let Some(pass) = &pass { (cause(pass)) }
+        (facts(&found))
+        h2 { "Changes" }
+        @if changes.is_empty() { p { "None." } }
+        (groups(&changes, &caller))
+        @if let Some(next) = next.flatten() { nav.pages aria-label="Pages of the run" { a href={ "/runs/" (run) "?after=" (next) } rel="next" { "More changes" } } }
+    };
+    layout::page(&handle, &caller, "/runs/", &title, &main)
+}
+
+/// The pass that made a run, if it is kept.
+async fn pass_of(store: &Store, run: &RunRecord) -> Result<Option<SourceState>, StoreError> {
+    let passes = store
+        .passes_since(&run.source, run.finished_at, PASSES)
+        .await?;
+    let mut passes = passes
+        .iter()
+        .filter_map(|pass| serde_json::from_str::<SourceState>(pass).ok());
+    Ok(passes.find(|pass| pass.run == Some(run.id) && pass.outcome == PassOutcome::Applied))
+}
+
+/// What the run came from, who approved it, and what it did to whom.
+fn cause(pass: &SourceState) -> Markup {
+    html! {
+        @if let Some(effects) = &pass.effects { p.effects { strong { (effects) } } }
+        @if let Some(commits) = &pass.commits {
+            ul.commits {
+                @for commit in &commits.listed {
+                    li { (visible(&commit.subject)) " by " (visible(&commit.author)) " " (link::revision(&commit.revision)) }
+                }
+                @if commits.count > commits.listed.len() { li { "and " (commits.count - commits.listed.len()) " more commits" } }
+            }
+        } @else if let Some(commit) = &pass.commit {
+            p { (visible(&commit.subject)) " by " (visible(&commit.author)) " " (link::revision(&commit.revision)) }
+        }
+        @for approval in &pass.approvals {
+            p.approval { "Approved by " (visible(&approval.by)) " " (time::relative(approval.at)) ": " (visible(&approval.reason)) }
+        }
+    }
+}
+
+fn facts(run: &RunRecord) -> Markup {
+    html! {
+        dl.facts {
+            div { dt { "Source" } dd { @if run.source.is_empty() { "an act" } @else { a href=(link::source(&run.source)) { (run.source) } } } }
+            div { dt { "Revision" } dd { (link::revision(&run.revision)) } }
+            div { dt { "When" } dd { (time::milliseconds(run.finished_at)) } }
+            div { dt { "Took" } dd { (run.finished_at - run.started_at) " ms" } }
+            div { dt { "Who" } dd { (run.actor) } }
+            div { dt { "What" } dd { (runs::counts(run)) } }
+            div { dt { "Outcome" } dd { (run.outcome) } }
+            @if let Some(reverted) = run.reverts { div { dt { "Reverts" } dd { (link::run(reverted)) } } }
+            div { dt { "Plan" } dd { (link::revision(&run.plan_id)) } }
+        }
+    }
+}
+
+/// The changes by kind and verb.
+fn groups(changes: &[ChangeDocument], caller: &Caller) -> Markup {
+    let mut groups: BTreeMap<(&str, &str), Vec<&ChangeDocument>> = BTreeMap::new();
+    for change in changes {
+        let group = groups.entry((&change.kind, &change.verb));
+        group.or_default().push(change);
+    }
+    html! {
+        @for ((kind, verb), changes_of) in &groups {
+            details.group id={ "changes-" (kind) "-" (verb) } open[changes.len() <= MAX_OPEN_CHANGES] {
+                summary {
+                    // An act has no sign.
+                    @if let Some(step) = StepVerb::by_word(verb) { (plan_entry::sign(step, false)) " " }
+                    (kind) ": " (verb) " " (thousands(changes_of.len()))
+                }
+                ul.steps { @for change in changes_of { (line(change, caller)) } }
+            }
+        }
+    }
+}
+
+fn line(change: &ChangeDocument, caller: &Caller) -> Markup {
+    html! {
+        li {
+            p {
+                @match &change.external_id {
+                    Some(id) => (link::resource(caller, &change.kind, id)),
+                    // Erasing a user's data removes the id as well.
+                    None => span.key { (change.kind) " (erased)" },
+                }
+                " " span.small { (change.reason) } " "
+                @if let Some(origin) = &change.origin { (value::place(origin)) }
+            }
+            (value::committed_changes(&change.fields))
+        }
+    }
+}
