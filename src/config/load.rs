@@ -124,6 +124,7 @@ impl Config {
             guards: GuardLimits::default(),
             effect_fields: BTreeSet::new(),
             raised: BTreeSet::new(),
+            scopes: Vec::new(),
             window: DAY,
             approvers: Vec::new(),
             approval_ttl: DAY,

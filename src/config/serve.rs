@@ -3,6 +3,7 @@
 use super::network::IpNetwork;
 use super::notices::NoticeSpec;
 use super::values::{expand_variables, parse_duration};
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ const CUSTOMER_LISTEN: &str = "serve.customers.listen";
 const CUSTOMER_URL: &str = "serve.customers.url";
 
 /// `serve:` as written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServeSpec {
     listen: Option<String>,
@@ -32,7 +33,7 @@ pub(super) struct ServeSpec {
     pub(super) notices: Option<Vec<NoticeSpec>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CustomerServeSpec {
     #[serde(deserialize_with = "customer_listen")]
@@ -41,14 +42,14 @@ struct CustomerServeSpec {
     url: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TlsSpec {
     cert: String,
     key: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ServeLimitsSpec {
     body: Option<String>,

@@ -141,6 +141,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
             source: Arc::clone(&options.source),
             removals_off: tree.removals_off.clone(),
             unread_kinds: unread(tree),
+            linked_files: tree.linked_files.clone(),
             ..Desired::default()
         },
         diagnostics: tree.diagnostics.clone(),

@@ -39,6 +39,7 @@ mod random_acts;
 mod reports;
 mod retired_references;
 mod revert;
+mod scopes;
 mod secrets;
 mod severity;
 mod shared_addresses;
