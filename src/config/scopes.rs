@@ -46,12 +46,11 @@ impl<'de> Deserialize<'de> for ScopeOwner {
         let text = String::deserialize(from)?;
         // The names of a line are separated by spaces, and `#` begins a comment.
         let is_name = !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#');
-        let is_owner = match text.strip_prefix('@') {
-            Some(name) => !name.trim_start_matches('@').is_empty() && !name.ends_with('/'),
-            None => {
-                let parts = text.split_once('@');
-                parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
-            }
+        let is_owner = if let Some(name) = text.strip_prefix('@') {
+            !name.trim_start_matches('@').is_empty() && !name.ends_with('/')
+        } else {
+            let parts = text.split_once('@');
+            parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
         };
         if is_name && is_owner {
             return Ok(Self(text));

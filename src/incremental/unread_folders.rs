@@ -19,17 +19,15 @@ pub async fn why_unread_folders_matter(
         return Ok(None);
     }
     for (address, accounts) in unread_addresses(read, stored) {
-        let is_foreign = match transaction.only_file_naming(source, &address).await? {
-            Some(path) => {
-                let mut accounts = accounts.iter();
-                accounts.any(|account| folders.is_of_other(&path, &account.id))
-            }
+        let path = transaction.only_file_naming(source, &address).await?;
+        let is_foreign = if let Some(path) = path {
+            let mut accounts = accounts.iter();
+            accounts.any(|account| folders.is_of_other(&path, &account.id))
+        } else {
             // Moved since its claim was written, or declared by another source.
-            None => {
-                let claims = transaction.claims_on([&address].into_iter()).await?;
-                let mut claims = claims.iter();
-                claims.any(|claim| claim.active && claim.source == *source)
-            }
+            let claims = transaction.claims_on([&address].into_iter()).await?;
+            let mut claims = claims.iter();
+            claims.any(|claim| claim.active && claim.source == *source)
         };
         if is_foreign {
             return Ok(Some(

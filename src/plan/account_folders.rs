@@ -82,16 +82,19 @@ pub(super) fn violations(
     found
 }
 
+/// Lists by path or id. With the standard hasher, a million of them would be noticed.
+type TextMap<'a, V> = HashMap<&'a str, Vec<V>, foldhash::fast::FixedState>;
+
 /// What the checks of one source need, worked out once.
 struct FolderCheck<'a> {
     desired: &'a Desired,
     stored: &'a Snapshot,
     folders: &'a AccountFolders,
-    boundaries: HashMap<&'a str, Vec<FolderBoundary<'a>>>,
+    boundaries: TextMap<'a, FolderBoundary<'a>>,
     /// The accounts that hold an address, by its id.
-    holders: HashMap<&'a str, Vec<&'a Key>>,
+    holders: TextMap<'a, &'a Key>,
     /// The accounts whose documents name an address, by its id.
-    declarers: HashMap<&'a str, Vec<&'a DeclaredResource>>,
+    declarers: TextMap<'a, &'a DeclaredResource>,
 }
 
 fn field(kind: &Kind, name: &str) -> usize {
@@ -108,9 +111,9 @@ impl<'a> FolderCheck<'a> {
             desired,
             stored,
             folders,
-            boundaries: HashMap::new(),
-            holders: HashMap::new(),
-            declarers: HashMap::new(),
+            boundaries: TextMap::default(),
+            holders: TextMap::default(),
+            declarers: TextMap::default(),
         };
         for declared in &desired.resources {
             let path = &*declared.path;
@@ -295,12 +298,11 @@ impl<'a> FolderCheck<'a> {
         boundary: &FolderBoundary<'_>,
     ) -> Option<ScopeFault> {
         let holder = self.other_holder(&declared.key, boundary);
-        let (what, other) = match holder {
-            Some(holder) => (format!("{holder} holds the address"), holder.clone()),
-            None => {
-                let other = self.other_declarer(&declared.key, boundary)?;
-                (format!("{other} has the address too"), other.clone())
-            }
+        let (what, other) = if let Some(holder) = holder {
+            (format!("{holder} holds the address"), holder.clone())
+        } else {
+            let other = self.other_declarer(&declared.key, boundary)?;
+            (format!("{other} has the address too"), other.clone())
         };
         Some(ScopeFault {
             what,
