@@ -27,7 +27,7 @@ pub use partial_plan::{
 };
 pub use partial_snapshot::{PartPlanned, PartialOutcome, PartialSnapshot};
 pub use row_checkpoint::{RowFacts, rows_update};
-pub use unread_folders::why_unread_folders_matter;
+pub use unread_folders::{why_others_matter_to_folders, why_unread_folders_matter};
 
 use crate::config::Source;
 

@@ -359,6 +359,53 @@ fn a_user_whom_the_shop_gave_another_account_leaves_the_folder() {
 }
 
 #[test]
+fn what_another_source_gives_away_leaves_the_folder() {
+    for ws in applied("given away") {
+        let before = std::fs::read_to_string(ws.path("people/all.yaml")).expect("the people");
+        let more = |text: &str| ws.write("people/all.yaml", before.clone() + text);
+        more(&user("u-few", "acme", ""));
+        ws.run(&["apply", "--yes"]).exits(0);
+        // A partial document of somebody whom the other source declares.
+        ws.write(
+            "manifests/accounts/acme/few.yaml",
+            "kind: User\nexternalId: u-few\ncompany: Acme\n",
+        );
+        ws.run(&["apply", "--yes"]).exits(0);
+        assert!(scope_errors(&planned(&ws, 0)).is_empty());
+        more(&user("u-few", "acme", "accounts: [acme, globex]"));
+        ws.run(&[
+            "apply",
+            "--yes",
+            "--source",
+            "people",
+            "--accept",
+            "visibility.widened=2",
+        ])
+        .exits(0);
+        let found = scope_errors(&planned(&ws, 1));
+        assert_eq!(found.len(), 1, "{}: {found:?}", ws.engine);
+        assert_eq!(found[0]["externalId"], "u-few");
+        more(&user("u-few", "acme", ""));
+        ws.run(&["apply", "--yes", "--source", "people"]).exits(0);
+        assert!(scope_errors(&planned(&ws, 0)).is_empty());
+        // An account of the other source gets the address of a folder.
+        more(
+            &(user("u-few", "acme", "")
+                + &account("initech", "addresses: [{ref: at-globex}]")
+                + &user("u-i", "initech", "")),
+        );
+        for arguments in [&["plan"][..], &["plan", "--scrub"]] {
+            let found = scope_errors(&ws.run(arguments).exits(0));
+            assert!(found.is_empty(), "{}: {found:?}", ws.engine);
+        }
+        ws.run(&["apply", "--yes", "--source", "people"]).exits(0);
+        let found = scope_errors(&planned(&ws, 1));
+        assert_eq!(found.len(), 1, "{}: {found:?}", ws.engine);
+        assert_eq!(found[0]["externalId"], "at-globex");
+    }
+}
+
+#[test]
 fn a_link_is_bound_by_the_folder_of_the_file_it_leads_to() {
     let ws = sqlite();
     configure(
