@@ -17,19 +17,29 @@ const CUSTOMER_URL: &str = "serve.customers.url";
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServeSpec {
+    /// Where it listens. Default: `127.0.0.1:8080`.
     listen: Option<String>,
+    /// The file with the tokens.
     tokens: Option<String>,
+    /// The certificate, if it serves HTTPS itself.
     tls: Option<TlsSpec>,
+    /// Whether other machines may reach it without tokens and TLS.
     #[serde(default)]
     insecure: bool,
+    /// The public address that links begin with.
     url: Option<String>,
+    /// An address of its own for customers.
     customers: Option<CustomerServeSpec>,
+    /// The proxies whose `X-Forwarded-For` is trusted.
     #[serde(default)]
     proxies: Vec<String>,
+    /// After how long a pass counts as stuck. Default: `1h`.
     #[serde(rename = "stuckAfter")]
     stuck_after: Option<String>,
+    /// How much each client gets.
     #[serde(default)]
     limits: ServeLimitsSpec,
+    /// Whom it notifies about what.
     pub(super) notices: Option<Vec<NoticeSpec>>,
 }
 

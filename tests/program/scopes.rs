@@ -583,3 +583,32 @@ fn two_scopes_that_cover_a_file_both_hold() {
         "{message}"
     );
 }
+
+#[test]
+fn code_owners_begin_at_the_root_of_the_repository() {
+    let ws = sqlite();
+    let config = "apiVersion: roster/v1\nscopes: [{path: 'accounts/{account}/**', owners: ['@acme/sales']}]\nsources: [{name: shop, directory: manifests}, {name: erp, export: {file: erp.csv, preset: djust-accounts}}]\n";
+    ws.write("shop one/roster.yaml", config);
+    ws.write("shop one/manifests/x.yaml", "");
+    let owners = |more: &[&str]| {
+        let all = [&["codeowners", "--config", "shop one/roster.yaml"], more].concat();
+        ws.run(&all)
+    };
+    let last = |ran: Ran| ran.stdout.lines().last().unwrap_or_default().to_owned();
+    assert_eq!(
+        last(owners(&[]).exits(0)),
+        "/manifests/accounts/*/ @acme/sales"
+    );
+    std::fs::create_dir(ws.path(".git")).expect("a repository");
+    let expected = "/shop\\ one/manifests/accounts/*/ @acme/sales";
+    assert_eq!(last(owners(&[]).exits(0)), expected);
+    owners(&["--check", "CODEOWNERS"]).exits(1);
+    owners(&["-o", "CODEOWNERS"]).exits(0);
+    owners(&["--check", "CODEOWNERS"]).exits(0);
+    let text = std::fs::read_to_string(ws.path("CODEOWNERS")).expect("the file");
+    assert!(text.ends_with(&format!("{expected}\n")), "{text}");
+    ws.write("CODEOWNERS", text + "* @mallory\n");
+    owners(&["--check", "CODEOWNERS"]).exits(1);
+    owners(&["--source", "erp"]).exits(64);
+    owners(&["--source", "shop"]).exits(0);
+}
