@@ -9,7 +9,7 @@ use std::fmt::Write;
 pub const GROUPS: [(&str, &[&str]); 7] = [
     (
         "Write manifests",
-        &["init", "validate", "fmt", "schema", "explain"],
+        &["init", "validate", "fmt", "codeowners", "schema", "explain"],
     ),
     (
         "Plan and apply",

@@ -270,6 +270,7 @@ mod tests {
             "order",
             "shop",
             "guards",
+            "scopes",
             "approvers",
             "approvalTtl",
             "secrets",

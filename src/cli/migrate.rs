@@ -1,6 +1,7 @@
 //! `roster migrate`: creates or upgrades the schema of the database.
 
 use super::{CommandResult, GlobalOptions, session};
+use crate::reconcile;
 use crate::store::{SchemaState, Store, StoreAccess};
 use clap::Args;
 
@@ -19,6 +20,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     // anything.
     let store = Store::open(&config.database, StoreAccess::Read).await?;
     let absent = store.missing_directory().await?;
+    reconcile::check_environment(&store, &config).await?;
     if let Some(absent) = &absent {
         let when = if options.plan {
             "on `roster migrate`"

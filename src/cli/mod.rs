@@ -10,6 +10,7 @@ mod approve;
 mod atomic_file;
 mod backup;
 mod changes;
+mod codeowners;
 mod command_groups;
 mod comment;
 mod compare;
@@ -172,7 +173,9 @@ pub enum CliCommand {
     Notice(notice::Options),
     /// Write a commented configuration, a small example tree and a CI workflow.
     Init(init::InitArgs),
-    /// Print the JSON Schema of manifests.
+    /// Write a CODEOWNERS file from the scopes of the configuration.
+    Codeowners(codeowners::CodeownersOptions),
+    /// Print the JSON Schema of manifests or of the configuration.
     Schema(schema::SchemaArgs),
     /// Print the OpenAPI document of the daemon.
     Openapi,
@@ -295,6 +298,7 @@ fn run(cli: Cli) -> CommandResult {
             CliCommand::Reconcile(options) => daemon::reconcile(global, &options).await,
             CliCommand::Notice(options) => notice::run(global, &options).await,
             CliCommand::Init(args) => init::run(&args),
+            CliCommand::Codeowners(options) => codeowners::run(global, &options),
             CliCommand::Schema(args) => schema::run(&args),
             CliCommand::Openapi => openapi::run(),
             CliCommand::Token(options) => token::run(global, &options),

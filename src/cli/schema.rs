@@ -1,17 +1,21 @@
-//! `roster schema`: the JSON Schema of manifests, for editors.
+//! `roster schema`: the JSON Schemas of manifests and of the configuration, for editors.
 
 use super::{CommandFailure, CommandResult, atomic_file, print::print};
+use crate::config;
 use crate::diagnostic::did_you_mean;
 use crate::kinds::{self, schema};
 use std::path::PathBuf;
 
-/// Print the JSON Schema of manifests, or of documents of one kind.
+/// What stands for `roster.yaml` in place of a kind.
+const CONFIG: &str = "config";
+
+/// Print the JSON Schema of manifests, of documents of one kind, or of roster.yaml.
 #[derive(clap::Args, Debug)]
 pub struct SchemaArgs {
-    /// Only this kind, such as `Account`.
+    /// Only this kind, such as `Account`. `config` is the schema of roster.yaml.
     #[arg(conflicts_with = "dir")]
     kind: Option<String>,
-    /// Write all schemas into this directory: `manifest.json` and one per kind.
+    /// Write all schemas into this directory: `manifest.json`, one per kind, and `config.json`.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -21,8 +25,15 @@ pub fn run(args: &SchemaArgs) -> CommandResult {
     if let Some(dir) = &args.dir {
         return write(dir);
     }
+    if args.kind.as_deref() == Some(CONFIG) {
+        return print(config_text());
+    }
     let kind = args.kind.as_deref().map(find).transpose()?;
     print(format!("{:#}\n", schema::schema(kind)))
+}
+
+fn config_text() -> String {
+    format!("{:#}\n", config::schema())
 }
 
 fn find(name: &str) -> Result<&'static kinds::Kind, CommandFailure> {
@@ -30,7 +41,10 @@ fn find(name: &str) -> Result<&'static kinds::Kind, CommandFailure> {
         let names = kinds::ALL.map(|kind| kind.name);
         CommandFailure::usage(match did_you_mean(name, names) {
             Some(meant) => format!("no kind `{name}`; did you mean `{meant}`?"),
-            None => format!("no kind `{name}`; the kinds are {}", names.join(", ")),
+            None => format!(
+                "no kind `{name}`; the kinds are {}, and `{CONFIG}` is roster.yaml",
+                names.join(", ")
+            ),
         })
     })
 }
@@ -40,7 +54,8 @@ fn write(dir: &PathBuf) -> CommandResult {
         CommandFailure::error(format!("cannot write {}: {error}", path.display()))
     };
     std::fs::create_dir_all(dir).map_err(|error| cannot(dir, error))?;
-    for (name, text) in schema::files() {
+    let config = (format!("{CONFIG}.json"), config_text());
+    for (name, text) in schema::files().into_iter().chain([config]) {
         let path = dir.join(name);
         atomic_file::write(&path, |out| out.write_all(text.as_bytes()))?;
     }
@@ -59,13 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn writes_one_file_a_kind_and_one_of_all() {
+    fn writes_one_file_a_kind_one_of_all_and_one_of_the_configuration() {
         let dir = tempfile::tempdir().expect("a directory");
         let inner = dir.path().join("schema");
         assert_eq!(write(&inner), Ok(0));
         assert_eq!(
             std::fs::read_dir(&inner).expect("the files").count(),
-            kinds::ALL.len() + 1
+            kinds::ALL.len() + 2
         );
     }
 }

@@ -3,10 +3,11 @@
 
 use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
+use super::scopes::FolderScope;
 use super::serve::ServeConfig;
 use super::source::Source;
 use crate::diagnostic::{Code, none_called};
-use crate::model::{FieldRef, KindId};
+use crate::model::{FieldRef, FolderPattern, KindId};
 use crate::plan::{AcceptOverride, EffectName, GuardLimits, SourceAuthority};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,8 @@ pub struct Config {
     pub approvals: BTreeMap<EffectName, u32>,
     /// The warnings that count as errors.
     pub raised: BTreeSet<Code>,
+    /// The scopes, in the order of the file.
+    pub scopes: Vec<FolderScope>,
     /// The window in which the guards count.
     pub window: Duration,
     /// The people who may approve holds. If empty, everyone with the `approve` right may.
@@ -82,6 +85,13 @@ impl Config {
     pub fn no_source(&self, name: &str) -> String {
         let known = self.sources.iter().map(|source| &*source.name);
         none_called("source", name, known)
+    }
+
+    /// The folders that belong to one account each.
+    #[must_use]
+    pub fn account_folders(&self) -> Arc<[FolderPattern]> {
+        let scopes = self.scopes.iter().map(|scope| &scope.path);
+        scopes.filter(|path| path.has_account()).cloned().collect()
     }
 
     /// Fails if `approvers` is set and does not contain this name.

@@ -5,6 +5,7 @@ use super::export::{self, MappingReference};
 use crate::feed::mapping::Mapping;
 use crate::feed::preset;
 use crate::transport;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub struct CompletenessRule {
     pub shrink: Option<u64>,
 }
 
-#[derive(Default, PartialEq, Deserialize)]
+#[derive(Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct CompletenessSpec {
     trailer: Option<String>,
@@ -68,7 +69,7 @@ pub(super) struct CompletenessSpec {
     shrink: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AbsenceSpec {
     #[serde(default = "default_absence_after")]
@@ -81,7 +82,7 @@ fn default_absence_after() -> u32 {
     3
 }
 
-#[derive(Default, PartialEq, Deserialize)]
+#[derive(Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum AbsenceAction {
     #[default]

@@ -9,10 +9,13 @@ use super::invitations::InvitationsSpec;
 use super::notices::{MailSpec, NoticesSpec};
 use super::rules::{self, AuthoritySpec, EffectsSpec, GuardsSpec};
 use super::schedule::{TimingSpec, WindowSpec};
+use super::schema_parts;
+use super::scopes::{self, ScopeSpec};
 use super::serve::ServeSpec;
 use super::severity::SeveritySpec;
 use super::source::{Source, SourceLocation};
 use super::values::{DAY, expand_variables, parse_duration, told_without_value};
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,92 +27,138 @@ pub(super) const DEFAULT_CACHE: &str = ".roster/cache";
 pub(super) const DEFAULT_FILES: &str = "files";
 
 /// `roster.yaml` as written. It may contain secrets, so it has no `Debug`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ConfigFile {
+    /// The version of this file: `roster/v1`.
+    #[schemars(extend("const" = "roster/v1"))]
     api_version: String,
+    /// The releases of Roster that may read this file, such as `>=0.1`.
     requires: Option<String>,
+    /// `sqlite:FILE` or `postgres://…`. `${NAME}` is read from the environment.
     database: Option<String>,
+    /// The folder for mirrors of git repositories and fetched exports.
     cache: Option<PathBuf>,
+    /// Where the desired state comes from.
     #[serde(default)]
     sources: Vec<SourceSpec>,
+    /// The names of sources: of two that enforce a field, the first one wins.
     #[serde(default)]
     order: Vec<String>,
+    /// The fields that people change in the shop.
     #[serde(default)]
     shop: ShopSpec,
+    /// How much one plan may change before somebody has to approve it.
     #[serde(default)]
     guards: GuardsSpec,
+    /// The fields whose changes count as effects.
     #[serde(default)]
     effects: EffectsSpec,
-    scopes: Option<Value>,
+    /// The folders that belong to one account each, and the owners of files.
+    #[serde(default)]
+    scopes: Vec<ScopeSpec>,
+    /// The warnings that count as errors here.
     #[serde(default)]
     severity: SeveritySpec,
+    /// The people who may approve holds. Without the key, everyone with the `approve` right.
     #[serde(default)]
     approvers: Vec<String>,
+    /// How many people have to approve a hold, by its effect: `{access.lost: 2}`.
     #[serde(default)]
     approvals: BTreeMap<String, u32>,
+    /// How long an approval stays valid, such as `24h`.
     approval_ttl: Option<String>,
+    /// Where the files of passwords are.
     #[serde(default)]
     secrets: SecretsSpec,
+    /// Where the files of jobs are kept.
     #[serde(default)]
     files: FilesSpec,
+    /// What is laid over the top level with `-e NAME`.
     #[serde(default)]
     environments: BTreeMap<String, Value>,
+    /// The mail server and the sender. Without it no mail is sent.
     mail: Option<MailSpec>,
+    /// How invitations are made.
     #[serde(default)]
     invitations: InvitationsSpec,
+    /// Where the daemon listens, who may reach it and whom it notifies.
     #[serde(default)]
     serve: ServeSpec,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ShopSpec {
+    /// By kind, the fields that Roster writes once and leaves alone afterwards.
     #[serde(default)]
+    #[schemars(schema_with = "schema_parts::by_kind::<Vec<String>>")]
     authority: BTreeMap<String, Vec<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SecretsSpec {
     dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FilesSpec {
     dir: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SourceSpec {
+    /// The name, by which claims are stored.
     name: String,
+    /// The folder with the manifests.
     directory: Option<String>,
+    /// The repository with the manifests.
+    #[schemars(with = "Option<git::GitSpec>")]
     git: Option<Value>,
+    /// The secret that webhooks of the repository are signed with.
     webhook_secret: Option<String>,
+    /// Where the export of another system is, and how it is read.
+    #[serde(default)]
+    #[schemars(schema_with = "super::export::key_schema")]
     export: Option<Value>,
+    /// When an export counts as complete.
     complete: Option<CompletenessSpec>,
+    /// How old an export may be, such as `26h`.
     max_age: Option<String>,
+    /// What happens to a resource that an export no longer names.
     absence: Option<AbsenceSpec>,
+    /// Whether the daemon applies, or only plans.
     #[serde(default)]
     mode: ModeSpec,
+    /// What happens to a resource that disappears from the source.
     prune: Option<PruneSpec>,
+    /// Whether an error refuses the whole plan, or only holds what it concerns.
     on_error: Option<OnErrorSpec>,
+    /// Whether changes by others are overwritten, or only reported.
     #[serde(default)]
     drift: DriftSpec,
+    /// Whether `status: deleted` may be applied without `--allow-delete`.
     #[serde(default)]
     allow_delete: bool,
+    /// The time between two passes of the daemon, such as `5m`.
     interval: Option<String>,
+    /// When the daemon runs a pass: a cron line with five or six fields.
     schedule: Option<String>,
+    /// The time zone of the schedule and the windows, such as `Europe/Stockholm`.
     timezone: Option<String>,
+    /// When the daemon may apply, or may not.
     #[serde(default)]
     windows: Vec<WindowSpec>,
+    /// By kind, which fields the source decides.
     #[serde(default)]
+    #[schemars(schema_with = "schema_parts::by_kind::<AuthoritySpec>")]
     authority: BTreeMap<String, AuthoritySpec>,
 }
 
-#[derive(Debug, Default, Deserialize, PartialEq)]
+#[derive(Debug, Default, Deserialize, PartialEq, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum ModeSpec {
     #[default]
@@ -117,14 +166,14 @@ enum ModeSpec {
     Plan,
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Debug, Deserialize, PartialEq, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum PruneSpec {
     Deactivate,
     Ignore,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OnErrorSpec {
     #[default]
@@ -132,7 +181,7 @@ enum OnErrorSpec {
     Hold,
 }
 
-#[derive(Debug, Default, Deserialize, PartialEq)]
+#[derive(Debug, Default, Deserialize, PartialEq, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum DriftSpec {
     #[default]
@@ -232,6 +281,7 @@ impl ConfigFile {
             effect_fields: self.effects.resolve()?,
             approvals: rules::approvals(&self.approvals, &self.approvers)?,
             raised: self.severity.raised,
+            scopes: scopes::resolve(self.scopes)?,
             window,
             approvers: self.approvers,
             approval_ttl: self
@@ -260,10 +310,6 @@ impl ConfigFile {
                 "apiVersion is `{}`; expected `roster/v1`",
                 self.api_version
             ));
-        }
-        // Ignoring a boundary that an operator relies on would be worse than refusing to run.
-        if self.scopes.is_some() {
-            return Err("`scopes` is not supported by this version; remove it".into());
         }
         let Some(requires) = &self.requires else {
             return Ok(());

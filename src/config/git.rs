@@ -2,8 +2,10 @@
 //! never contain a secret.
 
 use super::network::is_loopback;
+use super::schema_parts;
 use super::values::{expand_variables, parse_duration};
 use crate::git::{GitAuth, GitLocation, TIMEOUT};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -15,15 +17,26 @@ const SCHEMES: [&str; 5] = ["https", "http", "ssh", "git", "file"];
 /// The user name for a token. GitHub requires this one, others accept any.
 const TOKEN_USER: &str = "x-access-token";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct GitSpec {
+pub(super) struct GitSpec {
+    /// The address of the repository.
     url: String,
+    /// The branch, tag or commit. Default: the branch of the repository's HEAD.
     #[serde(rename = "ref")]
     reference: Option<String>,
+    /// The folder with the manifests, below the root of the repository.
     path: Option<String>,
+    /// A token, `{token, username}`, `{username, password}` or `{sshKey, knownHosts}`.
+    #[serde(default)]
+    #[schemars(schema_with = "auth_schema")]
     auth: Option<Value>,
+    /// The longest time of a fetch, such as `2m`.
     timeout: Option<String>,
+}
+
+fn auth_schema(_: &mut SchemaGenerator) -> Schema {
+    schema_parts::text_or_keys(&["token", "username", "password", "sshKey", "knownHosts"])
 }
 
 /// Parses the key, without secrets in any message.

@@ -1,5 +1,6 @@
 //! `invitations:`: the file with the key from which the links of invitations are made.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 const DEFAULT_KEY: &str = ".roster/invitation-key";
 
 /// `invitations:` as written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InvitationsSpec {
     key: Option<PathBuf>,

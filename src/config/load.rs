@@ -125,6 +125,7 @@ impl Config {
             effect_fields: BTreeSet::new(),
             approvals: BTreeMap::new(),
             raised: BTreeSet::new(),
+            scopes: Vec::new(),
             window: DAY,
             approvers: Vec::new(),
             approval_ttl: DAY,

@@ -16,6 +16,9 @@ mod network;
 mod notices;
 mod rules;
 mod schedule;
+mod schema;
+mod schema_parts;
+mod scopes;
 mod serve;
 mod severity;
 mod source;
@@ -33,6 +36,8 @@ pub use notices::{
     MailServer, NoticeChannel, NoticeEvent, NoticeFormat, NoticeTarget, NoticesSpec,
 };
 pub use schedule::{ApplyWindow, PassTimer, SourceTiming, WindowEffect};
+pub use schema::schema;
+pub use scopes::FolderScope;
 pub use serve::{CustomerAddress, ServeConfig, ServeLimits, TlsFiles};
 pub use source::{Source, SourceLocation};
 pub use values::parse_duration;

@@ -6,6 +6,7 @@ use super::network::is_loopback;
 use super::values::expand_variables;
 use lettre::message::Mailbox;
 use reqwest::Url;
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -13,7 +14,9 @@ use std::fmt;
 use std::sync::Arc;
 
 /// An event of a source that a notice can report.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeEvent {
     /// A pass wrote something.
@@ -62,7 +65,7 @@ impl NoticeEvent {
 }
 
 /// The format of a webhook.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeFormat {
     /// The JSON document of the specification.
@@ -80,7 +83,7 @@ pub struct NoticesSpec {
 }
 
 /// An entry of `serve.notices`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoticeSpec {
     name: Option<String>,
@@ -92,7 +95,7 @@ pub(super) struct NoticeSpec {
 }
 
 /// `mail` as written.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MailSpec {
     smtp: String,

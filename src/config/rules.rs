@@ -8,12 +8,13 @@ use crate::model::{FieldRef, KindId};
 use crate::plan::{
     AuthorityMode, EffectBudget, EffectName, GuardLimit, GuardLimits, SourceAuthority,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// `authority: {Account: {existence: false, enforce: [..], seed: [..], observe: [..]}}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthoritySpec {
     existence: Option<bool>,
@@ -100,7 +101,7 @@ pub(super) fn approvals(
 }
 
 /// `effects: {fields: [User.customFields.x]}`: the fields whose changes are effects.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EffectsSpec {
     #[serde(default)]
@@ -145,7 +146,7 @@ fn known_field(kind: &kinds::Kind, name: &str) -> Result<(), String> {
 }
 
 /// `guards:` as written. Limits that are missing keep their default.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct GuardsSpec {
     deactivate: Option<GuardLimitSpec>,
@@ -172,7 +173,7 @@ pub(super) struct GuardsSpec {
     visibility_widened: Option<GuardLimitSpec>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct GuardLimitSpec {
     percent: u64,

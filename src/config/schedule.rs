@@ -5,6 +5,7 @@ use super::cron::{self, CronSchedule};
 use super::values::parse_duration;
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
 
@@ -76,7 +77,7 @@ pub(super) struct TimingSpec {
 }
 
 /// `{deny: "0 22 * * 5", for: 60h}` or `{allow: …, for: …}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WindowSpec {
     allow: Option<String>,

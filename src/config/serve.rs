@@ -3,6 +3,7 @@
 use super::network::IpNetwork;
 use super::notices::NoticeSpec;
 use super::values::{expand_variables, parse_duration};
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::net::SocketAddr;
@@ -13,26 +14,36 @@ const CUSTOMER_LISTEN: &str = "serve.customers.listen";
 const CUSTOMER_URL: &str = "serve.customers.url";
 
 /// `serve:` as written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServeSpec {
+    /// Where it listens. Default: `127.0.0.1:8080`.
     listen: Option<String>,
+    /// The file with the tokens.
     tokens: Option<String>,
+    /// The certificate, if it serves HTTPS itself.
     tls: Option<TlsSpec>,
+    /// Whether other machines may reach it without tokens and TLS.
     #[serde(default)]
     insecure: bool,
+    /// The public address that links begin with.
     url: Option<String>,
+    /// An address of its own for customers.
     customers: Option<CustomerServeSpec>,
+    /// The proxies whose `X-Forwarded-For` is trusted.
     #[serde(default)]
     proxies: Vec<String>,
+    /// After how long a pass counts as stuck. Default: `1h`.
     #[serde(rename = "stuckAfter")]
     stuck_after: Option<String>,
+    /// How much each client gets.
     #[serde(default)]
     limits: ServeLimitsSpec,
+    /// Whom it notifies about what.
     pub(super) notices: Option<Vec<NoticeSpec>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CustomerServeSpec {
     #[serde(deserialize_with = "customer_listen")]
@@ -41,14 +52,14 @@ struct CustomerServeSpec {
     url: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TlsSpec {
     cert: String,
     key: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ServeLimitsSpec {
     body: Option<String>,

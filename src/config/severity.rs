@@ -2,8 +2,11 @@
 //! read, because a misspelt rule would check nothing.
 
 use crate::diagnostic::{Code, Severity, codes, none_called};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -29,6 +32,33 @@ enum SeverityWord {
 impl<'de> Deserialize<'de> for SeveritySpec {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_map(SeverityVisitor)
+    }
+}
+
+impl JsonSchema for SeveritySpec {
+    fn schema_name() -> Cow<'static, str> {
+        "Severity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words = [
+            (SeverityWord::Error, ["error", "E"]),
+            (SeverityWord::Warning, ["warning", "W"]),
+        ];
+        let rules = codes::ALL.iter().map(|rule| Code::by_name(rule.name));
+        let properties = rules.flatten().filter_map(|code| {
+            let allowed = words
+                .iter()
+                .filter(|(word, _)| is_raised(code, *word).is_ok());
+            let allowed: Vec<&str> = allowed.flat_map(|(_, words)| *words).collect();
+            (!allowed.is_empty()).then(|| (code.name().to_owned(), json!({"enum": allowed})))
+        });
+        let properties: Map<String, Value> = properties.collect();
+        json_schema!({
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+        })
     }
 }
 

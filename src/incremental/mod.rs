@@ -15,6 +15,7 @@ mod fingerprint;
 mod partial_plan;
 mod partial_snapshot;
 mod row_checkpoint;
+mod unread_folders;
 
 pub use affected::AffectedResources;
 pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint, with_rows};
@@ -26,6 +27,7 @@ pub use partial_plan::{
 };
 pub use partial_snapshot::{PartPlanned, PartialOutcome, PartialSnapshot};
 pub use row_checkpoint::{RowFacts, rows_update};
+pub use unread_folders::{why_others_matter_to_folders, why_unread_folders_matter};
 
 use crate::config::Source;
 

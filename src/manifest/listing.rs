@@ -213,6 +213,12 @@ impl ListingWalk {
         for path in links {
             self.link(&path, &mut found);
         }
+        for path in &found {
+            if let Ok(own) = self.listing.resolve(path) {
+                let linked = &mut self.tree.linked_files;
+                linked.insert(path.as_str().into(), own.into());
+            }
+        }
         self.files.extend(found);
     }
 

@@ -146,6 +146,7 @@ pub fn load(tree: &Tree, options: &LoadOptions) -> LoadedManifests {
             as_of: Arc::clone(&options.as_of),
             removals_off: tree.removals_off.clone(),
             unread_kinds: unread(tree),
+            linked_files: tree.linked_files.clone(),
             ..Desired::default()
         },
         diagnostics: tree.diagnostics.clone(),

@@ -34,6 +34,8 @@ pub struct Tree {
     pub configurations: Vec<Arc<str>>,
     /// Empty folders with the name of a manifest.
     pub blank_folders: Vec<Arc<str>>,
+    /// The files that are read through a symbolic link, with their own paths below the root.
+    pub linked_files: BTreeMap<Arc<str>, Arc<str>>,
     /// The commit, if the tree comes from one.
     pub revision: Option<Arc<str>>,
     contents: TreeContents,
@@ -247,6 +249,8 @@ struct FolderWalk {
     links: Vec<(String, PathBuf)>,
     /// Folders reached by links, so that none is walked twice.
     entered: BTreeSet<PathBuf>,
+    /// The same by the path of the link, with their own path below the root.
+    linked_folders: BTreeMap<String, String>,
     extent: TreeSize,
     /// Whether a limit was exceeded, so that nothing more is read.
     limit_reached: bool,
@@ -261,6 +265,7 @@ impl FolderWalk {
             files: BTreeSet::new(),
             links: Vec::new(),
             entered: BTreeSet::new(),
+            linked_folders: BTreeMap::new(),
             extent: TreeSize::default(),
             limit_reached: false,
             tree: Tree::default(),
@@ -355,7 +360,9 @@ impl FolderWalk {
             self.problem(path, codes::PATH_ESCAPE, why);
         } else if real.is_file() {
             self.links.push((path.to_owned(), real));
-        } else if real.is_dir() && self.is_hidden(&real) && self.entered.insert(real) {
+        } else if real.is_dir() && self.is_hidden(&real) && self.entered.insert(real.clone()) {
+            let below = self.below_root(&real);
+            self.linked_folders.insert(path.to_owned(), below);
             // A folder that the walk visits anyway is read at its own place.
             self.walk_subfolder(place, path);
         }
@@ -370,6 +377,11 @@ impl FolderWalk {
             .any(|part| part.to_string_lossy().starts_with('.'))
     }
 
+    fn below_root(&self, real: &Path) -> String {
+        let below = real.strip_prefix(&self.root).unwrap_or(real);
+        below.to_string_lossy().into_owned()
+    }
+
     fn problem(&mut self, path: &str, code: Code, why: &str) {
         self.tree
             .report(path, code, format!("{}: {why}", visible(path)));
@@ -377,12 +389,22 @@ impl FolderWalk {
 
     /// Completes the tree. A link to a file that is in it anyway adds nothing.
     fn finish(mut self) -> Tree {
+        let mut linked: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+        for (folder, own) in &self.linked_folders {
+            let below = self.files.iter();
+            let below = below.filter_map(|path| Some((path, path.strip_prefix(&**folder)?)));
+            let below = below.filter(|(_, rest)| rest.starts_with('/'));
+            let below = below.map(|(path, rest)| (path.as_str().into(), format!("{own}{rest}")));
+            linked.extend(below.map(|(path, own): (_, String)| (path, own.into())));
+        }
         for (path, real) in std::mem::take(&mut self.links) {
-            let below = real.strip_prefix(&self.root).unwrap_or(&real);
-            if !self.files.contains(&*below.to_string_lossy()) {
+            let below = self.below_root(&real);
+            if !self.files.contains(&below) {
+                linked.insert(path.as_str().into(), below.into());
                 self.files.insert(path);
             }
         }
+        self.tree.linked_files = linked;
         let files = self.files.iter();
         self.tree.files = files
             .map(|path| TreeFile {

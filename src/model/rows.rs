@@ -81,7 +81,8 @@ impl SnapshotRows {
         self.read.contains(key)
     }
 
-    pub(super) fn is_partial(&self) -> bool {
+    /// Whether some rows may be missing.
+    pub fn is_partial(&self) -> bool {
         self.recorder.is_some()
     }
 

@@ -55,6 +55,8 @@ pub struct Desired {
     pub nameless: Vec<NamelessResource>,
     /// What could be read of faulty fields.
     pub salvaged_references: BTreeMap<(Key, FieldRef), SalvagedReferences>,
+    /// The files that were read through a symbolic link, with their own paths below the root.
+    pub linked_files: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// A resource whose external id could not be read, with what is known of it.

@@ -6,6 +6,7 @@
 //! logging, no I/O.
 
 mod absence;
+mod account_folders;
 mod advance;
 mod borrowed_change;
 mod budget_share;
@@ -65,6 +66,7 @@ mod value_equality;
 pub mod visibility;
 mod waiting_fields;
 
+pub use account_folders::AccountFolders;
 pub use advance::{advance, default_row, next_version};
 pub use borrowed_change::BorrowedChange;
 pub use effect_budget::EffectBudget;

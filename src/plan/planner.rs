@@ -11,10 +11,11 @@ use super::finish::{diagnostics_only, finish, refused};
 use super::rules::PlanRules;
 use super::settle::{SettledPlan, settle};
 use super::types::Plan;
-use super::{drafts, judge, required_approvals, retired_members};
+use super::{account_folders, drafts, judge, required_approvals, retired_members};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, Snapshot};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Plans what makes `stored` equal to `desired`.
@@ -46,14 +47,16 @@ fn plan_with(
     finish: fn(&PlanContext<'_>, SettledPlan) -> Plan,
 ) -> Plan {
     let living = retired_members::without_retired(desired, stored);
-    let with_notes: Vec<Diagnostic>;
-    let (desired, found) = match &living {
-        None => (desired, found),
-        Some(living) => {
-            with_notes = found.iter().chain(&living.notes).cloned().collect();
-            (&living.desired, &with_notes[..])
-        }
-    };
+    let mut found = Cow::Borrowed(found);
+    let desired = living.as_ref().map_or(desired, |living| &living.desired);
+    if let Some(living) = &living {
+        found.to_mut().extend_from_slice(&living.notes);
+    }
+    let outside = account_folders::violations(desired, stored, &rules.folders);
+    if !outside.is_empty() {
+        found.to_mut().extend(outside);
+    }
+    let found = &*found;
     let definitions = check::definitions(desired, stored);
     let context = PlanContext {
         desired,

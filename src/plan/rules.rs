@@ -2,6 +2,7 @@
 //! command line and the other sources: authorities, limits of guards, and the overrides given for
 //! this plan.
 
+use super::account_folders::AccountFolders;
 use super::effect_budget::EffectBudget;
 use super::effects::EffectName;
 use crate::diagnostic::Code;
@@ -20,6 +21,8 @@ pub struct PlanRules {
     pub hold_errors: bool,
     /// The warnings that count as errors.
     pub raised: BTreeSet<Code>,
+    /// The folders that belong to one account each.
+    pub folders: AccountFolders,
     /// Whether drift is only reported.
     pub report_drift: bool,
     /// Whether deletes may be applied.

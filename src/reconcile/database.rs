@@ -69,6 +69,8 @@ pub async fn writer_or_new(config: &Config) -> Result<OpenedStore, PassError> {
         SchemaState::Current | SchemaState::Newer { .. } => false,
     };
     if due {
+        // A wrong choice must not upgrade the database of another environment either.
+        check_environment(&store, config).await?;
         store.migrate(config.environment.as_deref()).await?;
     }
     check_environment(&store, config).await?;
@@ -82,7 +84,8 @@ fn require_directory(opened: OpenedStore) -> Result<Store, PassError> {
     }
 }
 
-async fn check_environment(store: &Store, config: &Config) -> Result<(), PassError> {
+/// Fails if the database belongs to another environment. One without a schema belongs to none yet.
+pub async fn check_environment(store: &Store, config: &Config) -> Result<(), PassError> {
     // Without a schema there is no environment to compare yet; `migrate` writes it.
     if matches!(store.schema().await?, SchemaState::None) {
         return Ok(());

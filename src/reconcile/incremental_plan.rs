@@ -7,7 +7,7 @@ use super::{Pass, PassError, SourceContent, SourceReading, changed_rows};
 use crate::config::FeedConfig;
 use crate::incremental::{
     AffectedResources, ClaimTotals, PartialOutcome, PartialSnapshot, read_everything_because,
-    unclaimed_after, why_not_usable,
+    unclaimed_after, why_not_usable, why_unread_folders_matter,
 };
 use crate::model::SnapshotLookup;
 use crate::plan::{HoldEntry, Plan, UndeclaredKeys};
@@ -101,6 +101,10 @@ async fn plan_changes(
     };
     // Judged after planning: only the plan shows whether something is held or errs.
     let why = why_not_usable(&part.plan.plan, &reading.files, &totals.basis);
+    let read = (&*unread.declared, &part.stored);
+    let folders = pass.account_folders(&source);
+    let of_folders = why_unread_folders_matter(&mut transaction, &source.name, read, &folders);
+    let why = why.or(of_folders.await?);
     let none = BTreeSet::new();
     let others = others.why_they_matter(&part, &changed, &none, &mut transaction);
     if let Some(why) = why.or(others.await?) {

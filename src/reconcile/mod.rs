@@ -56,7 +56,7 @@ pub use apply::{
 };
 pub use backup::{archive_names, backup_name, write_backup};
 pub use compare::{CompareError, RevisionComparison, compare};
-pub use database::{OpenedStore, reader, reader_or_none, writer, writer_or_new};
+pub use database::{OpenedStore, check_environment, reader, reader_or_none, writer, writer_or_new};
 pub use dossier::dossier;
 pub use erased_users::{NamingPlace, places_naming};
 pub use error::PassError;

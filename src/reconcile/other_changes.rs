@@ -4,7 +4,7 @@
 //! they have, [`OtherChanges::why_they_matter`] says why everything has to be read.
 
 use super::{Pass, SourceContent, SourceReading, TypedPlan};
-use crate::incremental::PartPlanned;
+use crate::incremental::{PartPlanned, why_others_matter_to_folders};
 use crate::kinds;
 use crate::model::{CompactText, Desired, GuardBase, Key, KindId, Snapshot, SnapshotLookup};
 use crate::plan::{self, ClaimAction, ClaimUpdate, Plan, Step, StepReason};
@@ -54,7 +54,23 @@ impl OtherChanges {
         if changes.declared.iter().chain(&changes.written).any(is_rule) {
             return Ok(Err("another source changed Settings or a custom field"));
         }
-        Ok(Ok(changes))
+        let why = changes.why_folders_matter(pass, index, transaction).await?;
+        Ok(why.map_or(Ok(changes), Err))
+    }
+
+    /// Why the scopes may judge files differently that were not read.
+    async fn why_folders_matter(
+        &self,
+        pass: &Pass<'_>,
+        index: usize,
+        transaction: &mut ReadTransaction,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let source = &pass.readings[index].source;
+        let changed = pass.readings.iter();
+        let changed = changed.filter(|it| self.changed.contains(&it.source.name));
+        let changed = changed.map(|reading| &*reading.as_read);
+        let folders = pass.account_folders(source);
+        why_others_matter_to_folders(transaction, &source.name, &folders, changed).await
     }
 
     fn is_empty(&self) -> bool {

@@ -13,7 +13,8 @@ use crate::config::Source;
 use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{
-    self, PeerSource, Plan, PlanRules, UndeclaredKeys, declared_deletions, undeclared_references,
+    self, AccountFolders, PeerSource, Plan, PlanRules, UndeclaredKeys, declared_deletions,
+    undeclared_references,
 };
 use crate::secrets::{self, SecretReader};
 use crate::store::{SnapshotQuery, Store};
@@ -252,6 +253,12 @@ impl Pass<'_> {
             prune: source.prune,
             hold_errors: source.hold_errors,
             raised: self.config.raised.clone(),
+            folders: AccountFolders {
+                read: reading
+                    .incremental()
+                    .map(|unread| Arc::clone(&unread.declared)),
+                ..self.account_folders(source)
+            },
             report_drift: source.report_drift,
             allow_delete: source.allow_delete || self.config.allow_delete,
             authority: source.authority.clone(),
@@ -277,6 +284,16 @@ impl Pass<'_> {
             // database only.
             salt: stored.database.clone().unwrap_or_default(),
             stop: self.request.stop.clone(),
+        }
+    }
+
+    /// The folders of accounts in a source. An export has no folders that people review.
+    pub(super) fn account_folders(&self, source: &Source) -> AccountFolders {
+        let of_manifests = source.feed().is_none();
+        let patterns = of_manifests.then(|| self.config.account_folders());
+        AccountFolders {
+            patterns: patterns.unwrap_or_default(),
+            ..AccountFolders::default()
         }
     }
 

@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::manifest;
 use crate::model::{Key, Snapshot};
-use crate::plan::{self, PeerSource, PlanRules};
+use crate::plan::{self, AccountFolders, PeerSource, PlanRules};
 use crate::store::latest_day;
 use std::collections::{BTreeSet, HashSet};
 
@@ -37,6 +37,10 @@ impl Pass<'_> {
             only: self.selected_keys(index, &stored, &self.readings[index].desired),
             witnesses: self.witnesses(index),
             raised: self.config.raised.clone(),
+            folders: AccountFolders {
+                without_database: true,
+                ..self.account_folders(&self.readings[index].source)
+            },
             ..PlanRules::default()
         };
         let mut diagnostics =

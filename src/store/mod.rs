@@ -61,6 +61,7 @@ mod jobs;
 mod last_changes;
 mod lease;
 mod letter_case;
+mod links_by_others;
 mod migrate;
 mod open;
 mod orders;
@@ -144,6 +145,7 @@ pub use invitations::{
 };
 pub use jobs::{JobError, JobFile, JobFileRequest, JobQuery, JobRefusal, JobRequest, StoredJob};
 pub use lease::{HeldLease, Lease, LeaseError, LeaseHolder, TTL};
+pub use links_by_others::AccountLink;
 pub use migrate::{MigrationResult, SchemaState};
 pub use open::Store;
 pub use orders::{OrderError, OrderQuery, OrderRequest, StoredOrder};

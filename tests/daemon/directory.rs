@@ -291,6 +291,63 @@ fn a_tree_that_is_sent_is_planned_as_it_is_here() {
 }
 
 #[test]
+fn the_scopes_of_the_daemon_hold_for_what_it_reads_and_for_trees_that_are_sent() {
+    for ws in each("scopes") {
+        let config = |scopes: &str| {
+            ws.write(
+                "roster.yaml",
+                format!(
+                    "apiVersion: roster/v1\n{scopes}sources: [{{name: shop, directory: manifests}}]\nserve: {{listen: '127.0.0.1:0'}}\n"
+                ),
+            );
+        };
+        config("scopes: [{path: 'accounts/{account}/**'}]\n");
+        let both = user("u-both", "acme", "accounts: [acme, globex]");
+        for id in ["acme", "globex"] {
+            let own = account(id, "") + &user(&format!("u-{id}"), id, "");
+            ws.write(&format!("manifests/accounts/{id}/a.yaml"), own);
+        }
+        ws.write("manifests/both.yaml", &both);
+        let mut served = DaemonProcess::on(&ws, &[]);
+        let remote = format!("http://{}", served.address());
+        served.says(&["created 7", "run 1"]);
+        // Somebody who may plan sends a tree with another folder in it, and a configuration.
+        for folder in ["acme", "globex"] {
+            let own = account(folder, "") + &user(&format!("u-{folder}"), folder, "");
+            ws.write(&format!("sent/accounts/{folder}/a.yaml"), own);
+        }
+        ws.write(
+            "sent/accounts/acme/b.yaml",
+            "kind: User\nexternalId: u-both\nfirstName: Mallory\n",
+        );
+        ws.write("sent/roster.yaml", "apiVersion: roster/v1\n");
+        let sent = ws.run(&["plan", "sent", "--remote", &remote]).exits(1);
+        assert!(sent.codes("error").contains("scope"), "{sent}");
+        // The daemon holds what is wrong and applies the rest.
+        ws.remove("manifests/both.yaml");
+        ws.write(
+            "manifests/accounts/acme/both.yaml",
+            both.replace("Karin", "Mallory"),
+        );
+        ws.write(
+            "manifests/tag.yaml",
+            "tags: [{externalId: gold, name: Gold}]\n",
+        );
+        let said = served.says(&["created 1", "run 2"]);
+        assert!(said.contains("scope"), "{}: {said}", ws.engine);
+        assert_eq!(value(&ws, "first_name", "u-both").as_deref(), Some("Karin"));
+        // Without the scopes it goes on, and a reload with them judges what was applied.
+        config("");
+        served.signal(Signal::SIGHUP);
+        served.says(&["updated 1", "run 3"]);
+        config("scopes: [{path: 'accounts/{account}/**'}]\n");
+        served.signal(Signal::SIGHUP);
+        served.says(&["1 error, the affected resources", "scope"]);
+        served.ends();
+    }
+}
+
+#[test]
 fn a_plan_that_takes_too_long_ends_and_gives_its_place_back() {
     let ws = sqlite();
     ws.write("manifests/a.yaml", people());

@@ -50,7 +50,6 @@ const PROSE: &[&str] = &[
     "row-width",
     "schema-newer",
     "schema-old",
-    "scope",
     "source-unreadable",
     "stale-plan",
     "user-erased",

@@ -6,6 +6,7 @@ use crate::planned::{apply, plan_json};
 use crate::support::dice::Dice;
 use crate::support::program::foreign;
 use roster::config::{Config, ConfigOverrides};
+use roster::diagnostic::codes;
 use roster::kinds;
 use roster::model::{Cell, ClaimState, DeclaredResource, Key, Row, Snapshot, Value};
 use roster::plan::{self, HoldEntry, Plan};
@@ -118,7 +119,26 @@ impl Tree {
         }
     }
 
-    /// Writes the files that differ.
+    /// Puts everything of an account into a file of its own, and what is shared into others.
+    fn sort_into_folders(&mut self) {
+        for (id, (file, fields)) in &mut self.0 {
+            let (kind, at) = id.rsplit_once('-').unwrap();
+            let at: usize = at.parse().unwrap();
+            *file = match kind {
+                "account" | "organisation" | "policy" => at,
+                "user" => at / 4,
+                _ => ACCOUNTS + at,
+            };
+            if kind == "account" {
+                let own = format!(
+                    "[{{externalId: own-{at}, fullName: A, street: S 1, zipCode: 211 20, city: C, country: SE}}]"
+                );
+                fields.insert("addresses", own);
+            }
+        }
+    }
+
+    /// Writes the files that differ. The first ones are each named for an account.
     fn write(&self, root: &Path) {
         let mut files: BTreeMap<usize, String> = (0..FILES).map(|at| (at, String::new())).collect();
         for (file, fields) in self.0.values() {
@@ -129,7 +149,12 @@ impl Tree {
             }
         }
         for (at, text) in files {
-            let path = root.join(format!("{at:02}.yaml"));
+            let name = if at < ACCOUNTS {
+                format!("of-account-{at}")
+            } else {
+                format!("{at:02}")
+            };
+            let path = root.join(format!("{name}.yaml"));
             if text.is_empty() {
                 let _ = fs::remove_file(path);
             } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
@@ -512,6 +537,16 @@ impl Place {
     }
 }
 
+/// What is special about a directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    Nothing,
+    /// Other programs write to the database.
+    Shared,
+    /// Each account has a file that declares nothing else.
+    Scoped,
+}
+
 /// How many edits one directory sees; the last ones with changes by hand between.
 const ROUNDS: usize = 30;
 
@@ -529,15 +564,21 @@ struct Seen {
     foreign_parts: usize,
     foreign_parts_with_steps: usize,
     foreign_wholes: usize,
+    out_of_scope: usize,
 }
 
-async fn edits(database: &str, seed: u64, is_shared: bool, seen: &mut Seen) {
+async fn edits(database: &str, seed: u64, special: Special, seen: &mut Seen) {
+    let is_shared = special == Special::Shared;
+    let scopes = match special {
+        Special::Scoped => "scopes: [{path: 'of-{account}.yaml'}]\n",
+        Special::Nothing | Special::Shared => "",
+    };
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("manifests");
     fs::create_dir(&root).unwrap();
     let text = format!(
         "apiVersion: roster/v1\ndatabase: \"{database}\"\nsources: [{{name: directory, directory: manifests}}]\n\
-         guards: {{deactivate: {{percent: 40, floor: 3, max: 500}}}}\n"
+         guards: {{deactivate: {{percent: 40, floor: 3, max: 500}}}}\n{scopes}"
     );
     fs::write(dir.path().join("roster.yaml"), text).unwrap();
     let config = Config::load(&ConfigOverrides::default(), dir.path(), None).unwrap();
@@ -549,6 +590,9 @@ async fn edits(database: &str, seed: u64, is_shared: bool, seen: &mut Seen) {
     let mut tree = Tree::new(&mut dice);
     if is_shared {
         tree.add(&mut dice, "Address", 9);
+    }
+    if special == Special::Scoped {
+        tree.sort_into_folders();
     }
     tree.write(&root);
     let (pass, plan, _) = place.plan().await;
@@ -616,6 +660,8 @@ async fn edits(database: &str, seed: u64, is_shared: bool, seen: &mut Seen) {
         seen.foreign_wholes += usize::from(!part && is_foreign);
         seen.held += usize::from(!plan.held.is_empty());
         seen.errored += usize::from(plan.errored);
+        let mut found = plan.diagnostics.iter();
+        seen.out_of_scope += usize::from(found.any(|found| found.code == codes::SCOPE));
         let is_left = if is_shared {
             plan.held.iter().any(HoldEntry::is_error)
         } else {
@@ -662,7 +708,7 @@ fn a_part_plans_what_the_whole_plans() {
     for seed in first..first + sessions {
         for (engine, database) in crate::support::postgres::databases("part") {
             let seen = seen.entry(engine).or_default();
-            runtime.block_on(edits(&database, seed, false, seen));
+            runtime.block_on(edits(&database, seed, Special::Nothing, seen));
         }
     }
     println!("{seen:?}");
@@ -683,7 +729,7 @@ fn a_part_plans_what_others_write_between() {
     for seed in first..first + sessions {
         for (engine, database) in crate::support::postgres::databases("shared") {
             let seen = seen.entry(engine).or_default();
-            runtime.block_on(edits(&database, seed, true, seen));
+            runtime.block_on(edits(&database, seed, Special::Shared, seen));
         }
     }
     println!("{seen:?}");
@@ -692,5 +738,24 @@ fn a_part_plans_what_others_write_between() {
         assert!(seen.foreign_parts_with_steps > 10, "{seen:?}");
         assert!(seen.foreign_wholes > 10, "{seen:?}");
         assert!(seen.parts_with_orphans > 5, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_part_judges_scopes_as_the_whole_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
+    let (first, sessions) = (number("ROSTER_SEED", 201), number("ROSTER_SESSIONS", 4));
+    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
+    for seed in first..first + sessions {
+        for (engine, database) in crate::support::postgres::databases("scoped") {
+            let seen = seen.entry(engine).or_default();
+            runtime.block_on(edits(&database, seed, Special::Scoped, seen));
+        }
+    }
+    println!("{seen:?}");
+    for seen in seen.values() {
+        assert!(seen.parts_with_steps > 10, "{seen:?}");
+        assert!(seen.out_of_scope > 10, "{seen:?}");
     }
 }

@@ -111,6 +111,40 @@ fn a_database_that_is_not_there_is_met_by_plan_apply_and_migrate_alone() {
 }
 
 #[test]
+fn the_database_of_another_environment_is_neither_read_nor_upgraded() {
+    for ws in each("environments") {
+        ws.tree(company());
+        let layers = "environments: {staging: {}, production: {}}\n";
+        ws.write("roster.yaml", format!("{CONFIG}{layers}"));
+        let sources = ["--source", "directory"];
+        ws.run(&[&["apply", "--yes", "-e", "staging"], &sources[..]].concat())
+            .exits(0);
+        let said = [
+            "environment-mismatch: the database belongs to environment staging, and this run is for environment production",
+        ];
+        let more: [&[&str]; 5] = [
+            &["plan"],
+            &["apply", "--yes"],
+            &["migrate"],
+            &["migrate", "--plan"],
+            &["holds"],
+        ];
+        for command in NEED_ONE.iter().chain(&more) {
+            fails(&ws.run(&[*command, &["-e", "production"]].concat()), &said);
+        }
+        // One without a name is another environment too.
+        ws.write("roster.yaml", CONFIG);
+        fails(
+            &ws.run(&["plan"]),
+            &["belongs to environment staging, and this run is for no environment"],
+        );
+        ws.write("roster.yaml", format!("{CONFIG}{layers}"));
+        let plan = ws.run(&[&["plan", "-e", "staging"], &sources[..]].concat());
+        assert!(plan.exits(0).steps().is_empty(), "{}", ws.engine);
+    }
+}
+
+#[test]
 fn a_database_without_tables_is_not_one_with_nobody() {
     let ws = sqlite();
     ws.sql("CREATE TABLE other (id INTEGER)");

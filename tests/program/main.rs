@@ -41,6 +41,7 @@ mod rehearsal;
 mod reports;
 mod retired_references;
 mod revert;
+mod scopes;
 mod second_person;
 mod secrets;
 mod severity;

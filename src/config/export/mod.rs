@@ -9,14 +9,16 @@ mod tests;
 mod web;
 
 use super::network::is_loopback;
+use super::schema_parts;
 use super::values::{expand_variables, parse_duration};
 use crate::transport::{
     DropLocation, ExportLocation, FileLocation, HttpAuth, LIMIT, LocationKind, TIMEOUT,
 };
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,6 +53,53 @@ const TRANSPORT_KEYS: [(&str, &[&str]); 7] = [
 const COMMON_KEYS: [&str; 4] = ["preset", "mapping", "timeout", "limit"];
 /// A push has no `timeout` or `limit`: `serve.limits` bounds it.
 const PUSH: &str = "push";
+
+/// The keys of `auth`, of all transports.
+const AUTH_KEYS: [&str; 12] = [
+    "token",
+    "username",
+    "password",
+    "clientId",
+    "clientSecret",
+    "tokenUrl",
+    "scope",
+    "accessKeyId",
+    "secretAccessKey",
+    "sessionToken",
+    "sshKey",
+    "knownHosts",
+];
+
+/// The schema of the key: one form for each transport.
+pub(super) fn key_schema(_: &mut SchemaGenerator) -> Schema {
+    let forms = TRANSPORT_KEYS.map(|(way, keys)| {
+        let always = &COMMON_KEYS[..if way == PUSH { 2 } else { COMMON_KEYS.len() }];
+        let all = [way].into_iter().chain(keys.iter().copied());
+        let all = all.chain(always.iter().copied());
+        let properties: Map<String, Value> =
+            all.map(|key| (key.to_owned(), value_schema(key))).collect();
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": [way],
+            "additionalProperties": false,
+        })
+    });
+    json_schema!({"anyOf": forms})
+}
+
+fn value_schema(key: &str) -> Value {
+    match key {
+        "auth" => schema_parts::text_or_keys(&AUTH_KEYS).to_value(),
+        "headers" => json!({"type": "object"}),
+        "next" => schema_parts::text_or_keys(&["link", "cursor", "parameter"]).to_value(),
+        "drop" => schema_parts::text_or_keys(&["folder", "pattern"]).to_value(),
+        "limit" => json!({"type": ["string", "integer"]}),
+        "plain" => json!({"type": "boolean"}),
+        PUSH => json!({"const": true}),
+        _ => json!({"type": "string"}),
+    }
+}
 
 /// Takes the keys of a mapping one after the other.
 struct ExportKeyReader<'k> {
