@@ -45,7 +45,7 @@ pub(super) fn without_account(
 }
 
 /// The accounts to which the user belongs for a time only, now or not.
-fn dated_accounts<'a>(view: ResourceView<'a>) -> impl Iterator<Item = DatedItem> + 'a {
+fn dated_accounts(view: ResourceView<'_>) -> impl Iterator<Item = DatedItem> + '_ {
     let items = effective::dated_items(view.kind(), view.value(user::DATED_LINKS));
     items.filter(|item| item.list == "accounts")
 }

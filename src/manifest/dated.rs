@@ -99,7 +99,7 @@ impl ManifestParser<'_, '_> {
             if name != key {
                 self.reader.skip_next()?;
                 self.unknown_item_key(field, &[key], &name, name_at);
-                valid &= did_you_mean(&name, [key].into_iter()).is_none();
+                valid &= did_you_mean(&name, [key]).is_none();
                 continue;
             }
             match self.reader.next()? {

@@ -5,7 +5,7 @@
 //! before is therefore none the less an error here.
 
 use crate::diagnostic::{Diagnostic, Origin, codes};
-use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, ORGANISATION, POLICY, SETTINGS, USER};
+use crate::kinds::{self, ACCOUNT, ADDRESS, Kind, ORGANISATION, POLICY, SETTINGS, USER, effective};
 use crate::model::{
     Cell, ClaimState, CompactText, DeclaredResource, Desired, FolderPattern, Key, Snapshot,
     SnapshotLookup, Value, account_of_folder,
@@ -196,12 +196,17 @@ impl<'a> FolderCheck<'a> {
         boundary: &FolderBoundary<'_>,
     ) -> Option<ScopeFault> {
         let index = field(kinds::get(USER), "accounts");
-        let stated = match declared.cell(index) {
+        let mut stated = match declared.cell(index) {
             Some(Cell::Value(value)) => Some(value.members().collect::<Vec<_>>()),
             Some(Cell::Clear) => Some(Vec::new()),
             // These keep what is stored.
             Some(Cell::Blank | Cell::Amend(_)) | None => None,
         };
+        // A link that has not begun is declared today.
+        let dated = dated_accounts(declared);
+        if let Some(stated) = &mut stated {
+            stated.extend(dated.iter());
+        }
         let row = self.stored.rows.get(&declared.key);
         let held = row.map(|row| {
             let held = row.value(&kinds::own_field(index)).into_iter();
@@ -406,6 +411,16 @@ impl<'a> FolderCheck<'a> {
 
 fn optional_fields() -> usize {
     field(kinds::get(SETTINGS), "optionalFields")
+}
+
+/// The accounts to which a user belongs for a time only.
+fn dated_accounts(declared: &DeclaredResource) -> Vec<CompactText> {
+    let kind = kinds::get(USER);
+    let field = effective::dated_items_field(kind);
+    let items = field.and_then(|field| declared.stated(&field)?.cell.value());
+    let items = effective::dated_items(kind, items);
+    let items = items.filter(|item| item.list == "accounts");
+    items.map(|item| item.member).collect()
 }
 
 fn excuses_accounts(optional: Option<&Value>) -> bool {

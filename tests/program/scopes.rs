@@ -116,14 +116,17 @@ fn people_of_other_accounts_cannot_be_taken_over() {
                 Some(globex),
             );
         }
-        let both = user("u-new", "acme", "accounts: [acme, globex]");
+        let later = "accounts: [acme, {account: globex, effectiveFrom: 2190-01-01}]";
+        let says = "declared for `globex`";
         refused(
             &ws,
-            &both,
+            &user("u-new", "acme", later),
             "User/u-new",
-            "declared for `globex`",
+            says,
             Some(globex),
         );
+        let both = user("u-new", "acme", "accounts: [acme, globex]");
+        refused(&ws, &both, "User/u-new", says, Some(globex));
         for text in [
             user("u-staff", "acme", ""),
             "kind: User\nexternalId: u-staff\nphone: '+46701740691'\n".to_owned(),

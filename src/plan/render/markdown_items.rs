@@ -54,10 +54,10 @@ pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String
     if !commands.is_empty() {
         let _ = writeln!(item, "  - to approve: {}", commands.join(" or "));
     }
-    for words in [hold.people_needed().as_deref(), hold.required_action()] {
-        if let Some(words) = words {
-            let _ = writeln!(item, "  - {words}");
-        }
+    let people = hold.people_needed();
+    let needs = [people.as_deref(), hold.required_action()];
+    for words in needs.into_iter().flatten() {
+        let _ = writeln!(item, "  - {words}");
     }
     item
 }
