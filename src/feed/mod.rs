@@ -31,6 +31,7 @@ pub use changed_rows::read_changed;
 pub use collect::{RecordKeys, RecordedRows};
 pub use dropped::without_records;
 pub use export_reading::ParsedExport;
+pub use format::OmittedPlace;
 pub use masked::without_passwords;
 pub use read_rows::ReadRows;
 

@@ -1,7 +1,7 @@
 //! What is kept of the rows of an export that was read.
 
 use super::collect::{CollectedResources, RecordedRows};
-use super::format::ReadOutcome;
+use super::format::{OmittedPlace, ReadOutcome};
 use super::mapping::Mapping;
 use crate::model::Key;
 use crate::model::export_rows::ExportRowSet;
@@ -19,6 +19,8 @@ pub struct ReadRows {
     pub gone: Vec<usize>,
     /// The resources that only these rows named.
     pub unnamed: BTreeSet<Key>,
+    /// The places of the diagnostics that are only counted.
+    pub omitted: Vec<OmittedPlace>,
 }
 
 impl ReadRows {
@@ -32,17 +34,44 @@ impl ReadRows {
         let mut recorded = collected.rows.take()?;
         recorded.facts.layout = outcome.layout;
         // A login is taken by the first row that names it, a column of secrets is reported where it
-        // has its first value, ids as numbers are counted, nobody knows of which row a diagnostic
-        // is that is only counted, and matched rows depend on the database.
+        // has its first value, ids as numbers are counted, and matched rows depend on the database.
         let depends = !collected.logins.is_empty()
             || collected.has_unread_secrets
             || has_number_ids
-            || outcome.omits_diagnostics
             || mapping.matches_rows();
         let is_sound = outcome.complete && !recorded.is_incomplete && recorded.rows.fits();
         (is_sound && !depends).then(|| Self {
             recorded,
+            omitted: outcome.omitted.clone(),
             ..Self::default()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::feed::{ParsedExport, preset, read_recording};
+    use std::io::Cursor;
+
+    /// An export of this many rows, all alike but for the id.
+    fn read(rows: usize, row: &str) -> ParsedExport {
+        let mapping = preset::mapping("djust-accounts").expect("a preset");
+        let rows: String = (0..rows).map(|n| format!("a-{n};{row}\n")).collect();
+        let text = format!("accountExternalId;accountName;accountManagerName\n{rows}");
+        let name = "erp.csv".into();
+        read_recording(Cursor::new(text), &name, &"erp".into(), &mapping)
+    }
+
+    #[test]
+    fn a_row_is_known_also_where_its_diagnostic_is_only_counted() {
+        let warned = read(10_003, "Acme;BjÃ¶rn");
+        let rows = warned.rows.expect("known");
+        assert_eq!(rows.omitted.len(), 3);
+        let last = rows.omitted[2];
+        assert!(!last.is_error);
+        assert_eq!(rows.recorded.rows.at(last.at), Some(10_002));
+        let torn = read(10_003, "Acme").rows.expect("known");
+        assert_eq!(torn.omitted.len(), 3);
+        assert!(read(9_000, "Acme").rows.expect("known").omitted.is_empty());
     }
 }

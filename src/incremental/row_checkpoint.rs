@@ -3,7 +3,7 @@
 //! [`rows_update`].
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::feed::ReadRows;
+use crate::feed::{OmittedPlace, ReadRows};
 use crate::model::export_rows::{
     ExportRowChanges, ExportRowSet, PackedRowName, RowName, RowStanding,
 };
@@ -122,7 +122,25 @@ impl<'a> UnsettledRows<'a> {
                 .map(|at| (at, RowStanding::Reported)),
         );
         let open = lasting.chain(errors).filter_map(place);
+        // Those that are only counted belong to rows as well.
+        let (wrong, doubtful): (Vec<_>, Vec<_>) =
+            of.rows.omitted.iter().partition(|omitted| omitted.is_error);
+        let places_of = |omitted: Vec<&OmittedPlace>| {
+            let rows = omitted.into_iter();
+            rows.filter_map(|omitted| of.rows.recorded.rows.at(omitted.at))
+                .collect::<Vec<usize>>()
+        };
+        places.extend(
+            places_of(doubtful)
+                .into_iter()
+                .map(|at| (at, RowStanding::Reported)),
+        );
         places.extend(open.map(|at| (at, RowStanding::Open)));
+        places.extend(
+            places_of(wrong)
+                .into_iter()
+                .map(|at| (at, RowStanding::Open)),
+        );
         Self {
             keys: keys.collect(),
             places,

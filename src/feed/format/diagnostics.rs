@@ -9,10 +9,19 @@ use std::sync::Arc;
 /// is kept.
 const MAX_PER_CODE: u64 = 10_000;
 
+/// Where a diagnostic is that is only counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OmittedPlace {
+    pub at: LineColumn,
+    pub is_error: bool,
+}
+
 pub(super) struct ExportDiagnostics {
     path: Arc<str>,
     kept: Vec<Diagnostic>,
     counts: BTreeMap<Code, u64>,
+    /// The places of those that are only counted.
+    omitted: Vec<OmittedPlace>,
     /// Whether the export was read to its end. If not, nothing may be concluded from what it lacks.
     pub complete: bool,
 }
@@ -23,6 +32,7 @@ impl ExportDiagnostics {
             path: Arc::clone(path),
             kept: Vec::new(),
             counts: BTreeMap::new(),
+            omitted: Vec::new(),
             complete: true,
         }
     }
@@ -41,6 +51,9 @@ impl ExportDiagnostics {
         if *count <= MAX_PER_CODE {
             let origin = self.origin(at);
             self.kept.push(found.at(origin));
+        } else {
+            let is_error = found.is_error();
+            self.omitted.push(OmittedPlace { at, is_error });
         }
     }
 
@@ -50,9 +63,9 @@ impl ExportDiagnostics {
         self.report(at, found);
     }
 
-    /// Whether some diagnostics are only counted, so that nobody knows of which rows they are.
-    pub fn omits_some(&self) -> bool {
-        self.counts.values().any(|count| *count > MAX_PER_CODE)
+    /// The places of the diagnostics that are only counted.
+    pub fn take_omitted(&mut self) -> Vec<OmittedPlace> {
+        std::mem::take(&mut self.omitted)
     }
 
     pub fn count(&self, code: Code) -> u64 {

@@ -28,6 +28,7 @@ mod text_reader;
 mod xlsx;
 
 pub use columns::ExportColumns;
+pub use diagnostics::OmittedPlace;
 pub use encoding::encoding_for_label;
 pub use encoding_rs::Encoding;
 pub use options::{ExportFormat, FormatLimits, FormatOptions, SheetSelector};
@@ -89,7 +90,7 @@ pub fn read_selected(
         let format = format!("format {}", outcome.format.display_name());
         outcome.detected.insert(0, format);
     }
-    outcome.omits_diagnostics = findings.omits_some();
+    outcome.omitted = findings.take_omitted();
     (outcome.diagnostics, outcome.complete) = findings.finish();
     outcome
 }

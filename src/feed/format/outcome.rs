@@ -1,7 +1,7 @@
 //! The result of reading an export, and reports that all formats share.
 
 use super::columns::ExportColumns;
-use super::diagnostics::ExportDiagnostics;
+use super::diagnostics::{ExportDiagnostics, OmittedPlace};
 use super::not_data::truncated_export;
 use super::options::{ExportFormat, FormatOptions};
 use super::record::ExportRecord;
@@ -33,8 +33,8 @@ pub struct ReadOutcome {
     pub digest: Digest,
     /// The diagnostics.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether some diagnostics are only counted.
-    pub omits_diagnostics: bool,
+    /// The places of the diagnostics that are only counted.
+    pub omitted: Vec<OmittedPlace>,
     /// Whether it was read to the end and is not cut off.
     pub complete: bool,
     /// The digest of what decides, besides its text, what a row says: the header, the delimiter.
@@ -73,7 +73,7 @@ impl ReadOutcome {
             detected: body.detected,
             digest: Digest::default(),
             diagnostics: Vec::new(),
-            omits_diagnostics: false,
+            omitted: Vec::new(),
             complete: true,
             layout: body.layout,
         }
