@@ -146,7 +146,7 @@ pub enum CliCommand {
     /// Approve a hold, the first apply of an export source, or new accounts.
     Approve(approve::Options),
     /// Reject a hold or new accounts.
-    Reject(reject::Options),
+    Reject(reject::RejectOptions),
     #[command(about = act::BLOCK.doc)]
     Block(acts::BlockOptions),
     #[command(about = act::UNBLOCK.doc)]

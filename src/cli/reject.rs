@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 /// Options of `roster reject`.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct RejectOptions {
     #[command(subcommand)]
     what: RejectCommand,
 }
@@ -34,7 +34,7 @@ pub struct HoldOptions {
     remote: RemoteOptions,
 }
 
-pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
+pub async fn run(global: &GlobalOptions, options: &RejectOptions) -> CommandResult {
     match &options.what {
         RejectCommand::Account(of) => acts::by_id(global, &act::REJECT, of).await,
         RejectCommand::Hold(of) => hold(global, of).await,

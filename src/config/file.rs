@@ -135,7 +135,7 @@ struct SourceSpec {
     mode: ModeSpec,
     /// What happens to a resource that disappears from the source.
     prune: Option<PruneSpec>,
-    /// Whether an error refuses the whole plan, or only holds what it concerns.
+    /// What an error does: `refuse` refuses the whole plan, `hold` holds the resources with an error.
     on_error: Option<OnErrorSpec>,
     /// Whether changes by others are overwritten, or only reported.
     #[serde(default)]

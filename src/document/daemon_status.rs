@@ -103,7 +103,7 @@ pub struct HoldView {
     /// The approval for the next pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalView>,
-    /// Who has approved it, or some of it, while more people have to.
+    /// The people who have approved the hold or a part of it. Absent once enough people have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved_by: Vec<String>,
     /// Who decided that it is not to be applied, unless somebody approved it since.

@@ -76,6 +76,7 @@ pub use mask::conceal_others;
 pub use open_jobs::declared_deletions;
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;
+pub use required_approvals::approving_people;
 pub use retired_members::{leave_out, named_people, possibly_retired};
 pub use retired_references::undeclared_references;
 pub use revert::{RevertPlan, RevertedRun, RunField, revert};

@@ -39,14 +39,21 @@ pub(super) fn plan_with_enough(
     }
 }
 
-/// The number of people behind an approval of a hold, or of a resource of it. Whoever approved the
-/// whole has approved the part.
-fn people(stored: &Snapshot, approval: &str) -> usize {
+/// The people behind an approval of a hold (`HOLD`), or of a resource of it (`HOLD KIND/ID`). Whoever
+/// approved the whole has approved the part.
+#[must_use]
+pub fn approving_people<'a>(
+    approvers: &'a BTreeMap<String, BTreeSet<String>>,
+    approval: &str,
+) -> BTreeSet<&'a String> {
     let whole = approval.split(' ').next().unwrap_or_default();
-    let of = |name: &str| stored.approvers.get(name).into_iter().flatten();
-    let people: BTreeSet<&String> = of(approval).chain(of(whole)).collect();
-    // One of an older release has no name here.
-    people.len().max(1)
+    let of = |name: &str| approvers.get(name).into_iter().flatten();
+    of(approval).chain(of(whole)).collect()
+}
+
+/// Their number. An approval of an older release has no name here.
+fn people(stored: &Snapshot, approval: &str) -> usize {
+    approving_people(&stored.approvers, approval).len().max(1)
 }
 
 /// How many people an approval takes; `None` if nothing in the plan is held that it is about.

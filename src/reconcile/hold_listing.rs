@@ -10,7 +10,7 @@ use crate::document::{
 use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
 use crate::plan::render::holds::{self, HoldGroup};
-use crate::plan::{Plan, StepVerb};
+use crate::plan::{Plan, StepVerb, approving_people};
 use crate::store::{Approval, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -249,7 +249,7 @@ pub async fn hold_views(
         for hold in held.filter(|hold| is_listed(&stored.source, hold)) {
             let needed = hold.approvals_needed.unwrap_or(1) as usize;
             let is_enough = |given: &&Approval| {
-                needed == 1 || people(&approvers, &given.hold, &given.resource).len() >= needed
+                needed == 1 || approving_people(&approvers, &approval_name(given)).len() >= needed
             };
             let given = approvals
                 .iter()
@@ -282,18 +282,6 @@ pub async fn hold_views(
     Ok(listed)
 }
 
-/// The people whose approvals count for a hold, or for a resource of it.
-fn people<'a>(
-    approvers: &'a BTreeMap<String, BTreeSet<String>>,
-    hold: &str,
-    resource: &str,
-) -> BTreeSet<&'a String> {
-    let part = format!("{hold} {resource}");
-    let names = [hold, part.trim_end()];
-    let of = names.into_iter().filter_map(|name| approvers.get(name));
-    of.flatten().collect()
-}
-
 /// How many people a hold still needs: `1 of 2 people have approved it (eva)`.
 #[must_use]
 pub fn approvals_so_far(view: &HoldView) -> String {
@@ -306,7 +294,7 @@ pub fn approvals_so_far(view: &HoldView) -> String {
     )
 }
 
-/// What somebody is told who has approved a hold that others have to approve too.
+/// The message for a person who has approved a hold already and tries again.
 #[must_use]
 pub fn needs_others(view: &HoldView) -> String {
     let so_far = approvals_so_far(view);
@@ -349,6 +337,12 @@ async fn find_rejections(store: &Store, listed: &mut [HoldView]) -> Result<(), S
         view.rejection = rejection.filter(|it| approved.is_none_or(|at| at < it.at));
     }
     Ok(())
+}
+
+/// The name of an approval in the list of approvers.
+fn approval_name(given: &Approval) -> String {
+    let name = format!("{} {}", given.hold, given.resource);
+    name.trim_end().to_owned()
 }
 
 /// Combines the approvals of one hold, which cover all of it or some resources.

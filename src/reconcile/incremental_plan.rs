@@ -11,7 +11,7 @@ use crate::incremental::{
 };
 use crate::model::SnapshotLookup;
 use crate::plan::{HoldEntry, Plan, UndeclaredKeys};
-use crate::store::Store;
+use crate::store::{ReadTransaction, Store};
 use std::collections::BTreeSet;
 
 /// Plans a source that was read in part, or returns `None` when everything has to be read.
@@ -63,14 +63,10 @@ async fn plan_changes(
         Err(why) => return Ok(read_everything_because(&source, why)),
     };
     if reading.is_unchanged() && totals.foreign.is_empty() {
-        let shared = others.why_shared([].into_iter(), &source.name, &mut transaction);
-        if let Some(why) = shared.await? {
-            return Ok(read_everything_because(&source, why));
-        }
-        tracing::info!("source {}: nothing changed", source.name);
-        let plan = Plan {
-            diagnostics: reading.diagnostics.clone(),
-            ..totals.unchanged_plan(&reading.desired, &transaction, earlier)
+        let plan = plan_unchanged(reading, &totals, &others, &mut transaction, earlier);
+        let plan = match plan.await? {
+            Ok(plan) => plan,
+            Err(why) => return Ok(read_everything_because(&source, why)),
         };
         pass.readings[index].judged.basis = Some(totals.basis);
         return Ok(Some(plan));
@@ -114,6 +110,25 @@ async fn plan_changes(
     totals.complete(&mut planned.plan, &changed, &stored);
     pass.readings[index].judged.basis = Some(totals.basis);
     Ok(Some(pass.keep_desired(planned)))
+}
+
+/// The plan of a source in which nothing changed, or why everything has to be read.
+async fn plan_unchanged(
+    reading: &SourceReading,
+    totals: &ClaimTotals,
+    others: &OtherChanges,
+    transaction: &mut ReadTransaction,
+    earlier: &[Plan],
+) -> Result<Result<Plan, &'static str>, PassError> {
+    let name = &reading.source.name;
+    if let Some(why) = others.why_shared([].into_iter(), name, transaction).await? {
+        return Ok(Err(why));
+    }
+    tracing::info!("source {name}: nothing changed");
+    Ok(Ok(Plan {
+        diagnostics: reading.diagnostics.clone(),
+        ..totals.unchanged_plan(&reading.desired, transaction, earlier)
+    }))
 }
 
 /// Whether records were pushed to the source and nothing in the request asks for more than these.

@@ -145,7 +145,7 @@ impl OtherChanges {
             }
             SnapshotLookup::Base(GuardBase::Users(_)) => writes(&kinds::USER),
             SnapshotLookup::CustomerNumber(_) => writes(&kinds::ACCOUNT),
-            // Who has access, and who administers or approves, depends on rows of several kinds.
+            // These count users by their own rows and by those of accounts and policies.
             SnapshotLookup::Base(_) | SnapshotLookup::Everything => !self.written.is_empty(),
         }
     }
