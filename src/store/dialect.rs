@@ -51,10 +51,10 @@ pub(super) struct SqlDialect {
     pub(super) guard_on: &'static str,
     /// Removes the guard.
     pub(super) guard_off: &'static str,
+    /// Prepares the transaction for writes that are scattered over the tables.
+    pub(super) apply_begins: &'static str,
     /// Prepares the transaction for a first load.
     pub(super) load_begins: &'static str,
-    /// Undoes that, where the end of the transaction does not.
-    pub(super) load_ends: &'static str,
     /// How many rows a statement takes.
     pub(super) rows: usize,
     /// How many texts a search looks at for a page: what takes half of 100 ms.
@@ -91,10 +91,9 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
     members: ["json_each(", ") AS j"],
     guard_on: "INSERT INTO writing (id) VALUES (1)",
     guard_off: "DELETE FROM writing",
-    // The rows of a load are sorted by key, so pages already written are not needed again. The
-    // larger cache that `open` sets is for writes scattered over the tables.
+    apply_begins: "PRAGMA cache_size = -65536",
+    // The rows of a load are sorted by key, so pages already written are not needed again.
     load_begins: "PRAGMA cache_size = -16384",
-    load_ends: "PRAGMA cache_size = -65536",
     rows: 100,
     searched_texts: 400_000,
     text_order: [">=", "<"],
@@ -136,8 +135,8 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     guard_off: "SET LOCAL roster.writing = ''",
     // A full ANALYZE of the new rows takes a third of the load. Rough statistics are enough until
     // autovacuum has gathered better ones.
+    apply_begins: "",
     load_begins: "SET LOCAL default_statistics_target = 10",
-    load_ends: "SET LOCAL default_statistics_target = DEFAULT",
     rows: 5000,
     searched_texts: 100_000,
     // An index in the order of a language finds no prefix, unless the database has the collation C.

@@ -62,7 +62,7 @@ impl ApplyTransaction<'_> {
                 self.tx.script(&format!("ANALYZE {table}")).await?;
             }
         }
-        self.tx.script(dialect.load_ends).await
+        Ok(())
     }
 
     /// Whether nothing was ever loaded: no rows, no claims and no history.

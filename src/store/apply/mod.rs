@@ -208,6 +208,9 @@ impl<'a> ApplyTransaction<'a> {
         let guard = self.tx.dialect();
         // Before the first write: from here on the triggers take writes for Roster's own.
         self.tx.script(guard.guard_on).await?;
+        if !guard.apply_begins.is_empty() {
+            self.tx.script(guard.apply_begins).await?;
+        }
         if !guard.set_idle_timeout.is_empty() && self.apply.plan.steps.len() > MANY {
             // Rows are prepared between two statements, and a large plan takes longer for that than
             // the server's 30 seconds for an idle transaction.
