@@ -208,7 +208,7 @@ fn a_commit_that_would_never_be_listed_is_refused_with_its_limit() {
         let bomb = (0..40).fold(leaf.clone(), double);
         commit(&remote, &bomb);
         let wide = plan(&place).exits(1);
-        assert!(wide.stdout.contains("500000 files and folders"), "{wide}");
+        assert!(wide.stdout.contains("2500000 files and folders"), "{wide}");
         assert!(wide.codes("error").contains("source-unreadable"), "{wide}");
         assert!(wide.steps().is_empty(), "{wide}");
 
