@@ -8,7 +8,7 @@
 
 use super::collect::{RecordedRows, ResourceCollector};
 use super::export_reading::{ExportReading, ParsedExport, count_declared, count_filled};
-use super::format::{RowChoice, RowSelection};
+use super::format::{RowChoice, RowChooser, RowSelection};
 use super::mapping::Mapping;
 use crate::kinds::{ACCOUNT, ADDRESS};
 use crate::model::export_rows::{ExportRowFacts, ExportRowSet, PackedRowName, RowStanding};
@@ -31,12 +31,11 @@ pub fn read_changed(
     also: &BTreeSet<Key>,
 ) -> Result<ParsedExport, &'static str> {
     let mut matcher = RowMatcher::new(known, also);
-    let mut choose = |digest, faulty| matcher.choose(digest, faulty);
     let first = ExportReading {
         name,
         source,
         mapping,
-        rows: RowSelection::ByDigest(&mut choose),
+        rows: RowSelection::ByDigest(&mut matcher),
     };
     let collector = || {
         let rows = RecordedRows::after(&known.facts);
@@ -55,11 +54,16 @@ pub fn read_changed(
         return Err("many rows changed");
     }
     if affected.numbers.len() > matcher.decoded.len() {
+        let mut numbered = NumberedRows {
+            known,
+            left: &affected.numbers,
+            number: 0,
+        };
         let again = ExportReading {
             name,
             source,
             mapping,
-            rows: RowSelection::ByNumber(&affected.numbers),
+            rows: RowSelection::ByDigest(&mut numbered),
         };
         let digest = read.digest;
         read = again.read(&mut input, collector()).0;
@@ -108,29 +112,14 @@ impl<'k> RowMatcher<'k> {
         }
     }
 
-    fn choose(&mut self, digest: Digest, faulty: bool) -> RowChoice {
-        let number = self.number;
+    /// Counts the next row, which is a known one.
+    fn see(&mut self, at: usize) {
         self.number += 1;
-        if let Some(at) = self.known.find(&digest) {
-            if self.seen[at] == 0 {
-                self.seen[at] = number + 1;
-            } else {
-                self.repeated += 1;
-            }
-            if !self.wanted.contains(&at) {
-                if faulty {
-                    return self.stop("a row that was sound before cannot be read");
-                }
-                return RowChoice::Skip;
-            }
+        if self.seen[at] == 0 {
+            self.seen[at] = self.number;
         } else {
-            self.repeated += u64::from(!self.unknown.insert(digest));
-            if self.unknown.len() > most_rows(self.known) {
-                return self.stop("many rows changed");
-            }
+            self.repeated += 1;
         }
-        self.decoded.push(number);
-        RowChoice::Decode
     }
 
     fn stop(&mut self, why: &'static str) -> RowChoice {
@@ -143,6 +132,65 @@ impl<'k> RowMatcher<'k> {
         let seen = self.seen.iter().enumerate();
         let gone = seen.filter(|(_, number)| **number == 0);
         gone.map(|(at, _)| at).collect()
+    }
+}
+
+impl RowChooser for RowMatcher<'_> {
+    fn skips(&mut self, digest: Digest) -> bool {
+        let settled = self.known.find(&digest);
+        let settled = settled.filter(|at| !self.wanted.contains(at));
+        settled.inspect(|at| self.see(*at)).is_some()
+    }
+
+    fn choose(&mut self, digest: Digest, faulty: bool) -> RowChoice {
+        if let Some(at) = self.known.find(&digest) {
+            self.see(at);
+            if !self.wanted.contains(&at) {
+                if faulty {
+                    return self.stop("a row that was sound before cannot be read");
+                }
+                return RowChoice::Skip;
+            }
+        } else {
+            self.number += 1;
+            self.repeated += u64::from(!self.unknown.insert(digest));
+            if self.unknown.len() > most_rows(self.known) {
+                return self.stop("many rows changed");
+            }
+        }
+        self.decoded.push(self.number - 1);
+        RowChoice::Decode
+    }
+}
+
+/// Chooses rows by their numbers, from 0 and in ascending order.
+struct NumberedRows<'a> {
+    known: &'a ExportRowSet,
+    left: &'a [u32],
+    number: u32,
+}
+
+impl NumberedRows<'_> {
+    fn is_next(&self) -> bool {
+        self.left.first() == Some(&self.number)
+    }
+}
+
+impl RowChooser for NumberedRows<'_> {
+    fn skips(&mut self, digest: Digest) -> bool {
+        let skips = !self.is_next() && self.known.find(&digest).is_some();
+        self.number += u32::from(skips);
+        skips
+    }
+
+    fn choose(&mut self, _: Digest, _: bool) -> RowChoice {
+        let is_next = self.is_next();
+        self.number += 1;
+        if !is_next {
+            return RowChoice::Skip;
+        }
+        self.left = &self.left[1..];
+        RowChoice::Decode
     }
 }
 

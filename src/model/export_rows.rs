@@ -15,6 +15,10 @@ const OWN_FIELDS: u32 = 32;
 const DECLARES: u8 = 0x80;
 /// How many rows a stored bucket has, about. A changed row rewrites its bucket.
 const BUCKET_ROWS: usize = 256;
+/// How many rows share an entry of the index, about.
+const INDEXED_ROWS: usize = 2;
+/// The bytes of a digest.
+const DIGEST: usize = size_of::<Digest>();
 
 /// What has to be done about a row that is the same in the next export.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -117,13 +121,67 @@ impl ExportRowFacts {
 /// The rows of an export, sorted by digest, each once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ExportRowSet {
-    digests: Vec<Digest>,
+    /// Each row as it is stored: its digest, its standing, and what it names.
+    packed: Vec<u8>,
     /// Where each row begins in `packed`.
     starts: Vec<u32>,
-    packed: Vec<u8>,
+    /// For each value of the first `index_bits` of a digest, the first row from there on.
+    index: Vec<u32>,
+    index_bits: u8,
     /// How many bits of a digest name its bucket.
     bits: u8,
     pub facts: ExportRowFacts,
+}
+
+/// Makes a set of buckets that arrive one after the other, so that no two copies of the rows are
+/// held at once.
+#[derive(Debug)]
+pub struct ExportRowSetBuilder {
+    set: ExportRowSet,
+    last: Option<Digest>,
+}
+
+impl ExportRowSetBuilder {
+    /// Begins a set whose buckets have so many bytes together.
+    pub fn new(bits: u8, facts: ExportRowFacts, bytes: usize) -> Self {
+        let set = ExportRowSet {
+            packed: Vec::with_capacity(bytes),
+            bits,
+            facts,
+            ..ExportRowSet::default()
+        };
+        Self { set, last: None }
+    }
+
+    /// Adds the next bucket in ascending order. `None` when it is damaged.
+    pub fn add(&mut self, bucket: &[u8]) -> Option<()> {
+        let is_first = self.set.is_empty();
+        let begin = self.set.packed.len();
+        let mut rest = bucket;
+        while !rest.is_empty() {
+            let (digest, after) = rest.split_first_chunk::<DIGEST>()?;
+            let digest = Digest(*digest);
+            if self.last.is_some_and(|last| last >= digest) {
+                return None;
+            }
+            self.last = Some(digest);
+            let start = begin + bucket.len() - rest.len();
+            self.set.starts.push(u32::try_from(start).ok()?);
+            rest = after.split_at_checked(row_length(after)?)?.1;
+        }
+        self.set.packed.extend_from_slice(bucket);
+        if is_first && !bucket.is_empty() {
+            // All buckets have about as many rows.
+            let buckets = self.set.packed.capacity() / bucket.len();
+            self.set.starts.reserve(buckets * self.set.len());
+        }
+        Some(())
+    }
+
+    pub fn finish(mut self) -> ExportRowSet {
+        self.set.make_index();
+        self.set
+    }
 }
 
 /// How the rows of an export differ from those of the one before.
@@ -149,11 +207,17 @@ impl ExportRowSet {
         let mut set = Self {
             bits: bits_for(order.len()),
             facts,
+            packed: Vec::with_capacity(rows.packed.len() + order.len() * DIGEST),
+            starts: Vec::with_capacity(order.len()),
             ..Self::default()
         };
         for at in order {
-            set.push(rows.digests[at as usize], rows.packed_row(at as usize));
+            let start = u32::try_from(set.packed.len()).unwrap_or(u32::MAX);
+            set.starts.push(start);
+            set.packed.extend(rows.digests[at as usize].0);
+            set.packed.extend(rows.packed_row(at as usize));
         }
+        set.make_index();
         set
     }
 
@@ -163,41 +227,31 @@ impl ExportRowSet {
         facts: ExportRowFacts,
         buckets: impl Iterator<Item = Vec<u8>>,
     ) -> Option<Self> {
-        let mut set = Self {
-            bits,
-            facts,
-            ..Self::default()
-        };
+        let mut builder = ExportRowSetBuilder::new(bits, facts, 0);
         for bucket in buckets {
-            let mut rest = &bucket[..];
-            while !rest.is_empty() {
-                let (digest, after) = rest.split_first_chunk::<16>()?;
-                let length = row_length(after)?;
-                let (row, after) = after.split_at_checked(length)?;
-                let digest = Digest(*digest);
-                if set.digests.last().is_some_and(|last| *last >= digest) {
-                    return None;
-                }
-                set.push(digest, row);
-                rest = after;
-            }
+            builder.add(&bucket)?;
         }
-        Some(set)
+        Some(builder.finish())
     }
 
-    fn push(&mut self, digest: Digest, row: &[u8]) {
-        self.digests.push(digest);
-        self.starts
-            .push(u32::try_from(self.packed.len()).unwrap_or(u32::MAX));
-        self.packed.extend(row);
+    fn make_index(&mut self) {
+        let entries = (self.len() / INDEXED_ROWS).max(1).next_power_of_two();
+        self.index_bits = u8::try_from(entries.ilog2()).unwrap_or_default();
+        self.index = Vec::with_capacity(entries);
+        for at in 0..self.len() {
+            let prefix = bucket(&self.digest(at), self.index_bits) as usize;
+            let place = u32::try_from(at).unwrap_or(u32::MAX);
+            // Also for those before it that no row has.
+            self.index.resize(self.index.len().max(prefix + 1), place);
+        }
     }
 
     pub fn len(&self) -> usize {
-        self.digests.len()
+        self.starts.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.digests.is_empty()
+        self.starts.is_empty()
     }
 
     pub fn bits(&self) -> u8 {
@@ -206,27 +260,15 @@ impl ExportRowSet {
 
     /// The place of a row in the set.
     pub fn find(&self, digest: &Digest) -> Option<usize> {
-        // Digests are spread evenly, so the first guess is off by a few places only.
-        let length = self.digests.len();
-        let first = u64::from_be_bytes(digest.0[..8].try_into().ok()?);
-        let guess = (u128::from(first) * length as u128) >> 64;
-        let guess = usize::try_from(guess).ok()?.min(length.checked_sub(1)?);
-        let mut step = 32;
-        let (mut low, mut high) = (guess.saturating_sub(step), (guess + step).min(length));
-        while low > 0 && self.digests[low] > *digest {
-            step *= 2;
-            low = low.saturating_sub(step);
-        }
-        while high < length && self.digests[high - 1] < *digest {
-            step *= 2;
-            high = (high + step).min(length);
-        }
-        let found = self.digests[low..high].binary_search(digest).ok()?;
-        Some(low + found)
+        let prefix = bucket(digest, self.index_bits) as usize;
+        let first = *self.index.get(prefix)? as usize;
+        let end = self.index.get(prefix + 1).map(|end| *end as usize);
+        let mut rows = first..end.unwrap_or(self.len());
+        rows.find(|at| self.digest(*at) == *digest)
     }
 
     pub fn digest(&self, at: usize) -> Digest {
-        self.digests[at]
+        digest_at(&self.packed, self.starts[at])
     }
 
     pub fn standing(&self, at: usize) -> RowStanding {
@@ -239,25 +281,31 @@ impl ExportRowSet {
     }
 
     fn packed_row(&self, at: usize) -> &[u8] {
-        row(&self.packed, &self.starts, at)
+        &row(&self.packed, &self.starts, at)[DIGEST..]
     }
 
     /// Sets the standing of some rows.
     pub fn set_standings(&mut self, standings: &BTreeMap<usize, RowStanding>) {
         for (at, standing) in standings {
-            self.packed[self.starts[*at] as usize] = *standing as u8;
+            self.packed[self.starts[*at] as usize + DIGEST] = *standing as u8;
         }
     }
 
     /// All rows as they are stored.
     pub fn buckets(&self) -> PackedBuckets {
         let mut buckets = PackedBuckets::new();
-        for (at, digest) in self.digests.iter().enumerate() {
-            let bucket = buckets.entry(bucket(digest, self.bits)).or_default();
-            bucket.extend(digest.0);
-            bucket.extend(self.packed_row(at));
+        for at in 0..self.len() {
+            let bucket = buckets.entry(bucket(&self.digest(at), self.bits));
+            let row = row(&self.packed, &self.starts, at);
+            bucket.or_default().extend_from_slice(row);
         }
         buckets
+    }
+
+    /// The first row whose bucket is not before this one.
+    fn first_of(&self, number: u32) -> usize {
+        let is_before = |start: &u32| bucket(&digest_at(&self.packed, *start), self.bits) < number;
+        self.starts.partition_point(is_before)
     }
 
     /// The set after some changes.
@@ -276,7 +324,7 @@ impl ExportRowSet {
 
     /// The buckets that some changes touch, as they are afterwards; an empty one is gone.
     pub fn changed_buckets(&self, changes: &ExportRowChanges) -> PackedBuckets {
-        let of = |at: &usize| bucket(&self.digests[*at], self.bits);
+        let of = |at: &usize| bucket(&self.digest(*at), self.bits);
         let flipped = changes.kept.iter();
         let flipped = flipped.filter(|(at, standing)| self.standing(**at) != **standing);
         let old = changes.gone.iter().chain(flipped.map(|(at, _)| at)).map(of);
@@ -285,10 +333,7 @@ impl ExportRowSet {
             .chain(new.map(|digest| bucket(digest, self.bits)))
             .collect();
         let rows = touched.into_iter().map(|number| {
-            let before = |digest: &Digest| bucket(digest, self.bits) < number;
-            let within = |digest: &Digest| bucket(digest, self.bits) <= number;
-            let start = self.digests.partition_point(before);
-            let end = self.digests.partition_point(within);
+            let (start, end) = (self.first_of(number), self.first_of(number + 1));
             let added = changes.new.iter();
             let added = added.filter(|(digest, _)| bucket(digest, self.bits) == number);
             let added = added.map(|(digest, row)| (*digest, row.clone())).collect();
@@ -313,7 +358,7 @@ impl ExportRowSet {
             pack(bytes, row.0, &row.1);
         };
         for at in rows {
-            let digest = self.digests[at];
+            let digest = self.digest(at);
             while let Some((next, row)) = new.next_if(|(next, _)| **next < digest) {
                 push_new(bytes, next, row);
             }
@@ -360,7 +405,7 @@ impl UnsortedRows {
 
     /// Whether all of it can be packed: 4 GiB is more than any export needs.
     pub fn fits(&self) -> bool {
-        u32::try_from(self.packed.len()).is_ok()
+        u32::try_from(self.packed.len() + self.len() * DIGEST).is_ok()
     }
 
     /// The digests in the order of the rows.
@@ -386,6 +431,14 @@ impl UnsortedRows {
 fn row<'p>(packed: &'p [u8], starts: &[u32], at: usize) -> &'p [u8] {
     let end = starts.get(at + 1).map_or(packed.len(), |end| *end as usize);
     &packed[starts[at] as usize..end]
+}
+
+fn digest_at(packed: &[u8], start: u32) -> Digest {
+    let mut digest = Digest::default();
+    digest
+        .0
+        .copy_from_slice(&packed[start as usize..start as usize + DIGEST]);
+    digest
 }
 
 fn bits_for(rows: usize) -> u8 {

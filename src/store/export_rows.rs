@@ -7,10 +7,15 @@ use super::error::StoreError;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::{SqlType, SqlValue};
 use crate::kinds;
-use crate::model::export_rows::{ExportRowFacts, ExportRowSet, PackedBuckets, PackedRowName};
+use crate::model::export_rows::{
+    ExportRowFacts, ExportRowSet, ExportRowSetBuilder, PackedBuckets, PackedRowName,
+};
 use crate::model::{CompactText, Digest, FieldRef, Key, KindId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How many buckets are read at once: a megabyte or two.
+const BUCKETS_AT_ONCE: usize = 64;
 
 /// What an apply does with the rows of its export.
 #[derive(Clone, Debug, Default)]
@@ -116,13 +121,26 @@ impl ReadTransaction {
         };
         let facts: Option<StoredFacts> = serde_json::from_str(&cells[1].take_text()).ok();
         let bits = u8::try_from(cells[0].int()).ok();
+        let bits = bits.filter(|bits| u32::from(*bits) < u32::BITS);
         let Some((facts, bits)) = facts.and_then(StoredFacts::read).zip(bits) else {
             return Ok(None);
         };
-        let sql = "SELECT rows FROM export_rows WHERE source = ? ORDER BY bucket";
-        let found = tx.fetch(sql, &[source.into()], &[SqlType::Bytes]).await?;
-        let buckets = found.into_iter().map(|mut cells| cells[0].take_bytes());
-        Ok(ExportRowSet::from_buckets(bits, facts, buckets))
+        let sql = "SELECT CAST(coalesce(sum(octet_length(rows)), 0) AS BIGINT) FROM export_rows WHERE source = ?";
+        let bytes = tx.first(sql, &[source.into()], &[SqlType::Int]).await?;
+        let bytes = bytes.map_or(0, |cells| cells[0].int());
+        let bytes = usize::try_from(bytes).unwrap_or_default();
+        let mut set = ExportRowSetBuilder::new(bits, facts, bytes);
+        let sql = "SELECT rows FROM export_rows WHERE source = ? AND bucket >= ? AND bucket < ? ORDER BY bucket";
+        for first in (0..1_i64 << bits).step_by(BUCKETS_AT_ONCE) {
+            let end = first + BUCKETS_AT_ONCE as i64;
+            let params = [source.into(), SqlValue::Int(first), SqlValue::Int(end)];
+            for mut cells in tx.fetch(sql, &params, &[SqlType::Bytes]).await? {
+                if set.add(&cells[0].take_bytes()).is_none() {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(set.finish()))
     }
 }
 

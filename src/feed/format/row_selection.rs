@@ -15,13 +15,20 @@ pub enum RowChoice {
     Stop,
 }
 
+/// Says of each row, one after the other, what becomes of it.
+pub trait RowChooser {
+    /// Whether the next row is left out. It may be half of one or no row at all, unless its digest
+    /// says that a row with this text was read before. If not, [`Self::choose`] is asked about it.
+    fn skips(&mut self, digest: Digest) -> bool;
+
+    /// What becomes of the next row, which may have a reported error.
+    fn choose(&mut self, digest: Digest, faulty: bool) -> RowChoice;
+}
+
 /// The rows of an export that become records.
 pub enum RowSelection<'a> {
     Every,
-    /// Asked for each row by its digest, and whether it has a reported error.
-    ByDigest(&'a mut dyn FnMut(Digest, bool) -> RowChoice),
-    /// Those with these numbers from 0, in ascending order.
-    ByNumber(&'a [u32]),
+    ByDigest(&'a mut dyn RowChooser),
     /// Those that begin at a line for which this holds, until the line at which the next one begins.
     ByLines(&'a dyn Fn(u32, u32) -> bool),
 }
@@ -30,8 +37,7 @@ impl RowSelection<'_> {
     pub(super) fn reborrow(&mut self) -> RowSelection<'_> {
         match self {
             Self::Every => RowSelection::Every,
-            Self::ByDigest(choose) => RowSelection::ByDigest(&mut **choose),
-            Self::ByNumber(numbers) => RowSelection::ByNumber(numbers),
+            Self::ByDigest(chooser) => RowSelection::ByDigest(&mut **chooser),
             Self::ByLines(holds) => RowSelection::ByLines(&**holds),
         }
     }
@@ -40,24 +46,16 @@ impl RowSelection<'_> {
     /// next row begin, where rows are lines.
     pub(super) fn choose(
         &mut self,
-        number: u64,
         lines: Option<(u32, u32)>,
         faulty: bool,
         digest: impl FnOnce() -> Digest,
     ) -> (RowChoice, Digest) {
-        let picked = match self {
-            Self::Every => true,
-            Self::ByDigest(choose) => {
+        match self {
+            Self::Every => (RowChoice::Decode, digest()),
+            Self::ByDigest(chooser) => {
                 let digest = digest();
-                return (choose(digest, faulty), digest);
+                (chooser.choose(digest, faulty), digest)
             }
-            Self::ByNumber(numbers) => match numbers.split_first() {
-                Some((first, rest)) if u64::from(*first) == number => {
-                    *numbers = rest;
-                    true
-                }
-                _ => false,
-            },
             Self::ByLines(holds) => {
                 let picked = lines.is_none_or(|(at, end)| holds(at, end));
                 let choice = if picked {
@@ -65,13 +63,16 @@ impl RowSelection<'_> {
                 } else {
                     RowChoice::Skip
                 };
-                return (choice, Digest::default());
+                (choice, Digest::default())
             }
-        };
-        if picked {
-            (RowChoice::Decode, digest())
-        } else {
-            (RowChoice::Skip, Digest::default())
+        }
+    }
+
+    /// Whether the next row is left out for its text alone.
+    pub(super) fn skips(&mut self, digest: impl FnOnce() -> Digest) -> bool {
+        match self {
+            Self::ByDigest(chooser) => chooser.skips(digest()),
+            Self::Every | Self::ByLines(_) => false,
         }
     }
 }

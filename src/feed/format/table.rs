@@ -236,6 +236,18 @@ impl<'t, 'a> TableParser<'t, 'a> {
         !self.target.findings.complete
     }
 
+    /// Whether the next row is left out because a row with this text was read before. It is counted
+    /// then, and need not be split into cells.
+    pub fn skips(&mut self, row: &str) -> bool {
+        if self.is_headless() || self.is_closed() {
+            return false;
+        }
+        let (hasher, rows) = (&mut self.hasher, &mut self.target.rows);
+        let skips = rows.skips(|| hasher.text(row));
+        self.records += u64::from(skips);
+        skips
+    }
+
     /// What becomes of a row whose text is at hand. One that is left out is counted.
     pub fn choose(
         &mut self,
@@ -245,7 +257,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
     ) -> RowChoice {
         let (hasher, rows) = (&mut self.hasher, &mut self.target.rows);
         let lines = Some((at.line, end.line));
-        let (choice, digest) = rows.choose(self.records, lines, faulty, || hasher.text(row));
+        let (choice, digest) = rows.choose(lines, faulty, || hasher.text(row));
         self.record.digest = digest;
         self.count_unless_decoded(choice)
     }
@@ -255,7 +267,7 @@ impl<'t, 'a> TableParser<'t, 'a> {
         let (hasher, rows) = (&mut self.hasher, &mut self.target.rows);
         let (record, columns) = (&self.record, &*self.target.columns);
         let digest = || hasher.cells(record, columns);
-        let (choice, digest) = rows.choose(self.records, None, record.faulty, digest);
+        let (choice, digest) = rows.choose(None, record.faulty, digest);
         self.record.digest = digest;
         self.count_unless_decoded(choice)
     }

@@ -124,6 +124,9 @@ enum NextRow {
 impl CsvReader<'_, '_> {
     /// Reads the next row. Returns false at the end.
     fn next(&mut self, source: &mut TextReader<'_>) -> bool {
+        if self.skip_known(source) {
+            return true;
+        }
         let NextRow::Row { faulty } = self.scan(source) else {
             return false;
         };
@@ -137,6 +140,21 @@ impl CsvReader<'_, '_> {
         }
         source.consume(self.row.len, self.row.end);
         goes_on
+    }
+
+    /// Consumes the next row if one with the same text was read before. It was split into cells
+    /// then, and with the same text it ends where it ended.
+    fn skip_known(&mut self, source: &mut TextReader<'_>) -> bool {
+        let text = source.rest();
+        let Some((body, len)) = self.dialect.one_line(text) else {
+            return false;
+        };
+        if source.is_flawed(len) || !self.table.skips(&text[..body]) {
+            return false;
+        }
+        let line = source.pos.line.saturating_add(1);
+        source.consume(len, LineColumn { line, column: 1 });
+        true
     }
 
     /// Scans the next row, reading as much text as it needs.

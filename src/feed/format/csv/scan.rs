@@ -125,6 +125,24 @@ impl CsvDialect {
         }
     }
 
+    /// Finds the end of a row of one line without splitting it into cells: the length of its text,
+    /// and with its line end. `None` where that takes a scan. It may be half a row whose quotes are
+    /// odd in some other way than by their number.
+    pub fn one_line(self, text: &str) -> Option<(usize, usize)> {
+        let bytes = text.as_bytes();
+        let length = memchr(b'\n', bytes)?;
+        let line = &bytes[..length];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if memchr(b'\r', line).is_some() {
+            return None;
+        }
+        let is_open = |quote| memchr::memchr_iter(quote, line).count() % 2 == 1;
+        if self.quote.is_some_and(is_open) {
+            return None;
+        }
+        Some((line.len(), length + 1))
+    }
+
     fn scan_bare_cell(
         self,
         text: &str,

@@ -97,7 +97,7 @@ fn read_with(
     // Errors have been reported already.
     let _ = read(&mut reader, &mut objects, &mut |record, columns| {
         let hash = || hasher.cells(record, columns);
-        let (choice, digest) = rows.choose(records, None, record.faulty, hash);
+        let (choice, digest) = rows.choose(None, record.faulty, hash);
         records += 1;
         record.digest = digest;
         match choice {
