@@ -257,3 +257,49 @@ fn ending(bytes: &[u8], ended: bool) -> LineEnding {
         _ => LineEnding::Length(1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DIALECT: CsvDialect = CsvDialect {
+        delimiter: b';',
+        quote: Some(b'"'),
+        most: 1000,
+    };
+
+    /// The length of the first row of a text with a sound one, and with its line end.
+    fn first_row(text: &str) -> Option<(usize, usize)> {
+        let mut row = CsvRow::default();
+        let scanned = DIALECT.scan(text, true, LineColumn { line: 1, column: 1 }, &mut row);
+        (scanned == ScanResult::Row).then_some((row.body, row.len))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn a_row_that_was_read_before_ends_where_its_line_ends(
+            text in "[a;\"\r\né]{0,12}",
+            before in "(\r?\n[a;\"\n]{0,6})?",
+        ) {
+            let Some((body, len)) = DIALECT.one_line(&text) else {
+                return Ok(());
+            };
+            // What is a whole row wherever it was read before is one here too.
+            let known = format!("{}{before}", &text[..body]);
+            if first_row(&known).is_some_and(|(known, _)| known == body) {
+                prop_assert_eq!(first_row(&text), Some((body, len)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_may_be_half_a_row() {
+        assert_eq!(DIALECT.one_line("a;b\r\nc"), Some((3, 5)));
+        assert_eq!(DIALECT.one_line("a;\"b;c\"\nd"), Some((7, 8)));
+        assert_eq!(DIALECT.one_line("a;\"b\nc\"\n"), None);
+        assert_eq!(DIALECT.one_line("a;b\rc\n"), None);
+        assert_eq!(DIALECT.one_line("a;b"), None);
+    }
+}
