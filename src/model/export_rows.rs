@@ -121,7 +121,8 @@ impl ExportRowFacts {
 /// The rows of an export, sorted by digest, each once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ExportRowSet {
-    /// Each row as it is stored: its digest, its standing, and what it names.
+    digests: Vec<Digest>,
+    /// The standing of each row and what it names.
     packed: Vec<u8>,
     /// Where each row begins in `packed`.
     starts: Vec<u32>,
@@ -138,44 +139,56 @@ pub struct ExportRowSet {
 #[derive(Debug)]
 pub struct ExportRowSetBuilder {
     set: ExportRowSet,
-    last: Option<Digest>,
+    /// How many bytes all buckets have.
+    bytes: usize,
 }
 
 impl ExportRowSetBuilder {
     /// Begins a set whose buckets have so many bytes together.
     pub fn new(bits: u8, facts: ExportRowFacts, bytes: usize) -> Self {
         let set = ExportRowSet {
-            packed: Vec::with_capacity(bytes),
             bits,
             facts,
             ..ExportRowSet::default()
         };
-        Self { set, last: None }
+        Self { set, bytes }
     }
 
     /// Adds the next bucket in ascending order. `None` when it is damaged.
     pub fn add(&mut self, bucket: &[u8]) -> Option<()> {
         let is_first = self.set.is_empty();
-        let begin = self.set.packed.len();
+        let set = &mut self.set;
         let mut rest = bucket;
         while !rest.is_empty() {
             let (digest, after) = rest.split_first_chunk::<DIGEST>()?;
             let digest = Digest(*digest);
-            if self.last.is_some_and(|last| last >= digest) {
+            if set.digests.last().is_some_and(|last| *last >= digest) {
                 return None;
             }
-            self.last = Some(digest);
-            let start = begin + bucket.len() - rest.len();
-            self.set.starts.push(u32::try_from(start).ok()?);
-            rest = after.split_at_checked(row_length(after)?)?.1;
+            let (row, after) = after.split_at_checked(row_length(after)?)?;
+            set.digests.push(digest);
+            set.starts.push(u32::try_from(set.packed.len()).ok()?);
+            set.packed.extend_from_slice(row);
+            rest = after;
         }
-        self.set.packed.extend_from_slice(bucket);
         if is_first && !bucket.is_empty() {
-            // All buckets have about as many rows.
-            let buckets = self.set.packed.capacity() / bucket.len();
-            self.set.starts.reserve(buckets * self.set.len());
+            self.make_room(bucket.len());
         }
         Some(())
+    }
+
+    /// Makes room for the other buckets after one of so many bytes: their rows are about as long. A
+    /// vector that doubles while it grows would take up to twice the memory.
+    fn make_room(&mut self, first: usize) {
+        let set = &mut self.set;
+        let bytes = self.bytes.saturating_sub(first);
+        let of_all = |part: usize| part.saturating_mul(bytes) / first;
+        let with_margin = |room: usize| room + room / 50;
+        let rows = with_margin(of_all(set.len()));
+        set.digests.reserve_exact(rows);
+        set.starts.reserve_exact(rows);
+        let packed = with_margin(of_all(set.packed.len()));
+        set.packed.reserve_exact(packed);
     }
 
     pub fn finish(mut self) -> ExportRowSet {
@@ -207,14 +220,15 @@ impl ExportRowSet {
         let mut set = Self {
             bits: bits_for(order.len()),
             facts,
-            packed: Vec::with_capacity(rows.packed.len() + order.len() * DIGEST),
+            digests: Vec::with_capacity(order.len()),
+            packed: Vec::with_capacity(rows.packed.len()),
             starts: Vec::with_capacity(order.len()),
             ..Self::default()
         };
         for at in order {
             let start = u32::try_from(set.packed.len()).unwrap_or(u32::MAX);
             set.starts.push(start);
-            set.packed.extend(rows.digests[at as usize].0);
+            set.digests.push(rows.digests[at as usize]);
             set.packed.extend(rows.packed_row(at as usize));
         }
         set.make_index();
@@ -238,8 +252,8 @@ impl ExportRowSet {
         let entries = (self.len() / INDEXED_ROWS).max(1).next_power_of_two();
         self.index_bits = u8::try_from(entries.ilog2()).unwrap_or_default();
         self.index = Vec::with_capacity(entries);
-        for at in 0..self.len() {
-            let prefix = bucket(&self.digest(at), self.index_bits) as usize;
+        for (at, digest) in self.digests.iter().enumerate() {
+            let prefix = bucket(digest, self.index_bits) as usize;
             let place = u32::try_from(at).unwrap_or(u32::MAX);
             // Also for those before it that no row has.
             self.index.resize(self.index.len().max(prefix + 1), place);
@@ -247,11 +261,11 @@ impl ExportRowSet {
     }
 
     pub fn len(&self) -> usize {
-        self.starts.len()
+        self.digests.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+        self.digests.is_empty()
     }
 
     pub fn bits(&self) -> u8 {
@@ -263,12 +277,13 @@ impl ExportRowSet {
         let prefix = bucket(digest, self.index_bits) as usize;
         let first = *self.index.get(prefix)? as usize;
         let end = self.index.get(prefix + 1).map(|end| *end as usize);
-        let mut rows = first..end.unwrap_or(self.len());
-        rows.find(|at| self.digest(*at) == *digest)
+        let rows = &self.digests[first..end.unwrap_or(self.len())];
+        let found = rows.iter().position(|known| known == digest)?;
+        Some(first + found)
     }
 
     pub fn digest(&self, at: usize) -> Digest {
-        digest_at(&self.packed, self.starts[at])
+        self.digests[at]
     }
 
     pub fn standing(&self, at: usize) -> RowStanding {
@@ -281,31 +296,31 @@ impl ExportRowSet {
     }
 
     fn packed_row(&self, at: usize) -> &[u8] {
-        &row(&self.packed, &self.starts, at)[DIGEST..]
+        row(&self.packed, &self.starts, at)
     }
 
     /// Sets the standing of some rows.
     pub fn set_standings(&mut self, standings: &BTreeMap<usize, RowStanding>) {
         for (at, standing) in standings {
-            self.packed[self.starts[*at] as usize + DIGEST] = *standing as u8;
+            self.packed[self.starts[*at] as usize] = *standing as u8;
         }
     }
 
     /// All rows as they are stored.
     pub fn buckets(&self) -> PackedBuckets {
         let mut buckets = PackedBuckets::new();
-        for at in 0..self.len() {
-            let bucket = buckets.entry(bucket(&self.digest(at), self.bits));
-            let row = row(&self.packed, &self.starts, at);
-            bucket.or_default().extend_from_slice(row);
+        for (at, digest) in self.digests.iter().enumerate() {
+            let bucket = buckets.entry(bucket(digest, self.bits)).or_default();
+            bucket.extend(digest.0);
+            bucket.extend(self.packed_row(at));
         }
         buckets
     }
 
     /// The first row whose bucket is not before this one.
     fn first_of(&self, number: u32) -> usize {
-        let is_before = |start: &u32| bucket(&digest_at(&self.packed, *start), self.bits) < number;
-        self.starts.partition_point(is_before)
+        let is_before = |digest: &Digest| bucket(digest, self.bits) < number;
+        self.digests.partition_point(is_before)
     }
 
     /// The set after some changes.
@@ -324,7 +339,7 @@ impl ExportRowSet {
 
     /// The buckets that some changes touch, as they are afterwards; an empty one is gone.
     pub fn changed_buckets(&self, changes: &ExportRowChanges) -> PackedBuckets {
-        let of = |at: &usize| bucket(&self.digest(*at), self.bits);
+        let of = |at: &usize| bucket(&self.digests[*at], self.bits);
         let flipped = changes.kept.iter();
         let flipped = flipped.filter(|(at, standing)| self.standing(**at) != **standing);
         let old = changes.gone.iter().chain(flipped.map(|(at, _)| at)).map(of);
@@ -358,7 +373,7 @@ impl ExportRowSet {
             pack(bytes, row.0, &row.1);
         };
         for at in rows {
-            let digest = self.digest(at);
+            let digest = self.digests[at];
             while let Some((next, row)) = new.next_if(|(next, _)| **next < digest) {
                 push_new(bytes, next, row);
             }
@@ -405,7 +420,7 @@ impl UnsortedRows {
 
     /// Whether all of it can be packed: 4 GiB is more than any export needs.
     pub fn fits(&self) -> bool {
-        u32::try_from(self.packed.len() + self.len() * DIGEST).is_ok()
+        u32::try_from(self.packed.len()).is_ok()
     }
 
     /// The digests in the order of the rows.
@@ -431,14 +446,6 @@ impl UnsortedRows {
 fn row<'p>(packed: &'p [u8], starts: &[u32], at: usize) -> &'p [u8] {
     let end = starts.get(at + 1).map_or(packed.len(), |end| *end as usize);
     &packed[starts[at] as usize..end]
-}
-
-fn digest_at(packed: &[u8], start: u32) -> Digest {
-    let mut digest = Digest::default();
-    digest
-        .0
-        .copy_from_slice(&packed[start as usize..start as usize + DIGEST]);
-    digest
 }
 
 fn bits_for(rows: usize) -> u8 {

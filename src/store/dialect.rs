@@ -51,8 +51,8 @@ pub(super) struct SqlDialect {
     pub(super) guard_on: &'static str,
     /// Removes the guard.
     pub(super) guard_off: &'static str,
-    /// Prepares the transaction for writes that are scattered over the tables.
-    pub(super) apply_begins: &'static str,
+    /// Prepares the transaction for many writes that are scattered over the tables.
+    pub(super) many_steps_begin: &'static str,
     /// Prepares the transaction for a first load.
     pub(super) load_begins: &'static str,
     /// How many rows a statement takes.
@@ -91,7 +91,7 @@ pub(super) const SQLITE: SqlDialect = SqlDialect {
     members: ["json_each(", ") AS j"],
     guard_on: "INSERT INTO writing (id) VALUES (1)",
     guard_off: "DELETE FROM writing",
-    apply_begins: "PRAGMA cache_size = -65536",
+    many_steps_begin: "PRAGMA cache_size = -65536",
     // The rows of a load are sorted by key, so pages already written are not needed again.
     load_begins: "PRAGMA cache_size = -16384",
     rows: 100,
@@ -135,7 +135,7 @@ pub(super) const POSTGRES: SqlDialect = SqlDialect {
     guard_off: "SET LOCAL roster.writing = ''",
     // A full ANALYZE of the new rows takes a third of the load. Rough statistics are enough until
     // autovacuum has gathered better ones.
-    apply_begins: "",
+    many_steps_begin: "",
     load_begins: "SET LOCAL default_statistics_target = 10",
     rows: 5000,
     searched_texts: 100_000,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a connection keeps of the file, in KiB. The system keeps it too, and a daemon has several
-/// connections; an apply takes more while it writes.
+/// connections; a large apply takes more while it writes.
 const CACHE: &str = "PRAGMA cache_size = -8192";
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);

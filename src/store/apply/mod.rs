@@ -57,8 +57,9 @@ pub struct ApplySummary {
 const COMMIT_LOOKUP_TIMEOUT: Duration = Duration::from_mins(2);
 const COMMIT_LOOKUP_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Above this many steps, preparing the next batch may exceed the server's limit for an idle
-/// transaction; the limit is then raised, starting at `IDLE` milliseconds.
+/// Above this many steps, the transaction gets more memory, and preparing the next batch may exceed
+/// the server's limit for an idle transaction; the limit is then raised, starting at `IDLE`
+/// milliseconds.
 const MANY: usize = 10_000;
 const IDLE: usize = 30_000;
 
@@ -208,16 +209,8 @@ impl<'a> ApplyTransaction<'a> {
         let guard = self.tx.dialect();
         // Before the first write: from here on the triggers take writes for Roster's own.
         self.tx.script(guard.guard_on).await?;
-        if !guard.apply_begins.is_empty() {
-            self.tx.script(guard.apply_begins).await?;
-        }
-        if !guard.set_idle_timeout.is_empty() && self.apply.plan.steps.len() > MANY {
-            // Rows are prepared between two statements, and a large plan takes longer for that than
-            // the server's 30 seconds for an idle transaction.
-            let millis = IDLE + self.apply.plan.steps.len() / 10;
-            self.tx
-                .script(&format!("{}{millis}", guard.set_idle_timeout))
-                .await?;
+        if self.apply.plan.steps.len() > MANY {
+            self.prepare_for_many_steps().await?;
         }
         if !guard.is_postgres() {
             // SQLite checks references at the commit then, so rows may go in sorted by key, which is
@@ -278,6 +271,18 @@ impl<'a> ApplyTransaction<'a> {
             logins,
             reverted,
         })
+    }
+
+    async fn prepare_for_many_steps(&mut self) -> Result<(), StoreError> {
+        let dialect = self.tx.dialect();
+        if !dialect.set_idle_timeout.is_empty() {
+            // Rows are prepared between two statements, and a large plan takes longer for that than
+            // the server's 30 seconds for an idle transaction.
+            let millis = IDLE + self.apply.plan.steps.len() / 10;
+            let sql = format!("{}{millis}", dialect.set_idle_timeout);
+            self.tx.script(&sql).await?;
+        }
+        self.tx.script(dialect.many_steps_begin).await
     }
 
     fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
