@@ -8,7 +8,7 @@
 
 use super::collect::{RecordedRows, ResourceCollector};
 use super::export_reading::{ExportReading, ParsedExport, count_declared, count_filled};
-use super::format::{RowChoice, RowChooser, RowSelection};
+use super::format::{ROWS_AT_ONCE, RowChoice, RowChooser, RowSelection};
 use super::mapping::Mapping;
 use crate::kinds::{ACCOUNT, ADDRESS};
 use crate::model::export_rows::{ExportRowFacts, ExportRowSet, PackedRowName, RowStanding};
@@ -136,10 +136,19 @@ impl<'k> RowMatcher<'k> {
 }
 
 impl RowChooser for RowMatcher<'_> {
-    fn skips(&mut self, digest: Digest) -> bool {
-        let settled = self.known.find(&digest);
-        let settled = settled.filter(|at| !self.wanted.contains(at));
-        settled.inspect(|at| self.see(*at)).is_some()
+    fn skips(&mut self, digests: &[Digest]) -> usize {
+        // Each look waits for the memory, and the processor waits for all of them at once.
+        let mut places = [None; ROWS_AT_ONCE];
+        for (place, digest) in places.iter_mut().zip(digests) {
+            *place = self.known.find(digest);
+        }
+        for (skipped, place) in places.into_iter().enumerate() {
+            match place.filter(|at| !self.wanted.contains(at)) {
+                Some(at) => self.see(at),
+                None => return skipped,
+            }
+        }
+        places.len()
     }
 
     fn choose(&mut self, digest: Digest, faulty: bool) -> RowChoice {
@@ -177,10 +186,14 @@ impl NumberedRows<'_> {
 }
 
 impl RowChooser for NumberedRows<'_> {
-    fn skips(&mut self, digest: Digest) -> bool {
-        let skips = !self.is_next() && self.known.find(&digest).is_some();
-        self.number += u32::from(skips);
-        skips
+    fn skips(&mut self, digests: &[Digest]) -> usize {
+        for (skipped, digest) in digests.iter().enumerate() {
+            if self.is_next() || self.known.find(digest).is_none() {
+                return skipped;
+            }
+            self.number += 1;
+        }
+        digests.len()
     }
 
     fn choose(&mut self, _: Digest, _: bool) -> RowChoice {

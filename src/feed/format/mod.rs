@@ -34,7 +34,7 @@ pub use encoding_rs::Encoding;
 pub use options::{ExportFormat, FormatLimits, FormatOptions, SheetSelector};
 pub use outcome::ReadOutcome;
 pub use record::{CellShape, ExportRecord, RawCell};
-pub use row_selection::{RowChoice, RowChooser, RowSelection};
+pub use row_selection::{ROWS_AT_ONCE, RowChoice, RowChooser, RowSelection};
 pub use text::add_text_marker;
 
 use crate::diagnostic::{Diagnostic, codes};

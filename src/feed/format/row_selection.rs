@@ -15,11 +15,15 @@ pub enum RowChoice {
     Stop,
 }
 
+/// How many rows are looked up at once.
+pub const ROWS_AT_ONCE: usize = 16;
+
 /// Says of each row, one after the other, what becomes of it.
 pub trait RowChooser {
-    /// Whether the next row is left out. It may be half of one or no row at all, unless its digest
-    /// says that a row with this text was read before. If not, [`Self::choose`] is asked about it.
-    fn skips(&mut self, digest: Digest) -> bool;
+    /// How many of the next rows are left out, at most [`ROWS_AT_ONCE`]. Each may be half of one or
+    /// no row at all, unless its digest says that a row with this text was read before. About the
+    /// first one that is not left out, [`Self::choose`] is asked.
+    fn skips(&mut self, digests: &[Digest]) -> usize;
 
     /// What becomes of the next row, which may have a reported error.
     fn choose(&mut self, digest: Digest, faulty: bool) -> RowChoice;
@@ -68,11 +72,16 @@ impl RowSelection<'_> {
         }
     }
 
-    /// Whether the next row is left out for its text alone.
-    pub(super) fn skips(&mut self, digest: impl FnOnce() -> Digest) -> bool {
+    /// Whether rows may be left out for their text alone.
+    pub(super) fn is_by_digest(&self) -> bool {
+        matches!(self, Self::ByDigest(_))
+    }
+
+    /// How many of the next rows are left out for their text alone.
+    pub(super) fn skips(&mut self, digests: &[Digest]) -> usize {
         match self {
-            Self::ByDigest(chooser) => chooser.skips(digest()),
-            Self::Every | Self::ByLines(_) => false,
+            Self::ByDigest(chooser) => chooser.skips(digests),
+            Self::Every | Self::ByLines(_) => 0,
         }
     }
 }

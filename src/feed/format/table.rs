@@ -10,7 +10,7 @@ use super::text::{has_lost_letter, is_suspicious, repaired, strip_text_marker};
 use super::{BodySummary, ReadContext};
 use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::{is_blank, quoted};
-use crate::model::{CompactText, LineColumn};
+use crate::model::{CompactText, Digest, LineColumn};
 use std::collections::HashMap;
 
 pub(super) struct TableParser<'t, 'a> {
@@ -236,15 +236,19 @@ impl<'t, 'a> TableParser<'t, 'a> {
         !self.target.findings.complete
     }
 
-    /// Whether the next row is left out because a row with this text was read before. It is counted
-    /// then, and need not be split into cells.
-    pub fn skips(&mut self, row: &str) -> bool {
-        if self.is_headless() || self.is_closed() {
-            return false;
-        }
-        let (hasher, rows) = (&mut self.hasher, &mut self.target.rows);
-        let skips = rows.skips(|| hasher.text(row));
-        self.records += u64::from(skips);
+    /// Whether the next rows may be left out because rows with their text were read before.
+    pub fn may_skip(&self) -> bool {
+        self.target.rows.is_by_digest() && !self.is_headless() && !self.is_closed()
+    }
+
+    pub fn digest(&mut self, row: &str) -> Digest {
+        self.hasher.text(row)
+    }
+
+    /// How many of the next rows are left out. They are counted, and need not be split into cells.
+    pub fn skips(&mut self, digests: &[Digest]) -> usize {
+        let skips = self.target.rows.skips(digests);
+        self.records += skips as u64;
         skips
     }
 

@@ -7,16 +7,17 @@ mod delimiter;
 mod scan;
 
 use super::not_data::truncated_export;
-use super::row_selection::RowChoice;
+use super::row_selection::{ROWS_AT_ONCE, RowChoice};
 use super::table::TableParser;
 use super::text::is_suspicious;
 use super::text_reader::{TextReader, advance};
 use super::{BodySummary, ReadContext, not_data};
 use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::{is_blank, quoted};
-use crate::model::LineColumn;
+use crate::model::{Digest, LineColumn};
 use scan::{CellSpan, CsvDialect, CsvRow, QuoteError, QuoteErrorKind, ScanResult};
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 /// A file with this many bad quotes is not CSV in this dialect. More reports would not help.
 const MOST_MISQUOTED: u64 = 1000;
@@ -45,6 +46,7 @@ pub(super) fn read(source: &mut TextReader<'_>, target: &mut ReadContext<'_>) ->
         dialect,
         row: CsvRow::default(),
         table: TableParser::new(target, name_of(dialect)),
+        ahead: LinesAhead::default(),
     };
     while rows.next(source) {}
     let body = rows.table.end(source.pos);
@@ -114,6 +116,35 @@ struct CsvReader<'t, 'a> {
     dialect: CsvDialect,
     row: CsvRow,
     table: TableParser<'t, 'a>,
+    ahead: LinesAhead,
+}
+
+/// The next lines, which may be rows that were read before: the length of each with its end, and the
+/// digest of its text.
+#[derive(Default)]
+struct LinesAhead {
+    lengths: VecDeque<usize>,
+    digests: VecDeque<Digest>,
+}
+
+impl LinesAhead {
+    fn push(&mut self, length: usize, digest: Digest) {
+        self.lengths.push_back(length);
+        self.digests.push_back(digest);
+    }
+
+    /// Takes some lines off the front; returns their length.
+    fn take(&mut self, lines: usize) -> usize {
+        self.digests.drain(..lines);
+        self.lengths.drain(..lines).sum()
+    }
+
+    /// Takes off what a row has consumed that was read as usual. It may have several lines.
+    fn consume(&mut self, mut bytes: usize) {
+        while bytes > 0 && !self.lengths.is_empty() {
+            bytes = bytes.saturating_sub(self.take(1));
+        }
+    }
 }
 
 enum NextRow {
@@ -139,22 +170,44 @@ impl CsvReader<'_, '_> {
             self.check_end(source);
         }
         source.consume(self.row.len, self.row.end);
+        self.ahead.consume(self.row.len);
         goes_on
     }
 
-    /// Consumes the next row if one with the same text was read before. It was split into cells
-    /// then, and with the same text it ends where it ended.
+    /// Consumes the next rows if rows with the same text were read before. They were split into
+    /// cells then, and with the same text each ends where it ended.
     fn skip_known(&mut self, source: &mut TextReader<'_>) -> bool {
-        let text = source.rest();
-        let Some((body, len)) = self.dialect.one_line(text) else {
-            return false;
-        };
-        if source.is_flawed(len) || !self.table.skips(&text[..body]) {
+        if !self.table.may_skip() {
             return false;
         }
-        let line = source.pos.line.saturating_add(1);
-        source.consume(len, LineColumn { line, column: 1 });
+        if self.ahead.lengths.is_empty() {
+            self.look_ahead(source);
+        }
+        let skipped = self.table.skips(self.ahead.digests.make_contiguous());
+        if skipped == 0 {
+            return false;
+        }
+        let lines = u32::try_from(skipped).unwrap_or(u32::MAX);
+        let line = source.pos.line.saturating_add(lines);
+        source.consume(self.ahead.take(skipped), LineColumn { line, column: 1 });
         true
+    }
+
+    /// Hashes the next lines. Looking several up at once is faster than each on its own.
+    fn look_ahead(&mut self, source: &TextReader<'_>) {
+        let text = source.rest();
+        let mut at = 0;
+        while self.ahead.lengths.len() < ROWS_AT_ONCE {
+            let Some((body, length)) = self.dialect.one_line(&text[at..]) else {
+                return;
+            };
+            if source.is_flawed(at + length) {
+                return;
+            }
+            let digest = self.table.digest(&text[at..at + body]);
+            self.ahead.push(length, digest);
+            at += length;
+        }
     }
 
     /// Scans the next row, reading as much text as it needs.
