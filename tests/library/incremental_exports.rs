@@ -61,18 +61,42 @@ const COLUMNS: [&str; 15] = [
     "salesman",
 ];
 
-/// The records as a table, a row for each address.
+/// Streets that are awkward in a table: with quotes, delimiters and line ends.
+const STREETS: [&str; 6] = [
+    "Torget 1",
+    "Rör 5\" 6\"",
+    "Rör 5\"; vänster",
+    "\"Gamla\" gatan",
+    "Uppgång A\nGatan 2",
+    "Gatan \"2\"\r\nUppgång; \"B\"",
+];
+
+/// A cell as it is written, in quotes where it needs them and where its length says so.
+fn written(cell: &str) -> String {
+    let needs = cell.starts_with('"') || cell.contains([';', '\n', '\r']);
+    if needs || cell.len() % 5 == 3 {
+        return format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+    cell.to_owned()
+}
+
+/// The records as a table, a row for each address. How its lines end differs from night to night, and
+/// the last one may have no end.
 fn table(records: &[&Value]) -> String {
-    let mut text = COLUMNS.join(";") + "\n";
+    let end = ["\n", "\r\n"][records.len() % 2];
+    let mut text = COLUMNS.join(";") + end;
     for record in records {
         for address in record["address"].as_array().unwrap() {
             let cells = COLUMNS.map(|column| match (&record[column], &address[column]) {
-                (Value::String(text), _) | (_, Value::String(text)) => text.clone(),
+                (Value::String(text), _) | (_, Value::String(text)) => written(text),
                 (Value::Bool(flag), _) => flag.to_string(),
                 _ => String::new(),
             });
-            text += &(cells.join(";") + "\n");
+            text += &(cells.join(";") + end);
         }
+    }
+    if records.len().is_multiple_of(3) {
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
     }
     text
 }
@@ -92,7 +116,7 @@ fn edit(dice: &mut Dice, records: &mut Records) {
     }
     let record = records.entry(at).or_insert_with(|| record(at));
     let mut set = |name: &str, value: Value| record[name] = value;
-    match dice.roll(18) {
+    match dice.roll(21) {
         0 => set("customerTagExternalId", json!("later")),
         1 => set("customerTagExternalId", json!("premium")),
         2 => set("customerTagExternalId", Value::Null),
@@ -117,6 +141,10 @@ fn edit(dice: &mut Dice, records: &mut Records) {
             record["address"][0]["addressCity"] = city;
         }
         13 => record["address"].as_array_mut().unwrap().truncate(1),
+        14..=16 => {
+            let street = json!(STREETS[dice.roll(STREETS.len())]);
+            record["address"][0]["addressStreetName"] = street;
+        }
         _ => set("accountName", json!(name)),
     }
 }
