@@ -93,3 +93,4 @@ pub use types::{
     ClaimAction, ClaimUpdate, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody,
     StepConsequence, StepReason, StepVerb, plain,
 };
+pub use value_equality::same_value;

@@ -3,6 +3,7 @@
 
 mod account_deletion;
 mod acts;
+mod adoption;
 mod adversarial;
 mod backup;
 mod commands;
