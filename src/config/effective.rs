@@ -6,7 +6,7 @@ use super::notices::NoticesSpec;
 use super::scopes::FolderScope;
 use super::serve::ServeConfig;
 use super::source::Source;
-use crate::diagnostic::{Code, none_called};
+use crate::diagnostic::{Code, Severity, none_called};
 use crate::model::{FieldRef, FolderPattern, KindId};
 use crate::plan::{AcceptOverride, EffectName, GuardLimits, SourceAuthority};
 use chrono::{DateTime, Utc};
@@ -36,8 +36,8 @@ pub struct Config {
     pub effect_fields: BTreeSet<(KindId, FieldRef)>,
     /// How many people have to approve a hold with such an effect.
     pub approvals: BTreeMap<EffectName, u32>,
-    /// The warnings that count as errors.
-    pub raised: BTreeSet<Code>,
+    /// The rules whose severity is another one here.
+    pub severities: BTreeMap<Code, Severity>,
     /// The scopes, in the order of the file.
     pub scopes: Vec<FolderScope>,
     /// The window in which the guards count.

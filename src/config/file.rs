@@ -57,7 +57,7 @@ pub struct ConfigFile {
     /// The folders that belong to one account each, and the owners of files.
     #[serde(default)]
     scopes: Vec<ScopeSpec>,
-    /// The warnings that count as errors here.
+    /// The severity of rules, where it is another one here.
     #[serde(default)]
     severity: SeveritySpec,
     /// The people who may approve holds. Without the key, everyone with the `approve` right.
@@ -280,7 +280,7 @@ impl ConfigFile {
             guards,
             effect_fields: self.effects.resolve()?,
             approvals: rules::approvals(&self.approvals, &self.approvers)?,
-            raised: self.severity.raised,
+            severities: self.severity.changed,
             scopes: scopes::resolve(self.scopes)?,
             window,
             approvers: self.approvers,

@@ -124,7 +124,7 @@ impl Config {
             guards: GuardLimits::default(),
             effect_fields: BTreeSet::new(),
             approvals: BTreeMap::new(),
-            raised: BTreeSet::new(),
+            severities: BTreeMap::new(),
             scopes: Vec::new(),
             window: DAY,
             approvers: Vec::new(),

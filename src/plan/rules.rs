@@ -5,7 +5,7 @@
 use super::account_folders::AccountFolders;
 use super::effect_budget::EffectBudget;
 use super::effects::EffectName;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Severity};
 use crate::kinds::{self, Kind};
 use crate::model::{Desired, Digest, FieldRef, Key, KindId};
 use crate::stop_flag::StopFlag;
@@ -19,8 +19,8 @@ pub struct PlanRules {
     pub prune: bool,
     /// Whether a faulty resource is held, instead of refusing the whole plan.
     pub hold_errors: bool,
-    /// The warnings that count as errors.
-    pub raised: BTreeSet<Code>,
+    /// The rules whose severity is another one here.
+    pub severities: BTreeMap<Code, Severity>,
     /// The folders that belong to one account each.
     pub folders: AccountFolders,
     /// Whether drift is only reported.

@@ -252,7 +252,7 @@ impl Pass<'_> {
         PlanRules {
             prune: source.prune,
             hold_errors: source.hold_errors,
-            raised: self.config.raised.clone(),
+            severities: self.config.severities.clone(),
             folders: AccountFolders {
                 read: reading
                     .incremental()
