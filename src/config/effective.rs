@@ -1,6 +1,7 @@
 //! The configuration for one run: defaults filled in, variables expanded, paths resolved.
 //! Everything outside of `config` works with this.
 
+use super::impact::ImpactQuery;
 use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
 use super::scopes::FolderScope;
@@ -42,6 +43,8 @@ pub struct Config {
     pub scopes: Vec<FolderScope>,
     /// The window in which the guards count.
     pub window: Duration,
+    /// The queries about what a plan takes out of use.
+    pub impact: Vec<ImpactQuery>,
     /// The people who may approve holds. If empty, everyone with the `approve` right may.
     pub approvers: Vec<String>,
     /// How long an approval lasts.

@@ -126,6 +126,7 @@ impl Config {
             approvals: BTreeMap::new(),
             severities: BTreeMap::new(),
             scopes: Vec::new(),
+            impact: Vec::new(),
             window: DAY,
             approvers: Vec::new(),
             approval_ttl: DAY,

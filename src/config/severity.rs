@@ -11,7 +11,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Warnings that come after a plan is judged, so that no plan could be refused for them.
-const AFTER_THE_PLAN: [Code; 2] = [codes::CLAIM_UNCONFIGURED, codes::INVITATION_UNUSABLE];
+const AFTER_THE_PLAN: [Code; 3] = [
+    codes::CLAIM_UNCONFIGURED,
+    codes::IMPACT_FAILED,
+    codes::INVITATION_UNUSABLE,
+];
 
 /// Warnings about how a value is written. As notes, they hide nothing that a decision depends on.
 const ABOUT_WRITING: [Code; 15] = [

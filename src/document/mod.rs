@@ -18,6 +18,7 @@ mod gitlab_report;
 mod history;
 mod hold;
 mod html_report;
+mod impact;
 mod job;
 mod junit;
 mod known_diagnostic;
@@ -87,6 +88,7 @@ pub use feed_inspection::{
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
 pub use hold::HoldDocument;
 pub use job::{
+pub use impact::ImpactDocument;
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
     OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
 };

@@ -6,7 +6,7 @@
 //! one call of `Store::apply`, which is one transaction. Start reading at [`apply`].
 
 use super::phase::PhaseTimer;
-use super::{Pass, PassError, drop_folder, feeds, row_reading};
+use super::{Pass, PassError, drop_folder, feeds, impact, row_reading};
 use crate::config::Config;
 use crate::document;
 use crate::incremental::{CheckpointBasis, PassFacts, checkpoint, with_rows};
@@ -217,6 +217,7 @@ pub async fn apply_saved(
     ));
     if !what.is_empty() {
         return Err(ApplyError::Stale { what }.into());
+    what.extend(impact::exceeded_since(pass.config, store, plan).await);
     }
     let wanted = PlanWrite {
         plan,

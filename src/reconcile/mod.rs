@@ -22,6 +22,7 @@ mod export_manifests;
 mod feeds;
 mod fetch;
 mod hold_listing;
+mod impact;
 mod incremental_plan;
 mod incremental_read;
 mod job_files;

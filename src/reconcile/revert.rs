@@ -4,12 +4,12 @@
 use super::plan_visibility::plan_visibility;
 use super::recorded_changes::recorded_change;
 use super::runtime_facts::{self, PlanInPass};
-use super::{ApplySummary, LeaseGuard, PassError, millis_before_now};
+use super::{ApplySummary, LeaseGuard, PassError, impact, millis_before_now};
 use crate::config::Config;
 use crate::diagnostic::{self, Diagnostic, codes, plural};
 use crate::document;
 use crate::model::Key;
-use crate::plan::{self, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
+use crate::plan::{self, ImpactAnswer, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
 use crate::store::{
     ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store, StoreError,
 };
@@ -141,7 +141,16 @@ pub async fn plan_revert(
         salt: stored.database.clone().unwrap_or_default(),
         ..PlanRules::default()
     };
-    let mut revert = plan::revert(&reverted, &stored, &rules);
+    let revert = plan::revert(&reverted, &stored, &rules);
+    let again = |answers: &[ImpactAnswer]| {
+        let rules = PlanRules {
+            impact: answers.to_vec(),
+            ..rules.clone()
+        };
+        Ok(plan::revert(&reverted, &stored, &rules))
+    };
+    let mut revert =
+        impact::judged(config, store, revert, |revert| &mut revert.plan, again).await?;
     if run.erased > 0 {
         let message = format!(
             "{} of run {} in the history belonged to people who were erased; nothing of them can be set back",

@@ -123,6 +123,7 @@ impl Draft {
             },
             accounts: Box::default(),
             consequences: Box::default(),
+            impact: Box::default(),
             runtime: RuntimeChanges::default(),
             key,
         });
@@ -171,6 +172,7 @@ impl Draft {
             body: StepBody::Changes(changes),
             accounts: Box::default(),
             consequences: Box::default(),
+            impact: Box::default(),
             runtime: RuntimeChanges::default(),
         });
         self
