@@ -30,8 +30,7 @@ pub struct ImpactDocument<'a> {
 }
 
 /// Whole numbers are written without a point.
-// Serde wants a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
+#[expect(clippy::ref_option, reason = "serde passes a reference")]
 fn number<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     /// Up to here, a double keeps every whole number apart.
     const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -40,12 +40,11 @@ impl Pass<'_> {
             Some(plan) => impact::without_hold(self.config, store, plan).await,
             None => None,
         };
-        let mut plan = match incremental {
-            Some(plan) => plan,
-            None => {
-                self.readings[index].judged.basis = None;
-                self.plan_whole(index, store, earlier).await?
-            }
+        let mut plan = if let Some(plan) = incremental {
+            plan
+        } else {
+            self.readings[index].judged.basis = None;
+            self.plan_whole(index, store, earlier).await?
         };
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
         self.add_stored_facts(index, store, earlier, &mut plan)

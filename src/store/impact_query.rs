@@ -100,7 +100,7 @@ fn statement(sql: &str, ids: &str) -> String {
 
 fn fault(error: sqlx::Error, limit: Duration) -> ImpactFault {
     let database = error.as_database_error();
-    let code = database.and_then(|error| error.code());
+    let code = database.and_then(sqlx::error::DatabaseError::code);
     // PostgreSQL cancels, and SQLite interrupts.
     if matches!(code.as_deref(), Some("57014" | "9")) {
         return ImpactFault::Timeout(limit);
