@@ -6,6 +6,7 @@
 //! one call of `Store::apply`, which is one transaction. Start reading at [`apply`].
 
 use super::phase::PhaseTimer;
+use super::run_cause::run_cause;
 use super::{Pass, PassError, drop_folder, feeds, impact, row_reading};
 use crate::config::Config;
 use crate::document;
@@ -155,6 +156,7 @@ pub async fn apply(
         id: &document::plan_id(plan),
         actor,
         single_use: false,
+        cause: run_cause(pass.config, Some(reading), store, plan).await?,
     };
     let applied = write(
         store,
@@ -187,6 +189,7 @@ pub async fn rehearse(
         id: &id,
         actor,
         single_use: false,
+        cause: None,
     };
     Ok(store.rehearse(&input.request(&wanted, None, None)).await?)
 }
@@ -215,15 +218,16 @@ pub async fn apply_saved(
         plan,
         &store.held_steps(&plan.source.name).await?,
     ));
+    what.extend(impact::exceeded_since(pass.config, store, plan).await);
     if !what.is_empty() {
         return Err(ApplyError::Stale { what }.into());
-    what.extend(impact::exceeded_since(pass.config, store, plan).await);
     }
     let wanted = PlanWrite {
         plan,
         id,
         actor,
         single_use: true,
+        cause: run_cause(pass.config, reading, store, plan).await?,
     };
     write(store, wanted, from, pass, lease, None).await
 }
@@ -267,6 +271,7 @@ struct PlanWrite<'a> {
     id: &'a str,
     actor: &'a str,
     single_use: bool,
+    cause: Option<String>,
 }
 
 async fn write(
@@ -311,7 +316,7 @@ impl WriteInput {
 
     fn request<'a>(
         &'a self,
-        wanted: &PlanWrite<'a>,
+        wanted: &'a PlanWrite<'a>,
         lease: Option<&'a Lease>,
         remember: Option<&'a CheckpointUpdate>,
     ) -> ApplyRequest<'a> {
@@ -325,6 +330,7 @@ impl WriteInput {
             passwords: &self.passwords,
             remember,
             reverts: None,
+            cause: wanted.cause.as_deref(),
         }
     }
 }

@@ -40,6 +40,7 @@ mod recorded_changes;
 mod revert;
 mod row_reading;
 mod run;
+mod run_cause;
 mod runtime_facts;
 mod source_plan;
 mod source_reading;
@@ -59,9 +60,9 @@ pub use apply::{
 pub use backup::{archive_names, backup_name, write_backup};
 pub use compare::{CompareError, RevisionComparison, compare};
 pub use database::{OpenedStore, check_environment, reader, reader_or_none, writer, writer_or_new};
+pub use directory_export::{DirectoryExport, UndeclarableSummary, directory_manifests};
 pub use dossier::dossier;
 pub use erased_users::{NamingPlace, places_naming};
-pub use directory_export::{DirectoryExport, UndeclarableSummary, directory_manifests};
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
@@ -83,6 +84,7 @@ pub use provenance::{
 pub use push_reading::{PushedBody, SourcePushes};
 pub use revert::{RevertError, RevertableRun, apply_revert, plan_revert, run_to_revert};
 pub use run::{PassDone, PassResult, PlanConsent, PlanDecision, run};
+pub use run_cause::used_approvals;
 pub use source_plan::TypedPlan;
 pub use source_reading::{SourceContent, SourceJudgement, SourceReading, read_sources};
 pub use submitted_tree::plan_submitted_tree;

@@ -3,6 +3,7 @@
 
 use super::plan_visibility::plan_visibility;
 use super::recorded_changes::recorded_change;
+use super::run_cause::run_cause;
 use super::runtime_facts::{self, PlanInPass};
 use super::{ApplySummary, LeaseGuard, PassError, impact, millis_before_now};
 use crate::config::Config;
@@ -173,6 +174,7 @@ pub async fn plan_revert(
 
 /// Applies the plan that reverts a run.
 pub async fn apply_revert(
+    config: &Config,
     store: &Store,
     run: i64,
     revert: &RevertPlan,
@@ -180,6 +182,8 @@ pub async fn apply_revert(
     actor: &str,
 ) -> Result<ApplySummary, PassError> {
     let nothing = BTreeMap::new();
+    // The run that it reverts says which commits it takes back.
+    let cause = run_cause(config, None, store, &revert.plan).await?;
     let request = ApplyRequest {
         plan: &revert.plan,
         plan_id: &document::plan_id(&revert.plan),
@@ -194,6 +198,7 @@ pub async fn apply_revert(
             run,
             left_alone: &revert.left_alone,
         }),
+        cause: cause.as_deref(),
     };
     Ok(store.apply(&request).await?)
 }
