@@ -129,6 +129,11 @@ pub async fn apply(
     actor: &str,
 ) -> Result<ApplySummary, PassError> {
     let reading = &pass.readings[index];
+    // A person may have looked at the plan for a while.
+    let what = impact::exceeded_since(pass.config, store, plan).await;
+    if !what.is_empty() {
+        return Err(ApplyError::Stale { what }.into());
+    }
     // Only a pass over the whole source may be remembered: after `--target` or a PATH, the rest of
     // the source was not applied, and the next pass must not take it for settled.
     let whole = pass.request.paths.is_empty() && pass.request.targets.is_empty();

@@ -12,7 +12,8 @@ use crate::document;
 use crate::model::Key;
 use crate::plan::{self, ImpactAnswer, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
 use crate::store::{
-    ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store, StoreError,
+    ApplyError, ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store,
+    StoreError,
 };
 use std::collections::BTreeMap;
 
@@ -182,6 +183,10 @@ pub async fn apply_revert(
     actor: &str,
 ) -> Result<ApplySummary, PassError> {
     let nothing = BTreeMap::new();
+    let what = impact::exceeded_since(config, store, &revert.plan).await;
+    if !what.is_empty() {
+        return Err(ApplyError::Stale { what }.into());
+    }
     // The run that it reverts says which commits it takes back.
     let cause = run_cause(config, None, store, &revert.plan).await?;
     let request = ApplyRequest {

@@ -1,6 +1,10 @@
 //! Queries of the operator beside deactivations: shown, and held above a limit.
 
 use crate::support::workspace::{Workspace, account, each, user, users};
+use nix::pty::openpty;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
 
 const TABLE: &str =
     "CREATE TABLE shop_orders (account_id VARCHAR(64), user_id VARCHAR(64), total NUMERIC(12, 2));";
@@ -286,6 +290,65 @@ fn a_saved_plan_is_stale_when_more_depends_on_it() {
         ws.sql("DELETE FROM shop_orders WHERE account_id = 'a-1'");
         ws.run(&["apply", "plan.json"]).exits(0);
         assert_eq!(status(&ws, "accounts", "a-0"), "inactive", "{}", ws.engine);
+    }
+}
+
+#[test]
+fn what_comes_while_somebody_looks_at_the_plan_counts() {
+    for ws in shops("impact looked at", &[OPEN]) {
+        deactivate(&ws, &[1]);
+        let terminal = openpty(None, None).expect("a terminal");
+        let mut command = ws.command(&["apply", "--output", "text"]);
+        let mut child = command
+            .stdin(Stdio::from(terminal.slave))
+            .spawn()
+            .expect("started");
+        let mut shown = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let is_last = |line: &String| line.starts_with("Plan: ");
+        let last = shown.find(|line| line.as_ref().is_ok_and(is_last));
+        assert!(last.is_some(), "{}", ws.engine);
+        order(&ws, "a-1", "u-10", "1");
+        let mut keys = File::from(terminal.master);
+        keys.write_all(b"yes\n").expect("typed");
+        let mut said = String::new();
+        let mut stderr = child.stderr.take().expect("a pipe");
+        stderr.read_to_string(&mut said).expect("what it says");
+        let code = child.wait().expect("an end").code();
+        assert_eq!(code, Some(3), "{}: {said}", ws.engine);
+        assert!(said.contains("Account/a-1 has openOrders 1"), "{said}");
+        assert_eq!(status(&ws, "accounts", "a-1"), "active", "{}", ws.engine);
+    }
+}
+
+#[test]
+fn every_output_says_it() {
+    for ws in shops("impact said", &[OPEN, REVENUE]) {
+        order(&ws, "a-0", "u-0", "5");
+        deactivate(&ws, &[0]);
+        for (output, words) in [
+            ("text", "impact: openOrders 1 (limit 0)"),
+            ("markdown", "impact: openOrders 1 (limit 0)"),
+            (
+                "json",
+                r#""impact":[{"name":"openOrders","value":1,"limit":0},{"name":"revenue","value":5}]"#,
+            ),
+        ] {
+            let options = [
+                "plan",
+                "--output",
+                output,
+                "--accept",
+                "impact.openOrders=1",
+            ];
+            let plan = ws.run(&options).exits(0);
+            assert!(plan.stdout.contains(words), "{output}: {plan}");
+            let held = ws.run(&["plan", "--output", output]).exits(3);
+            assert!(
+                held.stdout
+                    .contains("has openOrders 1, which is more than 0"),
+                "{held}"
+            );
+        }
     }
 }
 

@@ -160,6 +160,20 @@ fn a_hold_shows_each_change_beside_its_box_and_is_rejected_with_a_reason() {
 }
 
 #[test]
+fn what_depends_on_somebody_is_beside_the_hold_and_in_the_plan() {
+    let carts = "impact: [{name: carts, kind: User, sql: \"select 'u-11', 5\", holdAbove: 100}]\n";
+    let site = Site::with(carts, |_| {});
+    let cookie = site.login("vera");
+    let plan = site.until("/sources/customers/plan", &cookie, "impact: carts 5");
+    assert_eq!(
+        plan.text.matches("impact: carts").count(),
+        1,
+        "{}",
+        plan.text
+    );
+}
+
+#[test]
 fn what_others_changed_is_charted() {
     let site = Site::start();
     let cookie = site.login("ada");
