@@ -139,7 +139,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         must_be_empty(dir)?;
     }
     let stored = store.rows().await?;
-    let written = directory_manifests(&stored, &config.as_of());
+    let written = directory_manifests(&stored, &config.as_of(), config.folder_of_accounts());
     session::forget_at_exit(stored);
     let export = written.manifests;
     match &options.out {

@@ -97,6 +97,13 @@ impl Config {
         scopes.filter(|path| path.has_account()).cloned().collect()
     }
 
+    /// The folder in which new folders of accounts are created, as the scopes say.
+    #[must_use]
+    pub fn folder_of_accounts(&self) -> Option<String> {
+        let mut scopes = self.scopes.iter();
+        scopes.find_map(|scope| scope.path.folder_of_accounts())
+    }
+
     /// Fails if `approvers` is set and does not contain this name.
     pub fn may_approve(&self, name: &str) -> Result<(), String> {
         // An empty list does not mean nobody: then the role alone decides.

@@ -40,6 +40,8 @@ pub struct ExistingFiles {
     pub folders: BTreeMap<CompactText, String>,
     /// The existing files in lower case, because some file systems ignore case.
     pub taken: BTreeSet<String>,
+    /// The folder for the folders of new accounts; `accounts` if nothing is said.
+    pub folder_of_accounts: Option<String>,
     /// The account of resources that do not name one themselves.
     pub owning_accounts: BTreeMap<Key, CompactText>,
 }
@@ -156,7 +158,11 @@ impl<'a> FileLayout<'a> {
         let name = self.folders.get(account).cloned();
         let name = name.unwrap_or_else(|| file_name(account, false));
         // Nobody can tell from a shortened name whose folder it is.
-        (!is_shortened(&name)).then(|| format!("accounts/{name}"))
+        let folders = self.existing.folder_of_accounts.as_deref();
+        (!is_shortened(&name)).then(|| match folders.unwrap_or("accounts") {
+            "" => name,
+            folders => format!("{folders}/{name}"),
+        })
     }
 
     /// One document, and the files it refers to.

@@ -82,11 +82,16 @@ struct Undeclarable {
 }
 
 /// Writes every row to its file, as far as a manifest can declare it. `as_of` is the moment at
-/// which the rows were stored.
+/// which the rows were stored, and `folder` the one for the folders of accounts, if it is not
+/// `accounts`.
 ///
 /// The same rows give the same bytes. An address of one account is written inside it.
 #[must_use]
-pub fn directory_manifests(rows: &KeyedList<Row>, as_of: &str) -> DirectoryExport {
+pub fn directory_manifests(
+    rows: &KeyedList<Row>,
+    as_of: &str,
+    folder: Option<String>,
+) -> DirectoryExport {
     let check = ReadBack::new(rows, as_of);
     let chunks = rows.iter().as_slice().par_chunks(CHUNK);
     let parts: Vec<_> = chunks.map(|rows| check.declarable(rows)).collect();
@@ -98,8 +103,12 @@ pub fn directory_manifests(rows: &KeyedList<Row>, as_of: &str) -> DirectoryExpor
             left_out.add(key, fault);
         }
     }
+    let beside = ExistingFiles {
+        folder_of_accounts: folder,
+        ..ExistingFiles::default()
+    };
     DirectoryExport {
-        manifests: lay_out(items, &ExistingFiles::default()),
+        manifests: lay_out(items, &beside),
         left_out,
     }
 }

@@ -179,6 +179,26 @@ fn what_belongs_to_one_account_is_in_its_folder() {
 }
 
 #[test]
+fn folders_are_where_the_scopes_say() {
+    for ws in filled("scoped folders") {
+        let elsewhere = CONFIG.replace("accounts/{account}", "shop/customers/{account}");
+        ws.write("roster.yaml", elsewhere);
+        ws.run(&["export", "-o", "manifests"]).exits(0);
+        let files = tree(&ws, "manifests");
+        assert!(
+            names(&files).contains(&"shop/customers/acme/users.yaml"),
+            "{:?}",
+            names(&files)
+        );
+        let plan = ws.run(&["plan"]).exits(0);
+        assert!(
+            plan.codes("error").is_empty() && plan.held().is_empty(),
+            "{plan}"
+        );
+    }
+}
+
+#[test]
 fn what_no_manifest_can_declare_stays_as_it_is() {
     for ws in filled("dirty") {
         ws.sql(include_str!("adoption_dirty.sql"));
