@@ -321,6 +321,66 @@ fn what_comes_while_somebody_looks_at_the_plan_counts() {
 }
 
 #[test]
+fn an_end_that_was_known_before_is_shown_and_one_that_was_not_is_held() {
+    for ws in shops("impact dated", &[OPEN]) {
+        for n in [0, 1] {
+            order(&ws, &format!("a-{n}"), "-", "1");
+        }
+        ws.write("manifests/a-0.yaml", shop(0, "effectiveUntil: 2150-01-01"));
+        ws.run(&["apply", "--yes"]).exits(0);
+        // Declared for the first time, in a plan for a day after it.
+        ws.write("manifests/a-1.yaml", shop(1, "effectiveUntil: 2150-01-01"));
+        let plan = ws.run(&["plan", "--as-of", "2150-01-02"]).exits(3);
+        assert_eq!(plan.steps(), ["deactivate Account/a-0"], "{plan}");
+        assert_eq!(plan.held(), ["impact Account/a-1"], "{plan}");
+        assert_eq!(
+            plan.plans()[0]["steps"][0]["impact"][0]["value"],
+            1,
+            "{plan}"
+        );
+    }
+}
+
+/// An export of ten accounts, of which these are inactive.
+fn export(inactive: &[usize]) -> String {
+    let head = "Account External Id;Account Name;Company Registration Name;\
+                Business Registration Number;Inactive;Address External Id;Address Full Name;\
+                Address Country;Address City;Address Zip Code;Address Street Name\n";
+    let row = |n: usize| {
+        let gone = if inactive.contains(&n) { "TRUE" } else { "" };
+        format!("a-{n};A {n};A {n} AB;r-{n};{gone};d-{n};A {n};SE;Åre;837 52;Årevägen {n}\n")
+    };
+    head.to_owned() + &(0..10).map(row).collect::<String>()
+}
+
+#[test]
+fn an_export_is_judged_like_manifests() {
+    for ws in each("impact export") {
+        let sources = "sources:\n  - {name: directory, directory: manifests}\n  \
+                       - {name: erp, export: {file: erp.csv, preset: djust-accounts}}";
+        let one = "sources: [{name: directory, directory: manifests, allowDelete: true}]";
+        ws.write("roster.yaml", config(&[OPEN]).replace(one, sources));
+        ws.write("manifests/settings.yaml", "settings: [{firstUser: off}]\n");
+        ws.write("erp.csv", export(&[]));
+        ws.run(&["apply", "--yes"]);
+        ws.run(&["approve", "source", "erp", "--reason", "looked at it"])
+            .exits(0);
+        ws.run(&["apply", "--yes"]).exits(0);
+        ws.sql(TABLE);
+        order(&ws, "a-0", "-", "1");
+        ws.write("erp.csv", export(&[0, 1]));
+        let part = ws.run(&["plan"]).exits(3);
+        assert_eq!(part.steps(), ["deactivate Account/a-1"], "{part}");
+        assert_eq!(part.held(), ["impact Account/a-0"], "{part}");
+        let whole = ws.run(&["plan", "--scrub"]).exits(3);
+        assert!(part.stdout == whole.stdout, "{}: {whole}", ws.engine);
+        ws.run(&["apply", "--yes"]).exits(3);
+        assert_eq!(status(&ws, "accounts", "a-0"), "active", "{}", ws.engine);
+        assert_eq!(status(&ws, "accounts", "a-1"), "inactive", "{}", ws.engine);
+    }
+}
+
+#[test]
 fn every_output_says_it() {
     for ws in shops("impact said", &[OPEN, REVENUE]) {
         order(&ws, "a-0", "u-0", "5");
