@@ -7,9 +7,9 @@ use super::{
 use crate::diagnostic::plural;
 use crate::feed::mapping::Mapping;
 use crate::feed::write::{self, DirectoryChanges, WriteFormat, WriteSummary};
-use crate::manifest::export;
 use crate::manifest::layout::ManifestExport;
 use crate::model::{KeyedList, Row};
+use crate::reconcile::{UndeclarableSummary, directory_manifests};
 use crate::store::Store;
 use clap::{Args, Subcommand, ValueEnum};
 use std::borrow::Cow;
@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 pub struct Options {
     #[command(subcommand)]
     what: Option<ExportCommand>,
-    /// Write manifests into this directory, which must be empty. With `--preset` or `--mapping`,
+    /// Write manifests into this directory, which must be empty: one folder per account, and files
+    /// beside them for what belongs to several accounts or none. With `--preset` or `--mapping`,
     /// write this file. Default: stdout.
     #[arg(short, long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
@@ -137,9 +138,15 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if let Some(dir) = &options.out {
         must_be_empty(dir)?;
     }
-    let export = export::export(&store.rows().await?, &config.as_of());
+    let stored = store.rows().await?;
+    let written = directory_manifests(&stored, &config.as_of(), config.folder_of_accounts());
+    session::forget_at_exit(stored);
+    let export = written.manifests;
     match &options.out {
-        None => stream(&export)?,
+        None => {
+            stream(&export)?;
+            report_left_out(global, &written.left_out);
+        }
         Some(dir) => {
             let manifests = export.manifests.iter();
             let manifests =
@@ -149,6 +156,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
             // no partial export.
             documents(&store, &export, &mut files).await?;
             new_files::write(dir, &files)?;
+            report_left_out(global, &written.left_out);
             if !global.quiet {
                 let files = export.manifests.len() + export.documents.len();
                 anstream::eprintln!("Wrote {} to {}.", plural(files, "file"), dir.display());
@@ -156,6 +164,16 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         }
     }
     Ok(0)
+}
+
+/// Says what stays as it is stored, since no manifest can declare it.
+fn report_left_out(global: &GlobalOptions, left_out: &UndeclarableSummary) {
+    if !global.quiet {
+        // On stderr, because stdout may carry the manifests themselves.
+        for line in left_out.lines() {
+            anstream::eprintln!("{line}");
+        }
+    }
 }
 
 fn must_be_empty(dir: &Path) -> Result<(), CommandFailure> {

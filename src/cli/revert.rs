@@ -94,7 +94,7 @@ impl RevertCommand<'_> {
         let done = if is_empty {
             Ok(None)
         } else {
-            self.apply(&revert).await
+            self.apply(config, &revert).await
         };
         self.report(&revert, &output, done)
     }
@@ -111,10 +111,15 @@ impl RevertCommand<'_> {
         Ok(())
     }
 
-    async fn apply(&self, revert: &RevertPlan) -> Result<Option<ApplySummary>, CommandFailure> {
+    async fn apply(
+        &self,
+        config: &Config,
+        revert: &RevertPlan,
+    ) -> Result<Option<ApplySummary>, CommandFailure> {
         let _working = ProgressGuard::begin(self.global, "applying");
         let (run, actor) = (self.run.record.id, session::actor());
-        let applied = reconcile::apply_revert(self.store, run, revert, self.lease, &actor).await?;
+        let applied =
+            reconcile::apply_revert(config, self.store, run, revert, self.lease, &actor).await?;
         Ok(Some(applied))
     }
 

@@ -1,12 +1,13 @@
 //! The configuration for one run: defaults filled in, variables expanded, paths resolved.
 //! Everything outside of `config` works with this.
 
+use super::impact::ImpactQuery;
 use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
 use super::scopes::FolderScope;
 use super::serve::ServeConfig;
 use super::source::Source;
-use crate::diagnostic::{Code, none_called};
+use crate::diagnostic::{Code, Severity, none_called};
 use crate::model::{FieldRef, FolderPattern, KindId};
 use crate::plan::{AcceptOverride, EffectName, GuardLimits, SourceAuthority};
 use chrono::{DateTime, Utc};
@@ -36,12 +37,14 @@ pub struct Config {
     pub effect_fields: BTreeSet<(KindId, FieldRef)>,
     /// How many people have to approve a hold with such an effect.
     pub approvals: BTreeMap<EffectName, u32>,
-    /// The warnings that count as errors.
-    pub raised: BTreeSet<Code>,
+    /// The rules whose severity is another one here.
+    pub severities: BTreeMap<Code, Severity>,
     /// The scopes, in the order of the file.
     pub scopes: Vec<FolderScope>,
     /// The window in which the guards count.
     pub window: Duration,
+    /// The queries about what a plan takes out of use.
+    pub impact: Vec<ImpactQuery>,
     /// The people who may approve holds. If empty, everyone with the `approve` right may.
     pub approvers: Vec<String>,
     /// How long an approval lasts.
@@ -92,6 +95,13 @@ impl Config {
     pub fn account_folders(&self) -> Arc<[FolderPattern]> {
         let scopes = self.scopes.iter().map(|scope| &scope.path);
         scopes.filter(|path| path.has_account()).cloned().collect()
+    }
+
+    /// The folder in which new folders of accounts are created, as the scopes say.
+    #[must_use]
+    pub fn folder_of_accounts(&self) -> Option<String> {
+        let mut scopes = self.scopes.iter();
+        scopes.find_map(|scope| scope.path.folder_of_accounts())
     }
 
     /// Fails if `approvers` is set and does not contain this name.

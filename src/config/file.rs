@@ -5,6 +5,7 @@
 use super::effective::Config;
 use super::feed::{self, AbsenceSpec, CompletenessSpec};
 use super::git;
+use super::impact::{self, ImpactPlaces, ImpactSpec};
 use super::invitations::InvitationsSpec;
 use super::notices::{MailSpec, NoticesSpec};
 use super::rules::{self, AuthoritySpec, EffectsSpec, GuardsSpec};
@@ -57,9 +58,15 @@ pub struct ConfigFile {
     /// The folders that belong to one account each, and the owners of files.
     #[serde(default)]
     scopes: Vec<ScopeSpec>,
-    /// The warnings that count as errors here.
+    /// The severity of rules, where it is another one here.
     #[serde(default)]
     severity: SeveritySpec,
+    /// What the shop knows of accounts and users that a plan would deactivate or delete.
+    #[serde(default)]
+    impact: Vec<ImpactSpec>,
+    /// Where these queries are in the text.
+    #[serde(skip)]
+    impact_places: ImpactPlaces,
     /// The people who may approve holds. Without the key, everyone with the `approve` right.
     #[serde(default)]
     approvers: Vec<String>,
@@ -211,7 +218,10 @@ impl ConfigFile {
                     "the file has environments; choose one with `-e {first}`"
                 ));
             }
-            return Ok(file);
+            return Ok(Self {
+                impact_places: ImpactPlaces::find(text, None),
+                ..file
+            });
         };
         let Some(layer) = file.environments.get(name) else {
             let known: Vec<&str> = file.environments.keys().map(String::as_str).collect();
@@ -224,8 +234,12 @@ impl ConfigFile {
         let mut whole: Value =
             serde_saphyr::from_str_with_options(text, options()).map_err(told)?;
         merge(&mut whole, layer);
-        serde_json::from_value(whole)
-            .map_err(|error| format!("environment {name}: {}", told_without_value(&error)))
+        let file: Self = serde_json::from_value(whole)
+            .map_err(|error| format!("environment {name}: {}", told_without_value(&error)))?;
+        Ok(Self {
+            impact_places: ImpactPlaces::find(text, Some(name)),
+            ..file
+        })
     }
 
     /// Drops the secrets that only the daemon needs. A job that plans does not have their
@@ -280,8 +294,9 @@ impl ConfigFile {
             guards,
             effect_fields: self.effects.resolve()?,
             approvals: rules::approvals(&self.approvals, &self.approvers)?,
-            raised: self.severity.raised,
+            severities: self.severity.changed,
             scopes: scopes::resolve(self.scopes)?,
+            impact: impact::resolve(self.impact, &self.impact_places)?,
             window,
             approvers: self.approvers,
             approval_ttl: self

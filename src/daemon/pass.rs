@@ -18,13 +18,12 @@ use super::stable_read::{DirectoryStamp, read_settled};
 use super::state::{RevisionMark, SourceState};
 use super::state_document::{SourceStateDocument, load, plan_document, to_json};
 use crate::diagnostic::chain;
-use crate::document::UsedApproval;
 use crate::plan::Plan;
 use crate::reconcile::{
     self, LeaseGuard, Pass, PassDone, PassError, PassOutcome, PassRequest, PassResult,
 };
 use crate::store::{ApplyError, Store};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -137,32 +136,6 @@ pub(super) async fn make_pass(
     Ok(PassEnd::Completed { retry: again })
 }
 
-/// The approvals that a plan used.
-async fn used_approvals(store: &Store, plan: &Plan) -> Result<Vec<UsedApproval>, PassError> {
-    // Mostly nobody had to approve anything.
-    if plan.accepted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut used = Vec::new();
-    for approval in store.approvals().await? {
-        let name = format!("hold {} {}", approval.hold, approval.resource);
-        let given = UsedApproval {
-            by: approval.approver,
-            reason: approval.reason,
-            at: DateTime::from_timestamp_millis(approval.at).unwrap_or_default(),
-        };
-        let is_used = plan.accepted.iter().any(|it| *it == name.trim_end());
-        // One decision about several resources is recorded for each of them.
-        let is_listed = used
-            .iter()
-            .any(|other: &UsedApproval| (&other.by, &other.reason) == (&given.by, &given.reason));
-        if is_used && !is_listed {
-            used.push(given);
-        }
-    }
-    Ok(used)
-}
-
 impl PassInProgress {
     async fn plan_and_apply(
         &mut self,
@@ -205,7 +178,7 @@ impl PassInProgress {
             self.state.last_applied = Some(RevisionMark::from_plan(&plan, Utc::now(), run));
             // An apply without steps has no run; the last one stays the current one.
             self.state.run = run.or(self.state.run);
-            self.state.approvals = used_approvals(store, &plan).await?;
+            self.state.approvals = reconcile::used_approvals(store, &plan).await?;
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
                 self.refresh_holds(setup, index, store).await?;
             }

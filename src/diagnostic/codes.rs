@@ -173,6 +173,8 @@ codes! {
     LOGIN_CHANGE "login-change" Hold;
     DELETES_NOT_ALLOWED "deletes-not-allowed" Hold;
     JOBS_OPEN "jobs-open" Hold;
+    IMPACT "impact" Hold;
+    IMPACT_FAILED "impact-failed" Warning;
     HELD_DEPENDENCY "held-dependency" Hold;
     PROTECTED "protected" Hold;
     ACCOUNT_REJECTED "account-rejected" Hold;

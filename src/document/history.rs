@@ -1,6 +1,6 @@
 //! The history: runs, and the changes that they committed.
 
-use super::OriginDocument;
+use super::{OriginDocument, RunCause};
 use crate::kinds;
 use crate::model::{LineColumn, timestamp};
 use crate::store::{ChangeRecord, RunRecord};
@@ -187,6 +187,9 @@ pub struct RunDocument {
     /// The run that it reverted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverts: Option<i64>,
+    /// Of a single run: what it came from, who approved it, and what it did to whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<RunCause>,
 }
 
 impl From<RunRecord> for RunDocument {
@@ -202,6 +205,7 @@ impl From<RunRecord> for RunDocument {
             counts: run.counts,
             outcome: run.outcome,
             reverts: run.reverts,
+            cause: None,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::change_reading::changes;
 use super::step::ConsequenceDocument;
-use super::{EffectDocument, FieldChangeDocument, OriginDocument, present, read_effects};
+use super::{
+    EffectDocument, FieldChangeDocument, ImpactDocument, OriginDocument, present, read_effects,
+};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Key, KindId};
 use crate::plan::{HoldEntry, StepVerb};
@@ -68,6 +70,9 @@ pub struct HoldDocument<'a> {
     /// How many people have to approve its hold, if one is not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals_needed: Option<u32>,
+    /// What the queries of `impact` say of what it would take out of use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impact: Vec<ImpactDocument<'a>>,
 }
 
 impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
@@ -101,6 +106,7 @@ impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
             ),
             effects_omitted: held.effects.omitted.clone(),
             approvals_needed: (held.approvals_needed > 1).then_some(held.approvals_needed),
+            impact: ImpactDocument::all(&held.impact),
         }
     }
 }
@@ -126,6 +132,7 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             consequences: ConsequenceDocument::read(read.consequences),
             effects: read_effects(read.effects, read.effects_omitted)?,
             approvals_needed: read.approvals_needed.unwrap_or(1),
+            impact: ImpactDocument::read(read.impact)?,
             key,
         })
     }

@@ -18,6 +18,7 @@ mod gitlab_report;
 mod history;
 mod hold;
 mod html_report;
+mod impact;
 mod job;
 mod junit;
 mod known_diagnostic;
@@ -34,6 +35,7 @@ mod proposal;
 mod remote_plan;
 mod render;
 mod resource;
+mod run_cause;
 mod sarif;
 mod saved_plan;
 mod schema_choice;
@@ -86,6 +88,7 @@ pub use feed_inspection::{
 };
 pub use history::{ChangeDocument, FieldHistory, FieldHistoryDocument, RunDocument};
 pub use hold::HoldDocument;
+pub use impact::ImpactDocument;
 pub use job::{
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
     OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
@@ -117,6 +120,7 @@ pub use resource::{
     ResourceDocument, ResourceMeta, StatementDocument, TermsAcceptanceDocument,
     ValueChangeDocument,
 };
+pub use run_cause::RunCause;
 pub use saved_plan::{SavedPlanError, parse_plan};
 pub use self_service::{
     AccountLevel, AccountUserDocument, AccountUserPage, AccountUserRequest, ChangedUserDocument,

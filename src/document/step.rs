@@ -1,7 +1,7 @@
 //! The entries of a plan: steps, and what a later pass needs to remember.
 
 use super::change_reading::changes;
-use super::{FieldChangeDocument, OriginDocument};
+use super::{FieldChangeDocument, ImpactDocument, OriginDocument};
 use crate::diagnostic::Origin;
 use crate::model::{CompactText, Digest, FieldDigests, HeldStep, Key, KindId, TakenLogin, digest};
 use crate::plan::{
@@ -49,6 +49,9 @@ pub struct StepDocument<'a> {
     /// What else goes or changes because of it. Each of these is a step too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consequences: Vec<ConsequenceDocument<'a>>,
+    /// What the queries of `impact` say of what it takes out of use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impact: Vec<ImpactDocument<'a>>,
 }
 
 /// What a step does to another resource.
@@ -127,6 +130,7 @@ impl<'a> From<&'a Step> for StepDocument<'a> {
                 step.borrowed_changes(),
             ),
             consequences: ConsequenceDocument::all(&step.consequences),
+            impact: ImpactDocument::all(&step.impact),
         }
     }
 }
@@ -146,6 +150,7 @@ impl TryFrom<StepDocument<'_>> for Step {
             body: StepBody::Changes(changes(&key, read.changes)?),
             accounts: read.accounts.iter().map(CompactText::new).collect(),
             consequences: ConsequenceDocument::read(read.consequences),
+            impact: ImpactDocument::read(read.impact)?,
             runtime,
             key,
         })

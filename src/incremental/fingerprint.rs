@@ -27,7 +27,7 @@ pub fn fingerprint(config: &Config, source: &Source) -> Digest {
                 feed.absence,
             )
         }),
-        (peers, &config.raised, config.account_folders()),
+        (peers, &config.severities, config.account_folders()),
     );
     Digest::of(format!("{decided:?}").as_bytes())
 }

@@ -1,23 +1,21 @@
-//! Writes a stored directory as manifests. States only what a create would not set by itself, so
-//! that the files stay short and read back to the same rows.
+//! Declares stored rows. States only what a create would not set by itself, so that the files stay
+//! short and read back to the same rows.
 
-use super::layout::{ExistingFiles, ManifestExport, ManifestResource, lay_out};
+use super::layout::ManifestResource;
 use crate::kinds::effective::EffectivePeriod;
 use crate::kinds::{self, Field};
-use crate::model::{FieldRef, KeyedList, Row, Value};
+use crate::model::{FieldRef, Row, Value};
 
-/// Writes every row to its file. `as_of` is the moment at which the rows were stored: what is
-/// inactive then because of a date is not written as inactive.
+/// A row as manifests declare it. `as_of` is the moment at which it was stored: what is inactive
+/// then because of a date is not written as inactive.
 ///
-/// The same rows give the same bytes, and reading them gives the same cells. Values that a create
-/// sets by itself are left out, and an address of one account is written inside it.
+/// Values that a create sets by itself are left out.
 #[must_use]
-pub fn export(rows: &KeyedList<Row>, as_of: &str) -> ManifestExport {
-    let items = rows.iter().map(|row| ManifestResource {
+pub fn exported_resource(row: &Row, as_of: &str) -> ManifestResource {
+    ManifestResource {
         key: row.key.clone(),
         fields: exported_fields(row, as_of),
-    });
-    lay_out(items.collect(), &ExistingFiles::default())
+    }
 }
 
 /// The fields of a row that a manifest must state.
@@ -47,10 +45,10 @@ fn is_said(field: &Field, value: &Value) -> bool {
 mod tests {
     use super::*;
     use crate::kinds::{ADDRESS, POLICY, TERMS, USER};
-    use crate::manifest::layout::document_path;
+    use crate::manifest::layout::{ExistingFiles, document_path, lay_out};
     use crate::manifest::{LoadOptions, Tree, load};
     use crate::model::Cell;
-    use crate::model::{Key, SmallMap};
+    use crate::model::{Key, KeyedList, SmallMap};
     use std::collections::BTreeMap;
 
     #[test]
@@ -68,7 +66,8 @@ mod tests {
         - externalId: B\n  name: B\n  companyRegistrationName: B\n  businessRegistrationNumber: '2'\n  addresses: [ref: shared]\n  status: inactive\n\
         addresses:\n- {externalId: shared, fullName: N, street: S, zipCode: '1', city: C, country: SE, protect: true}\n\
         users:\n- {externalId: u, civility: MR, firstName: F, lastName: L, email: e@x.example, phone: '123', groups: [g], \
-        accounts: [B, {account: a/b, level: administrator}]}\n- {externalId: nobody, civility: MR, firstName: F, lastName: L, \
+        accounts: [B, {account: a/b, level: administrator}]}\n- {externalId: one, civility: MR, firstName: F, lastName: L, \
+        email: g@x.example, phone: '123', groups: [g], accounts: [a/b]}\n- {externalId: nobody, civility: MR, firstName: F, lastName: L, \
         email: f@x.example, phone: '123', groups: [g]}\npolicies:\n- {externalId: p, name: P, account: B, reviewed: [u], approvers: [u]}\n";
 
     fn read(files: &BTreeMap<String, String>) -> BTreeMap<Key, Vec<(FieldRef, Cell)>> {
@@ -113,15 +112,16 @@ mod tests {
     fn a_directory_reads_back_as_it_is_stored() {
         let tree = read(&[("all.yaml".to_owned(), TREE.to_owned())].into());
         let rows = rows(&tree);
-        let exported = export(&rows, "");
+        let items = rows.iter().map(|row| exported_resource(row, ""));
+        let exported = lay_out(items.collect(), &ExistingFiles::default());
         let paths: Vec<&str> = exported.manifests.keys().map(String::as_str).collect();
         assert_eq!(
             paths,
             [
                 "accounts/B/account.yaml",
                 "accounts/B/policies.yaml",
-                "accounts/B/users.yaml",
                 "accounts/a%2Fb/account.yaml",
+                "accounts/a%2Fb/users.yaml",
                 "addresses.yaml",
                 "users.yaml"
             ]

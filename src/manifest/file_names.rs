@@ -22,14 +22,18 @@ pub(super) fn file_names<'a>(ids: &[&'a str]) -> HashMap<&'a str, String> {
 /// ending, a number and the digest.
 const LONGEST: usize = 180;
 
+/// Names that mean a device on Windows, whatever comes after a dot; also `COM1` to `LPT9`.
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+
 /// Returns an id as a file name. Everything but letters, digits, `-`, `_` and inner `.` is
 /// percent-encoded, and upper-case letters too if `capitals` is set.
 pub(super) fn file_name(id: &str, capitals: bool) -> String {
     let mut name = String::new();
+    let is_device = is_device(id);
     for (at, c) in id.char_indices() {
         // A leading dot would hide the file from the walk, and Windows drops a trailing one.
         let dot = c == '.' && at > 0 && at + 1 < id.len();
-        let safe = c.is_alphanumeric() && !(capitals && c.is_uppercase());
+        let safe = c.is_alphanumeric() && !(capitals && c.is_uppercase()) && (at > 0 || !is_device);
         if safe || dot || matches!(c, '-' | '_') {
             name.push(c);
         } else {
@@ -40,6 +44,21 @@ pub(super) fn file_name(id: &str, capitals: bool) -> String {
         }
     }
     shortened(name, id)
+}
+
+/// Whether Windows could not check out a file or folder of this name.
+fn is_device(id: &str) -> bool {
+    let stem = id.split('.').next().unwrap_or_default().to_lowercase();
+    let numbered = ["com", "lpt"]
+        .iter()
+        .filter_map(|name| stem.strip_prefix(name));
+    let is_digit = |rest: &str| matches!(rest.as_bytes(), [b'0'..=b'9']);
+    DEVICES.contains(&stem.as_str()) || numbered.into_iter().any(is_digit)
+}
+
+/// Whether a file name says only the beginning of its id.
+pub(super) fn is_shortened(name: &str) -> bool {
+    name.contains('~')
 }
 
 fn shortened(mut name: String, id: &str) -> String {
@@ -69,6 +88,10 @@ mod tests {
             ("a/b", "a%2Fb"),
             ("a b%", "a%20b%25"),
             ("~", "%7E"),
+            ("con", "%63on"),
+            ("NUL.x", "%4EUL.x"),
+            ("com1", "%63om1"),
+            ("console", "console"),
         ] {
             assert_eq!(file_name(id, false), name);
         }

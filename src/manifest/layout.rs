@@ -1,10 +1,10 @@
 //! Decides into which files resources are written: one folder per account, and files beside them
-//! for what belongs to no single account. Used by `export` and by commands that add resources to an
-//! existing source. Start at [`lay_out`].
+//! for what belongs to no single account, as `scopes` expect. Used by `export` and by commands that
+//! add resources to an existing source. Start at [`lay_out`].
 
-use super::file_names::{file_name, file_names};
+use super::file_names::{file_name, file_names, is_shortened};
 use super::write;
-use crate::kinds::{self, ACCOUNT, FieldType, Kind};
+use crate::kinds::{self, ACCOUNT, FieldType, Kind, effective};
 use crate::model::{CompactText, FieldRef, Key, KindId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,6 +40,8 @@ pub struct ExistingFiles {
     pub folders: BTreeMap<CompactText, String>,
     /// The existing files in lower case, because some file systems ignore case.
     pub taken: BTreeSet<String>,
+    /// The folder for the folders of new accounts; `accounts` if nothing is said.
+    pub folder_of_accounts: Option<String>,
     /// The account of resources that do not name one themselves.
     pub owning_accounts: BTreeMap<Key, CompactText>,
 }
@@ -132,33 +134,35 @@ impl<'a> FileLayout<'a> {
         }
     }
 
-    /// The file of a resource: in the folder of its first account, or beside the accounts.
+    /// The file of a resource: in the folder of its only account, or beside the accounts.
     fn path(&self, item: &ManifestResource) -> String {
         let kind = kinds::get(item.key.kind);
-        if kind.id == ACCOUNT {
-            return format!("{}/{}.yaml", self.folder(&item.key.id), kind.singular);
-        }
-        let file = kebab(kind.collection);
-        let home = self
-            .existing
-            .owning_accounts
-            .get(&item.key)
-            .map(CompactText::as_str);
-        match home.or_else(|| first_account(kind, item)) {
-            Some(account) => format!("{}/{file}.yaml", self.folder(account)),
-            None => format!("{file}.yaml"),
+        let home = match self.existing.owning_accounts.get(&item.key) {
+            _ if kind.id == ACCOUNT => Some(item.key.id.clone()),
+            Some(account) => Some(account.clone()),
+            None => only_account(kind, item),
+        };
+        let folder = home.and_then(|account| self.folder(&account));
+        match folder {
+            Some(folder) if kind.id == ACCOUNT => format!("{folder}/{}.yaml", kind.singular),
+            Some(folder) => format!("{folder}/{}.yaml", kebab(kind.collection)),
+            None => format!("{}.yaml", kebab(kind.collection)),
         }
     }
 
-    fn folder(&self, account: &str) -> String {
+    /// The folder of an account, if it can have one.
+    fn folder(&self, account: &str) -> Option<String> {
         if let Some(folder) = self.existing.folders.get(account) {
-            return folder.clone();
+            return Some(folder.clone());
         }
         let name = self.folders.get(account).cloned();
-        format!(
-            "accounts/{}",
-            name.unwrap_or_else(|| file_name(account, false))
-        )
+        let name = name.unwrap_or_else(|| file_name(account, false));
+        // Nobody can tell from a shortened name whose folder it is.
+        let folders = self.existing.folder_of_accounts.as_deref();
+        (!is_shortened(&name)).then(|| match folders.unwrap_or("accounts") {
+            "" => name,
+            folders => format!("{folders}/{name}"),
+        })
     }
 
     /// One document, and the files it refers to.
@@ -219,11 +223,20 @@ fn linked_once(items: &[ManifestResource]) -> BTreeMap<Key, &ManifestResource> {
     found.map(|item| (item.key.clone(), item)).collect()
 }
 
-fn first_account<'a>(kind: &Kind, item: &'a ManifestResource) -> Option<&'a str> {
-    let value = item.value(kind.account_fields().next()?)?;
-    value
-        .as_text()
-        .or_else(|| value.members().next().map(CompactText::as_str))
+/// The account of a resource that belongs to exactly one, whatever the dates of its links.
+fn only_account(kind: &Kind, item: &ManifestResource) -> Option<CompactText> {
+    let index = kind.account_fields().next()?;
+    let value = item.value(index);
+    if let Some(account) = value.and_then(Value::as_text) {
+        return Some(CompactText::new(account));
+    }
+    let list = kind.fields[index].name;
+    let dates = effective::dated_items_field(kind).and_then(|field| item.value(field.own()?));
+    let dated = effective::dated_items(kind, dates).filter(|item| item.list == list);
+    let members = value.into_iter().flat_map(Value::members).cloned();
+    let all: BTreeSet<CompactText> = members.chain(dated.map(|item| item.member)).collect();
+    let mut all = all.into_iter();
+    all.next().filter(|_| all.next().is_none())
 }
 
 /// The path and the hash in a file's value.

@@ -43,6 +43,26 @@ impl FolderPattern {
         account.filter(|_| is_covered)
     }
 
+    /// The folder with a folder for each account, if the pattern says no more than that; empty for
+    /// the root.
+    pub fn folder_of_accounts(&self) -> Option<String> {
+        let [
+            folders @ ..,
+            PatternPart::Account(before, after),
+            PatternPart::AnyFolders,
+        ] = &self.parts[..]
+        else {
+            return None;
+        };
+        let names = folders.iter().map(|part| match part {
+            PatternPart::Name(texts) if texts.len() == 1 => Some(texts[0].as_str()),
+            _ => None,
+        });
+        let is_whole = before.is_empty() && after.is_empty();
+        let names = names.collect::<Option<Vec<&str>>>()?;
+        is_whole.then(|| names.join("/"))
+    }
+
     /// The pattern with `*` in place of the account, and what covers all below a folder as `/`: the
     /// form of a CODEOWNERS file.
     pub fn as_code_owners_path(&self) -> String {
@@ -323,6 +343,22 @@ mod tests {
             ("a b", "a b"),
         ] {
             assert_eq!(account_of_folder(name), id);
+        }
+    }
+
+    #[test]
+    fn a_folder_of_accounts_is_plain() {
+        for (text, folder) in [
+            ("accounts/{account}/**", Some("accounts")),
+            ("shop/customers/{account}/**", Some("shop/customers")),
+            ("{account}/**", Some("")),
+            ("*/{account}/**", None),
+            ("accounts/c-{account}/**", None),
+            ("accounts/{account}.yaml", None),
+            ("**", None),
+        ] {
+            let pattern: FolderPattern = text.parse().expect(text);
+            assert_eq!(pattern.folder_of_accounts().as_deref(), folder, "{text}");
         }
     }
 

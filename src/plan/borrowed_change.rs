@@ -134,6 +134,7 @@ mod tests {
             },
             accounts: Box::default(),
             consequences: Box::default(),
+            impact: Box::default(),
             runtime: crate::plan::RuntimeChanges::default(),
         }
     }

@@ -70,11 +70,21 @@ pub(super) fn compare(
         after,
     };
     // Two sources that write one phone number differently would overwrite each other in every pass.
+    // And whoever stored it first may have written it differently: that is neither drift nor a
+    // reason to write it when the row is adopted.
     let same = same_value(field, change.before.as_ref(), change.after.as_ref());
-    if same && is_shared(context, kind, key, &change) {
+    if same && (is_declared_before(kind, stated, claim) || is_shared(context, kind, key, &change)) {
         return FieldVerdict::Keep;
     }
     judge(context, kind, key, stated, change, claim)
+}
+
+/// Whether this source did not change what it declares of the field, or declares it for the first time.
+fn is_declared_before(kind: &Kind, stated: &StatedField, claim: Option<&Claim>) -> bool {
+    claim.is_none_or(|claim| {
+        let said = digest::short_digest(&stated.cell);
+        claim.fields.get(&kind.field_name(&stated.field)) == Some(said)
+    })
 }
 
 fn judge(

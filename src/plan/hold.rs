@@ -138,6 +138,7 @@ impl Hold {
             consequences: planned_change::step_consequences(&member.consequences),
             effects: PlanEffects::default(),
             approvals_needed: 1,
+            impact: Box::default(),
         })
     }
 }

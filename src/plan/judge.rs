@@ -6,7 +6,7 @@ use super::context::PlanContext;
 use super::drafts::PlanDrafts;
 use super::rename;
 use super::rule_diagnostics::{
-    RuleSignature, leaves_nobody, raise_new, rule_diagnostics, signature,
+    RuleSignature, leaves_nobody, rule_diagnostics, set_found_severities, signature,
 };
 use crate::check::{self, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, Severity, codes};
@@ -48,7 +48,7 @@ pub(super) fn judge(
     let (mut findings, waiting) = split_if_approved(context, &drafts, findings);
     let mut diagnostics = found.to_vec();
     diagnostics.extend_from_slice(&drafts.notes);
-    raise_new(context, &effects, &mut diagnostics);
+    set_found_severities(context, &effects, &mut diagnostics);
     drop(effects);
     diagnostics.extend(waiting);
     // With `--target`, faults elsewhere are shown, but do not refuse what was asked for.

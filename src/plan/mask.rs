@@ -1,6 +1,7 @@
 //! Masks a plan for readers who may not see the directory, such as the sender of a tree: stored
 //! personal values are left out. What the sender wrote stays.
 
+use super::impact::StepImpact;
 use super::types::{Plan, StepBody};
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, codes};
@@ -63,6 +64,15 @@ impl Plan {
                 effect.because.retain(&is_shown);
             }
         }
+        for step in &mut self.steps {
+            keep_shown_impact(&step.key, &mut step.impact, &is_shown);
+        }
+        for held in &mut self.held {
+            keep_shown_impact(&held.key, &mut held.impact, &is_shown);
+            if held.code == codes::IMPACT && !is_shown(&held.key) {
+                "a number of `impact` is over its limit".clone_into(&mut held.message);
+            }
+        }
         self
     }
 
@@ -112,6 +122,13 @@ impl Plan {
         }
         self
     }
+}
+
+/// Leaves only what the operator's queries say of some resources.
+fn keep_shown_impact(step: &Key, impact: &mut Box<[StepImpact]>, is_shown: &impl Fn(&Key) -> bool) {
+    let all = std::mem::take(impact).into_iter();
+    let shown = all.filter(|it| is_shown(it.of.as_ref().unwrap_or(step)));
+    *impact = shown.collect();
 }
 
 /// Leaves out of a diagnostic which stored resource a value collides with.
@@ -203,6 +220,7 @@ mod tests {
                 body: StepBody::Changes(changes),
                 accounts: Box::default(),
                 consequences: Box::default(),
+                impact: Box::default(),
                 runtime: crate::plan::RuntimeChanges::default(),
             }],
             ..Plan::default()

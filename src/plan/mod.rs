@@ -30,6 +30,7 @@ mod guard_base;
 mod guard_count;
 mod hold;
 mod hold_ledger;
+mod impact;
 mod judge;
 mod mask;
 mod open_jobs;
@@ -72,6 +73,10 @@ pub use borrowed_change::BorrowedChange;
 pub use effect_budget::EffectBudget;
 pub use effects::{EffectName, PlanEffect, PlanEffects};
 pub use guard::over_budget;
+pub use impact::{
+    ImpactAnswer, ImpactNumber, StepImpact, add_impact, impact_subjects, needs_impact_hold,
+    over_impact,
+};
 pub use mask::conceal_others;
 pub use open_jobs::declared_deletions;
 pub use planner::{diagnostics, plan};
@@ -93,3 +98,4 @@ pub use types::{
     ClaimAction, ClaimUpdate, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody,
     StepConsequence, StepReason, StepVerb, plain,
 };
+pub use value_equality::same_value;

@@ -70,6 +70,7 @@ fn step(
         body,
         accounts: Box::default(),
         consequences: planned_change::step_consequences(effect.consequences()),
+        impact: Box::default(),
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn created(effect: &PlannedChange) -> Step {
         body,
         accounts: Box::default(),
         consequences: Box::default(),
+        impact: Box::default(),
         runtime: RuntimeChanges::default(),
     }
 }

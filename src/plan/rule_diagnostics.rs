@@ -46,7 +46,7 @@ pub(super) fn rule_diagnostics(
     let world = PlannedState::indexed(context.stored, context.desired, effects);
     let subjects = check::subjects(&world);
     let mut findings = check::run(&world, &subjects);
-    raise(context, findings.iter_mut().map(|it| &mut it.diagnostic));
+    set_severities(context, findings.iter_mut().map(|it| &mut it.diagnostic));
     name_declarers(context, &mut findings);
     name_setters(context, &world, &mut findings);
     // Most plans have no errors, so the second run on the old state is spared.
@@ -57,7 +57,7 @@ pub(super) fn rule_diagnostics(
     let before = world.without_effects(&nothing);
     // A warning that becomes an error is the doing of this plan.
     let mut stored = check::run(&before, &subjects);
-    raise(context, stored.iter_mut().map(|it| &mut it.diagnostic));
+    set_severities(context, stored.iter_mut().map(|it| &mut it.diagnostic));
     let stored = stored.iter().filter(|found| found.diagnostic.is_error());
     let stored: BTreeSet<_> = stored.map(RuleDiagnostic::identity).collect();
     for finding in &mut findings {
@@ -74,20 +74,31 @@ pub(super) fn rule_diagnostics(
     findings
 }
 
-/// Makes errors of the warnings that the configuration asks for. Only of those that are warnings by
-/// their rule: an error that was lowered, because it was stored before, stays a warning.
-fn raise<'d>(context: &PlanContext<'_>, found: impl Iterator<Item = &'d mut Diagnostic>) {
-    let raised = &context.rules.raised;
-    for found in found.filter(|found| raised.contains(&found.code)) {
-        if found.severity == Severity::Warning {
-            found.severity = Severity::Error;
+/// Makes errors of the warnings that the configuration asks for, and lowers what it asks to lower.
+/// Warnings are raised only where they are warnings by their rule: an error that was lowered, because
+/// it was stored before, stays a warning.
+fn set_severities<'d>(context: &PlanContext<'_>, found: impl Iterator<Item = &'d mut Diagnostic>) {
+    let severities = &context.rules.severities;
+    for found in found {
+        match (found.severity, severities.get(&found.code)) {
+            (Severity::Warning, Some(Severity::Error)) => found.severity = Severity::Error,
+            (from, Some(to)) if lowers(from, *to) => found.severity = *to,
+            _ => {}
         }
     }
 }
 
+/// Whether a severity that was asked for is less than the one that the rule has.
+fn lowers(from: Severity, to: Severity) -> bool {
+    matches!(
+        (from, to),
+        (Severity::Error, Severity::Warning) | (Severity::Warning, Severity::Note)
+    )
+}
+
 /// The same for what was found while the source was read. What the plan neither creates nor changes
 /// stays a warning, or an id that can never change would refuse every plan.
-pub(super) fn raise_new(
+pub(super) fn set_found_severities(
     context: &PlanContext<'_>,
     effects: &KeyedList<PlannedChange>,
     found: &mut [Diagnostic],
@@ -108,7 +119,11 @@ pub(super) fn raise_new(
                 .is_some_and(|field| change_of(effect, &field).is_some()),
         }
     };
-    raise(context, found.iter_mut().filter(|found| is_new(found)));
+    let severities = &context.rules.severities;
+    let is_raised = |found: &Diagnostic| severities.get(&found.code) == Some(&Severity::Error);
+    let found = found.iter_mut();
+    let found = found.filter(|found| !is_raised(found) || is_new(found));
+    set_severities(context, found);
 }
 
 /// The other sources that may declare what is missing.

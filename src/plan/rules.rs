@@ -5,7 +5,8 @@
 use super::account_folders::AccountFolders;
 use super::effect_budget::EffectBudget;
 use super::effects::EffectName;
-use crate::diagnostic::Code;
+use super::impact::ImpactAnswer;
+use crate::diagnostic::{Code, Severity};
 use crate::kinds::{self, Kind};
 use crate::model::{Desired, Digest, FieldRef, Key, KindId};
 use crate::stop_flag::StopFlag;
@@ -19,8 +20,8 @@ pub struct PlanRules {
     pub prune: bool,
     /// Whether a faulty resource is held, instead of refusing the whole plan.
     pub hold_errors: bool,
-    /// The warnings that count as errors.
-    pub raised: BTreeSet<Code>,
+    /// The rules whose severity is another one here.
+    pub severities: BTreeMap<Code, Severity>,
     /// The folders that belong to one account each.
     pub folders: AccountFolders,
     /// Whether drift is only reported.
@@ -47,6 +48,8 @@ pub struct PlanRules {
     pub approvals: BTreeMap<EffectName, u32>,
     /// The overrides given for this plan.
     pub accepts: Vec<AcceptOverride>,
+    /// What the operator's queries say of the resources that the plan takes out of use.
+    pub impact: Vec<ImpactAnswer>,
     /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not
     /// refuse it.
     pub only: Option<BTreeSet<Key>>,
@@ -361,7 +364,7 @@ fn is_budget(budget: &str) -> bool {
         "unlink",
         "change",
     ];
-    if EffectBudget::by_name(budget).is_some() {
+    if EffectBudget::by_name(budget).is_some() || is_impact(budget) {
         return true;
     }
     let name = budget.split('@').next().unwrap_or_default();
@@ -369,6 +372,12 @@ fn is_budget(budget: &str) -> bool {
     parts.is_some_and(|((kind, _), (_, verb))| {
         kinds::by_name(kind).is_some() && COUNTED.contains(&verb)
     })
+}
+
+/// Whether a budget is that of a query. Only the configuration knows its name.
+fn is_impact(budget: &str) -> bool {
+    let name = budget.strip_prefix("impact.");
+    name.is_some_and(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::remainder::PlanRemainder;
 use super::resource_holds::{AccountUnits, HoldCause, field_hold, resource_hold, unit_holds};
 use super::rule_diagnostics::{leaves_nobody, rule_diagnostics, signature};
 use super::types::StepReason;
-use super::{emptied_kinds, forbid, open_jobs, record_mates, rename, successors};
+use super::{emptied_kinds, forbid, impact, open_jobs, record_mates, rename, successors};
 use crate::check::{PlannedOutcome, RuleDiagnostic};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::kinds;
@@ -47,6 +47,7 @@ const HOLD_RULES: &[HoldRule] = &[
     forbid::hold_login_changes,
     rename::hold_renames,
     emptied_kinds::hold_emptied_kinds,
+    impact::hold_impact,
 ];
 
 pub(super) fn settle(context: &PlanContext<'_>, judged: JudgedDrafts) -> SettledPlan {

@@ -60,6 +60,8 @@ impl Step {
     #[must_use]
     pub fn side_effects(&self) -> Vec<String> {
         let shared = shared_by(&self.accounts);
-        self.runtime.effect().into_iter().chain(shared).collect()
+        let impact = self.impact.iter().map(|it| format!("impact: {it}"));
+        let first = self.runtime.effect().into_iter().chain(shared);
+        first.chain(impact).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! applied was held while it was made.
 
 use super::effects::PlanEffects;
+use super::impact::StepImpact;
 use super::runtime_changes::RuntimeChanges;
 use super::step_claim::StepClaim;
 use super::visibility::PlanVisibility;
@@ -315,6 +316,8 @@ pub struct Step {
     pub accounts: Box<[CompactText]>,
     /// What else goes or changes because of it, by key. Each is a step too.
     pub consequences: Box<[StepConsequence]>,
+    /// What the operator's queries say of what it takes out of use.
+    pub impact: Box<[StepImpact]>,
 }
 
 /// What a step does to another resource.
@@ -416,6 +419,8 @@ pub struct HoldEntry {
     pub effects: PlanEffects,
     /// How many people have to approve its hold.
     pub approvals_needed: u32,
+    /// What the operator's queries say of what it would take out of use.
+    pub impact: Box<[StepImpact]>,
 }
 
 impl HoldEntry {

@@ -7,7 +7,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Whether two values are the same in the canonical form of their field: letter case of an e-mail,
 /// Unicode form, separators and prefix of a phone number.
-pub(super) fn same_value(field: Option<&Field>, a: Option<&Value>, b: Option<&Value>) -> bool {
+pub fn same_value(field: Option<&Field>, a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a == b || canonical(field, a) == canonical(field, b),
         (a, b) => a == b,

@@ -6,7 +6,8 @@
 //! one call of `Store::apply`, which is one transaction. Start reading at [`apply`].
 
 use super::phase::PhaseTimer;
-use super::{Pass, PassError, drop_folder, feeds, row_reading};
+use super::run_cause::run_cause;
+use super::{Pass, PassError, drop_folder, feeds, impact, row_reading};
 use crate::config::Config;
 use crate::document;
 use crate::incremental::{CheckpointBasis, PassFacts, checkpoint, with_rows};
@@ -128,6 +129,11 @@ pub async fn apply(
     actor: &str,
 ) -> Result<ApplySummary, PassError> {
     let reading = &pass.readings[index];
+    // A person may have looked at the plan for a while.
+    let what = impact::exceeded_since(pass.config, store, plan).await;
+    if !what.is_empty() {
+        return Err(ApplyError::Stale { what }.into());
+    }
     // Only a pass over the whole source may be remembered: after `--target` or a PATH, the rest of
     // the source was not applied, and the next pass must not take it for settled.
     let whole = pass.request.paths.is_empty() && pass.request.targets.is_empty();
@@ -155,6 +161,7 @@ pub async fn apply(
         id: &document::plan_id(plan),
         actor,
         single_use: false,
+        cause: run_cause(pass.config, Some(reading), store, plan).await?,
     };
     let applied = write(
         store,
@@ -187,6 +194,7 @@ pub async fn rehearse(
         id: &id,
         actor,
         single_use: false,
+        cause: None,
     };
     Ok(store.rehearse(&input.request(&wanted, None, None)).await?)
 }
@@ -215,6 +223,7 @@ pub async fn apply_saved(
         plan,
         &store.held_steps(&plan.source.name).await?,
     ));
+    what.extend(impact::exceeded_since(pass.config, store, plan).await);
     if !what.is_empty() {
         return Err(ApplyError::Stale { what }.into());
     }
@@ -223,6 +232,7 @@ pub async fn apply_saved(
         id,
         actor,
         single_use: true,
+        cause: run_cause(pass.config, reading, store, plan).await?,
     };
     write(store, wanted, from, pass, lease, None).await
 }
@@ -266,6 +276,7 @@ struct PlanWrite<'a> {
     id: &'a str,
     actor: &'a str,
     single_use: bool,
+    cause: Option<String>,
 }
 
 async fn write(
@@ -310,7 +321,7 @@ impl WriteInput {
 
     fn request<'a>(
         &'a self,
-        wanted: &PlanWrite<'a>,
+        wanted: &'a PlanWrite<'a>,
         lease: Option<&'a Lease>,
         remember: Option<&'a CheckpointUpdate>,
     ) -> ApplyRequest<'a> {
@@ -324,6 +335,7 @@ impl WriteInput {
             passwords: &self.passwords,
             remember,
             reverts: None,
+            cause: wanted.cause.as_deref(),
         }
     }
 }

@@ -72,10 +72,11 @@ pub async fn manifests(
     };
     converted.written = sorting.new.keys().cloned().collect();
     let items = sorting.new.values().map(|declared| item(declared));
-    converted.export = lay_out(
-        items.collect(),
-        &laid_beside(&tree, folders(there.desired.resources.iter())),
-    );
+    let beside = ExistingFiles {
+        folder_of_accounts: config.folder_of_accounts(),
+        ..laid_beside(&tree, folders(there.desired.resources.iter()))
+    };
+    converted.export = lay_out(items.collect(), &beside);
     Ok(converted)
 }
 

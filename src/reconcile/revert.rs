@@ -3,15 +3,17 @@
 
 use super::plan_visibility::plan_visibility;
 use super::recorded_changes::recorded_change;
+use super::run_cause::run_cause;
 use super::runtime_facts::{self, PlanInPass};
-use super::{ApplySummary, LeaseGuard, PassError, millis_before_now};
+use super::{ApplySummary, LeaseGuard, PassError, impact, millis_before_now};
 use crate::config::Config;
 use crate::diagnostic::{self, Diagnostic, codes, plural};
 use crate::document;
 use crate::model::Key;
-use crate::plan::{self, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
+use crate::plan::{self, ImpactAnswer, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
 use crate::store::{
-    ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store, StoreError,
+    ApplyError, ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store,
+    StoreError,
 };
 use std::collections::BTreeMap;
 
@@ -141,7 +143,16 @@ pub async fn plan_revert(
         salt: stored.database.clone().unwrap_or_default(),
         ..PlanRules::default()
     };
-    let mut revert = plan::revert(&reverted, &stored, &rules);
+    let revert = plan::revert(&reverted, &stored, &rules);
+    let again = |answers: &[ImpactAnswer]| {
+        let rules = PlanRules {
+            impact: answers.to_vec(),
+            ..rules.clone()
+        };
+        Ok(plan::revert(&reverted, &stored, &rules))
+    };
+    let mut revert =
+        impact::judged(config, store, revert, |revert| &mut revert.plan, again).await?;
     if run.erased > 0 {
         let message = format!(
             "{} of run {} in the history belonged to people who were erased; nothing of them can be set back",
@@ -164,6 +175,7 @@ pub async fn plan_revert(
 
 /// Applies the plan that reverts a run.
 pub async fn apply_revert(
+    config: &Config,
     store: &Store,
     run: i64,
     revert: &RevertPlan,
@@ -171,6 +183,12 @@ pub async fn apply_revert(
     actor: &str,
 ) -> Result<ApplySummary, PassError> {
     let nothing = BTreeMap::new();
+    let what = impact::exceeded_since(config, store, &revert.plan).await;
+    if !what.is_empty() {
+        return Err(ApplyError::Stale { what }.into());
+    }
+    // The run that it reverts says which commits it takes back.
+    let cause = run_cause(config, None, store, &revert.plan).await?;
     let request = ApplyRequest {
         plan: &revert.plan,
         plan_id: &document::plan_id(&revert.plan),
@@ -185,6 +203,7 @@ pub async fn apply_revert(
             run,
             left_alone: &revert.left_alone,
         }),
+        cause: cause.as_deref(),
     };
     Ok(store.apply(&request).await?)
 }

@@ -6,15 +6,15 @@ use super::phase::PhaseTimer;
 use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
-    Pass, PassError, PassVerdict, SourceContent, columns, erased_users, incremental_plan,
+    Pass, PassError, PassVerdict, SourceContent, columns, erased_users, impact, incremental_plan,
     millis_before_now, source_reading, unconfigured_claims,
 };
 use crate::config::Source;
 use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{
-    self, AccountFolders, PeerSource, Plan, PlanRules, UndeclaredKeys, declared_deletions,
-    undeclared_references,
+    self, AccountFolders, ImpactAnswer, PeerSource, Plan, PlanRules, UndeclaredKeys,
+    declared_deletions, undeclared_references,
 };
 use crate::secrets::{self, SecretReader};
 use crate::store::{SnapshotQuery, Store};
@@ -35,9 +35,16 @@ impl Pass<'_> {
         store: &Store,
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
-        let mut plan = match incremental_plan::plan(self, index, store, earlier).await? {
-            Some(plan) => plan,
-            None => self.plan_whole(index, store, earlier).await?,
+        let incremental = incremental_plan::plan(self, index, store, earlier).await?;
+        let incremental = match incremental {
+            Some(plan) => impact::without_hold(self.config, store, plan).await,
+            None => None,
+        };
+        let mut plan = if let Some(plan) = incremental {
+            plan
+        } else {
+            self.readings[index].judged.basis = None;
+            self.plan_whole(index, store, earlier).await?
         };
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
         self.add_stored_facts(index, store, earlier, &mut plan)
@@ -116,7 +123,14 @@ impl Pass<'_> {
             plan = self.keep_desired(planned);
             self.go_on()?;
         }
-        Ok(plan)
+        let config = self.config;
+        let again = |answers: &[ImpactAnswer]| {
+            self.readings[index].judged.impact = answers.to_vec();
+            let planned = self.plan_declared(index, &declared, &stored, UndeclaredKeys::All);
+            let plan = self.keep_desired(planned);
+            self.go_on().map(|()| plan)
+        };
+        impact::judged(config, store, plan, |plan| plan, again).await
     }
 
     /// Fails when the pass was stopped, because a half-made result must not be used.
@@ -252,7 +266,7 @@ impl Pass<'_> {
         PlanRules {
             prune: source.prune,
             hold_errors: source.hold_errors,
-            raised: self.config.raised.clone(),
+            severities: self.config.severities.clone(),
             folders: AccountFolders {
                 read: reading
                     .incremental()
@@ -271,6 +285,7 @@ impl Pass<'_> {
             effect_fields: self.config.effect_fields.clone(),
             approvals: self.config.approvals.clone(),
             accepts: self.config.accepts.clone(),
+            impact: reading.judged.impact.clone(),
             only: self.selected_keys(index, stored, &desired[index]),
             undeclared: UndeclaredKeys::All,
             absent_after: source.feed().and_then(|export| export.absence),

@@ -16,7 +16,7 @@ use crate::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use crate::model::{
     Claim, DeclaredResource, Desired, Digest, FieldRef, Key, LineColumn, Snapshot, StatedField,
 };
-use crate::plan::IdleReason;
+use crate::plan::{IdleReason, ImpactAnswer};
 use crate::stop_flag::StopFlag;
 use chrono::{TimeDelta, Utc};
 use std::collections::BTreeSet;
@@ -70,6 +70,8 @@ pub struct SourceJudgement {
     pub absent: BTreeSet<Key>,
     /// What an incremental plan takes over from the last apply.
     pub basis: Option<CheckpointBasis>,
+    /// What the operator's queries say of what its plan takes out of use.
+    pub impact: Vec<ImpactAnswer>,
 }
 
 /// Reads every configured source, repositories as they were last fetched.

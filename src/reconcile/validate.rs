@@ -36,7 +36,7 @@ impl Pass<'_> {
         let rules = PlanRules {
             only: self.selected_keys(index, &stored, &self.readings[index].desired),
             witnesses: self.witnesses(index),
-            raised: self.config.raised.clone(),
+            severities: self.config.severities.clone(),
             folders: AccountFolders {
                 without_database: true,
                 ..self.account_folders(&self.readings[index].source)

@@ -37,6 +37,7 @@ enum TextRemoval {
 
 const SOURCE: &[(&str, SqlType)] = &[("source", SqlType::Id)];
 const ID: &[(&str, SqlType)] = &[("id", SqlType::Id)];
+const RUN: &[(&str, SqlType)] = &[("run", SqlType::Int)];
 const AT_ID: &[(&str, SqlType)] = &[("at", SqlType::Int), ("id", SqlType::Int)];
 const HOLD: &[(&str, SqlType)] = &[("hold", SqlType::Id), ("resource", SqlType::Id)];
 const HELD: &[(&str, SqlType)] = &[
@@ -76,6 +77,12 @@ const TEXTS: &[TextColumn] = &[
     text(
         "passes",
         AT_ID,
+        ("document", SqlType::Text),
+        TextRemoval::Redact,
+    ),
+    text(
+        "run_causes",
+        RUN,
         ("document", SqlType::Text),
         TextRemoval::Redact,
     ),

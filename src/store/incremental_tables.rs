@@ -1,6 +1,7 @@
 //! The tables by which a pass does not have to read what did not change: what other programs wrote, as
 //! `foreign_writes` says, and the rows of accepted exports, as `export_rows` says. And the tables of
-//! `reverted_fields`, which a pass leaves alone, and of the people who approved a hold.
+//! `reverted_fields`, which a pass leaves alone, of the people who approved a hold, and of what runs
+//! came from.
 
 use super::internal_tables::InternalTable;
 use super::sql_value::SqlType;
@@ -9,6 +10,8 @@ pub(super) const FOREIGN_WRITES: &str = "foreign_writes";
 pub(super) const ROW_COUNTS: &str = "row_counts";
 pub(super) const APPROVERS: &str = "hold_approvers";
 pub(super) const REVERTED_FIELDS: &str = "reverted_fields";
+
+pub(super) const RUN_CAUSES: &str = "run_causes";
 
 pub(super) const INCREMENTAL: &[InternalTable] = &[
     InternalTable {
@@ -78,5 +81,16 @@ pub(super) const INCREMENTAL: &[InternalTable] = &[
             ("run", SqlType::Int, "NOT NULL"),
         ],
         keys: "PRIMARY KEY (source, kind, external_id, field, revision)",
+    },
+    InternalTable {
+        name: RUN_CAUSES,
+        columns: &[
+            ("run", SqlType::Int, "PRIMARY KEY"),
+            ("source", SqlType::Id, "NOT NULL"),
+            ("at", SqlType::Int, "NOT NULL"),
+            // What it came from, who approved it, and what it did to whom: a JSON document.
+            ("document", SqlType::Text, "NOT NULL"),
+        ],
+        keys: "",
     },
 ];

@@ -69,6 +69,24 @@ impl Store {
         Ok(meta.map(|meta| PseudonymKey::from_secret(&meta.key)))
     }
 
+    /// Gives the database of one environment to another. Returns the environment that it belongs to
+    /// instead, if that is not `old`; then nothing changes.
+    pub async fn change_environment(
+        &self,
+        old: Option<&str>,
+        new: Option<&str>,
+    ) -> Result<Option<Option<String>>, StoreError> {
+        let mut tx = self.begin_write("change the environment").await?;
+        let found = require_current(&mut tx).await?.environment;
+        if found.as_deref() != old {
+            return Ok(Some(found));
+        }
+        let sql = "UPDATE meta SET environment = ? WHERE id = 1";
+        tx.run(sql, &[SqlValue::text_or_null(new)]).await?;
+        tx.commit().await?;
+        Ok(None)
+    }
+
     /// Creates the schema and gives the database its identity, or upgrades an older schema, in one
     /// transaction. A current schema is left unchanged.
     pub async fn migrate(&self, environment: Option<&str>) -> Result<MigrationResult, StoreError> {

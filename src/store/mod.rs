@@ -51,6 +51,7 @@ mod history_redaction;
 mod history_verification;
 mod history_writer;
 mod id_words;
+mod impact_query;
 mod imports;
 mod incremental_tables;
 mod internal_tables;
@@ -133,6 +134,7 @@ pub use error::{ApplyError, StoreError};
 pub use export_rows::{ExportRowsUpdate, ExportRowsWrite};
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use id_words::has_id_word;
+pub use impact_query::{ImpactFault, ImpactRows};
 pub use imports::{
     ImportEnding, ImportReceipt, ImportRequest, ImportState as ImportStanding, StoredImport,
     new_import_id,

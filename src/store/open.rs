@@ -7,7 +7,7 @@ use super::connection::{EngineTransaction, SqlTransaction};
 use super::embedded;
 use super::error::{SqlFault, StoreError};
 use super::postgres_servers::PostgresServers;
-use sqlx::{Row as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Postgres, Row as _, SqliteConnection, SqlitePool, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +25,12 @@ enum ConnectionPool {
     Postgres(PostgresServers),
     /// A missing SQLite file opened for reading: an empty database.
     Missing,
+}
+
+/// A connection that cannot write.
+pub(super) enum ForeignReader {
+    Sqlite(SqliteConnection),
+    Postgres(Transaction<'static, Postgres>),
 }
 
 /// Begins a writing transaction. A process that is paused in the middle would keep its locks for as
@@ -115,6 +121,24 @@ impl Store {
             operation,
             Arc::clone(&self.url),
         )))
+    }
+
+    /// A connection for statements that are not Roster's: it cannot write. `None` without a
+    /// database.
+    pub(super) async fn foreign_reader(&self) -> Result<Option<ForeignReader>, sqlx::Error> {
+        Ok(match &self.pool {
+            ConnectionPool::Missing => None,
+            ConnectionPool::Sqlite(pool) => {
+                // One of its own, so that no limit of it stays on a connection of the pool.
+                let options = (*pool.connect_options()).clone();
+                let options = options.read_only(true).pragma("query_only", "ON");
+                Some(ForeignReader::Sqlite(options.connect().await?))
+            }
+            ConnectionPool::Postgres(servers) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Some(ForeignReader::Postgres(servers.begin(begin).await?))
+            }
+        })
     }
 
     /// Begins a writing transaction.

@@ -33,7 +33,7 @@ struct TextColumn {
     answer: Option<&'static str>,
 }
 
-const COLUMNS: [TextColumn; 9] = [
+const COLUMNS: [TextColumn; 10] = [
     TextColumn {
         place: "imports.body",
         table: "imports",
@@ -92,6 +92,15 @@ const COLUMNS: [TextColumn; 9] = [
         place: "passes.document",
         table: "passes",
         key: ("at", SqlType::Int),
+        subject: "source",
+        at: "at",
+        content: ("document", SqlType::Text),
+        answer: None,
+    },
+    TextColumn {
+        place: "run_causes.document",
+        table: "run_causes",
+        key: ("run", SqlType::Int),
         subject: "source",
         at: "at",
         content: ("document", SqlType::Text),

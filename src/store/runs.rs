@@ -5,7 +5,10 @@ use super::error::StoreError;
 use super::history::{
     ChangeRecord, RUN_TYPES, RUNS, RunRecord, TYPES, record, run_record, select_first_changes,
 };
+use super::incremental_tables::RUN_CAUSES;
+use super::migrate;
 use super::sql_value::SqlType;
+use std::collections::BTreeMap;
 
 impl Store {
     /// Returns the revision that a source was last applied at as a whole.
@@ -35,6 +38,27 @@ impl Store {
         let sql = format!("{RUNS} WHERE id = ?");
         let found = tx.first(&sql, &[id.into()], &RUN_TYPES).await?;
         Ok(found.map(|cells| run_record(&cells)))
+    }
+
+    /// Returns what the runs from one to another came from, as JSON, by run.
+    pub async fn run_causes(
+        &self,
+        first: i64,
+        last: i64,
+    ) -> Result<BTreeMap<i64, String>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the causes of runs").await? else {
+            return Ok(BTreeMap::new());
+        };
+        // The schema of the release before has none.
+        if !migrate::has_table(&mut tx, RUN_CAUSES).await? {
+            return Ok(BTreeMap::new());
+        }
+        let sql = "SELECT run, document FROM run_causes WHERE run >= ? AND run <= ?";
+        let types = [SqlType::Int, SqlType::Text];
+        let found = tx.fetch(sql, &[first.into(), last.into()], &types).await?;
+        let causes = found.into_iter();
+        let causes = causes.map(|mut cells| (cells[0].int(), cells[1].take_text().into()));
+        Ok(causes.collect())
     }
 
     /// Returns the changes of one run after a position in the sequence of all changes, oldest

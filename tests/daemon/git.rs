@@ -428,6 +428,12 @@ fn a_pull_request_is_planned_without_the_database_merged_applied_and_named_in_hi
     let verbs: Vec<_> = verbs.map(|change| &change["verb"]).collect();
     assert_eq!(verbs, [&json!("update"), &json!("deactivate")]);
     assert_eq!(scene.api.get("/api/v1/runs/3").0, 404);
+    // The run itself says what it came from, also when its pass is no longer kept.
+    scene.ws.sql("DELETE FROM passes");
+    let cause = scene.api.document("/api/v1/runs/2")["cause"].clone();
+    assert_eq!(cause["commits"]["listed"], commits["listed"], "{cause}");
+    let effects = cause["effects"].as_str().unwrap_or_default();
+    assert!(effects.contains("User/leaver loses access"), "{cause}");
     let after = plan("main").stdout;
     assert!(after.contains("No changes"), "{after}");
     scene.served.ends();

@@ -179,6 +179,7 @@ impl Directory {
                 },
                 accounts: Box::default(),
                 consequences: Box::default(),
+                impact: Box::default(),
             })
         });
         steps.collect()

@@ -123,6 +123,7 @@ impl Draft {
             },
             accounts: Box::default(),
             consequences: Box::default(),
+            impact: Box::default(),
             runtime: RuntimeChanges::default(),
             key,
         });
@@ -171,6 +172,7 @@ impl Draft {
             body: StepBody::Changes(changes),
             accounts: Box::default(),
             consequences: Box::default(),
+            impact: Box::default(),
             runtime: RuntimeChanges::default(),
         });
         self
@@ -180,6 +182,7 @@ impl Draft {
         store
             .apply(&ApplyRequest {
                 reverts: None,
+                cause: None,
                 plan: &self.plan,
                 plan_id: "plan-1",
                 actor: "eva",
@@ -1179,7 +1182,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 37] = [
+const BEFORE: [&str; 38] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1208,6 +1211,7 @@ const BEFORE: [&str; 37] = [
     "DROP TABLE export_rows",
     "DROP TABLE reverted_fields",
     "DROP TABLE hold_approvers",
+    "DROP TABLE run_causes",
     "ALTER TABLE accounts DROP COLUMN effective_from",
     "ALTER TABLE accounts DROP COLUMN effective_until",
     "ALTER TABLE users DROP COLUMN effective_from",
@@ -1346,6 +1350,7 @@ async fn what_changed_before_writes_were_recorded_is_found() {
             "DROP TABLE export_rows",
             "DROP TABLE reverted_fields",
             "DROP TABLE hold_approvers",
+            "DROP TABLE run_causes",
             "DROP VIEW visible_users",
             "DROP VIEW visible_organisations",
             "DROP VIEW visible_accounts",

@@ -145,6 +145,42 @@ fn the_database_of_another_environment_is_neither_read_nor_upgraded() {
 }
 
 #[test]
+fn a_database_moves_to_another_environment_when_somebody_says_from_which() {
+    for ws in each("environment moved") {
+        ws.tree(company());
+        let sources = ["--source", "directory"];
+        let run = |arguments: &[&str]| ws.run(&[arguments, &sources[..]].concat());
+        ws.write("roster.yaml", CONFIG);
+        run(&["apply", "--yes"]).exits(0);
+        let layers = "environments: {staging: {}, production: {}}\n";
+        ws.write("roster.yaml", format!("{CONFIG}{layers}"));
+        let moved =
+            |from: &str, to: &str| ws.run(&["migrate", "-e", to, "--from-environment", from]);
+        fails(
+            &moved("staging", "production"),
+            &[
+                "the database belongs to no environment, not to environment staging; nothing was changed",
+            ],
+        );
+        fails(&run(&["plan", "-e", "staging"]), &["environment-mismatch"]);
+        moved("none", "staging").exits(0);
+        fails(
+            &moved("none", "production"),
+            &["belongs to environment staging, not to no environment"],
+        );
+        // What was applied before is as it was.
+        run(&["plan", "-e", "staging", "--detailed-exitcode"]).exits(0);
+        ws.run(&["history", "--verify", "-e", "staging"]).exits(0);
+        moved("staging", "production").exits(0);
+        fails(
+            &run(&["plan", "-e", "staging"]),
+            &["belongs to environment production"],
+        );
+        run(&["plan", "-e", "production", "--detailed-exitcode"]).exits(0);
+    }
+}
+
+#[test]
 fn a_database_without_tables_is_not_one_with_nobody() {
     let ws = sqlite();
     ws.sql("CREATE TABLE other (id INTEGER)");

@@ -3,6 +3,7 @@
 
 mod account_deletion;
 mod acts;
+mod adoption;
 mod adversarial;
 mod backup;
 mod commands;
@@ -25,6 +26,7 @@ mod field_rules;
 mod get;
 mod git;
 mod holds;
+mod impact;
 mod import_holds;
 mod initial_access;
 mod inline_organisations;

@@ -67,3 +67,31 @@ fn a_raised_warning_refuses_new_faults_and_leaves_stored_ones() {
         ws.run(&["plan", "--detailed-exitcode"]).exits(0);
     }
 }
+
+#[test]
+fn a_lowered_error_is_applied_and_a_lowered_warning_is_a_note() {
+    let lowered = "severity: {zip-format: note, address-no-use: warning}\n";
+    let unused = "addresses: [{ref: odd, billing: false, shipping: false}]\n";
+    for ws in each("lowered") {
+        let tree = account("acme", unused) + &user("u-1", "acme", "") + &address("odd", "1234");
+        configure(&ws, "", "refuse");
+        ws.tree(tree);
+        let refused = apply(&ws).exits(1);
+        assert!(
+            refused.codes("error").contains("address-no-use"),
+            "{refused}"
+        );
+        configure(&ws, lowered, "refuse");
+        let applied = apply(&ws).exits(0);
+        assert!(
+            applied.codes("warning").contains("address-no-use"),
+            "{applied}"
+        );
+        assert!(applied.codes("note").contains("zip-format"), "{applied}");
+        ws.run(&["plan", "--detailed-exitcode"]).exits(0);
+        // What is stored stays a warning without the entry.
+        configure(&ws, "", "refuse");
+        let again = ws.run(&["plan", "--detailed-exitcode"]).exits(0);
+        assert!(again.codes("error").is_empty(), "{}: {again}", ws.engine);
+    }
+}

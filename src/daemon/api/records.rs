@@ -12,7 +12,7 @@ use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
 use crate::model::{Key, KindId};
 use crate::reconcile;
-use crate::store::{ChangeRecord, SearchPage, SearchQuery};
+use crate::store::{ChangeRecord, SearchPage, SearchQuery, StoreError};
 use axum::Json;
 use axum::extract::State;
 use schemars::JsonSchema;
@@ -404,11 +404,19 @@ async fn run(
     State(handle): State<DaemonHandle>,
     PathParams(of): PathParams<RunParam>,
 ) -> Result<Json<RunDocument>, HttpProblem> {
-    let run = handle
-        .query_store(move |store| async move { store.run(of.run).await })
+    let (run, mut causes) = handle
+        .query_store(move |store| async move {
+            let run = store.run(of.run).await?;
+            let causes = store.run_causes(of.run, of.run).await?;
+            Ok::<_, StoreError>((run, causes))
+        })
         .await?;
     let run = run.ok_or_else(|| HttpProblem::not_found(format!("no run {}", of.run)))?;
-    Ok(Json(run.into()))
+    let cause = causes.remove(&of.run);
+    Ok(Json(RunDocument {
+        cause: cause.and_then(|cause| serde_json::from_str(&cause).ok()),
+        ..run.into()
+    }))
 }
 
 async fn run_changes(

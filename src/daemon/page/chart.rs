@@ -78,7 +78,8 @@ pub(super) fn steps_section(days: &DaySteps) -> Markup {
     }
 }
 
-/// How a source went over its last passes: how many holds waited, and how far it was behind.
+/// How a source went over its last passes: how many holds waited, how much was changed outside
+/// Roster, and how far it was behind.
 /// `passes` are sorted newest first.
 pub(super) fn passes_section(passes: &[SourceState]) -> Markup {
     let oldest_first = || passes.iter().rev();
@@ -110,11 +111,22 @@ pub(super) fn passes_section(passes: &[SourceState]) -> Markup {
             class: if failed { "bar bad" } else { "bar" },
         }
     });
+    let drift = oldest_first().map(|pass| ChartBar {
+        value: pass.drift as u64,
+        tip: format!(
+            "{}{} changed outside Roster",
+            when(pass),
+            plural(pass.drift, "resource")
+        ),
+        class: "bar waits",
+    });
+    let drift: Vec<ChartBar> = drift.collect();
     let (holds, lag): (Vec<ChartBar>, Vec<ChartBar>) = (holds.collect(), lag.collect());
     let passes = format!("{} passes", passes.len());
     html! {
         div.charts {
             @if holds.iter().any(|bar| bar.value > 0) { (figure(&format!("Holds that waited, last {passes}"), &holds)) }
+            @if drift.iter().any(|bar| bar.value > 0) { (figure(&format!("Drift, last {passes}"), &drift)) }
             @if lag.iter().any(|bar| bar.value > 0) { (figure(&format!("Lag, last {passes}"), &lag)) }
         }
     }

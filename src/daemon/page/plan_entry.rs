@@ -3,8 +3,8 @@
 
 use super::{link, value};
 use crate::document::{
-    ConsequenceDocument, FieldChangeDocument, HoldDocument, MemberDocument, OriginDocument,
-    StepDocument, ValueDocument,
+    ConsequenceDocument, FieldChangeDocument, HoldDocument, ImpactDocument, MemberDocument,
+    OriginDocument, StepDocument, ValueDocument,
 };
 use crate::http::Caller;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
@@ -68,7 +68,14 @@ impl<'p> PlanPageEntry<'p> {
             Self::Step(step) => shared_by(&step.accounts),
             Self::Held(_) => None,
         };
-        self.runtime().effect().into_iter().chain(shared).collect()
+        let impact = match self {
+            Self::Step(step) => &step.impact,
+            Self::Held(held) => &held.impact,
+        };
+        let first = self.runtime().effect().into_iter().chain(shared);
+        first
+            .chain(impact.iter().map(ImpactDocument::words))
+            .collect()
     }
 
     pub fn origin(&self) -> Option<&'p OriginDocument<'p>> {

@@ -1,13 +1,13 @@
 //! The page of one run: what it came from, who approved it, what it did to whom, and its changes by
 //! kind and verb.
 //!
-//! Run and changes come from the history in the database, which is complete. The commit, the
-//! approvals and the effects come from the pass that made the run, which is kept for a while.
+//! All of it comes from the database. The commits, the approvals and the effects of a run of an older
+//! release come from the pass that made it, which is kept for a while.
 
 use super::{layout, link, plan_entry, runs, time, value};
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::{thousands, visible};
-use crate::document::{ChangeDocument, PassOutcome, SourceState};
+use crate::document::{ChangeDocument, CommitList, PassOutcome, RunCause, SourceState};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::plan::StepVerb;
@@ -46,15 +46,15 @@ async fn run(
     QueryParams(RunChangesQuery { after }): QueryParams<RunChangesQuery>,
 ) -> Result<Markup, HttpProblem> {
     let missing = HttpProblem::not_found(format!("no run {run}"));
-    let (found, changes, pass) = handle
+    let (found, changes, caused) = handle
         .query_store(move |store| async move {
             let found = store.run(run).await?;
             let changes = store.changes_of(run, after, CHANGES).await?;
-            let pass = match &found {
-                Some(found) => pass_of(&store, found).await?,
+            let cause = match &found {
+                Some(found) => cause_of(&store, found).await?,
                 None => None,
             };
-            Ok::<_, StoreError>((found, changes, pass))
+            Ok::<_, StoreError>((found, changes, cause))
         })
         .await?;
     let changes: Vec<ChangeDocument> = changes.into_iter().map(Into::into).collect();
@@ -68,7 +68,7 @@ async fn run(
     let main = html! {
         (layout::breadcrumbs(&[("/", "Home"), ("/runs", "Runs")], &title))
         h1 { (title) }
-        @if let Some(pass) = &pass { (cause(pass)) }
+        @if let Some(caused) = &caused { (cause(caused)) }
         (facts(&found))
         h2 { "Changes" }
         @if changes.is_empty() { p { "None." } }
@@ -76,6 +76,16 @@ async fn run(
         @if let Some(next) = next.flatten() { nav.pages aria-label="Pages of the run" { a href={ "/runs/" (run) "?after=" (next) } rel="next" { "More changes" } } }
     };
     layout::page(&handle, &caller, "/runs/", &title, &main)
+}
+
+/// What a run came from, as far as that is known.
+async fn cause_of(store: &Store, run: &RunRecord) -> Result<Option<RunCause>, StoreError> {
+    let causes = store.run_causes(run.id, run.id).await?;
+    let read = |cause: &String| serde_json::from_str(cause).ok();
+    match causes.get(&run.id).and_then(read) {
+        Some(cause) => Ok(Some(cause)),
+        None => Ok(pass_of(store, run).await?.map(cause_of_pass)),
+    }
 }
 
 /// The pass that made a run, if it is kept.
@@ -89,21 +99,31 @@ async fn pass_of(store: &Store, run: &RunRecord) -> Result<Option<SourceState>, 
     Ok(passes.find(|pass| pass.run == Some(run.id) && pass.outcome == PassOutcome::Applied))
 }
 
+fn cause_of_pass(pass: SourceState) -> RunCause {
+    let newest = |commit| CommitList {
+        count: 1,
+        listed: vec![commit],
+    };
+    RunCause {
+        effects: pass.effects,
+        approvals: pass.approvals,
+        commits: pass.commits.or(pass.commit.map(newest)),
+    }
+}
+
 /// What the run came from, who approved it, and what it did to whom.
-fn cause(pass: &SourceState) -> Markup {
+fn cause(cause: &RunCause) -> Markup {
     html! {
-        @if let Some(effects) = &pass.effects { p.effects { strong { (effects) } } }
-        @if let Some(commits) = &pass.commits {
+        @if let Some(effects) = &cause.effects { p.effects { strong { (effects) } } }
+        @if let Some(commits) = &cause.commits {
             ul.commits {
                 @for commit in &commits.listed {
                     li { (visible(&commit.subject)) " by " (visible(&commit.author)) " " (link::revision(&commit.revision)) }
                 }
                 @if commits.count > commits.listed.len() { li { "and " (commits.count - commits.listed.len()) " more commits" } }
             }
-        } @else if let Some(commit) = &pass.commit {
-            p { (visible(&commit.subject)) " by " (visible(&commit.author)) " " (link::revision(&commit.revision)) }
         }
-        @for approval in &pass.approvals {
+        @for approval in &cause.approvals {
             p.approval { "Approved by " (visible(&approval.by)) " " (time::relative(approval.at)) ": " (visible(&approval.reason)) }
         }
     }

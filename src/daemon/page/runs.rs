@@ -3,13 +3,16 @@
 
 use super::{layout, link, time};
 use crate::daemon::handle::DaemonHandle;
+use crate::diagnostic::visible;
+use crate::document::RunCause;
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, Permission, QueryParams, Route};
-use crate::store::RunRecord;
+use crate::store::{RunRecord, StoreError};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 const RUNS: u32 = 100;
 
@@ -29,8 +32,16 @@ async fn runs(
     QueryParams(earlier): QueryParams<RunListQuery>,
 ) -> Result<Markup, HttpProblem> {
     let before = earlier.before.unwrap_or(i64::MAX);
-    let mut runs = handle
-        .query_store(move |store| async move { store.runs_before(before, RUNS).await })
+    let (mut runs, causes) = handle
+        .query_store(move |store| async move {
+            let runs = store.runs_before(before, RUNS).await?;
+            let ends = runs.last().map(|run| run.id).zip(runs.first());
+            let causes = match ends {
+                Some((oldest, newest)) => store.run_causes(oldest, newest.id).await?,
+                None => BTreeMap::new(),
+            };
+            Ok::<_, StoreError>((runs, causes))
+        })
         .await?;
     let next = runs.last().filter(|_| runs.len() == RUNS as usize);
     let next = next.map(|run| run.id);
@@ -51,7 +62,7 @@ async fn runs(
                         td data-label="Run" { (link::run(run.id)) }
                         td data-label="When" { (time::milliseconds(run.finished_at)) }
                         td data-label="Source" { @if run.source.is_empty() { span.nothing { "an act" } } @else { a href=(link::source(&run.source)) { (run.source) } } }
-                        td data-label="Revision" { (link::revision(&run.revision)) }
+                        td data-label="Revision" { (link::revision(&run.revision)) (subject(causes.get(&run.id))) }
                         td data-label="What" { (counts(run)) }
                         td data-label="Who" { (run.actor) }
                     }
@@ -62,6 +73,13 @@ async fn runs(
         @if let Some(next) = next { nav.pages aria-label="Pages of the runs" { a href={ "/runs?before=" (next) } rel="next" { "Earlier runs" } } }
     };
     layout::page(&handle, &caller, "/runs", "Runs", &main)
+}
+
+/// The subject of the newest commit of a run.
+fn subject(cause: Option<&String>) -> Markup {
+    let cause = cause.and_then(|cause| serde_json::from_str::<RunCause>(cause).ok());
+    let subject = cause.as_ref().and_then(RunCause::subject);
+    html! { @if let Some(subject) = subject { " " span.small.subject { (visible(subject)) } } }
 }
 
 /// What a run did: `create 2, update 1`.

@@ -72,6 +72,7 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         body: StepBody::Changes(changes),
         accounts: Box::default(),
         consequences: Box::default(),
+        impact: Box::default(),
         runtime: RuntimeChanges::default(),
     }
 }
@@ -171,6 +172,7 @@ pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         changes: Vec::new(),
         becomes: None,
         consequences: Box::default(),
+        impact: Box::default(),
         effects: PlanEffects::default(),
         approvals_needed: 1,
     }

@@ -37,6 +37,7 @@ impl ApplyTransaction<'_> {
         let head = chain.head().to_vec();
         append_run(&mut self.tx, &header, &end, last, &head).await?;
         self.record_budgets(&end).await?;
+        self.record_cause(&end).await?;
         Ok(Some(end.run))
     }
 
@@ -97,6 +98,17 @@ impl ApplyTransaction<'_> {
             }
         }
         Ok(seq)
+    }
+
+    async fn record_cause(&mut self, end: &HistoryTip) -> Result<(), StoreError> {
+        let Some(cause) = self.apply.cause else {
+            return Ok(());
+        };
+        let sql = "INSERT INTO run_causes (run, source, at, document) VALUES (?, ?, ?, ?)";
+        let source = SqlValue::text(&self.apply.plan.source.name);
+        let params = [end.run.into(), source, self.now.into(), cause.into()];
+        self.tx.run(sql, &params).await?;
+        Ok(())
     }
 
     async fn record_budgets(&mut self, end: &HistoryTip) -> Result<(), StoreError> {

@@ -24,6 +24,8 @@ pub struct ApplyRequest<'a> {
     pub passwords: &'a BTreeMap<Key, String>,
     /// What is to be remembered of the source, unless only a part of it is applied.
     pub remember: Option<&'a CheckpointUpdate>,
+    /// What the run comes from, as JSON.
+    pub cause: Option<&'a str>,
     /// Set if the plan undoes a run.
     pub reverts: Option<RevertFacts<'a>>,
 }

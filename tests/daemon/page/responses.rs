@@ -143,6 +143,54 @@ fn a_hold_shows_each_change_beside_its_box_and_is_rejected_with_a_reason() {
     let done = site.post(&format!("/holds/{hold}/approve"), &cookie, &approve);
     assert_eq!(done.status, 303, "{}", done.text);
     site.until("/runs", &cookie, "deactivate 10");
+    // Who approved the run is known of the run, and not only of its pass.
+    site.ws.sql("DELETE FROM passes");
+    let run = site.get("/runs/3", &cookie);
+    for words in ["Approved by ada", "they have left", "10 users lose access"] {
+        assert!(run.text.contains(words), "{words}: {}", run.text);
+    }
+    let commit = r#"{"commits": {"count": 1, "listed": [{"revision": "a1", "author": "Eva", "subject": "Spring <b>"}]}}"#;
+    site.ws.sql(&format!(
+        "UPDATE run_causes SET document = '{commit}' WHERE run = 3"
+    ));
+    let runs = site.get("/runs", &cookie);
+    assert!(runs.text.contains("Spring &lt;b&gt;"), "{}", runs.text);
+    let run = site.get("/runs/3", &cookie);
+    assert!(run.text.contains("Spring &lt;b&gt; by Eva"), "{}", run.text);
+}
+
+#[test]
+fn what_depends_on_somebody_is_beside_the_hold_and_in_the_plan() {
+    let carts = "impact: [{name: carts, kind: User, sql: \"select 'u-11', 5\", holdAbove: 100}]\n";
+    let site = Site::with(carts, |_| {});
+    let cookie = site.login("vera");
+    let plan = site.until("/sources/customers/plan", &cookie, "impact: carts 5");
+    assert_eq!(
+        plan.text.matches("impact: carts").count(),
+        1,
+        "{}",
+        plan.text
+    );
+}
+
+#[test]
+fn what_others_changed_is_charted() {
+    let site = Site::start();
+    let cookie = site.login("ada");
+    let page = site.get("/sources/customers", &cookie);
+    assert!(!page.text.contains("Drift, last"), "{}", page.text);
+    site.ws
+        .sql("UPDATE users SET first_name = 'Nobody' WHERE external_id IN ('u-1', 'u-2')");
+    let csrf = page.csrf();
+    let fields = [("csrf", &*csrf), ("back", "/sources/customers")];
+    let asked = site.post("/sources/customers/reconcile", &cookie, &fields);
+    assert_eq!(asked.status, 303, "{}", asked.text);
+    let page = site.until("/sources/customers", &cookie, "Drift, last");
+    assert!(
+        page.text.contains("2 resources changed outside Roster"),
+        "{}",
+        page.text
+    );
 }
 
 #[test]

@@ -62,6 +62,33 @@ fn a_value_changed_and_changed_back_is_nothing() {
 }
 
 #[test]
+fn the_same_in_another_spelling_is_no_drift() {
+    for ws in settled("drift by spelling") {
+        let stored = || ws.value("SELECT phone FROM users WHERE external_id = 'u-1'");
+        let spelled = "+46 63-12 34 56";
+        ws.sql(&format!(
+            "UPDATE users SET phone = '{spelled}', email = upper(email) WHERE external_id = 'u-1'"
+        ));
+        ws.plan(&["--detailed-exitcode"]).exits(0);
+        ws.settle(&[]);
+        ws.plan(&["--scrub", "--detailed-exitcode"]).exits(0);
+        assert_eq!(stored().as_deref(), Some(spelled), "{}", ws.engine);
+        // What the source declares anew is written as it is declared.
+        let yaml = directory().replace("+4663123456", "+4663123457");
+        ws.tree(yaml);
+        ws.settle(&[]);
+        assert_eq!(stored().as_deref(), Some("+4663123457"), "{}", ws.engine);
+        let capitals = ws.value("SELECT email FROM users WHERE external_id = 'u-1'");
+        assert!(capitals.is_some_and(|email| email.starts_with("U-1")));
+        // Another number is drift.
+        ws.sql("UPDATE users SET phone = '+4663123458' WHERE external_id = 'u-1'");
+        let plan = ws.plan(&[]).exits(0);
+        assert_eq!(plan.changes(), ["update User/u-1: phone"], "{plan}");
+        assert_eq!(plan.reasons(), ["drift".to_owned()].into(), "{plan}");
+    }
+}
+
+#[test]
 fn a_hand_made_deactivation_stays_until_it_is_approved() {
     for ws in settled("deactivated") {
         ws.sql("UPDATE users SET status = 'inactive' WHERE external_id = 'u-1'");

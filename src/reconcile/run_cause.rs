@@ -1,0 +1,90 @@
+//! What a run came from: its commits, its approvals, and what it does to whom. It is stored with the
+//! run, since the passes of the daemon are kept for a while only.
+
+use super::{PassError, SourceReading};
+use crate::config::Config;
+use crate::document::{CommitList, CommitSummary, RunCause, UsedApproval};
+use crate::git;
+use crate::plan::Plan;
+use crate::plan::render::effects;
+use crate::store::Store;
+use chrono::DateTime;
+
+/// How many commits of a run are listed.
+const COMMITS: usize = 20;
+
+/// The cause of the run that a plan will be, as JSON. `None` if there is nothing to say.
+pub(super) async fn run_cause(
+    config: &Config,
+    reading: Option<&SourceReading>,
+    store: &Store,
+    plan: &Plan,
+) -> Result<Option<String>, PassError> {
+    if plan.steps.is_empty() {
+        return Ok(None);
+    }
+    let cause = RunCause {
+        effects: effects::of_plan(plan),
+        approvals: used_approvals(store, plan).await?,
+        commits: match reading {
+            Some(reading) => commits(config, reading, store, plan).await?,
+            None => None,
+        },
+    };
+    let is_empty = cause == RunCause::default();
+    // Cannot fail: the document has only text as keys.
+    Ok((!is_empty).then(|| serde_json::to_string(&cause).unwrap_or_default()))
+}
+
+/// The approvals that a plan used.
+pub async fn used_approvals(store: &Store, plan: &Plan) -> Result<Vec<UsedApproval>, PassError> {
+    // Mostly nobody had to approve anything.
+    if plan.accepted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut used = Vec::new();
+    for approval in store.approvals().await? {
+        let name = format!("hold {} {}", approval.hold, approval.resource);
+        let given = UsedApproval {
+            by: approval.approver,
+            reason: approval.reason,
+            at: DateTime::from_timestamp_millis(approval.at).unwrap_or_default(),
+        };
+        let is_used = plan.accepted.iter().any(|it| *it == name.trim_end());
+        // One decision about several resources is recorded for each of them.
+        let is_listed = used
+            .iter()
+            .any(|other: &UsedApproval| (&other.by, &other.reason) == (&given.by, &given.reason));
+        if is_used && !is_listed {
+            used.push(given);
+        }
+    }
+    Ok(used)
+}
+
+async fn commits(
+    config: &Config,
+    reading: &SourceReading,
+    store: &Store,
+    plan: &Plan,
+) -> Result<Option<CommitList>, PassError> {
+    let Some(place) = reading.source.git() else {
+        return Ok(None);
+    };
+    let revision = &*plan.source.revision;
+    let applied = store.applied_revision(&plan.source.name).await?;
+    // Drift is repaired at the revision that was applied before.
+    let before = applied.as_deref().filter(|applied| *applied != revision);
+    let read = git::commits_since(place, &config.cache, before, revision, COMMITS);
+    Ok(match read {
+        Ok((listed, count)) => Some(CommitList {
+            count,
+            listed: listed.into_iter().map(CommitSummary::from).collect(),
+        }),
+        Err(error) => {
+            // They only name authors, so failing to list them is no reason to stop.
+            tracing::warn!("source {}: {error}", plan.source.name);
+            None
+        }
+    })
+}
