@@ -184,6 +184,7 @@ codes! {
     INVITATION_UNUSABLE "invitation-unusable" Warning;
     REVERTED "reverted" Note;
     NOT_REVERTED "not-reverted" Warning;
+    ACCEPT_TRAILER "accept-trailer" Warning;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;

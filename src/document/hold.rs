@@ -2,7 +2,9 @@
 
 use super::change_reading::changes;
 use super::step::ConsequenceDocument;
-use super::{EffectDocument, FieldChangeDocument, OriginDocument, present, read_effects};
+use super::{
+    EffectDocument, FieldChangeDocument, OriginDocument, UndoneChangeDocument, present, read_effects,
+};
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Key, KindId};
 use crate::plan::{HoldEntry, StepVerb};
@@ -68,6 +70,12 @@ pub struct HoldDocument<'a> {
     /// How many people have to approve its hold, if one is not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approvals_needed: Option<u32>,
+    /// The recorded changes that it would take back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<UndoneChangeDocument<'a>>,
+    /// Whether the plan of the base holds it already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already_on_base: bool,
 }
 
 impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
@@ -101,6 +109,8 @@ impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
             ),
             effects_omitted: held.effects.omitted.clone(),
             approvals_needed: (held.approvals_needed > 1).then_some(held.approvals_needed),
+            reverts: UndoneChangeDocument::all(&held.undoes),
+            already_on_base: held.is_on_base,
         }
     }
 }
@@ -126,6 +136,8 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             consequences: ConsequenceDocument::read(read.consequences),
             effects: read_effects(read.effects, read.effects_omitted)?,
             approvals_needed: read.approvals_needed.unwrap_or(1),
+            undoes: UndoneChangeDocument::read(read.reverts),
+            is_on_base: read.already_on_base,
             key,
         })
     }

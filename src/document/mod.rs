@@ -44,6 +44,7 @@ mod source_state;
 mod step;
 mod stored_holds;
 mod tag_offers;
+mod undone_change;
 mod upload_files;
 mod upload_proposal;
 mod user_backup;
@@ -97,7 +98,7 @@ pub use origin::OriginDocument;
 pub use output_format::OutputFormat;
 pub use past_state::{PastResourceDocument, PastResourceMeta};
 pub use plan::{
-    BudgetDocument, FORMAT_VERSION, PlanDocument, PlanListDocument, SourceRefDocument, plan_id,
+    BudgetDocument, FORMAT_VERSION, PlanBaseDocument, PlanDocument, PlanListDocument, SourceRefDocument, plan_id,
     write, write_plan,
 };
 pub use plan_lines::write_lines;
@@ -135,6 +136,7 @@ pub use step::{
 };
 pub use stored_holds::{stored_holds, with_holds};
 pub use tag_offers::TagOffers;
+pub use undone_change::UndoneChangeDocument;
 pub use upload_proposal::{
     ChangedFileReply, ExportContent, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply,
     UploadProposalReply, UploadProposalRequest, UploadedExport,

@@ -1,7 +1,7 @@
 //! The entries of a plan: steps, and what a later pass needs to remember.
 
 use super::change_reading::changes;
-use super::{FieldChangeDocument, OriginDocument};
+use super::{FieldChangeDocument, OriginDocument, UndoneChangeDocument};
 use crate::diagnostic::Origin;
 use crate::model::{CompactText, Digest, FieldDigests, HeldStep, Key, KindId, TakenLogin, digest};
 use crate::plan::{
@@ -49,6 +49,12 @@ pub struct StepDocument<'a> {
     /// What else goes or changes because of it. Each of these is a step too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consequences: Vec<ConsequenceDocument<'a>>,
+    /// The recorded changes that it takes back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<UndoneChangeDocument<'a>>,
+    /// Whether the plan of the base has it already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already_on_base: bool,
 }
 
 /// What a step does to another resource.
@@ -127,6 +133,8 @@ impl<'a> From<&'a Step> for StepDocument<'a> {
                 step.borrowed_changes(),
             ),
             consequences: ConsequenceDocument::all(&step.consequences),
+            reverts: UndoneChangeDocument::all(&step.undoes),
+            already_on_base: step.is_on_base,
         }
     }
 }
@@ -146,6 +154,8 @@ impl TryFrom<StepDocument<'_>> for Step {
             body: StepBody::Changes(changes(&key, read.changes)?),
             accounts: read.accounts.iter().map(CompactText::new).collect(),
             consequences: ConsequenceDocument::read(read.consequences),
+            undoes: UndoneChangeDocument::read(read.reverts),
+            is_on_base: read.already_on_base,
             runtime,
             key,
         })

@@ -134,6 +134,8 @@ mod tests {
             },
             accounts: Box::default(),
             consequences: Box::default(),
+            undoes: Box::default(),
+            is_on_base: false,
             runtime: crate::plan::RuntimeChanges::default(),
         }
     }

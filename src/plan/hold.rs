@@ -138,6 +138,8 @@ impl Hold {
             consequences: planned_change::step_consequences(&member.consequences),
             effects: PlanEffects::default(),
             approvals_needed: 1,
+            undoes: Box::default(),
+            is_on_base: false,
         })
     }
 }

@@ -70,6 +70,8 @@ fn step(
         body,
         accounts: Box::default(),
         consequences: planned_change::step_consequences(effect.consequences()),
+        undoes: Box::default(),
+        is_on_base: false,
     }
 }
 

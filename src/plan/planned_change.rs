@@ -64,6 +64,8 @@ pub(super) fn created(effect: &PlannedChange) -> Step {
         body,
         accounts: Box::default(),
         consequences: Box::default(),
+        undoes: Box::default(),
+        is_on_base: false,
         runtime: RuntimeChanges::default(),
     }
 }

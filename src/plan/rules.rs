@@ -3,6 +3,7 @@
 //! this plan.
 
 use super::account_folders::AccountFolders;
+use super::commit_approvals::CommitAccept;
 use super::effect_budget::EffectBudget;
 use super::effects::EffectName;
 use crate::diagnostic::Code;
@@ -47,6 +48,8 @@ pub struct PlanRules {
     pub approvals: BTreeMap<EffectName, u32>,
     /// The overrides given for this plan.
     pub accepts: Vec<AcceptOverride>,
+    /// The overrides that people gave in signed commits.
+    pub commit_accepts: Vec<CommitAccept>,
     /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not
     /// refuse it.
     pub only: Option<BTreeSet<Key>>,

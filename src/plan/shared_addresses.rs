@@ -60,6 +60,7 @@ impl Step {
     #[must_use]
     pub fn side_effects(&self) -> Vec<String> {
         let shared = shared_by(&self.accounts);
-        self.runtime.effect().into_iter().chain(shared).collect()
+        let effects = self.runtime.effect().into_iter().chain(shared);
+        effects.chain(self.undone_words()).collect()
     }
 }

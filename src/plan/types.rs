@@ -2,9 +2,12 @@
 //! and the same input gives the same bytes. Nothing filters it afterwards: whatever is not to be
 //! applied was held while it was made.
 
+use super::commit_approvals::CommitApproval;
 use super::effects::PlanEffects;
+use super::plan_base::PlanBase;
 use super::runtime_changes::RuntimeChanges;
 use super::step_claim::StepClaim;
+use super::undone_change::UndoneChange;
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
@@ -40,6 +43,8 @@ pub struct Plan {
     pub released: Vec<Key>,
     /// The overrides and approvals that were used, as given.
     pub accepted: Vec<String>,
+    /// The approvals by signed commits that were found, to be recorded. Not part of a saved plan.
+    pub commit_approvals: Vec<CommitApproval>,
     /// All diagnostics.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether errors refused the plan: then there are no steps.
@@ -74,11 +79,16 @@ pub struct Plan {
     pub effects: PlanEffects,
     /// Who sees more or less by the steps, which only the database can tell.
     pub visibility: PlanVisibility,
+    /// The base that it was compared with.
+    pub base: Option<PlanBase>,
+    /// Whether it is the part of a plan that is new beside its base.
+    pub is_part: bool,
 }
 
 impl Plan {
     /// The exit code of a command that made this plan, by precedence: 1 errors, 3 a hold waits for
-    /// a decision, 2 (only when `detailed`) there are steps, 0 nothing of that.
+    /// a decision, 2 (only when `detailed`) there are steps, 0 nothing of that. Steps and holds that
+    /// wait at the base of the plan already do not count.
     #[must_use]
     pub fn exit_code(&self, detailed: bool) -> u8 {
         let wrong = self.errored
@@ -86,10 +96,14 @@ impl Plan {
             || self.held.iter().any(HoldEntry::is_error);
         if wrong {
             1
-        } else if self.held.iter().any(|held| !held.root.is_standing()) {
+        } else if self
+            .held
+            .iter()
+            .any(|held| !held.root.is_standing() && !held.is_on_base)
+        {
             3
         } else {
-            2 * u8::from(detailed && !self.steps.is_empty())
+            2 * u8::from(detailed && !self.steps.iter().all(|step| step.is_on_base))
         }
     }
 
@@ -315,6 +329,10 @@ pub struct Step {
     pub accounts: Box<[CompactText]>,
     /// What else goes or changes because of it, by key. Each is a step too.
     pub consequences: Box<[StepConsequence]>,
+    /// The recorded changes that it takes back, which only the history tells.
+    pub undoes: Box<[UndoneChange]>,
+    /// Whether the plan of the base has it already.
+    pub is_on_base: bool,
 }
 
 /// What a step does to another resource.
@@ -416,6 +434,10 @@ pub struct HoldEntry {
     pub effects: PlanEffects,
     /// How many people have to approve its hold.
     pub approvals_needed: u32,
+    /// The recorded changes that it would take back, which only the history tells.
+    pub undoes: Box<[UndoneChange]>,
+    /// Whether the plan of the base holds it already.
+    pub is_on_base: bool,
 }
 
 impl HoldEntry {

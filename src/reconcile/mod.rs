@@ -7,8 +7,10 @@
 mod actor;
 mod apply;
 mod backup;
+mod base_plan;
 mod changed_rows;
 mod columns;
+mod commit_trailers;
 mod compare;
 mod completeness;
 mod database;
@@ -45,6 +47,7 @@ mod submitted_tree;
 mod targets;
 mod typing;
 mod unconfigured_claims;
+mod undone_changes;
 mod validate;
 mod value_setter;
 
@@ -55,6 +58,7 @@ pub use apply::{
     rehearse, this_process,
 };
 pub use backup::{archive_names, backup_name, write_backup};
+pub use base_plan::{PlanBaseRevision, mark_base};
 pub use compare::{CompareError, RevisionComparison, compare};
 pub use database::{OpenedStore, check_environment, reader, reader_or_none, writer, writer_or_new};
 pub use dossier::dossier;
@@ -90,6 +94,7 @@ use phase::PhaseTimer;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, none_called};
 use crate::model::{Key, RowMatches};
+use crate::plan::CommitAccept;
 use crate::stop_flag::StopFlag;
 
 use crate::store::{ImportEnding, Store};
@@ -114,6 +119,11 @@ pub struct PassRequest {
     /// Reads the source with this name at another branch, tag or commit, to be planned but not
     /// applied.
     pub at_revision: Option<(String, String)>,
+    /// Whether trailers of signed commits may approve what is held. Only for a plan of the source as
+    /// it is, which is applied at once or not saved.
+    pub takes_trailers: bool,
+    /// The overrides in such trailers.
+    pub commit_accepts: Vec<CommitAccept>,
     /// Reads no password: whoever sent the tree must not learn what is where.
     pub ignores_passwords: bool,
     /// The sources that could not be fetched and count as unreadable.

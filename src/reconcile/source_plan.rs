@@ -6,10 +6,11 @@ use super::phase::PhaseTimer;
 use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
-    Pass, PassError, PassVerdict, SourceContent, columns, erased_users, incremental_plan,
-    millis_before_now, source_reading, unconfigured_claims,
+    Pass, PassError, PassVerdict, SourceContent, columns, commit_trailers, erased_users, incremental_plan,
+    millis_before_now, source_reading, unconfigured_claims, undone_changes,
 };
 use crate::config::Source;
+use crate::diagnostic;
 use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{
@@ -39,12 +40,37 @@ impl Pass<'_> {
             Some(plan) => plan,
             None => self.plan_whole(index, store, earlier).await?,
         };
+        if self.request.takes_trailers {
+            plan = Box::pin(self.plan_with_trailers(index, store, earlier, plan)).await?;
+        }
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
         self.add_stored_facts(index, store, earlier, &mut plan)
             .await?;
         if self.is_first(index)? {
             unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
         }
+        Ok(plan)
+    }
+
+    /// Plans again with what signed commits approve of a plan, if they do.
+    async fn plan_with_trailers(
+        &mut self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+        mut plan: Plan,
+    ) -> Result<Plan, PassError> {
+        let source = &self.readings[index].source;
+        let trailers = commit_trailers::read(self.config, source, store, &plan).await?;
+        if !trailers.accepts.is_empty() {
+            self.request.commit_accepts.clone_from(&trailers.accepts);
+            let planned = self.plan_whole(index, store, earlier).await;
+            // They are for this plan of this source.
+            self.request.commit_accepts.clear();
+            plan = planned?;
+        }
+        plan.diagnostics.extend(trailers.diagnostics(&plan));
+        diagnostic::sort(&mut plan.diagnostics);
         Ok(plan)
     }
 
@@ -63,6 +89,8 @@ impl Pass<'_> {
         };
         runtime_facts::add_runtime_facts(store, &mut of).await?;
         plan.visibility = plan_visibility(store, earlier, &plan.steps).await?;
+        let source = &self.readings[index].source;
+        undone_changes::find_undone_changes(self.config, source, store, plan).await?;
         Ok(())
     }
 
@@ -271,6 +299,7 @@ impl Pass<'_> {
             effect_fields: self.config.effect_fields.clone(),
             approvals: self.config.approvals.clone(),
             accepts: self.config.accepts.clone(),
+            commit_accepts: self.request.commit_accepts.clone(),
             only: self.selected_keys(index, stored, &desired[index]),
             undeclared: UndeclaredKeys::All,
             absent_after: source.feed().and_then(|export| export.absence),

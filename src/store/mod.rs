@@ -63,6 +63,7 @@ mod lease;
 mod letter_case;
 mod links_by_others;
 mod migrate;
+mod newest_changes;
 mod open;
 mod orders;
 mod outbox;

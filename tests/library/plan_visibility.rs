@@ -179,6 +179,8 @@ impl Directory {
                 },
                 accounts: Box::default(),
                 consequences: Box::default(),
+                undoes: Box::default(),
+                is_on_base: false,
             })
         });
         steps.collect()

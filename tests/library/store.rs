@@ -123,6 +123,8 @@ impl Draft {
             },
             accounts: Box::default(),
             consequences: Box::default(),
+            undoes: Box::default(),
+            is_on_base: false,
             runtime: RuntimeChanges::default(),
             key,
         });
@@ -171,6 +173,8 @@ impl Draft {
             body: StepBody::Changes(changes),
             accounts: Box::default(),
             consequences: Box::default(),
+            undoes: Box::default(),
+            is_on_base: false,
             runtime: RuntimeChanges::default(),
         });
         self

@@ -9,7 +9,7 @@ use crate::document::{
 use crate::http::Caller;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{CompactText, Key, KindId};
-use crate::plan::{RuntimeChanges, StepVerb, shared_by};
+use crate::plan::{RuntimeChanges, StepVerb, UndoneChange, shared_by};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -64,11 +64,14 @@ impl<'p> PlanPageEntry<'p> {
 
     /// What else a reader has to know of it, in words.
     pub fn side_effects(&self) -> Vec<String> {
-        let shared = match self {
-            Self::Step(step) => shared_by(&step.accounts),
-            Self::Held(_) => None,
+        let (shared, reverts) = match self {
+            Self::Step(step) => (shared_by(&step.accounts), &step.reverts),
+            Self::Held(held) => (None, &held.reverts),
         };
-        self.runtime().effect().into_iter().chain(shared).collect()
+        let undone: Vec<_> = reverts.iter().map(UndoneChange::from).collect();
+        let undone = UndoneChange::all_words(&undone, self.changes().len());
+        let effects = self.runtime().effect().into_iter().chain(shared);
+        effects.chain(undone).collect()
     }
 
     pub fn origin(&self) -> Option<&'p OriginDocument<'p>> {

@@ -34,6 +34,7 @@ pub(super) enum BlockTopic {
     Warning,
     HeldChange,
     Change,
+    Waiting,
     Notes,
 }
 
@@ -50,6 +51,10 @@ impl BlockTopic {
             Self::Warning => plural(many, "warning"),
             Self::HeldChange => plural(many, "held change"),
             Self::Change => format!("the changes of {}", plural(many, "resource")),
+            Self::Waiting => format!(
+                "the changes of {} that wait at the base",
+                plural(many, "resource")
+            ),
             Self::Notes => "the notes".to_owned(),
         }
     }

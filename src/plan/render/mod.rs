@@ -19,6 +19,7 @@ mod notes;
 mod personal;
 pub mod text;
 pub mod visibility;
+mod waiting;
 mod wording;
 
 pub use personal::{PersonalData, PseudonymKey};

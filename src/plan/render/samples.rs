@@ -72,6 +72,8 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         body: StepBody::Changes(changes),
         accounts: Box::default(),
         consequences: Box::default(),
+        undoes: Box::default(),
+        is_on_base: false,
         runtime: RuntimeChanges::default(),
     }
 }
@@ -171,6 +173,8 @@ pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         changes: Vec::new(),
         becomes: None,
         consequences: Box::default(),
+        undoes: Box::default(),
+        is_on_base: false,
         effects: PlanEffects::default(),
         approvals_needed: 1,
     }
