@@ -35,6 +35,7 @@ mod remote_plan;
 mod render;
 mod resource;
 mod sarif;
+mod revert;
 mod saved_plan;
 mod schema_choice;
 mod self_service;
@@ -118,6 +119,7 @@ pub use resource::{
     ResourceDocument, ResourceMeta, StatementDocument, TermsAcceptanceDocument,
     ValueChangeDocument,
 };
+pub use revert::{RevertReply, RevertRequest, RevertSkippedField};
 pub use saved_plan::{SavedPlanError, parse_plan};
 pub use self_service::{
     AccountLevel, AccountUserDocument, AccountUserPage, AccountUserRequest, ChangedUserDocument,

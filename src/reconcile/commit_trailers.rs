@@ -26,8 +26,8 @@ const CLOCK_AHEAD: TimeDelta = TimeDelta::minutes(10);
 pub(super) struct CommitTrailers {
     /// Those that approve.
     pub accepts: Vec<CommitAccept>,
-    /// Why the others do not.
-    refusals: Vec<Diagnostic>,
+    /// Why the others do not, each with its override if it is one.
+    refusals: Vec<(Option<String>, Diagnostic)>,
 }
 
 /// Reads the trailers, if the plan holds anything that one may approve.
@@ -58,7 +58,7 @@ pub(super) async fn read(
                 chain(&error)
             );
             let found = Diagnostic::new(codes::ACCEPT_TRAILER, message);
-            trailers.refusals.push(found);
+            trailers.refusals.push((None, found));
             return Ok(trailers);
         }
     };
@@ -76,7 +76,10 @@ pub(super) async fn read(
             });
             match judged {
                 Ok(one) => _ = overrides.insert(one),
-                Err(why) => trailers.refusals.push(refusal(&commit, value, why)),
+                Err(why) => {
+                    let of = known_override(value).ok();
+                    trailers.refusals.push((of, refusal(&commit, value, why)));
+                }
             }
         }
         if let (Ok(person), false) = (person, overrides.is_empty()) {
@@ -93,7 +96,12 @@ pub(super) async fn read(
 impl CommitTrailers {
     /// What became of every trailer, for the plan that was made with them.
     pub fn diagnostics(self, plan: &Plan) -> Vec<Diagnostic> {
-        let mut found = self.refusals;
+        let given = plan.commit_approvals.iter();
+        let given: BTreeSet<&String> = given.flat_map(|it| &it.overrides).collect();
+        // Somebody else has approved the same.
+        let refusals = self.refusals.into_iter();
+        let refusals = refusals.filter(|(of, _)| of.as_ref().is_none_or(|of| !given.contains(of)));
+        let mut found: Vec<Diagnostic> = refusals.map(|(_, found)| found).collect();
         found.extend(plan.commit_approvals.iter().map(|given| note(given, plan)));
         for accept in &self.accepts {
             let taken = plan.commit_approvals.iter();

@@ -82,7 +82,9 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
-pub use revert::{RevertError, RevertableRun, apply_revert, plan_revert, run_to_revert};
+pub use revert::{
+    RevertError, RevertableRun, apply_revert, plan_revert, remember_revert_holds, run_to_revert,
+};
 pub use run::{PassDone, PassResult, PlanConsent, PlanDecision, run};
 pub use source_plan::TypedPlan;
 pub use source_reading::{SourceContent, SourceJudgement, SourceReading, read_sources};
