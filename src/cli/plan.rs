@@ -14,9 +14,7 @@ use crate::document;
 use crate::kinds::FieldType;
 use crate::plan::Plan;
 use crate::plan::render::{NextStep, PseudonymKey};
-use crate::reconcile::{
-    self, FetchResults, Pass, PassRequest, PlanBaseRevision, SourceReading,
-};
+use crate::reconcile::{self, FetchResults, Pass, PassRequest, PlanBaseRevision, SourceReading};
 use crate::store::Store;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -161,13 +159,12 @@ async fn mark_base(
     plans: &mut [Plan],
 ) -> Result<(), CommandFailure> {
     let (config, mut request) = (pass.config, pass.request.clone());
-    let base = match &options.base {
-        Some(base) => PlanBaseRevision::Named(base),
-        None => {
-            // The planned revision was fetched in place of the configured one.
-            request = request.with_fetch_results(&reconcile::fetch(config, None));
-            PlanBaseRevision::Configured
-        }
+    let base = if let Some(base) = &options.base {
+        PlanBaseRevision::Named(base)
+    } else {
+        // The planned revision was fetched in place of the configured one.
+        request = request.with_fetch_results(&reconcile::fetch(config, None));
+        PlanBaseRevision::Configured
     };
     reconcile::mark_base(config, &request, base, store, plans).await?;
     Ok(())

@@ -41,7 +41,8 @@ pub async fn run(global: &GlobalOptions, options: &RevertOptions) -> CommandResu
         return Box::pin(revert_remotely(global, options)).await;
     }
     if options.reason.is_some() {
-        let why = "`--reason` is for the audit log of a daemon; pass `--remote` too, or leave it out";
+        let why =
+            "`--reason` is for the audit log of a daemon; pass `--remote` too, or leave it out";
         return Err(CommandFailure::usage(why));
     }
     let consent = HoldOverrides {
@@ -85,7 +86,7 @@ async fn revert_remotely(global: &GlobalOptions, options: &RevertOptions) -> Com
     let daemon = options.remote.daemon()?;
     let path = format!("api/v1/runs/{}/revert", options.run);
     let preview: RevertReply = daemon.get(&path).await?;
-    let (plan, id) = preview.parse_plan().map_err(unreadable)?;
+    let (plan, id) = preview.parse_plan().map_err(|error| unreadable(&error))?;
     let output = options.ways.output(global, &[], None);
     let is_document = global.output().is_one_document();
     if !is_document {
@@ -97,7 +98,7 @@ async fn revert_remotely(global: &GlobalOptions, options: &RevertOptions) -> Com
     }
     let request = RevertRequest { plan: id, reason };
     let reply: RevertReply = daemon.post(&path, &request).await?;
-    let (plan, _) = reply.parse_plan().map_err(unreadable)?;
+    let (plan, _) = reply.parse_plan().map_err(|error| unreadable(&error))?;
     let outcome = match reply.run {
         Some(_) => PassOutcome::Applied,
         None => PassOutcome::Unchanged,
@@ -117,7 +118,7 @@ async fn revert_remotely(global: &GlobalOptions, options: &RevertOptions) -> Com
     Ok(plan.exit_code(false))
 }
 
-fn unreadable(error: SavedPlanError) -> CommandFailure {
+fn unreadable(error: &SavedPlanError) -> CommandFailure {
     CommandFailure::error(format!("the daemon sent no plan that can be read: {error}"))
 }
 

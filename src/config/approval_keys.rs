@@ -89,7 +89,9 @@ impl ApprovalKey {
         let blob = STANDARD.decode(encoded).ok()?;
         // The blob repeats its type, after its length.
         let length = u32::try_from(ty.len()).ok()?.to_be_bytes();
-        let rest = blob.strip_prefix(&length[..])?.strip_prefix(ty.as_bytes())?;
+        let rest = blob
+            .strip_prefix(&length[..])?
+            .strip_prefix(ty.as_bytes())?;
         if rest.is_empty() {
             return None;
         }
@@ -106,7 +108,8 @@ impl ApprovalKey {
 mod tests {
     use super::*;
 
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
     const FINGERPRINT: &str = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU";
 
     fn read(written: &[(&str, &str)], approvers: &[&str]) -> Result<Vec<ApprovalKey>, String> {

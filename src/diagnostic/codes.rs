@@ -180,6 +180,7 @@ codes! {
     STILL_DECLARED "still-declared" Note;
     AUTHORITY_WAITS "authority-waits" Note;
     ACCOUNT_PENDING "account-pending" Note;
+    ENDS_SOON "ends-soon" Note;
     USER_ERASED "user-erased" Note;
     INVITATION_UNUSABLE "invitation-unusable" Warning;
     REVERTED "reverted" Note;

@@ -3,7 +3,8 @@
 use super::change_reading::changes;
 use super::step::ConsequenceDocument;
 use super::{
-    EffectDocument, FieldChangeDocument, OriginDocument, UndoneChangeDocument, present, read_effects,
+    EffectDocument, FieldChangeDocument, OriginDocument, UndoneChangeDocument, present,
+    read_effects,
 };
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Key, KindId};
@@ -136,7 +137,7 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             consequences: ConsequenceDocument::read(read.consequences),
             effects: read_effects(read.effects, read.effects_omitted)?,
             approvals_needed: read.approvals_needed.unwrap_or(1),
-            undoes: UndoneChangeDocument::read(read.reverts),
+            undoes: UndoneChangeDocument::read(&read.reverts),
             is_on_base: read.already_on_base,
             key,
         })

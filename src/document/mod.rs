@@ -34,8 +34,8 @@ mod proposal;
 mod remote_plan;
 mod render;
 mod resource;
-mod sarif;
 mod revert;
+mod sarif;
 mod saved_plan;
 mod schema_choice;
 mod self_service;
@@ -99,8 +99,8 @@ pub use origin::OriginDocument;
 pub use output_format::OutputFormat;
 pub use past_state::{PastResourceDocument, PastResourceMeta};
 pub use plan::{
-    BudgetDocument, FORMAT_VERSION, PlanBaseDocument, PlanDocument, PlanListDocument, SourceRefDocument, plan_id,
-    write, write_plan,
+    BudgetDocument, FORMAT_VERSION, PlanBaseDocument, PlanDocument, PlanListDocument,
+    SourceRefDocument, plan_id, write, write_plan,
 };
 pub use plan_lines::write_lines;
 pub use policy_check::{AppliedPolicyDocument, PolicyCheckReply, PolicyCheckRequest};

@@ -1,8 +1,8 @@
 //! The request to revert a run, and the reply.
 
+use super::StoredPlanDocument;
 use super::act_request::{MAX_REASON_LENGTH, NOT_BLANK};
 use super::saved_plan::{SavedPlanError, parse_plan};
-use super::StoredPlanDocument;
 use crate::kinds;
 use crate::plan::{Plan, RunField};
 use schemars::JsonSchema;

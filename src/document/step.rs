@@ -154,7 +154,7 @@ impl TryFrom<StepDocument<'_>> for Step {
             body: StepBody::Changes(changes(&key, read.changes)?),
             accounts: read.accounts.iter().map(CompactText::new).collect(),
             consequences: ConsequenceDocument::read(read.consequences),
-            undoes: UndoneChangeDocument::read(read.reverts),
+            undoes: UndoneChangeDocument::read(&read.reverts),
             is_on_base: read.already_on_base,
             runtime,
             key,

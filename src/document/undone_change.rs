@@ -40,12 +40,16 @@ impl<'a> UndoneChangeDocument<'a> {
             subject: undone.subject.as_deref().map(Cow::Borrowed),
             contained: undone.is_contained,
             reverted_run: undone.reverted_run,
-            fields: undone.fields.iter().map(|it| Cow::Borrowed(&**it)).collect(),
+            fields: undone
+                .fields
+                .iter()
+                .map(|it| Cow::Borrowed(&**it))
+                .collect(),
         });
         all.collect()
     }
 
-    pub(super) fn read(all: Vec<Self>) -> Box<[UndoneChange]> {
+    pub(super) fn read(all: &[Self]) -> Box<[UndoneChange]> {
         all.iter().map(UndoneChange::from).collect()
     }
 }

@@ -84,9 +84,14 @@ impl CommitHistory {
         let mut list = local(&self.repository.path);
         // Git follows only the side of a merge that the file comes from, so what the other side did
         // to the file does not count.
-        list.args(["rev-list", "--max-count=1", "--ancestry-path", "--no-merges"])
-            .arg(format!("{commit}..{head}"))
-            .args(["--", &path]);
+        list.args([
+            "rev-list",
+            "--max-count=1",
+            "--ancestry-path",
+            "--no-merges",
+        ])
+        .arg(format!("{commit}..{head}"))
+        .args(["--", &path]);
         run_checked(list, &self.place).is_ok_and(|ran| ran.line().is_empty())
     }
 }

@@ -186,8 +186,15 @@ impl SignersFile {
             ask.arg("-c").arg(format!("{key}={value}"));
         }
         let file = self.0.display();
-        ask.arg("-c").arg(format!("gpg.ssh.allowedSignersFile={file}"));
-        ask.args(["log", "--max-count=1", "--format=%G?%x1f%GS%x1f%GF", commit, "--"]);
+        ask.arg("-c")
+            .arg(format!("gpg.ssh.allowedSignersFile={file}"));
+        ask.args([
+            "log",
+            "--max-count=1",
+            "--format=%G?%x1f%GS%x1f%GF",
+            commit,
+            "--",
+        ]);
         let line = run_checked(ask, place)?.line();
         let parts: Vec<&str> = line.split(SEPARATOR).collect();
         let [verdict, name, fingerprint] = parts[..] else {

@@ -30,9 +30,8 @@ impl Plan {
         let steps: HashMap<&Key, &Step> = base.steps.iter().map(|it| (&it.key, it)).collect();
         for step in &mut self.steps {
             let same = steps.get(&step.key);
-            step.is_on_base = same.is_some_and(|same| {
-                same.verb == step.verb && same.changes() == step.changes()
-            });
+            step.is_on_base =
+                same.is_some_and(|same| same.verb == step.verb && same.changes() == step.changes());
         }
         let mut held: HashMap<&Key, Vec<&HoldEntry>> = HashMap::new();
         for entry in &base.held {
@@ -191,7 +190,10 @@ mod tests {
         assert_eq!(ids(&parts.own), ["other", "new", "more"]);
         assert_eq!(ids(&parts.waiting), ["same", "held"]);
         let counts = |plan: &Plan| (plan.summary.update, plan.summary.held);
-        assert_eq!((counts(&parts.own), counts(&parts.waiting)), ((2, 1), (1, 1)));
+        assert_eq!(
+            (counts(&parts.own), counts(&parts.waiting)),
+            ((2, 1), (1, 1))
+        );
         assert!(parts.own.parts().is_none());
     }
 

@@ -60,7 +60,11 @@ impl UndoneChange {
     pub fn title(&self) -> String {
         let subject = self.subject.as_deref().unwrap_or_default();
         let short: String = subject.chars().take(SUBJECT).collect();
-        let more = if short.len() < subject.len() { "…" } else { "" };
+        let more = if short.len() < subject.len() {
+            "…"
+        } else {
+            ""
+        };
         match &*short {
             "" => self.name(),
             short => format!("{} \"{short}{more}\"", self.name()),
@@ -185,9 +189,8 @@ fn undone_members(
     history: &[RecordedChange],
 ) -> BTreeSet<usize> {
     let sides = |before: Option<&Value>, after: Option<&Value>| {
-        [before, after].map(|list| -> Vec<Link> {
-            links(list).iter().map(|link| whole(ty, link)).collect()
-        })
+        [before, after]
+            .map(|list| -> Vec<Link> { links(list).iter().map(|link| whole(ty, link)).collect() })
     };
     let [before, after] = sides(change.before.as_ref(), change.after.as_ref());
     let targets = before.iter().chain(&after).map(|link| &link.target);

@@ -25,9 +25,7 @@ pub async fn mark_base(
     plans: &mut [Plan],
 ) -> Result<(), CompareError> {
     let bases = match base {
-        PlanBaseRevision::Named(revision) => {
-            named_base(config, request, revision, store).await?
-        }
+        PlanBaseRevision::Named(revision) => named_base(config, request, revision, store).await?,
         PlanBaseRevision::Configured => configured_base(config, request, store).await?,
     };
     for plan in plans {

@@ -38,7 +38,10 @@ pub(super) async fn read(
     plan: &Plan,
 ) -> Result<CommitTrailers, StoreError> {
     let mut trailers = CommitTrailers::default();
-    let is_needed = plan.held.iter().any(|it| plan::needed_overrides(it).is_some());
+    let is_needed = plan
+        .held
+        .iter()
+        .any(|it| plan::needed_overrides(it).is_some());
     let Some(place) = source.git().filter(|_| is_needed) else {
         return Ok(trailers);
     };

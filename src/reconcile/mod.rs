@@ -10,6 +10,7 @@ mod backup;
 mod base_plan;
 mod changed_rows;
 mod columns;
+mod coming_ends;
 mod commit_trailers;
 mod compare;
 mod completeness;

@@ -6,8 +6,9 @@ use super::phase::PhaseTimer;
 use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
-    Pass, PassError, PassVerdict, SourceContent, columns, commit_trailers, erased_users, incremental_plan,
-    millis_before_now, source_reading, unconfigured_claims, undone_changes,
+    Pass, PassError, PassVerdict, SourceContent, columns, coming_ends, commit_trailers,
+    erased_users, incremental_plan, millis_before_now, source_reading, unconfigured_claims,
+    undone_changes,
 };
 use crate::config::Source;
 use crate::diagnostic;
@@ -89,7 +90,14 @@ impl Pass<'_> {
         };
         runtime_facts::add_runtime_facts(store, &mut of).await?;
         plan.visibility = plan_visibility(store, earlier, &plan.steps).await?;
-        let source = &self.readings[index].source;
+        let reading = &self.readings[index];
+        if let Some(note) = coming_ends::note_coming_ends(&reading.as_read) {
+            let mut notes = vec![note];
+            manifest::locate(&reading.tree, &mut notes);
+            plan.diagnostics.append(&mut notes);
+            diagnostic::sort(&mut plan.diagnostics);
+        }
+        let source = &reading.source;
         undone_changes::find_undone_changes(self.config, source, store, plan).await?;
         Ok(())
     }

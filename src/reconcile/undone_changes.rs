@@ -41,13 +41,19 @@ pub(super) async fn find_undone_changes(
         history,
         commits: CommitLookup::of(config, source, &plan.source.revision),
     };
-    let steps = plan.steps.iter_mut().filter(|step| is_considered(step.verb, Some(step.reason)));
+    let steps = plan
+        .steps
+        .iter_mut()
+        .filter(|step| is_considered(step.verb, Some(step.reason)));
     for step in steps {
         let path = step.origin.as_ref().map(|origin| &*origin.path);
         let undoes = lookup.undone_by(&step.key, &step.changes(), path);
         step.undoes = undoes;
     }
-    let held = plan.held.iter_mut().filter(|held| is_considered(held.verb, None));
+    let held = plan
+        .held
+        .iter_mut()
+        .filter(|held| is_considered(held.verb, None));
     for held in held {
         let path = held.origin.as_ref().map(|origin| &*origin.path);
         held.undoes = lookup.undone_by(&held.key, &held.changes, path);
@@ -71,14 +77,20 @@ fn is_considered(verb: StepVerb, reason: Option<StepReason>) -> bool {
 }
 
 fn keys_to_look_up(plan: &Plan) -> BTreeSet<Key> {
-    let held = plan.held.iter().filter(|held| is_considered(held.verb, None));
+    let held = plan
+        .held
+        .iter()
+        .filter(|held| is_considered(held.verb, None));
     let steps = |removes: bool| {
         let steps = plan.steps.iter();
         let steps = steps.filter(move |step| (step.verb == StepVerb::Deactivate) == removes);
         let steps = steps.filter(|step| is_considered(step.verb, Some(step.reason)));
         steps.map(|step| &step.key)
     };
-    let keys = held.map(|held| &held.key).chain(steps(true)).chain(steps(false));
+    let keys = held
+        .map(|held| &held.key)
+        .chain(steps(true))
+        .chain(steps(false));
     keys.take(MAX_RESOURCES).cloned().collect()
 }
 

@@ -118,13 +118,19 @@ fn a_page_shows_the_revert_before_it_is_confirmed() {
         };
         assert!(text("/runs/2").contains("href=\"/runs/2/revert\""));
         let page = text("/runs/2/revert");
-        assert!(page.contains("+46111111111") && page.contains("Reason"), "{page}");
+        assert!(
+            page.contains("+46111111111") && page.contains("Reason"),
+            "{page}"
+        );
         let viewer = Api::new(&api.address, &token(&ws, "vera", "viewer", &[]));
         let (_, seen) = viewer.get("/runs/2");
         assert!(!seen.to_string().contains("/runs/2/revert"));
         let plan = page.split("name=\"plan\" value=\"").nth(1).expect("an id");
         let plan = plan.split('"').next().expect("an id");
-        let form = [("Content-Type", "application/x-www-form-urlencoded".to_owned())];
+        let form = [(
+            "Content-Type",
+            "application/x-www-form-urlencoded".to_owned(),
+        )];
         let body = format!("plan={plan}&reason=a+mistake");
         let (status, head, _) = api.exchange("POST", "/runs/2/revert", &form, &body);
         assert_eq!(status, 303, "{head}");
@@ -166,7 +172,9 @@ fn what_guards_hold_waits_for_an_approval() {
         let (served, api) = started(&ws);
         let more = directory("phone: \"+46111111111\"") + &users(20..30, "acme", "");
         ws.tree(more);
-        until("run 3", || (runs(&ws).as_deref() == Some("3")).then_some(()));
+        until("run 3", || {
+            (runs(&ws).as_deref() == Some("3")).then_some(())
+        });
         let path = "/api/v1/runs/3/revert";
         let preview = api.document(path);
         assert_eq!(preview["plan"]["steps"], json!([]), "{preview}");

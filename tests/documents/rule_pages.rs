@@ -16,6 +16,7 @@ const PROSE: &[&str] = &[
     "column-missing",
     "column-unknown",
     "encoding",
+    "ends-soon",
     "environment-mismatch",
     "feed-not-data",
     "feed-shrunk",

@@ -71,7 +71,10 @@ fn tells_the_branch_apart(ws: &Workspace, remote: &Remote, options: &[&str]) {
         &base[..12]
     );
     let (own, rest) = text.split_once(&waits).expect("what waits");
-    assert!(own.contains("User/u-3") && !own.contains("User/u-1"), "{text}");
+    assert!(
+        own.contains("User/u-3") && !own.contains("User/u-1"),
+        "{text}"
+    );
     assert!(!own.contains("Held"), "{text}");
     assert!(
         rest.contains("Plan: 0 to create, 2 to update, 0 to adopt, 0 to deactivate, 0 to reactivate, 0 to delete, 6 held."),
@@ -80,7 +83,10 @@ fn tells_the_branch_apart(ws: &Workspace, remote: &Remote, options: &[&str]) {
     let full = [&["plan", "--output", "text", "--detail", "full"], options].concat();
     let full = ws.run(&full).exits(0).stdout;
     let (_, rest) = full.split_once("Waits at ").expect("what waits");
-    assert!(rest.contains("User/u-1") && rest.contains("roster approve hold"), "{full}");
+    assert!(
+        rest.contains("User/u-1") && rest.contains("roster approve hold"),
+        "{full}"
+    );
 
     let markdown = ws.run(&[&["plan", "--output", "markdown"], options].concat());
     let markdown = markdown.exits(0).stdout;
@@ -90,8 +96,14 @@ fn tells_the_branch_apart(ws: &Workspace, remote: &Remote, options: &[&str]) {
     );
     let (own, rest) = markdown.split_once(&fold).expect("a fold");
     assert!(own.contains("### Plan: 1 to update.\n"), "{markdown}");
-    assert!(!own.contains("u-1`") && !own.contains("a decision"), "{markdown}");
-    assert!(rest.contains("User/u-1") && rest.contains("# held:"), "{markdown}");
+    assert!(
+        !own.contains("u-1`") && !own.contains("a decision"),
+        "{markdown}"
+    );
+    assert!(
+        rest.contains("User/u-1") && rest.contains("# held:"),
+        "{markdown}"
+    );
 }
 
 #[test]
@@ -122,8 +134,14 @@ fn a_directory_is_compared_with_a_revision_of_its_repository() {
         tells_the_branch_apart(&ws, &remote, &["--base", "HEAD^1"]);
         // A saved plan keeps it, and applies everything.
         plan(&ws, &["--base", "main", "--out", "plan.json"]).exits(0);
-        let shown = ws.run(&["show", "plan.json", "--output", "text"]).exits(0).stdout;
-        assert!(shown.contains("already\n  Users: 1 to update, 6 held"), "{shown}");
+        let shown = ws
+            .run(&["show", "plan.json", "--output", "text"])
+            .exits(0)
+            .stdout;
+        assert!(
+            shown.contains("already\n  Users: 1 to update, 6 held"),
+            "{shown}"
+        );
         ws.run(&["apply", "plan.json", "--yes"]);
         assert_eq!(
             ws.value("SELECT company FROM users WHERE external_id = 'u-3'"),

@@ -53,7 +53,12 @@ impl Signer {
             .current_dir(remote.work())
             .env("HOME", remote.work())
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .args(["-c", "user.name=Eva Lindqvist", "-c", "user.email=eva@example.com"])
+            .args([
+                "-c",
+                "user.name=Eva Lindqvist",
+                "-c",
+                "user.email=eva@example.com",
+            ])
             .args(["-c", "gpg.format=ssh", "-c"])
             .arg(format!("user.signingKey={}", self.key().display()))
             .args(["commit", "--quiet", "--allow-empty", "-S"]);

@@ -75,7 +75,7 @@ pub(in crate::daemon) async fn plan_revert(
         .query_store(move |store| async move {
             let run = find(&store, run).await?;
             let planned = reconcile::plan_revert(&setup.config, &store, &run).await;
-            reply(&planned.map_err(pass_problem)?, None)
+            reply(&planned.map_err(|error| pass_problem(&error))?, None)
         })
         .await
 }
@@ -97,7 +97,7 @@ pub(in crate::daemon) async fn revert_run(
             let run = find(&store, run).await?;
             let source = run.record.source.clone();
             let lease = LeaseGuard::take(&store, &source, LEASE_TIMEOUT).await;
-            let lease = lease.map_err(pass_problem)?;
+            let lease = lease.map_err(|error| pass_problem(&error))?;
             let revert = PendingRevert {
                 store: &store,
                 run: &run,
@@ -132,13 +132,13 @@ impl PendingRevert<'_> {
     ) -> Result<RevertReply, HttpProblem> {
         let (store, run) = (self.store, self.run.record.id);
         let planned = reconcile::plan_revert(config, store, self.run).await;
-        let revert = planned.map_err(pass_problem)?;
+        let revert = planned.map_err(|error| pass_problem(&error))?;
         if plan_id(&revert.plan) != shown {
             let detail = "the plan is another one by now; look at it again";
             return Err(HttpProblem::new(problem::STALE_PLAN, detail));
         }
         let remembered = reconcile::remember_revert_holds(store, run, &revert).await;
-        remembered.map_err(|error| pass_problem(error.into()))?;
+        remembered.map_err(|error| pass_problem(&error.into()))?;
         if revert.plan.steps.is_empty() {
             return reply(&revert, None);
         }
@@ -146,9 +146,9 @@ impl PendingRevert<'_> {
         let subject = run.to_string();
         let recorded = store.record_act(self.name, REVERT, &subject, self.why);
         let recorded = recorded.await;
-        recorded.map_err(|error| pass_problem(error.into()))?;
+        recorded.map_err(|error| pass_problem(&error.into()))?;
         let applied = reconcile::apply_revert(store, run, &revert, self.lease, self.name).await;
-        reply(&revert, applied.map_err(pass_problem)?.run)
+        reply(&revert, applied.map_err(|error| pass_problem(&error))?.run)
     }
 }
 
@@ -159,7 +159,7 @@ async fn find(store: &Store, run: i64) -> Result<RevertableRun, HttpProblem> {
         RevertError::Act { .. } | RevertError::Erased(_) => {
             HttpProblem::new(problem::WRONG_STATE, error.to_string())
         }
-        RevertError::Store(error) => pass_problem(error.into()),
+        RevertError::Store(error) => pass_problem(&error.into()),
     })
 }
 
@@ -169,12 +169,16 @@ fn reply(revert: &RevertPlan, run: Option<i64>) -> Result<RevertReply, HttpProbl
     Ok(RevertReply {
         run,
         plan: StoredPlanDocument::parse(written).map_err(HttpProblem::internal)?,
-        skipped: revert.skipped.iter().map(RevertSkippedField::from).collect(),
+        skipped: revert
+            .skipped
+            .iter()
+            .map(RevertSkippedField::from)
+            .collect(),
     })
 }
 
-fn pass_problem(error: PassError) -> HttpProblem {
-    let kind = match &error {
+fn pass_problem(error: &PassError) -> HttpProblem {
+    let kind = match error {
         PassError::Lease(LeaseError::Timeout(_)) => problem::LOCK_TIMEOUT,
         PassError::Apply(ApplyError::Stale { .. } | ApplyError::Fenced { .. }) => {
             problem::STALE_PLAN
@@ -182,5 +186,5 @@ fn pass_problem(error: PassError) -> HttpProblem {
         PassError::Apply(ApplyError::Invariant { .. }) => problem::WRONG_STATE,
         _ => problem::UNAVAILABLE,
     };
-    HttpProblem::new(kind, chain(&error))
+    HttpProblem::new(kind, chain(error))
 }

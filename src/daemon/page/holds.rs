@@ -284,7 +284,7 @@ fn choice(
                 " " (show_link(view, caller, &detail.resource))
                 @if let Some(place) = &detail.place { " " code.place { (place) } }
             }
-            (value::plan_changes(&detail.changes)) (reverts(&detail))
+            (value::plan_changes(&detail.changes)) (reverts(detail))
         }
     }
 }

@@ -111,7 +111,11 @@ fn head(plan: &Plan) -> String {
         let _ = write!(head, ", environment {}", code(environment));
     }
     if let Some(base) = &plan.base {
-        let _ = write!(head, ", compared with {}", code(&text::short(&base.revision)));
+        let _ = write!(
+            head,
+            ", compared with {}",
+            code(&text::short(&base.revision))
+        );
     }
     head.push_str("\n\n");
     head

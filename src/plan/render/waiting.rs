@@ -70,7 +70,10 @@ pub(super) fn write_markdown(
     for kind in kinds::ALL {
         writer.entries(kind, &mut |entry| {
             let many = entry.count();
-            page.block((BlockTopic::Waiting, many), &diff::entry(&writer, kind, &entry))
+            page.block(
+                (BlockTopic::Waiting, many),
+                &diff::entry(&writer, kind, &entry),
+            )
         })?;
     }
     for held in &waiting.held {

@@ -42,7 +42,13 @@ fn told(ran: &Ran) -> Vec<String> {
     let found = plans[0]["diagnostics"].as_array().expect("a list");
     let found = found.iter().filter(|it| it["code"] == "accept-trailer");
     found
-        .map(|it| format!("{}: {}", it["severity"].as_str().unwrap_or_default(), it["message"].as_str().unwrap_or_default()))
+        .map(|it| {
+            format!(
+                "{}: {}",
+                it["severity"].as_str().unwrap_or_default(),
+                it["message"].as_str().unwrap_or_default()
+            )
+        })
         .collect()
 }
 
@@ -52,7 +58,10 @@ fn refused(ws: &Workspace, why: &str) {
     let ran = apply(ws).exits(3);
     assert_eq!(ran.count("deactivate"), 0, "{ran}");
     let told = told(&ran);
-    assert!(told.iter().any(|line| line.contains(why)), "{why}: {told:?}");
+    assert!(
+        told.iter().any(|line| line.contains(why)),
+        "{why}: {told:?}"
+    );
     assert_eq!(
         ws.value("SELECT count(*) FROM acts WHERE act = 'approve hold'"),
         Some("0".to_owned())
@@ -80,10 +89,7 @@ fn a_signed_commit_of_an_approver_approves_the_exact_number_once() {
         assert_eq!(saved.count("deactivate"), 0, "{saved}");
         let applied = apply(&ws).exits(0);
         assert_eq!(applied.count("deactivate"), 6, "{}: {applied}", ws.engine);
-        let note = format!(
-            "note: commit {}: `{SIX}` approves hold ",
-            &commit[..12]
-        );
+        let note = format!("note: commit {}: `{SIX}` approves hold ", &commit[..12]);
         let told = told(&applied);
         assert!(told[0].starts_with(&note), "{told:?}");
         assert!(told[0].ends_with(" as eva@example.com"), "{told:?}");
@@ -96,7 +102,14 @@ fn a_signed_commit_of_an_approver_approves_the_exact_number_once() {
         // The same six come back and go again. The commit is in the history, and counts no more.
         remote.write("manifests/all.yaml", people(40));
         remote.push("They are back");
-        let back = ["apply", "--yes", "--accept", "User.reactivate=6", "--accept", "access.gained=6"];
+        let back = [
+            "apply",
+            "--yes",
+            "--accept",
+            "User.reactivate=6",
+            "--accept",
+            "access.gained=6",
+        ];
         go(&ws, &back).exits(0);
         remote.write("manifests/all.yaml", people(34));
         remote.push("They left again");
@@ -116,20 +129,25 @@ fn whoever_did_not_sign_or_is_no_approver_approves_nothing() {
     remote.git(&["add", "--all"]);
     remote.git(&["commit", "--quiet", "-m", "Six people left", "-m", SIX]);
     remote.git(&["push", "--quiet", "origin", "HEAD"]);
-    refused(&ws, "`Roster-Accept: User.deactivate=6` does not count: the commit is not signed");
+    refused(
+        &ws,
+        "`Roster-Accept: User.deactivate=6` does not count: the commit is not signed",
+    );
     nils.push(&remote, &["I approve", SIX], None);
     refused(&ws, "its signature is by no key in `approvalKeys`");
     // Not a trailer, but a sentence.
     eva.push(&remote, &["I approve", SIX, "as always"], None);
     assert_eq!(apply(&ws).exits(3).count("deactivate"), 0);
     // The signature was made for another number.
-    eva.push(&remote, &["I approve", "Roster-Accept: User.deactivate=5"], None);
-    refused(&ws, "no hold of this plan takes exactly this");
-    let forged = format!(
-        "git cat-file commit HEAD | sed s/deactivate=5/deactivate=6/ > forged && git update-ref refs/heads/main $(git hash-object -t commit -w forged) && rm forged"
+    eva.push(
+        &remote,
+        &["I approve", "Roster-Accept: User.deactivate=5"],
+        None,
     );
+    refused(&ws, "no hold of this plan takes exactly this");
+    let forged = "git cat-file commit HEAD | sed s/deactivate=5/deactivate=6/ > forged && git update-ref refs/heads/main $(git hash-object -t commit -w forged) && rm forged";
     let done = std::process::Command::new("sh")
-        .args(["-c", &forged])
+        .args(["-c", forged])
         .current_dir(remote.work())
         .status();
     assert!(done.expect("sh").success());
@@ -144,9 +162,17 @@ fn a_trailer_about_other_manifests_or_of_another_time_approves_nothing() {
     let with_key = keys(&[("eva@example.com", &eva)]);
     let remote = scene(&ws, &with_key);
     remote.write("manifests/all.yaml", people(34));
-    eva.push(&remote, &["Six people left", SIX], Some("2026-01-01T00:00:00Z"));
+    eva.push(
+        &remote,
+        &["Six people left", SIX],
+        Some("2026-01-01T00:00:00Z"),
+    );
     refused(&ws, "it is older than `approvalTtl`");
-    eva.push(&remote, &["Six people left", SIX], Some("2099-01-01T00:00:00Z"));
+    eva.push(
+        &remote,
+        &["Six people left", SIX],
+        Some("2099-01-01T00:00:00Z"),
+    );
     refused(&ws, "it is older than `approvalTtl`, or of a later time");
     // Somebody changes something after the approver has looked.
     eva.commit(&remote, &["I approve", SIX], None);
@@ -208,14 +234,22 @@ fn a_trailer_is_the_approval_of_one_person_where_two_are_needed() {
         let held = apply(&ws).exits(3);
         assert_eq!(held.count("deactivate"), 0, "{}: {held}", ws.engine);
         let told = told(&held);
-        assert!(told[0].ends_with("2 different people have to approve it"), "{told:?}");
+        assert!(
+            told[0].ends_with("2 different people have to approve it"),
+            "{told:?}"
+        );
         let hold = held.hold("guard");
         let approve = |who: &str| {
             let arguments = ["approve", "hold", &hold, "--reason", "agreed"];
             run(ws.command(&arguments).env("ROSTER_ACTOR", who))
         };
         let again = approve("eva@example.com").exits(1);
-        assert!(again.stderr.contains("another person has to approve it too"), "{again}");
+        assert!(
+            again
+                .stderr
+                .contains("another person has to approve it too"),
+            "{again}"
+        );
         approve("nils@example.com").exits(0);
         let applied = apply(&ws).exits(0);
         assert_eq!(applied.count("deactivate"), 6, "{}: {applied}", ws.engine);
@@ -226,11 +260,15 @@ fn a_trailer_is_the_approval_of_one_person_where_two_are_needed() {
 fn keys_of_people_who_may_not_approve_are_refused() {
     let (ws, eva) = (sqlite(), Signer::new());
     let remote = Remote::with(&people(1));
-    let more = format!("approvers: [nils@example.com]\n{}", keys(&[("eva@example.com", &eva)]));
+    let more = format!(
+        "approvers: [nils@example.com]\n{}",
+        keys(&[("eva@example.com", &eva)])
+    );
     configure(&ws, &remote, &more);
     let ran = plan(&ws).exits(1);
     assert!(
-        ran.stderr.contains("approvalKeys: eva@example.com is not one of the `approvers`"),
+        ran.stderr
+            .contains("approvalKeys: eva@example.com is not one of the `approvers`"),
         "{ran}"
     );
 }

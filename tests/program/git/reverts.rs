@@ -105,7 +105,14 @@ fn a_merge_that_drops_a_file_is_told_from_a_commit_that_removes_it() {
         remote.git(&["push", "--quiet", "--force", "origin", "HEAD:main"]);
         let ran = plan(&ws).exits(0);
         let found = reverts(&ran, "steps");
-        let of = |id: &str| found.iter().find(|it| it.0 == id).expect("a step").1.clone();
+        let of = |id: &str| {
+            found
+                .iter()
+                .find(|it| it.0 == id)
+                .expect("a step")
+                .1
+                .clone()
+        };
         for id in ["u-1", "u-9"] {
             assert_eq!(of(id)[0]["revision"], second, "{id} {ran}");
             assert_eq!(of(id)[0]["contained"], true, "{id} {ran}");
