@@ -10,7 +10,7 @@ use super::{
 };
 use crate::config::{Config, SourceLocation};
 use crate::diagnostic::{none_called, plural};
-use crate::document;
+use crate::document::{self, OutputFormat};
 use crate::kinds::FieldType;
 use crate::plan::Plan;
 use crate::plan::render::{NextStep, PseudonymKey};
@@ -110,6 +110,12 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     }
     if options.base.is_some() || options.revision.is_some() {
         Box::pin(mark_base(options, &pass, &store, &mut plans)).await?;
+    }
+    if global.formats().any(OutputFormat::is_published) {
+        for (plan, index) in plans.iter_mut().zip(pass.selected_sources()?) {
+            let desired = &pass.readings[index].as_read;
+            reconcile::find_plan_accounts(plan, desired, Some(&store)).await?;
+        }
     }
     drop(working);
     let rehearsed = if options.rehearse {

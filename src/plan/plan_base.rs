@@ -130,6 +130,7 @@ impl Plan {
             errored: self.errored,
             partial: self.partial,
             undeclared: self.undeclared.clone(),
+            accounts: self.accounts.clone(),
             base: self.base.clone(),
             ..Self::default()
         }

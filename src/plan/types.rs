@@ -79,6 +79,9 @@ pub struct Plan {
     pub effects: PlanEffects,
     /// Who sees more or less by the steps, which only the database can tell.
     pub visibility: PlanVisibility,
+    /// The resources of its entries by account, where somebody looked them up for readers. Not part of
+    /// a saved plan.
+    pub accounts: BTreeMap<CompactText, Vec<Key>>,
     /// The base that it was compared with.
     pub base: Option<PlanBase>,
     /// Whether it is the part of a plan that is new beside its base.

@@ -32,6 +32,7 @@ mod pass_verdict;
 mod past_state;
 mod person_quotes;
 mod phase;
+mod plan_accounts;
 mod plan_reader;
 mod plan_visibility;
 mod propose;
@@ -73,6 +74,7 @@ pub use hold_listing::{
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
 pub use past_state::{PastMoment, PastResource, past_state};
+pub use plan_accounts::find_plan_accounts;
 pub use plan_reader::PlanReader;
 pub use plan_visibility::plan_visibility;
 pub use propose::{

@@ -187,3 +187,21 @@ fn a_base_that_is_not_there_is_named() {
     assert!(ran.plans()[0]["base"].is_null(), "{ran}");
     drop(remote);
 }
+
+#[test]
+fn markdown_lists_the_changes_by_account() {
+    for ws in each("by account") {
+        let tree = |users: &str| account("acme", "") + &account("beta", "") + users;
+        let [one, two] = ["u-1", "u-2"].map(|id| user(id, "acme", ""));
+        let [three, four] = ["u-3", "u-4"].map(|id| user(id, "beta", ""));
+        ws.tree(tree(&(one.clone() + &two + &three + &four)));
+        ws.settle(&[]);
+        // One goes, so that only the database knows the account.
+        let moved = three.replace("Karin", "Britta");
+        ws.tree(tree(&(one + &moved + &four)));
+        let ran = ws.run(&["plan", "manifests", "--output", "markdown"]).exits(0);
+        let rows = "<details><summary>By account: 2 accounts</summary>\n\n| Account | Changes |\n| --- | --- |\n\
+                    | `acme` | deactivate `User/u-2` |\n| `beta` | update `User/u-3` |\n\n</details>\n";
+        assert!(ran.stdout.contains(rows), "{}: {ran}", ws.engine);
+    }
+}

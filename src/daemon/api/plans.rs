@@ -161,6 +161,11 @@ impl RemotePlanner<'_> {
         // with the right to read.
         let seen = reader.view(plan, self.store).await;
         let plan = seen.map_err(|error| self.deadline.pass_problem(error.into()))?;
+        let mut plan = plan;
+        let sees_all = reader.reads && reader.sources.is_none();
+        let stored = sees_all.then_some(self.store);
+        let found = reconcile::find_plan_accounts(&mut plan, &reading.as_read, stored).await;
+        found.map_err(|error| self.deadline.pass_problem(error.into()))?;
         let plan = if reader.reads {
             plan
         } else {

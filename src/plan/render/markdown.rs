@@ -12,7 +12,9 @@ use super::markdown_risks::RiskList;
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
 use super::wording::{joined, plural, thousands, title};
-use super::{NextStep, PersonalData, PlanDetail, RenderOptions, diff, effects, marker, waiting};
+use super::{
+    NextStep, PersonalData, PlanDetail, RenderOptions, accounts, diff, effects, marker, waiting,
+};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
 use crate::plan::{HoldEntry, Plan, StepVerb};
@@ -70,6 +72,7 @@ fn write_own(
     }
     page.block((BlockTopic::Table, 1), &table(plan))?;
     effect_table(plan, page)?;
+    accounts::write(plan, page)?;
     write_diagnostics(&[(&plan.diagnostics[..], options)], page)?;
     if !fit {
         risks.write_folded(page)?;

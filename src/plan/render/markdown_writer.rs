@@ -27,6 +27,7 @@ struct MarkdownSection {
 pub(super) enum BlockTopic {
     Table,
     Effect,
+    Account,
     Hold,
     Removal,
     Access,
@@ -44,6 +45,7 @@ impl BlockTopic {
         match self {
             Self::Table => "the table".to_owned(),
             Self::Effect => format!("the effects on {}", plural(many, "resource")),
+            Self::Account => format!("the list of {}", plural(many, "account")),
             Self::Hold => plural(many, "hold"),
             Self::Removal => format!("{} of removals", plural(many, "list")),
             Self::Access => format!("{} about access", plural(many, "line")),

@@ -3,6 +3,7 @@
 //! `document::PlanDocument` instead.
 
 mod access;
+mod accounts;
 mod code_span;
 pub(crate) mod delta;
 mod diff;
