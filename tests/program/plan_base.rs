@@ -199,7 +199,9 @@ fn markdown_lists_the_changes_by_account() {
         // One goes, so that only the database knows the account.
         let moved = three.replace("Karin", "Britta");
         ws.tree(tree(&(one + &moved + &four)));
-        let ran = ws.run(&["plan", "manifests", "--output", "markdown"]).exits(0);
+        let ran = ws
+            .run(&["plan", "manifests", "--output", "markdown"])
+            .exits(0);
         let rows = "<details><summary>By account: 2 accounts</summary>\n\n| Account | Changes |\n| --- | --- |\n\
                     | `acme` | deactivate `User/u-2` |\n| `beta` | update `User/u-3` |\n\n</details>\n";
         assert!(ran.stdout.contains(rows), "{}: {ran}", ws.engine);
