@@ -54,7 +54,8 @@ pub async fn run(global: &GlobalOptions, mut options: Options) -> CommandResult 
         return apply_saved(global, &options, &file).await;
     }
     let config = session::config(global, Some(&options.scope))?;
-    let request = session::request(&config, &options.scope, false)?;
+    let mut request = session::request(&config, &options.scope, false)?;
+    request.takes_trailers = request.paths.is_empty() && request.targets.is_empty();
     // Before the database is opened or created: without a terminal and without `--yes` nothing may
     // be left behind.
     options

@@ -4,10 +4,10 @@ use super::output::{DisplayOptions, PlanOutput};
 use super::pager::PagerOptions;
 use super::plan::first_code;
 use super::progress::ProgressGuard;
-use super::{CommandFailure, CommandResult, GlobalOptions, PlanScope, session};
+use super::{CommandResult, GlobalOptions, PlanScope, session};
 use crate::diagnostic::plural;
 use crate::plan::render::NextStep;
-use crate::reconcile::{self, CompareError};
+use crate::reconcile;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ pub fn run(global: &GlobalOptions, options: &CompareOptions) -> CommandResult {
     let (old, new) = (&options.old, &options.new);
     let compared = reconcile::compare(&config, options.source.as_deref(), old, new);
     drop(working);
-    let compared = compared.map_err(failure)?;
+    let compared = compared?;
     if compared.errors_before > 0 && !global.quiet {
         anstream::eprintln!(
             "`{old}` has {}. What they affect counts as not declared there.",
@@ -63,13 +63,4 @@ pub fn run(global: &GlobalOptions, options: &CompareOptions) -> CommandResult {
     };
     output.write(&compared.plans.iter().collect::<Vec<_>>())?;
     Ok(first_code(compared.plans.iter(), options.detailed_exitcode))
-}
-
-fn failure(error: CompareError) -> CommandFailure {
-    let message = error.to_string();
-    match error {
-        CompareError::Revision { help, .. } => CommandFailure::error(format!("{message}\n{help}")),
-        CompareError::NoRepository => CommandFailure::usage(message),
-        CompareError::Pass(error) => error.into(),
-    }
 }

@@ -3,7 +3,7 @@
 
 use crate::config::ConfigError;
 use crate::diagnostic::{chain, visible};
-use crate::reconcile::PassError;
+use crate::reconcile::{CompareError, PassError};
 use crate::store::{ApplyError, LeaseError, StoreError};
 use std::io;
 
@@ -101,6 +101,17 @@ impl From<ApplyError> for CommandFailure {
         Self {
             message: chain(&error),
             exit,
+        }
+    }
+}
+
+impl From<CompareError> for CommandFailure {
+    fn from(error: CompareError) -> Self {
+        let message = error.to_string();
+        match error {
+            CompareError::Revision { help, .. } => Self::error(format!("{message}\n{help}")),
+            CompareError::NoRepository => Self::usage(message),
+            CompareError::Pass(error) => error.into(),
         }
     }
 }

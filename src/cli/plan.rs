@@ -10,11 +10,12 @@ use super::{
 };
 use crate::config::{Config, SourceLocation};
 use crate::diagnostic::{none_called, plural};
-use crate::document;
+use crate::document::{self, OutputFormat};
 use crate::kinds::FieldType;
 use crate::plan::Plan;
 use crate::plan::render::{NextStep, PseudonymKey};
-use crate::reconcile::{self, FetchResults, Pass, PassRequest, SourceReading};
+use crate::reconcile::{self, FetchResults, Pass, PassRequest, PlanBaseRevision, SourceReading};
+use crate::store::Store;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,11 @@ pub struct Options {
     /// Plan a git source at this branch, tag or commit. You cannot apply such a plan.
     #[arg(long, value_name = "REV", conflicts_with = "out")]
     revision: Option<String>,
+    /// Show what this plan adds to the plan of another revision first: a branch, tag or commit of the
+    /// repository, such as the target of a pull request. With `--revision`, the default is the
+    /// configured branch.
+    #[arg(long, value_name = "REV", conflicts_with_all = ["as_of", "rehearse"])]
+    base: Option<String>,
     /// Judge dates as of this day (00:00 UTC) or moment, to see what they will change. You cannot
     /// apply such a plan.
     #[arg(long, value_name = "DATE", value_parser = moment_of, conflicts_with = "out")]
@@ -84,6 +90,13 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         request.source = Some(name.clone());
         request.at_revision = Some((name, revision.clone()));
     }
+    // A saved plan is applied later, by somebody else, and maybe never.
+    let is_whole = request.paths.is_empty() && request.targets.is_empty();
+    request.takes_trailers = is_whole
+        && options.out.is_none()
+        && options.as_of.is_none()
+        && options.base.is_none()
+        && options.revision.is_none();
     let store = session::reader_or_none(global, &config).await?;
     let working = ProgressGuard::begin(global, "planning");
     let fetched = fetch(&config, &request);
@@ -94,6 +107,15 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         // Later sources see the plans of earlier ones, as an apply in this order would.
         let plan = pass.plan(index, &store, &plans).await?;
         plans.push(plan);
+    }
+    if options.base.is_some() || options.revision.is_some() {
+        Box::pin(mark_base(options, &pass, &store, &mut plans)).await?;
+    }
+    if global.formats().any(OutputFormat::is_published) {
+        for (plan, index) in plans.iter_mut().zip(pass.selected_sources()?) {
+            let desired = &pass.readings[index].as_read;
+            reconcile::find_plan_accounts(plan, desired, Some(&store)).await?;
+        }
     }
     drop(working);
     let rehearsed = if options.rehearse {
@@ -125,9 +147,33 @@ async fn plan_remotely(global: &GlobalOptions, options: &Options) -> CommandResu
             "`--out`, `--exact`, `--scrub`, `--rehearse` and `--as-of` do not work with `--remote`",
         ));
     }
+    if options.base.is_some() {
+        return Err(CommandFailure::usage(
+            "leave out `--base`: with `--remote`, the base is the revision of the source that the daemon has",
+        ));
+    }
     let (revision, detailed) = (options.revision.as_deref(), options.detailed_exitcode);
     let (scope, shown) = (&options.scope, &options.shown);
     plan_remote::run(global, &options.remote, scope, shown, revision, detailed).await
+}
+
+/// Marks what waits at the base of the plans already.
+async fn mark_base(
+    options: &Options,
+    pass: &Pass<'_>,
+    store: &Store,
+    plans: &mut [Plan],
+) -> Result<(), CommandFailure> {
+    let (config, mut request) = (pass.config, pass.request.clone());
+    let base = if let Some(base) = &options.base {
+        PlanBaseRevision::Named(base)
+    } else {
+        // The planned revision was fetched in place of the configured one.
+        request = request.with_fetch_results(&reconcile::fetch(config, None));
+        PlanBaseRevision::Configured
+    };
+    reconcile::mark_base(config, &request, base, store, plans).await?;
+    Ok(())
 }
 
 /// Does what an apply of the plan would do, and takes it back. What a plan cannot know is found so: an

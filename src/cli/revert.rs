@@ -3,10 +3,13 @@
 use super::apply::{self, ApplyOptions};
 use super::output::{self, PlanOutput};
 use super::progress::ProgressGuard;
+use super::remote::RemoteOptions;
 use super::{CommandFailure, CommandResult, GlobalOptions, HoldOverrides, session};
 use crate::config::Config;
 use crate::diagnostic::visible;
-use crate::document::{self, ApplyDocument, OutputFormat};
+use crate::document::{
+    self, ApplyDocument, OutputFormat, RevertReply, RevertRequest, SavedPlanError,
+};
 use crate::model::timestamp;
 use crate::plan::{AcceptOverride, RevertPlan};
 use crate::reconcile::{self, ApplySummary, LeaseGuard, PassOutcome, RevertError, RevertableRun};
@@ -23,12 +26,25 @@ pub struct RevertOptions {
     /// Accept exactly this many steps of a guard: `User.deactivate=104`.
     #[arg(long, value_name = "WHAT=N", value_parser = AcceptOverride::parse)]
     accept: Vec<AcceptOverride>,
+    /// The reason, for the audit log of a daemon. Required with `--remote`.
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    remote: RemoteOptions,
     #[command(flatten)]
     ways: ApplyOptions,
 }
 
 /// Plans, shows and applies the undoing of a run.
 pub async fn run(global: &GlobalOptions, options: &RevertOptions) -> CommandResult {
+    if options.remote.url.is_some() {
+        return Box::pin(revert_remotely(global, options)).await;
+    }
+    if options.reason.is_some() {
+        let why =
+            "`--reason` is for the audit log of a daemon; pass `--remote` too, or leave it out";
+        return Err(CommandFailure::usage(why));
+    }
     let consent = HoldOverrides {
         accept: options.accept.clone(),
         allow_delete: false,
@@ -51,6 +67,59 @@ pub async fn run(global: &GlobalOptions, options: &RevertOptions) -> CommandResu
     lease.release(&store).await;
     store.close().await;
     ended
+}
+
+/// Has a daemon revert the run, after showing what it would do.
+async fn revert_remotely(global: &GlobalOptions, options: &RevertOptions) -> CommandResult {
+    if !options.accept.is_empty() {
+        return Err(CommandFailure::usage(
+            "a daemon keeps to its guards; leave out `--accept`, and approve what is held by its id",
+        ));
+    }
+    let Some(reason) = options.reason.clone() else {
+        return Err(CommandFailure::usage(
+            "a daemon records why; pass `--reason TEXT`",
+        ));
+    };
+    apply::check_files(global)?;
+    options.ways.require_confirmation(global, &[])?;
+    let daemon = options.remote.daemon()?;
+    let path = format!("api/v1/runs/{}/revert", options.run);
+    let preview: RevertReply = daemon.get(&path).await?;
+    let (plan, id) = preview.parse_plan().map_err(|error| unreadable(&error))?;
+    let output = options.ways.output(global, &[], None);
+    let is_document = global.output().is_one_document();
+    if !is_document {
+        output.print(&[&plan])?;
+    }
+    let confirmed = options.ways.yes || apply::confirm(&format!("Revert run {}?", options.run))?;
+    if !confirmed {
+        return Err(CommandFailure::error("declined; nothing was reverted"));
+    }
+    let request = RevertRequest { plan: id, reason };
+    let reply: RevertReply = daemon.post(&path, &request).await?;
+    let (plan, _) = reply.parse_plan().map_err(|error| unreadable(&error))?;
+    let outcome = match reply.run {
+        Some(_) => PassOutcome::Applied,
+        None => PassOutcome::Unchanged,
+    };
+    let document = ApplyDocument::new(&plan, reply.run, outcome.name());
+    if global.output() == OutputFormat::Json {
+        let mut out = output::stdout();
+        document::write(&document, &mut out)?;
+        out.flush()?;
+    } else if is_document {
+        output.print(&[&plan])?;
+    }
+    output.write_files(&[&plan], |out| document::write(&document, out))?;
+    if !global.quiet {
+        apply::print_applied(global, &plan, reply.run);
+    }
+    Ok(plan.exit_code(false))
+}
+
+fn unreadable(error: &SavedPlanError) -> CommandFailure {
+    CommandFailure::error(format!("the daemon sent no plan that can be read: {error}"))
 }
 
 impl From<RevertError> for CommandFailure {
@@ -78,7 +147,7 @@ impl RevertCommand<'_> {
         drop(working);
         let pseudonyms = self.store.pseudonym_key().await.ok().flatten();
         let output = self.options.ways.output(self.global, &[], pseudonyms);
-        self.remember_holds(&revert).await?;
+        reconcile::remember_revert_holds(self.store, self.run.record.id, &revert).await?;
         let is_document = self.global.output().is_one_document();
         if !is_document {
             self.print_head();
@@ -97,18 +166,6 @@ impl RevertCommand<'_> {
             self.apply(config, &revert).await
         };
         self.report(&revert, &output, done)
-    }
-
-    /// The ids of what is held are only known here, so that somebody can approve them.
-    async fn remember_holds(&self, revert: &RevertPlan) -> Result<(), CommandFailure> {
-        if revert.plan.held.is_empty() {
-            return Ok(());
-        }
-        let holds = revert.plan.held.iter().map(|held| &*held.hold).collect();
-        // No source has such a name.
-        let name = format!("revert {}", self.run.record.id);
-        self.store.record_import_holds(&name, &holds).await?;
-        Ok(())
     }
 
     async fn apply(

@@ -1,6 +1,7 @@
 //! The configuration for one run: defaults filled in, variables expanded, paths resolved.
 //! Everything outside of `config` works with this.
 
+use super::approval_keys::ApprovalKey;
 use super::impact::ImpactQuery;
 use super::invitations::InvitationsConfig;
 use super::notices::NoticesSpec;
@@ -47,6 +48,8 @@ pub struct Config {
     pub impact: Vec<ImpactQuery>,
     /// The people who may approve holds. If empty, everyone with the `approve` right may.
     pub approvers: Vec<String>,
+    /// The keys that people sign commits with by which they approve.
+    pub approval_keys: Vec<ApprovalKey>,
     /// How long an approval lasts.
     pub approval_ttl: Duration,
     /// Where password files are looked for.

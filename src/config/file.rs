@@ -2,6 +2,7 @@
 //! in the values that allow them. `ConfigFile::parse` reads the text, `resolve` makes a `Config` of
 //! it.
 
+use super::approval_keys::{self, KeySpec};
 use super::effective::Config;
 use super::feed::{self, AbsenceSpec, CompletenessSpec};
 use super::git;
@@ -73,6 +74,10 @@ pub struct ConfigFile {
     /// How many people have to approve a hold, by its effect: `{access.lost: 2}`.
     #[serde(default)]
     approvals: BTreeMap<String, u32>,
+    /// With which SSH keys people sign commits whose trailer `Roster-Accept` approves a hold: the
+    /// line of a `.pub` file by name.
+    #[serde(default)]
+    approval_keys: BTreeMap<String, KeySpec>,
     /// How long an approval stays valid, such as `24h`.
     approval_ttl: Option<String>,
     /// Where the files of passwords are.
@@ -295,6 +300,7 @@ impl ConfigFile {
             effect_fields: self.effects.resolve()?,
             approvals: rules::approvals(&self.approvals, &self.approvers)?,
             severities: self.severity.changed,
+            approval_keys: approval_keys::resolve(self.approval_keys, &self.approvers)?,
             scopes: scopes::resolve(self.scopes)?,
             impact: impact::resolve(self.impact, &self.impact_places)?,
             window,

@@ -129,6 +129,7 @@ impl Config {
             impact: Vec::new(),
             window: DAY,
             approvers: Vec::new(),
+            approval_keys: Vec::new(),
             approval_ttl: DAY,
             secrets: None,
             files: PathBuf::from(file::DEFAULT_FILES),

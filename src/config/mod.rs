@@ -3,6 +3,7 @@
 //! reads the file, `file` has its keys, and `Config` in `effective` is the result. Each other file
 //! reads one key.
 
+mod approval_keys;
 mod cron;
 mod effective;
 mod export;
@@ -25,6 +26,7 @@ mod severity;
 mod source;
 mod values;
 
+pub use approval_keys::ApprovalKey;
 pub use cron::CronSchedule;
 pub use effective::{Config, moment};
 pub use export::{ExportConfig, MappingReference, export, readable};

@@ -100,6 +100,7 @@ impl PassInProgress {
     pub(super) fn request(&self, source: &Source) -> PassRequest {
         PassRequest {
             source: Some(source.name.to_string()),
+            takes_trailers: true,
             pushed: self.push.as_ref().map(|push| push.pushed.clone()),
             row_matches: self.push.as_ref().map(|push| push.row_matches.clone()),
             ..PassRequest::default()

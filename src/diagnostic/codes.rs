@@ -182,10 +182,12 @@ codes! {
     STILL_DECLARED "still-declared" Note;
     AUTHORITY_WAITS "authority-waits" Note;
     ACCOUNT_PENDING "account-pending" Note;
+    ENDS_SOON "ends-soon" Note;
     USER_ERASED "user-erased" Note;
     INVITATION_UNUSABLE "invitation-unusable" Warning;
     REVERTED "reverted" Note;
     NOT_REVERTED "not-reverted" Warning;
+    ACCEPT_TRAILER "accept-trailer" Warning;
     STALE_PLAN "stale-plan" Hold;
     INVARIANT "invariant" Hold;
     LOCK_TIMEOUT "lock-timeout" Error;

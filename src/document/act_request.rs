@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The most characters of a reason.
 pub const MAX_REASON_LENGTH: usize = 2000;
 /// A pattern for a reason that is not blank. `trim` also removes U+0085, which `\s` does not match.
-const NOT_BLANK: &str = r"[^\s\u0085]";
+pub(super) const NOT_BLANK: &str = r"[^\s\u0085]";
 
 /// The reason for an act.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

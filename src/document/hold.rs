@@ -3,7 +3,8 @@
 use super::change_reading::changes;
 use super::step::ConsequenceDocument;
 use super::{
-    EffectDocument, FieldChangeDocument, ImpactDocument, OriginDocument, present, read_effects,
+    EffectDocument, FieldChangeDocument, ImpactDocument, OriginDocument, UndoneChangeDocument,
+    present, read_effects,
 };
 use crate::diagnostic::{Code, Origin};
 use crate::model::{Key, KindId};
@@ -73,6 +74,12 @@ pub struct HoldDocument<'a> {
     /// What the queries of `impact` say of what it would take out of use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub impact: Vec<ImpactDocument<'a>>,
+    /// The recorded changes that it would take back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<UndoneChangeDocument<'a>>,
+    /// Whether the plan of the base holds it already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already_on_base: bool,
 }
 
 impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
@@ -107,6 +114,8 @@ impl<'a> From<&'a HoldEntry> for HoldDocument<'a> {
             effects_omitted: held.effects.omitted.clone(),
             approvals_needed: (held.approvals_needed > 1).then_some(held.approvals_needed),
             impact: ImpactDocument::all(&held.impact),
+            reverts: UndoneChangeDocument::all(&held.undoes),
+            already_on_base: held.is_on_base,
         }
     }
 }
@@ -133,6 +142,8 @@ impl TryFrom<HoldDocument<'_>> for HoldEntry {
             effects: read_effects(read.effects, read.effects_omitted)?,
             approvals_needed: read.approvals_needed.unwrap_or(1),
             impact: ImpactDocument::read(read.impact)?,
+            undoes: UndoneChangeDocument::read(&read.reverts),
+            is_on_base: read.already_on_base,
             key,
         })
     }

@@ -35,6 +35,7 @@ mod proposal;
 mod remote_plan;
 mod render;
 mod resource;
+mod revert;
 mod run_cause;
 mod sarif;
 mod saved_plan;
@@ -46,6 +47,7 @@ mod source_state;
 mod step;
 mod stored_holds;
 mod tag_offers;
+mod undone_change;
 mod upload_files;
 mod upload_proposal;
 mod user_backup;
@@ -100,8 +102,8 @@ pub use origin::OriginDocument;
 pub use output_format::OutputFormat;
 pub use past_state::{PastResourceDocument, PastResourceMeta};
 pub use plan::{
-    BudgetDocument, FORMAT_VERSION, PlanDocument, PlanListDocument, SourceRefDocument, plan_id,
-    write, write_plan,
+    BudgetDocument, FORMAT_VERSION, PlanBaseDocument, PlanDocument, PlanListDocument,
+    SourceRefDocument, plan_id, write, write_plan,
 };
 pub use plan_lines::write_lines;
 pub use policy_check::{AppliedPolicyDocument, PolicyCheckReply, PolicyCheckRequest};
@@ -120,6 +122,7 @@ pub use resource::{
     ResourceDocument, ResourceMeta, StatementDocument, TermsAcceptanceDocument,
     ValueChangeDocument,
 };
+pub use revert::{RevertReply, RevertRequest, RevertSkippedField};
 pub use run_cause::RunCause;
 pub use saved_plan::{SavedPlanError, parse_plan};
 pub use self_service::{
@@ -139,6 +142,7 @@ pub use step::{
 };
 pub use stored_holds::{stored_holds, with_holds};
 pub use tag_offers::TagOffers;
+pub use undone_change::UndoneChangeDocument;
 pub use upload_proposal::{
     ChangedFileReply, ExportContent, ProposedBranchReply, ProposedItemReply, UnwrittenItemReply,
     UploadProposalReply, UploadProposalRequest, UploadedExport,

@@ -8,7 +8,8 @@ use super::{
     RememberedStepDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
     VisibilityChangeDocument, present,
 };
-use crate::plan::{HoldEntry, Plan, PlanSummary, SourceRef, Step};
+use crate::model::CompactText;
+use crate::plan::{HoldEntry, Plan, PlanBase, PlanSummary, SourceRef, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -33,8 +34,8 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// The version of the format.
     pub format_version: Cow<'a, str>,
     /// The id of the plan: the SHA-256 of the document on one line, without `id`, `database`,
-    /// `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
-    /// `origin`.
+    /// `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `base`, `diagnostics` and
+    /// every `origin`, `reverts` and `alreadyOnBase`.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(required)]
     pub id: Option<Cow<'a, str>>,
@@ -104,6 +105,9 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// How many more users see more or less, where `visibility` has only the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub visibility_omitted: u64,
+    /// The base that the plan was compared with: what waits there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<PlanBaseDocument<'a>>,
     /// The diagnostics.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(required)]
@@ -135,6 +139,37 @@ impl<'a> From<&'a SourceRef> for SourceRefDocument<'a> {
     }
 }
 
+/// The base that a plan was compared with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(!deny_unknown_fields)]
+pub struct PlanBaseDocument<'a> {
+    /// A git commit or a content digest.
+    pub revision: Cow<'a, str>,
+    /// The users whose sight changes just so at the base already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub visibility: Vec<Cow<'a, str>>,
+}
+
+impl<'a> From<&'a PlanBase> for PlanBaseDocument<'a> {
+    fn from(base: &'a PlanBase) -> Self {
+        let users = base.sight.iter().map(|user| Cow::Borrowed(user.as_str()));
+        Self {
+            revision: Cow::Borrowed(&base.revision),
+            visibility: users.collect(),
+        }
+    }
+}
+
+impl From<PlanBaseDocument<'_>> for PlanBase {
+    fn from(read: PlanBaseDocument<'_>) -> Self {
+        Self {
+            revision: read.revision.into(),
+            sight: read.visibility.iter().map(CompactText::new).collect(),
+        }
+    }
+}
+
 /// How much of a budget a plan uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -154,13 +189,18 @@ impl<'a> PlanDocument<'a> {
             (name.clone(), BudgetDocument { count: *count, of })
         });
         // Without origins: moving a manifest to another line changes nothing that is applied, and
-        // must not change the id.
+        // must not change the id. Without what is reverted: that depends on which commits are known
+        // where the plan is made.
         let step = |step: &'a Step| StepDocument {
             origin: None,
+            reverts: Vec::new(),
+            already_on_base: false,
             ..StepDocument::from(step)
         };
         let hold = |held: &'a HoldEntry| HoldDocument {
             origin: None,
+            reverts: Vec::new(),
+            already_on_base: false,
             ..HoldDocument::from(held)
         };
         Self {
@@ -190,6 +230,8 @@ impl<'a> PlanDocument<'a> {
             // It follows from the steps and from what is stored beside them.
             visibility: DocumentList::default(),
             visibility_omitted: 0,
+            // It depends on another revision.
+            base: None,
             // Diagnostics are for readers. A new wording must not change the id.
             diagnostics: None,
             errored: plan.errored,
@@ -209,6 +251,7 @@ impl<'a> From<&'a Plan> for PlanDocument<'a> {
             undeclared: DocumentList::of(&plan.undeclared, UndeclaredDocument::from),
             visibility: DocumentList::of(&plan.visibility.changes, VisibilityChangeDocument::from),
             visibility_omitted: plan.visibility.omitted,
+            base: plan.base.as_ref().map(PlanBaseDocument::from),
             diagnostics: Some(DocumentList::of(
                 &plan.diagnostics,
                 DiagnosticDocument::from,
@@ -252,8 +295,8 @@ pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The id of a plan: the SHA-256, in hexadecimal, of its document on one line, without `id`,
-/// `database`, `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `diagnostics` and every
-/// `origin`.
+/// `database`, `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `base`, `diagnostics` and
+/// every `origin`, `reverts` and `alreadyOnBase`.
 ///
 /// # Panics
 /// Never: a hasher takes every byte.
@@ -269,6 +312,8 @@ pub fn plan_id(plan: &Plan) -> String {
 pub(super) fn plan_id_without_effects(plan: &Plan) -> String {
     let hold = |held| HoldDocument {
         origin: None,
+        reverts: Vec::new(),
+        already_on_base: false,
         effects: None,
         ..HoldDocument::from(held)
     };

@@ -3,7 +3,7 @@
 
 use super::{
     DiagnosticDocument, EffectDocument, FORMAT_VERSION, HoldDocument, KeyDocument,
-    SourceRefDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
+    PlanBaseDocument, SourceRefDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
     VisibilityChangeDocument, plan_id,
 };
 use crate::plan::{Plan, PlanSummary};
@@ -21,6 +21,8 @@ enum PlanLine<'a> {
         source: SourceRefDocument<'a>,
         database: Option<&'a str>,
         environment: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base: Option<PlanBaseDocument<'a>>,
     },
     Step(StepDocument<'a>),
     Held(HoldDocument<'a>),
@@ -58,6 +60,7 @@ pub fn write_lines(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         source: (&plan.source).into(),
         database: plan.database.as_deref(),
         environment: plan.environment.as_deref(),
+        base: plan.base.as_ref().map(PlanBaseDocument::from),
     };
     let last = PlanLine::Summary {
         summary: &plan.summary,

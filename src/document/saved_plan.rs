@@ -8,7 +8,7 @@ use super::plan::plan_id_without_effects;
 use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
 use crate::diagnostic::Diagnostic;
 use crate::plan::visibility::PlanVisibility;
-use crate::plan::{HoldEntry, Plan, SourceRef, Step};
+use crate::plan::{HoldEntry, Plan, PlanBase, SourceRef, Step};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -135,6 +135,7 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
             changes: values(read.visibility),
             omitted: read.visibility_omitted,
         },
+        base: read.base.map(PlanBase::from),
         ..Plan::default()
     })
 }

@@ -161,6 +161,9 @@ pub struct HeldResource {
     /// The held changes, one per field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FieldChangeDocument<'static>>,
+    /// Which recorded changes it would take back, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<String>,
 }
 
 /// An approval that a run used.

@@ -1,7 +1,7 @@
 //! The entries of a plan: steps, and what a later pass needs to remember.
 
 use super::change_reading::changes;
-use super::{FieldChangeDocument, ImpactDocument, OriginDocument};
+use super::{FieldChangeDocument, ImpactDocument, OriginDocument, UndoneChangeDocument};
 use crate::diagnostic::Origin;
 use crate::model::{CompactText, Digest, FieldDigests, HeldStep, Key, KindId, TakenLogin, digest};
 use crate::plan::{
@@ -52,6 +52,12 @@ pub struct StepDocument<'a> {
     /// What the queries of `impact` say of what it takes out of use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub impact: Vec<ImpactDocument<'a>>,
+    /// The recorded changes that it takes back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<UndoneChangeDocument<'a>>,
+    /// Whether the plan of the base has it already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already_on_base: bool,
 }
 
 /// What a step does to another resource.
@@ -131,6 +137,8 @@ impl<'a> From<&'a Step> for StepDocument<'a> {
             ),
             consequences: ConsequenceDocument::all(&step.consequences),
             impact: ImpactDocument::all(&step.impact),
+            reverts: UndoneChangeDocument::all(&step.undoes),
+            already_on_base: step.is_on_base,
         }
     }
 }
@@ -151,6 +159,8 @@ impl TryFrom<StepDocument<'_>> for Step {
             accounts: read.accounts.iter().map(CompactText::new).collect(),
             consequences: ConsequenceDocument::read(read.consequences),
             impact: ImpactDocument::read(read.impact)?,
+            undoes: UndoneChangeDocument::read(&read.reverts),
+            is_on_base: read.already_on_base,
             runtime,
             key,
         })

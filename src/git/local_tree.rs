@@ -14,6 +14,24 @@ use std::sync::Arc;
 /// Returns the tree of a commit below a folder of a repository. `revision` is whatever git takes for
 /// a commit: a branch, a tag, an id, `HEAD~2`. `None` if the commit does not have the folder.
 pub fn local_tree(folder: &Path, revision: &str) -> Result<Option<Tree>, GitError> {
+    let (repository, place) = repository_of(folder)?;
+    let commit = commit::resolve_exact(&repository, &place, revision)?;
+    let commit = commit.ok_or_else(|| GitError::Reference {
+        url: place.url.clone(),
+        reference: revision.to_owned(),
+        near: None,
+    })?;
+    let listed = match commit::list_tree(&repository, &place, &commit) {
+        Ok(listed) => listed,
+        Err(GitError::Path { why, .. }) if why == commit::NO_FOLDER => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let blobs = Arc::new(GitBlobs::new(repository, place));
+    Ok(Some(Tree::of_listing(&commit, listed, blobs)))
+}
+
+/// The repository that a folder is in, and the folder in it.
+pub(super) fn repository_of(folder: &Path) -> Result<(GitMirror, GitLocation), GitError> {
     let real = folder
         .canonicalize()
         .map_err(|error| GitError::Repository {
@@ -22,7 +40,7 @@ pub fn local_tree(folder: &Path, revision: &str) -> Result<Option<Tree>, GitErro
         })?;
     let mut place = GitLocation {
         url: real.display().to_string(),
-        reference: Some(revision.to_owned()),
+        reference: None,
         path: String::new(),
         auth: GitAuth::GitConfig,
         timeout: TIMEOUT,
@@ -39,18 +57,5 @@ pub fn local_tree(folder: &Path, revision: &str) -> Result<Option<Tree>, GitErro
         .unwrap_or_default()
         .trim_end_matches('/')
         .into();
-    let repository = GitMirror::read_only(path);
-    let commit = commit::resolve_exact(&repository, &place, revision)?;
-    let commit = commit.ok_or_else(|| GitError::Reference {
-        url: place.url.clone(),
-        reference: revision.to_owned(),
-        near: None,
-    })?;
-    let listed = match commit::list_tree(&repository, &place, &commit) {
-        Ok(listed) => listed,
-        Err(GitError::Path { why, .. }) if why == commit::NO_FOLDER => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let blobs = Arc::new(GitBlobs::new(repository, place));
-    Ok(Some(Tree::of_listing(&commit, listed, blobs)))
+    Ok((GitMirror::read_only(path), place))
 }

@@ -9,6 +9,7 @@ mod blobs;
 mod branch;
 mod command;
 mod commit;
+mod commit_history;
 mod committer;
 mod error;
 mod fetch;
@@ -16,14 +17,17 @@ mod history;
 mod local_tree;
 mod location;
 mod mirror;
+mod trailers;
 
 pub use branch::{
     BranchError, CommitText, FileChange, PushedBranch, commit_on_branch, push_branch, uncommitted,
 };
 pub use commit::{last_fetched, revision, tree};
+pub use commit_history::CommitHistory;
 pub use committer::committer;
 pub use error::GitError;
 pub use fetch::{CommitMovement, FetchedCommit, fetch};
 pub use history::{CommitInfo, commits_since};
 pub use local_tree::local_tree;
 pub use location::{GitAuth, GitLocation, TIMEOUT};
+pub use trailers::{CommitSignature, SigningKey, TrailerCommit, commits_with_trailer};

@@ -135,6 +135,8 @@ mod tests {
             accounts: Box::default(),
             consequences: Box::default(),
             impact: Box::default(),
+            undoes: Box::default(),
+            is_on_base: false,
             runtime: crate::plan::RuntimeChanges::default(),
         }
     }

@@ -139,6 +139,8 @@ impl Hold {
             effects: PlanEffects::default(),
             approvals_needed: 1,
             impact: Box::default(),
+            undoes: Box::default(),
+            is_on_base: false,
         })
     }
 }

@@ -78,6 +78,8 @@ impl Plan {
 
     fn without_values(mut self, is_hidden: impl Fn(&Key) -> bool) -> Self {
         for step in self.steps.iter_mut().filter(|step| is_hidden(&step.key)) {
+            // It says what was stored before.
+            step.undoes = Box::default();
             if let StepBody::Changes(changes) = &mut step.body {
                 changes
                     .iter_mut()
@@ -86,6 +88,7 @@ impl Plan {
         }
         for held in self.held.iter_mut().filter(|held| is_hidden(&held.key)) {
             let kind = held.key.kind;
+            held.undoes = Box::default();
             held.changes
                 .iter_mut()
                 .for_each(|change| mask(kind, change));
@@ -221,6 +224,8 @@ mod tests {
                 accounts: Box::default(),
                 consequences: Box::default(),
                 impact: Box::default(),
+                undoes: Box::default(),
+                is_on_base: false,
                 runtime: crate::plan::RuntimeChanges::default(),
             }],
             ..Plan::default()

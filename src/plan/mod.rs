@@ -10,6 +10,7 @@ mod account_folders;
 mod advance;
 mod borrowed_change;
 mod budget_share;
+mod commit_approvals;
 mod compare;
 mod consequence_holds;
 mod consequences;
@@ -36,6 +37,7 @@ mod mask;
 mod open_jobs;
 mod order;
 mod peer;
+mod plan_base;
 mod planned_change;
 mod planner;
 mod record_mates;
@@ -63,6 +65,7 @@ mod successors;
 mod summary;
 mod target_closure;
 mod types;
+mod undone_change;
 mod value_equality;
 pub mod visibility;
 mod waiting_fields;
@@ -70,6 +73,7 @@ mod waiting_fields;
 pub use account_folders::AccountFolders;
 pub use advance::{advance, default_row, next_version};
 pub use borrowed_change::BorrowedChange;
+pub use commit_approvals::{CommitAccept, CommitApproval, is_used, needed_overrides};
 pub use effect_budget::EffectBudget;
 pub use effects::{EffectName, PlanEffect, PlanEffects};
 pub use guard::over_budget;
@@ -79,6 +83,7 @@ pub use impact::{
 };
 pub use mask::conceal_others;
 pub use open_jobs::declared_deletions;
+pub use plan_base::{PlanBase, PlanParts};
 pub use planner::{diagnostics, plan};
 pub use remembered_steps::held_since;
 pub use required_approvals::approving_people;
@@ -98,4 +103,5 @@ pub use types::{
     ClaimAction, ClaimUpdate, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody,
     StepConsequence, StepReason, StepVerb, plain,
 };
+pub use undone_change::{UndoneChange, find_undone, is_commit, may_undo};
 pub use value_equality::same_value;

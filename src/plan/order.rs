@@ -71,6 +71,8 @@ fn step(
         accounts: Box::default(),
         consequences: planned_change::step_consequences(effect.consequences()),
         impact: Box::default(),
+        undoes: Box::default(),
+        is_on_base: false,
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) fn created(effect: &PlannedChange) -> Step {
         accounts: Box::default(),
         consequences: Box::default(),
         impact: Box::default(),
+        undoes: Box::default(),
+        is_on_base: false,
         runtime: RuntimeChanges::default(),
     }
 }

@@ -11,7 +11,9 @@ use super::finish::{diagnostics_only, finish, refused};
 use super::rules::PlanRules;
 use super::settle::{SettledPlan, settle};
 use super::types::Plan;
-use super::{account_folders, drafts, judge, required_approvals, retired_members};
+use super::{
+    account_folders, commit_approvals, drafts, judge, required_approvals, retired_members,
+};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::model::{Desired, Snapshot};
@@ -23,8 +25,10 @@ use std::collections::BTreeSet;
 /// `found` are the diagnostics from reading the source. An error among them refuses the plan or,
 /// with `hold_errors`, holds its resource.
 pub fn plan(desired: &Desired, stored: &Snapshot, rules: &PlanRules, found: &[Diagnostic]) -> Plan {
-    required_approvals::plan_with_enough(stored, rules, |approved| {
-        plan_with(desired, stored, (rules, approved), found, finish)
+    commit_approvals::plan_with_commits(stored, rules, |given| {
+        required_approvals::plan_with_enough(stored, given, rules, |approved| {
+            plan_with(desired, stored, (rules, approved), found, finish)
+        })
     })
 }
 

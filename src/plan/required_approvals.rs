@@ -1,6 +1,7 @@
 //! How many people have to approve a hold, as `approvals:` of the configuration says for each effect.
 //! An approval that is not enough is as good as none.
 
+use super::commit_approvals::GivenApprovals;
 use super::effects::EffectName;
 use super::rules::PlanRules;
 use super::types::{HoldEntry, Plan};
@@ -13,23 +14,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// out at first, and the plan is made again with those that turn out to be enough.
 pub(super) fn plan_with_enough(
     stored: &Snapshot,
+    approvals: &GivenApprovals<'_>,
     rules: &PlanRules,
     make: impl Fn(&BTreeSet<String>) -> Plan,
 ) -> Plan {
     let Some(most) = rules.approvals.values().max() else {
-        return make(&stored.approved_holds);
+        return make(&approvals.holds);
     };
-    let given = stored.approved_holds.iter();
-    let enough = given.filter(|approval| people(stored, approval) >= *most as usize);
+    let given = approvals.holds.iter();
+    let enough = given.filter(|approval| people(approvals, approval) >= *most as usize);
     let mut approved: BTreeSet<String> = enough.cloned().collect();
     loop {
         let mut plan = make(&approved);
         let is_enough = |approval: &&String| {
             !approved.contains(*approval)
                 && needed_for(stored, rules, &plan, approval)
-                    .is_some_and(|needed| people(stored, approval) >= needed as usize)
+                    .is_some_and(|needed| people(approvals, approval) >= needed as usize)
         };
-        let given = stored.approved_holds.iter();
+        let given = approvals.holds.iter();
         let more: Vec<String> = given.filter(is_enough).cloned().collect();
         if more.is_empty() {
             mark(rules, &mut plan.held);
@@ -52,8 +54,8 @@ pub fn approving_people<'a>(
 }
 
 /// Their number. An approval of an older release has no name here.
-fn people(stored: &Snapshot, approval: &str) -> usize {
-    approving_people(&stored.approvers, approval).len().max(1)
+fn people(approvals: &GivenApprovals<'_>, approval: &str) -> usize {
+    approving_people(&approvals.people, approval).len().max(1)
 }
 
 /// How many people an approval takes; `None` if nothing in the plan is held that it is about.

@@ -3,6 +3,7 @@
 //! so for a field) and hands them to the same stages as any other plan, so rules, holds and guards
 //! apply. What cannot be set back is named in a warning each.
 
+use super::commit_approvals::GivenApprovals;
 use super::context::PlanContext;
 use super::drafts::PlanDrafts;
 use super::planner::plan_drafts;
@@ -70,7 +71,8 @@ pub fn revert(run: &RevertedRun, stored: &Snapshot, rules: &PlanRules) -> Revert
         undo.add(stored, change);
     }
     let (drafts, warnings) = (undo.drafts, &undo.warnings);
-    let mut plan = required_approvals::plan_with_enough(stored, rules, |approved| {
+    let given = GivenApprovals::stored(stored);
+    let mut plan = required_approvals::plan_with_enough(stored, &given, rules, |approved| {
         let context = PlanContext {
             desired: &desired,
             stored,

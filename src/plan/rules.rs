@@ -3,6 +3,7 @@
 //! this plan.
 
 use super::account_folders::AccountFolders;
+use super::commit_approvals::CommitAccept;
 use super::effect_budget::EffectBudget;
 use super::effects::EffectName;
 use super::impact::ImpactAnswer;
@@ -50,6 +51,8 @@ pub struct PlanRules {
     pub accepts: Vec<AcceptOverride>,
     /// What the operator's queries say of the resources that the plan takes out of use.
     pub impact: Vec<ImpactAnswer>,
+    /// The overrides that people gave in signed commits.
+    pub commit_accepts: Vec<CommitAccept>,
     /// The only resources of a partial plan. Nothing else is removed, and errors elsewhere do not
     /// refuse it.
     pub only: Option<BTreeSet<Key>>,

@@ -92,7 +92,7 @@ fn set_back_members(
 }
 
 /// A link with all of its attributes.
-fn whole(ty: &FieldType, link: &Link) -> Link {
+pub(super) fn whole(ty: &FieldType, link: &Link) -> Link {
     let mut link = link.clone();
     for (choice, attribute) in link.attributes.iter_mut().zip(ty.attributes()) {
         *choice = choice.or(Some(attribute.default));
@@ -119,7 +119,7 @@ fn set_back_whole(
 }
 
 /// The members of a list, whether or not they have attributes.
-fn links(list: Option<&Value>) -> Vec<Link> {
+pub(super) fn links(list: Option<&Value>) -> Vec<Link> {
     match list {
         Some(Value::Links(links)) => links.to_vec(),
         other => {

@@ -61,7 +61,7 @@ impl Step {
     pub fn side_effects(&self) -> Vec<String> {
         let shared = shared_by(&self.accounts);
         let impact = self.impact.iter().map(|it| format!("impact: {it}"));
-        let first = self.runtime.effect().into_iter().chain(shared);
-        first.chain(impact).collect()
+        let effects = self.runtime.effect().into_iter().chain(shared);
+        effects.chain(impact).chain(self.undone_words()).collect()
     }
 }

@@ -2,10 +2,13 @@
 //! and the same input gives the same bytes. Nothing filters it afterwards: whatever is not to be
 //! applied was held while it was made.
 
+use super::commit_approvals::CommitApproval;
 use super::effects::PlanEffects;
 use super::impact::StepImpact;
+use super::plan_base::PlanBase;
 use super::runtime_changes::RuntimeChanges;
 use super::step_claim::StepClaim;
+use super::undone_change::UndoneChange;
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity};
 use crate::kinds;
@@ -41,6 +44,8 @@ pub struct Plan {
     pub released: Vec<Key>,
     /// The overrides and approvals that were used, as given.
     pub accepted: Vec<String>,
+    /// The approvals by signed commits that were found, to be recorded. Not part of a saved plan.
+    pub commit_approvals: Vec<CommitApproval>,
     /// All diagnostics.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether errors refused the plan: then there are no steps.
@@ -75,11 +80,19 @@ pub struct Plan {
     pub effects: PlanEffects,
     /// Who sees more or less by the steps, which only the database can tell.
     pub visibility: PlanVisibility,
+    /// The resources of its entries by account, where somebody looked them up for readers. Not part of
+    /// a saved plan.
+    pub accounts: BTreeMap<CompactText, Vec<Key>>,
+    /// The base that it was compared with.
+    pub base: Option<PlanBase>,
+    /// Whether it is the part of a plan that is new beside its base.
+    pub is_part: bool,
 }
 
 impl Plan {
     /// The exit code of a command that made this plan, by precedence: 1 errors, 3 a hold waits for
-    /// a decision, 2 (only when `detailed`) there are steps, 0 nothing of that.
+    /// a decision, 2 (only when `detailed`) there are steps, 0 nothing of that. Steps and holds that
+    /// wait at the base of the plan already do not count.
     #[must_use]
     pub fn exit_code(&self, detailed: bool) -> u8 {
         let wrong = self.errored
@@ -87,10 +100,14 @@ impl Plan {
             || self.held.iter().any(HoldEntry::is_error);
         if wrong {
             1
-        } else if self.held.iter().any(|held| !held.root.is_standing()) {
+        } else if self
+            .held
+            .iter()
+            .any(|held| !held.root.is_standing() && !held.is_on_base)
+        {
             3
         } else {
-            2 * u8::from(detailed && !self.steps.is_empty())
+            2 * u8::from(detailed && !self.steps.iter().all(|step| step.is_on_base))
         }
     }
 
@@ -318,6 +335,10 @@ pub struct Step {
     pub consequences: Box<[StepConsequence]>,
     /// What the operator's queries say of what it takes out of use.
     pub impact: Box<[StepImpact]>,
+    /// The recorded changes that it takes back, which only the history tells.
+    pub undoes: Box<[UndoneChange]>,
+    /// Whether the plan of the base has it already.
+    pub is_on_base: bool,
 }
 
 /// What a step does to another resource.
@@ -421,6 +442,10 @@ pub struct HoldEntry {
     pub approvals_needed: u32,
     /// What the operator's queries say of what it would take out of use.
     pub impact: Box<[StepImpact]>,
+    /// The recorded changes that it would take back, which only the history tells.
+    pub undoes: Box<[UndoneChange]>,
+    /// Whether the plan of the base holds it already.
+    pub is_on_base: bool,
 }
 
 impl HoldEntry {

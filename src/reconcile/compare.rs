@@ -80,7 +80,7 @@ pub fn compare(
 }
 
 /// The configuration in which the compared repositories are at a revision.
-fn config_at(config: &Config, only: Option<&str>, revision: &str) -> Config {
+pub(super) fn config_at(config: &Config, only: Option<&str>, revision: &str) -> Config {
     let mut config = config.clone();
     let sources = config.sources.iter_mut();
     for source in sources.filter(|source| is_compared(&source.name, only)) {
@@ -92,7 +92,7 @@ fn config_at(config: &Config, only: Option<&str>, revision: &str) -> Config {
 }
 
 /// Reads every source, the compared ones at a revision.
-fn pass_at<'c>(
+pub(super) fn pass_at<'c>(
     config: &'c Config,
     only: Option<&str>,
     revision: &str,

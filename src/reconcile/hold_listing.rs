@@ -107,6 +107,7 @@ fn details(hold: &HoldGroup<'_>) -> Vec<HeldResource> {
         // Several fields of one resource may be held, each as an entry.
         if let Some(known) = known {
             listed[known].changes.extend(changes);
+            listed[known].reverts.extend(held.undone_words());
             continue;
         }
         listed.push(HeldResource {
@@ -114,6 +115,7 @@ fn details(hold: &HoldGroup<'_>) -> Vec<HeldResource> {
             place: held.origin.as_ref().map(ToString::to_string),
             changes,
             name: None,
+            reverts: held.undone_words(),
         });
     }
     listed

@@ -7,8 +7,11 @@
 mod actor;
 mod apply;
 mod backup;
+mod base_plan;
 mod changed_rows;
 mod columns;
+mod coming_ends;
+mod commit_trailers;
 mod compare;
 mod completeness;
 mod database;
@@ -31,6 +34,7 @@ mod pass_verdict;
 mod past_state;
 mod person_quotes;
 mod phase;
+mod plan_accounts;
 mod plan_reader;
 mod plan_visibility;
 mod propose;
@@ -48,6 +52,7 @@ mod submitted_tree;
 mod targets;
 mod typing;
 mod unconfigured_claims;
+mod undone_changes;
 mod validate;
 mod value_setter;
 
@@ -58,6 +63,7 @@ pub use apply::{
     rehearse, this_process,
 };
 pub use backup::{archive_names, backup_name, write_backup};
+pub use base_plan::{PlanBaseRevision, mark_base};
 pub use compare::{CompareError, RevisionComparison, compare};
 pub use database::{OpenedStore, check_environment, reader, reader_or_none, writer, writer_or_new};
 pub use directory_export::{DirectoryExport, UndeclarableSummary, directory_manifests};
@@ -72,6 +78,7 @@ pub use hold_listing::{
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
 pub use past_state::{PastMoment, PastResource, past_state};
+pub use plan_accounts::find_plan_accounts;
 pub use plan_reader::PlanReader;
 pub use plan_visibility::plan_visibility;
 pub use propose::{
@@ -82,7 +89,9 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
-pub use revert::{RevertError, RevertableRun, apply_revert, plan_revert, run_to_revert};
+pub use revert::{
+    RevertError, RevertableRun, apply_revert, plan_revert, remember_revert_holds, run_to_revert,
+};
 pub use run::{PassDone, PassResult, PlanConsent, PlanDecision, run};
 pub use run_cause::used_approvals;
 pub use source_plan::TypedPlan;
@@ -95,6 +104,7 @@ use phase::PhaseTimer;
 use crate::config::Config;
 use crate::diagnostic::{Diagnostic, none_called};
 use crate::model::{Key, RowMatches};
+use crate::plan::CommitAccept;
 use crate::stop_flag::StopFlag;
 
 use crate::store::{ImportEnding, Store};
@@ -119,6 +129,11 @@ pub struct PassRequest {
     /// Reads the source with this name at another branch, tag or commit, to be planned but not
     /// applied.
     pub at_revision: Option<(String, String)>,
+    /// Whether trailers of signed commits may approve what is held. Only for a plan of the source as
+    /// it is, which is applied at once or not saved.
+    pub takes_trailers: bool,
+    /// The overrides in such trailers.
+    pub commit_accepts: Vec<CommitAccept>,
     /// Reads no password: whoever sent the tree must not learn what is where.
     pub ignores_passwords: bool,
     /// The sources that could not be fetched and count as unreadable.

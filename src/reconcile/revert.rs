@@ -173,6 +173,22 @@ pub async fn plan_revert(
     Ok(revert)
 }
 
+/// Remembers the holds of a plan that reverts a run: their ids are known only to whoever plans it, and
+/// somebody has to be able to approve them.
+pub async fn remember_revert_holds(
+    store: &Store,
+    run: i64,
+    revert: &RevertPlan,
+) -> Result<(), StoreError> {
+    if revert.plan.held.is_empty() {
+        return Ok(());
+    }
+    let holds = revert.plan.held.iter().map(|held| &*held.hold).collect();
+    // No source has such a name.
+    let name = format!("revert {run}");
+    store.record_import_holds(&name, &holds).await
+}
+
 /// Applies the plan that reverts a run.
 pub async fn apply_revert(
     config: &Config,

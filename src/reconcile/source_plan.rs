@@ -6,10 +6,12 @@ use super::phase::PhaseTimer;
 use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
-    Pass, PassError, PassVerdict, SourceContent, columns, erased_users, impact, incremental_plan,
-    millis_before_now, source_reading, unconfigured_claims,
+    Pass, PassError, PassVerdict, SourceContent, columns, coming_ends, commit_trailers,
+    erased_users, impact, incremental_plan, millis_before_now, source_reading, unconfigured_claims,
+    undone_changes,
 };
 use crate::config::Source;
+use crate::diagnostic;
 use crate::manifest;
 use crate::model::{Desired, Key, Snapshot};
 use crate::plan::{
@@ -37,21 +39,45 @@ impl Pass<'_> {
     ) -> Result<Plan, PassError> {
         let incremental = incremental_plan::plan(self, index, store, earlier).await?;
         let incremental = match incremental {
-            Some(plan) => impact::without_hold(self.config, store, plan).await,
+            Some(plan) => Box::pin(impact::without_hold(self.config, store, plan)).await,
             None => None,
         };
         let mut plan = if let Some(plan) = incremental {
             plan
         } else {
-            self.readings[index].judged.basis = None;
-            self.plan_whole(index, store, earlier).await?
+            Box::pin(self.plan_whole(index, store, earlier)).await?
         };
+        if self.request.takes_trailers {
+            plan = Box::pin(self.plan_with_trailers(index, store, earlier, plan)).await?;
+        }
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
         self.add_stored_facts(index, store, earlier, &mut plan)
             .await?;
         if self.is_first(index)? {
             unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
         }
+        Ok(plan)
+    }
+
+    /// Plans again with what signed commits approve of a plan, if they do.
+    async fn plan_with_trailers(
+        &mut self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+        mut plan: Plan,
+    ) -> Result<Plan, PassError> {
+        let source = &self.readings[index].source;
+        let trailers = commit_trailers::read(self.config, source, store, &plan).await?;
+        if !trailers.accepts.is_empty() {
+            self.request.commit_accepts.clone_from(&trailers.accepts);
+            let planned = self.plan_whole(index, store, earlier).await;
+            // They are for this plan of this source.
+            self.request.commit_accepts.clear();
+            plan = planned?;
+        }
+        plan.diagnostics.extend(trailers.diagnostics(&plan));
+        diagnostic::sort(&mut plan.diagnostics);
         Ok(plan)
     }
 
@@ -70,6 +96,15 @@ impl Pass<'_> {
         };
         runtime_facts::add_runtime_facts(store, &mut of).await?;
         plan.visibility = plan_visibility(store, earlier, &plan.steps).await?;
+        let reading = &self.readings[index];
+        if let Some(note) = coming_ends::note_coming_ends(&reading.as_read) {
+            let mut notes = vec![note];
+            manifest::locate(&reading.tree, &mut notes);
+            plan.diagnostics.append(&mut notes);
+            diagnostic::sort(&mut plan.diagnostics);
+        }
+        let source = &reading.source;
+        undone_changes::find_undone_changes(self.config, source, store, plan).await?;
         Ok(())
     }
 
@@ -98,6 +133,8 @@ impl Pass<'_> {
         earlier: &[Plan],
     ) -> Result<Plan, PassError> {
         self.read_what_was_skipped(index);
+        // Of a plan of a part that did not stand.
+        self.readings[index].judged.basis = None;
         // Read in full by now, whatever the pass began with.
         erased_users::leave_out_erased(&mut self.readings, store).await?;
         self.go_on()?;
@@ -286,6 +323,7 @@ impl Pass<'_> {
             approvals: self.config.approvals.clone(),
             accepts: self.config.accepts.clone(),
             impact: reading.judged.impact.clone(),
+            commit_accepts: self.request.commit_accepts.clone(),
             only: self.selected_keys(index, stored, &desired[index]),
             undeclared: UndeclaredKeys::All,
             absent_after: source.feed().and_then(|export| export.absence),

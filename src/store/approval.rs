@@ -1,11 +1,13 @@
 //! Approvals of holds and of sources, each in the name of a person and written together with its
 //! entry in the audit log.
 
+use super::connection::SqlTransaction;
 use super::daemon_state::{INSERT_ACT, act_params};
-use super::error::StoreError;
+use super::error::{ApplyError, StoreError};
 use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, held_steps, migrate};
 use crate::model::Key;
+use crate::plan::CommitApproval;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The approval of a hold, or of one resource in it.
@@ -19,6 +21,12 @@ pub struct Approval {
     /// When it was given, in milliseconds since 1970.
     pub at: i64,
 }
+
+/// Records an approval. A second one of the same hold renews the first one, because approvals expire.
+const OF_HOLD: &str = "INSERT INTO approvals (hold, resource, approver, reason, approved_at) \
+                       VALUES (?, ?, ?, ?, ?) ON CONFLICT (hold, resource) DO UPDATE SET \
+                       approver = excluded.approver, reason = excluded.reason, \
+                       approved_at = excluded.approved_at";
 
 /// Records who approved a hold, beside the latest approval.
 const BY_WHOM: &str = "INSERT INTO hold_approvers (hold, resource, approver, approved_at) \
@@ -36,8 +44,9 @@ pub struct HoldRejection {
     pub at: i64,
 }
 
-/// The name of the act in the audit log.
+/// The names of the acts in the audit log.
 const REJECT_HOLD: &str = "reject hold";
+const APPROVE_HOLD: &str = "approve hold";
 /// How many rejections are read. A hold ends when its source changes, so there are few.
 const MAX_REJECTIONS: i64 = 1000;
 
@@ -106,15 +115,10 @@ impl Store {
         reason: &str,
     ) -> Result<(), StoreError> {
         let resource = only.map(ToString::to_string).unwrap_or_default();
-        // A second approval of the same hold renews the first one, because approvals expire.
-        let sql = "INSERT INTO approvals (hold, resource, approver, reason, approved_at) \
-                   VALUES (?, ?, ?, ?, ?) ON CONFLICT (hold, resource) DO UPDATE SET \
-                   approver = excluded.approver, reason = excluded.reason, \
-                   approved_at = excluded.approved_at";
         let subject = format!("{hold} {resource}");
-        let act = act_params(approver, "approve hold", subject.trim_end(), reason);
+        let act = act_params(approver, APPROVE_HOLD, subject.trim_end(), reason);
         let of = [hold.into(), SqlValue::text(resource)];
-        self.approve(sql, &of, act, approver, reason, Some(BY_WHOM))
+        self.approve(OF_HOLD, &of, act, approver, reason, Some(BY_WHOM))
             .await
     }
 
@@ -156,6 +160,14 @@ impl Store {
         .await
     }
 
+    /// Returns why holds were approved, of the approvals that name a commit.
+    pub async fn approval_reasons_naming(&self, commit: &str) -> Result<Vec<String>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
+            return Ok(Vec::new());
+        };
+        reasons_naming(&mut tx, commit).await
+    }
+
     async fn approve(
         &self,
         sql: &str,
@@ -180,4 +192,38 @@ impl Store {
         tx.run(INSERT_ACT, &act).await?;
         tx.commit().await
     }
+}
+
+async fn reasons_naming(tx: &mut SqlTransaction, commit: &str) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT reason FROM acts WHERE act = ? AND reason LIKE ?";
+    let params = [APPROVE_HOLD.into(), SqlValue::text(format!("%{commit}%"))];
+    let found = tx.fetch(sql, &params, &[SqlType::Text]).await?;
+    let reasons = found.into_iter().map(|mut cells| cells[0].take_text());
+    Ok(reasons.map(Into::into).collect())
+}
+
+/// Records the approvals by signed commits, as if each person had approved the hold by its id.
+pub(super) async fn record_commit_approvals(
+    tx: &mut SqlTransaction,
+    approvals: &[CommitApproval],
+) -> Result<(), ApplyError> {
+    for approval in approvals {
+        // Each trailer counts once. Another source of the same repository may have been faster.
+        let earlier = reasons_naming(tx, &approval.commit).await?;
+        if approval.is_used(&earlier) {
+            let what = format!("the trailer of commit {} was used", approval.commit);
+            return Err(ApplyError::Stale { what: vec![what] });
+        }
+        let (hold, person) = (approval.hold.as_str(), approval.person.as_str());
+        let (none, reason) = (SqlValue::text(""), approval.reason());
+        let now = SqlValue::Int(sql_value::now());
+        let params = [hold.into(), none.clone(), person.into(), now.clone()];
+        tx.run(BY_WHOM, &params).await?;
+        let given = SqlValue::text(reason.clone());
+        let params = [hold.into(), none, person.into(), given, now];
+        tx.run(OF_HOLD, &params).await?;
+        let act = act_params(person, APPROVE_HOLD, hold, &reason);
+        tx.run(INSERT_ACT, &act).await?;
+    }
+    Ok(())
 }

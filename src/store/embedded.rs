@@ -7,7 +7,7 @@ use super::error::{SqlFault, StoreError};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqlitePool};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What a connection keeps of the file, in KiB. The system keeps it too, and a daemon has several
 /// connections; a large apply takes more while it writes.
-const CACHE: &str = "PRAGMA cache_size = -8192";
+const CACHE: &str = "-8192";
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 /// The first bytes of every SQLite file.
@@ -127,19 +127,17 @@ async fn connect_and_probe(options: SqliteConnectOptions) -> Result<SqlitePool, 
 async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> {
     SqlitePoolOptions::new()
         .max_connections(4)
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(CACHE).await.map(drop) })
-        })
         .after_release(|connection, _| {
             Box::pin(async move {
                 // SQLite ends a transaction on its own when the disk is full or with `OR ROLLBACK`,
                 // but sqlx then believes it is still open. Such a connection must not be used
                 // again. What an apply took of the cache is given back.
-                connection.execute(CACHE).await?;
+                let cache = format!("PRAGMA cache_size = {CACHE}");
+                connection.execute(AssertSqlSafe(cache)).await?;
                 Ok(!connection.is_in_transaction())
             })
         })
-        .connect_with(options)
+        .connect_with(options.pragma("cache_size", CACHE))
         .await
         .map_err(SqlFault)
 }

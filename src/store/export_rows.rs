@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many buckets are read at once: a megabyte or two.
-const BUCKETS_AT_ONCE: usize = 64;
+const BUCKETS_AT_ONCE: u8 = 64;
 
 /// What an apply does with the rows of its export.
 #[derive(Clone, Debug, Default)]
@@ -131,8 +131,8 @@ impl ReadTransaction {
         let bytes = usize::try_from(bytes).unwrap_or_default();
         let mut set = ExportRowSetBuilder::new(bits, facts, bytes);
         let sql = "SELECT rows FROM export_rows WHERE source = ? AND bucket >= ? AND bucket < ? ORDER BY bucket";
-        for first in (0..1_i64 << bits).step_by(BUCKETS_AT_ONCE) {
-            let end = first + BUCKETS_AT_ONCE as i64;
+        for first in (0..1_i64 << bits).step_by(BUCKETS_AT_ONCE.into()) {
+            let end = first + i64::from(BUCKETS_AT_ONCE);
             let params = [source.into(), SqlValue::Int(first), SqlValue::Int(end)];
             for mut cells in tx.fetch(sql, &params, &[SqlType::Bytes]).await? {
                 if set.add(&cells[0].take_bytes()).is_none() {

@@ -64,6 +64,7 @@ mod lease;
 mod letter_case;
 mod links_by_others;
 mod migrate;
+mod newest_changes;
 mod open;
 mod orders;
 mod outbox;

@@ -3,6 +3,7 @@
 use super::api::{Api, Pager, serve, token, until};
 use crate::support::daemon_process::DaemonProcess;
 use crate::support::git_remote::Remote;
+use crate::support::signing::Signer;
 use crate::support::workspace::{Workspace, account, run, sqlite, user};
 use serde_json::{Value, json};
 use std::fs;
@@ -486,5 +487,58 @@ fn the_page_names_the_commit_its_author_and_the_approver() {
     ] {
         assert!(run.contains(words), "{words}: {run}");
     }
+    scene.served.ends();
+}
+
+#[test]
+fn a_plan_of_a_branch_says_what_waits_anyway() {
+    let mut scene = Scene::new(&people(40), "    interval: 1s\n");
+    scene.served.says(&["created 43", "run 1"]);
+    let main = scene.push(&people(34));
+    scene.api.once("/api/v1/sources/shop", |view| {
+        view["state"]["lastAttempted"]["revision"] == json!(main)
+    });
+    scene.remote.git(&["checkout", "--quiet", "-b", "company"]);
+    let changed = people(34).replace("u-3@roster.example", "u-3@other.example");
+    scene.push(&changed);
+    let branch = json!({"revision": "company"});
+    let tree = json!({"files": {"all.yaml": changed}});
+    for wanted in [branch, tree] {
+        let (status, reply) = scene.api.post("/api/v1/plan", &wanted);
+        assert_eq!(status, 200, "{reply}");
+        let plan = &reply["plan"];
+        assert_eq!(plan["base"]["revision"], json!(main), "{reply}");
+        assert_eq!(plan["held"].as_array().map(Vec::len), Some(6), "{reply}");
+        assert_eq!(plan["held"][0]["alreadyOnBase"], true, "{reply}");
+        assert_eq!(plan["steps"][0]["externalId"], "u-3", "{reply}");
+        assert!(plan["steps"][0]["alreadyOnBase"].is_null(), "{reply}");
+        // The six are for whoever decides about main.
+        assert_eq!(reply["exitCode"], 0, "{reply}");
+    }
+    scene.served.ends();
+}
+
+#[test]
+fn a_trailer_of_an_approver_lets_the_daemon_apply() {
+    let eva = Signer::new();
+    let more = format!(
+        "    interval: 1s\napprovalKeys: {{eva@example.com: '{}'}}\n",
+        eva.public()
+    );
+    let mut scene = Scene::new(&people(40), &more);
+    scene.served.says(&["created 43", "run 1"]);
+    scene.remote.write("manifests/all.yaml", people(34));
+    let message = ["Six people left", "Roster-Accept: User.deactivate=6"];
+    let commit = eva.push(&scene.remote, &message, None);
+    until("the six are gone", || {
+        (scene.active() == Some("35".to_owned())).then_some(())
+    });
+    let view = scene.api.once("/api/v1/sources/shop", |view| {
+        view["state"]["lastApplied"]["revision"] == json!(commit)
+    });
+    let given = &view["state"]["approvals"][0];
+    assert_eq!(given["by"], "eva@example.com", "{view}");
+    let reason = given["reason"].as_str();
+    assert!(reason.is_some_and(|it| it.ends_with(&commit)), "{view}");
     scene.served.ends();
 }

@@ -24,6 +24,7 @@ mod pushes;
 mod remotes;
 mod replicas;
 mod resource_acts;
+mod reverts;
 mod row_matches;
 mod self_service;
 mod sent_notices;

@@ -9,12 +9,14 @@ use std::path::Path;
 
 /// Pages whose example takes more than two trees: bytes that are not text, a second process, an act, an export.
 const PROSE: &[&str] = &[
+    "accept-trailer",
     "authority-waits",
     "claim-unconfigured",
     "column-blank",
     "column-missing",
     "column-unknown",
     "encoding",
+    "ends-soon",
     "environment-mismatch",
     "feed-not-data",
     "feed-shrunk",

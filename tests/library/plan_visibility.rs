@@ -180,6 +180,8 @@ impl Directory {
                 accounts: Box::default(),
                 consequences: Box::default(),
                 impact: Box::default(),
+                undoes: Box::default(),
+                is_on_base: false,
             })
         });
         steps.collect()

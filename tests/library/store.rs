@@ -124,6 +124,8 @@ impl Draft {
             accounts: Box::default(),
             consequences: Box::default(),
             impact: Box::default(),
+            undoes: Box::default(),
+            is_on_base: false,
             runtime: RuntimeChanges::default(),
             key,
         });
@@ -173,6 +175,8 @@ impl Draft {
             accounts: Box::default(),
             consequences: Box::default(),
             impact: Box::default(),
+            undoes: Box::default(),
+            is_on_base: false,
             runtime: RuntimeChanges::default(),
         });
         self

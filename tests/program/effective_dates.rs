@@ -310,3 +310,54 @@ fn exports_of_other_systems_cannot_set_dates() {
     assert_ne!(ran.code, Some(0), "{ran}");
     assert!(ran.stderr.contains("exports cannot set dates"), "{ran}");
 }
+
+#[test]
+fn an_end_within_four_weeks_is_noted_and_later_ones_are_not() {
+    for ws in each("dates soon") {
+        let soon = day(10);
+        let tree = account("acme", "")
+            + &account("kaj", &format!("effectiveUntil: {}", day(20)))
+            + &users(0..4, "acme", "")
+            + &user("u-5", "kaj", "")
+            + &user("u-7", "acme", &format!("effectiveUntil: {soon}"))
+            + &user("u-8", "acme", &format!("effectiveUntil: {}", day(40)))
+            + &user(
+                "u-9",
+                "acme",
+                &format!(
+                    "accounts: [{{account: acme, level: administrator, effectiveUntil: {soon}}}, {{account: acme, effectiveFrom: {soon}}}, {{account: kaj, effectiveUntil: {soon}}}]"
+                ),
+            );
+        let expected = format!(
+            "User/u-7 loses access on {soon}; User/u-9 changes accounts acme on {soon}; User/u-9 loses accounts kaj on {soon}; Account/kaj ends, and with it the access of its users on {}",
+            day(20)
+        );
+        ws.tree(&tree);
+        let message = |ran: &Ran| {
+            let plans = ran.plans();
+            let found = plans[0]["diagnostics"].as_array().expect("a list").iter();
+            let mut found = found.filter(|it| it["code"] == "ends-soon");
+            found.next().map(|it| it["message"].clone())
+        };
+        assert_eq!(
+            message(&ws.plan(&[])),
+            Some(expected.clone().into()),
+            "{}",
+            ws.engine
+        );
+        ws.settle(&[]);
+        // A pass that reads nothing else knows it too, and a plan for later days counts from there.
+        assert_eq!(
+            message(&ws.plan(&[])),
+            Some(expected.into()),
+            "{}",
+            ws.engine
+        );
+        let later = ws.plan(&["--as-of", &day(15)]);
+        let later = message(&later).expect("a note").to_string();
+        assert!(
+            later.contains("User/u-8 loses access on") && !later.contains("u-7"),
+            "{later}"
+        );
+    }
+}

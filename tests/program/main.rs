@@ -36,6 +36,7 @@ mod jobs;
 mod logins;
 mod passwords;
 mod pending_accounts;
+mod plan_base;
 mod plan_visibility;
 mod policies;
 mod random_acts;

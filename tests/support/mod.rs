@@ -14,5 +14,6 @@ pub mod pages;
 pub mod postgres;
 pub mod program;
 pub mod review_platform;
+pub mod signing;
 pub mod ssh_server;
 pub mod workspace;

@@ -19,6 +19,7 @@ mod push_body;
 mod push_messages;
 pub(super) mod records;
 mod request;
+pub(super) mod reverts;
 mod self_service;
 mod self_service_request;
 mod server_paths;
@@ -46,6 +47,7 @@ pub fn routes() -> Vec<Route<DaemonHandle>> {
         for_customers(invitations::routes()),
         for_customers(self_service::routes()),
         records::routes(),
+        reverts::routes(),
         policies::routes(),
         visibility::routes(),
         jobs::routes(),

@@ -18,7 +18,9 @@ use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
 use crate::plan::Plan;
 use crate::plan::render::{PersonalData, PlanDetail, PseudonymKey, RenderOptions};
-use crate::reconcile::{self, Pass, PassError, PassRequest, PlanReader, SourceReading};
+use crate::reconcile::{
+    self, CompareError, Pass, PassError, PassRequest, PlanBaseRevision, PlanReader, SourceReading,
+};
 use crate::stop_flag::StopFlag;
 use crate::store::Store;
 use axum::Json;
@@ -159,6 +161,11 @@ impl RemotePlanner<'_> {
         // with the right to read.
         let seen = reader.view(plan, self.store).await;
         let plan = seen.map_err(|error| self.deadline.pass_problem(error.into()))?;
+        let mut plan = plan;
+        let sees_all = reader.reads && reader.sources.is_none();
+        let stored = sees_all.then_some(self.store);
+        let found = reconcile::find_plan_accounts(&mut plan, &reading.as_read, stored).await;
+        found.map_err(|error| self.deadline.pass_problem(error.into()))?;
         let plan = if reader.reads {
             plan
         } else {
@@ -214,9 +221,26 @@ impl RemotePlanner<'_> {
         let tree = Tree::of_sent(read);
         let _turn = self.deadline.acquire_turn(self.turns).await?;
         let stop = self.deadline.stop.clone();
-        reconcile::plan_submitted_tree(self.config, at, tree, stop, self.store)
-            .await
-            .map_err(|error| self.deadline.pass_problem(error))
+        let planned = reconcile::plan_submitted_tree(self.config, at, tree, stop, self.store).await;
+        let (mut plan, reading) = planned.map_err(|error| self.deadline.pass_problem(error))?;
+        self.mark_base(at, &mut plan).await?;
+        Ok((plan, reading))
+    }
+
+    /// Marks what the source as it is now would do already.
+    async fn mark_base(&self, at: usize, plan: &mut Plan) -> Result<(), HttpProblem> {
+        let request = PassRequest {
+            source: Some(self.config.sources[at].name.to_string()),
+            ignores_passwords: true,
+            stop: self.deadline.stop.clone(),
+            ..PassRequest::default()
+        };
+        let (base, plans) = (PlanBaseRevision::Configured, std::slice::from_mut(plan));
+        let marked = reconcile::mark_base(self.config, &request, base, self.store, plans).await;
+        marked.map_err(|error| match error {
+            CompareError::Pass(error) => self.deadline.pass_problem(error),
+            error => HttpProblem::internal(error),
+        })
     }
 
     async fn plan_revision(
@@ -253,7 +277,8 @@ impl RemotePlanner<'_> {
         let refused = |error| self.deadline.pass_problem(error);
         // Read in full, because what was remembered of the source belongs to another commit.
         let mut pass = Pass::read_in_full(self.config, request).map_err(refused)?;
-        let plan = pass.plan(at, self.store, &[]).await.map_err(refused)?;
+        let mut plan = pass.plan(at, self.store, &[]).await.map_err(refused)?;
+        self.mark_base(at, &mut plan).await?;
         Ok((plan, pass.readings.swap_remove(at)))
     }
 }
@@ -393,7 +418,7 @@ fn render_reply(
     };
     Ok(RemotePlanReply {
         exit_code: plan.exit_code(false),
-        steps: !plan.steps.is_empty(),
+        steps: !plan.steps.iter().all(|step| step.is_on_base),
         plan: document,
         text,
         outputs,

@@ -44,9 +44,9 @@ pub(super) struct ResourceParam {
 
 /// A run by number.
 #[derive(Debug, Deserialize, JsonSchema)]
-struct RunParam {
+pub(super) struct RunParam {
     /// The number of the run, from 1.
-    run: i64,
+    pub(super) run: i64,
 }
 
 /// Which resources.

@@ -130,7 +130,7 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
         @if decides && hold.resources.len() <= place.listed { (form(view, place)) }
         @else {
             ul.held { @for detail in shown(view, place.listed) {
-                li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) }
+                li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) (reverts(&detail)) }
             } }
             (more_resources(view, hold.count - hold.resources.len().min(place.listed)))
             @if decides { p { a.button href={ (link::source(&view.source)) "/holds#" (element_id(view)) } { "Decide about " (changes(hold.count)) } } }
@@ -203,6 +203,11 @@ fn about(detail: &HeldResource) -> Markup {
     }
 }
 
+/// Which recorded changes it would take back.
+fn reverts(detail: &HeldResource) -> Markup {
+    html! { @for words in &detail.reverts { p.small { (visible(words)) } } }
+}
+
 /// What is deleted or changed together with the held accounts. Shown before the form, since whoever
 /// approves decides about it too.
 fn consequences(view: &HoldView) -> Markup {
@@ -234,7 +239,7 @@ fn form(view: &HoldView, place: HoldPlace<'_>) -> Markup {
             @if hold.count == 1 {
                 input type="hidden" name="scope" value="all";
                 ul.held { @for detail in shown(view, 1) {
-                    li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) }
+                    li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) (reverts(&detail)) }
                 } }
             } @else {
                 fieldset {
@@ -279,7 +284,7 @@ fn choice(
                 " " (show_link(view, caller, &detail.resource))
                 @if let Some(place) = &detail.place { " " code.place { (place) } }
             }
-            (value::plan_changes(&detail.changes))
+            (value::plan_changes(&detail.changes)) (reverts(detail))
         }
     }
 }

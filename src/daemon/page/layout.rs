@@ -23,11 +23,12 @@ const PARTS: [(&str, &str, bool); 5] = [
 
 /// The messages after a form, by the word in `?done=`. Only these: a link with a text of its own
 /// could otherwise make the page say anything.
-const DONE: [(&str, &str); 9] = [
+const DONE: [(&str, &str); 10] = [
     ("acted", "Done. The history and the audit log show it."),
     ("begun", "Approved. A pass was requested."),
     ("approved", "Approved. A pass was requested."),
     ("rejected", "Rejected. It stays held; change the source."),
+    ("reverted", "Reverted. The audit log shows it."),
     ("asked", "A pass was requested."),
     (
         "overruled",

@@ -27,6 +27,7 @@ mod reference;
 mod resource;
 mod resource_acts;
 mod resources;
+mod revert;
 mod run;
 mod runs;
 mod search;
@@ -51,6 +52,7 @@ pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
         source::routes(),
         runs::routes(),
         run::routes(),
+        revert::routes(),
         resources::routes(),
         resource::routes(),
         search::routes(),

@@ -9,7 +9,7 @@ use crate::document::{
 use crate::http::Caller;
 use crate::kinds::{self, ACCOUNT, ADDRESS};
 use crate::model::{CompactText, Key, KindId};
-use crate::plan::{RuntimeChanges, StepVerb, shared_by};
+use crate::plan::{RuntimeChanges, StepVerb, UndoneChange, shared_by};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -64,18 +64,19 @@ impl<'p> PlanPageEntry<'p> {
 
     /// What else a reader has to know of it, in words.
     pub fn side_effects(&self) -> Vec<String> {
-        let shared = match self {
-            Self::Step(step) => shared_by(&step.accounts),
-            Self::Held(_) => None,
+        let (shared, reverts) = match self {
+            Self::Step(step) => (shared_by(&step.accounts), &step.reverts),
+            Self::Held(held) => (None, &held.reverts),
         };
         let impact = match self {
             Self::Step(step) => &step.impact,
             Self::Held(held) => &held.impact,
         };
-        let first = self.runtime().effect().into_iter().chain(shared);
-        first
-            .chain(impact.iter().map(ImpactDocument::words))
-            .collect()
+        let undone: Vec<_> = reverts.iter().map(UndoneChange::from).collect();
+        let undone = UndoneChange::all_words(&undone, self.changes().len());
+        let effects = self.runtime().effect().into_iter().chain(shared);
+        let impact = impact.iter().map(ImpactDocument::words);
+        effects.chain(impact).chain(undone).collect()
     }
 
     pub fn origin(&self) -> Option<&'p OriginDocument<'p>> {

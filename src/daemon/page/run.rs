@@ -4,7 +4,7 @@
 //! All of it comes from the database. The commits, the approvals and the effects of a run of an older
 //! release come from the pass that made it, which is kept for a while.
 
-use super::{layout, link, plan_entry, runs, time, value};
+use super::{layout, link, plan_entry, revert, runs, time, value};
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::{thousands, visible};
 use crate::document::{ChangeDocument, CommitList, PassOutcome, RunCause, SourceState};
@@ -33,6 +33,8 @@ struct RunPageParam {
 #[serde(default)]
 struct RunChangesQuery {
     after: i64,
+    /// The message after a form.
+    done: Option<String>,
 }
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
@@ -43,7 +45,7 @@ async fn run(
     State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(RunPageParam { run }): PathParams<RunPageParam>,
-    QueryParams(RunChangesQuery { after }): QueryParams<RunChangesQuery>,
+    QueryParams(RunChangesQuery { after, done }): QueryParams<RunChangesQuery>,
 ) -> Result<Markup, HttpProblem> {
     let missing = HttpProblem::not_found(format!("no run {run}"));
     let (found, changes, caused) = handle
@@ -68,8 +70,10 @@ async fn run(
     let main = html! {
         (layout::breadcrumbs(&[("/", "Home"), ("/runs", "Runs")], &title))
         h1 { (title) }
+        (layout::done_message(done.as_deref()))
         @if let Some(caused) = &caused { (cause(caused)) }
         (facts(&found))
+        (revert::button(&caller, run, &found.source))
         h2 { "Changes" }
         @if changes.is_empty() { p { "None." } }
         (groups(&changes, &caller))

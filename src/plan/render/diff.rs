@@ -68,6 +68,9 @@ pub(super) fn held(entry: &HoldEntry, wording: WordingOptions<'_>) -> String {
     if entry.verb != StepVerb::Create || wording.full {
         changes(&mut out, entry.key.kind, &entry.changes, wording);
     }
+    for words in entry.undone_words() {
+        let _ = writeln!(out, "#     {}", visible(&words));
+    }
     out
 }
 

@@ -36,6 +36,16 @@ pub(super) enum StepListEntry<'a> {
     Creates(&'a Step, usize),
 }
 
+impl StepListEntry<'_> {
+    /// How many resources it is about.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Creates(_, count) | Self::Many { count, .. } => *count,
+            Self::One(..) => 1,
+        }
+    }
+}
+
 /// Visits the entries of one kind in the order of the plan.
 pub(super) fn entries<'a>(
     plan: &'a Plan,

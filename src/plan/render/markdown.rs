@@ -6,14 +6,15 @@
 //! blocks whose lines start with words of ours.
 
 use super::code_span::code;
-use super::groups::StepListEntry;
 use super::holds::holds;
 use super::markdown_items::hold_item;
 use super::markdown_risks::RiskList;
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
 use super::wording::{joined, plural, thousands, title};
-use super::{NextStep, PersonalData, PlanDetail, RenderOptions, diff, effects, marker};
+use super::{
+    NextStep, PersonalData, PlanDetail, RenderOptions, accounts, diff, effects, marker, waiting,
+};
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
 use crate::plan::{HoldEntry, Plan, StepVerb};
@@ -36,6 +37,25 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
         ..options.clone()
     };
     let mut page = MarkdownWriter::new(out, options.max_bytes.unwrap_or(MAX_BYTES));
+    // What a branch adds comes first, because that is what a reviewer decides about.
+    let parts = plan.parts();
+    if let Some(parts) = &parts {
+        write_own(&parts.own, options, &mut page)?;
+        waiting::write_markdown(&parts.waiting, plan, options, &mut page)?;
+        notes(&parts.own, options, &mut page)?;
+    } else {
+        write_own(plan, options, &mut page)?;
+        notes(plan, options, &mut page)?;
+    }
+    page.end()
+}
+
+/// Writes everything but the notes.
+fn write_own(
+    plan: &Plan,
+    options: &RenderOptions,
+    page: &mut MarkdownWriter<'_>,
+) -> io::Result<()> {
     // The order decides what is left out: whatever comes late may not fit. A reviewer needs the
     // risks and the errors, and can see the single changes in the diff of the pull request.
     let head = head(plan);
@@ -43,28 +63,28 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     let risks = RiskList::of(plan, options);
     let fit = risks.fit(head.len());
     if fit {
-        risks.write(&mut page)?;
+        risks.write(page)?;
     } else {
-        risks.write_short(head.len(), &mut page)?;
+        risks.write_short(head.len(), page)?;
     }
     if let Some(next) = next_step(plan, options) {
         page.write_always(&format!("{next}\n\n"))?;
     }
     page.block((BlockTopic::Table, 1), &table(plan))?;
-    effect_table(plan, &mut page)?;
-    write_diagnostics(&[(&plan.diagnostics[..], options)], &mut page)?;
+    effect_table(plan, page)?;
+    accounts::write(plan, page)?;
+    write_diagnostics(&[(&plan.diagnostics[..], options)], page)?;
     if !fit {
-        risks.write_folded(&mut page)?;
+        risks.write_folded(page)?;
     }
-    standing_holds(plan, options, &mut page)?;
-    held_changes(plan, options, &mut page)?;
+    standing_holds(plan, options, page)?;
+    held_changes(plan, options, page)?;
     if options.detail != PlanDetail::Summary {
         for kind in kinds::ALL {
-            folded(plan, kind, options, &mut page)?;
+            folded(plan, kind, options, page)?;
         }
     }
-    notes(plan, options, &mut page)?;
-    page.end()
+    Ok(())
 }
 
 /// Writes what a validation found, by source.
@@ -92,6 +112,13 @@ fn head(plan: &Plan) -> String {
     }
     if let Some(environment) = &plan.environment {
         let _ = write!(head, ", environment {}", code(environment));
+    }
+    if let Some(base) = &plan.base {
+        let _ = write!(
+            head,
+            ", compared with {}",
+            code(&text::short(&base.revision))
+        );
     }
     head.push_str("\n\n");
     head
@@ -336,10 +363,7 @@ fn folded(
     );
     page.begin(opening, "```\n\n</details>\n\n");
     writer.entries(kind, &mut |entry| {
-        let many = match &entry {
-            StepListEntry::Creates(_, count) | StepListEntry::Many { count, .. } => *count,
-            StepListEntry::One(..) => 1,
-        };
+        let many = entry.count();
         page.block(
             (BlockTopic::Change, many),
             &diff::entry(&writer, kind, &entry),

@@ -15,9 +15,10 @@ use super::visibility;
 use super::wording::{counted, plural, thousands};
 use crate::diagnostic::Severity;
 use crate::kinds;
-use crate::model::FieldChange;
+use crate::model::{FieldChange, Key};
 use crate::plan::{Plan, Step, StepVerb, shared_by};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 
@@ -53,6 +54,7 @@ impl RiskList {
             held(plan, options),
             removed(plan, StepVerb::Delete, "Deletes"),
             removed(plan, StepVerb::Deactivate, "Deactivates"),
+            undone(plan),
             access(plan, options, "Takes rights", |access| access.losses),
             access(plan, options, "Gives rights", |access| access.gains),
             terms(plan),
@@ -232,6 +234,43 @@ fn access(
         named: names(&steps),
         total: steps.len(),
         items,
+    }
+}
+
+/// What would take back the work of somebody else, by the change that is taken back.
+fn undone(plan: &Plan) -> PlanRisk {
+    let steps = plan.steps.iter().map(|step| (&step.key, &step.undoes));
+    let held = plan.held.iter().map(|held| (&held.key, &held.undoes));
+    let mut resources: BTreeSet<&Key> = BTreeSet::new();
+    let mut by_change: BTreeMap<(Reverse<i64>, String), BTreeSet<&Key>> = BTreeMap::new();
+    for (key, undoes) in steps.chain(held) {
+        for change in undoes {
+            let lacks = match change.is_contained {
+                Some(false) => ", which this revision does not contain",
+                _ => "",
+            };
+            let what = format!("{}{lacks}", code(&change.title()));
+            let of_change = by_change.entry((Reverse(change.run), what)).or_default();
+            of_change.insert(key);
+            resources.insert(key);
+        }
+    }
+    let changes: Vec<String> = by_change.keys().map(|(_, what)| what.clone()).collect();
+    let items = by_change.into_iter().map(|((_, what), keys)| {
+        let keys: Vec<&Key> = keys.into_iter().collect();
+        let keys = named(keys.iter().map(|key| text::key(key)));
+        (1, format!("- **Reverts** {what}: {keys}\n"))
+    });
+    PlanRisk {
+        topic: BlockTopic::Change,
+        lead: format!(
+            "**Reverts** {} of {}",
+            plural(changes.len(), "earlier change"),
+            plural(resources.len(), "resource")
+        ),
+        total: changes.len(),
+        items: items.collect(),
+        named: changes,
     }
 }
 

@@ -27,6 +27,7 @@ struct MarkdownSection {
 pub(super) enum BlockTopic {
     Table,
     Effect,
+    Account,
     Hold,
     Removal,
     Access,
@@ -34,6 +35,7 @@ pub(super) enum BlockTopic {
     Warning,
     HeldChange,
     Change,
+    Waiting,
     Notes,
 }
 
@@ -43,6 +45,7 @@ impl BlockTopic {
         match self {
             Self::Table => "the table".to_owned(),
             Self::Effect => format!("the effects on {}", plural(many, "resource")),
+            Self::Account => format!("the list of {}", plural(many, "account")),
             Self::Hold => plural(many, "hold"),
             Self::Removal => format!("{} of removals", plural(many, "list")),
             Self::Access => format!("{} about access", plural(many, "line")),
@@ -50,6 +53,10 @@ impl BlockTopic {
             Self::Warning => plural(many, "warning"),
             Self::HeldChange => plural(many, "held change"),
             Self::Change => format!("the changes of {}", plural(many, "resource")),
+            Self::Waiting => format!(
+                "the changes of {} that wait at the base",
+                plural(many, "resource")
+            ),
             Self::Notes => "the notes".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 //! `document::PlanDocument` instead.
 
 mod access;
+mod accounts;
 mod code_span;
 pub(crate) mod delta;
 mod diff;
@@ -19,6 +20,7 @@ mod notes;
 mod personal;
 pub mod text;
 pub mod visibility;
+mod waiting;
 mod wording;
 
 pub use personal::{PersonalData, PseudonymKey};

@@ -73,6 +73,8 @@ pub(crate) fn step(verb: StepVerb, kind: KindId, id: &str, changes: Vec<FieldCha
         accounts: Box::default(),
         consequences: Box::default(),
         impact: Box::default(),
+        undoes: Box::default(),
+        is_on_base: false,
         runtime: RuntimeChanges::default(),
     }
 }
@@ -173,6 +175,8 @@ pub(crate) fn held(code: Code, verb: StepVerb, id: &str, hold: &str) -> HoldEntr
         becomes: None,
         consequences: Box::default(),
         impact: Box::default(),
+        undoes: Box::default(),
+        is_on_base: false,
         effects: PlanEffects::default(),
         approvals_needed: 1,
     }

@@ -10,7 +10,7 @@ use super::wording::{
     BOLD, CYAN, ChangeLine, DIM, GREEN, RED, WordingOptions, YELLOW, counted, first_of, id, joined,
     plural, thousands, title, visible, write_line,
 };
-use super::{PlanDetail, RenderOptions};
+use super::{PlanDetail, RenderOptions, waiting};
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
 use crate::model::{CompactText, Key};
@@ -24,10 +24,15 @@ pub(super) const NAMED: usize = 5;
 
 /// Writes a plan as text.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
-    let text = TextWriter::new(plan, options);
+    let parts = plan.parts();
+    let own = parts.as_ref().map_or(plan, |parts| &parts.own);
+    let text = TextWriter::new(own, options);
     writeln!(out, "{}", text.wording.paint(BOLD, head(plan)))?;
     writeln!(out)?;
     text.effects(out)?;
+    if parts.is_some() && own.steps.is_empty() && own.held.is_empty() {
+        writeln!(out, "{}\n", last_line(own))?;
+    }
     if options.detail == PlanDetail::Summary {
         text.counts(out)?;
     } else {
@@ -40,6 +45,9 @@ pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::R
     // where it cannot scroll away.
     text.notes(out)?;
     text.holds(out)?;
+    if let Some(parts) = &parts {
+        waiting::write_text(&parts.waiting, plan, options, out)?;
+    }
     text.write_diagnostic_counts(out)?;
     writeln!(out, "{}", text.wording.paint(BOLD, last_line(plan)))
 }
@@ -52,6 +60,9 @@ pub fn last_line(plan: &Plan) -> String {
         return format!("Refused: {}.", plural(errors, "error"));
     }
     if plan.steps.is_empty() && plan.held.is_empty() {
+        if plan.is_part {
+            return "No changes beside what waits at the base already.".to_owned();
+        }
         // "The directory matches" must not be said if these diagnostics report a difference that
         // the plan leaves as it is.
         let tells = [
@@ -83,6 +94,9 @@ pub(super) fn head(plan: &Plan) -> String {
     }
     if let Some(environment) = &plan.environment {
         head.extend([", environment ", &visible(environment)]);
+    }
+    if let Some(base) = &plan.base {
+        head.extend([", compared with ", &short(&base.revision)]);
     }
     head
 }
@@ -119,7 +133,7 @@ impl<'a> TextWriter<'a> {
         self.detail == PlanDetail::Summary
     }
 
-    fn kind(&self, kind: &'static Kind, out: &mut dyn Write) -> io::Result<()> {
+    pub fn kind(&self, kind: &'static Kind, out: &mut dyn Write) -> io::Result<()> {
         // The heading waits for the first entry, so that kinds without steps have none.
         let mut headed = false;
         self.entries(kind, &mut |entry| {
@@ -213,7 +227,7 @@ impl<'a> TextWriter<'a> {
         if any { writeln!(out) } else { Ok(()) }
     }
 
-    fn holds(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn holds(&self, out: &mut dyn Write) -> io::Result<()> {
         let holds = holds(self.plan);
         if holds.is_empty() {
             return Ok(());
@@ -275,7 +289,7 @@ impl<'a> TextWriter<'a> {
         let read = |held: &HoldEntry| {
             let lines = lines(held).into_iter();
             let lines: Vec<_> = lines.map(|line| (line.name, line.text)).collect();
-            (held.verb, lines)
+            (held.verb, lines, held.undone_words())
         };
         let first = hold.first();
         let same = !own && {
@@ -286,9 +300,10 @@ impl<'a> TextWriter<'a> {
         if same && hold.entries.len() > 1 {
             let keys = hold.entries.iter().map(|held| Cow::Owned(key(&held.key)));
             writeln!(out, "      {}  {}", first.verb, first_of(keys, limit))?;
-            return lines(first)
+            lines(first)
                 .iter()
-                .try_for_each(|line| write_member_line(line, out));
+                .try_for_each(|line| write_member_line(line, out))?;
+            return write_undone(first, out);
         }
         for held in hold.entries.iter().take(limit) {
             // An entry of a hold has no reason. One that changes nothing but the status is most
@@ -303,6 +318,7 @@ impl<'a> TextWriter<'a> {
             lines(held)
                 .iter()
                 .try_for_each(|line| write_member_line(line, out))?;
+            write_undone(held, out)?;
             for line in consequence_lines(held, limit) {
                 writeln!(out, "        {line}")?;
             }
@@ -350,6 +366,14 @@ fn write_lines(step: &Step, lines: &[ChangeLine], out: &mut dyn Write) -> io::Re
 /// Writes the change of a field of one of several resources.
 fn write_member_line(line: &ChangeLine, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "        {}: {}", line.name, line.text)
+}
+
+/// Writes which recorded changes a held step would take back.
+fn write_undone(held: &HoldEntry, out: &mut dyn Write) -> io::Result<()> {
+    let words = held.undone_words();
+    words
+        .iter()
+        .try_for_each(|words| writeln!(out, "        {}", visible(words)))
 }
 
 /// Returns the steps of one kind by verb: `3 to create`, `2 to update`.

@@ -21,6 +21,7 @@ mod rows;
 mod settings;
 mod versions;
 
+use super::approval;
 use super::connection::SqlTransaction;
 use super::error::{ApplyError, StoreError};
 use super::held_steps;
@@ -253,6 +254,8 @@ impl<'a> ApplyTransaction<'a> {
         };
         // In the same transaction as the changes: a crash must not leave a hold that was applied,
         // or an applied plan whose holds are forgotten.
+        let by_commits = &self.apply.plan.commit_approvals;
+        approval::record_commit_approvals(&mut self.tx, by_commits).await?;
         held_steps::record_held_steps(&mut self.tx, self.apply.plan).await?;
         if let Some(remember) = self.apply.remember {
             source::save_checkpoint(&mut self.tx, &self.apply.plan.source.name, remember).await?;

@@ -5,7 +5,7 @@ use super::site::Site;
 use crate::support::workspace::{account, is_installed, users};
 use serde_json::{Value, json};
 
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 22] = [
     "/propose?form=account",
     "/propose?form=user&account=acme",
     "/propose?form=export",
@@ -25,6 +25,7 @@ const PAGES: [&str; 21] = [
     "/resources/Account/acme",
     "/runs",
     "/runs/1",
+    "/runs/1/revert",
     "/acts",
     "/login",
 ];

@@ -1,5 +1,7 @@
 //! Git repositories as sources: real ones, fetched over files, http and ssh.
 
+mod accept_trailers;
+mod reverts;
 mod trees;
 
 use crate::support::git_remote::{Remote, configure};

@@ -4,6 +4,7 @@
 //! after it. Start reading at `CsvReader::next`; `scan.rs` splits one row into cells.
 
 mod delimiter;
+mod lines_ahead;
 mod scan;
 
 use super::not_data::truncated_export;
@@ -14,10 +15,10 @@ use super::text_reader::{TextReader, advance};
 use super::{BodySummary, ReadContext, not_data};
 use crate::diagnostic::{Diagnostic, codes, plural};
 use crate::kinds::read::{is_blank, quoted};
-use crate::model::{Digest, LineColumn};
+use crate::model::LineColumn;
+use lines_ahead::LinesAhead;
 use scan::{CellSpan, CsvDialect, CsvRow, QuoteError, QuoteErrorKind, ScanResult};
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 /// A file with this many bad quotes is not CSV in this dialect. More reports would not help.
 const MOST_MISQUOTED: u64 = 1000;
@@ -117,34 +118,6 @@ struct CsvReader<'t, 'a> {
     row: CsvRow,
     table: TableParser<'t, 'a>,
     ahead: LinesAhead,
-}
-
-/// The next lines, which may be rows that were read before: the length of each with its end, and the
-/// digest of its text.
-#[derive(Default)]
-struct LinesAhead {
-    lengths: VecDeque<usize>,
-    digests: VecDeque<Digest>,
-}
-
-impl LinesAhead {
-    fn push(&mut self, length: usize, digest: Digest) {
-        self.lengths.push_back(length);
-        self.digests.push_back(digest);
-    }
-
-    /// Takes some lines off the front; returns their length.
-    fn take(&mut self, lines: usize) -> usize {
-        self.digests.drain(..lines);
-        self.lengths.drain(..lines).sum()
-    }
-
-    /// Takes off what a row has consumed that was read as usual. It may have several lines.
-    fn consume(&mut self, mut bytes: usize) {
-        while bytes > 0 && !self.lengths.is_empty() {
-            bytes = bytes.saturating_sub(self.take(1));
-        }
-    }
 }
 
 enum NextRow {

@@ -1,0 +1,211 @@
+//! What a plan shares with the plan of its base: a branch is planned against the database, so its plan
+//! also has what the main branch would do already. [`Plan::mark_base`] marks that, and
+//! [`Plan::parts`] takes the two apart for readers.
+
+use super::types::{HoldEntry, Plan, PlanSummary, Step, StepVerb};
+use super::visibility::PlanVisibility;
+use crate::model::{CompactText, Key};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// The base that a plan was compared with.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PlanBase {
+    pub revision: Arc<str>,
+    /// The users whose sight changes just so at the base already.
+    pub sight: BTreeSet<CompactText>,
+}
+
+/// A plan in two parts.
+pub struct PlanParts {
+    /// What it adds to its base.
+    pub own: Plan,
+    /// What waits at the base already.
+    pub waiting: Plan,
+}
+
+impl Plan {
+    /// Marks what the plan of the base has already, with the same changes.
+    pub fn mark_base(&mut self, base: &Self) {
+        let steps: HashMap<&Key, &Step> = base.steps.iter().map(|it| (&it.key, it)).collect();
+        for step in &mut self.steps {
+            let same = steps.get(&step.key);
+            step.is_on_base =
+                same.is_some_and(|same| same.verb == step.verb && same.changes() == step.changes());
+        }
+        let mut held: HashMap<&Key, Vec<&HoldEntry>> = HashMap::new();
+        for entry in &base.held {
+            held.entry(&entry.key).or_default().push(entry);
+        }
+        for entry in &mut self.held {
+            let mut same = held.get(&entry.key).into_iter().flatten();
+            entry.is_on_base = same.any(|same| {
+                (same.code, same.verb) == (entry.code, entry.verb) && same.changes == entry.changes
+            });
+        }
+        let sight = self.visibility.changes.iter();
+        let sight = sight.filter(|change| base.visibility.changes.contains(change));
+        self.base = Some(PlanBase {
+            revision: base.source.revision.clone(),
+            sight: sight.map(|change| change.user.clone()).collect(),
+        });
+    }
+
+    /// Whether anything of it waits at its base already.
+    #[must_use]
+    pub fn waits_at_base(&self) -> bool {
+        self.base.is_some()
+            && (self.steps.iter().any(|step| step.is_on_base)
+                || self.held.iter().any(|held| held.is_on_base))
+    }
+
+    /// What it adds to its base, and what waits there already; `None` if nothing waits.
+    #[must_use]
+    pub fn parts(&self) -> Option<PlanParts> {
+        let base = self.base.as_ref().filter(|_| self.waits_at_base())?;
+        let steps = |on_base: bool| -> Vec<Step> {
+            let steps = self.steps.iter().filter(|it| it.is_on_base == on_base);
+            steps.cloned().collect()
+        };
+        let held = |on_base: bool| -> Vec<HoldEntry> {
+            let held = self.held.iter().filter(|it| it.is_on_base == on_base);
+            held.cloned().collect()
+        };
+        let (waiting_steps, waiting_held) = (steps(true), held(true));
+        let waiting: BTreeSet<&Key> = waiting_steps.iter().map(|step| &step.key).collect();
+        // An effect that this plan helps to cause is its own.
+        let waits = |because: &[Key]| {
+            !because.is_empty() && because.iter().all(|key| waiting.contains(key))
+        };
+        let (mut own_effects, mut waiting_effects) = (self.effects.clone(), self.effects.clone());
+        own_effects.retain(|effect| !waits(&effect.because));
+        waiting_effects.retain(|effect| waits(&effect.because));
+        waiting_effects.omitted.clear();
+        let mut own = Self {
+            steps: steps(false),
+            held: held(false),
+            effects: own_effects,
+            visibility: self.sight(|user| !base.sight.contains(user)),
+            is_part: true,
+            ..self.without_lists()
+        };
+        own.summary = own.counted(self.summary);
+        let mut waiting = Self {
+            source: self.source.clone(),
+            environment: self.environment.clone(),
+            steps: waiting_steps,
+            held: waiting_held,
+            effects: waiting_effects,
+            visibility: PlanVisibility {
+                omitted: 0,
+                ..self.sight(|user| base.sight.contains(user))
+            },
+            ..Self::default()
+        };
+        waiting.summary = waiting.counted(PlanSummary::default());
+        Some(PlanParts { own, waiting })
+    }
+
+    fn sight(&self, is_shown: impl Fn(&CompactText) -> bool) -> PlanVisibility {
+        let changes = self.visibility.changes.iter();
+        PlanVisibility {
+            changes: changes
+                .filter(|change| is_shown(&change.user))
+                .cloned()
+                .collect(),
+            omitted: self.visibility.omitted,
+        }
+    }
+
+    /// Everything that is shown beside steps, holds and what they do.
+    fn without_lists(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            database: self.database.clone(),
+            environment: self.environment.clone(),
+            orphans: self.orphans.clone(),
+            released: self.released.clone(),
+            accepted: self.accepted.clone(),
+            diagnostics: self.diagnostics.clone(),
+            errored: self.errored,
+            partial: self.partial,
+            undeclared: self.undeclared.clone(),
+            accounts: self.accounts.clone(),
+            base: self.base.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// A summary with the counts of its own steps and holds.
+    fn counted(&self, summary: PlanSummary) -> PlanSummary {
+        let count = |verb| {
+            let steps = self.steps.iter().filter(|step| step.verb == verb);
+            steps.count() as u64
+        };
+        let held: BTreeSet<&Key> = self.held.iter().map(|held| &held.key).collect();
+        PlanSummary {
+            create: count(StepVerb::Create),
+            update: count(StepVerb::Update),
+            adopt: count(StepVerb::Adopt),
+            deactivate: count(StepVerb::Deactivate),
+            reactivate: count(StepVerb::Reactivate),
+            delete: count(StepVerb::Delete),
+            held: held.len() as u64,
+            ..summary
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::USER;
+    use crate::plan::render::samples::{self, change, step, text};
+
+    fn phone(id: &str, before: &str, after: &str) -> Step {
+        let changes = vec![change(USER, "phone", text(before), text(after))];
+        step(StepVerb::Update, USER, id, changes)
+    }
+
+    #[test]
+    fn what_the_base_does_just_so_waits_there_and_everything_else_is_new() {
+        let base = samples::plan(
+            vec![phone("same", "+1", "+2"), phone("other", "+1", "+2")],
+            vec![samples::guarded("held", 5), samples::guarded("freed", 5)],
+        );
+        let mut plan = samples::plan(
+            vec![
+                phone("same", "+1", "+2"),
+                phone("other", "+1", "+3"),
+                phone("new", "+1", "+2"),
+            ],
+            vec![samples::guarded("held", 6), samples::guarded("more", 6)],
+        );
+        plan.mark_base(&base);
+        let parts = plan.parts().expect("something waits");
+        let ids = |plan: &Plan| -> Vec<String> {
+            let steps = plan.steps.iter().map(|step| step.key.id.to_string());
+            let held = plan.held.iter().map(|held| held.key.id.to_string());
+            steps.chain(held).collect()
+        };
+        assert_eq!(ids(&parts.own), ["other", "new", "more"]);
+        assert_eq!(ids(&parts.waiting), ["same", "held"]);
+        let counts = |plan: &Plan| (plan.summary.update, plan.summary.held);
+        assert_eq!(
+            (counts(&parts.own), counts(&parts.waiting)),
+            ((2, 1), (1, 1))
+        );
+        assert!(parts.own.parts().is_none());
+    }
+
+    #[test]
+    fn what_waits_at_the_base_does_not_decide_the_exit_code() {
+        let base = samples::plan(Vec::new(), vec![samples::guarded("held", 5)]);
+        let mut plan = samples::plan(Vec::new(), vec![samples::guarded("held", 5)]);
+        assert_eq!(plan.exit_code(false), 3);
+        plan.mark_base(&base);
+        assert_eq!(plan.exit_code(true), 0);
+        plan.held.push(samples::guarded("more", 6));
+        assert_eq!(plan.exit_code(true), 3);
+    }
+}
