@@ -268,6 +268,7 @@ mod tests {
             "database",
             "sources",
             "order",
+            "impact",
             "shop",
             "guards",
             "scopes",

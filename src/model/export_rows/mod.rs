@@ -5,64 +5,23 @@
 //!
 //! Some rows have to be decoded again although they are the same: see [`RowStanding`].
 
-mod packing;
+mod packed_row;
 
-use super::{CompactText, Digest, FieldRef, Key, KindId, LineColumn};
-use packing::{names, pack, row_length};
+pub use packed_row::{PackedRowName, RowName, RowStanding};
+
+use super::{CompactText, Digest, FieldRef, KindId, LineColumn};
+use packed_row::{names, pack, row_length};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Bits below this stand for a kind's own fields, the others for custom fields.
 const OWN_FIELDS: u32 = 32;
-/// In the byte of the kind: the row declares the resource and does not only name it.
-const DECLARES: u8 = 0x80;
 /// How many rows a stored bucket has, about. A changed row rewrites its bucket.
 const BUCKET_ROWS: usize = 256;
 /// How many rows share an entry of the index, about.
 const INDEXED_ROWS: usize = 2;
 /// The bytes of a digest.
 const DIGEST: usize = size_of::<Digest>();
-
-/// What has to be done about a row that is the same in the next export.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub enum RowStanding {
-    #[default]
-    Settled,
-    /// It is decoded again, because something about it is reported every time. Its resources are as
-    /// they were applied.
-    Reported,
-    /// It is decoded and planned again: it has an error, or one of its resources is held.
-    Open,
-}
-
-impl RowStanding {
-    fn of(byte: u8) -> Self {
-        match byte {
-            0 => Self::Settled,
-            1 => Self::Reported,
-            _ => Self::Open,
-        }
-    }
-}
-
-/// A resource, as a row names it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RowName {
-    pub key: Key,
-    /// Whether the row declares it. A row with an error may only name it.
-    pub declares: bool,
-    /// The fields that have a value, as bits of [`ExportRowFacts::bit`].
-    pub filled: u128,
-}
-
-/// A resource, as a packed row names it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PackedRowName<'r> {
-    pub kind: KindId,
-    pub id: &'r str,
-    pub declares: bool,
-    pub filled: u128,
-}
 
 /// What the rows of an export say together.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -466,6 +425,7 @@ fn bucket(digest: &Digest, bits: u8) -> u32 {
 mod tests {
     use super::*;
     use crate::kinds::{ACCOUNT, ADDRESS};
+    use crate::model::Key;
     use proptest::prelude::*;
 
     fn digest(seed: u32) -> Digest {

@@ -1,8 +1,51 @@
-//! How a row is packed: its standing, how many resources it names, and of each the kind, the id and the
-//! fields that it fills.
+//! A row of an export as it is packed: its standing, how many resources it names, and of each the kind,
+//! the id and the fields that it fills.
 
-use super::{DECLARES, PackedRowName, RowName, RowStanding};
-use crate::model::KindId;
+use crate::model::{Key, KindId};
+
+/// In the byte of the kind: the row declares the resource and does not only name it.
+const DECLARES: u8 = 0x80;
+
+/// What has to be done about a row that is the same in the next export.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum RowStanding {
+    #[default]
+    Settled,
+    /// It is decoded again, because something about it is reported every time. Its resources are as
+    /// they were applied.
+    Reported,
+    /// It is decoded and planned again: it has an error, or one of its resources is held.
+    Open,
+}
+
+impl RowStanding {
+    pub(super) fn of(byte: u8) -> Self {
+        match byte {
+            0 => Self::Settled,
+            1 => Self::Reported,
+            _ => Self::Open,
+        }
+    }
+}
+
+/// A resource, as a row names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowName {
+    pub key: Key,
+    /// Whether the row declares it. A row with an error may only name it.
+    pub declares: bool,
+    /// The fields that have a value, as bits of `ExportRowFacts::bit`.
+    pub filled: u128,
+}
+
+/// A resource, as a packed row names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PackedRowName<'r> {
+    pub kind: KindId,
+    pub id: &'r str,
+    pub declares: bool,
+    pub filled: u128,
+}
 
 pub(super) fn pack(bytes: &mut Vec<u8>, standing: RowStanding, names: &[RowName]) {
     bytes.push(standing as u8);
