@@ -7,6 +7,7 @@ use super::error::GitError;
 use super::location::GitLocation;
 use super::mirror::GitMirror;
 use crate::manifest::{ListingEntry, Tree, TreeSize, is_manifest};
+use crate::model::is_commit;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,11 +59,6 @@ pub fn tree(place: &GitLocation, cache: &Path, revision: &str) -> Result<Tree, G
     Ok(Tree::of_listing(revision, listed, blobs))
 }
 
-/// Returns whether a name is a full commit id.
-pub(super) fn is_full(name: &str) -> bool {
-    matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 /// Returns the commit of a place in the mirror. A branch wins over a tag, and a tag over a commit
 /// id.
 pub(super) fn resolve(mirror: &GitMirror, place: &GitLocation) -> Result<Option<String>, GitError> {
@@ -109,7 +105,7 @@ pub(super) fn resolve_exact(
         .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
         .arg(format!("{name}^{{commit}}"));
     let ran = run(parse, place)?;
-    Ok((ran.status.success() && is_full(&ran.line())).then(|| ran.line()))
+    Ok((ran.status.success() && is_commit(&ran.line())).then(|| ran.line()))
 }
 
 /// Returns whether a commit is in the history of another one.

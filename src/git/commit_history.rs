@@ -1,10 +1,11 @@
 //! Answers questions about one commit in the history of another one. Nothing is fetched.
 
 use super::command::{local, run_checked};
-use super::commit::{is_ancestor, is_full, resolve_exact};
+use super::commit::{is_ancestor, resolve_exact};
 use super::local_tree::repository_of;
 use super::location::GitLocation;
 use super::mirror::GitMirror;
+use crate::model::is_commit;
 use std::path::Path;
 
 /// The history of a commit, in a mirror or in the repository of a folder.
@@ -22,7 +23,7 @@ impl CommitHistory {
     #[must_use]
     pub fn of_place(place: &GitLocation, cache: &Path, revision: &str) -> Option<Self> {
         let mirror = GitMirror::of(place, cache);
-        let head = is_full(revision).then_some(revision);
+        let head = is_commit(revision).then_some(revision);
         mirror
             .exists()
             .then(|| Self::new(mirror, place.clone(), head))

@@ -7,6 +7,7 @@ use super::commit::{self, check_complete};
 use super::error::GitError;
 use super::location::GitLocation;
 use super::mirror::{GitMirror, MirrorLock};
+use crate::model::is_commit;
 use std::path::Path;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -174,7 +175,7 @@ fn fetch_requested(
     lock: &MirrorLock,
 ) -> Result<Option<String>, GitError> {
     let wanted = place.reference();
-    if !commit::is_full(wanted) && !commit::is_other_reference(wanted) {
+    if !is_commit(wanted) && !commit::is_other_reference(wanted) {
         return Ok(None);
     }
     // Outside the namespaces of branches and tags, where `--prune` would remove it.

@@ -4,10 +4,11 @@
 //! good signature, by one of the given keys. Whatever else they say, nobody signed it.
 
 use super::command::{local, run_checked};
-use super::commit::{is_ancestor, is_full, resolve_exact};
+use super::commit::{is_ancestor, resolve_exact};
 use super::error::GitError;
 use super::location::GitLocation;
 use super::mirror::GitMirror;
+use crate::model::is_commit;
 use crate::own_folder;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,10 +69,10 @@ pub fn commits_with_trailer(
     keys: &[SigningKey<'_>],
 ) -> Result<Vec<TrailerCommit>, GitError> {
     let mirror = GitMirror::of(place, cache);
-    if !is_full(revision) || !mirror.exists() {
+    if !is_commit(revision) || !mirror.exists() {
         return Ok(Vec::new());
     }
-    let since = match since.filter(|since| is_full(since)) {
+    let since = match since.filter(|since| is_commit(since)) {
         Some(since) => resolve_exact(&mirror, place, since)?,
         None => None,
     };
@@ -118,7 +119,7 @@ fn commit(line: &str) -> Option<TrailerCommit> {
     let values = values.split(SEPARATOR).map(str::trim);
     let values = values.filter(|value| !value.is_empty());
     let values: Vec<String> = values.map(str::to_owned).collect();
-    (is_full(commit) && !values.is_empty()).then(|| TrailerCommit {
+    (is_commit(commit) && !values.is_empty()).then(|| TrailerCommit {
         commit: commit.to_owned(),
         subject: subject.to_owned(),
         values,

@@ -103,5 +103,5 @@ pub use types::{
     ClaimAction, ClaimUpdate, HoldEntry, Plan, PlanSummary, SourceRef, Step, StepBody,
     StepConsequence, StepReason, StepVerb, plain,
 };
-pub use undone_change::{UndoneChange, find_undone, is_commit, may_undo};
+pub use undone_change::{UndoneChange, find_undone, may_undo};
 pub use value_equality::same_value;

@@ -2,7 +2,7 @@
 //! also has what the main branch would do already. [`Plan::mark_base`] marks that, and
 //! [`Plan::parts`] takes the two apart for readers.
 
-use super::types::{HoldEntry, Plan, PlanSummary, Step, StepVerb};
+use super::types::{HoldEntry, Plan, PlanSummary, Step};
 use super::visibility::PlanVisibility;
 use crate::model::{CompactText, Key};
 use std::collections::{BTreeSet, HashMap};
@@ -89,7 +89,7 @@ impl Plan {
             is_part: true,
             ..self.without_lists()
         };
-        own.summary = own.counted(self.summary);
+        own.summary = self.summary.count(&own.steps, &own.held);
         let mut waiting = Self {
             source: self.source.clone(),
             environment: self.environment.clone(),
@@ -102,7 +102,7 @@ impl Plan {
             },
             ..Self::default()
         };
-        waiting.summary = waiting.counted(PlanSummary::default());
+        waiting.summary = PlanSummary::default().count(&waiting.steps, &waiting.held);
         Some(PlanParts { own, waiting })
     }
 
@@ -135,31 +135,13 @@ impl Plan {
             ..Self::default()
         }
     }
-
-    /// A summary with the counts of its own steps and holds.
-    fn counted(&self, summary: PlanSummary) -> PlanSummary {
-        let count = |verb| {
-            let steps = self.steps.iter().filter(|step| step.verb == verb);
-            steps.count() as u64
-        };
-        let held: BTreeSet<&Key> = self.held.iter().map(|held| &held.key).collect();
-        PlanSummary {
-            create: count(StepVerb::Create),
-            update: count(StepVerb::Update),
-            adopt: count(StepVerb::Adopt),
-            deactivate: count(StepVerb::Deactivate),
-            reactivate: count(StepVerb::Reactivate),
-            delete: count(StepVerb::Delete),
-            held: held.len() as u64,
-            ..summary
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kinds::USER;
+    use crate::plan::StepVerb;
     use crate::plan::render::samples::{self, change, step, text};
 
     fn phone(id: &str, before: &str, after: &str) -> Step {

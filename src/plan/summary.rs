@@ -1,31 +1,41 @@
 //! The counts of a plan, and the stored fields that no source declares.
 
 use super::context::PlanContext;
-use super::types::{Plan, PlanSummary, StepVerb};
+use super::types::{HoldEntry, Plan, PlanSummary, Step, StepVerb};
 use crate::kinds;
 use crate::model::{FieldRef, Key};
 use std::collections::HashSet;
 
+impl PlanSummary {
+    /// Counts steps and holds: by steps for the verbs, but by resources for what is held, since one
+    /// resource may be in several holds.
+    #[must_use]
+    pub(super) fn count(self, steps: &[Step], held: &[HoldEntry]) -> Self {
+        let held: HashSet<&Key, foldhash::fast::FixedState> =
+            held.iter().map(|held| &held.key).collect();
+        let mut summary = Self {
+            held: held.len() as u64,
+            unchanged: self.unchanged,
+            unclaimed: self.unclaimed,
+            ..Self::default()
+        };
+        for step in steps {
+            *match step.verb {
+                StepVerb::Create => &mut summary.create,
+                StepVerb::Update => &mut summary.update,
+                StepVerb::Adopt => &mut summary.adopt,
+                StepVerb::Deactivate => &mut summary.deactivate,
+                StepVerb::Reactivate => &mut summary.reactivate,
+                StepVerb::Delete => &mut summary.delete,
+            } += 1;
+        }
+        summary
+    }
+}
+
 /// How many resources each verb concerns, how many are equal, and how many no source claims.
 pub(super) fn summary(context: &PlanContext<'_>, plan: &Plan) -> PlanSummary {
-    let held: HashSet<&Key, foldhash::fast::FixedState> =
-        plan.held.iter().map(|held| &held.key).collect();
-    let mut summary = PlanSummary {
-        held: held.len() as u64,
-        ..PlanSummary::default()
-    };
-    // By steps for the verbs, but by resources for what is held, since one resource may be in
-    // several holds.
-    for step in &plan.steps {
-        *match step.verb {
-            StepVerb::Create => &mut summary.create,
-            StepVerb::Update => &mut summary.update,
-            StepVerb::Adopt => &mut summary.adopt,
-            StepVerb::Deactivate => &mut summary.deactivate,
-            StepVerb::Reactivate => &mut summary.reactivate,
-            StepVerb::Delete => &mut summary.delete,
-        } += 1;
-    }
+    let held = plan.held.iter().map(|held| &held.key);
     let steps = plan.steps.iter().map(|step| &step.key);
     let busy: HashSet<&Key, foldhash::fast::FixedState> = steps.chain(held).collect();
     let declared = &context.desired.resources;
@@ -47,8 +57,9 @@ pub(super) fn summary(context: &PlanContext<'_>, plan: &Plan) -> PlanSummary {
     PlanSummary {
         unchanged: quiet as u64,
         unclaimed: unclaimed as u64,
-        ..summary
+        ..PlanSummary::default()
     }
+    .count(&plan.steps, &plan.held)
 }
 
 /// Every stored field of a declared resource that no source declares.

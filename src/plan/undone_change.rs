@@ -7,13 +7,11 @@ use super::set_back::{links, whole};
 use super::types::{HoldEntry, Step, StepVerb};
 use crate::kinds::{self, FieldType, Kind};
 use crate::model::{
-    FieldChange, FieldRef, Key, Link, RecordedChange, RecordedValues, RecordedVerb, Value,
+    FieldChange, FieldRef, Key, Link, RecordedChange, RecordedValues, RecordedVerb, SHORT_REVISION,
+    Value, is_commit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// How many characters of a commit are shown.
-const SHORT: usize = 12;
 
 /// How many characters of the subject of a commit are shown.
 const SUBJECT: usize = 72;
@@ -37,12 +35,6 @@ pub struct UndoneChange {
     pub fields: Vec<String>,
 }
 
-/// Whether a revision is a full id of a git commit. Content digests are shorter.
-#[must_use]
-pub fn is_commit(revision: &str) -> bool {
-    matches!(revision.len(), 40 | 64) && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
 impl UndoneChange {
     /// The short name of the commit, or of the run where there is none: a person who reverted a run
     /// made no commit.
@@ -50,7 +42,7 @@ impl UndoneChange {
     pub fn name(&self) -> String {
         match self.reverted_run {
             Some(reverted) => format!("run {}, which reverted run {reverted}", self.run),
-            None if is_commit(&self.revision) => self.revision[..SHORT].to_owned(),
+            None if is_commit(&self.revision) => self.revision[..SHORT_REVISION].to_owned(),
             None => format!("run {}", self.run),
         }
     }

@@ -6,6 +6,7 @@
 use crate::config::{Config, Source};
 use crate::diagnostic::{Diagnostic, Severity, chain, codes};
 use crate::git::{self, CommitSignature, SigningKey, TrailerCommit};
+use crate::model::SHORT_REVISION;
 use crate::plan::{self, AcceptOverride, CommitAccept, CommitApproval, Plan};
 use crate::store::{Store, StoreError};
 use chrono::{TimeDelta, Utc};
@@ -14,9 +15,6 @@ use std::time::Duration;
 
 /// The name of the trailer.
 const TRAILER: &str = "Roster-Accept";
-
-/// How many characters of a commit are shown.
-const SHORT: usize = 12;
 
 /// By how much the clock of whoever commits may be ahead.
 const CLOCK_AHEAD: TimeDelta = TimeDelta::minutes(10);
@@ -217,5 +215,5 @@ fn note(given: &CommitApproval, plan: &Plan) -> Diagnostic {
 }
 
 fn short(commit: &str) -> &str {
-    commit.get(..SHORT).unwrap_or(commit)
+    commit.get(..SHORT_REVISION).unwrap_or(commit)
 }

@@ -58,7 +58,7 @@ impl UndeclarableSummary {
         })
     }
 
-    fn add(&mut self, key: Key, fault: Undeclarable) {
+    fn add(&mut self, key: Key, fault: UndeclarableFields) {
         let first = fault.fields.first();
         let first = first.map(|field| kinds::get(key.kind).field_name(field));
         let field = fault.name.or(first);
@@ -73,7 +73,7 @@ impl UndeclarableSummary {
 }
 
 /// Why some fields of a resource cannot be declared; all of it if none is named.
-struct Undeclarable {
+struct UndeclarableFields {
     fields: Vec<FieldRef>,
     /// The field that is shown, if it is not the first of these.
     name: Option<String>,
@@ -121,7 +121,7 @@ struct ReadBack<'a> {
 }
 
 /// The resources of a chunk, and what is left out of them.
-type DeclarablePart = (Vec<ManifestResource>, Vec<(Key, Undeclarable)>);
+type DeclarablePart = (Vec<ManifestResource>, Vec<(Key, UndeclarableFields)>);
 
 impl<'a> ReadBack<'a> {
     fn new(rows: &'a KeyedList<Row>, as_of: &'a str) -> Self {
@@ -160,7 +160,7 @@ impl<'a> ReadBack<'a> {
         &self,
         mut item: ManifestResource,
         row: &Row,
-        faults: &mut Vec<(Key, Undeclarable)>,
+        faults: &mut Vec<(Key, UndeclarableFields)>,
     ) -> Option<ManifestResource> {
         loop {
             let (desired, errors) = self.read(std::slice::from_ref(&item));
@@ -209,10 +209,10 @@ impl<'a> ReadBack<'a> {
         item: &ManifestResource,
         row: &Row,
         desired: &Desired,
-    ) -> Option<Undeclarable> {
+    ) -> Option<UndeclarableFields> {
         let kind = kinds::get(item.key.kind);
         let Some(declared) = desired.resources.get(&item.key) else {
-            return Some(Undeclarable {
+            return Some(UndeclarableFields {
                 fields: Vec::new(),
                 name: None,
                 rule: codes::ID_FORMAT.name(),
@@ -236,7 +236,7 @@ impl<'a> ReadBack<'a> {
     }
 
     /// A reference to something that is not stored, as a database without foreign keys allows.
-    fn dangling(&self, kind: &Kind, item: &ManifestResource) -> Option<Undeclarable> {
+    fn dangling(&self, kind: &Kind, item: &ManifestResource) -> Option<UndeclarableFields> {
         let references = kind.references();
         let mut missing = references.filter_map(|(index, target)| {
             let field = kinds::own_field(index);
@@ -252,8 +252,8 @@ impl<'a> ReadBack<'a> {
     }
 }
 
-fn undeclarable(field: &FieldRef, rule: &'static str, why: String) -> Undeclarable {
-    Undeclarable {
+fn undeclarable(field: &FieldRef, rule: &'static str, why: String) -> UndeclarableFields {
+    UndeclarableFields {
         fields: vec![field.clone()],
         name: None,
         rule,
@@ -298,7 +298,7 @@ fn is_lost(kind: &Kind, field: &FieldRef, declared: &DeclaredResource) -> bool {
 }
 
 /// An error in the manifest of one resource.
-fn of_error(item: &ManifestResource, error: Diagnostic) -> Undeclarable {
+fn of_error(item: &ManifestResource, error: Diagnostic) -> UndeclarableFields {
     let kind = kinds::get(item.key.kind);
     let name = error.field.unwrap_or_default();
     let is_within = |field: &str, group: &str| {
@@ -318,7 +318,7 @@ fn of_error(item: &ManifestResource, error: Diagnostic) -> Undeclarable {
     {
         fields.extend(effective::dated_items_field(kind));
     }
-    Undeclarable {
+    UndeclarableFields {
         fields,
         name: None,
         rule: error.code.name(),
@@ -327,13 +327,13 @@ fn of_error(item: &ManifestResource, error: Diagnostic) -> Undeclarable {
 }
 
 /// Something that would be read differently, as of now.
-fn of_change(kind: &Kind, item: &ManifestResource, stated: &StatedField) -> Undeclarable {
+fn of_change(kind: &Kind, item: &ManifestResource, stated: &StatedField) -> UndeclarableFields {
     let field = &stated.field;
     let is_written = |field: &FieldRef| item.fields.iter().any(|(written, _)| written == field);
     let dates = date_fields(kind).into_iter();
     let dates: Vec<FieldRef> = dates.filter(is_written).collect();
     if *field == kinds::own_field(kind.status_index()) && !dates.is_empty() {
-        return Undeclarable {
+        return UndeclarableFields {
             fields: dates,
             name: None,
             rule: "dated",
@@ -342,7 +342,7 @@ fn of_change(kind: &Kind, item: &ManifestResource, stated: &StatedField) -> Unde
     }
     let name = kind.field_name(field);
     if has_dated_items(kind, item, field) {
-        return Undeclarable {
+        return UndeclarableFields {
             fields: effective::dated_items_field(kind).into_iter().collect(),
             rule: "dated",
             why: format!("a plan would change {name} because of its dates"),
@@ -350,7 +350,7 @@ fn of_change(kind: &Kind, item: &ManifestResource, stated: &StatedField) -> Unde
         };
     }
     if !is_written(field) {
-        return Undeclarable {
+        return UndeclarableFields {
             fields: Vec::new(),
             name: None,
             rule: "read",

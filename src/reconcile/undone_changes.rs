@@ -5,7 +5,7 @@
 use super::recorded_changes::recorded_change;
 use crate::config::{Config, Source, SourceLocation};
 use crate::git::CommitHistory;
-use crate::model::{FieldChange, Key};
+use crate::model::{FieldChange, Key, is_commit};
 use crate::plan::{self, Plan, StepReason, StepVerb, UndoneChange};
 use crate::store::{ChangeRecord, Store, StoreError};
 use std::cell::OnceCell;
@@ -123,7 +123,7 @@ impl UndoneLookup<'_> {
                 return None;
             }
             // A directory has no commits. There, to come and to go is what resources do.
-            if record.reverts.is_none() && !plan::is_commit(&record.revision) {
+            if record.reverts.is_none() && !is_commit(&record.revision) {
                 return None;
             }
             let commit = self.commits.commit(&record.revision);
@@ -195,7 +195,7 @@ impl<'a> CommitLookup<'a> {
         if let Some(known) = self.known.get(revision) {
             return known.clone();
         }
-        if self.known.len() >= MAX_COMMITS || !plan::is_commit(revision) {
+        if self.known.len() >= MAX_COMMITS || !is_commit(revision) {
             return CommitFacts::default();
         }
         let Some(history) = self.history() else {

@@ -7,10 +7,8 @@ pub(super) use crate::daemon::path_segment::percent_encode;
 
 use crate::daemon::path_segment;
 use crate::http::Caller;
+use crate::model::SHORT_REVISION;
 use maud::{Markup, html};
-
-/// The shown length of a revision, in characters.
-const SHORT: usize = 12;
 
 /// The path of the page of a resource.
 pub(super) fn resource_path(kind: &str, id: &str) -> String {
@@ -62,7 +60,7 @@ pub(super) fn run(id: i64) -> Markup {
 
 /// Shows the beginning of a commit or digest, with the whole as a tooltip.
 pub(super) fn revision(whole: &str) -> Markup {
-    let short: String = whole.chars().take(SHORT).collect();
+    let short: String = whole.chars().take(SHORT_REVISION).collect();
     html! {
         @if short.len() == whole.len() { code { (whole) } } @else { code title=(whole) { (short) "…" } }
     }

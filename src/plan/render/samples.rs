@@ -204,18 +204,11 @@ pub(crate) fn guarded(id: &str, count: u64) -> HoldEntry {
 
 /// A plan of these steps and holds, with the counts that belong to them.
 pub(crate) fn plan(steps: Vec<Step>, held: Vec<HoldEntry>) -> Plan {
-    let count = |verb| steps.iter().filter(|step| step.verb == verb).count() as u64;
     let summary = PlanSummary {
-        create: count(StepVerb::Create),
-        update: count(StepVerb::Update),
-        adopt: count(StepVerb::Adopt),
-        deactivate: count(StepVerb::Deactivate),
-        reactivate: count(StepVerb::Reactivate),
-        delete: count(StepVerb::Delete),
-        held: held.len() as u64,
         unchanged: 4,
-        unclaimed: 0,
+        ..PlanSummary::default()
     };
+    let summary = summary.count(&steps, &held);
     Plan {
         source: SourceRef {
             name: "directory".into(),

@@ -13,7 +13,7 @@ use super::wording::{
 use super::{PlanDetail, RenderOptions, waiting};
 use crate::diagnostic::{Diagnostic, Origin, Severity, codes};
 use crate::kinds::{self, Kind};
-use crate::model::{CompactText, Key};
+use crate::model::{CompactText, Key, SHORT_REVISION};
 use crate::plan::{HoldEntry, Plan, Step, StepReason, StepVerb};
 use anstyle::Style;
 use std::borrow::Cow;
@@ -103,7 +103,7 @@ pub(super) fn head(plan: &Plan) -> String {
 
 /// Shortens a revision to as much as tells commits apart.
 pub(super) fn short(revision: &str) -> Cow<'_, str> {
-    match revision.char_indices().nth(12) {
+    match revision.char_indices().nth(SHORT_REVISION) {
         Some((end, _)) => visible(&revision[..end]),
         None => visible(revision),
     }

@@ -7,19 +7,16 @@ use super::text::{self, TextWriter};
 use super::wording::{BOLD, title};
 use super::{PlanDetail, RenderOptions, diff};
 use crate::kinds;
-use crate::model::Key;
+use crate::model::{Key, SHORT_REVISION};
 use crate::plan::Plan;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-
-/// How much of a revision tells commits apart.
-const SHORT: usize = 12;
 
 /// The base, without anything that a platform could read as markup.
 fn base(plan: &Plan) -> String {
     let revision = plan.base.as_ref().map_or("", |base| &base.revision);
     let plain = revision.chars().filter(char::is_ascii_alphanumeric);
-    plain.take(SHORT).collect()
+    plain.take(SHORT_REVISION).collect()
 }
 
 /// Writes the counts of what waits; with full detail, all of it.
