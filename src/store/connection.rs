@@ -323,19 +323,19 @@ impl SqlTransaction {
         rows: impl IntoIterator<Item = T>,
         put: impl FnMut(T, &mut RowWriter<'_>),
     ) -> Result<u64, StoreError> {
-        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        let types: Vec<SqlType> = columns.iter().map(|(_, ty)| *ty).collect();
-        let (names, failed) = (names.join(", "), self.error_mapper());
+        let failed = self.error_mapper();
         match &mut self.engine {
             EngineTransaction::Sqlite(tx) => {
+                let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+                let types: Vec<SqlType> = columns.iter().map(|(_, ty)| *ty).collect();
+                let names = names.join(", ");
                 // OR ROLLBACK: a failure ends the transaction anyway, so the statement needs no
                 // journal of its own.
                 let head = format!("INSERT OR ROLLBACK INTO {table} ({names}) ");
                 super::sqlite_bulk::insert(tx, &head, &types, rows, put).await
             }
             EngineTransaction::Postgres(tx) => {
-                let sql = format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)");
-                super::postgres_copy::insert(tx, &sql, types.len(), rows, put).await
+                super::postgres_copy::insert(tx, table, columns, rows, put).await
             }
         }
         .map_err(failed)
