@@ -99,8 +99,9 @@ impl Store {
             // A newer schema is never touched; `require_current` below reports it.
             SchemaState::Current | SchemaState::Newer { .. } => Vec::new(),
         };
-        for statement in &statements {
-            tx.script(statement).await?;
+        // One script: a round trip for each statement would take longer than the server does.
+        if !statements.is_empty() {
+            tx.script(&statements.join(";\n")).await?;
         }
         if let SchemaState::Old { found } = standing
             && schema_versions::adds_table(found, "terms_acceptances")
