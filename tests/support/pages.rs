@@ -125,7 +125,8 @@ pub fn execute(database: &Path, statements: &str) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", database.display()))
 }
 
-/// Runs a job for each item, as many at once as there are processors; the results in order.
+/// Runs a job for each item, two at once for each processor, as commands also wait; the results in
+/// order.
 pub fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || {
@@ -138,7 +139,7 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) 
             done.push((index, job(item)));
         }
     };
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let workers = 2 * std::thread::available_parallelism().map_or(1, usize::from);
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let results = workers
