@@ -3,6 +3,7 @@
 //! adapts them. Start at [`SqlTransaction`].
 
 use super::dialect::{POSTGRES, SQLITE, SqlDialect};
+use super::embedded_pool::FirstConnectionUse;
 use super::error::{SqlFault, StoreError};
 use super::row_writer::RowWriter;
 use super::sql_value::{SqlType, SqlValue, iso};
@@ -22,7 +23,8 @@ pub(super) struct SqlTransaction {
 }
 
 pub(super) enum EngineTransaction {
-    Sqlite(Transaction<'static, Sqlite>),
+    /// Dropped in this order.
+    Sqlite(Transaction<'static, Sqlite>, Option<FirstConnectionUse>),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -38,7 +40,7 @@ pub(super) struct BatchStatement<'a> {
 macro_rules! on {
     ($tx:expr, $inner:ident => $body:expr) => {
         match &mut $tx.engine {
-            EngineTransaction::Sqlite($inner) => $body,
+            EngineTransaction::Sqlite($inner, _) => $body,
             EngineTransaction::Postgres($inner) => $body,
         }
     };
@@ -100,7 +102,7 @@ impl SqlTransaction {
 
     pub(super) fn dialect(&self) -> &'static SqlDialect {
         match self.engine {
-            EngineTransaction::Sqlite(_) => &SQLITE,
+            EngineTransaction::Sqlite(..) => &SQLITE,
             EngineTransaction::Postgres(_) => &POSTGRES,
         }
     }
@@ -126,7 +128,7 @@ impl SqlTransaction {
     /// Makes SQLite overwrite what this transaction deletes.
     pub(super) async fn overwrite_deleted(&mut self) -> Result<(), StoreError> {
         match self.engine {
-            EngineTransaction::Sqlite(_) => self.script("PRAGMA secure_delete = ON").await,
+            EngineTransaction::Sqlite(..) => self.script("PRAGMA secure_delete = ON").await,
             EngineTransaction::Postgres(_) => Ok(()),
         }
     }
@@ -225,7 +227,7 @@ impl SqlTransaction {
     ) -> Result<u64, StoreError> {
         let (failed, limit) = (self.error_mapper(), self.dialect().rows);
         match &mut self.engine {
-            EngineTransaction::Sqlite(tx) => {
+            EngineTransaction::Sqlite(tx, _) => {
                 let whole = chunk.len() == limit;
                 let sql = if whole {
                     full.to_owned()
@@ -282,7 +284,7 @@ impl SqlTransaction {
         let rows = self.dialect().batch(batch.types, chunk.len());
         let sql = batch.sql.replace("{rows}", &rows);
         match &mut self.engine {
-            EngineTransaction::Sqlite(tx) => {
+            EngineTransaction::Sqlite(tx, _) => {
                 let whole = chunk.len() == SQLITE.rows;
                 let query = sqlx::query(AssertSqlSafe(sql)).persistent(whole);
                 let query = bind!(query, chunk.iter().flatten());
@@ -325,7 +327,7 @@ impl SqlTransaction {
     ) -> Result<u64, StoreError> {
         let failed = self.error_mapper();
         match &mut self.engine {
-            EngineTransaction::Sqlite(tx) => {
+            EngineTransaction::Sqlite(tx, _) => {
                 let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
                 let types: Vec<SqlType> = columns.iter().map(|(_, ty)| *ty).collect();
                 let names = names.join(", ");
@@ -349,7 +351,7 @@ impl SqlTransaction {
     ) -> Result<(), StoreError> {
         let failed = self.error_mapper();
         match &mut self.engine {
-            EngineTransaction::Sqlite(tx) => super::sqlite_scan::scan(tx, scan, &mut each).await,
+            EngineTransaction::Sqlite(tx, _) => super::sqlite_scan::scan(tx, scan, &mut each).await,
             EngineTransaction::Postgres(tx) => {
                 super::postgres_copy::scan(tx, scan, &mut each).await
             }
@@ -360,7 +362,7 @@ impl SqlTransaction {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         let failed = self.error_mapper();
         match self.engine {
-            EngineTransaction::Sqlite(tx) => tx.commit().await,
+            EngineTransaction::Sqlite(tx, _first) => tx.commit().await,
             EngineTransaction::Postgres(tx) => tx.commit().await,
         }
         .map_err(failed)

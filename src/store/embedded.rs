@@ -3,19 +3,15 @@
 //! torn log for none, and a plan over an empty directory would be wrong. Start at `open`.
 
 use super::access::StoreAccess;
+use super::embedded_pool::EmbeddedPool;
 use super::error::{SqlFault, StoreError};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What a connection keeps of the file, in KiB. The system keeps it too, and a daemon has several
-/// connections; a large apply takes more while it writes.
-const CACHE: &str = "-8192";
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
 /// The first bytes of every SQLite file.
@@ -25,7 +21,7 @@ const HEADER: &[u8; 16] = b"SQLite format 3\0";
 pub(super) async fn open(
     path: &Path,
     access: StoreAccess,
-) -> Result<Option<SqlitePool>, StoreError> {
+) -> Result<Option<EmbeddedPool>, StoreError> {
     let there = check_file(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -40,8 +36,9 @@ pub(super) async fn open(
     if !there {
         create(path).await?;
     }
-    let pool = connect(with_durability(options)).await;
-    pool.map(Some).map_err(|fault| cannot_write(path, fault))
+    let pool = EmbeddedPool::connect(with_durability(options)).await;
+    pool.map(Some)
+        .map_err(|error| cannot_write(path, SqlFault(error)))
 }
 
 /// The options of a writer, so that nothing committed is lost.
@@ -98,7 +95,7 @@ fn move_into_place(new: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// Opens for reading. In a read-only folder, a file without a log is opened as immutable.
-async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<EmbeddedPool, StoreError> {
     let first = match connect_and_probe(options.clone()).await {
         Ok(pool) => return Ok(pool),
         Err(fault) if fault.is_read_only() => fault,
@@ -115,31 +112,15 @@ async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<SqliteP
 }
 
 /// Connects and reads the first page, because connecting alone does not touch the file.
-async fn connect_and_probe(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> {
-    let pool = connect(options).await?;
+async fn connect_and_probe(options: SqliteConnectOptions) -> Result<EmbeddedPool, SqlFault> {
+    let pool = EmbeddedPool::connect(options).await.map_err(SqlFault)?;
+    let (mut tx, _first) = pool.begin("BEGIN").await.map_err(SqlFault)?;
     sqlx::query("SELECT 1 FROM sqlite_schema")
-        .fetch_optional(&pool)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(SqlFault)?;
+    drop(tx);
     Ok(pool)
-}
-
-async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, SqlFault> {
-    SqlitePoolOptions::new()
-        .max_connections(4)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // SQLite ends a transaction on its own when the disk is full or with `OR ROLLBACK`,
-                // but sqlx then believes it is still open. Such a connection must not be used
-                // again. What an apply took of the cache is given back.
-                let cache = format!("PRAGMA cache_size = {CACHE}");
-                connection.execute(AssertSqlSafe(cache)).await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
-        .connect_with(options.pragma("cache_size", CACHE))
-        .await
-        .map_err(SqlFault)
 }
 
 /// Whether the file exists; fails if it cannot be a database.

@@ -35,6 +35,7 @@ mod daemon_state;
 mod departed_users;
 mod dialect;
 mod embedded;
+mod embedded_pool;
 mod erased_bodies;
 mod erased_ids;
 mod erased_texts;

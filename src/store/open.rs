@@ -5,9 +5,10 @@
 use super::access::{StoreAccess, redacted};
 use super::connection::{EngineTransaction, SqlTransaction};
 use super::embedded;
+use super::embedded_pool::EmbeddedPool;
 use super::error::{SqlFault, StoreError};
 use super::postgres_servers::PostgresServers;
-use sqlx::{ConnectOptions as _, Postgres, Row as _, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Postgres, Row as _, SqliteConnection, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub struct Store {
 
 #[derive(Clone, Debug)]
 enum ConnectionPool {
-    Sqlite(SqlitePool),
+    Sqlite(EmbeddedPool),
     Postgres(PostgresServers),
     /// A missing SQLite file opened for reading: an empty database.
     Missing,
@@ -107,7 +108,8 @@ impl Store {
         let engine = match &self.pool {
             ConnectionPool::Missing => return Ok(None),
             ConnectionPool::Sqlite(pool) => {
-                EngineTransaction::Sqlite(pool.begin().await.map_err(failed)?)
+                let (tx, first) = pool.begin("BEGIN").await.map_err(failed)?;
+                EngineTransaction::Sqlite(tx, first)
             }
             ConnectionPool::Postgres(servers) => {
                 // A plan reads many tables one after the other. At a lower isolation level another
@@ -130,8 +132,7 @@ impl Store {
             ConnectionPool::Missing => None,
             ConnectionPool::Sqlite(pool) => {
                 // One of its own, so that no limit of it stays on a connection of the pool.
-                let options = (*pool.connect_options()).clone();
-                let options = options.read_only(true).pragma("query_only", "ON");
+                let options = pool.options().read_only(true).pragma("query_only", "ON");
                 Some(ForeignReader::Sqlite(options.connect().await?))
             }
             ConnectionPool::Postgres(servers) => {
@@ -152,7 +153,8 @@ impl Store {
             ConnectionPool::Sqlite(pool) => {
                 // Takes the write lock at once. A transaction that starts by reading cannot wait
                 // for another writer later: SQLite fails it with SQLITE_BUSY.
-                EngineTransaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?)
+                let (tx, first) = pool.begin("BEGIN IMMEDIATE").await.map_err(failed)?;
+                EngineTransaction::Sqlite(tx, first)
             }
             ConnectionPool::Postgres(servers) => {
                 EngineTransaction::Postgres(servers.begin(WRITING).await.map_err(failed)?)
@@ -180,6 +182,7 @@ impl Store {
         let ConnectionPool::Sqlite(pool) = &self.pool else {
             return None;
         };
+        let (pool, _first) = pool.free();
         let cleaned = async {
             sqlx::query("VACUUM").execute(pool).await?;
             // Waits for readers, as long as for any other lock.
@@ -200,6 +203,7 @@ impl Store {
     /// Folds SQLite's write-ahead log into the file, as far as readers allow.
     pub(super) async fn checkpoint(&self) {
         if let ConnectionPool::Sqlite(pool) = &self.pool {
+            let (pool, _first) = pool.free();
             // If a reader is in the way, the next apply does it.
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(pool)
