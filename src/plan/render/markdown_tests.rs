@@ -30,8 +30,8 @@ Source `directory` at `abc123`, environment `staging`
 
 #### Look at this first
 
-- **Held** (guard): `` User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate=20` ``
-  - `deactivate User/u8`, `deactivate User/u9`
+- **Held** (guard): ``User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once``
+  - deactivate 2 users: `User/u8`, `User/u9`
   - to approve: `roster approve hold 0123456789abcdef --reason \"…\"` or `--accept User.deactivate=20`
 - **Deletes** 1 user: `User/u4`
 - **Deactivates** 1 user: `User/u5`
@@ -278,6 +278,60 @@ fn approvers_and_administrators_show_who_gains_and_who_loses() {
         assert!(written.contains(expected), "{expected} in {written}");
     }
     assert!(!written.contains("access** `Account/acme`"));
+}
+
+#[test]
+fn many_held_with_the_same_change_are_shown_once() {
+    let mut held: Vec<_> = (0..40)
+        .map(|n| samples::guarded(&format!("u{n}"), 40))
+        .collect();
+    held[7].changes.clear();
+    let written = written(&samples::plan(Vec::new(), held), None);
+    let named: Vec<String> = (0..21)
+        .filter(|n| *n != 7)
+        .map(|n| format!("u{n}"))
+        .collect();
+    let once = format!(
+        "- deactivate  39 users\n-     status: active\n+     status: inactive\n#     {} and 19 more\n",
+        named.join(", ")
+    );
+    let other = "- deactivate  User/u7  users.yaml:9:5\n";
+    assert!(
+        written.contains(&once) && written.contains(other),
+        "{written}"
+    );
+    assert_eq!(written.matches("status: active").count(), 1, "{written}");
+}
+
+#[test]
+fn whoever_reviews_a_branch_is_told_to_merge() {
+    let update = || vec![samples::updated("u2")];
+    let held = || vec![samples::guarded("u8", 20)];
+    let options = RenderOptions {
+        next: NextStep::Merge,
+        ..RenderOptions::default()
+    };
+    for (steps, held, expected) in [
+        (update(), Vec::new(), "**Next:** merge to apply it."),
+        (
+            update(),
+            held(),
+            "**Next:** merge to apply it. What is held then waits for a decision.",
+        ),
+        (
+            Vec::new(),
+            held(),
+            "**Next:** merge it. What is held then waits for a decision.",
+        ),
+    ] {
+        let plan = samples::plan(steps, held);
+        assert_eq!(next_step(&plan, &options).as_deref(), Some(expected));
+    }
+    let mut faulty = samples::plan(update(), Vec::new());
+    faulty.diagnostics = samples::full().diagnostics;
+    faulty.diagnostics[0].severity = Severity::Error;
+    let expected = "**Next:** fix the errors. Merging applies the rest.";
+    assert_eq!(next_step(&faulty, &options).as_deref(), Some(expected));
 }
 
 #[test]
