@@ -206,8 +206,9 @@ fn the_second_push_updates_the_comment(shop: &mut Shop) -> String {
     assert!(screen.len() < 1_500, "{screen}");
     for words in [
         "### Plan: 1 to update, 1 held.\n",
+        "- **Held** (guard), if approved: `User/olle loses access.`\n",
         "`deactivate User/olle`",
-        "if approved: `User/olle loses access.`",
+        "**Next:** merge to apply it. What is held then waits for a decision.",
     ] {
         assert!(screen.contains(words), "{words}: {screen}");
     }

@@ -17,7 +17,7 @@ use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
 use crate::plan::Plan;
-use crate::plan::render::{PersonalData, PlanDetail, PseudonymKey, RenderOptions};
+use crate::plan::render::{NextStep, PersonalData, PlanDetail, PseudonymKey, RenderOptions};
 use crate::reconcile::{
     self, CompareError, Pass, PassError, PassRequest, PlanBaseRevision, PlanReader, SourceReading,
 };
@@ -389,6 +389,8 @@ impl ReplyShape {
             } else {
                 PersonalData::Shown
             },
+            // Whoever asks has no database to apply it to.
+            next: NextStep::Merge,
             ..RenderOptions::default()
         }
     }
