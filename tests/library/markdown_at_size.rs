@@ -6,6 +6,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use roster::plan::render::{PersonalData, PseudonymKey, RenderOptions, markdown};
 use roster::plan::{self, Plan, StepVerb};
 use roster::reconcile;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The bytes within which every risk is named.
@@ -246,9 +247,18 @@ fn the_worst_is_on_the_first_screen_whatever_the_size() {
                 let is_shown = !is_there || screen.contains(risk);
                 assert!(is_shown, "{risk} is missing in {said}");
             }
-            let decides = ["needs a decision", "Held (guard)"];
+            let decides = ["needs a decision", "need a decision", "Held (guard)"];
             let decides = decides.iter().any(|words| screen.contains(words));
             assert_eq!(decides, !plan.held.is_empty(), "{said}");
+            // How to decide is somewhere in it, whatever had to be left out.
+            let holds: BTreeSet<&str> = plan.held.iter().map(|held| &*held.hold).collect();
+            for hold in holds {
+                let command = format!("roster approve hold {hold}");
+                assert!(
+                    written.contains(&command),
+                    "{command} is missing in {written}"
+                );
+            }
             // Guards hold what is too much at once.
             let is_much = changes > 1 && leavers == Leavers::Half || changes > 100_000;
             assert_eq!(is_held, is_much, "{said}");

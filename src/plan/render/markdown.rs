@@ -6,6 +6,7 @@
 //! blocks whose lines start with words of ours.
 
 use super::code_span::code;
+use super::effects::EffectLine;
 use super::holds::holds;
 use super::markdown_items::hold_item;
 use super::markdown_risks::{EFFECT_BYTES, RiskList};
@@ -28,6 +29,9 @@ const MAX_BYTES: usize = 65_536;
 
 /// The number of errors and warnings that are not folded.
 const UNFOLDED: usize = 10;
+
+/// The share of what is left of a comment that lines about effects may take, the most dangerous first.
+const EFFECT_SHARE: usize = 4;
 
 /// Writes a plan as Markdown, with at most `max_bytes` of the options. Blocks that do not fit are
 /// left out, and the last line names them. The first lines are always written.
@@ -70,14 +74,22 @@ fn write_own(
     if let Some(next) = next_step(plan, options) {
         page.write_always(&format!("{next}\n\n"))?;
     }
-    effect_table(plan, page)?;
+    let lines = effects::lines(&plan.effects, text::NAMED, &plan.visibility);
+    let is_short = lines.len() <= UNFOLDED;
+    if is_short {
+        effect_table(&lines, page)?;
+    }
     page.block((BlockTopic::Table, 1), &table(plan))?;
-    accounts::write(plan, page)?;
     write_diagnostics(&[(&plan.diagnostics[..], options)], page)?;
+    // Before every long list, or these would leave no room for what to decide, and how.
     if !fit {
         risks.write_folded(page)?;
     }
     standing_holds(plan, options, page)?;
+    accounts::write(plan, page)?;
+    if !is_short {
+        effect_table(&lines, page)?;
+    }
     held_changes(plan, options, page)?;
     if options.detail != PlanDetail::Summary {
         for kind in kinds::ALL {
@@ -241,8 +253,7 @@ fn counts(plan: &Plan, kind: &Kind) -> Vec<usize> {
 }
 
 /// Writes who gains or loses what, and because of which resources.
-fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
-    let lines = effects::lines(&plan.effects, text::NAMED, &plan.visibility);
+fn effect_table(lines: &[EffectLine], page: &mut MarkdownWriter<'_>) -> io::Result<()> {
     // Mostly everybody is the cause of what happens to them.
     let has_causes = lines.iter().any(|line| line.causes > 0);
     let header = if has_causes {
@@ -257,7 +268,15 @@ fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
         let opening = format!("<details><summary>{count}</summary>\n\n{header}");
         page.begin(opening, "\n</details>\n\n");
     }
-    for line in &lines {
+    let least = match lines.len() {
+        ..=UNFOLDED => 0,
+        _ => page.room() - page.room() / EFFECT_SHARE,
+    };
+    for line in lines {
+        if page.room() < least {
+            page.leave_out((BlockTopic::Effect, line.count));
+            continue;
+        }
         // A bar would end the cell, in a code span too.
         let cell = |text: &str| code(text).replace('|', "\\|");
         let spans = |texts: &[String], count: usize| {

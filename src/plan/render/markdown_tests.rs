@@ -304,6 +304,39 @@ fn many_held_with_the_same_change_are_shown_once() {
 }
 
 #[test]
+fn long_lists_leave_room_for_what_to_decide_and_for_changes() {
+    let rename = |n: u32| {
+        let name = change(ACCOUNT, "name", text("Old"), text(&format!("New {n}")));
+        step(StepVerb::Update, ACCOUNT, &format!("a{n}"), vec![name])
+    };
+    let held = (0..20).map(|n| samples::guarded(&format!("{n}-{}", "x".repeat(200)), 20));
+    let mut plan = samples::plan((0..2_000).map(rename).collect(), held.collect());
+    let rises = |n: u32| crate::plan::PlanEffect {
+        name: crate::plan::EffectName::AdministratorGained,
+        key: crate::model::Key::new(USER, format!("u{n}")),
+        object: format!("a{n}").into(),
+        before: Vec::new(),
+        after: Vec::new(),
+        omitted: 0,
+        because: Vec::new(),
+    };
+    plan.effects.listed = (0..5_000).map(rises).collect();
+    let written = written(&plan, None);
+    assert!(written.len() <= MAX_BYTES, "{}", written.len());
+    for words in [
+        "roster approve hold 0123456789abcdef",
+        "becomes administrator of Account/a100`",
+        "! update  Account/a100 ",
+        "| Accounts | 2,000 |",
+        "**Left out** because",
+    ] {
+        assert!(written.contains(words), "{words}: {written}");
+    }
+    let all = written_with(&plan, Some(usize::MAX), PersonalData::Shown);
+    assert_eq!(all.matches("becomes administrator of").count(), 5_000);
+}
+
+#[test]
 fn whoever_reviews_a_branch_is_told_to_merge() {
     let update = || vec![samples::updated("u2")];
     let held = || vec![samples::guarded("u8", 20)];
