@@ -3,11 +3,14 @@
 
 use super::{CommandFailure, CommandResult, GlobalOptions, failure, list_output, output, session};
 use crate::diagnostic::{plural, visible};
-use crate::document::{ChangeDocument, FieldHistoryDocument, RunDocument, VerificationDocument};
+use crate::document::{
+    ChangeDocument, FieldHistoryDocument, RunCause, RunDocument, VerificationDocument,
+};
 use crate::model::{Key, timestamp};
 use crate::store::{HistoryVerification, RunRecord, Store};
 use clap::Args;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Options of `roster history`.
@@ -73,7 +76,11 @@ async fn runs(
 ) -> CommandResult {
     let before = options.before.unwrap_or(i64::MAX);
     let runs = store.runs_before(before, options.limit).await?;
-    let documents = runs.iter().cloned().map(RunDocument::from);
+    let causes = causes(store, &runs).await?;
+    let documents = runs.iter().map(|run| RunDocument {
+        cause: causes.get(&run.id).cloned(),
+        ..run.clone().into()
+    });
     if list_output::write(global, documents, out)? {
         return Ok(0);
     }
@@ -81,7 +88,8 @@ async fn runs(
         writeln!(out, "No run yet.")?;
         return Ok(0);
     }
-    let rows: Vec<[String; 6]> = runs.iter().map(run_line).collect();
+    let rows = runs.iter().map(|run| run_line(run, causes.get(&run.id)));
+    let rows: Vec<[String; 6]> = rows.collect();
     list_output::write_table(
         ["RUN", "WHEN", "SOURCE", "REVISION", "BY", "CHANGES"],
         &rows,
@@ -90,12 +98,27 @@ async fn runs(
     Ok(0)
 }
 
-fn run_line(run: &RunRecord) -> [String; 6] {
+/// What runs came from, by run.
+async fn causes(
+    store: &Store,
+    runs: &[RunRecord],
+) -> Result<BTreeMap<i64, RunCause>, CommandFailure> {
+    let Some((newest, oldest)) = runs.first().zip(runs.last()) else {
+        return Ok(BTreeMap::new());
+    };
+    let causes = store.run_causes(oldest.id, newest.id).await?.into_iter();
+    let causes = causes.filter_map(|(run, cause)| Some((run, serde_json::from_str(&cause).ok()?)));
+    Ok(causes.collect())
+}
+
+fn run_line(run: &RunRecord, cause: Option<&RunCause>) -> [String; 6] {
     let counts = run.counts.as_object().into_iter().flatten();
     let counts = counts.filter(|(_, count)| count.as_u64() != Some(0));
     let counts = counts.map(|(verb, count)| format!("{count} {verb}"));
     let reverts = run.reverts.map(|run| format!("reverts run {run}"));
-    let counts: Vec<String> = counts.chain(reverts).collect();
+    let approved = cause.and_then(RunCause::approvers);
+    let approved = approved.map(|people| format!("approved by {people}"));
+    let counts: Vec<String> = counts.chain(reverts).chain(approved).collect();
     [
         run.id.to_string(),
         timestamp::format_utc(run.finished_at),

@@ -2,8 +2,7 @@
 
 use super::{ColorMode, CommandFailure, GlobalOptions, atomic_file, pager};
 use crate::config::SourceLocation;
-use crate::diagnostic::render::DiagnosticRenderer;
-use crate::diagnostic::{Diagnostic, cap, group};
+use crate::diagnostic::{Diagnostic, write_each, write_grouped};
 use crate::document::{self, OutputFormat, ShownPlan};
 use crate::plan::Plan;
 use crate::plan::render::{NextStep, PersonalData, PlanDetail, PseudonymKey, RenderOptions};
@@ -170,11 +169,9 @@ impl PlanOutput<'_> {
         let color = shown.options.color;
         // Every diagnostic on its own; the other levels group them.
         if shown.options.detail == PlanDetail::Full {
-            let mut renderer = DiagnosticRenderer::new(text, color);
-            let mut found = shown.plan.diagnostics.iter();
-            return found.try_for_each(|found| writeln!(out, "{}", renderer.render(found)));
+            return write_each(&shown.plan.diagnostics, text, color, out);
         }
-        write_diagnostics_in(&shown.plan.diagnostics, text, color, out)
+        write_grouped(&shown.plan.diagnostics, text, color, out)
     }
 }
 
@@ -212,22 +209,5 @@ pub fn write_diagnostics<'d>(
     text: impl Fn(&str) -> Option<String>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    write_diagnostics_in(found, text, colored(&io::stdout()), out)
-}
-
-/// The same, in colour or not.
-pub fn write_diagnostics_in<'d>(
-    found: impl IntoIterator<Item = &'d Diagnostic>,
-    text: impl Fn(&str) -> Option<String>,
-    color: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let mut renderer = DiagnosticRenderer::new(text, color);
-    let (shown, omitted) = cap(group(found), |one| (&*one.found, one.count));
-    for one in shown {
-        writeln!(out, "{}", renderer.render(&one.found))?;
-    }
-    omitted
-        .iter()
-        .try_for_each(|more| writeln!(out, "{more}\n"))
+    write_grouped(found, text, colored(&io::stdout()), out)
 }

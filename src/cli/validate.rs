@@ -4,7 +4,7 @@ use super::{
     CommandFailure, CommandResult, GlobalOptions, PlanScope, atomic_file, failure, output, session,
     show,
 };
-use crate::diagnostic::{Diagnostic, Severity, agreed, visible};
+use crate::diagnostic::{Diagnostic, Severity, agreed, visible, write_grouped};
 use crate::document::{
     self, DiagnosticBaseline, KnownDiagnostic, OutputFormat, SourceDiagnostics, ValidationCounts,
 };
@@ -172,7 +172,7 @@ fn write_text(
 ) -> io::Result<()> {
     for (index, found) in found {
         let tree = &readings[*index].tree;
-        output::write_diagnostics_in(found, |path| tree.text(path), color, out)?;
+        write_grouped(found, |path| tree.text(path), color, out)?;
     }
     if !summary.gone.is_empty() {
         let count = summary.gone.len();

@@ -3,6 +3,7 @@
 use super::{CommitList, UsedApproval};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a run came from, who approved it, and what it did to whom.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -25,5 +26,13 @@ impl RunCause {
     pub fn subject(&self) -> Option<&str> {
         let commits = self.commits.as_ref()?;
         commits.listed.first().map(|commit| &*commit.subject)
+    }
+
+    /// Who approved it, each once, if anybody had to.
+    #[must_use]
+    pub fn approvers(&self) -> Option<String> {
+        let people: BTreeSet<&str> = self.approvals.iter().map(|it| &*it.by).collect();
+        let people: Vec<&str> = people.into_iter().collect();
+        (!people.is_empty()).then(|| people.join(", "))
     }
 }

@@ -33,6 +33,8 @@ pub fn commits_since(
     // Separated by zero bytes and line breaks: neither can be part of an author's name or a
     // subject.
     list.args(["--literal-pathspecs", "log", "-z", "--format=%H%n%an%n%s"]);
+    // A merge that takes a folder from its branch unchanged says which pull request it was.
+    list.arg("--show-pulls");
     match before.filter(follows) {
         Some(before) => list.args([&format!("{before}..{revision}"), "--", &place.path]),
         None => list.args(["--max-count=1", revision, "--"]),

@@ -13,7 +13,7 @@ use crate::model::Key;
 use crate::plan::{self, ImpactAnswer, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
 use crate::store::{
     ApplyError, ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store,
-    StoreError,
+    StoreError, revert_name,
 };
 use std::collections::BTreeMap;
 
@@ -184,9 +184,7 @@ pub async fn remember_revert_holds(
         return Ok(());
     }
     let holds = revert.plan.held.iter().map(|held| &*held.hold).collect();
-    // No source has such a name.
-    let name = format!("revert {run}");
-    store.record_import_holds(&name, &holds).await
+    store.record_import_holds(&revert_name(run), &holds).await
 }
 
 /// Applies the plan that reverts a run.

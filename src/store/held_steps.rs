@@ -30,6 +30,19 @@ const COLUMNS: [(&str, SqlType); 12] = [
 /// The schema version that added the table.
 const SINCE: i64 = 4;
 
+/// What holds of a revert are recorded under. No source has such a name.
+const REVERT: &str = "revert ";
+
+/// The name under which the holds of the revert of a run are recorded.
+#[must_use]
+pub fn revert_name(run: i64) -> String {
+    format!("{REVERT}{run}")
+}
+
+fn revert_run(name: &str) -> Option<i64> {
+    name.strip_prefix(REVERT)?.parse().ok()
+}
+
 impl Store {
     /// Returns what guards held of a source's plans and nobody has decided about.
     pub async fn held_steps(&self, source: &str) -> Result<Vec<HeldStep>, StoreError> {
@@ -81,6 +94,21 @@ impl Store {
         }
         let sql = "SELECT 1 FROM import_holds WHERE hold = ?";
         tx.has_rows(sql, &[hold.into()]).await
+    }
+
+    /// Returns the run that a hold would revert, if somebody asked for that revert.
+    pub async fn reverted_by_hold(&self, hold: &str) -> Result<Option<i64>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
+            return Ok(None);
+        };
+        if !migrate::has_table(&mut tx, "import_holds").await? {
+            return Ok(None);
+        }
+        let sql = "SELECT source FROM import_holds WHERE hold = ?";
+        let found = tx.fetch(sql, &[hold.into()], &[SqlType::Text]).await?;
+        let sources = found.into_iter().map(|mut cells| cells[0].take_text());
+        let mut runs = sources.filter_map(|source| revert_run(&source));
+        Ok(runs.next())
     }
 
     /// Whether a hold is waiting for a decision: recorded by an apply, or present in the state of a

@@ -134,6 +134,7 @@ pub use erased_ids::DroppedRecord;
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};
 pub use export_rows::{ExportRowsUpdate, ExportRowsWrite};
+pub use held_steps::revert_name;
 pub use history::{ChangeRecord, HistoryVerification, RunRecord};
 pub use id_words::has_id_word;
 pub use impact_query::{ImpactFault, ImpactRows};

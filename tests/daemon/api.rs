@@ -118,10 +118,16 @@ impl Api {
     /// A push as GitHub tells of it.
     #[track_caller]
     pub fn github(&self, source: &str, secret: &str, delivery: &str) -> Answer {
-        let body =
-            json!({"ref": "refs/heads/main", "after": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
+        let commit = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
+        self.github_push(source, secret, delivery, commit)
+    }
+
+    /// A push of this commit.
+    #[track_caller]
+    pub fn github_push(&self, source: &str, secret: &str, delivery: &str, commit: &str) -> Answer {
+        let body = json!({"ref": "refs/heads/main", "after": commit,
             "repository": {"clone_url": "https://github.example/acme/customers.git"}})
-            .to_string();
+        .to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key");
         mac.update(body.as_bytes());
         let signature: String = mac

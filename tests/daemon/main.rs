@@ -20,6 +20,7 @@ mod notices;
 mod page;
 mod paging;
 mod proposals;
+mod pull_request_story;
 mod pushes;
 mod remotes;
 mod replicas;

@@ -166,34 +166,103 @@ fn the_command_reverts_by_a_daemon() {
     }
 }
 
+/// Run 3 creates ten users, which is more than guards let anybody take away at once.
+fn with_ten_more(ws: &Workspace) {
+    ws.tree(directory("phone: \"+46111111111\"") + &users(20..30, "acme", ""));
+    until("run 3", || (runs(ws).as_deref() == Some("3")).then_some(()));
+}
+
+fn inactive(ws: &Workspace) -> Option<String> {
+    ws.value("SELECT count(*) FROM users WHERE status = 'inactive'")
+}
+
 #[test]
 fn what_guards_hold_waits_for_an_approval() {
     for ws in each("revert held") {
         let (served, api) = started(&ws);
-        let more = directory("phone: \"+46111111111\"") + &users(20..30, "acme", "");
-        ws.tree(more);
-        until("run 3", || {
-            (runs(&ws).as_deref() == Some("3")).then_some(())
-        });
+        with_ten_more(&ws);
         let path = "/api/v1/runs/3/revert";
         let preview = api.document(path);
         assert_eq!(preview["plan"]["steps"], json!([]), "{preview}");
         let held = preview["plan"]["held"].as_array().expect("a list");
         assert_eq!(held.len(), 10, "{preview}");
+        let petra = Api::new(&api.address, &token(&ws, "petra", "approver", &[]));
+        let pia = token(&ws, "pia", "approver", &["--sources", "shop"]);
+        let pia = Api::new(&api.address, &pia);
+        let hold = held[0]["hold"].as_str().expect("an id");
+        let approve = format!("/api/v1/holds/{hold}/approve");
+        let because = json!({"reason": "they were too early"});
+        until("the token", || {
+            (petra.get("/api/v1/runs").0 == 200).then_some(())
+        });
+        // Nobody has asked for the revert yet.
+        assert_eq!(petra.post(&approve, &because).0, 404);
+
         let request = json!({"plan": preview["plan"]["id"], "reason": "too early"});
         let (status, done) = api.post(path, &request);
         assert_eq!((status, &done["run"]), (200, &Value::Null), "{done}");
-        // Now that somebody asked for it, it can be approved.
-        let hold = held[0]["hold"].as_str().expect("an id");
-        ws.approve(hold);
+        assert_eq!(pia.post(&approve, &because).0, 404);
+        let stranger = json!({"reason": "x", "only": ["User/u-1"]});
+        assert_eq!(petra.post(&approve, &stranger).0, 422);
+        assert_eq!(petra.post(&approve, &because).0, 204);
         let preview = api.document(path);
         let request = json!({"plan": preview["plan"]["id"], "reason": "too early"});
         let (status, done) = api.post(path, &request);
         assert_eq!((status, &done["run"]), (200, &json!(4)), "{done}");
-        assert_eq!(
-            ws.value("SELECT count(*) FROM users WHERE status = 'inactive'"),
-            Some("10".to_owned())
+        assert_eq!(inactive(&ws).as_deref(), Some("10"));
+        let run = api.document("/api/v1/runs/4");
+        assert_eq!(run["cause"]["approvals"][0]["by"], "petra", "{run}");
+        // What was approved is used up.
+        assert_eq!(petra.post(&approve, &because).0, 404);
+        served.ends();
+    }
+}
+
+#[test]
+fn a_page_asks_for_an_approval_and_takes_it() {
+    for ws in each("revert held page") {
+        let (served, api) = started(&ws);
+        with_ten_more(&ws);
+        let path = "/runs/3/revert";
+        let page = || api.document(path).as_str().unwrap_or_default().to_owned();
+        let send = |path: &str, body: &str| {
+            let form = "application/x-www-form-urlencoded".to_owned();
+            let (status, head, _) = api.exchange("POST", path, &[("Content-Type", form)], body);
+            assert_eq!(status, 303, "{path}: {head}");
+            let mut lines = head.lines();
+            let to = lines.find_map(|line| line.strip_prefix("location: "));
+            to.expect("a place").to_owned()
+        };
+        let value = |page: &str, name: &str| {
+            let (_, rest) = page
+                .split_once(&format!("{name}\" value=\""))
+                .expect("a field");
+            rest.split('"').next().unwrap_or_default().to_owned()
+        };
+        let before = page();
+        assert!(before.contains("Ask for approval"), "{before}");
+        assert!(!before.contains("Approve 10 changes"), "{before}");
+        let asked = format!("plan={}&reason=too+early", value(&before, "plan"));
+        assert_eq!(send(path, &asked), "/runs/3/revert?done=asked-revert");
+
+        let asked = page();
+        assert!(
+            asked.contains("If approved: <strong>10 users lose access."),
+            "{asked}"
         );
+        assert!(asked.contains("Approve 10 changes"), "{asked}");
+        let (_, rest) = asked.split_once("action=\"/holds/").expect("a form");
+        let action = format!("/holds/{}/approve", &rest[..16]);
+        let approval = format!("back={path}&scope=all&reason=too+early");
+        assert_eq!(
+            send(&action, &approval),
+            "/runs/3/revert?done=approved-revert"
+        );
+        let approved = page();
+        assert!(!approved.contains("Approve 10 changes"), "{approved}");
+        let revert = format!("plan={}&reason=too+early", value(&approved, "plan"));
+        assert_eq!(send(path, &revert), "/runs/4?done=reverted");
+        assert_eq!(inactive(&ws).as_deref(), Some("10"));
         served.ends();
     }
 }

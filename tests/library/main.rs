@@ -11,6 +11,7 @@ mod http;
 mod incremental;
 mod incremental_exports;
 mod incremental_pushes;
+mod markdown_at_size;
 mod passes;
 mod plan_visibility;
 mod planned;

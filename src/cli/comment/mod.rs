@@ -16,7 +16,7 @@ pub use options::Options;
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session, show};
 use crate::document::{self, CommentDocument, OutputFormat};
 use crate::plan::render::marker::{self, MARKER_START};
-use crate::plan::render::{PersonalData, PlanDetail, RenderOptions};
+use crate::plan::render::{NextStep, PersonalData, PlanDetail, RenderOptions};
 use std::io::Write;
 use upsert::WrittenComment;
 
@@ -57,6 +57,7 @@ async fn markdown(global: &GlobalOptions, options: &Options) -> Result<String, C
         detail: PlanDetail::from(options.shown.detail),
         max_bytes: options.shown.max_bytes,
         personal,
+        next: NextStep::Merge,
         ..RenderOptions::default()
     };
     let mut out = Vec::new();

@@ -1,6 +1,6 @@
 //! Holds: what waits for a person, and the approval. The page calls `approve_hold` too.
 
-use super::require_reason;
+use super::{require_reason, reverts};
 use crate::daemon::handle::DaemonHandle;
 use crate::document::{ActReason, HoldApproval, HoldListDocument, HoldView};
 use crate::http::problem::{self, HttpProblem};
@@ -139,6 +139,14 @@ async fn undecided(
     Ok(view)
 }
 
+/// What the next plan with an approved hold is made by.
+pub(in crate::daemon) enum HoldOrigin {
+    /// A pass, which was requested.
+    Pass,
+    /// A person who reverts a run.
+    Revert,
+}
+
 /// Approves a hold in the name of the caller.
 pub(in crate::daemon) async fn approve_hold(
     handle: &DaemonHandle,
@@ -146,11 +154,19 @@ pub(in crate::daemon) async fn approve_hold(
     hold: String,
     why: &str,
     only: &[String],
-) -> Result<(), HttpProblem> {
+) -> Result<HoldOrigin, HttpProblem> {
     let daemon = handle.daemon()?;
     let why = require_reason(why)?.to_owned();
     let only = keys(only)?;
-    let view = undecided(handle, &caller, &hold).await?;
+    let view = match undecided(handle, &caller, &hold).await {
+        Err(missing) if *missing.kind == *problem::NOT_FOUND => {
+            let run = reverted_by(handle, &caller, &hold).await?;
+            let run = run.ok_or(missing)?;
+            reverts::approve_hold(handle, &caller, run, hold, (why, only)).await?;
+            return Ok(HoldOrigin::Revert);
+        }
+        found => found?,
+    };
     // The second person has to be another one.
     if view.approved_by.iter().any(|by| *by == *caller.name) {
         let detail = reconcile::needs_others(&view);
@@ -185,7 +201,22 @@ pub(in crate::daemon) async fn approve_hold(
         .await?;
     // After the record is committed: the pass must find it.
     daemon.current.request_pass(&view.source, "approved");
-    Ok(())
+    Ok(HoldOrigin::Pass)
+}
+
+/// The run that a hold would revert, for a caller who may see all sources.
+async fn reverted_by(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    hold: &str,
+) -> Result<Option<i64>, HttpProblem> {
+    if caller.sources.is_some() {
+        return Ok(None);
+    }
+    let hold = hold.to_owned();
+    handle
+        .query_store(move |store| async move { store.reverted_by_hold(&hold).await })
+        .await
 }
 
 fn keys(only: &[String]) -> Result<Vec<Key>, HttpProblem> {

@@ -7,7 +7,7 @@ use super::{require_max_length, require_visible_source};
 use crate::config::{Config, SourceLocation};
 use crate::daemon::handle::DaemonHandle;
 use crate::daemon::pass_turns::PassTurns;
-use crate::diagnostic::chain;
+use crate::diagnostic::{chain, write_each, write_grouped};
 use crate::document::{
     self, MAX_REVISION_LENGTH, OutputFormat, RemotePlanDetail, RemotePlanReply, RemotePlanRequest,
     StoredPlanDocument, UploadContent,
@@ -17,7 +17,7 @@ use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
 use crate::plan::Plan;
-use crate::plan::render::{PersonalData, PlanDetail, PseudonymKey, RenderOptions};
+use crate::plan::render::{NextStep, PersonalData, PlanDetail, PseudonymKey, RenderOptions};
 use crate::reconcile::{
     self, CompareError, Pass, PassError, PassRequest, PlanBaseRevision, PlanReader, SourceReading,
 };
@@ -28,6 +28,7 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio::task::JoinHandle;
@@ -388,8 +389,20 @@ impl ReplyShape {
             } else {
                 PersonalData::Shown
             },
+            // Whoever asks has no database to apply it to.
+            next: NextStep::Merge,
             ..RenderOptions::default()
         }
+    }
+}
+
+/// Writes what the plan has found, which the text of a plan only counts. Without lines of files: those
+/// of a revision may have more than the caller wrote.
+fn write_diagnostics(plan: &Plan, detail: PlanDetail, out: &mut dyn Write) -> io::Result<()> {
+    let no_text = |_: &str| None;
+    match detail {
+        PlanDetail::Full => write_each(&plan.diagnostics, no_text, false, out),
+        _ => write_grouped(&plan.diagnostics, no_text, false, out),
     }
 }
 
@@ -400,8 +413,11 @@ fn render_reply(
 ) -> Result<RemotePlanReply, HttpProblem> {
     let written = |format| -> Result<Vec<u8>, HttpProblem> {
         let mut written = Vec::new();
-        document::render(plan, format, &shape.options(format, reading), &mut written)
-            .map_err(HttpProblem::internal)?;
+        let options = shape.options(format, reading);
+        if format == OutputFormat::Text {
+            write_diagnostics(plan, options.detail, &mut written).map_err(HttpProblem::internal)?;
+        }
+        document::render(plan, format, &options, &mut written).map_err(HttpProblem::internal)?;
         Ok(written)
     };
     let text = |format| -> Result<String, HttpProblem> {

@@ -9,7 +9,8 @@ use crate::document::{
 };
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, PathParams, Permission, Route};
-use crate::plan::RevertPlan;
+use crate::model::Key;
+use crate::plan::{HoldEntry, RevertPlan};
 use crate::reconcile::{self, LeaseGuard, PassError, RevertError, RevertableRun};
 use crate::store::{ApplyError, LeaseError, Store};
 use axum::Json;
@@ -113,6 +114,65 @@ pub(in crate::daemon) async fn revert_run(
     // The state of the source shows what is held and what waits, which is something else now.
     daemon.current.request_pass(&source, "a run was reverted");
     Ok(done)
+}
+
+/// Approves a hold of the plan that reverts a run, as a whole or for some resources. Whoever reverts the
+/// run next applies it.
+pub(super) async fn approve_hold(
+    handle: &DaemonHandle,
+    caller: &Caller,
+    run: i64,
+    hold: String,
+    (why, only): (String, Vec<Key>),
+) -> Result<(), HttpProblem> {
+    let (setup, name) = (handle.setup()?, caller.name.to_string());
+    if let Err(refused) = setup.config.may_approve(&name) {
+        return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
+    }
+    let since = chrono::Utc::now() - setup.config.approval_ttl;
+    handle
+        .query_store(move |store| async move {
+            let run = find(&store, run).await?;
+            let planned = reconcile::plan_revert(&setup.config, &store, &run).await;
+            let plan = planned.map_err(|error| pass_problem(&error))?.plan;
+            // The id covers the steps and their values, so nobody approves what they did not see.
+            let held = plan.held.iter().filter(|held| held.hold == hold);
+            let held: Vec<&HoldEntry> = held.collect();
+            if held.is_empty() {
+                let detail = format!("no hold `{hold}`; it may have changed since");
+                return Err(HttpProblem::not_found(detail));
+            }
+            if let Some(key) = only
+                .iter()
+                .find(|key| held.iter().all(|it| it.key != **key))
+            {
+                let detail = format!("{key} is not part of hold `{hold}`");
+                return Err(HttpProblem::new(problem::INVALID, detail));
+            }
+            let given = store.approvers(since.timestamp_millis()).await;
+            let given = given.map_err(|error| pass_problem(&error.into()))?;
+            // Enough approvals would have let it through, so another person is missing.
+            if given
+                .get(&hold)
+                .is_some_and(|people| people.contains(&name))
+            {
+                let detail =
+                    "you have approved this hold already; another person has to approve it too";
+                return Err(HttpProblem::new(problem::ALREADY_DECIDED, detail));
+            }
+            let parts = only.iter().map(Some);
+            let parts: Vec<Option<&Key>> = if only.is_empty() {
+                vec![None]
+            } else {
+                parts.collect()
+            };
+            for part in parts {
+                let approved = store.approve_hold(&hold, part, &name, &why).await;
+                approved.map_err(|error| pass_problem(&error.into()))?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// A revert under the lease of the source of its run.

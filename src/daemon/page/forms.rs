@@ -5,7 +5,8 @@
 //! again.
 
 use super::link;
-use crate::daemon::api::{exports, holds, sources};
+use crate::daemon::api::holds::{self, HoldOrigin};
+use crate::daemon::api::{exports, sources};
 use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, PathParams, Permission, Route};
@@ -142,8 +143,12 @@ async fn approve(
         let detail = "choose either everything or only the ticked resources, and tick them";
         return Err(HttpProblem::new(problem::INVALID, detail));
     }
-    holds::approve_hold(&handle, caller, of.hold, form.first_value("reason"), &only).await?;
-    Ok(form.redirect_back("approved"))
+    let why = form.first_value("reason");
+    let approved = holds::approve_hold(&handle, caller, of.hold, why, &only).await?;
+    Ok(form.redirect_back(match approved {
+        HoldOrigin::Pass => "approved",
+        HoldOrigin::Revert => "approved-revert",
+    }))
 }
 
 async fn reject(

@@ -23,10 +23,15 @@ const PARTS: [(&str, &str, bool); 5] = [
 
 /// The messages after a form, by the word in `?done=`. Only these: a link with a text of its own
 /// could otherwise make the page say anything.
-const DONE: [(&str, &str); 10] = [
+const DONE: [(&str, &str); 12] = [
     ("acted", "Done. The history and the audit log show it."),
     ("begun", "Approved. A pass was requested."),
     ("approved", "Approved. A pass was requested."),
+    ("approved-revert", "Approved. Now the run can be reverted."),
+    (
+        "asked-revert",
+        "Recorded. What is held needs an approval before the run can be reverted.",
+    ),
     ("rejected", "Rejected. It stays held; change the source."),
     ("reverted", "Reverted. The audit log shows it."),
     ("asked", "A pass was requested."),

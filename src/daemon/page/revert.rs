@@ -1,18 +1,23 @@
 //! The page that shows what the revert of a run would do, and its form.
 
 use super::forms::FormFields;
+use super::hold_sentence::{changes, sentence};
+use super::holds::caller_may_approve;
 use super::plan::{self, PlanPageQuery};
 use super::{layout, link, value};
 use crate::daemon::api::reverts;
 use crate::daemon::handle::DaemonHandle;
-use crate::document::{PlanDocument, RevertReply, RevertSkippedField};
+use crate::document::{HoldState, PlanDocument, RevertReply, RevertSkippedField};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::plan::StepVerb;
+use crate::reconcile;
+use crate::store::StoreError;
 use axum::Form;
 use axum::extract::State;
 use axum::http::Method;
 use axum::response::Redirect;
+use chrono::Utc;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -22,6 +27,13 @@ const MAX_SKIPPED: usize = 50;
 #[derive(Debug, Deserialize)]
 struct RevertPageParam {
     run: i64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RevertDoneQuery {
+    /// The message after a form.
+    done: Option<String>,
 }
 
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
@@ -47,8 +59,11 @@ async fn preview(
     caller: Caller,
     PathParams(RevertPageParam { run }): PathParams<RevertPageParam>,
     QueryParams(wanted): QueryParams<PlanPageQuery>,
+    QueryParams(RevertDoneQuery { done }): QueryParams<RevertDoneQuery>,
 ) -> Result<Markup, HttpProblem> {
     let planned = reverts::plan_revert(&handle, run).await?;
+    let holds = revert_holds(&handle, &planned).await?;
+    let approves = caller_may_approve(&handle, &caller);
     let document = |reply: &RevertReply| -> Result<PlanDocument<'static>, HttpProblem> {
         serde_json::from_str(reply.plan.text()).map_err(HttpProblem::internal)
     };
@@ -71,16 +86,73 @@ async fn preview(
         (layout::breadcrumbs(&[("/", "Home"), ("/runs", "Runs"), (&back, &format!("Run {run}"))], "Revert"))
         h1 { (title) }
         p { "This sets back what " (link::run(run)) " changed and nobody has changed since. Passes keep it so until the source is at another revision. Correct its files too." }
-        @if steps > 0 { (form(&caller, &page, &id)) }
+        (layout::done_message(done.as_deref()))
+        @if steps > 0 { (form(&caller, &page, &id, "Revert")) }
         @else if held == 0 { p role="status" { "Nothing of it is left to revert." } }
-        @if held > 0 { p.wrong { "Guards hold a part of it. Approve a hold by its id, then revert the run again." } }
+        @else if !holds.asked { (form(&caller, &page, &id, "Ask for approval")) }
+        @if held > 0 { p.wrong { "A part of it is held. It is reverted once somebody has approved it and the run is reverted again." } }
+        @for hold in &holds.waiting { (card(&caller, &page, hold, approves && holds.asked)) }
         (skipped(&planned.skipped))
         section #plan { h2 { "What would change" } (section) }
     };
     layout::page(&handle, &caller, "/runs/", &title, &main)
 }
 
-fn form(caller: &Caller, page: &str, plan: &str) -> Markup {
+/// What of a revert waits for a decision.
+struct RevertHolds {
+    waiting: Vec<HoldState>,
+    /// Whether somebody has asked for the revert: from then on it can be approved.
+    asked: bool,
+}
+
+async fn revert_holds(
+    handle: &DaemonHandle,
+    planned: &RevertReply,
+) -> Result<RevertHolds, HttpProblem> {
+    let (plan, _) = planned.parse_plan().map_err(HttpProblem::internal)?;
+    let mut waiting = reconcile::hold_states(&plan, &[], Utc::now());
+    waiting.retain(|hold| hold.hold.is_some() && !hold.standing);
+    let ids: Vec<String> = waiting.iter().filter_map(|it| it.hold.clone()).collect();
+    let asked = handle
+        .query_store(move |store| async move {
+            for id in &ids {
+                if store.reverted_by_hold(id).await?.is_none() {
+                    return Ok(false);
+                }
+            }
+            Ok::<_, StoreError>(true)
+        })
+        .await?;
+    Ok(RevertHolds { waiting, asked })
+}
+
+/// A hold, with the form for whoever may approve it. The plan below lists what it holds.
+fn card(caller: &Caller, page: &str, hold: &HoldState, approves: bool) -> Markup {
+    let id = hold.hold.as_deref().unwrap_or_default();
+    html! {
+        article.card.hold id={ "hold-" (id) } {
+            h2 { (sentence(hold)) }
+            @if let Some(effects) = &hold.effects { p.effects { "If approved: " strong { (effects) } } }
+            p.small { (value::prose(&hold.message)) }
+            @if approves {
+                form.act method="post" action={ "/holds/" (id) "/approve" } {
+                    (layout::csrf(caller))
+                    input type="hidden" name="back" value=(page);
+                    input type="hidden" name="scope" value="all";
+                    label for={ "reason-" (id) } { "Reason (for the audit log)" }
+                    div.line {
+                        input type="text" name="reason" id={ "reason-" (id) } required maxlength="2000" autocomplete="off";
+                        button.approve { "Approve " (changes(hold.count)) }
+                    }
+                }
+            } @else {
+                @for command in &hold.commands { pre { code { (command) } } }
+            }
+        }
+    }
+}
+
+fn form(caller: &Caller, page: &str, plan: &str, button: &str) -> Markup {
     html! {
         form.act method="post" action=(page) {
             (layout::csrf(caller))
@@ -89,7 +161,7 @@ fn form(caller: &Caller, page: &str, plan: &str) -> Markup {
             label for="why-revert" { "Reason (for the audit log)" }
             div.line {
                 input type="text" name="reason" id="why-revert" required maxlength="2000" autocomplete="off";
-                button.approve { "Revert" }
+                button.approve { (button) }
             }
         }
     }
@@ -121,6 +193,8 @@ async fn revert(
 ) -> Result<Redirect, HttpProblem> {
     let (plan, why) = (form.first_value("plan"), form.first_value("reason"));
     let done = reverts::revert_run(&handle, &caller, run, plan, why).await?;
-    let to = done.run.unwrap_or(run);
-    Ok(Redirect::to(&format!("/runs/{to}?done=reverted")))
+    Ok(Redirect::to(&match done.run {
+        Some(to) => format!("/runs/{to}?done=reverted"),
+        None => format!("/runs/{run}/revert?done=asked-revert"),
+    }))
 }

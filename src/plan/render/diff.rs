@@ -10,9 +10,10 @@ use super::wording::{
     MEMBERS, WordingOptions, changed_link, counted, display_value, invisible_difference, link,
     long_text, member, thousands, visible,
 };
-use crate::kinds::Kind;
-use crate::model::{FieldChange, KindId, Value};
+use crate::kinds::{self, Kind};
+use crate::model::{CompactText, Digest, FieldChange, KindId, Value};
 use crate::plan::{HoldEntry, Step, StepReason, StepVerb};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// Something goes.
@@ -63,7 +64,52 @@ pub(super) fn entry(
 pub(super) fn held(entry: &HoldEntry, wording: WordingOptions<'_>) -> String {
     let (sign, key) = (sign(entry.verb), text::key(&entry.key));
     let place = text::place(entry.origin.as_ref(), false);
-    let mut out = format!("{sign} {}  {key}{place}\n", entry.verb);
+    let changes = held_changes(entry, wording);
+    format!("{sign} {}  {key}{place}\n{changes}", entry.verb)
+}
+
+/// Returns the lines of held steps, with how many steps they are about. Many with the same changes are
+/// shown once, or they would leave no room for others.
+pub(super) fn held_steps(
+    entries: &[&HoldEntry],
+    wording: WordingOptions<'_>,
+) -> Vec<(usize, String)> {
+    let mut groups: Vec<Vec<&HoldEntry>> = Vec::new();
+    let mut at: HashMap<(StepVerb, KindId, Digest), usize> = HashMap::new();
+    for held in entries {
+        let changes = Digest::of(held_changes(held, wording).as_bytes());
+        let index = *at
+            .entry((held.verb, held.key.kind, changes))
+            .or_insert(groups.len());
+        match groups.get_mut(index) {
+            Some(group) => group.push(held),
+            None => groups.push(vec![held]),
+        }
+    }
+    let mut lines = Vec::new();
+    for group in groups {
+        if wording.full || group.len() < groups::MIN_GROUP_SIZE as usize {
+            lines.extend(group.iter().map(|entry| (1, held(entry, wording))));
+            continue;
+        }
+        let first = group[0];
+        let counted = counted(group.len(), kinds::get(first.key.kind));
+        let named = group.iter().take(groups::NAMED_REMOVALS);
+        let named: Vec<&CompactText> = named.map(|held| &held.key.id).collect();
+        let text = format!(
+            "{} {}  {counted}\n{}#     {}\n",
+            sign(first.verb),
+            first.verb,
+            held_changes(first, wording),
+            text::named_of(&named, group.len())
+        );
+        lines.push((group.len(), text));
+    }
+    lines
+}
+
+fn held_changes(entry: &HoldEntry, wording: WordingOptions<'_>) -> String {
+    let mut out = String::new();
     // Of a new resource every field is a change. The id is enough to decide about it.
     if entry.verb != StepVerb::Create || wording.full {
         changes(&mut out, entry.key.kind, &entry.changes, wording);

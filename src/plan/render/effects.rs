@@ -193,6 +193,41 @@ pub fn sentence<'d>(
     alone: impl Iterator<Item = &'d str>,
     quote: impl Fn(&str) -> String,
 ) -> Option<String> {
+    let parts = parts(effects, alone, quote);
+    (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
+}
+
+/// Returns the sentence within about so many bytes: the most dangerous effects, and how many others
+/// there are.
+pub(super) fn short_sentence<'d>(
+    effects: &PlanEffects,
+    alone: impl Iterator<Item = &'d str>,
+    quote: impl Fn(&str) -> String,
+    max_bytes: usize,
+) -> Option<String> {
+    let mut parts = parts(effects, alone, quote);
+    let mut room = max_bytes;
+    let fit = parts.iter().take_while(|part| {
+        let fits = part.len() <= room;
+        room = room.saturating_sub(part.len());
+        fits
+    });
+    // The worst is said whatever its length.
+    let fit = fit.count().max(1);
+    let more = parts.len().saturating_sub(fit);
+    parts.truncate(fit);
+    if more > 0 {
+        parts.push(plural(more, "more effect"));
+    }
+    (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
+}
+
+/// Returns what happens to whom, the most dangerous first.
+fn parts<'d>(
+    effects: &PlanEffects,
+    alone: impl Iterator<Item = &'d str>,
+    quote: impl Fn(&str) -> String,
+) -> Vec<String> {
     let shown = shown(effects);
     let mut parts = Vec::new();
     let mut alone: Vec<String> = alone.map(&quote).collect();
@@ -222,7 +257,7 @@ pub fn sentence<'d>(
             }
         }
     }
-    (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
+    parts
 }
 
 /// Returns a name or a message as it stands in text.

@@ -85,6 +85,23 @@ fn the_most_dangerous_comes_first_and_nothing_is_said_twice() {
 }
 
 #[test]
+fn what_does_not_fit_into_a_short_sentence_is_counted() {
+    let plan = plan();
+    let short = |bytes| short_sentence(&plan.effects, left_alone(&plan), as_text, bytes);
+    let said = |bytes| short(bytes).unwrap_or_default();
+    assert_eq!(said(SENTENCE.len()), SENTENCE);
+    assert_eq!(
+        said(60),
+        "3 users lose access; User/anna loses administrator rights; 5 more effects."
+    );
+    // The worst is said whatever its length.
+    assert_eq!(said(0), "3 users lose access; 6 more effects.");
+    let nothing = samples::plan(Vec::new(), Vec::new());
+    let short = short_sentence(&nothing.effects, left_alone(&nothing), as_text, 60);
+    assert_eq!(short, None);
+}
+
+#[test]
 fn every_form_for_people_begins_with_it() {
     let plan = plan();
     let options = RenderOptions::default();

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io;
 
 /// The number of resources from which the same changes are shown once.
-const MIN_GROUP_SIZE: u32 = 5;
+pub(super) const MIN_GROUP_SIZE: u32 = 5;
 
 /// More creates of one kind than this are counted, not listed.
 const MANY_CREATES: usize = 200;
@@ -20,7 +20,7 @@ const MANY_CREATES: usize = 200;
 /// The number of resources that a group names. For removals it is more, because each name may be a
 /// customer who should stay.
 const NAMED: usize = 3;
-const NAMED_REMOVALS: usize = 20;
+pub(super) const NAMED_REMOVALS: usize = 20;
 
 pub(super) enum StepListEntry<'a> {
     /// One resource and its changes.

@@ -92,6 +92,17 @@ impl<'a> HoldGroup<'a> {
         shared.then(|| visible(message).into_owned())
     }
 
+    /// The same without the override, for where the commands are named too.
+    pub(super) fn message_alone(&self) -> Option<String> {
+        let message = self.message()?;
+        let over = self.first().accept_option.as_deref().map(visible);
+        let over = over.map(|over| format!("; if this is intended, pass `{over}`"));
+        Some(match over {
+            Some(over) => message.replace(&over, ""),
+            None => message,
+        })
+    }
+
     /// Says who would gain or lose what if it were approved.
     pub fn effect_sentence(&self) -> Option<String> {
         let effects = self.effects()?;
@@ -107,7 +118,8 @@ impl<'a> HoldGroup<'a> {
         lines.take(limit).map(EffectLine::text).collect()
     }
 
-    fn effects(&self) -> Option<PlanEffects> {
+    /// Who would gain or lose what if it were approved.
+    pub(super) fn effects(&self) -> Option<PlanEffects> {
         let all = self.entries.iter().map(|held| &held.effects);
         self.first()
             .is_approvable()

@@ -6,9 +6,10 @@
 //! blocks whose lines start with words of ours.
 
 use super::code_span::code;
+use super::effects::EffectLine;
 use super::holds::holds;
 use super::markdown_items::hold_item;
-use super::markdown_risks::RiskList;
+use super::markdown_risks::{EFFECT_BYTES, RiskList};
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
 use super::wording::{joined, plural, thousands, title};
@@ -28,6 +29,9 @@ const MAX_BYTES: usize = 65_536;
 
 /// The number of errors and warnings that are not folded.
 const UNFOLDED: usize = 10;
+
+/// The share of what is left of a comment that lines about effects may take, the most dangerous first.
+const EFFECT_SHARE: usize = 4;
 
 /// Writes a plan as Markdown, with at most `max_bytes` of the options. Blocks that do not fit are
 /// left out, and the last line names them. The first lines are always written.
@@ -70,14 +74,22 @@ fn write_own(
     if let Some(next) = next_step(plan, options) {
         page.write_always(&format!("{next}\n\n"))?;
     }
+    let lines = effects::lines(&plan.effects, text::NAMED, &plan.visibility);
+    let is_short = lines.len() <= UNFOLDED;
+    if is_short {
+        effect_table(&lines, page)?;
+    }
     page.block((BlockTopic::Table, 1), &table(plan))?;
-    effect_table(plan, page)?;
-    accounts::write(plan, page)?;
     write_diagnostics(&[(&plan.diagnostics[..], options)], page)?;
+    // Before every long list, or these would leave no room for what to decide, and how.
     if !fit {
         risks.write_folded(page)?;
     }
     standing_holds(plan, options, page)?;
+    accounts::write(plan, page)?;
+    if !is_short {
+        effect_table(&lines, page)?;
+    }
     held_changes(plan, options, page)?;
     if options.detail != PlanDetail::Summary {
         for kind in kinds::ALL {
@@ -103,7 +115,8 @@ pub fn write_validation(
 fn head(plan: &Plan) -> String {
     let mut head = format!("{}\n### {}\n\n", marker::of(plan), sentence(plan));
     let alone = effects::left_alone(plan);
-    if let Some(sentence) = effects::sentence(&plan.effects, alone, code) {
+    let said = effects::short_sentence(&plan.effects, alone, code, EFFECT_BYTES);
+    if let Some(sentence) = said {
         let _ = write!(head, "{sentence}\n\n");
     }
     let _ = write!(head, "Source {}", code(&plan.source.name));
@@ -147,21 +160,28 @@ pub fn next_step(plan: &Plan, options: &RenderOptions) -> Option<String> {
         return None;
     }
     let apply = || code(&apply_command(plan, options));
+    let is_merge = matches!(options.next, NextStep::Merge);
     let decides = plan.held.iter().any(HoldEntry::is_approvable);
-    match (plan.exit_code(false), plan.steps.is_empty()) {
-        (1, true) => Some("**Next:** fix the errors, then plan again.".to_owned()),
-        (1, false) => Some(format!(
-            "**Next:** fix the errors. Apply the rest with {}.",
+    let next = match (plan.exit_code(false), plan.steps.is_empty()) {
+        (1, true) => "fix the errors, then plan again.".to_owned(),
+        (1, false) if is_merge => "fix the errors. Merging applies the rest.".to_owned(),
+        (1, false) => format!("fix the errors. Apply the rest with {}.", apply()),
+        (_, true) if decides && is_merge => {
+            "merge it. What is held then waits for a decision.".to_owned()
+        }
+        (_, true) if decides => "approve or reject what is held.".to_owned(),
+        (_, true) => return None,
+        (_, false) if decides && is_merge => {
+            "merge to apply it. What is held then waits for a decision.".to_owned()
+        }
+        (_, false) if decides => format!(
+            "approve or reject what is held. Apply the rest with {}.",
             apply()
-        )),
-        (_, true) if decides => Some("**Next:** approve or reject what is held.".to_owned()),
-        (_, true) => None,
-        (_, false) if decides => Some(format!(
-            "**Next:** approve or reject what is held. Apply the rest with {}.",
-            apply()
-        )),
-        (_, false) => Some(format!("**Next:** apply with {}.", apply())),
-    }
+        ),
+        (_, false) if is_merge => "merge to apply it.".to_owned(),
+        (_, false) => format!("apply with {}.", apply()),
+    };
+    Some(format!("**Next:** {next}"))
 }
 
 fn apply_command(plan: &Plan, options: &RenderOptions) -> String {
@@ -233,9 +253,14 @@ fn counts(plan: &Plan, kind: &Kind) -> Vec<usize> {
 }
 
 /// Writes who gains or loses what, and because of which resources.
-fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
-    let lines = effects::lines(&plan.effects, text::NAMED, &plan.visibility);
-    let header = "| Who | Effect | Because of |\n| --- | --- | --- |\n";
+fn effect_table(lines: &[EffectLine], page: &mut MarkdownWriter<'_>) -> io::Result<()> {
+    // Mostly everybody is the cause of what happens to them.
+    let has_causes = lines.iter().any(|line| line.causes > 0);
+    let header = if has_causes {
+        "| Who | Effect | Because of |\n| --- | --- | --- |\n"
+    } else {
+        "| Who | Effect |\n| --- | --- |\n"
+    };
     if lines.len() <= UNFOLDED {
         page.begin(header, "\n");
     } else {
@@ -243,7 +268,15 @@ fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
         let opening = format!("<details><summary>{count}</summary>\n\n{header}");
         page.begin(opening, "\n</details>\n\n");
     }
-    for line in &lines {
+    let least = match lines.len() {
+        ..=UNFOLDED => 0,
+        _ => page.room() - page.room() / EFFECT_SHARE,
+    };
+    for line in lines {
+        if page.room() < least {
+            page.leave_out((BlockTopic::Effect, line.count));
+            continue;
+        }
         // A bar would end the cell, in a code span too.
         let cell = |text: &str| code(text).replace('|', "\\|");
         let spans = |texts: &[String], count: usize| {
@@ -254,8 +287,11 @@ fn effect_table(plan: &Plan, page: &mut MarkdownWriter<'_>) -> io::Result<()> {
             [] => cell(&line.who),
             names => format!("{}: {}", line.who, spans(names, line.count)),
         };
-        let because = spans(&line.because, line.causes);
-        let row = format!("| {who} | {} | {because} |\n", cell(&line.what));
+        let mut row = format!("| {who} | {} |", cell(&line.what));
+        if has_causes {
+            let _ = write!(row, " {} |", spans(&line.because, line.causes));
+        }
+        row.push('\n');
         page.block((BlockTopic::Effect, line.count), &row)?;
     }
     page.end_section()
@@ -341,8 +377,8 @@ fn held_changes(
     let opening = format!("<details><summary>{count}</summary>\n\n```diff\n");
     page.begin(opening, "```\n\n</details>\n\n");
     for hold in holds(plan) {
-        for entry in &hold.entries {
-            page.block((BlockTopic::HeldChange, 1), &diff::held(entry, wording))?;
+        for (many, lines) in diff::held_steps(&hold.entries, wording) {
+            page.block((BlockTopic::HeldChange, many), &lines)?;
         }
     }
     page.end_section()

@@ -4,20 +4,27 @@ use super::RenderOptions;
 use super::code_span::code;
 use super::holds::{HoldGroup, consequence_lines};
 use super::text;
-use super::wording::{joined, thousands};
+use super::wording::{counted, joined, thousands};
+use crate::kinds;
 use crate::plan::HoldEntry;
 use std::fmt::Write as _;
 
 /// The number of resources that one item names.
-pub(super) const NAMED: usize = 20;
+pub(super) const NAMED: usize = 10;
 
-/// Returns a hold as an item of a list.
+/// Returns a hold as an item of a list. What an approval does to people is its first line, because
+/// that is what somebody decides about.
 pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String {
     let prose = |text: &str| code(&options.personal.prose(text));
-    let shared = hold.message();
+    let shared = hold.message_alone();
     let mut item = format!("- **Held** ({})", hold.first().code);
+    let effects = hold.effect_sentence();
+    if let Some(words) = &effects {
+        let _ = write!(item, ", if approved: {}", code(words));
+    }
     if let Some(message) = &shared {
-        let _ = write!(item, ": {}", prose(message));
+        let lead = if effects.is_some() { "\n  - " } else { ": " };
+        let _ = write!(item, "{lead}{}", prose(message));
     }
     item.push('\n');
     let say = |held: &&HoldEntry| format!("{} {}", held.verb, text::key(&held.key));
@@ -31,7 +38,7 @@ pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String
         let pairs = pairs.map(|(held, new)| format!("{} → {}", text::key(&held.key), new.id));
         let _ = writeln!(item, "  - {}", named(pairs));
     } else if shared.is_some() && !takes_others {
-        let _ = writeln!(item, "  - {}", named(hold.entries.iter().map(say)));
+        let _ = writeln!(item, "  - {}", held_resources(hold));
     } else {
         for held in hold.entries.iter().take(NAMED) {
             let _ = match &shared {
@@ -47,9 +54,6 @@ pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String
             let _ = writeln!(item, "  - and {} more", thousands(more));
         }
     }
-    if let Some(words) = hold.effect_sentence() {
-        let _ = writeln!(item, "  - if approved: {}", code(&words));
-    }
     let commands: Vec<String> = hold.commands().iter().map(|text| code(text)).collect();
     if !commands.is_empty() {
         let _ = writeln!(item, "  - to approve: {}", commands.join(" or "));
@@ -60,6 +64,20 @@ pub(super) fn hold_item(hold: &HoldGroup<'_>, options: &RenderOptions) -> String
         let _ = writeln!(item, "  - {words}");
     }
     item
+}
+
+/// Names what is held: `deactivate 3 users: …`, or each with its verb if they differ.
+fn held_resources(hold: &HoldGroup<'_>) -> String {
+    let (first, keys) = (hold.first(), hold.resources());
+    let mut entries = hold.entries.iter();
+    let is_alike = entries.all(|it| (it.verb, it.key.kind) == (first.verb, first.key.kind));
+    if !is_alike || keys.len() == 1 {
+        let say = |held: &&HoldEntry| format!("{} {}", held.verb, text::key(&held.key));
+        return named(hold.entries.iter().map(say));
+    }
+    let counted = counted(keys.len(), kinds::get(first.key.kind));
+    let keys = named(keys.iter().map(|key| text::key(key)));
+    format!("{} {counted}: {keys}", first.verb)
 }
 
 /// Joins the first few texts as code spans, and says how many more there are.

@@ -6,6 +6,7 @@
 use super::RenderOptions;
 use super::access::AccessChanges;
 use super::code_span::code;
+use super::effects;
 use super::groups;
 use super::holds::{HoldGroup, holds};
 use super::markdown_items::{NAMED, hold_item, named};
@@ -16,7 +17,7 @@ use super::wording::{counted, plural, thousands};
 use crate::diagnostic::Severity;
 use crate::kinds;
 use crate::model::{FieldChange, Key};
-use crate::plan::{Plan, Step, StepVerb, shared_by};
+use crate::plan::{Plan, PlanEffects, Step, StepVerb, shared_by};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,6 +25,9 @@ use std::io;
 
 /// The bytes in which every risk is named: about what a platform shows without scrolling.
 const FIRST_SCREEN: usize = 1_500;
+
+/// The bytes of these for a sentence about effects.
+pub(super) const EFFECT_BYTES: usize = 400;
 
 /// The number of resources with an item of their own.
 const LISTED: usize = 50;
@@ -163,9 +167,18 @@ fn held(plan: &Plan, options: &RenderOptions) -> PlanRisk {
         code(&format!("{}: {} {count}", first.code, first.verb))
     };
     let needs = if all.len() == 1 { "needs" } else { "need" };
+    let mut lead = format!("**{}** {needs} a decision", plural(all.len(), "hold"));
+    let effects = all.iter().filter_map(HoldGroup::effects);
+    let effects: Vec<PlanEffects> = effects.collect();
+    let effects = PlanEffects::union(effects.iter());
+    let none = std::iter::empty();
+    if let Some(words) = effects::short_sentence(&effects, none, code, EFFECT_BYTES) {
+        // What it is about, or the decision would wait for somebody who opens the folds.
+        let _ = write!(lead, " (if approved: {})", words.trim_end_matches('.'));
+    }
     PlanRisk {
         topic: BlockTopic::Hold,
-        lead: format!("**{}** {needs} a decision", plural(all.len(), "hold")),
+        lead,
         named: all.iter().take(NAMED).map(what).collect(),
         total: all.len(),
         items: all

@@ -30,8 +30,8 @@ Source `directory` at `abc123`, environment `staging`
 
 #### Look at this first
 
-- **Held** (guard): `` User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once; if this is intended, pass `--accept User.deactivate=20` ``
-  - `deactivate User/u8`, `deactivate User/u9`
+- **Held** (guard): ``User.deactivate: 20 of 40 is more than the 4 that `guards.deactivate` allows at once``
+  - deactivate 2 users: `User/u8`, `User/u9`
   - to approve: `roster approve hold 0123456789abcdef --reason \"…\"` or `--accept User.deactivate=20`
 - **Deletes** 1 user: `User/u4`
 - **Deactivates** 1 user: `User/u5`
@@ -278,6 +278,93 @@ fn approvers_and_administrators_show_who_gains_and_who_loses() {
         assert!(written.contains(expected), "{expected} in {written}");
     }
     assert!(!written.contains("access** `Account/acme`"));
+}
+
+#[test]
+fn many_held_with_the_same_change_are_shown_once() {
+    let mut held: Vec<_> = (0..40)
+        .map(|n| samples::guarded(&format!("u{n}"), 40))
+        .collect();
+    held[7].changes.clear();
+    let written = written(&samples::plan(Vec::new(), held), None);
+    let named: Vec<String> = (0..21)
+        .filter(|n| *n != 7)
+        .map(|n| format!("u{n}"))
+        .collect();
+    let once = format!(
+        "- deactivate  39 users\n-     status: active\n+     status: inactive\n#     {} and 19 more\n",
+        named.join(", ")
+    );
+    let other = "- deactivate  User/u7  users.yaml:9:5\n";
+    assert!(
+        written.contains(&once) && written.contains(other),
+        "{written}"
+    );
+    assert_eq!(written.matches("status: active").count(), 1, "{written}");
+}
+
+#[test]
+fn long_lists_leave_room_for_what_to_decide_and_for_changes() {
+    let rename = |n: u32| {
+        let name = change(ACCOUNT, "name", text("Old"), text(&format!("New {n}")));
+        step(StepVerb::Update, ACCOUNT, &format!("a{n}"), vec![name])
+    };
+    let held = (0..20).map(|n| samples::guarded(&format!("{n}-{}", "x".repeat(200)), 20));
+    let mut plan = samples::plan((0..2_000).map(rename).collect(), held.collect());
+    let rises = |n: u32| crate::plan::PlanEffect {
+        name: crate::plan::EffectName::AdministratorGained,
+        key: crate::model::Key::new(USER, format!("u{n}")),
+        object: format!("a{n}").into(),
+        before: Vec::new(),
+        after: Vec::new(),
+        omitted: 0,
+        because: Vec::new(),
+    };
+    plan.effects.listed = (0..5_000).map(rises).collect();
+    let written = written(&plan, None);
+    assert!(written.len() <= MAX_BYTES, "{}", written.len());
+    for words in [
+        "roster approve hold 0123456789abcdef",
+        "becomes administrator of Account/a100`",
+        "! update  Account/a100 ",
+        "| Accounts | 2,000 |",
+        "**Left out** because",
+    ] {
+        assert!(written.contains(words), "{words}: {written}");
+    }
+    let all = written_with(&plan, Some(usize::MAX), PersonalData::Shown);
+    assert_eq!(all.matches("becomes administrator of").count(), 5_000);
+}
+
+#[test]
+fn whoever_reviews_a_branch_is_told_to_merge() {
+    let update = || vec![samples::updated("u2")];
+    let held = || vec![samples::guarded("u8", 20)];
+    let options = RenderOptions {
+        next: NextStep::Merge,
+        ..RenderOptions::default()
+    };
+    for (steps, held, expected) in [
+        (update(), Vec::new(), "**Next:** merge to apply it."),
+        (
+            update(),
+            held(),
+            "**Next:** merge to apply it. What is held then waits for a decision.",
+        ),
+        (
+            Vec::new(),
+            held(),
+            "**Next:** merge it. What is held then waits for a decision.",
+        ),
+    ] {
+        let plan = samples::plan(steps, held);
+        assert_eq!(next_step(&plan, &options).as_deref(), Some(expected));
+    }
+    let mut faulty = samples::plan(update(), Vec::new());
+    faulty.diagnostics = samples::full().diagnostics;
+    faulty.diagnostics[0].severity = Severity::Error;
+    let expected = "**Next:** fix the errors. Merging applies the rest.";
+    assert_eq!(next_step(&faulty, &options).as_deref(), Some(expected));
 }
 
 #[test]

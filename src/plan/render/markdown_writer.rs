@@ -95,7 +95,7 @@ impl<'a> MarkdownWriter<'a> {
         };
         // Later blocks are still tried, because a shorter one may fit.
         if self.room < block.len() + opening.len() {
-            *self.left_out.entry(what).or_default() += many;
+            self.leave_out((what, many));
             return Ok(());
         }
         if let Some(section) = &mut self.section {
@@ -103,6 +103,18 @@ impl<'a> MarkdownWriter<'a> {
         }
         self.write_always(&opening)?;
         self.write_always(block)
+    }
+
+    /// How many bytes are left.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Counts what is not tried.
+    pub fn leave_out(&mut self, (what, many): (BlockTopic, usize)) {
+        if many > 0 {
+            *self.left_out.entry(what).or_default() += many;
+        }
     }
 
     /// Writes a text if it fits. Leaving it out is not counted.

@@ -47,6 +47,8 @@ pub enum NextStep {
     OfSource,
     /// This command.
     Command(String),
+    /// The merge of the branch, after which the plan is applied.
+    Merge,
     /// Nothing, because it is being applied.
     Omitted,
 }
