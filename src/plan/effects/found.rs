@@ -3,7 +3,7 @@
 use crate::kinds;
 use crate::model::{CompactText, FieldRef, Key};
 use crate::plan::effect_budget::has_budget;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The number of effects of one name that a plan lists.
 const MAX_LISTED: usize = 10_000;
@@ -179,6 +179,9 @@ pub(in crate::plan) struct EffectList {
     earlier: BTreeMap<EffectName, usize>,
 }
 
+/// Effects by the resources whose changes cause them.
+pub(super) struct EffectsByCause<'e>(HashMap<&'e Key, Vec<&'e PlanEffect>>);
+
 impl EffectList {
     pub fn new(filter: EffectFilter) -> Self {
         Self {
@@ -279,22 +282,35 @@ impl EffectList {
         self.found.extend(later.found);
     }
 
-    /// The effects that changes of one resource cause.
-    pub(super) fn caused_by(&self, key: &Key) -> PlanEffects {
-        let found = self.found.iter().map(|it| &it.effect);
-        let own = found.filter(|effect| effect.because.binary_search(key).is_ok());
-        let own: Vec<PlanEffect> = own.cloned().collect();
-        let mut counts = BTreeMap::new();
-        for effect in &own {
-            *counts.entry(effect.name).or_default() += 1;
+    /// The effects by the resources that cause them: a bad merge holds as many steps as it causes
+    /// effects, and looking through all for each would never end.
+    pub(super) fn by_cause(&self) -> EffectsByCause<'_> {
+        let mut by_cause: HashMap<&Key, Vec<&PlanEffect>> = HashMap::new();
+        for effect in self.found.iter().map(|it| &it.effect) {
+            for key in &effect.because {
+                by_cause.entry(key).or_default().push(effect);
+            }
         }
-        first_effects(own, counts)
+        EffectsByCause(by_cause)
     }
 
     /// The effects to show.
     pub fn into_effects(self) -> PlanEffects {
         let found = self.found.into_iter().map(|it| it.effect);
         first_effects(found.collect(), self.counts)
+    }
+}
+
+impl EffectsByCause<'_> {
+    /// The effects that changes of one resource cause.
+    pub(super) fn of(&self, key: &Key) -> PlanEffects {
+        let own = self.0.get(key).into_iter().flatten();
+        let own: Vec<PlanEffect> = own.copied().cloned().collect();
+        let mut counts = BTreeMap::new();
+        for effect in &own {
+            *counts.entry(effect.name).or_default() += 1;
+        }
+        first_effects(own, counts)
     }
 }
 

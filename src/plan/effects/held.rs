@@ -45,10 +45,8 @@ pub(in crate::plan) fn add_held_effects(
         };
         let layer = DeltaLayer::held(all.iter().map(|at| &held[*at]));
         let effects = compare(stored, &[steps, &layer], watched, EffectFilter::All);
-        for at in own {
-            let own = effects.caused_by(&held[*at].key);
-            found.push((*at, own));
-        }
+        let effects = effects.by_cause();
+        found.extend(own.iter().map(|at| (*at, effects.of(&held[*at].key))));
     }
     for (at, effects) in found {
         held[at].effects = effects;
