@@ -197,7 +197,10 @@ async fn hold(
         };
         let path = format!("api/v1/holds/{id}/approve");
         remote.daemon()?.post::<()>(&path, &body).await?;
-        anstream::println!("Approved hold {id}. The daemon runs a pass.");
+        // No pass applies the hold of a revert, so none is promised.
+        anstream::println!(
+            "Approved hold {id}. It is applied with the next plan that contains it."
+        );
         return Ok(0);
     }
     let config = session::config(global, None)?;
