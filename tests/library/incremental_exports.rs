@@ -509,16 +509,33 @@ async fn nights(database: &str, seed: u64, seen: &mut Seen) {
 
 #[test]
 fn beside_exports_a_part_plans_what_the_whole_plans() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
     let (first, sessions) = (number("ROSTER_SEED", 1), number("ROSTER_SESSIONS", 4));
-    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
+    let mut places: BTreeMap<&str, Vec<(u64, String)>> = BTreeMap::new();
     for seed in first..first + sessions {
         for (engine, database) in crate::support::postgres::databases("nights") {
-            let seen = seen.entry(engine).or_default();
-            runtime.block_on(nights(&database, seed, seen));
+            places.entry(engine).or_default().push((seed, database));
         }
     }
+    let sessions = |places: &[(u64, String)]| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let mut seen = Seen::default();
+        for (seed, database) in places {
+            runtime.block_on(nights(database, *seed, &mut seen));
+        }
+        seen
+    };
+    // The longest test of all: each engine has a thread of its own.
+    let seen: BTreeMap<&str, Seen> = std::thread::scope(|scope| {
+        let of = places.iter().map(|(engine, places)| {
+            let sessions = &sessions;
+            (*engine, scope.spawn(move || sessions(places)))
+        });
+        let of: Vec<_> = of.collect();
+        let of = of.into_iter();
+        of.map(|(engine, thread)| (engine, thread.join().expect("the nights")))
+            .collect()
+    });
     println!("{seen:?}");
     for seen in seen.values() {
         assert!(seen.steps > 10 && seen.held > 10, "{seen:?}");
