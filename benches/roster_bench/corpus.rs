@@ -204,27 +204,6 @@ pub fn change(size: Size, root: &Path, users: usize, changed: bool) -> io::Resul
     Ok(())
 }
 
-/// Moves every second file of users out of the tree, or back into it, as a bad merge would.
-///
-/// # Errors
-/// When a file cannot be moved.
-pub fn lose(size: Size, root: &Path, lost: bool) -> io::Result<()> {
-    let users = parts(size)
-        .into_iter()
-        .find(|part| part.folder == "users")
-        .expect("users are a part");
-    let (inside, outside) = (root.join("users"), root.with_extension("lost"));
-    fs::create_dir_all(&outside)?;
-    let files = (size.files() * users.share / 100).max(2);
-    let (from, to) = if lost {
-        (inside, outside)
-    } else {
-        (outside, inside)
-    };
-    let mut every_second = (0..files).step_by(2).map(name);
-    every_second.try_for_each(|file| fs::rename(from.join(&file), to.join(&file)))
-}
-
 fn name(file: usize) -> String {
     format!("{file:04}.yaml")
 }
