@@ -422,5 +422,9 @@ fn notes(plan: &Plan, options: &RenderOptions, page: &mut MarkdownWriter<'_>) ->
 }
 
 #[cfg(test)]
+#[path = "markdown_limit_tests.rs"]
+mod limit_tests;
+
+#[cfg(test)]
 #[path = "markdown_tests.rs"]
 mod tests;
