@@ -306,6 +306,17 @@ impl Bench {
                 None,
             );
         }
+        let scrub = self.best(|| {
+            let scrub = ["plan", "--scrub", "-q", "--detailed-exitcode"];
+            engine.cost(|| self.roster(database, &scrub).cost)
+        });
+        table.amount(
+            name,
+            "plan --scrub, nothing changed: peak",
+            self.per_resource(scrub.peak, 0),
+            "bytes a resource",
+            None,
+        );
         corpus::change(self.size, &self.path("manifests"), 10, true).expect("the corpus");
         let changed = self.best(plan);
         corpus::change(self.size, &self.path("manifests"), 10, false).expect("the corpus");
@@ -316,7 +327,11 @@ impl Bench {
             "s (CPU)",
             Some(0.2),
         );
-        Warm { unchanged, changed }
+        Warm {
+            unchanged,
+            scrub,
+            changed,
+        }
     }
 
     /// What the database takes to be filled at best.
@@ -377,6 +392,13 @@ impl Bench {
         );
         table.ratio(
             name,
+            "plan --scrub, nothing changed / DBA's \"what would change\"",
+            warm.scrub,
+            query,
+            None,
+        );
+        table.ratio(
+            name,
             "plan, 10 changed / DBA's no-op",
             warm.changed,
             again,
@@ -419,6 +441,7 @@ struct First {
 
 struct Warm {
     unchanged: Cost,
+    scrub: Cost,
     changed: Cost,
 }
 

@@ -2,6 +2,7 @@
 //! comparing is worthwhile at all, [`FileChanges`] compares.
 
 use super::fingerprint::fingerprint;
+use super::hidden_writes::HiddenWrites;
 use crate::config::{Config, Source};
 use crate::kinds;
 use crate::manifest::{self, RepeatedKeys, Tree};
@@ -42,6 +43,8 @@ pub struct IncrementalRead {
     pub fingerprint: Digest,
     /// Everything that the files read now declare.
     pub declared: Arc<Desired>,
+    /// What a scrub found, if this pass is one.
+    pub hidden_writes: Option<HiddenWrites>,
     /// Whether what was not read may name more than the source has claimed: a row that is held, or
     /// one that could not be read.
     pub is_open: bool,

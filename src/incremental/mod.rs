@@ -12,6 +12,7 @@ mod affected;
 mod checkpoint;
 mod files;
 mod fingerprint;
+mod hidden_writes;
 mod partial_plan;
 mod partial_snapshot;
 mod row_checkpoint;
@@ -21,6 +22,7 @@ pub use affected::AffectedResources;
 pub use checkpoint::{CheckpointBasis, PassFacts, checkpoint, with_rows};
 pub use files::{CONTENT_PREFIX, FileChanges, IncrementalRead, ReadFiles, why_not_incremental};
 pub use fingerprint::fingerprint;
+pub use hidden_writes::{HiddenWrites, hidden_writes};
 pub use partial_plan::{
     ClaimTotals, MANY_FOREIGN_WRITES, unclaimed_after, why_not_usable, why_rows_do_not_suffice,
     without_orphans,

@@ -39,6 +39,14 @@ impl ClaimTotals {
             return Ok(Err(MANY_FOREIGN_WRITES));
         };
         let foreign = without_orphans(stale, &applied.orphans);
+        let foreign = foreign.into_iter().map(|claim| claim.key);
+        let mut foreign: BTreeSet<Key> = foreign.collect();
+        let unclaimed = if let Some(hidden) = &unread.hidden_writes {
+            foreign.extend(hidden.rows.keys().cloned());
+            hidden.unclaimed
+        } else {
+            transaction.unclaimed().await?
+        };
         tracing::debug!(source, claims = foreign.len(), "listed the foreign writes");
         Ok(Ok(Self {
             basis: CheckpointBasis {
@@ -47,8 +55,8 @@ impl ClaimTotals {
                 orphans: applied.orphans,
                 ..CheckpointBasis::default()
             },
-            foreign: foreign.into_iter().map(|claim| claim.key).collect(),
-            unclaimed: transaction.unclaimed().await?,
+            foreign,
+            unclaimed,
         }))
     }
 

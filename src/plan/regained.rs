@@ -182,26 +182,28 @@ fn lacks_claimed_value(stored: Option<&Value>, claim: &Claim, name: &str) -> boo
         let is_there = stored.is_some_and(|value| value.members().any(|it| it == member));
         let said = claim.fields.member(name, member);
         let link = links.iter().find(|link| *link.target == *member);
-        let is_said = |link: &Link| {
-            // A claim digests only the attributes that were stated, so every combination is tried.
-            let mut forms =
-                [(false, false), (false, true), (true, false), (true, true)].into_iter();
-            forms.any(|(first, second)| {
-                let [one, two] = link.attributes;
-                let attributes = [one.filter(|_| first), two.filter(|_| second)];
-                let form = Link {
-                    attributes,
-                    ..link.clone()
-                };
-                Some(as_stored(Value::Links([form].into()))) == said
-            })
-        };
+        let is_said = |link| said.is_some_and(|said| link_as_stated(link, said).is_some());
         !is_there || link.is_some_and(|link| !is_said(link))
     })
 }
 
 fn speaks_of(claim: &Claim, name: &str) -> bool {
     claim.fields.get(name).is_some() || claim.fields.members(name).next().is_some()
+}
+
+/// The stored link with only the attributes that were stated, if its digest is the recorded one. A
+/// claim digests those alone, so every combination is tried.
+pub(super) fn link_as_stated(link: &Link, recorded: u64) -> Option<Link> {
+    let [first, second] = link.attributes;
+    let forms = [(first, second), (first, None), (None, second), (None, None)];
+    let mut forms = forms.into_iter().map(|(first, second)| Link {
+        attributes: [first, second],
+        ..link.clone()
+    });
+    forms.find(|form| {
+        let alone = Value::Links([form.clone()].into());
+        digest::short_digest(&Cell::Value(alone)) == recorded
+    })
 }
 
 pub(super) fn inactive() -> u64 {

@@ -8,12 +8,12 @@ use super::source_reading::{self, SourceContent, SourceReading};
 use super::{PassError, PassRequest};
 use crate::config::{Config, FeedConfig, Source};
 use crate::incremental::{
-    FileChanges, IncrementalRead, MANY_FOREIGN_WRITES, fingerprint, read_all_because,
-    read_everything_because, why_not_incremental, without_orphans,
+    FileChanges, HiddenWrites, IncrementalRead, MANY_FOREIGN_WRITES, fingerprint, hidden_writes,
+    read_all_because, read_everything_because, why_not_incremental, without_orphans,
 };
 use crate::model::{CompactText, Key};
 use crate::store::{AcceptedExport, ReadTransaction, SourceCheckpoint, Store, StoreError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The readings of all sources, or `None` when everything has to be read.
@@ -34,10 +34,16 @@ pub(super) async fn read(
     if let Some(new) = directories.find(|source| !known.contains(&*source.name)) {
         return Ok(read_everything_because(new, "it was never applied whole"));
     }
+    let mut hidden = Box::pin(find_hidden(config, request, &mut transaction)).await?;
     let mut readings = Vec::new();
     for source in &config.sources {
-        match read_source(config, request, source, store, &mut transaction).await? {
-            Ok(reading) => readings.push(reading),
+        let hidden = match hidden.remove(&*source.name).transpose() {
+            Ok(hidden) => hidden,
+            Err(why) => return Ok(read_everything_because(source, why)),
+        };
+        let beside = (&mut transaction, hidden.as_ref());
+        match read_source(config, request, source, store, beside).await? {
+            Ok(reading) => readings.push(reading.with_hidden_writes(hidden)),
             Err(why) => return Ok(read_everything_because(source, why)),
         }
     }
@@ -63,11 +69,11 @@ pub(super) async fn reread(
     // resources, and a full one next to it would take them for undeclared.
     let own = if others().all(|(_, reading)| !reading.is_incremental()) {
         source_reading::read_source(config, source, request)
-    } else if why_all(config, request).is_none() {
+    } else if why_all(config, request).is_none() && !request.scrub {
         let Some(mut transaction) = store.read_transaction().await? else {
             return Ok(None);
         };
-        match read_source(config, request, source, store, &mut transaction).await? {
+        match read_source(config, request, source, store, (&mut transaction, None)).await? {
             Ok(reading) => reading,
             Err(why) => return Ok(read_everything_because(source, why)),
         }
@@ -91,7 +97,6 @@ pub(super) async fn reread(
 /// Why a pass reads all files, whether they changed or not, if it does.
 fn why_all(config: &Config, request: &PassRequest) -> Option<&'static str> {
     let reasons = [
-        (request.scrub, "every stored value is compared"),
         (!request.paths.is_empty(), "paths were named"),
         (!request.targets.is_empty(), "resources were named"),
         (request.exact, "what is not declared is listed"),
@@ -102,19 +107,50 @@ fn why_all(config: &Config, request: &PassRequest) -> Option<&'static str> {
     asked.map(|(_, why)| why)
 }
 
-/// One source, of which only the changed files were read, or why all of it has to be.
+/// What a scrub finds on the rows of the sources that are planned, by their names. Any other request
+/// looks for nothing.
+async fn find_hidden(
+    config: &Config,
+    request: &PassRequest,
+    transaction: &mut ReadTransaction,
+) -> Result<BTreeMap<String, Result<HiddenWrites, &'static str>>, PassError> {
+    let asked = request.source.as_deref();
+    let is_planned = |source: &&Source| asked.is_none_or(|name| *name == *source.name);
+    let planned = config.sources.iter().filter(|_| request.scrub);
+    let planned: Vec<&Source> = planned.filter(is_planned).collect();
+    if planned.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // What a source only reports is in no claim: the values were never written.
+    if let Some(reports) = planned.iter().find(|source| source.report_drift) {
+        let why = "it reports drift, and every stored value is compared";
+        return Ok([(reports.name.to_string(), Err(why))].into());
+    }
+    let found = Box::pin(hidden_writes(transaction, &planned, &request.stop)).await?;
+    if request.stop.is_set() {
+        return Err(PassError::Stopped);
+    }
+    Ok(found)
+}
+
+/// One source, of which only the changed files were read, and those that declare what a scrub found;
+/// or why all of it has to be.
 async fn read_source(
     config: &Config,
     request: &PassRequest,
     source: &Source,
     store: &Store,
-    transaction: &mut ReadTransaction,
+    (transaction, hidden): (&mut ReadTransaction, Option<&HiddenWrites>),
 ) -> Result<Result<SourceReading, &'static str>, PassError> {
     let applied = transaction.source_checkpoint(&source.name).await?;
+    let hidden: Vec<&CompactText> = hidden.iter().flat_map(|it| it.rows.values()).collect();
     let Some(feed) = source.feed() else {
         return Ok(match &applied {
             Some(applied) => match foreign_files(request, source, applied, transaction).await? {
-                Some(foreign) => read_changed_files(config, request, source, applied, &foreign),
+                Some(foreign) => {
+                    let wanted = foreign.into_iter().chain(hidden.into_iter().cloned());
+                    read_changed_files(config, request, source, applied, &wanted.collect())
+                }
                 None => Err(MANY_FOREIGN_WRITES),
             },
             None => Err("it has no checkpoint that still applies"),
@@ -123,11 +159,14 @@ async fn read_source(
     let last = store.accepted_exports(&source.name, 1).await?.pop();
     let known = applied.zip(last);
     if let Some(known) = &known
+        && hidden.is_empty()
         && same_export(config, request, source, known)
     {
         return Ok(Ok(feeds::unchanged(config, source, feed, known.clone())));
     }
     let part = match &known {
+        // Which rows of the export name them is not known.
+        _ if !hidden.is_empty() => Err("stored values are not what was applied"),
         Some(known) => read_changed_rows(config, request, source, feed, known, transaction).await?,
         None => Err("no export of it was accepted"),
     };
@@ -311,19 +350,19 @@ fn read_part_naming(
     ))
 }
 
-/// Reads the files of a source that differ from those last applied, and those in `foreign`.
+/// Reads the files of a source that differ from those last applied, and those in `wanted`.
 fn read_changed_files(
     config: &Config,
     request: &PassRequest,
     source: &Source,
     applied: &SourceCheckpoint,
-    foreign: &BTreeSet<CompactText>,
+    wanted: &BTreeSet<CompactText>,
 ) -> Result<SourceReading, &'static str> {
     if let Some(why) = why_not_incremental(config, source, applied) {
         return Err(why);
     }
     let tree = source_reading::source_tree(config, source, request);
-    let changes = FileChanges::between(&tree, applied, foreign)?;
+    let changes = FileChanges::between(&tree, applied, wanted)?;
     let some = tree.with_only(|path| changes.contains(path));
     let reading = source_reading::read_tree(config, source, some, &request.stop);
     let mut errors = reading.diagnostics.iter().filter(|found| found.is_error());
@@ -347,6 +386,7 @@ fn read_changed_files(
         since: applied.revision.clone(),
         fingerprint: applied.fingerprint,
         declared: declared.clone(),
+        hidden_writes: None,
         is_open: false,
     };
     let reading = SourceReading {

@@ -10,7 +10,9 @@ use crate::config::{Config, Source, SourceLocation, moment};
 use crate::diagnostic::{self, Diagnostic, Origin, Severity, codes};
 use crate::feed::ReadRows;
 use crate::git::{self, GitError};
-use crate::incremental::{CONTENT_PREFIX, CheckpointBasis, IncrementalRead, ReadFiles};
+use crate::incremental::{
+    CONTENT_PREFIX, CheckpointBasis, HiddenWrites, IncrementalRead, ReadFiles,
+};
 use crate::kinds::{self, FieldType, Kind, effective};
 use crate::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use crate::model::{
@@ -338,6 +340,17 @@ impl SourceReading {
             desired: Arc::clone(&self.as_read),
             ..self
         }
+    }
+
+    /// The reading with what a scrub found of the source, if it was not read whole.
+    pub(super) fn with_hidden_writes(mut self, hidden: Option<HiddenWrites>) -> Self {
+        if let SourceContent::ChangedFiles(unread)
+        | SourceContent::ChangedRows(unread, _)
+        | SourceContent::UnchangedExport(unread, _) = &mut self.content
+        {
+            unread.hidden_writes = hidden;
+        }
+        self
     }
 
     /// What an incremental reading left out; `None` for a full one.

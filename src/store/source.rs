@@ -320,7 +320,8 @@ async fn files(
     Ok(files.collect())
 }
 
-async fn claimed(tx: &mut SqlTransaction, source: &str) -> Result<u64, StoreError> {
+/// Counts the active claims of a source.
+pub(super) async fn claimed(tx: &mut SqlTransaction, source: &str) -> Result<u64, StoreError> {
     let sql = "SELECT CAST(count(*) AS bigint) FROM claims WHERE source = ? AND state = 'active'";
     let row = tx.first(sql, &[source.into()], &[SqlType::Int]).await?;
     Ok(row.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))

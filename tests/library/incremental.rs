@@ -401,6 +401,14 @@ fn foreign_write(dice: &mut Dice, is_postgres: bool, late: bool) -> String {
     }
 }
 
+/// The write as of somebody who leaves no trace of it.
+fn hide(sql: &str, is_postgres: bool) -> String {
+    if is_postgres {
+        return format!("SET roster.writing = 'on'; {sql}");
+    }
+    format!("INSERT INTO writing (id) VALUES (1); {sql}; DELETE FROM writing")
+}
+
 /// Of every row its version, values and claims; runtime facts are the engine's own business.
 fn told(stored: &Snapshot) -> BTreeMap<Key, String> {
     let told = |row: &Row| {
@@ -424,12 +432,21 @@ fn told(stored: &Snapshot) -> BTreeMap<Key, String> {
 struct Place {
     config: Config,
     store: Store,
+    /// Whether every stored value is compared.
+    scrubs: bool,
 }
 
 impl Place {
+    fn request(&self) -> PassRequest {
+        PassRequest {
+            scrub: self.scrubs,
+            ..PassRequest::default()
+        }
+    }
+
     /// The plan of a pass that reads what it must, and whether that was only a part.
     async fn plan(&self) -> (Pass<'_>, Plan, bool) {
-        let mut pass = Pass::read(&self.config, PassRequest::default(), &self.store)
+        let mut pass = Pass::read(&self.config, self.request(), &self.store)
             .await
             .unwrap();
         let plan = pass.plan(0, &self.store, &[]).await.unwrap();
@@ -468,7 +485,7 @@ impl Place {
     }
 
     async fn whole(&self) -> Plan {
-        let mut pass = Pass::read_in_full(&self.config, PassRequest::default()).unwrap();
+        let mut pass = Pass::read_in_full(&self.config, self.request()).unwrap();
         pass.plan(0, &self.store, &[]).await.unwrap()
     }
 
@@ -543,6 +560,8 @@ enum Special {
     Nothing,
     /// Other programs write to the database.
     Shared,
+    /// Other programs write to the database, and nothing says so.
+    Hidden,
     /// Each account has a file that declares nothing else.
     Scoped,
 }
@@ -568,10 +587,11 @@ struct Seen {
 }
 
 async fn edits(database: &str, seed: u64, special: Special, seen: &mut Seen) {
-    let is_shared = special == Special::Shared;
+    let is_hidden = special == Special::Hidden;
+    let is_shared = special == Special::Shared || is_hidden;
     let scopes = match special {
         Special::Scoped => "scopes: [{path: 'of-{account}.yaml'}]\n",
-        Special::Nothing | Special::Shared => "",
+        Special::Nothing | Special::Shared | Special::Hidden => "",
     };
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("manifests");
@@ -584,7 +604,11 @@ async fn edits(database: &str, seed: u64, special: Special, seen: &mut Seen) {
     let config = Config::load(&ConfigOverrides::default(), dir.path(), None).unwrap();
     let store = Store::open(database, StoreAccess::Write).await.unwrap();
     store.migrate(None).await.unwrap();
-    let place = Place { config, store };
+    let place = Place {
+        config,
+        store,
+        scrubs: is_hidden,
+    };
 
     let (mut dice, mut asked) = (Dice(seed), Dice(seed + 1000));
     let mut tree = Tree::new(&mut dice);
@@ -616,14 +640,24 @@ async fn edits(database: &str, seed: u64, special: Special, seen: &mut Seen) {
         tree.write(&root);
         if is_shared {
             for _ in 0..=dice.roll(3) {
-                let sql = foreign_write(&mut dice, database.starts_with("postgres"), round > 24);
+                let is_postgres = database.starts_with("postgres");
+                let sql = foreign_write(&mut dice, is_postgres, round > 24);
+                let sql = if is_hidden {
+                    hide(&sql, is_postgres)
+                } else {
+                    sql
+                };
                 foreign(database, &sql).await;
             }
         } else if round > 20 && dice.once_in(3) {
             foreign(database, BY_HAND[dice.roll(BY_HAND.len())]).await;
         }
         let said = format!("seed {seed}, round {round}");
-        let stale = place.record_is_exact(&place.stored().await, &said).await;
+        let stale = if is_hidden {
+            0
+        } else {
+            place.record_is_exact(&place.stored().await, &said).await
+        };
         let (pass, plan, part) = place.plan().await;
         let whole = place.whole().await;
         assert_eq!(
@@ -653,7 +687,7 @@ async fn edits(database: &str, seed: u64, special: Special, seen: &mut Seen) {
         seen.parts += usize::from(part);
         seen.parts_with_steps += usize::from(part && !plan.steps.is_empty());
         seen.wholes += usize::from(!part);
-        let is_foreign = stale > 0;
+        let is_foreign = stale > 0 || is_hidden;
         seen.parts_with_orphans += usize::from(part && !plan.orphans.is_empty());
         seen.foreign_parts += usize::from(part && is_foreign);
         seen.foreign_parts_with_steps += usize::from(part && is_foreign && !plan.steps.is_empty());
@@ -676,7 +710,9 @@ async fn edits(database: &str, seed: u64, special: Special, seen: &mut Seen) {
             plan::advance(&mut model, &plan);
             let stored = place.stored().await;
             assert_eq!(told(&stored), told(&model), "seed {seed}, round {round}");
-            place.record_is_exact(&stored, &said).await;
+            if !is_hidden {
+                place.record_is_exact(&stored, &said).await;
+            }
             place.is_as_declared(&stored, &plan);
             let (_, again, part) = place.plan().await;
             assert_eq!(
@@ -738,6 +774,26 @@ fn a_part_plans_what_others_write_between() {
         assert!(seen.foreign_parts_with_steps > 10, "{seen:?}");
         assert!(seen.foreign_wholes > 10, "{seen:?}");
         assert!(seen.parts_with_orphans > 5, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_scrub_of_a_part_finds_every_hidden_write() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let number = |name, otherwise| std::env::var(name).map_or(otherwise, |it| it.parse().unwrap());
+    let (first, sessions) = (number("ROSTER_SEED", 301), number("ROSTER_SESSIONS", 3));
+    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
+    for seed in first..first + sessions {
+        for (engine, database) in crate::support::postgres::databases("hidden") {
+            let seen = seen.entry(engine).or_default();
+            runtime.block_on(edits(&database, seed, Special::Hidden, seen));
+        }
+    }
+    println!("{seen:?}");
+    for seen in seen.values() {
+        assert!(seen.foreign_parts > 10, "{seen:?}");
+        assert!(seen.foreign_parts_with_steps > 8, "{seen:?}");
+        assert!(seen.foreign_wholes > 10, "{seen:?}");
     }
 }
 

@@ -45,6 +45,7 @@ mod reports;
 mod retired_references;
 mod revert;
 mod scopes;
+mod scrub;
 mod second_person;
 mod secrets;
 mod severity;

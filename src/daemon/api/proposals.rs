@@ -96,7 +96,8 @@ pub(in crate::daemon) async fn propose(
             let mut sources = setup.config.sources.iter();
             let index = sources.position(|known| *known.name == *name);
             let index = index.ok_or_else(|| HttpProblem::not_found(""))?;
-            make_proposal(&daemon, &setup.config, index, (content, reader), asked).await
+            let proposal = make_proposal(&daemon, &setup.config, index, (content, reader), asked);
+            Box::pin(proposal).await
         })
         .await
 }

@@ -130,13 +130,16 @@ impl Place {
         }
         let whole = Pass::read_in_full(&self.config, self.request()).unwrap();
         let (whole, _) = self.plans(whole).await;
-        let scrub = PassRequest {
+        let scrub = || PassRequest {
             scrub: true,
             ..self.request()
         };
         let (scrubbed, _) = self
-            .plans(Pass::read_in_full(&self.config, scrub).unwrap())
+            .plans(Pass::read_in_full(&self.config, scrub()).unwrap())
             .await;
+        let part = Pass::read(&self.config, scrub(), &self.store);
+        let (scrubbed_part, parts) = self.plans(part.await.unwrap()).await;
+        seen.scrubbed_parts += parts.iter().filter(|part| **part).count();
         for (at, plan) in some.iter().enumerate() {
             let (steps, held) = (&whole[at].steps, &whole[at].held);
             assert_eq!(shown(&plan.steps), shown(steps), "{what}: steps");
@@ -148,6 +151,11 @@ impl Place {
                 json(plan),
                 json(&scrubbed[at]),
                 "{what}: everything compared"
+            );
+            assert_eq!(
+                json(plan),
+                json(&scrubbed_part[at]),
+                "{what}: every stored value compared"
             );
         }
         some
@@ -202,6 +210,7 @@ impl Place {
 #[derive(Default, Debug)]
 struct Seen {
     parts: usize,
+    scrubbed_parts: usize,
     parts_with_steps: usize,
     parts_that_report: usize,
     quiet: usize,
@@ -341,7 +350,7 @@ fn an_incremental_plan_reports_what_a_full_plan_reports() {
     }
     println!("{seen:?}");
     for seen in seen.values() {
-        assert!(seen.parts > 3, "{seen:?}");
+        assert!(seen.parts > 3 && seen.scrubbed_parts > 3, "{seen:?}");
         assert!(seen.errored + seen.held > 1, "{seen:?}");
     }
 }

@@ -1,0 +1,58 @@
+//! Pages of stored resources with the claims on them, for a scan that must not hold a whole kind.
+
+use super::error::StoreError;
+use super::read_transaction::ReadTransaction;
+use super::sql_value::SqlValue;
+use super::tables::{self, column_names_and_types};
+use super::{claim, row_pages, source};
+use crate::kinds;
+use crate::model::{Claim, CompactText, KindId, Row};
+use std::collections::HashMap;
+
+/// A stored resource and all claims on it.
+pub struct ClaimedRow {
+    pub row: Row,
+    pub claims: Vec<Claim>,
+}
+
+impl ReadTransaction {
+    /// Returns the next resources of a kind after an id, in the order of their ids. An empty page is
+    /// the end.
+    pub async fn claimed_rows(
+        &mut self,
+        kind: KindId,
+        after: Option<&CompactText>,
+    ) -> Result<Vec<ClaimedRow>, StoreError> {
+        let rows = row_pages::rows_after(&mut self.tx, tables::for_kind(kind), after).await?;
+        let Some(last) = rows.last() else {
+            return Ok(Vec::new());
+        };
+        let (names, types) = column_names_and_types(&claim::COLUMNS);
+        let sql = format!(
+            "SELECT {names} FROM claims WHERE kind = ? AND external_id > ? AND external_id <= ?"
+        );
+        let after = after.map_or("", CompactText::as_str);
+        let params = [
+            SqlValue::from(kinds::get(kind).name),
+            SqlValue::from(after),
+            SqlValue::from(&last.key.id),
+        ];
+        let mut reader = claim::ClaimReader::default();
+        let mut claims: HashMap<CompactText, Vec<Claim>> = HashMap::new();
+        for mut cells in self.tx.fetch(&sql, &params, &types).await? {
+            if let Some((key, claim)) = reader.read(&mut cells) {
+                claims.entry(key.id).or_default().push(claim);
+            }
+        }
+        let claimed = rows.into_iter().map(|row| ClaimedRow {
+            claims: claims.remove(&row.key.id).unwrap_or_default(),
+            row,
+        });
+        Ok(claimed.collect())
+    }
+
+    /// Counts the active claims of a source, whether their rows are stored or not.
+    pub async fn active_claims(&mut self, name: &str) -> Result<u64, StoreError> {
+        source::claimed(&mut self.tx, name).await
+    }
+}
