@@ -3,6 +3,8 @@
 // A benchmark is a report, not an interface: counts become floats, text is put together as it comes.
 #![allow(clippy::pedantic)]
 
+#[path = "roster_bench/commands.rs"]
+mod commands;
 #[path = "roster_bench/corpus.rs"]
 mod corpus;
 #[path = "roster_bench/dba.rs"]

@@ -183,7 +183,7 @@ impl Bench {
         }
     }
 
-    fn per_resource(&self, peak: u64, beyond: u64) -> f64 {
+    pub fn per_resource(&self, peak: u64, beyond: u64) -> f64 {
         peak.saturating_sub(beyond) as f64 / self.resources
     }
 
@@ -230,6 +230,7 @@ impl Bench {
         let warm = self.warm(engine, &database, table);
         self.load(engine, &database, &first, table);
         self.dba(engine, &database, &first, &warm, table);
+        self.commands(engine, &database, table);
         self.latency(engine, &database, table);
         self.resident(engine, table);
         self.feeds(engine, table);
