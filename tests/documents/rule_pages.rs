@@ -1,7 +1,8 @@
 //! Every rule has a page that tells the truth: its bad tree raises exactly this code, its good tree
 //! does not.
 
-use crate::support::pages::{Fence, command, execute, fences, in_parallel, markdown, root, write};
+use crate::support::pages::{Fence, command, execute, fences, markdown, root, write};
+use crate::support::parallel::in_parallel;
 use roster::diagnostic::{Code, codes};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};

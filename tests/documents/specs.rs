@@ -1,7 +1,8 @@
 //! The pages of `specs/` are executable: their files are written, their commands run, and what they
 //! show is what Roster prints. `SNAPSHOTS=overwrite cargo test --test documents` writes what it prints.
 
-use crate::support::pages::{Fence, command, execute, fences, in_parallel, markdown, root, write};
+use crate::support::pages::{Fence, command, execute, fences, markdown, root, write};
+use crate::support::parallel::in_parallel;
 use snapbox::assert::Assert;
 use snapbox::{Data, IntoData, Redactions};
 use std::cmp::Reverse;

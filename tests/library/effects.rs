@@ -6,6 +6,7 @@ use super::effects_world::{ACCOUNTS, ROADS, USERS, World};
 use super::random_directory;
 use crate::planned::apply;
 use crate::support::dice::Dice;
+use crate::support::parallel::in_parallel;
 use crate::support::postgres;
 use roster::config::{Config, ConfigOverrides};
 use roster::kinds::{self, ACCOUNT, POLICY, STORE, TAG, USER};
@@ -167,6 +168,17 @@ impl Seen {
         }
     }
 
+    fn merge(&mut self, other: Self) {
+        for (name, count) in other.effects {
+            *self.effects.entry(name).or_default() += count;
+        }
+        for (name, count) in other.held {
+            *self.held.entry(name).or_default() += count;
+        }
+        self.roads.extend(other.roads);
+        self.with_effects += other.with_effects;
+    }
+
     fn has_everything(&self, plans: usize) {
         assert_eq!(self.effects.len(), 16, "{self:#?}");
         assert_eq!(self.roads.len(), ROADS);
@@ -201,47 +213,62 @@ fn check_held(free: &Plan, guarded: &Plan, said: &str) {
     }
 }
 
-/// `ROSTER_EFFECT_PLANS` sets the number of plans.
+/// `ROSTER_EFFECT_PLANS` sets the number of plans; where nobody waits for them, they are 10,000.
 #[test]
 fn the_effects_of_a_plan_are_what_plain_loops_find() {
     let plans = std::env::var("ROSTER_EFFECT_PLANS");
-    let plans: usize = plans.map_or(1_500, |it| it.parse().expect("a number"));
+    let many = std::env::var_os("CI").map_or(1_500, |_| 10_000);
+    let plans: usize = plans.map_or(many, |it| it.parse().expect("a number"));
+    let directories: Vec<usize> = (0..plans.div_ceil(PLANS)).collect();
+    // The rules of a small directory take less time than to share them among threads.
+    let alone = |directory: &usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        pool.expect("a thread")
+            .install(|| plan_directory(*directory))
+    };
     let mut seen = Seen::default();
-    for directory in 0..plans.div_ceil(PLANS) {
-        let mut dice = Dice(7_000 + directory as u64);
-        let mut world = World::random(&mut dice);
-        let mut stored = Snapshot::default();
-        for begins in [true, false] {
-            let first = plan::plan(&world.desired(), &stored, &rules(no_limits()), &[]);
-            assert!(!begins || first.held.is_empty(), "{:#?}", first.diagnostics);
-            let empty = Abilities::of(&stored);
-            plan::advance(&mut stored, &first);
-            check(&empty, &stored, &first, "a first plan");
-            world.end_some(&mut dice);
-        }
-        block(&mut stored, &mut dice);
-        let was = Abilities::of(&stored);
-        for round in 0..PLANS / 2 {
-            let said = format!("directory {directory}, plan {round}");
-            let mut edited = world.clone();
-            edit(&mut edited, &mut dice, &mut seen);
-            let desired = edited.desired();
-            let [free, guarded] = [no_limits(), GuardLimits::default()].map(|limits| {
-                let plan = plan::plan(&desired, &stored, &rules(limits.clone()), &[]);
-                let mut after = stored.clone();
-                plan::advance(&mut after, &plan);
-                let effects = check(&was, &after, &plan, &said);
-                check_budgets(&was, &limits, &effects, &said);
-                seen.add(&effects, &plan);
-                plan
-            });
-            if round % 5 == 0 {
-                check_cause(&was, &stored, &free, &mut dice, &said);
-            }
-            check_held(&free, &guarded, &said);
-        }
+    for of_directory in in_parallel(&directories, alone) {
+        seen.merge(of_directory);
     }
     seen.has_everything(plans);
+}
+
+/// Plans random edits of one random directory.
+fn plan_directory(directory: usize) -> Seen {
+    let mut seen = Seen::default();
+    let mut dice = Dice(7_000 + directory as u64);
+    let mut world = World::random(&mut dice);
+    let mut stored = Snapshot::default();
+    for begins in [true, false] {
+        let first = plan::plan(&world.desired(), &stored, &rules(no_limits()), &[]);
+        assert!(!begins || first.held.is_empty(), "{:#?}", first.diagnostics);
+        let empty = Abilities::of(&stored);
+        plan::advance(&mut stored, &first);
+        check(&empty, &stored, &first, "a first plan");
+        world.end_some(&mut dice);
+    }
+    block(&mut stored, &mut dice);
+    let was = Abilities::of(&stored);
+    for round in 0..PLANS / 2 {
+        let said = format!("directory {directory}, plan {round}");
+        let mut edited = world.clone();
+        edit(&mut edited, &mut dice, &mut seen);
+        let desired = edited.desired();
+        let [free, guarded] = [no_limits(), GuardLimits::default()].map(|limits| {
+            let plan = plan::plan(&desired, &stored, &rules(limits.clone()), &[]);
+            let mut after = stored.clone();
+            plan::advance(&mut after, &plan);
+            let effects = check(&was, &after, &plan, &said);
+            check_budgets(&was, &limits, &effects, &said);
+            seen.add(&effects, &plan);
+            plan
+        });
+        if round % 5 == 0 {
+            check_cause(&was, &stored, &free, &mut dice, &said);
+        }
+        check_held(&free, &guarded, &said);
+    }
+    seen
 }
 
 async fn everything(store: &Store) -> Snapshot {

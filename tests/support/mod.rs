@@ -11,6 +11,7 @@ pub mod http_exchange;
 pub mod isolation;
 pub mod mail_server;
 pub mod pages;
+pub mod parallel;
 pub mod postgres;
 pub mod program;
 pub mod review_platform;
