@@ -16,7 +16,7 @@ pub fn write(
         OutputFormat::Json => {
             let mut list = JsonList::begin(out)?;
             items.try_for_each(|item| list.write(&item, out))?;
-            list.end(out)?;
+            JsonList::end(out)?;
         }
         OutputFormat::Ndjson => items.try_for_each(|item| write_line(&item, out))?,
         _ => return Ok(false),
@@ -43,7 +43,8 @@ impl JsonList {
         Ok(serde_json::to_writer(out, item)?)
     }
 
-    pub fn end(self, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes what follows the last item.
+    pub fn end(out: &mut dyn Write) -> io::Result<()> {
         out.write_all(b"]}\n")
     }
 }

@@ -94,7 +94,8 @@ impl ResourceWriter {
 
     /// Ends a list. What is written later stands alone.
     pub fn end_list(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.list.take().map_or(Ok(()), |list| list.end(out))
+        let list = self.list.take();
+        list.map_or(Ok(()), |_| JsonList::end(out))
     }
 
     /// Writes a whole list.
