@@ -4,30 +4,98 @@
 use super::CommandFailure;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// A file that is being written. Until it is finished, an existing one stays as it is.
+pub struct UnfinishedFile<'p> {
+    /// The file as the user named it.
+    path: &'p Path,
+    target: WriteTarget,
+}
+
+enum WriteTarget {
+    /// A device or a pipe cannot be replaced and is written directly.
+    Direct(BufWriter<File>),
+    /// The real file, and the permissions of the old one.
+    Replaced(TemporaryFile, PathBuf, Option<fs::Permissions>),
+}
+
+impl<'p> UnfinishedFile<'p> {
+    pub fn begin(path: &'p Path) -> Result<Self, CommandFailure> {
+        let target = WriteTarget::of(path).map_err(|error| failed(path, &error))?;
+        Ok(Self { path, target })
+    }
+
+    /// Puts the file in place, with everything that was written.
+    pub fn finish(self) -> Result<(), CommandFailure> {
+        let path = self.path;
+        self.target.finish().map_err(|error| failed(path, &error))
+    }
+}
+
+impl Write for UnfinishedFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.target.out().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.out().flush()
+    }
+}
+
+impl WriteTarget {
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() && !found.is_dir() => {
+                let device = File::options().write(true).open(path)?;
+                Ok(Self::Direct(BufWriter::new(device)))
+            }
+            Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+            Ok(found) => {
+                // Through a symbolic link to the real file; renaming onto the link would replace
+                // the link itself.
+                let real = path.canonicalize()?;
+                let new = TemporaryFile::create(&real)?;
+                Ok(Self::Replaced(new, real, Some(found.permissions())))
+            }
+            Err(_) => {
+                let new = TemporaryFile::create(path)?;
+                Ok(Self::Replaced(new, path.to_owned(), None))
+            }
+        }
+    }
+
+    fn out(&mut self) -> &mut BufWriter<File> {
+        match self {
+            Self::Direct(out) => out,
+            Self::Replaced(new, ..) => &mut new.out,
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Direct(mut out) => out.flush(),
+            Self::Replaced(mut new, real, mode) => {
+                new.sync()?;
+                if let Some(mode) = mode {
+                    // The new file must not be readable by more people than the old one.
+                    fs::set_permissions(&new.path, mode)?;
+                }
+                fs::rename(&new.path, real)
+            }
+        }
+    }
+}
 
 /// Writes a file, replacing an existing one.
 pub fn write<T>(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
 ) -> Result<T, CommandFailure> {
-    let written = match fs::metadata(path) {
-        // A device or a pipe cannot be replaced and is written directly.
-        Ok(found) if !found.is_file() && !found.is_dir() => write_through(path, content),
-        Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
-        // Through a symbolic link to the real file; renaming onto the link would replace the link
-        // itself.
-        Ok(found) => path.canonicalize().and_then(|real| {
-            let mode = found.permissions();
-            write_and_move(&real, content, |new| {
-                // The new file must not be readable by more people than the old one.
-                fs::set_permissions(new, mode)?;
-                fs::rename(new, &real)
-            })
-        }),
-        Err(_) => write_and_move(path, content, |new| fs::rename(new, path)),
-    };
-    written.map_err(|error| failed(path, &error))
+    let mut file = UnfinishedFile::begin(path)?;
+    let done = content(&mut file).map_err(|error| failed(path, &error))?;
+    file.finish()?;
+    Ok(done)
 }
 
 /// Fails if a file could not be written, without touching it.
@@ -60,18 +128,9 @@ pub fn write_new<T>(
     written.map_err(|error| failed(path, &error))
 }
 
-fn failed(path: &Path, error: &io::Error) -> CommandFailure {
+/// The failure to write a file.
+pub fn failed(path: &Path, error: &io::Error) -> CommandFailure {
     CommandFailure::error(format!("cannot write {}: {error}", path.display()))
-}
-
-fn write_through<T>(
-    path: &Path,
-    content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
-) -> io::Result<T> {
-    let mut out = BufWriter::new(File::options().write(true).open(path)?);
-    let done = content(&mut out)?;
-    out.flush()?;
-    Ok(done)
 }
 
 /// Writes a temporary file beside the target, syncs it and moves it into place.
@@ -80,25 +139,40 @@ fn write_and_move<T>(
     content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
     put: impl FnOnce(&Path) -> io::Result<()>,
 ) -> io::Result<T> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // In the same folder, because a rename works only within one file system.
-    let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = write_synced(&new, content).and_then(|done| put(&new).map(|()| done));
-    // Left behind by a failure, or the second name after a hard link.
-    let _ = fs::remove_file(&new);
-    written
+    let mut new = TemporaryFile::create(path)?;
+    let done = content(&mut new.out)?;
+    new.sync()?;
+    put(&new.path)?;
+    Ok(done)
 }
 
-fn write_synced<T>(
-    new: &Path,
-    content: impl FnOnce(&mut dyn Write) -> io::Result<T>,
-) -> io::Result<T> {
-    let mut out = BufWriter::new(File::create(new)?);
-    let done = content(&mut out)?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    // Without it, a crash after the rename may leave an empty file under the final name.
-    file.sync_all()?;
-    Ok(done)
+/// A file beside the one that is written; removed when dropped, unless it was moved.
+struct TemporaryFile {
+    path: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl TemporaryFile {
+    fn create(target: &Path) -> io::Result<Self> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        // In the same folder, because a rename works only within one file system.
+        let path = target.with_file_name(format!(".{name}.{}", std::process::id()));
+        let out = BufWriter::new(File::create(&path)?);
+        Ok(Self { path, out })
+    }
+
+    /// Without it, a crash after the rename may leave an empty file under the final name.
+    fn sync(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.out.get_ref().sync_all()
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        // Left behind by a failure, or the second name after a hard link.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 #[cfg(test)]

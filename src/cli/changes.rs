@@ -133,12 +133,10 @@ impl ChangeReader {
         }
         // Read after the changes: what changes in between is repeated next time, which is better
         // than losing it.
-        let rows = self.store.rows().await?;
-        export::write_rows(global, as_export, &rows, Some(&changed), path)?;
+        export::write_rows(global, as_export, &self.store, Some(&changed), path).await?;
         if !global.quiet {
             anstream::eprintln!("To continue, pass `--after {}`.", self.seq);
         }
-        session::forget_at_exit(rows);
         Ok(0)
     }
 

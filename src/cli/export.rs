@@ -1,5 +1,7 @@
 //! `roster export`: the database as manifests, or in the format that a preset reads.
 
+use super::atomic_file::UnfinishedFile;
+use super::paged_export::PagedExport;
 use super::{
     CommandFailure, CommandResult, GlobalOptions, atomic_file, import, new_files, order_refs,
     output, session,
@@ -8,7 +10,6 @@ use crate::diagnostic::plural;
 use crate::feed::mapping::Mapping;
 use crate::feed::write::{self, DirectoryChanges, WriteFormat, WriteSummary};
 use crate::manifest::layout::ManifestExport;
-use crate::model::{KeyedList, Row};
 use crate::reconcile::{UndeclarableSummary, directory_manifests};
 use crate::store::Store;
 use clap::{Args, Subcommand, ValueEnum};
@@ -92,19 +93,33 @@ impl ExportFormatOptions {
     }
 }
 
-/// Writes rows as an export into a file or to stdout; reports what the format cannot express.
-pub fn write_rows(
+/// Writes what is stored, or of it what changed, as an export into a file or to stdout; reports what
+/// the format cannot express.
+pub async fn write_rows(
     global: &GlobalOptions,
     (mapping, form): &(Mapping, WriteFormat),
-    rows: &KeyedList<Row>,
+    store: &Store,
     changed: Option<&DirectoryChanges>,
     path: Option<&Path>,
 ) -> Result<WriteSummary, CommandFailure> {
+    let export = |failed| PagedExport {
+        mapping,
+        form: *form,
+        changed,
+        failed,
+    };
     let written = match path {
-        None => write::write(mapping, *form, rows, changed, &mut output::stdout())?,
-        Some(path) => atomic_file::write(path, |mut out| {
-            write::write(mapping, *form, rows, changed, &mut out)
-        })?,
+        None => {
+            let export = export(&CommandFailure::from);
+            export.write(store, &mut output::stdout()).await?
+        }
+        Some(path) => {
+            let failed = |error| atomic_file::failed(path, &error);
+            let mut file = UnfinishedFile::begin(path)?;
+            let written = export(&failed).write(store, &mut file).await?;
+            file.finish()?;
+            written
+        }
     };
     if !global.quiet {
         // On stderr, because stdout may carry the export itself.
@@ -124,14 +139,12 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
     if let Some(as_export) = &as_export {
-        let stored = store.rows().await?;
         let path = options.out.as_deref();
-        let written = write_rows(global, as_export, &stored, None, path)?;
+        let written = write_rows(global, as_export, &store, None, path).await?;
         if let Some(path) = path.filter(|_| !global.quiet) {
             let rows = plural(written.records, "row");
             anstream::eprintln!("Wrote {rows} to {}.", path.display());
         }
-        session::forget_at_exit(stored);
         return Ok(0);
     }
     // Before the database is read, which may take long.
@@ -140,7 +153,8 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     }
     let stored = store.rows().await?;
     let written = directory_manifests(&stored, &config.as_of(), config.folder_of_accounts());
-    session::forget_at_exit(stored);
+    // The manifests are all that is needed from here on.
+    drop(stored);
     let export = written.manifests;
     match &options.out {
         None => {

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::document::ResourceDocument;
 use crate::kinds::{self, ACCOUNT, FieldType, Kind};
 use crate::model::{CompactText, Key};
-use crate::store::{ChangeRecord, SearchQuery, Store, StoredResource, has_account};
+use crate::store::{ChangeRecord, ResourcePages, SearchQuery, Store, StoredResource, has_account};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -143,34 +143,35 @@ impl ResourceSelection<'_> {
                 }
                 Some(form) => {
                     let mut writer = ResourceWriter::new(self.kind, form);
-                    writer.write_all(self.global, &[record], &mut out)?;
+                    writer.write_all(&[record], &mut out)?;
                 }
             }
             return Ok(out.flush()?);
         }
-        let records = self.records().await?;
+        let mut pages = self.pages().await?;
+        let first = pages.next().await?;
         let form = form.unwrap_or(ResourceForm::Table);
-        if records.is_empty() {
-            self.require_known_source(config).await?;
+        let mut writer = ResourceWriter::new(self.kind, form);
+        if !first.is_empty() {
+            write_list(&mut writer, (&mut pages, first), &mut out, |_| {}).await?;
+            return Ok(out.flush()?);
         }
-        if records.is_empty() && form == ResourceForm::Table {
+        // Its transaction ends before the next one begins.
+        drop(pages);
+        self.require_known_source(config).await?;
+        if form == ResourceForm::Table {
             writeln!(out, "{}", self.nothing_found())?;
         } else {
-            ResourceWriter::new(self.kind, form).write_all(self.global, &records, &mut out)?;
+            writer.write_all(&[], &mut out)?;
         }
         Ok(out.flush()?)
     }
 
-    /// The matching resources.
-    async fn records(&self) -> Result<Vec<StoredResource>, CommandFailure> {
-        Ok(match &self.key {
-            Some(key) => self.store.record(key).await?.into_iter().collect(),
-            None if self.options.has_filters() => {
-                let wanted = self.query(None);
-                self.store.search_all(self.kind.id, &wanted).await?
-            }
-            None => self.store.records(self.kind.id).await?,
-        })
+    /// The matching resources of the kind, page by page, as of one moment.
+    async fn pages(&self) -> Result<ResourcePages<'_>, CommandFailure> {
+        let wanted = self.options.has_filters().then(|| self.query(None));
+        let pages = self.store.resource_pages(self.kind.id, wanted, PAGE_SIZE);
+        Ok(pages.await?)
     }
 
     fn query<'q>(&'q self, id: Option<&'q str>) -> SearchQuery<'q> {
@@ -216,13 +217,19 @@ impl ResourceSelection<'_> {
         let last = self.store.history_before(None, i64::MAX, 1).await?;
         let mut seq = last.first().map_or(0, |change| change.seq);
         let mut writer = ResourceWriter::new(self.kind, form);
-        let records = self.records().await?;
-        let mut shown: BTreeSet<CompactText> =
-            records.iter().map(|it| it.row.key.id.clone()).collect();
+        let mut shown: BTreeSet<CompactText> = BTreeSet::new();
         let mut out = output::stdout();
-        writer.write_all(self.global, &records, &mut out)?;
+        if let Some(key) = &self.key {
+            let records: Vec<_> = self.store.record(key).await?.into_iter().collect();
+            shown.extend(records.iter().map(|it| it.row.key.id.clone()));
+            writer.write_all(&records, &mut out)?;
+        } else {
+            let mut pages = self.pages().await?;
+            let first = pages.next().await?;
+            let note = |it: &StoredResource| _ = shown.insert(it.row.key.id.clone());
+            write_list(&mut writer, (&mut pages, first), &mut out, note).await?;
+        }
         out.flush()?;
-        drop(records);
         let mut waiter = ChangeWaiter::new();
         loop {
             let changes = self.store.changes_after(seq, BATCH_SIZE).await?;
@@ -274,4 +281,36 @@ impl ResourceSelection<'_> {
         let found = self.store.search_all(self.kind.id, &wanted).await?;
         Ok(found.into_iter().next())
     }
+}
+
+/// Writes a list page by page, and passes each resource to `each`. A table takes two passes, as the
+/// widths of its columns depend on every resource; both see the same moment.
+async fn write_list(
+    writer: &mut ResourceWriter,
+    (pages, first): (&mut ResourcePages<'_>, Vec<StoredResource>),
+    out: &mut dyn Write,
+    mut each: impl FnMut(&StoredResource),
+) -> Result<(), CommandFailure> {
+    let mut page = first;
+    writer.fit(&page);
+    if writer.needs_widths() && !pages.is_over() {
+        loop {
+            let next = pages.next().await?;
+            if next.is_empty() {
+                break;
+            }
+            writer.fit(&next);
+        }
+        pages.rewind();
+        page = pages.next().await?;
+    }
+    writer.begin_list(out)?;
+    while !page.is_empty() {
+        for record in &page {
+            writer.write(record, out)?;
+            each(record);
+        }
+        page = pages.next().await?;
+    }
+    Ok(writer.end_list(out)?)
 }

@@ -14,18 +14,39 @@ pub fn write(
 ) -> io::Result<bool> {
     match global.output() {
         OutputFormat::Json => {
-            // Written item by item, so that a long list is never in memory as a whole.
-            out.write_all(b"{\"items\": [")?;
-            for (at, item) in items.enumerate() {
-                out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
-                serde_json::to_writer(&mut *out, &item)?;
-            }
-            out.write_all(b"]}\n")?;
+            let mut list = JsonList::begin(out)?;
+            items.try_for_each(|item| list.write(&item, out))?;
+            JsonList::end(out)?;
         }
         OutputFormat::Ndjson => items.try_for_each(|item| write_line(&item, out))?,
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// One JSON document with a list, written item by item, so that a long list is never in memory as a
+/// whole.
+#[derive(Debug)]
+pub struct JsonList {
+    is_empty: bool,
+}
+
+impl JsonList {
+    pub fn begin(out: &mut dyn Write) -> io::Result<Self> {
+        out.write_all(b"{\"items\": [")?;
+        Ok(Self { is_empty: true })
+    }
+
+    pub fn write(&mut self, item: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+        let is_first = std::mem::take(&mut self.is_empty);
+        out.write_all(if is_first { b"\n" } else { b",\n" })?;
+        Ok(serde_json::to_writer(out, item)?)
+    }
+
+    /// Writes what follows the last item.
+    pub fn end(out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"]}\n")
+    }
 }
 
 /// Writes one item as JSON; `false` if JSON was not requested.
@@ -72,16 +93,19 @@ pub struct TableLayout {
 impl TableLayout {
     /// The widths that fit these rows.
     pub fn of<'r>(rows: impl IntoIterator<Item = &'r (impl AsRef<[String]> + 'r)>) -> Self {
-        let mut widths = Vec::new();
-        for row in rows {
-            let row = row.as_ref();
-            widths.resize(widths.len().max(row.len()), 0);
-            for (width, cell) in widths.iter_mut().zip(row) {
-                // Characters and not bytes, or names with accents would shift the columns.
-                *width = (*width).max(visible(cell).chars().count());
-            }
+        let mut layout = Self::default();
+        rows.into_iter().for_each(|row| layout.fit(row));
+        layout
+    }
+
+    /// Makes the columns wide enough for one more row.
+    pub fn fit(&mut self, row: &impl AsRef<[String]>) {
+        let (row, widths) = (row.as_ref(), &mut self.widths);
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            // Characters and not bytes, or names with accents would shift the columns.
+            *width = (*width).max(visible(cell).chars().count());
         }
-        Self { widths }
     }
 
     /// Writes a row; its last cell is not padded.

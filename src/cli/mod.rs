@@ -44,6 +44,7 @@ mod options;
 mod order_refs;
 mod output;
 mod output_target;
+mod paged_export;
 mod pager;
 mod plan;
 mod plan_remote;

@@ -1,7 +1,7 @@
 //! How `roster get` prints resources: as documents, as manifests, or as a table whose columns come
 //! from the table of kinds.
 
-use super::list_output::{self, TableLayout};
+use super::list_output::{self, JsonList, TableLayout};
 use super::output_target::TextForm;
 use super::{GlobalOptions, history};
 use crate::diagnostic::visible;
@@ -47,6 +47,8 @@ pub struct ResourceWriter {
     kind: &'static Kind,
     form: ResourceForm,
     layout: TableLayout,
+    /// The JSON document that is under way.
+    list: Option<JsonList>,
     /// Whether a manifest was written, so that the next one is separated from it.
     has_written: bool,
 }
@@ -57,37 +59,59 @@ impl ResourceWriter {
             kind,
             form,
             layout: TableLayout::default(),
+            list: None,
             has_written: false,
         }
     }
 
-    /// Writes a list. The widths of the columns hold for everything that is written later.
-    pub fn write_all(
-        &mut self,
-        global: &GlobalOptions,
-        records: &[StoredResource],
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        match self.form {
-            ResourceForm::Json | ResourceForm::Ndjson => {
-                list_output::write(global, records.iter().map(ResourceDocument::from), out)?;
-                Ok(())
-            }
-            ResourceForm::Yaml => {
-                let mut records = records.iter();
-                records.try_for_each(|record| self.write(record, out))
-            }
-            ResourceForm::Table => {
-                let rows = records.iter().map(|record| cells(self.kind, record));
-                let rows: Vec<_> = std::iter::once(header(self.kind)).chain(rows).collect();
-                self.layout = TableLayout::of(&rows);
-                rows.iter().try_for_each(|row| self.layout.write(row, out))
-            }
+    /// Whether the widths of the columns must be known before the first line, from all resources.
+    pub fn needs_widths(&self) -> bool {
+        self.form == ResourceForm::Table
+    }
+
+    /// Makes the columns wide enough for resources. The widths hold for everything that is written
+    /// later.
+    pub fn fit(&mut self, records: &[StoredResource]) {
+        if self.needs_widths() {
+            let rows = records.iter().map(|record| cells(self.kind, record));
+            rows.for_each(|row| self.layout.fit(&row));
         }
+    }
+
+    /// Begins a list.
+    pub fn begin_list(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        match self.form {
+            ResourceForm::Json => self.list = Some(JsonList::begin(out)?),
+            ResourceForm::Table => {
+                let header = header(self.kind);
+                self.layout.fit(&header);
+                self.layout.write(&header, out)?;
+            }
+            ResourceForm::Ndjson | ResourceForm::Yaml => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a list. What is written later stands alone.
+    pub fn end_list(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let list = self.list.take();
+        list.map_or(Ok(()), |_| JsonList::end(out))
+    }
+
+    /// Writes a whole list.
+    pub fn write_all(&mut self, records: &[StoredResource], out: &mut dyn Write) -> io::Result<()> {
+        self.fit(records);
+        self.begin_list(out)?;
+        let mut records = records.iter();
+        records.try_for_each(|record| self.write(record, out))?;
+        self.end_list(out)
     }
 
     /// Writes one more resource.
     pub fn write(&mut self, record: &StoredResource, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(list) = &mut self.list {
+            return list.write(&ResourceDocument::from(record), out);
+        }
         match self.form {
             ResourceForm::Json | ResourceForm::Ndjson => {
                 list_output::write_line(&ResourceDocument::from(record), out)

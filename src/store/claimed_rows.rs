@@ -3,11 +3,14 @@
 use super::error::StoreError;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::SqlValue;
-use super::tables::{self, column_names_and_types};
-use super::{claim, row_pages, source};
+use super::tables::column_names_and_types;
+use super::{claim, source};
 use crate::kinds;
 use crate::model::{Claim, CompactText, KindId, Row};
 use std::collections::HashMap;
+
+/// How many rows a page has. Larger pages are no faster.
+const PAGE_ROWS: usize = 2_000;
 
 /// A stored resource and all claims on it.
 pub struct ClaimedRow {
@@ -23,7 +26,7 @@ impl ReadTransaction {
         kind: KindId,
         after: Option<&CompactText>,
     ) -> Result<Vec<ClaimedRow>, StoreError> {
-        let rows = row_pages::rows_after(&mut self.tx, tables::for_kind(kind), after).await?;
+        let rows = self.rows_after(kind, after, PAGE_ROWS).await?;
         let Some(last) = rows.last() else {
             return Ok(Vec::new());
         };

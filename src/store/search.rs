@@ -71,7 +71,7 @@ impl Store {
     }
 }
 
-async fn page(
+pub(super) async fn page(
     tx: &mut SqlTransaction,
     kind: KindId,
     wanted: &SearchQuery<'_>,

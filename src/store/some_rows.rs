@@ -30,6 +30,8 @@ pub(super) enum WantedResources<'a> {
     All,
     /// Those with these ids.
     Some(&'a [&'a CompactText]),
+    /// Those from one id to another, both included.
+    Between(&'a CompactText, &'a CompactText),
 }
 
 impl WantedResources<'_> {
@@ -46,6 +48,12 @@ impl WantedResources<'_> {
             Self::Some(ids) => {
                 let condition = format!("{joint} {column} IN ({{rows}})");
                 look_up(tx, &sql.replace("{of}", &condition), ids, types).await
+            }
+            Self::Between(first, last) => {
+                let condition = format!("{joint} {column} BETWEEN ? AND ?");
+                let params = [first.into(), last.into()];
+                tx.fetch(&sql.replace("{of}", &condition), &params, types)
+                    .await
             }
         }
     }
@@ -67,25 +75,26 @@ pub(super) async fn some_rows(
         .map(|mut cells| codec::row(table, &mut cells))
         .collect();
     for link in &table.links {
-        lists(tx, link, ids, &mut rows).await?;
+        lists(tx, link, WantedResources::Some(ids), &mut rows).await?;
     }
     Ok(rows)
 }
 
 /// Fills one list of some rows.
-async fn lists(
+pub(super) async fn lists(
     tx: &mut SqlTransaction,
     link: &LinkTable,
-    ids: &[&CompactText],
+    of: WantedResources<'_>,
     rows: &mut [Row],
 ) -> Result<(), StoreError> {
     let (names, types) = column_names_and_types(&link.shape());
     let sql = format!(
-        "SELECT {names} FROM {} WHERE {} IN ({{rows}}) ORDER BY {}, {}",
-        link.name, link.owner, link.owner, link.member
+        "SELECT {names} FROM {} {{of}} ORDER BY {}, {}",
+        link.name, link.owner, link.member
     );
     let mut lists: HashMap<CompactText, Vec<Link>> = HashMap::new();
-    for mut cells in look_up(tx, &sql, ids, &types).await? {
+    let found = of.fetch(tx, &sql, ("WHERE", &link.owner), &types).await?;
+    for mut cells in found {
         let member = codec::link(link, &mut cells[1..]);
         lists.entry(cells[0].take_text()).or_default().push(member);
     }

@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::some_rows::{WantedResources, some_rows};
 use super::sql_value::{SqlType, SqlValue};
 use super::terms_acceptances::{self, TermsAcceptance};
-use super::{Store, claim, read, tables};
+use super::{Store, claim, read, row_pages, tables};
 use crate::kinds::act::{ACTS, ActInput, ResourceAct};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
@@ -143,6 +143,23 @@ pub(super) async fn read_some(
     let mut rows: HashMap<CompactText, Row> = rows.collect();
     let rows = ids.iter().filter_map(|id| rows.remove(id));
     Ok(rows.map(|row| beside.record(row)).collect())
+}
+
+/// Reads the next resources of a kind after an id with everything known about them, sorted by
+/// external id.
+pub(super) async fn read_page(
+    tx: &mut SqlTransaction,
+    kind: KindId,
+    after: Option<&CompactText>,
+    limit: usize,
+) -> Result<Vec<StoredResource>, StoreError> {
+    let rows = row_pages::page(tx, tables::for_kind(kind), after, limit).await?;
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return Ok(Vec::new());
+    };
+    let wanted = WantedResources::Between(&first.key.id, &last.key.id);
+    let mut beside = ResourceDetails::read(tx, kind, wanted).await?;
+    Ok(rows.into_iter().map(|row| beside.record(row)).collect())
 }
 
 /// What the database knows about the resources of a kind beside their rows, by external id.

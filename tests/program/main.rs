@@ -34,6 +34,7 @@ mod into_git;
 mod invitations;
 mod jobs;
 mod logins;
+mod paged_output;
 mod passwords;
 mod pending_accounts;
 mod plan_base;

@@ -45,7 +45,7 @@ impl RowPlacer<'_> {
         let links = unit.row.values[kinds::get(ACCOUNT).expect_index("addresses")].as_ref();
         let links = links.map_or(&[][..], Value::as_links).iter();
         let has = links.filter_map(|link| {
-            let row = self.rows.get(&Key::new(ADDRESS, &link.target))?;
+            let row = self.page.rows.get(&Key::new(ADDRESS, &link.target))?;
             Some(AccountAddress::Current(link, row))
         });
         let mut drafts: Vec<DraftWithLosses> = Vec::new();

@@ -1,7 +1,8 @@
 //! The columns of an export that is written, and which texts they can hold. In go a mapping and the
-//! stored rows (for the custom fields in use); out come positions of columns and the record that a
+//! custom fields in use; out come positions of columns and the record that a
 //! reader would make of a row. Start reading at `ExportLayout::new`.
 
+use super::custom_fields::CustomFieldsInUse;
 use super::draft::RowDraft;
 use crate::feed::format::{
     CellShape, Encoding, ExportColumns, ExportRecord, RawCell, encoding_for_label,
@@ -9,8 +10,7 @@ use crate::feed::format::{
 use crate::feed::mapping::{
     CellMapping, CellSource, ColumnIndex, ListMode, Mapping, MappingSection,
 };
-use crate::kinds::{self, CUSTOM_FIELD};
-use crate::model::{CompactText, Digest, KeyedList, KindId, LineColumn, Row, Value};
+use crate::model::{CompactText, Digest, LineColumn};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest cell that the reader accepts, in bytes.
@@ -42,7 +42,7 @@ pub(super) struct ExportLayout<'m> {
 }
 
 impl<'m> ExportLayout<'m> {
-    pub fn new(mapping: &'m Mapping, form: WriteFormat, rows: &KeyedList<Row>) -> Self {
+    pub fn new(mapping: &'m Mapping, form: WriteFormat, used: &CustomFieldsInUse) -> Self {
         let label = mapping.csv.encoding.as_deref();
         let mut layout = Self {
             mapping,
@@ -66,7 +66,7 @@ impl<'m> ExportLayout<'m> {
         layout.custom = mapping
             .sections
             .iter()
-            .map(|section| layout_custom(section, rows, &mut layout.columns))
+            .map(|section| layout_custom(section, used, &mut layout.columns))
             .collect();
         for cell in mapping.sections.iter().flat_map(cells) {
             layout.note_column_types(cell);
@@ -205,7 +205,7 @@ impl<'m> ExportLayout<'m> {
 /// The custom fields of a kind that have columns, by id.
 fn layout_custom(
     section: &MappingSection,
-    rows: &KeyedList<Row>,
+    used: &CustomFieldsInUse,
     columns: &mut ExportColumns,
 ) -> Vec<CustomColumn> {
     let Some(prefix) = &section.custom_prefix else {
@@ -215,45 +215,15 @@ fn layout_custom(
         let field = crate::model::FieldRef::Custom(id.clone());
         section.fields.iter().any(|known| known.field == field)
     };
-    let all = definitions(rows, section.kind.id).into_iter();
-    let all = all
+    let all = used
+        .of(section.kind.id)
         .filter(|(id, _)| !mapped(id))
         .map(|(id, required)| CustomColumn {
             place: columns.intern(&format!("{prefix}{id}")),
-            id,
+            id: id.clone(),
             required,
         });
     all.collect()
-}
-
-/// Returns the custom fields of a kind and whether they are required: active definitions, and ids
-/// with stored values.
-fn definitions(rows: &KeyedList<Row>, kind: KindId) -> BTreeMap<CompactText, bool> {
-    let definition = kinds::get(CUSTOM_FIELD);
-    let word = |row: &Row, name: &str| {
-        let value = row.values.get(definition.expect_index(name))?.as_ref();
-        value.and_then(Value::as_text).map(str::to_owned)
-    };
-    let mut all = BTreeMap::new();
-    for row in rows {
-        if row.key.kind == kind {
-            // A value may be stored without a definition, for example when the definition is no
-            // longer in use.
-            for id in row.custom_values.keys() {
-                all.entry(id.clone()).or_insert(false);
-            }
-        } else if row.key.kind == CUSTOM_FIELD
-            && word(row, "appliesTo").as_deref() == kinds::get(kind).applies_to_word
-            && word(row, "status").as_deref() == Some("active")
-        {
-            let required = row.values[definition.expect_index("required")].as_ref();
-            all.insert(
-                row.key.id.clone(),
-                required.and_then(Value::as_bool).unwrap_or(false),
-            );
-        }
-    }
-    all
 }
 
 /// The cells of a section that are in rows, not in nested lists.

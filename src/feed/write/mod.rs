@@ -1,36 +1,46 @@
 //! Writes a directory as an export that a mapping reads, by inverting the mapping.
 //!
 //! ```text
-//!  rows → units ─place→ drafts ─prove (read again)→ CSV, JSON
+//!  pages of rows → units ─place→ drafts ─prove (read again)→ CSV, JSON
 //! ```
 //!
 //! A mapping says how a field is built from columns; inverted, it says what the columns must hold.
 //! Some mappings cannot be inverted, so everything is read again before it is written: a field that
-//! would read as something else is left out, and every omission is counted and reported. Start
-//! reading at `write`; `row_placer.rs` builds rows, `proof.rs` checks them.
+//! would read as something else is left out, and every omission is counted and reported. A page is
+//! written and forgotten before the next one, so a directory of any size needs the memory of one
+//! page. Start reading at `DirectoryWriter`; `row_placer.rs` builds rows, `proof.rs` checks them.
 
 mod addresses;
+mod custom_fields;
 mod draft;
 mod export_unit;
 mod invert;
 mod layout;
 mod loss;
+mod page;
+#[cfg(test)]
+mod paging_tests;
 mod proof;
 mod row_placer;
+#[cfg(test)]
+mod test_pages;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use custom_fields::CustomFieldsInUse;
 pub use layout::WriteFormat;
 pub use loss::{LossReason, LossSummary};
+pub use page::ExportPage;
 
 use super::format::ExportFormat;
 use super::mapping::Mapping;
 use crate::kinds::{self, ADDRESS};
-use crate::model::{CompactText, FieldRef, Key, KeyedList, KindId, Row, SmallMap, Value};
+use crate::model::{CompactText, FieldRef, Key, KindId, Row, SmallMap, Value};
 use export_unit::ExportUnit;
 use layout::ExportLayout;
 use loss::ExportLoss;
+use page::linked_addresses;
 use row_placer::RowPlacer;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +57,13 @@ pub struct DirectoryChanges {
     pub keys: BTreeSet<Key>,
     /// The addresses that accounts had, by account.
     pub unlinked: BTreeMap<Key, BTreeSet<CompactText>>,
+}
+
+impl DirectoryChanges {
+    /// The changed resources of a kind, sorted.
+    pub fn of_kind(&self, kind: KindId) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.kind == kind)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -72,97 +89,119 @@ pub fn check_format(mapping: &Mapping, form: WriteFormat) -> Result<(), String> 
     }
 }
 
-/// Writes what is stored, or only what changed, sorted by key.
-pub fn write(
-    mapping: &Mapping,
-    form: WriteFormat,
-    rows: &KeyedList<Row>,
-    changed: Option<&DirectoryChanges>,
-    out: &mut dyn Write,
-) -> io::Result<WriteSummary> {
-    let layout = ExportLayout::new(mapping, form, rows);
-    let place = RowPlacer {
-        layout: &layout,
-        rows,
-    };
-    let mut written = WriteSummary::default();
-    let mut out = ExportWriter::begin(&layout, out)?;
-    let kinds: BTreeSet<KindId> = mapping
-        .sections
-        .iter()
-        .map(|section| section.kind.id)
-        .collect();
-    for kind in kinds {
-        let mut units = units(kind, rows, changed).into_iter().peekable();
-        while units.peek().is_some() {
-            let mut part: Vec<ExportUnit<'_>> = units.by_ref().take(BATCH).collect();
-            place.prove(&mut part);
-            for unit in part {
-                for draft in &unit.drafts {
-                    out.row(draft)?;
-                }
-                written.losses.add(unit.losses);
+/// The kinds that a mapping reads, in the order in which they are written.
+#[must_use]
+pub fn written_kinds(mapping: &Mapping) -> BTreeSet<KindId> {
+    let sections = mapping.sections.iter();
+    sections.map(|section| section.kind.id).collect()
+}
+
+/// The kinds whose custom fields have columns that are named after them.
+#[must_use]
+pub fn kinds_with_custom_columns(mapping: &Mapping) -> BTreeSet<KindId> {
+    let sections = mapping.sections.iter();
+    let sections = sections.filter(|section| section.custom_prefix.is_some());
+    sections.map(|section| section.kind.id).collect()
+}
+
+/// Whether the rows of accounts have their addresses.
+#[must_use]
+pub fn writes_addresses(mapping: &Mapping) -> bool {
+    let mut sections = mapping.sections.iter();
+    sections.any(|section| !section.blocks.is_empty())
+}
+
+/// Writes what is stored, or only what changed, page by page. Each kind of `written_kinds` comes in
+/// that order, sorted by key.
+pub struct DirectoryWriter<'m, 'o> {
+    out: ExportWriter<'m, 'o>,
+    changes: Option<&'m DirectoryChanges>,
+    losses: LossSummary,
+}
+
+impl<'m, 'o> DirectoryWriter<'m, 'o> {
+    /// Writes what precedes the rows. The custom fields are those of `kinds_with_custom_columns`.
+    pub fn begin(
+        mapping: &'m Mapping,
+        form: WriteFormat,
+        custom_fields: &CustomFieldsInUse,
+        changes: Option<&'m DirectoryChanges>,
+        out: &'o mut dyn Write,
+    ) -> io::Result<Self> {
+        let layout = ExportLayout::new(mapping, form, custom_fields);
+        Ok(Self {
+            out: ExportWriter::begin(layout, out)?,
+            changes,
+            losses: LossSummary::default(),
+        })
+    }
+
+    /// Writes a page. If that depends on resources that the page does not know, nothing is written:
+    /// their keys are returned, to be added to the page.
+    pub fn write(&mut self, page: &ExportPage) -> io::Result<BTreeSet<Key>> {
+        if writes_addresses(self.out.layout.mapping) {
+            let unknown = page.unknown_addresses();
+            if !unknown.is_empty() {
+                return Ok(unknown);
             }
         }
+        let place = RowPlacer {
+            layout: &self.out.layout,
+            page,
+        };
+        let mut units = units(page, self.changes);
+        let mut unknown = BTreeSet::new();
+        for batch in units.chunks_mut(BATCH) {
+            unknown.extend(place.prove(batch));
+        }
+        if !unknown.is_empty() {
+            return Ok(unknown);
+        }
+        for unit in units {
+            for draft in &unit.drafts {
+                self.out.row(draft)?;
+            }
+            self.losses.add(unit.losses);
+        }
+        Ok(unknown)
     }
-    // Changes name their addresses by account, so only a full export can tell which ones no account
-    // has.
-    if changed.is_none()
-        && mapping
-            .sections
-            .iter()
-            .any(|section| !section.blocks.is_empty())
-    {
-        written.losses.add(orphaned_addresses(rows));
-    }
-    written.records = out.end()?;
-    Ok(written)
-}
 
-/// The resources of a kind to write, sorted by key.
-fn units<'a>(
-    kind: KindId,
-    rows: &'a KeyedList<Row>,
-    changed: Option<&DirectoryChanges>,
-) -> Vec<ExportUnit<'a>> {
-    let mut stored: Vec<&Row> = rows.iter().filter(|row| row.key.kind == kind).collect();
-    stored.sort_by(|a, b| a.key.cmp(&b.key));
-    let Some(changed) = changed else {
-        let whole = |row| ExportUnit::new(Cow::Borrowed(row), false, Vec::new());
-        return stored.into_iter().map(whole).collect();
-    };
-    // An account is also written if only one of its addresses changed, because addresses have no
-    // rows of their own.
-    let touched = |row: &&Row| {
-        let has = |id: &CompactText| changed.keys.contains(&Key::new(ADDRESS, id));
-        changed.keys.contains(&row.key) || linked(row).any(has)
-    };
-    let mut units: Vec<ExportUnit<'a>> = stored
-        .into_iter()
-        .filter(touched)
-        .map(|row| {
-            let gone = changed.unlinked.get(&row.key).into_iter().flatten();
-            // An address that was removed and added again is current.
-            let gone = gone
-                .filter(|id| !linked(row).any(|has| has == *id))
-                .cloned();
-            ExportUnit::new(Cow::Borrowed(row), false, gone.collect())
+    /// Reports addresses that no account has. Changes name their addresses by account, so only a
+    /// full export can tell which ones those are.
+    pub fn report_orphaned_addresses(&mut self, ids: impl IntoIterator<Item = CompactText>) {
+        let losses = ids.into_iter().map(|id| ExportLoss {
+            key: Key::new(ADDRESS, id),
+            field: None,
+            why: LossReason::Orphaned,
+        });
+        self.losses.add(losses.collect());
+    }
+
+    /// Writes what follows the rows.
+    pub fn end(self) -> io::Result<WriteSummary> {
+        Ok(WriteSummary {
+            records: self.out.end()?,
+            losses: self.losses,
         })
-        .collect();
-    let gone = changed
-        .keys
-        .iter()
-        .filter(|key| key.kind == kind && !rows.contains(key));
-    units.extend(gone.map(|key| ExportUnit::new(Cow::Owned(deleted_row(key)), true, Vec::new())));
-    units.sort_by(|a, b| a.row.key.cmp(&b.row.key));
-    units
+    }
 }
 
-fn linked(row: &Row) -> impl Iterator<Item = &CompactText> {
-    let kind = kinds::get(row.key.kind);
-    let targets = kind.references().filter(|(_, target)| *target == ADDRESS);
-    let values = targets.filter_map(|(index, _)| row.values[index].as_ref());
-    values.flat_map(Value::members)
+/// The resources of a page, sorted by key.
+fn units<'a>(page: &'a ExportPage, changes: Option<&DirectoryChanges>) -> Vec<ExportUnit<'a>> {
+    let unit = |key: &Key| match page.rows.get(key) {
+        Some(row) => {
+            let removed = changes.and_then(|changes| changes.unlinked.get(key));
+            // An address that was removed and added again is current.
+            let removed = removed
+                .into_iter()
+                .flatten()
+                .filter(|id| !linked_addresses(row).any(|has| has == *id))
+                .cloned();
+            ExportUnit::new(Cow::Borrowed(row), false, removed.collect())
+        }
+        None => ExportUnit::new(Cow::Owned(deleted_row(key)), true, Vec::new()),
+    };
+    page.keys.iter().map(unit).collect()
 }
 
 /// Returns what is known of a deleted resource: its key, and that it is deleted.
@@ -178,17 +217,4 @@ fn deleted_row(key: &Key) -> Row {
     let status = FieldRef::Own(u8::try_from(kind.status_index()).unwrap_or_default());
     row.set(&status, Some(Value::text("deleted")));
     row
-}
-
-/// Returns the addresses that no account has.
-fn orphaned_addresses(rows: &KeyedList<Row>) -> BTreeSet<ExportLoss> {
-    let linked: BTreeSet<&CompactText> = rows.iter().flat_map(linked).collect();
-    let addresses = rows.iter().filter(|row| row.key.kind == ADDRESS);
-    let alone = addresses.filter(|row| !linked.contains(&row.key.id));
-    let loss = |row: &Row| ExportLoss {
-        key: row.key.clone(),
-        field: None,
-        why: LossReason::Orphaned,
-    };
-    alone.map(loss).collect()
 }

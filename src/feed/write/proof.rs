@@ -26,21 +26,29 @@ enum ProofProblem {
 }
 
 impl RowPlacer<'_> {
-    /// Builds the rows of some resources so that they are read as what is stored.
-    pub fn prove(&self, units: &mut [ExportUnit<'_>]) {
+    /// Builds the rows of some resources so that they are read as what is stored. Returns the keys
+    /// of other resources that are read from them and that the page does not know; then nothing is
+    /// proved.
+    pub fn prove(&self, units: &mut [ExportUnit<'_>]) -> BTreeSet<Key> {
         for unit in units.iter_mut() {
             self.place(unit);
         }
         let read = self.read(units);
+        let mut unknown = self.unknown(&read);
         // The usual case: one reading proves the whole batch.
-        if self.is_sound(units, &read) {
-            return;
+        if !unknown.is_empty() || self.is_sound(units, &read) {
+            return unknown;
         }
         for unit in units {
             // One resource at a time, so that every problem belongs to a known one. Each round
             // excludes something more, so this ends.
             loop {
                 let read = self.read(std::slice::from_ref(unit));
+                let news = self.unknown(&read);
+                if !news.is_empty() {
+                    unknown.extend(news);
+                    break;
+                }
                 let problems = self.problems(unit, &read);
                 if !self.exclude_problems(unit, problems) {
                     break;
@@ -50,6 +58,13 @@ impl RowPlacer<'_> {
             // Kept apart until now, because `place` clears the losses.
             unit.losses.append(&mut unit.unread);
         }
+        unknown
+    }
+
+    /// What is read of which the page does not know whether it is stored.
+    fn unknown(&self, read: &CollectedResources) -> BTreeSet<Key> {
+        let keys = read.resources.iter().map(|declared| &declared.key);
+        keys.filter(|key| !self.page.knows(key)).cloned().collect()
     }
 
     /// Reads the rows as a reader of the export would.
@@ -65,7 +80,7 @@ impl RowPlacer<'_> {
         let strange = |declared: &Arc<DeclaredResource>| {
             // A deleted resource is not among the stored rows.
             let of = |unit: &&ExportUnit<'_>| unit.row.key == declared.key;
-            let stored = self.rows.get(&declared.key);
+            let stored = self.page.rows.get(&declared.key);
             let stored = stored.or_else(|| Some(&*units.iter().find(of)?.row));
             stored.is_none_or(|row| declared.cells.iter().any(|said| !matches_stored(said, row)))
         };
@@ -90,7 +105,7 @@ impl RowPlacer<'_> {
                 Some(&*unit.row)
             } else {
                 // A row may also name resources of other units, such as its addresses.
-                self.rows.get(&declared.key)
+                self.page.rows.get(&declared.key)
             };
             let Some(row) = stored else {
                 let why = LossReason::ReadsAs(format!("{}, which does not exist", declared.key));

@@ -6,15 +6,16 @@ use super::export_unit::ExportUnit;
 use super::invert;
 use super::layout::ExportLayout;
 use super::loss::{ExportLoss, LossReason};
+use super::page::ExportPage;
 use crate::feed::mapping::{ColumnCondition, ColumnIndex, FieldMapping};
 use crate::kinds::{self, FieldType, Kind};
-use crate::model::{CompactText, FieldRef, KeyedList, Row, Value};
+use crate::model::{CompactText, FieldRef, Row, Value};
 use std::collections::BTreeSet;
 
 /// Decides where the parts of resources go.
 pub(super) struct RowPlacer<'a> {
     pub layout: &'a ExportLayout<'a>,
-    pub rows: &'a KeyedList<Row>,
+    pub page: &'a ExportPage,
 }
 
 /// Why something cannot be placed.

@@ -2,7 +2,8 @@
 //! directories, and examples of what cannot be written.
 
 use super::loss::LossReason;
-use super::{WriteFormat, proof, write};
+use super::test_pages::write;
+use super::{WriteFormat, proof};
 use crate::diagnostic::Severity;
 use crate::feed::mapping::Mapping;
 use crate::feed::{self, preset};
@@ -11,7 +12,7 @@ use crate::model::{CompactText, Key, KeyedList, KindId, Link, Row, SmallMap, Val
 use proptest::prelude::*;
 use std::io::Cursor;
 
-const FORMS: [WriteFormat; 3] = [
+pub(super) const FORMS: [WriteFormat; 3] = [
     WriteFormat::Csv { labels: true },
     WriteFormat::Csv { labels: false },
     WriteFormat::Json,
@@ -68,7 +69,7 @@ type AddressParts = (Vec<String>, [bool; 2]);
 type UserParts = (Vec<String>, bool, usize);
 
 /// Accounts with addresses and users.
-fn directory() -> impl Strategy<Value = KeyedList<Row>> {
+pub(super) fn directory() -> impl Strategy<Value = KeyedList<Row>> {
     let account = (
         prop::sample::select(vec!["a-", "00", "=x", "'0", "#EOF;", "é "]),
         prop::collection::vec(text(), 6),
@@ -210,7 +211,7 @@ fn round(
     rows: &KeyedList<Row>,
 ) -> Vec<(Option<String>, LossReason)> {
     let mut bytes = Vec::new();
-    let written = write(mapping, form, rows, None, &mut bytes).expect("written");
+    let written = write(mapping, form, rows, &mut bytes).expect("written");
     let shown = String::from_utf8_lossy(&bytes).into_owned();
     if written.records > 0 {
         let read = feed::read(Cursor::new(bytes), &"w".into(), &"s".into(), mapping);
@@ -280,7 +281,6 @@ fn losses(yaml: &str, rows: &KeyedList<Row>) -> (String, Vec<String>) {
         &mapping,
         WriteFormat::Csv { labels: true },
         rows,
-        None,
         &mut bytes,
     )
     .expect("written");
@@ -388,7 +388,6 @@ fn an_encoding_without_the_letters_is_not_written_wrong() {
         &mapping,
         FORMS[0],
         &one(&[("name", Value::text("Åre"))]),
-        None,
         &mut bytes,
     )
     .expect("written");

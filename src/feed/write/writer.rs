@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
 pub(super) struct ExportWriter<'a, 'o> {
-    layout: &'a ExportLayout<'a>,
+    pub layout: ExportLayout<'a>,
     to: &'o mut dyn Write,
     records: u64,
 }
 
 impl<'a, 'o> ExportWriter<'a, 'o> {
     /// Writes what precedes the rows.
-    pub fn begin(layout: &'a ExportLayout<'a>, out: &'o mut dyn Write) -> io::Result<Self> {
+    pub fn begin(layout: ExportLayout<'a>, out: &'o mut dyn Write) -> io::Result<Self> {
         let mut begun = Self {
             layout,
             to: out,
@@ -25,28 +25,32 @@ impl<'a, 'o> ExportWriter<'a, 'o> {
         if begun.is_lines() {
             return Ok(begun);
         }
-        if layout.form.is_json() {
+        if begun.layout.form.is_json() {
             // The path of `rows:` as nested objects, so that the same mapping finds the list again.
-            let path = layout.mapping.rows.as_deref().unwrap_or_default();
+            let path = begun.layout.mapping.rows.as_deref().unwrap_or_default();
             for name in path.split('.').filter(|name| !name.is_empty()) {
                 write!(begun.to, "{{{}: ", Value::from(name))?;
             }
             begun.to.write_all(b"[")?;
         } else {
             // Without a byte order mark, a reader has to guess UTF-16.
-            let mark: &[u8] = match layout.encoding.map(crate::feed::format::Encoding::name) {
+            let mark: &[u8] = match begun
+                .layout
+                .encoding
+                .map(crate::feed::format::Encoding::name)
+            {
                 Some("UTF-16LE") => b"\xff\xfe",
                 Some("UTF-16BE") => b"\xfe\xff",
                 _ => b"",
             };
             begun.to.write_all(mark)?;
             // The reader skips this many lines above the header.
-            let above = layout.mapping.header.unwrap_or(1).saturating_sub(1);
+            let above = begun.layout.mapping.header.unwrap_or(1).saturating_sub(1);
             for _ in 0..above {
                 begun.text("\n")?;
             }
-            if layout.mapping.csv.names.is_empty() {
-                let names: Vec<String> = layout.columns.names().map(str::to_owned).collect();
+            if begun.layout.mapping.csv.names.is_empty() {
+                let names: Vec<String> = begun.layout.columns.names().map(str::to_owned).collect();
                 begun.line(&names)?;
             }
         }
