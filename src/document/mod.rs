@@ -140,7 +140,7 @@ pub use step::{
     ClaimDocument, ConsequenceDocument, KeyDocument, RememberedStepDocument, StepDocument,
     TakenLoginDocument, UndeclaredDocument,
 };
-pub use stored_holds::{stored_holds, with_holds};
+pub use stored_holds::{revert_holds_list, stored_holds, stored_revert_holds, with_holds};
 pub use tag_offers::TagOffers;
 pub use undone_change::UndoneChangeDocument;
 pub use upload_proposal::{
