@@ -43,6 +43,7 @@ mod push_reading;
 mod recorded_changes;
 mod revert;
 mod revert_holds;
+mod reverted_removals;
 mod row_reading;
 mod run;
 mod run_cause;

@@ -7,8 +7,8 @@ use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
     Pass, PassError, PassVerdict, SourceContent, columns, coming_ends, commit_trailers,
-    erased_users, impact, incremental_plan, millis_before_now, source_reading, unconfigured_claims,
-    undone_changes,
+    erased_users, impact, incremental_plan, millis_before_now, reverted_removals, source_reading,
+    unconfigured_claims, undone_changes,
 };
 use crate::config::Source;
 use crate::diagnostic;
@@ -105,6 +105,7 @@ impl Pass<'_> {
         }
         let source = &reading.source;
         undone_changes::find_undone_changes(self.config, source, store, plan).await?;
+        reverted_removals::note_reverted_removals(store, &reading.desired, plan).await?;
         Ok(())
     }
 

@@ -76,7 +76,8 @@ pub(super) const INCREMENTAL: &[InternalTable] = &[
             ("kind", SqlType::Id, "NOT NULL"),
             ("external_id", SqlType::Id, "NOT NULL"),
             ("field", SqlType::Id, "NOT NULL"),
-            // The revision of the source whose value is not written.
+            // The revision of the source whose value is not written. Empty: the source had removed the
+            // resource, and never removes it again by itself.
             ("revision", SqlType::Id, "NOT NULL"),
             // The run of the revert.
             ("run", SqlType::Int, "NOT NULL"),

@@ -165,6 +165,7 @@ pub use policies::{AppliedPolicy, IdlePolicy, PolicyEvaluation, PolicyRefusal};
 pub use read::{SnapshotQuery, latest_day};
 pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use revert_holds::StoredRevertHolds;
+pub use reverted_fields::RevertedRemoval;
 pub use search::SearchPage;
 pub use search_query::SearchQuery;
 pub use search_statement::has_account;
