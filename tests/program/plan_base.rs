@@ -205,5 +205,31 @@ fn markdown_lists_the_changes_by_account() {
         let rows = "<details><summary>By account: 2 accounts</summary>\n\n| Account | Changes |\n| --- | --- |\n\
                     | `acme` | deactivate `User/u-2` |\n| `beta` | update `User/u-3` |\n\n</details>\n";
         assert!(ran.stdout.contains(rows), "{}: {ran}", ws.engine);
+        // A saved plan has them too, so it is shown in the same words.
+        let of_plan = without_next_step(&ran.stdout);
+        let saved = ["plan", "manifests", "--out", "plan.json"];
+        ws.run(&[&saved[..], &["--output", "text"]].concat())
+            .exits(0);
+        let shown = ws.run(&["show", "plan.json", "--output", "markdown"]);
+        assert_eq!(without_next_step(&shown.exits(0).stdout), of_plan);
+        let document = ws.run(&["plan", "manifests"]).exits(0);
+        assert_eq!(
+            document.plans()[0]["accounts"],
+            serde_json::json!([
+                {"account": "acme", "resources": ["User/u-2"]},
+                {"account": "beta", "resources": ["User/u-3"]}
+            ])
+        );
+        ws.write("stdout.json", &document.stdout);
+        let shown = ws.run(&["show", "stdout.json", "--output", "markdown"]);
+        assert_eq!(without_next_step(&shown.exits(0).stdout), of_plan);
+        ws.run(&["apply", "plan.json", "--yes"]).exits(0);
     }
+}
+
+/// Markdown without the line that says how to apply the plan, which depends on where it comes from.
+fn without_next_step(markdown: &str) -> String {
+    let lines = markdown.lines();
+    let kept = lines.filter(|line| !line.starts_with("**Next:**"));
+    kept.map(|line| format!("{line}\n")).collect()
 }
