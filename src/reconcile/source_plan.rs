@@ -51,12 +51,23 @@ impl Pass<'_> {
             plan = Box::pin(self.plan_with_trailers(index, store, earlier, plan)).await?;
         }
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
-        self.add_stored_facts(index, store, earlier, &mut plan)
-            .await?;
-        if self.is_first(index)? {
-            unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
-        }
+        self.add_facts(index, store, earlier, &mut plan).await?;
         Ok(plan)
+    }
+
+    /// Adds what the planner does not know, and what is said once in a run.
+    pub(super) async fn add_facts(
+        &self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+        plan: &mut Plan,
+    ) -> Result<(), PassError> {
+        self.add_stored_facts(index, store, earlier, plan).await?;
+        if self.is_first(index)? {
+            unconfigured_claims::note_unconfigured(self.config, store, plan).await?;
+        }
+        Ok(())
     }
 
     /// Plans again with what signed commits approve of a plan, if they do.
