@@ -131,6 +131,13 @@ async fn members(
     store: &Store,
     id: &str,
 ) -> Result<BTreeSet<Key>, CommandFailure> {
+    let recorded = recorded_hold(config, store, id).await?;
+    if let Some(run) = recorded.and_then(|view| view.hold.reverts) {
+        let of = reconcile::run_to_revert(store, run).await?;
+        let held = reconcile::plan_revert(config, store, &of).await?.plan.held;
+        let held = held.into_iter().filter(|held| held.hold == id);
+        return Ok(held.map(|held| held.key).collect());
+    }
     let config = &with_last_path(config, store).await?;
     let mut members = BTreeSet::new();
     for source in &config.sources {
@@ -167,6 +174,21 @@ async fn recorded_hold(
     let is_it = |_: &str, hold: &HoldState| hold.hold.as_deref() == Some(id);
     let mut found = reconcile::hold_views(store, config.approval_ttl, is_it).await?;
     Ok(found.pop())
+}
+
+/// Plans a revert again, if a hold is of one: no pass has looked at it since somebody asked for it.
+/// Returns the run that would be reverted.
+pub(super) async fn refresh_revert(
+    config: &Config,
+    store: &Store,
+    id: &str,
+) -> Result<Option<i64>, CommandFailure> {
+    let recorded = recorded_hold(config, store, id).await?;
+    let run = recorded.and_then(|view| view.hold.reverts);
+    if let Some(run) = run {
+        reconcile::refresh_revert_holds(config, store, run).await?;
+    }
+    Ok(run)
 }
 
 /// The name of a directory that no configuration names.
@@ -208,6 +230,7 @@ async fn hold(
     config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
     let imported = store.is_import_hold(id).await?;
+    refresh_revert(&config, &store, id).await?;
     if !imported {
         require_known_hold(&config, &store, id).await?;
     }

@@ -72,10 +72,11 @@ async fn stored(
     let store = session::reader(&config).await?;
     let imported = store.import_holds().await?;
     // The holds of a source that was removed from the configuration stay in the database, but no
-    // pass would ever use their approval. An import by hand needs no source in the configuration.
+    // pass would ever use their approval. An import by hand and a revert need no source in the configuration.
     let is_listed = |source: &str, hold: &HoldState| {
         let is_imported = || hold.hold.as_ref().is_some_and(|id| imported.contains(id));
-        config.path.is_none() || config.source(source).is_some() || is_imported()
+        let is_used = hold.reverts.is_some() || is_imported();
+        config.path.is_none() || config.source(source).is_some() || is_used
     };
     let listed = reconcile::hold_views(&store, config.approval_ttl, is_listed).await?;
     if let Some(name) = source {
@@ -146,9 +147,13 @@ fn held_steps(hold: &HoldState) -> String {
         0 => String::new(),
         count => format!(" and {} with it", thousands(count)),
     };
+    let of = match hold.reverts {
+        Some(run) => format!("revert run {run}: "),
+        None => String::new(),
+    };
     match &*hold.resources {
-        [only] if hold.count == 1 => format!("{} {only}{more}", hold.verb),
-        _ => format!("{} {}{more}", hold.verb, counts(&keys, hold.count)),
+        [only] if hold.count == 1 => format!("{of}{} {only}{more}", hold.verb),
+        _ => format!("{of}{} {}{more}", hold.verb, counts(&keys, hold.count)),
     }
 }
 
@@ -191,6 +196,9 @@ fn print_in_full(view: &HoldView, now: DateTime<Utc>, out: &mut dyn Write) -> io
         let shown: Vec<_> = names.iter().take(MAX_NAMED).map(|it| visible(it)).collect();
         writeln!(out, "  {name}: {}", joined(&shown, count))?;
     }
+    if let Some(run) = hold.reverts {
+        writeln!(out, "  revert of run {run}")?;
+    }
     if let Some(effects) = &hold.effects {
         writeln!(out, "  if approved: {}", visible(effects))?;
     }
@@ -202,10 +210,11 @@ fn print_in_full(view: &HoldView, now: DateTime<Utc>, out: &mut dyn Write) -> io
         let of = of.map_or(String::new(), |of| format!(" for {}", visible(&of)));
         writeln!(out, "  approved{of} by {by}: {}", visible(&given.reason))?;
         let (lapses, ahead) = (moment(given.lapses), distance(given.lapses - now));
-        writeln!(
-            out,
-            "  applied with the next pass; the approval expires at {lapses} ({ahead})"
-        )?;
+        let when = match hold.reverts {
+            Some(run) => format!("applied with `roster revert {run}`"),
+            None => "applied with the next pass".to_owned(),
+        };
+        writeln!(out, "  {when}; the approval expires at {lapses} ({ahead})")?;
     }
     if !view.approved_by.is_empty() {
         let so_far = reconcile::approvals_so_far(view);

@@ -171,7 +171,9 @@ impl PlanOutput<'_> {
         if shown.options.detail == PlanDetail::Full {
             return write_each(&shown.plan.diagnostics, text, color, out);
         }
-        write_grouped(&shown.plan.diagnostics, text, color, out)
+        // What the base says already is counted after what the branch adds.
+        let own = shown.plan.diagnostics.iter();
+        write_grouped(own.filter(|found| !found.is_on_base), text, color, out)
     }
 }
 

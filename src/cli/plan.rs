@@ -111,7 +111,10 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.base.is_some() || options.revision.is_some() {
         Box::pin(mark_base(options, &pass, &store, &mut plans)).await?;
     }
-    if global.formats().any(OutputFormat::is_published) {
+    // A saved plan is shown without the files and, in a comment, without the database.
+    let needs_accounts =
+        |format: OutputFormat| format.is_published() || format == OutputFormat::Json;
+    if options.out.is_some() || global.formats().any(needs_accounts) {
         for (plan, index) in plans.iter_mut().zip(pass.selected_sources()?) {
             let desired = &pass.readings[index].as_read;
             reconcile::find_plan_accounts(plan, desired, Some(&store)).await?;

@@ -58,10 +58,16 @@ async fn hold(global: &GlobalOptions, options: &HoldOptions) -> CommandResult {
     let actor = session::actor();
     config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
+    let reverts = approve::refresh_revert(&config, &store, id).await?;
     if !store.is_import_hold(id).await? {
         approve::require_known_hold(&config, &store, id).await?;
     }
     store.reject_hold(id, &actor, reason).await?;
-    anstream::println!("Rejected hold {id} as {actor}. It stays held; change the source.");
+    match reverts {
+        Some(_) => anstream::println!("Rejected hold {id} as {actor}. It is not reverted."),
+        None => {
+            anstream::println!("Rejected hold {id} as {actor}. It stays held; change the source.");
+        }
+    }
     Ok(0)
 }

@@ -147,7 +147,7 @@ impl RevertCommand<'_> {
         drop(working);
         let pseudonyms = self.store.pseudonym_key().await.ok().flatten();
         let output = self.options.ways.output(self.global, &[], pseudonyms);
-        reconcile::remember_revert_holds(self.store, self.run.record.id, &revert).await?;
+        reconcile::remember_revert_holds(self.store, self.run, &revert).await?;
         let is_document = self.global.output().is_one_document();
         if !is_document {
             self.print_head();
@@ -177,6 +177,10 @@ impl RevertCommand<'_> {
         let (run, actor) = (self.run.record.id, session::actor());
         let applied =
             reconcile::apply_revert(config, self.store, run, revert, self.lease, &actor).await?;
+        // What an approval of a part leaves is another hold.
+        if !revert.plan.held.is_empty() {
+            reconcile::refresh_revert_holds(config, self.store, run).await?;
+        }
         Ok(Some(applied))
     }
 

@@ -82,13 +82,18 @@ impl StatusBoard {
     }
 
     /// Every hold, those that need a decision first.
-    pub async fn holds(&self, sees: impl Fn(&str) -> bool) -> Result<Vec<HoldView>, StoreError> {
+    pub async fn holds(
+        &self,
+        sees: impl Fn(&str, &HoldState) -> bool,
+    ) -> Result<Vec<HoldView>, StoreError> {
         let setup = self.current.get();
         let ttl = setup.config.approval_ttl;
         // The state of a source that was removed from the configuration stays in the database, but
-        // no pass would ever act on an approval.
-        let is_listed =
-            |source: &str, _: &HoldState| setup.config.source(source).is_some() && sees(source);
+        // no pass would ever act on an approval. A revert needs no source.
+        let is_listed = |source: &str, hold: &HoldState| {
+            let is_used = hold.reverts.is_some() || setup.config.source(source).is_some();
+            is_used && sees(source, hold)
+        };
         reconcile::hold_views(&self.store, ttl, is_listed).await
     }
 

@@ -83,6 +83,8 @@ pub struct Diagnostic {
     pub member: Option<CompactText>,
     /// Other places that are involved.
     pub related: Vec<Origin>,
+    /// Whether the plan of the base says so already.
+    pub is_on_base: bool,
 }
 
 impl Diagnostic {
@@ -98,6 +100,7 @@ impl Diagnostic {
             origin: None,
             member: None,
             related: Vec::new(),
+            is_on_base: false,
         }
     }
 

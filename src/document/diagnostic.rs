@@ -38,6 +38,9 @@ pub struct DiagnosticDocument<'a> {
     /// The DJUST code of the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub djust_code: Option<Cow<'a, str>>,
+    /// Whether the plan of the base says so already. Errors are never marked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already_on_base: bool,
 }
 
 impl<'a> From<&'a Diagnostic> for DiagnosticDocument<'a> {
@@ -54,6 +57,7 @@ impl<'a> From<&'a Diagnostic> for DiagnosticDocument<'a> {
             origin: found.origin.as_ref().map(OriginDocument::from),
             related: found.related.iter().map(OriginDocument::from).collect(),
             djust_code: found.code.rule().djust.map(Cow::Borrowed),
+            already_on_base: found.is_on_base,
         }
     }
 }
@@ -77,6 +81,7 @@ impl TryFrom<DiagnosticDocument<'_>> for Diagnostic {
             origin: read.origin.map(Origin::from),
             member: None,
             related: read.related.into_iter().map(Origin::from).collect(),
+            is_on_base: read.already_on_base,
         })
     }
 }

@@ -36,6 +36,12 @@ impl<'a, D> DocumentList<'a, D> {
         })
     }
 
+    /// A list of documents that are built already.
+    #[must_use]
+    pub fn from_vec(documents: Vec<D>) -> Self {
+        Self(ListElements::Read(documents))
+    }
+
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {

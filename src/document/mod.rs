@@ -3,6 +3,7 @@
 //! commands that talk to a daemon. Doc comments on these types are shown in the OpenAPI document.
 //! Start reading at `plan.rs`.
 
+mod account_entries;
 mod act_request;
 mod apply;
 mod baseline;
@@ -55,6 +56,7 @@ mod visibility_change;
 mod visible;
 mod word;
 
+pub use account_entries::AccountEntriesDocument;
 pub use act_request::{
     AcceptedInvitationReply, ActReason, ActWarningDocument, ActedResourceDocument, ExportApproval,
     HoldApproval, InvitationAcceptanceRequest, InvitationRequest, MAX_ACT_IDS, MAX_REASON_LENGTH,
@@ -140,7 +142,7 @@ pub use step::{
     ClaimDocument, ConsequenceDocument, KeyDocument, RememberedStepDocument, StepDocument,
     TakenLoginDocument, UndeclaredDocument,
 };
-pub use stored_holds::{stored_holds, with_holds};
+pub use stored_holds::{revert_holds_list, stored_holds, stored_revert_holds, with_holds};
 pub use tag_offers::TagOffers;
 pub use undone_change::UndoneChangeDocument;
 pub use upload_proposal::{

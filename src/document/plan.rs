@@ -4,8 +4,8 @@
 
 use super::list::one_line;
 use super::{
-    DiagnosticDocument, DocumentList, EffectDocument, HoldDocument, KeyDocument,
-    RememberedStepDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
+    AccountEntriesDocument, DiagnosticDocument, DocumentList, EffectDocument, HoldDocument,
+    KeyDocument, RememberedStepDocument, StepDocument, TakenLoginDocument, UndeclaredDocument,
     VisibilityChangeDocument, present,
 };
 use crate::model::CompactText;
@@ -34,8 +34,8 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// The version of the format.
     pub format_version: Cow<'a, str>,
     /// The id of the plan: the SHA-256 of the document on one line, without `id`, `database`,
-    /// `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `base`, `diagnostics` and
-    /// every `origin`, `reverts` and `alreadyOnBase`.
+    /// `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `accounts`, `base`,
+    /// `diagnostics` and every `origin`, `reverts` and `alreadyOnBase`.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(required)]
     pub id: Option<Cow<'a, str>>,
@@ -105,6 +105,9 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// How many more users see more or less, where `visibility` has only the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub visibility_omitted: u64,
+    /// What the plan does by account. Absent if it was not looked up, as for more than 2,000 entries.
+    #[serde(default, skip_serializing_if = "DocumentList::is_empty")]
+    pub accounts: DocumentList<'a, AccountEntriesDocument<'a>>,
     /// The base that the plan was compared with: what waits there already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<PlanBaseDocument<'a>>,
@@ -230,6 +233,8 @@ impl<'a> PlanDocument<'a> {
             // It follows from the steps and from what is stored beside them.
             visibility: DocumentList::default(),
             visibility_omitted: 0,
+            // They are found again where the plan is shown.
+            accounts: DocumentList::default(),
             // It depends on another revision.
             base: None,
             // Diagnostics are for readers. A new wording must not change the id.
@@ -251,6 +256,7 @@ impl<'a> From<&'a Plan> for PlanDocument<'a> {
             undeclared: DocumentList::of(&plan.undeclared, UndeclaredDocument::from),
             visibility: DocumentList::of(&plan.visibility.changes, VisibilityChangeDocument::from),
             visibility_omitted: plan.visibility.omitted,
+            accounts: DocumentList::from_vec(AccountEntriesDocument::all(plan)),
             base: plan.base.as_ref().map(PlanBaseDocument::from),
             diagnostics: Some(DocumentList::of(
                 &plan.diagnostics,
@@ -295,8 +301,8 @@ pub fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The id of a plan: the SHA-256, in hexadecimal, of its document on one line, without `id`,
-/// `database`, `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `base`, `diagnostics` and
-/// every `origin`, `reverts` and `alreadyOnBase`.
+/// `database`, `remembered`, `undeclared`, `visibility`, `visibilityOmitted`, `accounts`, `base`,
+/// `diagnostics` and every `origin`, `reverts` and `alreadyOnBase`.
 ///
 /// # Panics
 /// Never: a hasher takes every byte.

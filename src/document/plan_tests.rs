@@ -147,6 +147,7 @@ fn the_id_can_be_made_out_of_the_document_by_anybody() {
         "undeclared",
         "visibility",
         "visibilityOmitted",
+        "accounts",
     ] {
         top.shift_remove(key);
     }

@@ -5,7 +5,9 @@
 
 use super::effect::read_effects;
 use super::plan::plan_id_without_effects;
-use super::{DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id};
+use super::{
+    AccountEntriesDocument, DocumentList, HoldDocument, PlanDocument, StepDocument, plan_id,
+};
 use crate::diagnostic::Diagnostic;
 use crate::plan::visibility::PlanVisibility;
 use crate::plan::{HoldEntry, Plan, PlanBase, SourceRef, Step};
@@ -135,6 +137,7 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
             changes: values(read.visibility),
             omitted: read.visibility_omitted,
         },
+        accounts: AccountEntriesDocument::read(read.accounts.into_vec())?,
         base: read.base.map(PlanBase::from),
         ..Plan::default()
     })

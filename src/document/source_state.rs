@@ -144,6 +144,9 @@ pub struct HoldState {
     /// What to do if no command can approve the hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<String>,
+    /// The run whose revert is held. Absent if a plan of the source holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<i64>,
 }
 
 /// A resource of a hold, with what would change of it.

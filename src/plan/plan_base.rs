@@ -4,6 +4,7 @@
 
 use super::types::{HoldEntry, Plan, PlanSummary, Step};
 use super::visibility::PlanVisibility;
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::{CompactText, Key};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -22,6 +23,27 @@ pub struct PlanParts {
     pub own: Plan,
     /// What waits at the base already.
     pub waiting: Plan,
+}
+
+/// What a diagnostic says, wherever it stands: other lines of the same file move it.
+type StatedFault<'d> = (
+    Code,
+    Severity,
+    &'d str,
+    Option<&'d Key>,
+    Option<&'d str>,
+    Option<&'d str>,
+);
+
+fn stated(found: &Diagnostic) -> StatedFault<'_> {
+    (
+        found.code,
+        found.severity,
+        &found.message,
+        found.key.as_ref(),
+        found.field.as_deref(),
+        found.origin.as_ref().map(|origin| &*origin.path),
+    )
 }
 
 impl Plan {
@@ -43,6 +65,20 @@ impl Plan {
                 (same.code, same.verb) == (entry.code, entry.verb) && same.changes == entry.changes
             });
         }
+        let mut found: HashMap<StatedFault<'_>, usize> = HashMap::new();
+        for known in &base.diagnostics {
+            *found.entry(stated(known)).or_default() += 1;
+        }
+        let marks = self.diagnostics.iter().map(|own| {
+            let left = found.get_mut(&stated(own)).filter(|left| **left > 0);
+            let is_known = left.map(|left| *left -= 1).is_some();
+            // An error decides about the branch too.
+            is_known && own.severity != Severity::Error
+        });
+        let marks: Vec<bool> = marks.collect();
+        for (own, is_on_base) in self.diagnostics.iter_mut().zip(marks) {
+            own.is_on_base = is_on_base;
+        }
         let sight = self.visibility.changes.iter();
         let sight = sight.filter(|change| base.visibility.changes.contains(change));
         self.base = Some(PlanBase {
@@ -56,7 +92,8 @@ impl Plan {
     pub fn waits_at_base(&self) -> bool {
         self.base.is_some()
             && (self.steps.iter().any(|step| step.is_on_base)
-                || self.held.iter().any(|held| held.is_on_base))
+                || self.held.iter().any(|held| held.is_on_base)
+                || self.diagnostics.iter().any(|found| found.is_on_base))
     }
 
     /// What it adds to its base, and what waits there already; `None` if nothing waits.
@@ -70,6 +107,11 @@ impl Plan {
         let held = |on_base: bool| -> Vec<HoldEntry> {
             let held = self.held.iter().filter(|it| it.is_on_base == on_base);
             held.cloned().collect()
+        };
+        let diagnostics = |on_base: bool| -> Vec<Diagnostic> {
+            let found = self.diagnostics.iter();
+            let found = found.filter(|it| it.is_on_base == on_base);
+            found.cloned().collect()
         };
         let (waiting_steps, waiting_held) = (steps(true), held(true));
         let waiting: BTreeSet<&Key> = waiting_steps.iter().map(|step| &step.key).collect();
@@ -86,6 +128,7 @@ impl Plan {
             held: held(false),
             effects: own_effects,
             visibility: self.sight(|user| !base.sight.contains(user)),
+            diagnostics: diagnostics(false),
             is_part: true,
             ..self.without_lists()
         };
@@ -96,6 +139,7 @@ impl Plan {
             steps: waiting_steps,
             held: waiting_held,
             effects: waiting_effects,
+            diagnostics: diagnostics(true),
             visibility: PlanVisibility {
                 omitted: 0,
                 ..self.sight(|user| base.sight.contains(user))
@@ -126,7 +170,6 @@ impl Plan {
             orphans: self.orphans.clone(),
             released: self.released.clone(),
             accepted: self.accepted.clone(),
-            diagnostics: self.diagnostics.clone(),
             errored: self.errored,
             partial: self.partial,
             undeclared: self.undeclared.clone(),
@@ -140,7 +183,9 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::{Origin, codes};
     use crate::kinds::USER;
+    use crate::model::LineColumn;
     use crate::plan::StepVerb;
     use crate::plan::render::samples::{self, change, step, text};
 
@@ -178,6 +223,28 @@ mod tests {
             ((2, 1), (1, 1))
         );
         assert!(parts.own.parts().is_none());
+    }
+
+    #[test]
+    fn what_the_base_says_already_is_marked_as_often_as_it_says_it() {
+        let warning = |line: u32| {
+            let at = Origin {
+                path: "users.yaml".into(),
+                at: LineColumn { line, column: 1 },
+            };
+            Diagnostic::new(codes::NOT_REVERTED, "it stays").at(at)
+        };
+        let error = Diagnostic::new(codes::DUPLICATE_KEY, "twice");
+        let mut base = samples::plan(Vec::new(), Vec::new());
+        base.diagnostics = vec![warning(3), error.clone()];
+        let mut plan = samples::plan(Vec::new(), Vec::new());
+        plan.diagnostics = vec![warning(5), warning(9), error];
+        plan.mark_base(&base);
+        let marked: Vec<bool> = plan.diagnostics.iter().map(|it| it.is_on_base).collect();
+        assert_eq!(marked, [true, false, false]);
+        let parts = plan.parts().expect("something waits");
+        assert_eq!(parts.own.diagnostics.len(), 2);
+        assert_eq!(parts.waiting.diagnostics.len(), 1);
     }
 
     #[test]

@@ -57,7 +57,9 @@ async fn named_base(
     };
     let mut plans = Vec::new();
     for index in pass.selected_sources()? {
-        let plan = pass.plan_whole(index, store, &plans).await?;
+        let mut plan = pass.plan_whole(index, store, &plans).await?;
+        // What is stored says the same about both.
+        pass.add_facts(index, store, &plans, &mut plan).await?;
         plans.push(plan);
     }
     Ok(plans)

@@ -5,7 +5,7 @@
 use super::{LeaseGuard, this_process};
 use crate::document::{
     ApprovalView, FieldChangeDocument, HeldResource, HoldState, HoldView, RejectionView,
-    stored_holds, with_holds,
+    stored_holds, stored_revert_holds, with_holds,
 };
 use crate::kinds::{self, ACCOUNT};
 use crate::model::{Key, Row, Value};
@@ -66,6 +66,7 @@ pub fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec
             otherwise: hold.required_action().map(str::to_owned),
             hold: id,
             message,
+            reverts: None,
         }
     });
     let mut shown: Vec<HoldState> = shown.collect();
@@ -74,7 +75,7 @@ pub fn hold_states(plan: &Plan, before: &[HoldState], now: DateTime<Utc>) -> Vec
 }
 
 /// Takes over since when each hold has been there, so that it is not new in every pass.
-fn keep_starts(held: &mut [HoldState], before: &[HoldState]) {
+pub(super) fn keep_starts(held: &mut [HoldState], before: &[HoldState]) {
     for hold in held {
         if let Some(old) = before.iter().find(|old| is_same(old, hold)) {
             hold.since = old.since;
@@ -246,31 +247,34 @@ pub async fn hold_views(
     let since = now.checked_sub_signed(ttl).unwrap_or(DateTime::UNIX_EPOCH);
     let approvers = store.approvers(since.timestamp_millis()).await?;
     let mut listed = Vec::new();
-    for stored in store.source_states().await? {
-        let held = stored_holds(&stored.state).into_iter();
-        for hold in held.filter(|hold| is_listed(&stored.source, hold)) {
-            let needed = hold.approvals_needed.unwrap_or(1) as usize;
-            let is_enough = |given: &&Approval| {
-                needed == 1 || approving_people(&approvers, &approval_name(given)).len() >= needed
-            };
-            let given = approvals
-                .iter()
-                .filter(|approval| Some(&approval.hold) == hold.hold.as_ref())
-                .filter(is_enough);
-            let approval = approval_view(&given.collect::<Vec<_>>(), ttl)
-                // An approval that has lapsed counts for nothing, so it is not shown as one.
-                .filter(|it| it.lapses > now);
-            listed.push(HoldView {
-                id: hold.hold.clone(),
-                source: stored.source.clone(),
-                approved_by: waiting_approvers(&approvers, &hold, approval.as_ref()),
-                approval,
-                rejection: None,
-                hold,
-            });
-        }
+    let stored = every_hold(store).await?.into_iter();
+    for (source, hold) in stored.filter(|(source, hold)| is_listed(source, hold)) {
+        let needed = hold.approvals_needed.unwrap_or(1) as usize;
+        let is_enough = |given: &&Approval| {
+            needed == 1 || approving_people(&approvers, &approval_name(given)).len() >= needed
+        };
+        let given = approvals
+            .iter()
+            .filter(|approval| Some(&approval.hold) == hold.hold.as_ref())
+            .filter(is_enough);
+        let approval = approval_view(&given.collect::<Vec<_>>(), ttl)
+            // An approval that has lapsed counts for nothing, so it is not shown as one.
+            .filter(|it| it.lapses > now);
+        listed.push(HoldView {
+            id: hold.hold.clone(),
+            source,
+            approved_by: waiting_approvers(&approvers, &hold, approval.as_ref()),
+            approval,
+            rejection: None,
+            hold,
+        });
     }
     find_rejections(store, &mut listed).await?;
+    // No pass replaces the holds of a revert, so one that was rejected would be listed for ever.
+    listed.retain(|view| {
+        let rejection = view.rejection.as_ref();
+        view.hold.reverts.is_none() || rejection.is_none_or(|it| now - it.at < ttl)
+    });
     listed.sort_by_key(|view| {
         let HoldState {
             standing,
@@ -282,6 +286,21 @@ pub async fn hold_views(
         (*standing, hold.is_none(), is_rejected, *since)
     });
     Ok(listed)
+}
+
+/// Every stored hold with its source: those of the last passes, and those of reverts.
+async fn every_hold(store: &Store) -> Result<Vec<(String, HoldState)>, StoreError> {
+    let states = store.source_states().await?.into_iter();
+    let held = states.flat_map(|stored| {
+        let holds = stored_holds(&stored.state).into_iter();
+        holds.map(move |hold| (stored.source.clone(), hold))
+    });
+    let mut held: Vec<_> = held.collect();
+    for stored in store.revert_holds().await? {
+        let holds = stored_revert_holds(&stored.held).into_iter();
+        held.extend(holds.map(|hold| (stored.source.clone(), hold)));
+    }
+    Ok(held)
 }
 
 /// How many people a hold still needs: `1 of 2 people have approved it (eva)`.
@@ -329,7 +348,9 @@ async fn find_rejections(store: &Store, listed: &mut [HoldView]) -> Result<(), S
     let rejections = store.hold_rejections(oldest.timestamp_millis()).await?;
     for view in listed {
         let mut given = rejections.iter();
-        let given = given.find(|given| Some(&given.hold) == view.hold.hold.as_ref());
+        let since = view.hold.since.timestamp_millis();
+        let given =
+            given.find(|given| Some(&given.hold) == view.hold.hold.as_ref() && given.at >= since);
         let rejection = given.map(|given| RejectionView {
             by: given.actor.clone(),
             reason: given.reason.clone(),

@@ -42,6 +42,8 @@ mod provenance;
 mod push_reading;
 mod recorded_changes;
 mod revert;
+mod revert_holds;
+mod reverted_removals;
 mod row_reading;
 mod run;
 mod run_cause;
@@ -89,9 +91,8 @@ pub use provenance::{
     FieldProvenance, FieldStatement, ResourceProvenance, SourceStatement, provenance,
 };
 pub use push_reading::{PushedBody, SourcePushes};
-pub use revert::{
-    RevertError, RevertableRun, apply_revert, plan_revert, remember_revert_holds, run_to_revert,
-};
+pub use revert::{RevertError, RevertableRun, apply_revert, plan_revert, run_to_revert};
+pub use revert_holds::{refresh_revert_holds, remember_revert_holds, revert_hold_states};
 pub use run::{PassDone, PassResult, PlanConsent, PlanDecision, run};
 pub use run_cause::used_approvals;
 pub use source_plan::TypedPlan;

@@ -13,7 +13,7 @@ use crate::model::Key;
 use crate::plan::{self, ImpactAnswer, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
 use crate::store::{
     ApplyError, ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store,
-    StoreError, revert_name,
+    StoreError,
 };
 use std::collections::BTreeMap;
 
@@ -171,20 +171,6 @@ pub async fn plan_revert(
     runtime_facts::add_runtime_facts(store, &mut of).await?;
     revert.plan.visibility = plan_visibility(store, &[], &revert.plan.steps).await?;
     Ok(revert)
-}
-
-/// Remembers the holds of a plan that reverts a run: their ids are known only to whoever plans it, and
-/// somebody has to be able to approve them.
-pub async fn remember_revert_holds(
-    store: &Store,
-    run: i64,
-    revert: &RevertPlan,
-) -> Result<(), StoreError> {
-    if revert.plan.held.is_empty() {
-        return Ok(());
-    }
-    let holds = revert.plan.held.iter().map(|held| &*held.hold).collect();
-    store.record_import_holds(&revert_name(run), &holds).await
 }
 
 /// Applies the plan that reverts a run.

@@ -7,8 +7,8 @@ use super::plan_visibility::plan_visibility;
 use super::runtime_facts::{self, PlanInPass};
 use super::{
     Pass, PassError, PassVerdict, SourceContent, columns, coming_ends, commit_trailers,
-    erased_users, impact, incremental_plan, millis_before_now, source_reading, unconfigured_claims,
-    undone_changes,
+    erased_users, impact, incremental_plan, millis_before_now, reverted_removals, source_reading,
+    unconfigured_claims, undone_changes,
 };
 use crate::config::Source;
 use crate::diagnostic;
@@ -51,12 +51,23 @@ impl Pass<'_> {
             plan = Box::pin(self.plan_with_trailers(index, store, earlier, plan)).await?;
         }
         self.readings[index].judged.plan = Some(PassVerdict::of(&plan));
-        self.add_stored_facts(index, store, earlier, &mut plan)
-            .await?;
-        if self.is_first(index)? {
-            unconfigured_claims::note_unconfigured(self.config, store, &mut plan).await?;
-        }
+        self.add_facts(index, store, earlier, &mut plan).await?;
         Ok(plan)
+    }
+
+    /// Adds what the planner does not know, and what is said once in a run.
+    pub(super) async fn add_facts(
+        &self,
+        index: usize,
+        store: &Store,
+        earlier: &[Plan],
+        plan: &mut Plan,
+    ) -> Result<(), PassError> {
+        self.add_stored_facts(index, store, earlier, plan).await?;
+        if self.is_first(index)? {
+            unconfigured_claims::note_unconfigured(self.config, store, plan).await?;
+        }
+        Ok(())
     }
 
     /// Plans again with what signed commits approve of a plan, if they do.
@@ -105,6 +116,7 @@ impl Pass<'_> {
         }
         let source = &reading.source;
         undone_changes::find_undone_changes(self.config, source, store, plan).await?;
+        reverted_removals::note_reverted_removals(store, &reading.desired, plan).await?;
         Ok(())
     }
 

@@ -86,6 +86,13 @@ const TEXTS: &[TextColumn] = &[
         ("document", SqlType::Text),
         TextRemoval::Redact,
     ),
+    // Whoever wants the revert asks again.
+    text(
+        "revert_holds",
+        RUN,
+        ("held", SqlType::Text),
+        TextRemoval::DeleteRow,
+    ),
     text("outbox", ID, ("notice", SqlType::Text), TextRemoval::Redact),
     text("outbox", ID, ("error", SqlType::Text), TextRemoval::Redact),
     text(

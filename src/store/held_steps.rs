@@ -4,7 +4,7 @@
 
 use super::connection::{BatchStatement, SqlTransaction};
 use super::error::StoreError;
-use super::incremental_tables::APPROVERS;
+use super::incremental_tables::{APPROVERS, REVERT_HOLDS};
 use super::sql_value::{SqlType, SqlValue};
 use super::{Store, migrate, schema_versions};
 use crate::kinds;
@@ -29,19 +29,6 @@ const COLUMNS: [(&str, SqlType); 12] = [
 
 /// The schema version that added the table.
 const SINCE: i64 = 4;
-
-/// What holds of a revert are recorded under. No source has such a name.
-const REVERT: &str = "revert ";
-
-/// The name under which the holds of the revert of a run are recorded.
-#[must_use]
-pub fn revert_name(run: i64) -> String {
-    format!("{REVERT}{run}")
-}
-
-fn revert_run(name: &str) -> Option<i64> {
-    name.strip_prefix(REVERT)?.parse().ok()
-}
 
 impl Store {
     /// Returns what guards held of a source's plans and nobody has decided about.
@@ -96,23 +83,8 @@ impl Store {
         tx.has_rows(sql, &[hold.into()]).await
     }
 
-    /// Returns the run that a hold would revert, if somebody asked for that revert.
-    pub async fn reverted_by_hold(&self, hold: &str) -> Result<Option<i64>, StoreError> {
-        let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
-            return Ok(None);
-        };
-        if !migrate::has_table(&mut tx, "import_holds").await? {
-            return Ok(None);
-        }
-        let sql = "SELECT source FROM import_holds WHERE hold = ?";
-        let found = tx.fetch(sql, &[hold.into()], &[SqlType::Text]).await?;
-        let sources = found.into_iter().map(|mut cells| cells[0].take_text());
-        let mut runs = sources.filter_map(|source| revert_run(&source));
-        Ok(runs.next())
-    }
-
-    /// Whether a hold is waiting for a decision: recorded by an apply, or present in the state of a
-    /// daemon that watches the source.
+    /// Whether a hold is waiting for a decision: recorded by an apply, present in the state of a daemon
+    /// that watches the source, or of a revert that somebody asked for.
     pub async fn knows_hold(&self, hold: &str) -> Result<bool, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the holds").await? else {
             return Ok(false);
@@ -123,9 +95,15 @@ impl Store {
         // A daemon's hold of a pass that applied nothing is only in its state document.
         let sql = "SELECT 1 FROM held_steps WHERE hold = ? \
                    UNION ALL SELECT 1 FROM watched WHERE state LIKE ?";
-        let within = format!("%\"{hold}\"%");
-        tx.has_rows(sql, &[hold.into(), SqlValue::text(within)])
-            .await
+        let within = SqlValue::text(format!("%\"{hold}\"%"));
+        if tx.has_rows(sql, &[hold.into(), within.clone()]).await? {
+            return Ok(true);
+        }
+        if !migrate::has_table(&mut tx, REVERT_HOLDS).await? {
+            return Ok(false);
+        }
+        let sql = format!("SELECT 1 FROM {REVERT_HOLDS} WHERE held LIKE ?");
+        tx.has_rows(&sql, &[within]).await
     }
 }
 

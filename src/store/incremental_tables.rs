@@ -1,7 +1,7 @@
 //! The tables by which a pass does not have to read what did not change: what other programs wrote, as
 //! `foreign_writes` says, and the rows of accepted exports, as `export_rows` says. And the tables of
-//! `reverted_fields`, which a pass leaves alone, of the people who approved a hold, and of what runs
-//! came from.
+//! `reverted_fields`, which a pass leaves alone, of the people who approved a hold, of what runs
+//! came from, and of what is held of reverts.
 
 use super::internal_tables::InternalTable;
 use super::sql_value::SqlType;
@@ -12,6 +12,7 @@ pub(super) const APPROVERS: &str = "hold_approvers";
 pub(super) const REVERTED_FIELDS: &str = "reverted_fields";
 
 pub(super) const RUN_CAUSES: &str = "run_causes";
+pub(super) const REVERT_HOLDS: &str = "revert_holds";
 
 pub(super) const INCREMENTAL: &[InternalTable] = &[
     InternalTable {
@@ -75,7 +76,8 @@ pub(super) const INCREMENTAL: &[InternalTable] = &[
             ("kind", SqlType::Id, "NOT NULL"),
             ("external_id", SqlType::Id, "NOT NULL"),
             ("field", SqlType::Id, "NOT NULL"),
-            // The revision of the source whose value is not written.
+            // The revision of the source whose value is not written. Empty: the source had removed the
+            // resource, and never removes it again by itself.
             ("revision", SqlType::Id, "NOT NULL"),
             // The run of the revert.
             ("run", SqlType::Int, "NOT NULL"),
@@ -90,6 +92,19 @@ pub(super) const INCREMENTAL: &[InternalTable] = &[
             ("at", SqlType::Int, "NOT NULL"),
             // What it came from, who approved it, and what it did to whom: a JSON document.
             ("document", SqlType::Text, "NOT NULL"),
+        ],
+        keys: "",
+    },
+    // No pass plans a revert, so nothing else knows what is held of one.
+    InternalTable {
+        name: REVERT_HOLDS,
+        columns: &[
+            // The run that would be reverted.
+            ("run", SqlType::Int, "PRIMARY KEY"),
+            ("source", SqlType::Id, "NOT NULL"),
+            ("at", SqlType::Int, "NOT NULL"),
+            // The holds as the state of a source has them: a JSON list.
+            ("held", SqlType::Text, "NOT NULL"),
         ],
         keys: "",
     },

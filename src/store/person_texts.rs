@@ -33,7 +33,7 @@ struct TextColumn {
     answer: Option<&'static str>,
 }
 
-const COLUMNS: [TextColumn; 10] = [
+const COLUMNS: [TextColumn; 11] = [
     TextColumn {
         place: "imports.body",
         table: "imports",
@@ -104,6 +104,15 @@ const COLUMNS: [TextColumn; 10] = [
         subject: "source",
         at: "at",
         content: ("document", SqlType::Text),
+        answer: None,
+    },
+    TextColumn {
+        place: "revert_holds.held",
+        table: "revert_holds",
+        key: ("run", SqlType::Int),
+        subject: "source",
+        at: "at",
+        content: ("held", SqlType::Text),
         answer: None,
     },
     TextColumn {

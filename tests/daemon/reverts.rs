@@ -87,12 +87,18 @@ fn a_run_is_reverted_as_it_was_shown_and_only_so() {
 fn who_may_not_operate_and_what_is_no_run_is_refused() {
     for ws in each("revert refused") {
         let (served, api) = started(&ws);
-        for role in ["planner", "viewer", "approver"] {
+        for (role, sees) in [("planner", 403), ("viewer", 200), ("approver", 200)] {
             let other = Api::new(&api.address, &token(&ws, role, role, &[]));
-            assert_eq!(other.get(PATH).0, 403, "{role}");
+            assert_eq!(other.get(PATH).0, sees, "{role}");
             let request = json!({"plan": "0".repeat(64), "reason": "x"});
             assert_eq!(other.post(PATH, &request).0, 403, "{role}");
-            assert_eq!(other.get("/runs/2/revert").0, 403, "{role}");
+            let (status, page) = other.get("/runs/2/revert");
+            assert_eq!(status, sees, "{role}");
+            // Whoever only reads has no form.
+            assert!(
+                !page.to_string().contains("name=\\\"plan\\\""),
+                "{role}: {page}"
+            );
         }
         let of_shop = token(&ws, "ola", "operator", &["--sources", "shop"]);
         let limited = Api::new(&api.address, &of_shop);
@@ -201,6 +207,30 @@ fn what_guards_hold_waits_for_an_approval() {
         let request = json!({"plan": preview["plan"]["id"], "reason": "too early"});
         let (status, done) = api.post(path, &request);
         assert_eq!((status, &done["run"]), (200, &Value::Null), "{done}");
+        assert_eq!(
+            ws.column("SELECT actor || ': ' || subject || ', ' || reason FROM acts WHERE act = 'ask to revert run'"),
+            [Some("eva: 3, too early".to_owned())]
+        );
+        // It waits among all holds, for whoever may see all sources.
+        let listed = petra.document("/api/v1/holds")["items"].clone();
+        let facts = |name: &str| listed[0][name].clone();
+        assert_eq!(
+            (
+                facts("id"),
+                facts("reverts"),
+                facts("source"),
+                facts("count")
+            ),
+            (json!(hold), json!(3), json!("shop"), json!(10)),
+            "{listed}"
+        );
+        let table = ws.run(&["holds", "--output", "text"]).exits(0);
+        assert!(
+            table.stdout.contains("revert run 3: deactivate 10 users"),
+            "{table}"
+        );
+        assert!(table.stdout.contains("waiting"), "{table}");
+        assert_eq!(pia.document("/api/v1/holds")["items"], json!([]));
         assert_eq!(pia.post(&approve, &because).0, 404);
         let stranger = json!({"reason": "x", "only": ["User/u-1"]});
         assert_eq!(petra.post(&approve, &stranger).0, 422);
@@ -214,6 +244,88 @@ fn what_guards_hold_waits_for_an_approval() {
         assert_eq!(run["cause"]["approvals"][0]["by"], "petra", "{run}");
         // What was approved is used up.
         assert_eq!(petra.post(&approve, &because).0, 404);
+        served.ends();
+    }
+}
+
+#[test]
+fn what_is_held_of_a_revert_is_rejected_and_asked_for_again() {
+    for ws in each("revert rejected") {
+        let (served, api) = started(&ws);
+        with_ten_more(&ws);
+        let path = "/api/v1/runs/3/revert";
+        let petra = Api::new(&api.address, &token(&ws, "petra", "approver", &[]));
+        until("the token", || {
+            (petra.get("/api/v1/runs").0 == 200).then_some(())
+        });
+        let ask = || {
+            let preview = api.document(path);
+            let request = json!({"plan": preview["plan"]["id"], "reason": "too early"});
+            let (status, done) = api.post(path, &request);
+            assert_eq!((status, &done["run"]), (200, &Value::Null), "{done}");
+            petra.document("/api/v1/holds")["items"][0].clone()
+        };
+        let asked = ask();
+        let hold = asked["id"].as_str().expect("an id").to_owned();
+        let home = petra.document("/").to_string();
+        assert!(
+            home.contains("Revert of run 3: 10 people are deactivated"),
+            "{home}"
+        );
+        let decide =
+            |what: &str, with: &Value| petra.post(&format!("/api/v1/holds/{hold}/{what}"), with).0;
+        assert_eq!(decide("reject", &json!({"reason": "they stay"})), 204);
+        assert_eq!(decide("reject", &json!({"reason": "they stay"})), 409);
+        let listed = petra.document("/api/v1/holds")["items"][0].clone();
+        assert_eq!(listed["rejection"]["by"], "petra", "{listed}");
+        let home = petra.document("/").to_string();
+        assert!(!home.contains("Revert of run 3"), "{home}");
+        let page = api.document("/runs/3/revert").to_string();
+        assert!(
+            page.contains("Rejected by petra") && page.contains("they stay"),
+            "{page}"
+        );
+
+        // Whoever asks again gets another decision, here about two of them.
+        let again = ask();
+        assert_eq!(
+            (&again["id"], &again["rejection"]),
+            (&asked["id"], &Value::Null)
+        );
+        let two = json!({"reason": "these two", "only": ["User/u-20", "User/u-21"]});
+        assert_eq!(decide("approve", &two), 204);
+        let preview = api.document(path);
+        let request = json!({"plan": preview["plan"]["id"], "reason": "too early"});
+        let (status, done) = api.post(path, &request);
+        assert_eq!((status, &done["run"]), (200, &json!(4)), "{done}");
+        assert_eq!(inactive(&ws).as_deref(), Some("2"));
+        // The rest is a hold of its own.
+        let left = petra.document("/api/v1/holds")["items"].clone();
+        assert_eq!(
+            (
+                &left[0]["count"],
+                &left[0]["reverts"],
+                left.as_array().map(Vec::len)
+            ),
+            (&json!(8), &json!(3), Some(1)),
+            "{left}"
+        );
+        // A hold that is out of date is not approved, and goes from the list.
+        ws.sql("UPDATE users SET status = 'inactive' WHERE external_id = 'u-29'");
+        let hold = left[0]["id"].as_str().expect("an id");
+        let because = json!({"reason": "they were too early"});
+        assert_eq!(
+            petra
+                .post(&format!("/api/v1/holds/{hold}/approve"), &because)
+                .0,
+            404
+        );
+        let now = petra.document("/api/v1/holds")["items"].clone();
+        assert_eq!(
+            (&now[0]["count"], &now[0]["reverts"]),
+            (&json!(7), &json!(3)),
+            "{now}"
+        );
         served.ends();
     }
 }
@@ -253,7 +365,13 @@ fn a_page_asks_for_an_approval_and_takes_it() {
         assert!(asked.contains("Approve 10 changes"), "{asked}");
         let (_, rest) = asked.split_once("action=\"/holds/").expect("a form");
         let action = format!("/holds/{}/approve", &rest[..16]);
-        let approval = format!("back={path}&scope=all&reason=too+early");
+        assert!(
+            asked.contains(&format!("/holds/{}/reject", &rest[..16])),
+            "{asked}"
+        );
+        let ticks = (20..30).map(|at| format!("only=User%2Fu-{at}&"));
+        let ticks = ticks.collect::<String>();
+        let approval = format!("back={path}&scope=ticked&{ticks}reason=too+early");
         assert_eq!(
             send(&action, &approval),
             "/runs/3/revert?done=approved-revert"

@@ -1186,7 +1186,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 38] = [
+const BEFORE: [&str; 39] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1216,6 +1216,7 @@ const BEFORE: [&str; 38] = [
     "DROP TABLE reverted_fields",
     "DROP TABLE hold_approvers",
     "DROP TABLE run_causes",
+    "DROP TABLE revert_holds",
     "ALTER TABLE accounts DROP COLUMN effective_from",
     "ALTER TABLE accounts DROP COLUMN effective_until",
     "ALTER TABLE users DROP COLUMN effective_from",
@@ -1355,6 +1356,7 @@ async fn what_changed_before_writes_were_recorded_is_found() {
             "DROP TABLE reverted_fields",
             "DROP TABLE hold_approvers",
             "DROP TABLE run_causes",
+            "DROP TABLE revert_holds",
             "DROP VIEW visible_users",
             "DROP VIEW visible_organisations",
             "DROP VIEW visible_accounts",

@@ -61,6 +61,7 @@ fn started(ws: &Workspace) {
          INSERT INTO used_approvals (hold, resource, approved_at) VALUES ('h-1', 'User/zz-olle-7', 1000); \
          INSERT INTO hold_approvers (hold, resource, approver, approved_at) VALUES ('h-1', 'User/zz-olle-7', 'eva', 1000), \
          ('h-2', 'User/u-2', 'olle.berg@roster.example', 1000); \
+         INSERT INTO revert_holds (run, source, at, held) VALUES (1, 'erp', 1, '[{\"resources\": [\"User/zz-olle-7\"]}]'); \
          INSERT INTO reports (source, at, report) VALUES ('erp', 1, CAST('line\n1,zz-olle-7' AS {BLOB})); \
          INSERT INTO passes (at, id, source, document) VALUES \
          (1, 1, 'erp', '{\"held\": [{\"resources\": [\"User/zz-olle-7\", \"User/u-2\"]}]}'); \

@@ -155,6 +155,74 @@ fn a_directory_is_compared_with_a_revision_of_its_repository() {
 }
 
 #[test]
+fn what_is_found_at_the_base_already_comes_after_what_the_branch_adds() {
+    for ws in each("base warnings") {
+        // No VAT number looks like this, which is a warning.
+        let of = |id: &str, vat: &str| account(id, &format!("vatNumber: {vat}"));
+        let main = of("acme", "SE5560000012") + &user("u-1", "acme", "");
+        let remote = Remote::with(&main);
+        configure(&ws, &remote.url(), ", ref: main");
+        apply(&ws, &[]).exits(0);
+        remote.git(&["checkout", "--quiet", "-b", "beta"]);
+        // Above it, so that the one at the base is at another line.
+        let more = of("beta", "SE5560000034") + &main + &user("u-2", "beta", "");
+        remote.write("manifests/all.yaml", more);
+        remote.push("Another account");
+        let base = remote.git(&["rev-parse", "main"]);
+        for options in [&["--revision", "beta"][..], &["--base", "main"]] {
+            if options[0] == "--base" {
+                configure(&ws, &remote.url(), ", ref: beta");
+            }
+            let ran = plan(&ws, options).exits(0);
+            let found = ran.plans()[0]["diagnostics"].clone();
+            let found = found.as_array().expect("a list").iter();
+            let warnings = found.filter(|it| it["severity"] == "warning");
+            let marked: Vec<(String, bool)> = warnings
+                .map(|it| {
+                    let id = it["externalId"].as_str().unwrap_or_default().to_owned();
+                    (id, it["alreadyOnBase"] == Value::Bool(true))
+                })
+                .collect();
+            let expected = [("beta".to_owned(), false), ("acme".to_owned(), true)];
+            assert_eq!(marked, expected, "{}: {ran}", ws.engine);
+
+            let text = ws.run(&[&["plan", "--output", "text"], options].concat());
+            let text = text.exits(0).stdout;
+            let waits = format!("Waits at {} already\n  Found: 1 warning\n", &base[..12]);
+            let (own, rest) = text.split_once(&waits).expect("what waits");
+            assert!(
+                own.contains("SE5560000034") && !text.contains("SE5560000012"),
+                "{text}"
+            );
+            assert!(rest.contains("\nFound: 1 warning.\n"), "{text}");
+            let full = [&["plan", "--output", "text", "--detail", "full"], options].concat();
+            assert!(ws.run(&full).exits(0).stdout.contains("SE5560000012"));
+
+            let markdown = ws.run(&[&["plan", "--output", "markdown"], options].concat());
+            let markdown = markdown.exits(0).stdout;
+            let fold = format!(
+                "<details><summary>Found at {} already: 1 warning</summary>\n\n- **warning**",
+                &base[..12]
+            );
+            let (own, rest) = markdown.split_once(&fold).expect("a fold");
+            assert!(
+                own.contains("SE5560000034") && !own.contains("SE5560000012"),
+                "{markdown}"
+            );
+            assert!(rest.contains("SE5560000012"), "{markdown}");
+            assert!(!markdown.contains("<summary>Waits at"), "{markdown}");
+        }
+        // A saved plan keeps the marks.
+        plan(&ws, &["--base", "main", "--out", "plan.json"]).exits(0);
+        let shown = ws.run(&["show", "plan.json", "--output", "text"]).exits(0);
+        assert!(
+            shown.stdout.contains("already\n  Found: 1 warning\n"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn what_the_branch_changes_differently_is_its_own() {
     for ws in each("base differs") {
         let remote = scene(&ws);
@@ -205,5 +273,31 @@ fn markdown_lists_the_changes_by_account() {
         let rows = "<details><summary>By account: 2 accounts</summary>\n\n| Account | Changes |\n| --- | --- |\n\
                     | `acme` | deactivate `User/u-2` |\n| `beta` | update `User/u-3` |\n\n</details>\n";
         assert!(ran.stdout.contains(rows), "{}: {ran}", ws.engine);
+        // A saved plan has them too, so it is shown in the same words.
+        let of_plan = without_next_step(&ran.stdout);
+        let saved = ["plan", "manifests", "--out", "plan.json"];
+        ws.run(&[&saved[..], &["--output", "text"]].concat())
+            .exits(0);
+        let shown = ws.run(&["show", "plan.json", "--output", "markdown"]);
+        assert_eq!(without_next_step(&shown.exits(0).stdout), of_plan);
+        let document = ws.run(&["plan", "manifests"]).exits(0);
+        assert_eq!(
+            document.plans()[0]["accounts"],
+            serde_json::json!([
+                {"account": "acme", "resources": ["User/u-2"]},
+                {"account": "beta", "resources": ["User/u-3"]}
+            ])
+        );
+        ws.write("stdout.json", &document.stdout);
+        let shown = ws.run(&["show", "stdout.json", "--output", "markdown"]);
+        assert_eq!(without_next_step(&shown.exits(0).stdout), of_plan);
+        ws.run(&["apply", "plan.json", "--yes"]).exits(0);
     }
+}
+
+/// Markdown without the line that says how to apply the plan, which depends on where it comes from.
+fn without_next_step(markdown: &str) -> String {
+    let lines = markdown.lines();
+    let kept = lines.filter(|line| !line.starts_with("**Next:**"));
+    kept.map(|line| format!("{line}\n")).collect()
 }

@@ -141,6 +141,82 @@ fn a_created_user_is_deactivated_and_a_removed_one_comes_back() {
     }
 }
 
+/// A directory without its last user.
+fn smaller() -> String {
+    TAGS.to_owned() + &account("acme", "") + &users(0..7, "acme", "")
+}
+
+/// The notes about what a revert brought back.
+fn brought_back(ran: &Ran) -> Vec<String> {
+    let text = |note: &Value, name: &str| note[name].as_str().unwrap_or_default().to_owned();
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    let notes = document["diagnostics"].as_array().into_iter().flatten();
+    let notes = notes.filter(|note| text(note, "code") == "reverted");
+    let told = notes.map(|note| format!("{} {}", text(note, "message"), text(note, "help")));
+    told.filter(|told| told.contains("reverted the removal"))
+        .collect()
+}
+
+#[test]
+fn a_removal_that_was_reverted_is_never_repeated_and_every_plan_says_so() {
+    for ws in each("revert removal") {
+        let without = |name: &str| smaller().replace("name: Premium", name);
+        let tags = |name: &str| without(name) + &users(7..8, "acme", "");
+        ws.tree(tags("name: Premium")).settle(&[]);
+        ws.tree(without("name: Premium")).settle(&[]);
+        assert_eq!(status(&ws, "u-7").as_deref(), Some("inactive"));
+        revert(&ws, 2, &[]).exits(0);
+        stays(&ws);
+        // Git moves, and still does not declare it.
+        ws.tree(without("name: Premium customers"));
+        for options in [&[][..], &["--scrub"]] {
+            let plan = ws.plan(options).exits(0);
+            assert_eq!(plan.steps(), ["update Tag/premium"], "{plan}");
+            let told = brought_back(&plan);
+            assert_eq!(told.len(), 1, "{}: {plan}", ws.engine);
+            assert!(
+                told[0].starts_with("User/u-7: active since run 3 "),
+                "{told:?}"
+            );
+            assert!(
+                told[0].contains("declare it with `status: inactive`"),
+                "{told:?}"
+            );
+        }
+        ws.settle(&[]);
+        assert_eq!(status(&ws, "u-7").as_deref(), Some("active"));
+        assert_eq!(brought_back(&ws.plan(&[]).exits(0)).len(), 1);
+        // Declared again, nothing is left to say, and another removal is an ordinary one.
+        ws.tree(tags("name: Premium customers"));
+        assert_eq!(brought_back(&ws.plan(&[]).exits(0)), Vec::<String>::new());
+        ws.settle(&[]);
+        ws.tree(without("name: Premium customers"));
+        let plan = ws.plan(&[]).exits(0);
+        assert_eq!(plan.steps(), ["deactivate User/u-7"], "{plan}");
+        assert_eq!(brought_back(&plan), Vec::<String>::new());
+        ws.settle(&[]);
+        let left = "SELECT count(*) FROM reverted_fields";
+        assert_eq!(ws.value(left).as_deref(), Some("0"), "{}", ws.engine);
+    }
+}
+
+#[test]
+fn what_a_revert_brought_back_is_removed_for_good_by_declaring_it_inactive() {
+    for ws in each("revert removal inactive") {
+        ws.tree(smaller() + &users(7..8, "acme", "")).settle(&[]);
+        ws.tree(smaller()).settle(&[]);
+        revert(&ws, 2, &[]).exits(0);
+        assert_eq!(brought_back(&ws.plan(&[]).exits(0)).len(), 1);
+        ws.tree(smaller() + &users(7..8, "acme", "status: inactive"));
+        let plan = ws.plan(&[]).exits(0);
+        assert_eq!(plan.steps(), ["deactivate User/u-7"], "{plan}");
+        ws.settle(&[]);
+        ws.tree(smaller()).settle(&[]);
+        assert_eq!(brought_back(&ws.plan(&[]).exits(0)), Vec::<String>::new());
+        assert_eq!(status(&ws, "u-7").as_deref(), Some("inactive"));
+    }
+}
+
 #[test]
 fn what_was_changed_since_stays_and_is_named() {
     for ws in each("revert since") {

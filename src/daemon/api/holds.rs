@@ -2,7 +2,7 @@
 
 use super::{require_reason, reverts};
 use crate::daemon::handle::DaemonHandle;
-use crate::document::{ActReason, HoldApproval, HoldListDocument, HoldView};
+use crate::document::{ActReason, HoldApproval, HoldListDocument, HoldState, HoldView};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, NoContentResponse, PathParams, Permission, Route};
 use crate::model::Key;
@@ -48,15 +48,26 @@ async fn holds(
     State(handle): State<DaemonHandle>,
     caller: Caller,
 ) -> Result<Json<HoldListDocument>, HttpProblem> {
-    let items = handle
-        .query(move |daemon| async move {
-            daemon
-                .board
-                .holds(|source| caller.may_access_source(source))
-                .await
-        })
-        .await?;
+    let items = listed(&handle, &caller).await?;
     Ok(Json(HoldListDocument { items }))
+}
+
+/// The holds that a caller may see, those that need a decision first.
+async fn listed(handle: &DaemonHandle, caller: &Caller) -> Result<Vec<HoldView>, HttpProblem> {
+    let caller = caller.clone();
+    handle
+        .query(move |daemon| async move {
+            let is_seen = |source: &str, hold: &HoldState| may_see_hold(&caller, source, hold);
+            daemon.board.holds(is_seen).await
+        })
+        .await
+}
+
+/// Whether a caller may see a hold. Whoever is limited to sources cannot see a revert either, because it
+/// sets back resources of any source.
+pub(in crate::daemon) fn may_see_hold(caller: &Caller, source: &str, hold: &HoldState) -> bool {
+    let is_limited = caller.sources.is_some();
+    caller.may_access_source(source) && !(is_limited && hold.reverts.is_some())
 }
 
 async fn approve(
@@ -79,13 +90,13 @@ async fn reject(
     Ok(NoContentResponse)
 }
 
-/// Rejects a hold in the name of the caller.
+/// Rejects a hold in the name of the caller, and returns it.
 pub(in crate::daemon) async fn reject_hold(
     handle: &DaemonHandle,
     caller: &Caller,
     hold: String,
     why: &str,
-) -> Result<(), HttpProblem> {
+) -> Result<HoldView, HttpProblem> {
     let why = require_reason(why)?.to_owned();
     let view = undecided(handle, caller, &hold).await?;
     if view.rejection.is_some() {
@@ -95,7 +106,19 @@ pub(in crate::daemon) async fn reject_hold(
     let name = caller.name.to_string();
     handle
         .query_store(move |store| async move { store.reject_hold(&hold, &name, &why).await })
-        .await
+        .await?;
+    Ok(view)
+}
+
+/// Finds a hold among those that the caller may see.
+async fn find(handle: &DaemonHandle, caller: &Caller, hold: &str) -> Result<HoldView, HttpProblem> {
+    let mut all = listed(handle, caller).await?.into_iter();
+    let found = all.find(|view| view.hold.hold.as_deref() == Some(hold));
+    // The id covers the exact steps and values. If they change, the hold has another id, and nobody
+    // approves what they did not see.
+    found.ok_or_else(|| {
+        HttpProblem::not_found(format!("no hold `{hold}`; it may have changed since"))
+    })
 }
 
 /// Returns a hold that the caller may decide about and that is not approved as a whole.
@@ -111,25 +134,12 @@ async fn undecided(
     }
     // Looked up among the holds that the caller may see, so that an id of another source looks like
     // one that does not exist.
-    let seen = caller.clone();
-    let all = handle
-        .query(move |daemon| async move {
-            daemon
-                .board
-                .holds(|source| seen.may_access_source(source))
-                .await
-        })
-        .await?;
-    let found = all
-        .into_iter()
-        .find(|view| view.hold.hold.as_deref() == Some(hold));
-    // The id covers the exact steps and values. If they change, the hold has another id, and nobody
-    // approves what they did not see.
-    let Some(view) = found else {
-        return Err(HttpProblem::not_found(format!(
-            "no hold `{hold}`; it may have changed since"
-        )));
-    };
+    let mut view = find(handle, caller, hold).await?;
+    // No pass has looked at it since somebody asked for the revert.
+    if let Some(run) = view.hold.reverts {
+        reverts::refresh_holds(handle, run).await?;
+        view = find(handle, caller, hold).await?;
+    }
     // An approval of some resources may still be extended to others.
     let approval = view.approval.as_ref();
     if approval.is_some_and(|approval| approval.only.is_none()) {
@@ -139,34 +149,18 @@ async fn undecided(
     Ok(view)
 }
 
-/// What the next plan with an approved hold is made by.
-pub(in crate::daemon) enum HoldOrigin {
-    /// A pass, which was requested.
-    Pass,
-    /// A person who reverts a run.
-    Revert,
-}
-
-/// Approves a hold in the name of the caller.
+/// Approves a hold in the name of the caller, and returns it.
 pub(in crate::daemon) async fn approve_hold(
     handle: &DaemonHandle,
     caller: Caller,
     hold: String,
     why: &str,
     only: &[String],
-) -> Result<HoldOrigin, HttpProblem> {
+) -> Result<HoldView, HttpProblem> {
     let daemon = handle.daemon()?;
     let why = require_reason(why)?.to_owned();
     let only = keys(only)?;
-    let view = match undecided(handle, &caller, &hold).await {
-        Err(missing) if *missing.kind == *problem::NOT_FOUND => {
-            let run = reverted_by(handle, &caller, &hold).await?;
-            let run = run.ok_or(missing)?;
-            reverts::approve_hold(handle, &caller, run, hold, (why, only)).await?;
-            return Ok(HoldOrigin::Revert);
-        }
-        found => found?,
-    };
+    let view = undecided(handle, &caller, &hold).await?;
     // The second person has to be another one.
     if view.approved_by.iter().any(|by| *by == *caller.name) {
         let detail = reconcile::needs_others(&view);
@@ -199,24 +193,11 @@ pub(in crate::daemon) async fn approve_hold(
             Ok(())
         })
         .await?;
-    // After the record is committed: the pass must find it.
-    daemon.current.request_pass(&view.source, "approved");
-    Ok(HoldOrigin::Pass)
-}
-
-/// The run that a hold would revert, for a caller who may see all sources.
-async fn reverted_by(
-    handle: &DaemonHandle,
-    caller: &Caller,
-    hold: &str,
-) -> Result<Option<i64>, HttpProblem> {
-    if caller.sources.is_some() {
-        return Ok(None);
+    // After the record is committed: the pass must find it. No pass finds what is held of a revert.
+    if view.hold.reverts.is_none() {
+        daemon.current.request_pass(&view.source, "approved");
     }
-    let hold = hold.to_owned();
-    handle
-        .query_store(move |store| async move { store.reverted_by_hold(&hold).await })
-        .await
+    Ok(view)
 }
 
 fn keys(only: &[String]) -> Result<Vec<Key>, HttpProblem> {

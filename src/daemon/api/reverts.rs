@@ -9,8 +9,7 @@ use crate::document::{
 };
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, PathParams, Permission, Route};
-use crate::model::Key;
-use crate::plan::{HoldEntry, RevertPlan};
+use crate::plan::RevertPlan;
 use crate::reconcile::{self, LeaseGuard, PassError, RevertError, RevertableRun};
 use crate::store::{ApplyError, LeaseError, Store};
 use axum::Json;
@@ -23,9 +22,12 @@ const LEASE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The name of the act in the audit log.
 const REVERT: &str = "revert run";
 
+/// The name of the act if all of the revert is held.
+const ASK: &str = "ask to revert run";
+
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     vec![
-        Route::get("/api/v1/runs/{run}/revert", "planRevert", Permission::Operate, planned)
+        Route::get("/api/v1/runs/{run}/revert", "planRevert", Permission::Read, planned)
             .with_docs(
                 "Plan the revert of a run",
                 "Returns the plan that undoes what the run changed and nobody has changed since. Nothing is written.",
@@ -116,61 +118,13 @@ pub(in crate::daemon) async fn revert_run(
     Ok(done)
 }
 
-/// Approves a hold of the plan that reverts a run, as a whole or for some resources. Whoever reverts the
-/// run next applies it.
-pub(super) async fn approve_hold(
-    handle: &DaemonHandle,
-    caller: &Caller,
-    run: i64,
-    hold: String,
-    (why, only): (String, Vec<Key>),
-) -> Result<(), HttpProblem> {
-    let (setup, name) = (handle.setup()?, caller.name.to_string());
-    if let Err(refused) = setup.config.may_approve(&name) {
-        return Err(HttpProblem::new(problem::NO_PERMISSION, refused));
-    }
-    let since = chrono::Utc::now() - setup.config.approval_ttl;
+/// Plans the revert of a run again and lists what is held of it now.
+pub(super) async fn refresh_holds(handle: &DaemonHandle, run: i64) -> Result<(), HttpProblem> {
+    let setup = handle.setup()?;
     handle
         .query_store(move |store| async move {
-            let run = find(&store, run).await?;
-            let planned = reconcile::plan_revert(&setup.config, &store, &run).await;
-            let plan = planned.map_err(|error| pass_problem(&error))?.plan;
-            // The id covers the steps and their values, so nobody approves what they did not see.
-            let held = plan.held.iter().filter(|held| held.hold == hold);
-            let held: Vec<&HoldEntry> = held.collect();
-            if held.is_empty() {
-                let detail = format!("no hold `{hold}`; it may have changed since");
-                return Err(HttpProblem::not_found(detail));
-            }
-            if let Some(key) = only
-                .iter()
-                .find(|key| held.iter().all(|it| it.key != **key))
-            {
-                let detail = format!("{key} is not part of hold `{hold}`");
-                return Err(HttpProblem::new(problem::INVALID, detail));
-            }
-            let given = store.approvers(since.timestamp_millis()).await;
-            let given = given.map_err(|error| pass_problem(&error.into()))?;
-            // Enough approvals would have let it through, so another person is missing.
-            if given
-                .get(&hold)
-                .is_some_and(|people| people.contains(&name))
-            {
-                let detail =
-                    "you have approved this hold already; another person has to approve it too";
-                return Err(HttpProblem::new(problem::ALREADY_DECIDED, detail));
-            }
-            let parts = only.iter().map(Some);
-            let parts: Vec<Option<&Key>> = if only.is_empty() {
-                vec![None]
-            } else {
-                parts.collect()
-            };
-            for part in parts {
-                let approved = store.approve_hold(&hold, part, &name, &why).await;
-                approved.map_err(|error| pass_problem(&error.into()))?;
-            }
-            Ok(())
+            let refreshed = reconcile::refresh_revert_holds(&setup.config, &store, run).await;
+            refreshed.map_err(|error| pass_problem(&error))
         })
         .await
 }
@@ -197,19 +151,32 @@ impl PendingRevert<'_> {
             let detail = "the plan is another one by now; look at it again";
             return Err(HttpProblem::new(problem::STALE_PLAN, detail));
         }
-        let remembered = reconcile::remember_revert_holds(store, run, &revert).await;
-        remembered.map_err(|error| pass_problem(&error.into()))?;
-        if revert.plan.steps.is_empty() {
-            return reply(&revert, None);
-        }
-        // Recorded first: no run may be reverted without a record of who did it, and why.
+        // Recorded first: no run may be reverted without a record of who did it, and why. Whoever
+        // approves what is held reads it too.
+        let plan = &revert.plan;
+        let act = match (plan.steps.is_empty(), plan.held.is_empty()) {
+            (false, _) => REVERT,
+            (true, false) => ASK,
+            (true, true) => return reply(&revert, None),
+        };
         let subject = run.to_string();
-        let recorded = store.record_act(self.name, REVERT, &subject, self.why);
+        let recorded = store.record_act(self.name, act, &subject, self.why);
         let recorded = recorded.await;
         recorded.map_err(|error| pass_problem(&error.into()))?;
+        let remembered = reconcile::remember_revert_holds(store, self.run, &revert).await;
+        remembered.map_err(|error| pass_problem(&error.into()))?;
+        if plan.steps.is_empty() {
+            return reply(&revert, None);
+        }
         let applied =
             reconcile::apply_revert(config, store, run, &revert, self.lease, self.name).await;
-        reply(&revert, applied.map_err(|error| pass_problem(&error))?.run)
+        let applied = applied.map_err(|error| pass_problem(&error))?;
+        // What an approval of a part leaves is another hold.
+        if !plan.held.is_empty() {
+            let left = reconcile::refresh_revert_holds(config, store, run).await;
+            left.map_err(|error| pass_problem(&error))?;
+        }
+        reply(&revert, applied.run)
     }
 }
 

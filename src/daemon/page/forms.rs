@@ -5,7 +5,7 @@
 //! again.
 
 use super::link;
-use crate::daemon::api::holds::{self, HoldOrigin};
+use crate::daemon::api::holds;
 use crate::daemon::api::{exports, sources};
 use crate::daemon::handle::DaemonHandle;
 use crate::http::problem::{self, HttpProblem};
@@ -145,9 +145,9 @@ async fn approve(
     }
     let why = form.first_value("reason");
     let approved = holds::approve_hold(&handle, caller, of.hold, why, &only).await?;
-    Ok(form.redirect_back(match approved {
-        HoldOrigin::Pass => "approved",
-        HoldOrigin::Revert => "approved-revert",
+    Ok(form.redirect_back(match approved.hold.reverts {
+        None => "approved",
+        Some(_) => "approved-revert",
     }))
 }
 
@@ -157,8 +157,12 @@ async fn reject(
     PathParams(of): PathParams<HoldFormParam>,
     Form(form): Form<FormFields>,
 ) -> FormResult {
-    holds::reject_hold(&handle, &caller, of.hold, form.first_value("reason")).await?;
-    Ok(form.redirect_back("rejected"))
+    let why = form.first_value("reason");
+    let rejected = holds::reject_hold(&handle, &caller, of.hold, why).await?;
+    Ok(form.redirect_back(match rejected.hold.reverts {
+        None => "rejected",
+        Some(_) => "rejected-revert",
+    }))
 }
 
 async fn reconcile(

@@ -19,6 +19,10 @@ pub(super) fn sentence(hold: &HoldState) -> String {
         Some(effects) if is_guard && !counts_steps => effects.trim_end_matches('.').to_owned(),
         _ => format!("{} {}", who(hold), what(hold)),
     };
+    let what = match hold.reverts {
+        Some(run) => format!("Revert of run {run}: {what}"),
+        None => what,
+    };
     match hold.limit {
         Some(limit) if is_guard => format!("{what}; the limit is {}", thousands(limit)),
         _ => format!("{what}: {}", hold.code.replace('-', " ")),
@@ -133,6 +137,7 @@ mod tests {
             since: Utc::now(),
             commands: Vec::new(),
             otherwise: None,
+            reverts: None,
         }
     }
 

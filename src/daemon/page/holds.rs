@@ -112,6 +112,7 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
                 "Approved by " (approval.by) ": " (approval.reason) ". "
                 @if let Some(only) = &approval.only { "Only " (only.join(", ")) ". " }
                 "Expires " (time::relative(approval.lapses)) "."
+                @if let Some(run) = hold.reverts { " Applied when " (link::run(run)) " is " a href={ "/runs/" (run) "/revert" } { "reverted again" } "." }
             }
         }
         @if let Some(needed) = hold.approvals_needed.filter(|_| awaits_decision(view)) {
@@ -122,7 +123,9 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
             }
         }
         @if let Some(rejection) = &view.rejection {
-            p.approval { "Rejected by " (rejection.by) " " (time::relative(rejection.at)) ": " (rejection.reason) ". Change the source, or approve it all the same." }
+            p.approval { "Rejected by " (rejection.by) " " (time::relative(rejection.at)) ": " (rejection.reason) ". "
+                @if hold.reverts.is_some() { "Approve it all the same, or leave the run as it is." } @else { "Change the source, or approve it all the same." }
+            }
         }
         @if let Some(otherwise) = &hold.otherwise { p { (otherwise) } }
         @if hold.code != crate::diagnostic::codes::GUARD.name() { p { (value::prose(&hold.message)) } }
@@ -133,7 +136,7 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
                 li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) (reverts(&detail)) }
             } }
             (more_resources(view, hold.count - hold.resources.len().min(place.listed)))
-            @if decides { p { a.button href={ (link::source(&view.source)) "/holds#" (element_id(view)) } { "Decide about " (changes(hold.count)) } } }
+            @if decides { p { a.button href={ (own_page(view)) "#" (element_id(view)) } { "Decide about " (changes(hold.count)) } } }
         }
         (folded(view))
     }
@@ -170,6 +173,7 @@ fn declared(view: &HoldView) -> Markup {
         p.small {
             "Held since " (time::relative(view.hold.since)) " · source "
             a href=(link::source(&view.source)) { (view.source) }
+            @if let Some(run) = view.hold.reverts { " · " a href={ "/runs/" (run) "/revert" } { "revert of run " (run) } }
             @for commit in listed {
                 " · " (visible(&commit.subject)) " by " (visible(&commit.author)) " " (link::revision(&commit.revision))
             }
@@ -223,7 +227,23 @@ fn consequences(view: &HoldView) -> Markup {
 }
 
 fn more_resources(view: &HoldView, more: usize) -> Markup {
-    html! { @if more > 0 { p.small { "and " (more) " more. " a href={ (link::source(&view.source)) "/plan?verb=held" } { "See the plan of " (view.source) } "." } } }
+    html! { @if more > 0 { p.small { "and " (more) " more. " a href=(plan_page(view)) { "See the plan of " @if let Some(run) = view.hold.reverts { "the revert of run " (run) } @else { (view.source) } } "." } } }
+}
+
+/// The page that lists all of a hold.
+fn own_page(view: &HoldView) -> String {
+    match view.hold.reverts {
+        Some(run) => format!("/runs/{run}/revert"),
+        None => format!("{}/holds", link::source(&view.source)),
+    }
+}
+
+/// The page of the plan that holds it.
+fn plan_page(view: &HoldView) -> String {
+    match view.hold.reverts {
+        Some(run) => format!("/runs/{run}/revert#plan"),
+        None => format!("{}/plan?verb=held", link::source(&view.source)),
+    }
 }
 
 fn form(view: &HoldView, place: HoldPlace<'_>) -> Markup {

@@ -5,6 +5,7 @@
 
 use super::needs::{self, NeedsSection};
 use super::{chart, holds, layout, sources};
+use crate::daemon::api::holds::may_see_hold;
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::agreed;
 use crate::http::problem::HttpProblem;
@@ -40,7 +41,7 @@ async fn home(
                 .await?;
             let holds = daemon
                 .board
-                .holds(|source| seen.may_access_source(source))
+                .holds(|source, hold| may_see_hold(&seen, source, hold))
                 .await?;
             // Resources may come from any source, so only callers who see all of them see these.
             let mut pending = (0, Vec::new());

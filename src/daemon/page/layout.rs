@@ -23,7 +23,7 @@ const PARTS: [(&str, &str, bool); 5] = [
 
 /// The messages after a form, by the word in `?done=`. Only these: a link with a text of its own
 /// could otherwise make the page say anything.
-const DONE: [(&str, &str); 12] = [
+const DONE: [(&str, &str); 13] = [
     ("acted", "Done. The history and the audit log show it."),
     ("begun", "Approved. A pass was requested."),
     ("approved", "Approved. A pass was requested."),
@@ -33,6 +33,7 @@ const DONE: [(&str, &str); 12] = [
         "Recorded. What is held needs an approval before the run can be reverted.",
     ),
     ("rejected", "Rejected. It stays held; change the source."),
+    ("rejected-revert", "Rejected. It is not reverted."),
     ("reverted", "Reverted. The audit log shows it."),
     ("asked", "A pass was requested."),
     (

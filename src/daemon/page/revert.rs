@@ -1,23 +1,20 @@
 //! The page that shows what the revert of a run would do, and its form.
 
 use super::forms::FormFields;
-use super::hold_sentence::{changes, sentence};
-use super::holds::caller_may_approve;
+use super::holds::{self, HoldPlace, caller_may_approve};
 use super::plan::{self, PlanPageQuery};
 use super::{layout, link, value};
 use crate::daemon::api::reverts;
 use crate::daemon::handle::DaemonHandle;
-use crate::document::{HoldState, PlanDocument, RevertReply, RevertSkippedField};
+use crate::document::{HoldState, HoldView, PlanDocument, RevertReply, RevertSkippedField};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::plan::StepVerb;
 use crate::reconcile;
-use crate::store::StoreError;
 use axum::Form;
 use axum::extract::State;
 use axum::http::Method;
 use axum::response::Redirect;
-use chrono::Utc;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -39,7 +36,7 @@ struct RevertDoneQuery {
 pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
     let path = "/runs/{run}/revert";
     vec![
-        Route::page(Method::GET, path, Permission::Operate, preview),
+        Route::page(Method::GET, path, Permission::Read, preview),
         Route::page(Method::POST, path, Permission::Operate, revert),
     ]
 }
@@ -62,8 +59,8 @@ async fn preview(
     QueryParams(RevertDoneQuery { done }): QueryParams<RevertDoneQuery>,
 ) -> Result<Markup, HttpProblem> {
     let planned = reverts::plan_revert(&handle, run).await?;
-    let holds = revert_holds(&handle, &planned).await?;
-    let approves = caller_may_approve(&handle, &caller);
+    let holds = revert_holds(&handle, run, &planned).await?;
+    let operates = caller.may(Permission::Operate);
     let document = |reply: &RevertReply| -> Result<PlanDocument<'static>, HttpProblem> {
         serde_json::from_str(reply.plan.text()).map_err(HttpProblem::internal)
     };
@@ -82,16 +79,22 @@ async fn preview(
         })
         .await?;
     let title = format!("Revert run {run}");
+    let place = HoldPlace {
+        caller: &caller,
+        approves: holds.are_asked && caller_may_approve(&handle, &caller),
+        back: &page,
+        listed: usize::MAX,
+    };
     let main = html! {
         (layout::breadcrumbs(&[("/", "Home"), ("/runs", "Runs"), (&back, &format!("Run {run}"))], "Revert"))
         h1 { (title) }
         p { "This sets back what " (link::run(run)) " changed and nobody has changed since. Passes keep it so until the source is at another revision. Correct its files too." }
         (layout::done_message(done.as_deref()))
-        @if steps > 0 { (form(&caller, &page, &id, "Revert")) }
-        @else if held == 0 { p role="status" { "Nothing of it is left to revert." } }
-        @else if !holds.asked { (form(&caller, &page, &id, "Ask for approval")) }
+        @if steps == 0 && held == 0 { p role="status" { "Nothing of it is left to revert." } }
+        @else if steps > 0 && operates { (form(&caller, &page, &id, "Revert")) }
+        @else if !holds.are_asked && operates { (form(&caller, &page, &id, "Ask for approval")) }
         @if held > 0 { p.wrong { "A part of it is held. It is reverted once somebody has approved it and the run is reverted again." } }
-        @for hold in &holds.waiting { (card(&caller, &page, hold, approves && holds.asked)) }
+        @for view in &holds.waiting { (holds::card(view, place)) }
         (skipped(&planned.skipped))
         section #plan { h2 { "What would change" } (section) }
     };
@@ -100,56 +103,43 @@ async fn preview(
 
 /// What of a revert waits for a decision.
 struct RevertHolds {
-    waiting: Vec<HoldState>,
+    waiting: Vec<HoldView>,
     /// Whether somebody has asked for the revert: from then on it can be approved.
-    asked: bool,
+    are_asked: bool,
 }
 
+/// The holds of the plan that is shown, with what was decided about them since somebody asked for it.
 async fn revert_holds(
     handle: &DaemonHandle,
+    run: i64,
     planned: &RevertReply,
 ) -> Result<RevertHolds, HttpProblem> {
     let (plan, _) = planned.parse_plan().map_err(HttpProblem::internal)?;
-    let mut waiting = reconcile::hold_states(&plan, &[], Utc::now());
-    waiting.retain(|hold| hold.hold.is_some() && !hold.standing);
-    let ids: Vec<String> = waiting.iter().filter_map(|it| it.hold.clone()).collect();
+    let now = reconcile::revert_hold_states(&plan, run);
     let asked = handle
-        .query_store(move |store| async move {
-            for id in &ids {
-                if store.reverted_by_hold(id).await?.is_none() {
-                    return Ok(false);
-                }
-            }
-            Ok::<_, StoreError>(true)
+        .query(move |daemon| async move {
+            let is_of_run = |_: &str, hold: &HoldState| hold.reverts == Some(run);
+            daemon.board.holds(is_of_run).await
         })
         .await?;
-    Ok(RevertHolds { waiting, asked })
-}
-
-/// A hold, with the form for whoever may approve it. The plan below lists what it holds.
-fn card(caller: &Caller, page: &str, hold: &HoldState, approves: bool) -> Markup {
-    let id = hold.hold.as_deref().unwrap_or_default();
-    html! {
-        article.card.hold id={ "hold-" (id) } {
-            h2 { (sentence(hold)) }
-            @if let Some(effects) = &hold.effects { p.effects { "If approved: " strong { (effects) } } }
-            p.small { (value::prose(&hold.message)) }
-            @if approves {
-                form.act method="post" action={ "/holds/" (id) "/approve" } {
-                    (layout::csrf(caller))
-                    input type="hidden" name="back" value=(page);
-                    input type="hidden" name="scope" value="all";
-                    label for={ "reason-" (id) } { "Reason (for the audit log)" }
-                    div.line {
-                        input type="text" name="reason" id={ "reason-" (id) } required maxlength="2000" autocomplete="off";
-                        button.approve { "Approve " (changes(hold.count)) }
-                    }
-                }
-            } @else {
-                @for command in &hold.commands { pre { code { (command) } } }
+    let mut are_asked = true;
+    let views = now.into_iter().map(|hold| {
+        let mut listed = asked.iter();
+        let found = listed.find(|view| view.hold.hold == hold.hold).cloned();
+        found.unwrap_or_else(|| {
+            are_asked = false;
+            HoldView {
+                id: hold.hold.clone(),
+                source: plan.source.name.to_string(),
+                approval: None,
+                approved_by: Vec::new(),
+                rejection: None,
+                hold,
             }
-        }
-    }
+        })
+    });
+    let waiting = views.collect();
+    Ok(RevertHolds { waiting, are_asked })
 }
 
 fn form(caller: &Caller, page: &str, plan: &str, button: &str) -> Markup {

@@ -7,9 +7,10 @@ use super::holds::{self, HoldPlace};
 use super::plan::{self, PlanPageQuery};
 use super::{chart, export, layout, link, source_status, time, value};
 use crate::daemon::api;
+use crate::daemon::api::holds::may_see_hold;
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{plural, visible};
-use crate::document::{HoldView, PassOutcome, PlanDocument, SourceState, SourceView};
+use crate::document::{HoldState, HoldView, PassOutcome, PlanDocument, SourceState, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::store::Store;
@@ -251,8 +252,14 @@ async fn holds_page(
 ) -> Result<Markup, HttpProblem> {
     let of = name.clone();
     let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
+    let seen = caller.clone();
     let waiting: Vec<HoldView> = handle
-        .query(async move |daemon| daemon.board.holds(|source| *source == *of).await)
+        .query(async move |daemon| {
+            let is_seen = |source: &str, hold: &HoldState| {
+                *source == *of && may_see_hold(&seen, source, hold)
+            };
+            daemon.board.holds(is_seen).await
+        })
         .await?;
     let back = SourceTab::Holds.path(&source.name);
     let place = HoldPlace {

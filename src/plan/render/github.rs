@@ -10,10 +10,10 @@ use std::io::{self, Write};
 
 /// Writes an annotation for each diagnostic and each hold, and a last line with the result.
 pub fn write(plan: &Plan, options: &RenderOptions, out: &mut dyn Write) -> io::Result<()> {
-    write_diagnostics(&plan.diagnostics, options, out)?;
     // What waits at the base is nothing that the branch does.
     let parts = plan.parts();
     let own = parts.as_ref().map_or(plan, |parts| &parts.own);
+    write_diagnostics(&own.diagnostics, options, out)?;
     for hold in holds(own) {
         hold_line(&hold, options, out)?;
     }

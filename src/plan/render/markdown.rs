@@ -297,10 +297,10 @@ fn effect_table(lines: &[EffectLine], page: &mut MarkdownWriter<'_>) -> io::Resu
     page.end_section()
 }
 
-fn write_diagnostics(
+/// The errors and warnings, equal ones grouped, each with its topic and count.
+pub(super) fn diagnostic_items(
     found: &[(&[Diagnostic], &RenderOptions)],
-    page: &mut MarkdownWriter<'_>,
-) -> io::Result<()> {
+) -> Vec<((BlockTopic, usize), String)> {
     let mut items = Vec::new();
     for (severity, what) in [
         (Severity::Error, BlockTopic::Error),
@@ -320,6 +320,14 @@ fn write_diagnostics(
             }
         }
     }
+    items
+}
+
+fn write_diagnostics(
+    found: &[(&[Diagnostic], &RenderOptions)],
+    page: &mut MarkdownWriter<'_>,
+) -> io::Result<()> {
+    let mut items = diagnostic_items(found);
     let folded = items.split_off(items.len().min(UNFOLDED));
     page.begin("#### Errors and warnings\n\n", "\n");
     items

@@ -4,8 +4,9 @@
 use super::markdown;
 use super::markdown_writer::{BlockTopic, MarkdownWriter};
 use super::text::{self, TextWriter};
-use super::wording::{BOLD, title};
+use super::wording::{BOLD, plural, title};
 use super::{PlanDetail, RenderOptions, diff};
+use crate::diagnostic::Severity;
 use crate::kinds;
 use crate::model::{Key, SHORT_REVISION};
 use crate::plan::Plan;
@@ -33,7 +34,8 @@ pub(super) fn write_text(
         for kind in kinds::ALL {
             text.kind(kind, out)?;
         }
-        return text.holds(out);
+        text.holds(out)?;
+        return write_found(waiting, out);
     }
     for kind in kinds::ALL {
         let mut counts = text::counts(waiting, kind);
@@ -46,10 +48,26 @@ pub(super) fn write_text(
             writeln!(out, "  {}: {}", title(kind), counts.join(", "))?;
         }
     }
+    write_found(waiting, out)?;
     writeln!(out)
 }
 
-/// Writes what waits as one folded `diff` block.
+/// Writes how many warnings and notes the base has already.
+fn write_found(waiting: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    match found(waiting) {
+        counts if counts.is_empty() => Ok(()),
+        counts => writeln!(out, "  Found: {}", counts.join(", ")),
+    }
+}
+
+/// How many warnings and notes the base has already.
+fn found(waiting: &Plan) -> Vec<String> {
+    let counts = [Severity::Warning, Severity::Note].map(|of| (waiting.count(of), of));
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    counts.map(|(count, of)| plural(count, of.word())).collect()
+}
+
+/// Writes what waits as one folded `diff` block, and what is found there as one more fold.
 pub(super) fn write_markdown(
     waiting: &Plan,
     plan: &Plan,
@@ -77,5 +95,17 @@ pub(super) fn write_markdown(
         let lines = diff::held(held, writer.wording);
         page.block((BlockTopic::Waiting, 1), &format!("# held:\n{lines}"))?;
     }
+    page.end_section()?;
+    // Notes are in no comment.
+    let warnings = plural(waiting.count(Severity::Warning), Severity::Warning.word());
+    let opening = format!(
+        "<details><summary>Found at {} already: {warnings}</summary>\n\n",
+        base(plan)
+    );
+    page.begin(opening, "\n</details>\n\n");
+    let items = markdown::diagnostic_items(&[(&waiting.diagnostics[..], options)]);
+    items
+        .iter()
+        .try_for_each(|(topic, item)| page.block(*topic, item))?;
     page.end_section()
 }

@@ -5,6 +5,7 @@
 use super::super::connection::{BatchStatement, SqlRow};
 use super::super::error::StoreError;
 use super::super::incremental_tables::REVERTED_FIELDS;
+use super::super::reverted_fields::OF_REMOVAL;
 use super::super::some_rows::some_rows;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables;
@@ -16,10 +17,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const KEY: [SqlType; 2] = [SqlType::Id, SqlType::Id];
 
-/// A source's active claim on a resource of the revert.
-struct DeclaringClaim {
+/// A source's claim on a resource of the revert.
+struct SourceClaim {
     source: CompactText,
     fields: FieldDigests,
+    /// Whether the source has removed it.
+    is_gone: bool,
 }
 
 /// A field that a source must leave alone for now.
@@ -37,6 +40,13 @@ impl KeptField<'_> {
             self.name.as_str().into(),
         ]
     }
+
+    fn record(&self, source: &CompactText, revision: &CompactText, run: i64) -> SqlRow {
+        let mut record = vec![SqlValue::from(source)];
+        record.extend(self.cells());
+        record.extend([SqlValue::from(revision), run.into()]);
+        record
+    }
 }
 
 impl ApplyTransaction<'_> {
@@ -51,7 +61,7 @@ impl ApplyTransaction<'_> {
     ) -> Result<u64, StoreError> {
         let kept = self.fields_to_keep(left_alone);
         let keys: BTreeSet<&Key> = kept.iter().map(|kept| kept.key).collect();
-        let claims = self.declaring_claims(&keys).await?;
+        let claims = self.claims_on(&keys).await?;
         let revisions = self.revisions_before(run, &claims).await?;
         let rows = self.rows_after(&keys).await?;
         let mut records: Vec<SqlRow> = Vec::new();
@@ -60,16 +70,22 @@ impl ApplyTransaction<'_> {
             let Some(row) = rows.get(field.key) else {
                 continue;
             };
+            let of = claims.get(field.key).into_iter().flatten();
+            let (gone, active): (Vec<_>, Vec<_>) = of.partition(|claim| claim.is_gone);
+            if is_active(field, row) {
+                // A removal happens once. Only a note can say that the resource is still there.
+                records.extend(
+                    gone.iter()
+                        .map(|claim| field.record(&claim.source, &OF_REMOVAL.into(), run)),
+                );
+            }
             let before = records.len();
-            for claim in claims.get(field.key).into_iter().flatten() {
+            for claim in active {
                 if says(field, &claim.fields, row.value(&field.field)) {
                     continue;
                 }
                 for revision in revisions.get(&claim.source).into_iter().flatten() {
-                    let mut record = vec![SqlValue::from(&claim.source)];
-                    record.extend(field.cells());
-                    record.extend([SqlValue::from(revision), run.into()]);
-                    records.push(record);
+                    records.push(field.record(&claim.source, revision, run));
                 }
             }
             count += u64::from(records.len() > before);
@@ -130,19 +146,24 @@ impl ApplyTransaction<'_> {
         stepped.chain(others).collect()
     }
 
-    /// The active claims of all sources on some resources.
-    async fn declaring_claims(
+    /// The claims of all sources on some resources.
+    async fn claims_on(
         &mut self,
         keys: &BTreeSet<&Key>,
-    ) -> Result<HashMap<Key, Vec<DeclaringClaim>>, StoreError> {
+    ) -> Result<HashMap<Key, Vec<SourceClaim>>, StoreError> {
         let sql = "WITH v(kind, id) AS MATERIALIZED ({rows}) \
-                   SELECT t.kind, t.external_id, t.source, t.fields FROM v \
-                   JOIN claims AS t ON t.kind = v.kind AND t.external_id = v.id \
-                   WHERE t.state = 'active'";
+                   SELECT t.kind, t.external_id, t.source, t.fields, t.state FROM v \
+                   JOIN claims AS t ON t.kind = v.kind AND t.external_id = v.id";
         let batch = BatchStatement { sql, types: &KEY };
-        let types = [SqlType::Id, SqlType::Id, SqlType::Id, SqlType::Bytes];
+        let types = [
+            SqlType::Id,
+            SqlType::Id,
+            SqlType::Id,
+            SqlType::Bytes,
+            SqlType::Text,
+        ];
         let keys: Vec<SqlRow> = keys.iter().map(|key| key_cells(key)).collect();
-        let mut claims: HashMap<Key, Vec<DeclaringClaim>> = HashMap::new();
+        let mut claims: HashMap<Key, Vec<SourceClaim>> = HashMap::new();
         for mut cells in self.tx.batch_fetch(&batch, keys, &types).await? {
             let kind = cells[0].as_text().and_then(kinds::by_name);
             let Some(kind) = kind else { continue };
@@ -150,9 +171,10 @@ impl ApplyTransaction<'_> {
                 kind: kind.id,
                 id: cells[1].take_text(),
             };
-            claims.entry(key).or_default().push(DeclaringClaim {
+            claims.entry(key).or_default().push(SourceClaim {
                 source: cells[2].take_text(),
                 fields: FieldDigests::from_packed(cells[3].take_bytes()),
+                is_gone: cells[4].as_text() == Some("gone"),
             });
         }
         Ok(claims)
@@ -163,7 +185,7 @@ impl ApplyTransaction<'_> {
     async fn revisions_before(
         &mut self,
         run: i64,
-        claims: &HashMap<Key, Vec<DeclaringClaim>>,
+        claims: &HashMap<Key, Vec<SourceClaim>>,
     ) -> Result<BTreeMap<CompactText, Vec<CompactText>>, StoreError> {
         let mut revisions: BTreeMap<CompactText, Vec<CompactText>> = BTreeMap::new();
         for claim in claims.values().flatten() {
@@ -207,6 +229,13 @@ impl ApplyTransaction<'_> {
 
 fn key_cells(key: &Key) -> SqlRow {
     vec![versions::kind_name(key), SqlValue::from(&key.id)]
+}
+
+/// Whether a field is the status of a resource, and that is active.
+fn is_active(field: &KeptField<'_>, row: &Row) -> bool {
+    let kind = kinds::get(field.key.kind);
+    let is_status = kind.has_status && field.field.own() == Some(kind.status_index());
+    is_status && row.value(&field.field).and_then(Value::as_text) == Some("active")
 }
 
 /// Whether a source declares this value of a field. A resource without a status is declared active.
