@@ -31,7 +31,12 @@ pub async fn hidden_writes(
     sources: &[&Source],
     stop: &StopFlag,
 ) -> Result<BTreeMap<String, Result<HiddenWrites, &'static str>>, StoreError> {
-    let mut scans: Vec<SourceScan<'_>> = sources.iter().map(|it| SourceScan::new(it)).collect();
+    let mut scans = Vec::new();
+    for source in sources {
+        let applied = transaction.source_checkpoint(&source.name).await?;
+        let orphans = applied.map(|applied| applied.orphans).unwrap_or_default();
+        scans.push(SourceScan::new(source, orphans));
+    }
     let mut unclaimed = 0;
     for kind in kinds::ALL {
         let mut after: Option<CompactText> = None;
@@ -74,16 +79,19 @@ pub async fn hidden_writes(
 struct SourceScan<'s> {
     source: &'s Source,
     is_export: bool,
+    /// Nothing declares any more what these should be.
+    orphans: Vec<Key>,
     /// How many active claims have rows.
     claims: u64,
     rows: BTreeMap<Key, CompactText>,
 }
 
 impl<'s> SourceScan<'s> {
-    fn new(source: &'s Source) -> Self {
+    fn new(source: &'s Source, orphans: Vec<Key>) -> Self {
         Self {
             source,
             is_export: source.feed().is_some(),
+            orphans,
             claims: 0,
             rows: BTreeMap::new(),
         }
@@ -96,8 +104,8 @@ impl<'s> SourceScan<'s> {
             return;
         };
         self.claims += 1;
-        let is_few = self.rows.len() <= MANY;
-        if is_few && plan::may_have_changed(row, own, claims, self.is_export) {
+        let is_wanted = self.rows.len() <= MANY && !self.orphans.contains(&row.key);
+        if is_wanted && plan::may_have_changed(row, own, claims, self.is_export) {
             let path = CompactText::new(&own.path);
             self.rows.insert(row.key.clone(), path);
         }

@@ -126,16 +126,9 @@ async fn find_hidden(
         let why = "it reports drift, and every stored value is compared";
         return Ok([(reports.name.to_string(), Err(why))].into());
     }
-    let mut found = Box::pin(hidden_writes(transaction, &planned, &request.stop)).await?;
+    let found = Box::pin(hidden_writes(transaction, &planned, &request.stop)).await?;
     if request.stop.is_set() {
         return Err(PassError::Stopped);
-    }
-    for (name, found) in &mut found {
-        let applied = transaction.source_checkpoint(name).await?;
-        if let (Ok(writes), Some(applied)) = (found, applied) {
-            // Nothing declares any more what these should be.
-            writes.rows.retain(|key, _| !applied.orphans.contains(key));
-        }
     }
     Ok(found)
 }

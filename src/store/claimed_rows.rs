@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::read_transaction::ReadTransaction;
-use super::sql_value::SqlValue;
+use super::some_rows::WantedResources;
 use super::tables::column_names_and_types;
 use super::{claim, source};
 use crate::kinds;
@@ -27,22 +27,17 @@ impl ReadTransaction {
         after: Option<&CompactText>,
     ) -> Result<Vec<ClaimedRow>, StoreError> {
         let rows = self.rows_after(kind, after, PAGE_ROWS).await?;
-        let Some(last) = rows.last() else {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return Ok(Vec::new());
         };
+        let wanted = WantedResources::Between(&first.key.id, &last.key.id);
         let (names, types) = column_names_and_types(&claim::COLUMNS);
-        let sql = format!(
-            "SELECT {names} FROM claims WHERE kind = ? AND external_id > ? AND external_id <= ?"
-        );
-        let after = after.map_or("", CompactText::as_str);
-        let params = [
-            SqlValue::from(kinds::get(kind).name),
-            SqlValue::from(after),
-            SqlValue::from(&last.key.id),
-        ];
+        let kind = kinds::get(kind).name;
+        let sql = format!("SELECT {names} FROM claims WHERE kind = '{kind}' {{of}}");
+        let found = wanted.fetch(&mut self.tx, &sql, ("AND", "external_id"), &types);
         let mut reader = claim::ClaimReader::default();
         let mut claims: HashMap<CompactText, Vec<Claim>> = HashMap::new();
-        for mut cells in self.tx.fetch(&sql, &params, &types).await? {
+        for mut cells in found.await? {
             if let Some((key, claim)) = reader.read(&mut cells) {
                 claims.entry(key.id).or_default().push(claim);
             }
