@@ -3,11 +3,11 @@
 //! adapts them. Start at [`SqlTransaction`].
 
 use super::dialect::{POSTGRES, SQLITE, SqlDialect};
-use super::embedded_pool::FirstConnectionUse;
 use super::error::{SqlFault, StoreError};
 use super::row_writer::RowWriter;
 use super::sql_value::{SqlType, SqlValue, iso};
 use super::table_scan::TableScan;
+use super::two_tier_pool::FirstConnectionUse;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) struct SqlTransaction {
 pub(super) enum EngineTransaction {
     /// Dropped in this order.
     Sqlite(Transaction<'static, Sqlite>, Option<FirstConnectionUse>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Option<FirstConnectionUse>),
 }
 
 /// A statement for many rows, split into as many statements as the engine needs.
@@ -41,7 +41,7 @@ macro_rules! on {
     ($tx:expr, $inner:ident => $body:expr) => {
         match &mut $tx.engine {
             EngineTransaction::Sqlite($inner, _) => $body,
-            EngineTransaction::Postgres($inner) => $body,
+            EngineTransaction::Postgres($inner, _) => $body,
         }
     };
 }
@@ -103,7 +103,7 @@ impl SqlTransaction {
     pub(super) fn dialect(&self) -> &'static SqlDialect {
         match self.engine {
             EngineTransaction::Sqlite(..) => &SQLITE,
-            EngineTransaction::Postgres(_) => &POSTGRES,
+            EngineTransaction::Postgres(..) => &POSTGRES,
         }
     }
 
@@ -129,7 +129,7 @@ impl SqlTransaction {
     pub(super) async fn overwrite_deleted(&mut self) -> Result<(), StoreError> {
         match self.engine {
             EngineTransaction::Sqlite(..) => self.script("PRAGMA secure_delete = ON").await,
-            EngineTransaction::Postgres(_) => Ok(()),
+            EngineTransaction::Postgres(..) => Ok(()),
         }
     }
 
@@ -245,7 +245,7 @@ impl SqlTransaction {
                     .await
                     .map(|done| done.rows_affected())
             }
-            EngineTransaction::Postgres(tx) => {
+            EngineTransaction::Postgres(tx, _) => {
                 // PostgreSQL takes arrays, so one text serves a chunk of any length.
                 let query = sqlx::query(AssertSqlSafe(full));
                 let query = arrays(query, batch.types, &chunk);
@@ -293,7 +293,7 @@ impl SqlTransaction {
                     Err(error) => Err(error),
                 }
             }
-            EngineTransaction::Postgres(tx) => {
+            EngineTransaction::Postgres(tx, _) => {
                 let query = arrays(sqlx::query(AssertSqlSafe(sql)), batch.types, chunk);
                 match query.fetch_all(&mut **tx).await {
                     Ok(rows) => rows.iter().map(|row| cells!(row, types)).collect(),
@@ -336,7 +336,7 @@ impl SqlTransaction {
                 let head = format!("INSERT OR ROLLBACK INTO {table} ({names}) ");
                 super::sqlite_bulk::insert(tx, &head, &types, rows, put).await
             }
-            EngineTransaction::Postgres(tx) => {
+            EngineTransaction::Postgres(tx, _) => {
                 super::postgres_copy::insert(tx, table, columns, rows, put).await
             }
         }
@@ -352,7 +352,7 @@ impl SqlTransaction {
         let failed = self.error_mapper();
         match &mut self.engine {
             EngineTransaction::Sqlite(tx, _) => super::sqlite_scan::scan(tx, scan, &mut each).await,
-            EngineTransaction::Postgres(tx) => {
+            EngineTransaction::Postgres(tx, _) => {
                 super::postgres_copy::scan(tx, scan, &mut each).await
             }
         }
@@ -363,7 +363,7 @@ impl SqlTransaction {
         let failed = self.error_mapper();
         match self.engine {
             EngineTransaction::Sqlite(tx, _first) => tx.commit().await,
-            EngineTransaction::Postgres(tx) => tx.commit().await,
+            EngineTransaction::Postgres(tx, _first) => tx.commit().await,
         }
         .map_err(failed)
     }

@@ -3,10 +3,12 @@
 //! torn log for none, and a plan over an empty directory would be wrong. Start at `open`.
 
 use super::access::StoreAccess;
-use super::embedded_pool::EmbeddedPool;
 use super::error::{SqlFault, StoreError};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
+use super::two_tier_pool::TwoTierPool;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Sqlite};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,8 +16,14 @@ use std::time::Duration;
 
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(30);
+/// What a connection keeps of the file, in KiB. The system keeps it too, and a daemon has several
+/// connections; a large apply takes more while it writes.
+const CACHE: &str = "-8192";
+const CONNECTIONS: u32 = 4;
 /// The first bytes of every SQLite file.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
+
+pub(super) type EmbeddedPool = TwoTierPool<Sqlite>;
 
 /// Opens a pool of connections; `None` if the file does not exist and nothing will be written.
 pub(super) async fn open(
@@ -36,9 +44,30 @@ pub(super) async fn open(
     if !there {
         create(path).await?;
     }
-    let pool = EmbeddedPool::connect(with_durability(options)).await;
+    let pool = connect(with_durability(options)).await;
     pool.map(Some)
         .map_err(|error| cannot_write(path, SqlFault(error)))
+}
+
+/// A pool with its first connection.
+async fn connect(options: SqliteConnectOptions) -> Result<EmbeddedPool, sqlx::Error> {
+    let options = options.pragma("cache_size", CACHE);
+    let pool = EmbeddedPool::new(pool_options, CONNECTIONS, options);
+    pool.connect().await?;
+    Ok(pool)
+}
+
+fn pool_options() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().after_release(|connection, _| {
+        Box::pin(async move {
+            // SQLite ends a transaction on its own when the disk is full or with `OR ROLLBACK`, but
+            // sqlx then believes it is still open. Such a connection must not be used again. What an
+            // apply took of the cache is given back.
+            let cache = format!("PRAGMA cache_size = {CACHE}");
+            connection.execute(AssertSqlSafe(cache)).await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// The options of a writer, so that nothing committed is lost.
@@ -113,7 +142,7 @@ async fn read_only(path: &Path, options: SqliteConnectOptions) -> Result<Embedde
 
 /// Connects and reads the first page, because connecting alone does not touch the file.
 async fn connect_and_probe(options: SqliteConnectOptions) -> Result<EmbeddedPool, SqlFault> {
-    let pool = EmbeddedPool::connect(options).await.map_err(SqlFault)?;
+    let pool = connect(options).await.map_err(SqlFault)?;
     let (mut tx, _first) = pool.begin("BEGIN").await.map_err(SqlFault)?;
     sqlx::query("SELECT 1 FROM sqlite_schema")
         .fetch_optional(&mut *tx)

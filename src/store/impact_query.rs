@@ -70,7 +70,7 @@ async fn ask(
                 .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
                 .collect()
         }
-        ForeignReader::Postgres(mut transaction) => {
+        ForeignReader::Postgres(mut transaction, _first) => {
             let millis = limit.as_millis();
             let timeout = format!("SET LOCAL statement_timeout = {millis}");
             sqlx::raw_sql(AssertSqlSafe(timeout))

@@ -4,10 +4,10 @@
 
 use super::access::{StoreAccess, redacted};
 use super::connection::{EngineTransaction, SqlTransaction};
-use super::embedded;
-use super::embedded_pool::EmbeddedPool;
+use super::embedded::{self, EmbeddedPool};
 use super::error::{SqlFault, StoreError};
 use super::postgres_servers::PostgresServers;
+use super::two_tier_pool::FirstConnectionUse;
 use sqlx::{ConnectOptions as _, Postgres, Row as _, SqliteConnection, Transaction};
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ enum ConnectionPool {
 /// A connection that cannot write.
 pub(super) enum ForeignReader {
     Sqlite(SqliteConnection),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Option<FirstConnectionUse>),
 }
 
 /// Begins a writing transaction. A process that is paused in the middle would keep its locks for as
@@ -115,7 +115,8 @@ impl Store {
                 // A plan reads many tables one after the other. At a lower isolation level another
                 // commit could come in between.
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                EngineTransaction::Postgres(servers.begin(begin).await.map_err(failed)?)
+                let (tx, first) = servers.begin(begin).await.map_err(failed)?;
+                EngineTransaction::Postgres(tx, first)
             }
         };
         Ok(Some(SqlTransaction::new(
@@ -137,7 +138,8 @@ impl Store {
             }
             ConnectionPool::Postgres(servers) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Some(ForeignReader::Postgres(servers.begin(begin).await?))
+                let (tx, first) = servers.begin(begin).await?;
+                Some(ForeignReader::Postgres(tx, first))
             }
         })
     }
@@ -157,7 +159,8 @@ impl Store {
                 EngineTransaction::Sqlite(tx, first)
             }
             ConnectionPool::Postgres(servers) => {
-                EngineTransaction::Postgres(servers.begin(WRITING).await.map_err(failed)?)
+                let (tx, first) = servers.begin(WRITING).await.map_err(failed)?;
+                EngineTransaction::Postgres(tx, first)
             }
         };
         Ok(SqlTransaction::new(

@@ -4,18 +4,21 @@
 
 use super::access::{StoreAccess, redacted};
 use super::error::{SqlFault, StoreError};
+use super::two_tier_pool::{FirstConnectionUse, TwoTierPool};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Connection, PgPool, Postgres, Transaction};
+use sqlx::{Connection, Postgres, Transaction};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How long a writer waits for a connection to the only server.
 const BUSY: Duration = Duration::from_secs(10);
 /// How long one of several servers may take to answer before the next one is tried.
 const ANSWER: Duration = Duration::from_secs(3);
+/// How long the only server may take to accept a connection before it is asked why it does not.
+const PROMPT: Duration = Duration::from_millis(300);
 /// The pause before a server that is still starting is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -25,8 +28,11 @@ pub(super) struct PostgresServers {
     url: String,
     access: StoreAccess,
     all: Arc<Vec<PgConnectOptions>>,
-    pool: Arc<RwLock<PgPool>>,
+    pool: Arc<RwLock<TwoTierPool<Postgres>>>,
 }
+
+/// A transaction, and whether it uses the first connection of its pool.
+type BegunTransaction = (Transaction<'static, Postgres>, Option<FirstConnectionUse>);
 
 impl PostgresServers {
     /// Connects to the first usable server.
@@ -37,14 +43,11 @@ impl PostgresServers {
             url: redacted(url),
             source: SqlFault(source).into(),
         })?;
-        // Probed first, because a pool keeps retrying a refused connection and then reports only
-        // that it timed out.
-        let first = find_usable_server(&all, access).await;
-        let first = first.map_err(|unreached| StoreError::Open {
+        let pool = connect(&all, access).await;
+        let pool = pool.map_err(|unreached| StoreError::Open {
             url: unreached.login.clone(),
             source: unreached.into(),
         })?;
-        let pool = pool(&all, access).connect_lazy_with(first);
         Ok(Self {
             url: redacted(url),
             access,
@@ -54,10 +57,7 @@ impl PostgresServers {
     }
 
     /// Begins a transaction on the current server, or on the one that has replaced it.
-    pub(super) async fn begin(
-        &self,
-        begin: &'static str,
-    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pub(super) async fn begin(&self, begin: &'static str) -> Result<BegunTransaction, sqlx::Error> {
         match self.try_begin(begin).await {
             Err(error) if self.all.len() > 1 && is_connection_lost(&error) => {
                 tracing::info!("{}: {error}; trying another server", self.url);
@@ -75,30 +75,27 @@ impl PostgresServers {
         }
     }
 
-    async fn try_begin(
-        &self,
-        begin: &'static str,
-    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let mut tx = self.pool().begin_with(begin).await?;
+    async fn try_begin(&self, begin: &'static str) -> Result<BegunTransaction, sqlx::Error> {
+        let (mut tx, first) = self.pool().begin(begin).await?;
         // After a switchover the old primary accepts connections as a replica. Writing would fail
         // in the middle of an apply.
         if self.all.len() > 1 && self.access == StoreAccess::Write && replica(&mut tx).await? {
             // Treated like a lost connection by the caller, which then looks for the primary.
             return Err(sqlx::Error::PoolClosed);
         }
-        Ok(tx)
+        Ok((tx, first))
     }
 
     /// Finds the usable server and replaces the pool.
     async fn switch_server(&self) -> Result<(), sqlx::Error> {
         let found = find_usable_server(&self.all, self.access).await?;
-        let new = pool(&self.all, self.access).connect_lazy_with(found);
+        let new = pool(&self.all, self.access, found);
         let mut current = self.pool.write().unwrap_or_else(PoisonError::into_inner);
         *current = new;
         Ok(())
     }
 
-    fn pool(&self) -> PgPool {
+    fn pool(&self) -> TwoTierPool<Postgres> {
         let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner);
         pool.clone()
     }
@@ -124,13 +121,37 @@ fn options(url: &str, access: StoreAccess) -> Result<PgConnectOptions, sqlx::Err
         ]))
 }
 
-fn pool(all: &[PgConnectOptions], access: StoreAccess) -> PgPoolOptions {
+fn pool(
+    all: &[PgConnectOptions],
+    access: StoreAccess,
+    server: PgConnectOptions,
+) -> TwoTierPool<Postgres> {
     let wait = answer_timeout(all);
     // A daemon serves readers beside its passes.
     let connections = if access == StoreAccess::Write { 8 } else { 4 };
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(wait)
+    let options = || PgPoolOptions::new().acquire_timeout(wait);
+    TwoTierPool::new(options, connections, server)
+}
+
+/// A pool of connections to the first usable server. A pool keeps retrying a refused connection and
+/// then reports only that it timed out, so servers are probed. The only server is probed if it does
+/// not answer at once: each connection costs it a process.
+async fn connect(
+    all: &[PgConnectOptions],
+    access: StoreAccess,
+) -> Result<TwoTierPool<Postgres>, UnreachableServers> {
+    if let [only] = all {
+        let pool = pool(all, access, only.clone());
+        let usable = timeout(PROMPT, async {
+            let mut connection = pool.connect().await?;
+            is_usable(&mut connection, access).await
+        });
+        if let Ok(Ok(true)) = usable.await {
+            return Ok(pool);
+        }
+    }
+    let found = find_usable_server(all, access).await?;
+    Ok(pool(all, access, found))
 }
 
 /// How long a server may take to answer.
@@ -213,7 +234,7 @@ async fn probe_until(
 ) -> Option<Result<bool, sqlx::Error>> {
     let until = Instant::now() + wait;
     loop {
-        let asked = timeout_at(until, is_usable(options, access)).await.ok()?;
+        let asked = timeout_at(until, probe(options, access)).await.ok()?;
         let busy = matches!(&asked, Err(error) if is_starting(error));
         if !busy || Instant::now() + AGAIN > until {
             return Some(asked);
@@ -231,12 +252,19 @@ fn is_starting(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code == "53300" || code == "57P03")
 }
 
-async fn is_usable(options: &PgConnectOptions, access: StoreAccess) -> Result<bool, sqlx::Error> {
+async fn probe(options: &PgConnectOptions, access: StoreAccess) -> Result<bool, sqlx::Error> {
     let mut connection = PgConnection::connect_with(options).await?;
-    let fits = access == StoreAccess::Read || !replica(&mut connection).await?;
+    let fits = is_usable(&mut connection, access).await?;
     // Whether or not the goodbye arrives, the server drops the connection.
     let _ = connection.close().await;
     Ok(fits)
+}
+
+async fn is_usable(
+    connection: &mut PgConnection,
+    access: StoreAccess,
+) -> Result<bool, sqlx::Error> {
+    Ok(access == StoreAccess::Read || !replica(connection).await?)
 }
 
 /// Whether a server is a read-only replica.
