@@ -166,7 +166,7 @@ impl<'a> NodeReader<'a> {
         matches!(begun, NodeEvent::Map).then_some(&line[..end])
     }
 
-    /// Abandons the document; the next one starts at its own part of the file.
+    /// Abandons a document, begun or not; the next one starts at its own part of the file.
     pub fn give_up(&mut self) {
         self.broken = true;
     }

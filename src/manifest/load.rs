@@ -15,7 +15,7 @@ use super::walk::{Tree, TreeFile};
 use crate::diagnostic::{self, Diagnostic, Severity, codes};
 use crate::kinds;
 use crate::model::{
-    Desired, Digest, FieldRef, Key, KeyedList, KindId, LineColumn, NamelessResource,
+    CompactText, Desired, Digest, FieldRef, Key, KeyedList, KindId, LineColumn, NamelessResource,
     SalvagedReferences,
 };
 use crate::stop_flag::StopFlag;
@@ -33,6 +33,8 @@ pub struct LoadOptions {
     /// The moment at which dates are judged, such as `2026-12-31T00:00:00Z`. Empty is before all
     /// dates.
     pub as_of: Arc<str>,
+    /// Reads only the documents that may name this external id, where a file has several.
+    pub naming: Option<CompactText>,
     /// Stops the reading before all files are read.
     pub stop: StopFlag,
 }
@@ -42,6 +44,7 @@ impl Default for LoadOptions {
         Self {
             source: "directory".into(),
             as_of: "".into(),
+            naming: None,
             stop: StopFlag::default(),
         }
     }
@@ -253,7 +256,7 @@ fn load_files(tree: &Tree, options: &LoadOptions) -> (Vec<LoadedFile>, Arc<Error
         if options.stop.is_set() {
             return LoadedFile::default();
         }
-        load_file(tree, &file.path, &options.as_of, errors, buffer)
+        load_file(tree, &file.path, options, errors, buffer)
     };
     let errors = Arc::new(ErrorBudget::default());
     let files = tree.files.par_iter();
@@ -284,7 +287,7 @@ fn load_files(tree: &Tree, options: &LoadOptions) -> (Vec<LoadedFile>, Arc<Error
 fn load_file(
     tree: &Tree,
     path: &Arc<str>,
-    as_of: &str,
+    options: &LoadOptions,
     errors: &Arc<ErrorBudget>,
     buffer: &mut Vec<u8>,
 ) -> LoadedFile {
@@ -301,7 +304,7 @@ fn load_file(
                 decode(bytes, &mut sink)
             };
             if let Some(text) = text {
-                load_text(tree, text, as_of, &mut sink, &mut file);
+                load_text(tree, text, options, &mut sink, &mut file);
             }
         }
         Err(error) => unreadable(path, &error, &mut sink),
@@ -330,7 +333,7 @@ fn unreadable(path: &str, error: &io::Error, sink: &mut DiagnosticSink) {
 fn load_text(
     tree: &Tree,
     text: &str,
-    as_of: &str,
+    options: &LoadOptions,
     sink: &mut DiagnosticSink,
     file: &mut LoadedFile,
 ) {
@@ -339,7 +342,7 @@ fn load_text(
         reader: NodeReader::new(text),
         sink,
         tree,
-        as_of,
+        as_of: &options.as_of,
         cells: Vec::with_capacity(16),
         dated_items: Vec::new(),
         found: Vec::new(),
@@ -349,7 +352,13 @@ fn load_text(
         nameless: Vec::new(),
     };
     parsing.reader.anchors_at = Rc::clone(&parsing.sink.anchors);
+    let naming = options.naming.as_deref().map(IdFinder::new);
     for (index, part) in (0..).zip(split::split(text)) {
+        let may_name = |finder: &IdFinder| finder.may_name(&text[part.range.clone()]);
+        if !naming.as_ref().is_none_or(may_name) {
+            parsing.reader.give_up();
+            continue;
+        }
         let (first, findings) = (parsing.found.len(), parsing.sink.diagnostics.len());
         let nameless = parsing.nameless.len();
         parsing.text = &text[part.range.clone()];
@@ -390,6 +399,21 @@ fn load_text(
     file.salvaged = parsing.salvaged;
     file.nameless = parsing.nameless;
     file.found = parsing.found;
+}
+
+/// Finds the documents that may name an external id.
+struct IdFinder<'id>(memchr::memmem::Finder<'id>);
+
+impl<'id> IdFinder<'id> {
+    fn new(id: &'id str) -> Self {
+        Self(memchr::memmem::Finder::new(id.as_bytes()))
+    }
+
+    /// With a backslash, a document can name an id that is not there letter by letter.
+    fn may_name(&self, document: &str) -> bool {
+        let bytes = document.as_bytes();
+        self.0.find(bytes).is_some() || memchr::memchr(b'\\', bytes).is_some()
+    }
 }
 
 fn report_anchor(at: LineColumn, sink: &mut DiagnosticSink) {

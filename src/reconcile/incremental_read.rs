@@ -316,7 +316,8 @@ fn read_only(config: &Config, source: &Source, path: &str, key: &Key) -> Option<
     let request = PassRequest::default();
     let tree = source_reading::source_tree(config, source, &request);
     let tree = tree.with_only(|file| file == path);
-    let reading = source_reading::read_tree(config, source, tree, &request.stop);
+    let (id, stop) = (Some(&key.id), &request.stop);
+    let reading = source_reading::read_documents(config, source, tree, id, stop);
     reading
         .desired
         .resources

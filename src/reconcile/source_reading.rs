@@ -16,7 +16,8 @@ use crate::incremental::{
 use crate::kinds::{self, FieldType, Kind, effective};
 use crate::manifest::{self, LoadOptions, LoadedManifests, Tree};
 use crate::model::{
-    Claim, DeclaredResource, Desired, Digest, FieldRef, Key, LineColumn, Snapshot, StatedField,
+    Claim, CompactText, DeclaredResource, Desired, Digest, FieldRef, Key, LineColumn, Snapshot,
+    StatedField,
 };
 use crate::plan::{IdleReason, ImpactAnswer};
 use crate::stop_flag::StopFlag;
@@ -176,11 +177,23 @@ pub(super) fn read_tree(
     tree: Tree,
     stop: &StopFlag,
 ) -> SourceReading {
+    read_documents(config, source, tree, None, stop)
+}
+
+/// Reads a tree, but of its files only the documents that may name an external id.
+pub(super) fn read_documents(
+    config: &Config,
+    source: &Source,
+    tree: Tree,
+    naming: Option<&CompactText>,
+    stop: &StopFlag,
+) -> SourceReading {
     let mut loaded = manifest::load(
         &tree,
         &LoadOptions {
             source: source.name.clone(),
             as_of: config.as_of(),
+            naming: naming.cloned(),
             stop: stop.clone(),
         },
     );

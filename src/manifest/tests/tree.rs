@@ -126,3 +126,20 @@ fn what_is_no_file_is_not_waited_for() {
     let _held = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
     assert_eq!(found(&read(root.path())), ["source-unreadable 0:0"]);
 }
+
+#[test]
+fn of_a_file_of_many_documents_those_that_may_name_an_id_are_enough() {
+    let text = "kind: Tag\nexternalId: a\n---\ntags: [{externalId: old}, {externalId: wanted}]\n---\n\
+                kind: Tag\nexternalId: \"\\x77anted\"\n---\nkind: Tag\nexternalId: ]\n";
+    let tree = Tree::from_files([("a.yaml".to_owned(), text.into())]);
+    let options = LoadOptions {
+        naming: Some("wanted".into()),
+        ..LoadOptions::default()
+    };
+    let loaded = load(&tree, &options);
+    assert_eq!(names(&loaded), ["Tag/old", "Tag/wanted"]);
+    // An id that is written with an escape counts, and every document stays in its place.
+    assert_eq!(found(&loaded), ["duplicate-resource 7:13"]);
+    let lines: Vec<_> = loaded.documents.iter().map(|it| it.line).collect();
+    assert_eq!(lines, [3, 5]);
+}
