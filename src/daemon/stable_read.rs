@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a directory must be unchanged.
-const QUIET: Duration = Duration::from_millis(400);
+/// How long a directory must be unchanged. A pass that events request begins as long after the first
+/// of them, so one that follows a single save has nothing left to wait for.
+const QUIET: Duration = Duration::from_millis(250);
 /// The least time between two looks at a directory.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 /// How long a directory that keeps changing is waited for.
@@ -207,8 +208,8 @@ mod tests {
         };
         let ago = |millis| now - Duration::from_millis(millis);
         assert_eq!(wait(&[]), Duration::ZERO);
-        assert_eq!(wait(&[ago(4000), ago(400)]), Duration::ZERO);
-        assert_eq!(wait(&[ago(4000), ago(300)]), Duration::from_millis(100));
+        assert_eq!(wait(&[ago(4000), ago(250)]), Duration::ZERO);
+        assert_eq!(wait(&[ago(4000), ago(150)]), Duration::from_millis(100));
         // A clock that is behind the one of the file server.
         assert_eq!(wait(&[now + Duration::from_secs(3)]), QUIET);
     }
