@@ -4,9 +4,9 @@
 
 use super::access::{StoreAccess, redacted};
 use super::error::{SqlFault, StoreError};
-use super::two_tier_pool::{FirstConnectionUse, TwoTierPool};
+use super::two_tier_pool::{BegunTransaction, TwoTierPool};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{Connection, Postgres, Transaction};
+use sqlx::{Connection, Postgres};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -31,9 +31,6 @@ pub(super) struct PostgresServers {
     pool: Arc<RwLock<TwoTierPool<Postgres>>>,
 }
 
-/// A transaction, and whether it uses the first connection of its pool.
-type BegunTransaction = (Transaction<'static, Postgres>, Option<FirstConnectionUse>);
-
 impl PostgresServers {
     /// Connects to the first usable server.
     pub(super) async fn open(url: &str, access: StoreAccess) -> Result<Self, StoreError> {
@@ -57,7 +54,10 @@ impl PostgresServers {
     }
 
     /// Begins a transaction on the current server, or on the one that has replaced it.
-    pub(super) async fn begin(&self, begin: &'static str) -> Result<BegunTransaction, sqlx::Error> {
+    pub(super) async fn begin(
+        &self,
+        begin: &'static str,
+    ) -> Result<BegunTransaction<Postgres>, sqlx::Error> {
         match self.try_begin(begin).await {
             Err(error) if self.all.len() > 1 && is_connection_lost(&error) => {
                 tracing::info!("{}: {error}; trying another server", self.url);
@@ -75,8 +75,11 @@ impl PostgresServers {
         }
     }
 
-    async fn try_begin(&self, begin: &'static str) -> Result<BegunTransaction, sqlx::Error> {
-        let (mut tx, first) = self.pool().begin(begin).await?;
+    async fn try_begin(
+        &self,
+        begin: &'static str,
+    ) -> Result<BegunTransaction<Postgres>, sqlx::Error> {
+        let (mut tx, first) = self.pool().begin_promptly(begin).await?;
         // After a switchover the old primary accepts connections as a replica. Writing would fail
         // in the middle of an apply.
         if self.all.len() > 1 && self.access == StoreAccess::Write && replica(&mut tx).await? {

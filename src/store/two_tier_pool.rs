@@ -9,6 +9,11 @@ use sqlx::{Connection, Database, Pool, Transaction};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a connection that is being taken back is waited for.
+const TAKING_BACK: Duration = Duration::from_millis(200);
 
 pub(super) struct TwoTierPool<DB: Database> {
     /// A single connection.
@@ -21,6 +26,8 @@ pub(super) struct TwoTierPool<DB: Database> {
 /// The use of the first connection; dropped after what it is used for.
 pub(super) struct FirstConnectionUse(Arc<AtomicBool>);
 
+/// A transaction, and whether it uses the first connection.
+pub(super) type BegunTransaction<DB> = (Transaction<'static, DB>, Option<FirstConnectionUse>);
 type ConnectOptions<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 impl<DB: Database> TwoTierPool<DB> {
@@ -46,9 +53,26 @@ impl<DB: Database> TwoTierPool<DB> {
     pub(super) async fn begin(
         &self,
         begin: &'static str,
-    ) -> Result<(Transaction<'static, DB>, Option<FirstConnectionUse>), sqlx::Error> {
+    ) -> Result<BegunTransaction<DB>, sqlx::Error> {
         let (pool, first) = self.free();
         Ok((pool.begin_with(begin).await?, first))
+    }
+
+    /// Begins a transaction whose `begin` waits for no lock. The first connection may still be busy
+    /// with a query that nobody waits for any more; then another one is used.
+    pub(super) async fn begin_promptly(
+        &self,
+        begin: &'static str,
+    ) -> Result<BegunTransaction<DB>, sqlx::Error> {
+        let (pool, first) = self.free();
+        let is_taken_back = first.is_some() && pool.size() > 0 && pool.num_idle() == 0;
+        if !is_taken_back {
+            return Ok((pool.begin_with(begin).await?, first));
+        }
+        match timeout(TAKING_BACK, pool.begin_with(begin)).await {
+            Ok(begun) => Ok((begun?, first)),
+            Err(_) => Ok((self.others.begin_with(begin).await?, None)),
+        }
     }
 
     /// The pool to take a connection from, which is the first one until the second value is

@@ -1533,3 +1533,36 @@ async fn a_notice_is_sent_by_one_and_tried_again_later() {
         assert_eq!(store.waiting_notices().await.expect("counted").0, 0);
     }
 }
+
+#[tokio::test]
+async fn a_query_that_was_abandoned_keeps_nobody_waiting() {
+    for (engine, url) in crate::support::postgres::databases("abandoned") {
+        // SQLite interrupts a query that nobody waits for.
+        if engine != "postgres" {
+            continue;
+        }
+        let store = fresh(&url).await;
+        let abandoned = store.clone();
+        let query = tokio::spawn(async move {
+            let limit = Duration::from_mins(5);
+            let sql = "SELECT id, pg_sleep(300)::text FROM deactivated";
+            abandoned.impact(sql, &["u-1".into()].into(), limit).await
+        });
+        let running = "SELECT pid FROM pg_stat_activity WHERE state = 'active' \
+                       AND query LIKE '%pg_sleep(300)%' AND pid <> pg_backend_pid()";
+        while foreign(&url, running).await == 0 {
+            assert!(!query.is_finished(), "{engine}: {:?}", query.await);
+        }
+        query.abort();
+        // One after the other, as those of a command.
+        for _ in 0..3 {
+            read(&store).await;
+        }
+        assert_eq!(foreign(&url, running).await, 1, "{engine}");
+        foreign(
+            &url,
+            &running.replace("pid FROM", "pg_terminate_backend(pid) FROM"),
+        )
+        .await;
+    }
+}
