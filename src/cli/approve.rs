@@ -5,7 +5,7 @@ use super::remote::{RemoteOptions, encode_segment};
 use super::{CommandFailure, CommandResult, GlobalOptions, acts, session};
 use crate::config::{Config, Source};
 use crate::diagnostic::plural;
-use crate::document::{ExportApproval, HoldApproval, HoldState, HoldView};
+use crate::document::{ExportApproval, HoldApproval, HoldListDocument, HoldState, HoldView};
 use crate::kinds::act;
 use crate::model::Key;
 use crate::reconcile::{self, Pass, PassRequest};
@@ -218,11 +218,22 @@ async fn hold(
             only: only.to_vec(),
         };
         let path = format!("api/v1/holds/{id}/approve");
-        remote.daemon()?.post::<()>(&path, &body).await?;
-        // No pass applies the hold of a revert, so none is promised.
-        anstream::println!(
-            "Approved hold {id}. It is applied with the next plan that contains it."
-        );
+        let daemon = remote.daemon()?;
+        daemon.post::<()>(&path, &body).await?;
+        // A pass may have applied it already; then it is not listed any more.
+        let listed: HoldListDocument = daemon.get("api/v1/holds").await?;
+        let mut listed = listed.items.into_iter();
+        let waiting = listed.find(|view| view.id.as_deref() == Some(id));
+        match waiting.filter(|view| !view.approved_by.is_empty()) {
+            Some(view) => {
+                let so_far = reconcile::approvals_so_far(&view);
+                anstream::println!("Approved hold {id}: {so_far}.");
+            }
+            // No pass applies the hold of a revert, so none is promised.
+            None => anstream::println!(
+                "Approved hold {id}. It is applied with the next plan that contains it."
+            ),
+        }
         return Ok(0);
     }
     let config = session::config(global, None)?;

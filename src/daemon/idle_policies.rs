@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The number of policies named that nobody can act on.
 const MAX_NAMED: u32 = 20;
 /// Up to how many policies every request looks for them.
-const FEW: u32 = 2000;
+const FEW: u32 = 500;
 /// How old what is shown of many may be when it is looked for again.
 const MAX_AGE: Duration = Duration::from_secs(20);
 

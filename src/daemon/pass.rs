@@ -178,7 +178,7 @@ impl PassInProgress {
             self.state.last_applied = Some(RevisionMark::from_plan(&plan, Utc::now(), run));
             // An apply without steps has no run; the last one stays the current one.
             self.state.run = run.or(self.state.run);
-            self.state.approvals = reconcile::used_approvals(store, &plan).await?;
+            self.state.approvals = reconcile::used_approvals(&setup.config, store, &plan).await?;
             if run.is_some() && !plan.accepted.is_empty() && !plan.held.is_empty() {
                 self.refresh_holds(setup, index, store).await?;
             }

@@ -257,9 +257,12 @@ pub async fn hold_views(
             .iter()
             .filter(|approval| Some(&approval.hold) == hold.hold.as_ref())
             .filter(is_enough);
-        let approval = approval_view(&given.collect::<Vec<_>>(), ttl)
+        let mut approval = approval_view(&given.collect::<Vec<_>>(), ttl)
             // An approval that has lapsed counts for nothing, so it is not shown as one.
             .filter(|it| it.lapses > now);
+        if let Some(approval) = approval.as_mut().filter(|_| needed > 1) {
+            approval.by = people_of(&approvers, &hold).join(", ");
+        }
         listed.push(HoldView {
             id: hold.hold.clone(),
             source,
@@ -329,7 +332,15 @@ fn waiting_approvers(
     approval: Option<&ApprovalView>,
 ) -> Vec<String> {
     let is_whole = approval.is_some_and(|approval| approval.only.is_none());
-    let (Some(id), Some(_), false) = (&hold.hold, hold.approvals_needed, is_whole) else {
+    if hold.approvals_needed.is_none() || is_whole {
+        return Vec::new();
+    }
+    people_of(approvers, hold)
+}
+
+/// The people who approved a hold, or some of it.
+fn people_of(approvers: &BTreeMap<String, BTreeSet<String>>, hold: &HoldState) -> Vec<String> {
+    let Some(id) = &hold.hold else {
         return Vec::new();
     };
     let of_hold = approvers.iter();

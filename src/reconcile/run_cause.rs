@@ -7,8 +7,8 @@ use crate::document::{CommitList, CommitSummary, RunCause, UsedApproval};
 use crate::git;
 use crate::plan::Plan;
 use crate::plan::render::effects;
-use crate::store::Store;
-use chrono::DateTime;
+use crate::store::{Approval, Store};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// How many commits of a run are listed.
 const COMMITS: usize = 20;
@@ -25,7 +25,7 @@ pub(super) async fn run_cause(
     }
     let cause = RunCause {
         effects: effects::of_plan(plan),
-        approvals: used_approvals(store, plan).await?,
+        approvals: used_approvals(config, store, plan).await?,
         commits: match reading {
             Some(reading) => commits(config, reading, store, plan).await?,
             None => None,
@@ -36,14 +36,30 @@ pub(super) async fn run_cause(
     Ok((!is_empty).then(|| serde_json::to_string(&cause).unwrap_or_default()))
 }
 
-/// The approvals that a plan used.
-pub async fn used_approvals(store: &Store, plan: &Plan) -> Result<Vec<UsedApproval>, PassError> {
+/// The approvals that a plan used, of every person whose approval counted.
+pub async fn used_approvals(
+    config: &Config,
+    store: &Store,
+    plan: &Plan,
+) -> Result<Vec<UsedApproval>, PassError> {
     // Mostly nobody had to approve anything.
     if plan.accepted.is_empty() {
         return Ok(Vec::new());
     }
+    let ttl = TimeDelta::from_std(config.approval_ttl).unwrap_or(TimeDelta::MAX);
+    let since = Utc::now().checked_sub_signed(ttl);
+    let since = since.unwrap_or(DateTime::UNIX_EPOCH).timestamp_millis();
+    let mut given = store.approvals_of_everybody(since).await?;
+    // An earlier release noted the latest person only.
+    let latest = store.approvals().await?.into_iter();
+    let is_given = |it: &Approval| {
+        let mut given = given.iter();
+        given.any(|other| (&other.hold, &other.resource) == (&it.hold, &it.resource))
+    };
+    let noted_earlier: Vec<Approval> = latest.filter(|it| !is_given(it)).collect();
+    given.extend(noted_earlier);
     let mut used = Vec::new();
-    for approval in store.approvals().await? {
+    for approval in given {
         let name = format!("hold {} {}", approval.hold, approval.resource);
         let given = UsedApproval {
             by: approval.approver,

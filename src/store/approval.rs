@@ -4,8 +4,9 @@
 use super::connection::SqlTransaction;
 use super::daemon_state::{INSERT_ACT, act_params};
 use super::error::{ApplyError, StoreError};
-use super::sql_value::{self, SqlType, SqlValue};
-use super::{Store, held_steps, migrate};
+use super::incremental_tables::APPROVERS;
+use super::sql_value::{SqlType, SqlValue};
+use super::{Store, held_steps, migrate, schema_versions};
 use crate::model::Key;
 use crate::plan::CommitApproval;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,29 +82,14 @@ impl Store {
         Ok(rejections.collect())
     }
 
-    /// Returns every approval of a hold, including expired ones.
+    /// Returns the latest approval of every hold, or of a resource in it, including expired ones.
     pub async fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
             return Ok(Vec::new());
         };
         let sql = "SELECT hold, resource, approver, reason, approved_at FROM approvals \
                    ORDER BY hold, resource";
-        let types = [
-            SqlType::Id,
-            SqlType::Id,
-            SqlType::Text,
-            SqlType::Text,
-            SqlType::Int,
-        ];
-        let found = tx.fetch(sql, &[], &types).await?;
-        let approvals = found.into_iter().map(|mut cells| Approval {
-            hold: cells[0].take_text().into(),
-            resource: cells[1].take_text().into(),
-            approver: cells[2].take_text().into(),
-            reason: cells[3].take_text().into(),
-            at: cells[4].int(),
-        });
-        Ok(approvals.collect())
+        read_approvals(&mut tx, sql, &[]).await
     }
 
     /// Records the approval of a hold, or of one resource in it.
@@ -120,6 +106,29 @@ impl Store {
         let of = [hold.into(), SqlValue::text(resource)];
         self.approve(OF_HOLD, &of, act, approver, reason, Some(BY_WHOM))
             .await
+    }
+
+    /// Returns the approvals since a moment, of every person and with their reasons, that no apply
+    /// used before the latest of the same hold.
+    pub async fn approvals_of_everybody(&self, since: i64) -> Result<Vec<Approval>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the approvals").await? else {
+            return Ok(Vec::new());
+        };
+        let schema = migrate::meta(&mut tx).await?.map_or(0, |meta| meta.schema);
+        if schema_versions::adds_table(schema, APPROVERS) {
+            return Ok(Vec::new());
+        }
+        // The reasons of all but the latest person are in the audit log alone.
+        let sql = "SELECT a.hold, a.resource, a.approver, coalesce(c.reason, p.reason), a.approved_at \
+                   FROM hold_approvers a \
+                   JOIN approvals p ON p.hold = a.hold AND p.resource = a.resource \
+                   LEFT JOIN acts c ON c.at = a.approved_at AND c.act = ? \
+                     AND c.actor = a.approver AND c.subject = rtrim(a.hold || ' ' || a.resource) \
+                   WHERE a.approved_at >= ? AND NOT EXISTS (SELECT 1 FROM used_approvals u \
+                     WHERE u.hold = a.hold AND u.resource = a.resource \
+                     AND u.approved_at >= a.approved_at AND u.approved_at < p.approved_at) \
+                   ORDER BY a.hold, a.resource, a.approved_at";
+        read_approvals(&mut tx, sql, &[APPROVE_HOLD.into(), since.into()]).await
     }
 
     /// Returns the people whose approvals of a hold, or of a resource of it, still count.
@@ -181,7 +190,8 @@ impl Store {
         let mut tx = self.begin_write("record the approval").await?;
         migrate::require_current(&mut tx).await?;
         let mut params = of.to_vec();
-        let now = SqlValue::Int(sql_value::now());
+        // The moment of the entry in the audit log, by which its reason is found.
+        let [now, ..] = act.clone();
         if let Some(by_whom) = by_whom {
             let mut params = params.clone();
             params.extend([approver.into(), now.clone()]);
@@ -192,6 +202,29 @@ impl Store {
         tx.run(INSERT_ACT, &act).await?;
         tx.commit().await
     }
+}
+
+async fn read_approvals(
+    tx: &mut SqlTransaction,
+    sql: &str,
+    params: &[SqlValue],
+) -> Result<Vec<Approval>, StoreError> {
+    let types = [
+        SqlType::Id,
+        SqlType::Id,
+        SqlType::Text,
+        SqlType::Text,
+        SqlType::Int,
+    ];
+    let found = tx.fetch(sql, params, &types).await?;
+    let approvals = found.into_iter().map(|mut cells| Approval {
+        hold: cells[0].take_text().into(),
+        resource: cells[1].take_text().into(),
+        approver: cells[2].take_text().into(),
+        reason: cells[3].take_text().into(),
+        at: cells[4].int(),
+    });
+    Ok(approvals.collect())
 }
 
 async fn reasons_naming(tx: &mut SqlTransaction, commit: &str) -> Result<Vec<String>, StoreError> {
@@ -216,13 +249,13 @@ pub(super) async fn record_commit_approvals(
         }
         let (hold, person) = (approval.hold.as_str(), approval.person.as_str());
         let (none, reason) = (SqlValue::text(""), approval.reason());
-        let now = SqlValue::Int(sql_value::now());
+        let act = act_params(person, APPROVE_HOLD, hold, &reason);
+        let [now, ..] = act.clone();
         let params = [hold.into(), none.clone(), person.into(), now.clone()];
         tx.run(BY_WHOM, &params).await?;
         let given = SqlValue::text(reason.clone());
         let params = [hold.into(), none, person.into(), given, now];
         tx.run(OF_HOLD, &params).await?;
-        let act = act_params(person, APPROVE_HOLD, hold, &reason);
         tx.run(INSERT_ACT, &act).await?;
     }
     Ok(())

@@ -255,7 +255,17 @@ fn two_people_approve_what_takes_access() {
         let path = format!("/api/v1/holds/{hold}/approve");
         let why = json!({"reason": "they left"});
         let of = |token: &str| Api::new(&eva.address, token);
-        assert!(of(&anna).post(&path, &why).0 < 300);
+        let by_hand = ws
+            .command(&["approve", "hold", hold, "--reason", "they left"])
+            .env("ROSTER_REMOTE", format!("http://{}", eva.address))
+            .env("ROSTER_TOKEN", &anna)
+            .output()
+            .expect("the program starts");
+        let said = String::from_utf8_lossy(&by_hand.stdout).into_owned();
+        assert!(
+            said.contains("1 of 2 people has approved it (anna)"),
+            "{said}"
+        );
         let (status, answer) = of(&anna_too).post(&path, &why);
         assert_eq!(
             (status, &answer["code"]),
@@ -265,8 +275,14 @@ fn two_people_approve_what_takes_access() {
         let waiting = listed();
         assert_eq!(waiting["approvedBy"], json!(["anna"]), "{waiting}");
         assert!(waiting["approval"].is_null(), "{waiting}");
-        assert!(eva.post(&path, &why).0 < 300);
+        let seen = json!({"reason": "seen by sales"});
+        assert!(eva.post(&path, &seen).0 < 300);
         served.says(&["deactivated 6", "run 2"]);
+        let run = eva.document("/api/v1/runs/2");
+        let approvals = run["cause"]["approvals"].as_array().expect("approvals");
+        let given = approvals.iter().map(|it| [&it["by"], &it["reason"]]);
+        let given: Vec<_> = given.collect();
+        assert_eq!(given, [["anna", "they left"], ["eva", "seen by sales"]]);
         served.ends();
     }
 }

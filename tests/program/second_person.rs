@@ -21,6 +21,12 @@ fn by(ws: &Workspace, who: &str, arguments: &[&str]) -> Ran {
     run(ws.command(arguments).env("ROSTER_ACTOR", who))
 }
 
+/// The line of the newest run in the history.
+fn newest_run(ws: &Workspace) -> String {
+    let listed = ws.run(&["history", "--output", "text"]).exits(0).stdout;
+    listed.lines().nth(1).unwrap_or_default().trim().to_owned()
+}
+
 fn approve(ws: &Workspace, who: &str, hold: &str, more: &[&str]) -> Ran {
     let arguments = [&["approve", "hold", hold, "--reason", "spring clean"], more].concat();
     by(ws, who, &arguments)
@@ -56,7 +62,10 @@ fn a_loss_of_access_takes_two_different_people() {
         let listed = ws.run(&["holds", "--output", "text"]).exits(0).stdout;
         assert!(listed.contains("1 of 2 approvals"), "{listed}");
         approve(&ws, "nils", &hold, &[]).exits(0);
+        let listed = ws.run(&["holds", "--output", "text"]).exits(0).stdout;
+        assert!(listed.contains("approved by eva, nils"), "{listed}");
         assert_eq!(apply().exits(0).count("deactivate"), 5, "{}", ws.engine);
+        assert!(newest_run(&ws).ends_with("approved by eva, nils"));
         assert_eq!(by(&ws, "ci", &["plan"]).exits(0).steps(), [""; 0]);
         // Both are used up: the same again is a new decision.
         ws.tree(people(|_| true));
@@ -73,6 +82,9 @@ fn a_loss_of_access_takes_two_different_people() {
         let hold = apply().exits(3).hold("guard");
         approve(&ws, "nils", &hold, &[]).exits(0);
         apply().exits(3);
+        approve(&ws, "olle", &hold, &[]).exits(0);
+        apply().exits(0);
+        assert!(newest_run(&ws).ends_with("approved by nils, olle"));
         ws.run(&["history", "--verify"]).exits(0);
     }
 }
