@@ -284,6 +284,12 @@ async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> 
             "the saved plan has errors and cannot be applied",
         ));
     }
+    if let Some(preview) = plan.preview {
+        return Err(CommandFailure::error(format!(
+            "{}: this plan cannot be applied: {preview}",
+            file.display()
+        )));
+    }
     check_files(global)?;
     let mut config = session::config(global, None)?;
     let reader = reconcile::reader_or_none(&config).await?.store;

@@ -12,8 +12,8 @@ use crate::config::{Config, SourceLocation};
 use crate::diagnostic::{none_called, plural};
 use crate::document::{self, OutputFormat};
 use crate::kinds::FieldType;
-use crate::plan::Plan;
 use crate::plan::render::{NextStep, PseudonymKey};
+use crate::plan::{Plan, PlanPreview};
 use crate::reconcile::{self, FetchResults, Pass, PassRequest, PlanBaseRevision, SourceReading};
 use crate::store::Store;
 use clap::Args;
@@ -97,6 +97,11 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         && options.as_of.is_none()
         && options.base.is_none()
         && options.revision.is_none();
+    let preview = match (&options.as_of, &options.revision) {
+        (Some(_), _) => Some(PlanPreview::AsOf),
+        (None, Some(_)) => Some(PlanPreview::Revision),
+        (None, None) => None,
+    };
     let store = session::reader_or_none(global, &config).await?;
     let working = ProgressGuard::begin(global, "planning");
     let fetched = fetch(&config, &request);
@@ -105,7 +110,8 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let mut plans: Vec<Plan> = Vec::new();
     for index in pass.selected_sources()? {
         // Later sources see the plans of earlier ones, as an apply in this order would.
-        let plan = pass.plan(index, &store, &plans).await?;
+        let mut plan = pass.plan(index, &store, &plans).await?;
+        plan.preview = preview;
         plans.push(plan);
     }
     if options.base.is_some() || options.revision.is_some() {

@@ -9,7 +9,7 @@ use super::{
     VisibilityChangeDocument, present,
 };
 use crate::model::CompactText;
-use crate::plan::{HoldEntry, Plan, PlanBase, PlanSummary, SourceRef, Step};
+use crate::plan::{HoldEntry, Plan, PlanBase, PlanPreview, PlanSummary, SourceRef, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -120,6 +120,9 @@ pub struct PlanDocument<'a, S = StepDocument<'a>, H = HoldDocument<'a>> {
     /// Whether only some resources of the source were planned, by `--target` or a PATH.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// What the plan shows that cannot be applied. Absent: it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PlanPreview>,
 }
 
 /// A source at a revision.
@@ -241,6 +244,7 @@ impl<'a> PlanDocument<'a> {
             diagnostics: None,
             errored: plan.errored,
             partial: plan.partial,
+            preview: plan.preview,
         }
     }
 }

@@ -127,6 +127,7 @@ fn into_plan(read: SavedPlanDocument) -> Result<Plan, String> {
             .collect::<Result<_, _>>()?,
         errored: read.errored,
         partial: read.partial,
+        preview: read.preview,
         undeclared: values(read.undeclared),
         logins: values(read.logins),
         effects: read_effects(

@@ -6,6 +6,7 @@ use super::commit_approvals::CommitApproval;
 use super::effects::PlanEffects;
 use super::impact::StepImpact;
 use super::plan_base::PlanBase;
+use super::preview::PlanPreview;
 use super::runtime_changes::RuntimeChanges;
 use super::step_claim::StepClaim;
 use super::undone_change::UndoneChange;
@@ -85,6 +86,8 @@ pub struct Plan {
     pub accounts: BTreeMap<CompactText, Vec<Key>>,
     /// The base that it was compared with.
     pub base: Option<PlanBase>,
+    /// Why it can only be looked at, if it cannot be applied.
+    pub preview: Option<PlanPreview>,
     /// Whether it is the part of a plan that is new beside its base.
     pub is_part: bool,
 }

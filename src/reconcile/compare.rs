@@ -9,7 +9,7 @@ use crate::diagnostic::Severity;
 use crate::git::{self, GitError};
 use crate::manifest::Tree;
 use crate::model::Snapshot;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, PlanPreview};
 use crate::store::latest_day;
 use std::path::Path;
 
@@ -68,7 +68,8 @@ pub fn compare(
     let pass = pass_at(&later, only, after, false)?;
     let mut plans = Vec::new();
     for index in pass.selected_sources()? {
-        let plan = pass.plan_on(index, &stored).plan;
+        let mut plan = pass.plan_on(index, &stored).plan;
+        plan.preview = Some(PlanPreview::Comparison);
         plan::advance(&mut stored, &plan);
         plans.push(plan);
     }

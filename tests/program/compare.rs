@@ -93,6 +93,13 @@ fn a_folder_is_compared_in_its_own_repository_and_only_what_is_committed() {
     let remote = Remote::with(&first());
     let folder = remote.work().join("manifests").display().to_string();
     remote.write("manifests/all.yaml", first() + &user("u-4", "beta", ""));
+    let all = compare(&ws, &["HEAD~0", "HEAD", &folder]).exits(0);
+    ws.write("compared.json", &all.stdout);
+    let refused = ws.run(&["apply", "compared.json", "--yes"]).exits(1);
+    assert!(
+        refused.stderr.contains("it compares two revisions"),
+        "{refused}"
+    );
     let none = compare(&ws, &["HEAD", "HEAD", &folder]).exits(0);
     assert_eq!(none.steps(), Vec::<String>::new(), "{none}");
     remote.push("u-4");

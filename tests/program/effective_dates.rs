@@ -39,6 +39,11 @@ fn an_end_by_the_clock_comes_once_and_trips_no_guard() {
         let as_of = ws.plan(&["--as-of", &day(2)]).exits(0);
         assert_eq!(as_of.count("deactivate"), 4, "{as_of}");
         assert_eq!(as_of.count("held"), 0, "{as_of}");
+        // People would lose access before their day.
+        ws.write("later.json", &as_of.stdout);
+        let refused = ws.run(&["apply", "later.json", "--yes"]).exits(1);
+        assert!(refused.stderr.contains("it shows a later day"), "{refused}");
+        assert_eq!(ws.plan(&[]).exits(0).steps(), [""; 0], "{}", ws.engine);
         // Another file changes before; nobody touches the one with the dates.
         ws.write(
             "manifests/more.yaml",

@@ -16,8 +16,8 @@ use crate::git::{self, GitError};
 use crate::http::problem::{self, HttpProblem};
 use crate::http::{Caller, JsonBody, Permission, Route};
 use crate::manifest::{SentFile, Tree};
-use crate::plan::Plan;
 use crate::plan::render::{NextStep, PersonalData, PlanDetail, PseudonymKey, RenderOptions};
+use crate::plan::{Plan, PlanPreview};
 use crate::reconcile::{
     self, CompareError, Pass, PassError, PassRequest, PlanBaseRevision, PlanReader, SourceReading,
 };
@@ -224,6 +224,7 @@ impl RemotePlanner<'_> {
         let stop = self.deadline.stop.clone();
         let planned = reconcile::plan_submitted_tree(self.config, at, tree, stop, self.store).await;
         let (mut plan, reading) = planned.map_err(|error| self.deadline.pass_problem(error))?;
+        plan.preview = Some(PlanPreview::SentFiles);
         self.mark_base(at, &mut plan).await?;
         Ok((plan, reading))
     }
@@ -279,6 +280,7 @@ impl RemotePlanner<'_> {
         // Read in full, because what was remembered of the source belongs to another commit.
         let mut pass = Pass::read_in_full(self.config, request).map_err(refused)?;
         let mut plan = pass.plan(at, self.store, &[]).await.map_err(refused)?;
+        plan.preview = Some(PlanPreview::Revision);
         self.mark_base(at, &mut plan).await?;
         Ok((plan, pass.readings.swap_remove(at)))
     }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::diagnostic::{Diagnostic, Severity, cap, group};
 use crate::kinds::{self, Kind};
-use crate::plan::{HoldEntry, Plan, StepVerb};
+use crate::plan::{HoldEntry, Plan, PlanPreview, StepVerb};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -156,11 +156,15 @@ pub fn sentence(plan: &Plan) -> String {
 
 /// Says what to do next.
 pub fn next_step(plan: &Plan, options: &RenderOptions) -> Option<String> {
+    let is_merge = match plan.preview {
+        Some(PlanPreview::AsOf | PlanPreview::Comparison) => return None,
+        Some(PlanPreview::Revision | PlanPreview::SentFiles) => true,
+        None => matches!(options.next, NextStep::Merge),
+    };
     if matches!(options.next, NextStep::Omitted) {
         return None;
     }
     let apply = || code(&apply_command(plan, options));
-    let is_merge = matches!(options.next, NextStep::Merge);
     let decides = plan.held.iter().any(HoldEntry::is_approvable);
     let next = match (plan.exit_code(false), plan.steps.is_empty()) {
         (1, true) => "fix the errors, then plan again.".to_owned(),

@@ -221,6 +221,10 @@ fn another_revision_is_planned_and_not_saved() {
         1
     );
     assert_eq!(plan(&place).exits(0).steps().len(), 0);
+    // Nor applied in another form: nobody has merged it.
+    place.write("pull.json", &at.stdout);
+    let refused = go(&place, &["apply", "pull.json", "--yes"]).exits(1);
+    assert!(refused.stderr.contains("not the source's own"), "{refused}");
     go(
         &place,
         &["plan", "--revision", "pull", "--out", "plan.json"],
