@@ -6,7 +6,7 @@ use super::types::{HoldEntry, Plan, PlanSummary, Step};
 use super::visibility::PlanVisibility;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::model::{CompactText, Key};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The base that a plan was compared with.
@@ -64,6 +64,12 @@ impl Plan {
             entry.is_on_base = same.any(|same| {
                 (same.code, same.verb) == (entry.code, entry.verb) && same.changes == entry.changes
             });
+        }
+        // One decision covers all of a hold: who approves it approves what waits at the base too.
+        let anew = self.held.iter().filter(|entry| !entry.is_on_base);
+        let anew: HashSet<String> = anew.map(|entry| entry.hold.clone()).collect();
+        for entry in &mut self.held {
+            entry.is_on_base &= !entry.is_approvable() || !anew.contains(&entry.hold);
         }
         let mut found: HashMap<StatedFault<'_>, usize> = HashMap::new();
         for known in &base.diagnostics {
@@ -215,12 +221,13 @@ mod tests {
             let held = plan.held.iter().map(|held| held.key.id.to_string());
             steps.chain(held).collect()
         };
-        assert_eq!(ids(&parts.own), ["other", "new", "more"]);
-        assert_eq!(ids(&parts.waiting), ["same", "held"]);
+        // What is held twice is decided once, with what is new of it.
+        assert_eq!(ids(&parts.own), ["other", "new", "held", "more"]);
+        assert_eq!(ids(&parts.waiting), ["same"]);
         let counts = |plan: &Plan| (plan.summary.update, plan.summary.held);
         assert_eq!(
             (counts(&parts.own), counts(&parts.waiting)),
-            ((2, 1), (1, 1))
+            ((2, 2), (1, 0))
         );
         assert!(parts.own.parts().is_none());
     }
