@@ -9,14 +9,16 @@ use super::drafts::PlanDrafts;
 use super::planner::plan_drafts;
 use super::required_approvals;
 use super::rules::PlanRules;
-use super::set_back::{SetBackField, set_back};
+use super::set_back::{LaterChanges, SetBackField, set_back};
 use super::types::Plan;
 use crate::check::{self, PlannedChange, PlannedOutcome};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds;
 use crate::model::{
-    Desired, FieldChange, Key, RecordedChange, RecordedValues, RecordedVerb, Row, Snapshot, Value,
+    Desired, FieldChange, FieldRef, Key, RecordedChange, RecordedValues, RecordedVerb, Row,
+    Snapshot, Value,
 };
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A run to undo.
@@ -29,6 +31,8 @@ pub struct RevertedRun {
     pub revision: Arc<str>,
     /// What it changed.
     pub changes: Vec<RecordedChange>,
+    /// What later runs decided about the same resources.
+    pub later: Vec<RecordedChange>,
 }
 
 /// The plan that undoes a run.
@@ -64,6 +68,7 @@ pub fn revert(run: &RevertedRun, stored: &Snapshot, rules: &PlanRules) -> Revert
         skipped: Vec::new(),
         left_alone: Vec::new(),
         warnings: Vec::new(),
+        later: LaterChanges::by_field(&run.later),
     };
     let mut changes: Vec<&RecordedChange> = run.changes.iter().collect();
     changes.sort_by(|a, b| a.key.cmp(&b.key));
@@ -98,15 +103,16 @@ pub fn revert(run: &RevertedRun, stored: &Snapshot, rules: &PlanRules) -> Revert
 }
 
 /// Collects what would be set back.
-struct UndoDrafts {
+struct UndoDrafts<'r> {
     run: i64,
     drafts: PlanDrafts,
     skipped: Vec<RunField>,
     left_alone: Vec<RunField>,
     warnings: Vec<Diagnostic>,
+    later: HashMap<(&'r Key, &'r FieldRef), LaterChanges>,
 }
 
-impl UndoDrafts {
+impl UndoDrafts<'_> {
     fn add(&mut self, stored: &Snapshot, change: &RecordedChange) {
         let key = &change.key;
         if change.verb == RecordedVerb::Delete {
@@ -160,7 +166,7 @@ impl UndoDrafts {
             self.leave_alone(&row.key, "status");
             return Vec::new();
         }
-        if now != created {
+        if now != created || self.later.contains_key(&(&row.key, &status)) {
             self.skip_changed(&row.key, "status");
             return Vec::new();
         }
@@ -199,6 +205,7 @@ impl UndoDrafts {
                 &recorded.field,
                 before.as_ref(),
                 after.as_ref(),
+                self.later.get(&(key, &recorded.field)),
             );
             if is_changed_since {
                 self.skip_changed(key, &name);

@@ -3,7 +3,10 @@
 
 use super::compare::stored as without_empty;
 use crate::kinds::{self, FieldType};
-use crate::model::{CompactText, FieldRef, Key, Link, Row, Snapshot, Value};
+use crate::model::{
+    CompactText, FieldRef, Key, Link, RecordedChange, RecordedValues, Row, Snapshot, Value,
+};
+use std::collections::{BTreeSet, HashMap};
 
 /// What becomes of a field that is set back.
 #[derive(Debug, Default)]
@@ -17,6 +20,42 @@ pub(super) struct SetBackField {
     pub gone: Vec<Key>,
 }
 
+/// What later runs did to a field.
+#[derive(Debug, Default)]
+pub(super) struct LaterChanges {
+    /// The members of a list that came, went or changed.
+    members: BTreeSet<CompactText>,
+    /// Whether it is not known which members.
+    is_unknown: bool,
+}
+
+impl LaterChanges {
+    /// The changes of each field of each resource.
+    pub fn by_field(later: &[RecordedChange]) -> HashMap<(&Key, &FieldRef), Self> {
+        let mut by_field: HashMap<(&Key, &FieldRef), Self> = HashMap::new();
+        for change in later {
+            for recorded in &change.fields {
+                let of_field = by_field.entry((&change.key, &recorded.field)).or_default();
+                let RecordedValues::Known { before, after } = &recorded.values else {
+                    of_field.is_unknown = true;
+                    continue;
+                };
+                let [before, after] = [before, after].map(|list| links(list.as_ref()));
+                let differ = before.iter().filter(|link| !after.contains(link));
+                let differ = differ.chain(after.iter().filter(|link| !before.contains(link)));
+                of_field
+                    .members
+                    .extend(differ.map(|link| link.target.clone()));
+            }
+        }
+        by_field
+    }
+
+    fn touches(&self, member: &CompactText) -> bool {
+        self.is_unknown || self.members.contains(member)
+    }
+}
+
 /// Sets one field of a row back from `after` to `before`.
 pub(super) fn set_back(
     stored: &Snapshot,
@@ -24,6 +63,7 @@ pub(super) fn set_back(
     field: &FieldRef,
     before: Option<&Value>,
     after: Option<&Value>,
+    later: Option<&LaterChanges>,
 ) -> SetBackField {
     let now = row.value(field);
     let ty = kinds::get(row.key.kind).field(field).map(|field| &field.ty);
@@ -36,9 +76,9 @@ pub(super) fn set_back(
         (!stored.rows.contains(&key)).then_some(key)
     };
     if let Some(ty) = ty.filter(|ty| ty.has_link_table()) {
-        return set_back_members(ty, now, before, after, gone);
+        return set_back_members(ty, (now, before, after), later, gone);
     }
-    let mut outcome = set_back_whole(now, before, after);
+    let mut outcome = set_back_whole(now, before, after, later.is_some());
     if let Some(Some(Value::Text(id))) = &outcome.value
         && let Some(gone) = gone(id)
     {
@@ -50,22 +90,22 @@ pub(super) fn set_back(
 
 fn set_back_members(
     ty: &FieldType,
-    now: Option<&Value>,
-    before: Option<&Value>,
-    after: Option<&Value>,
+    (now, before, after): (Option<&Value>, Option<&Value>, Option<&Value>),
+    later: Option<&LaterChanges>,
     gone: impl Fn(&CompactText) -> Option<Key>,
 ) -> SetBackField {
     let [now, before, after] = [now, before, after].map(links);
     let mut outcome = SetBackField::default();
     let mut members = now.clone();
+    let is_decided = |member: &CompactText| later.is_some_and(|later| later.touches(member));
     for came in &after {
         let old = before.iter().find(|old| old.target == came.target);
         let place = members.iter().position(|link| link.target == came.target);
         match (place, old) {
+            (at, old) if at.map(|at| &members[at]) == old => {}
+            _ if is_decided(&came.target) => outcome.is_changed_since = true,
             (Some(at), Some(old)) if members[at] == *came => members[at] = whole(ty, old),
             (Some(at), None) if members[at] == *came => _ = members.remove(at),
-            (None, None) => {}
-            (at, old) if at.map(|at| &members[at]) == old => {}
             _ => outcome.is_changed_since = true,
         }
     }
@@ -76,6 +116,7 @@ fn set_back_members(
         }
         match (members.iter().find(is_same), gone(&went.target)) {
             (Some(link), _) => outcome.is_changed_since |= link != went,
+            _ if is_decided(&went.target) => outcome.is_changed_since = true,
             (None, Some(gone)) => outcome.gone.push(gone),
             (None, None) => members.push(whole(ty, went)),
         }
@@ -104,13 +145,14 @@ fn set_back_whole(
     now: Option<&Value>,
     before: Option<&Value>,
     after: Option<&Value>,
+    is_decided: bool,
 ) -> SetBackField {
     let [now, before, after] = [now, before, after].map(without_empty);
     let mut outcome = SetBackField::default();
     if now == before {
         return outcome;
     }
-    if now == after {
+    if now == after && !is_decided {
         outcome.value = Some(before);
     } else {
         outcome.is_changed_since = true;

@@ -1,7 +1,7 @@
 //! Reads committed changes back into values, by the table of kinds.
 
 use crate::kinds::{self, act};
-use crate::model::{Key, RecordedChange, RecordedField, RecordedValues, RecordedVerb};
+use crate::model::{RecordedChange, RecordedField, RecordedValues, RecordedVerb};
 use crate::plan::StepVerb;
 use crate::store::ChangeRecord;
 use serde_json::Value as Json;
@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 /// A committed change with its values. `None` after the erasure of its resource, and for a kind that
 /// this release does not know.
 pub(super) fn recorded_change(change: &ChangeRecord) -> Option<RecordedChange> {
-    let kind = kinds::by_name(&change.kind)?;
-    let key = Key::new(kind.id, change.external_id.as_ref()?);
+    let key = change.key()?;
+    let kind = kinds::get(key.kind);
     // What was erased of a list has no members, and facts are no fields.
     let fields = change.fields.iter().filter_map(|(name, values)| {
         let field = kind.field_ref(name)?;

@@ -6,16 +6,19 @@ use super::recorded_changes::recorded_change;
 use super::run_cause::run_cause;
 use super::runtime_facts::{self, PlanInPass};
 use super::{ApplySummary, LeaseGuard, PassError, impact, millis_before_now};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::diagnostic::{self, Diagnostic, codes, plural};
 use crate::document;
-use crate::model::Key;
-use crate::plan::{self, ImpactAnswer, PlanRules, RevertPlan, RevertedRun, UndeclaredKeys};
+use crate::git;
+use crate::model::{Key, RecordedChange};
+use crate::plan::{
+    self, ImpactAnswer, PlanRules, RevertPlan, RevertedRun, StepReason, UndeclaredKeys,
+};
 use crate::store::{
     ApplyError, ApplyRequest, ChangeRecord, RevertFacts, RunRecord, SnapshotQuery, Store,
     StoreError,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many changes are read at a time.
 const PART: u32 = 5_000;
@@ -118,6 +121,7 @@ pub async fn plan_revert(
             .unwrap_or_else(|| run.record.revision.clone())
             .into(),
         changes: changes.collect(),
+        later: later_changes(store, run).await?,
     };
     let keys = reverted.changes.iter().map(|change| &change.key);
     let keys: Vec<&Key> = keys.collect();
@@ -173,6 +177,55 @@ pub async fn plan_revert(
     Ok(revert)
 }
 
+/// The newest revision of the source whose run is reverted, if it is a repository. It may not be applied
+/// yet, and declares what is reverted as well.
+fn newest_revisions(config: &Config, source: &str) -> BTreeMap<String, String> {
+    let Some(place) = config.source(source).and_then(Source::git) else {
+        return BTreeMap::new();
+    };
+    match git::fetch(place, &config.cache) {
+        Ok(fetched) => BTreeMap::from([(source.to_owned(), fetched.revision)]),
+        Err(error) => {
+            tracing::warn!("source {source}: {error}");
+            BTreeMap::new()
+        }
+    }
+}
+
+/// What later runs decided about the resources of a run. What a person has reverted since was no
+/// decision in the end, and a repair of drift repeats an earlier one.
+async fn later_changes(
+    store: &Store,
+    run: &RevertableRun,
+) -> Result<Vec<RecordedChange>, StoreError> {
+    let last = run.changes.last().map_or(0, |change| change.seq);
+    let keys: Vec<Key> = run.changes.iter().filter_map(ChangeRecord::key).collect();
+    let later = store.changes_since(&keys.iter().collect(), last).await?;
+    let mut reverted: BTreeSet<(Option<Key>, String, i64)> = BTreeSet::new();
+    let mut decided = Vec::new();
+    // Newest first, so that whatever reverts a run is seen before it.
+    for mut change in later {
+        let (key, of, reverts) = (change.key(), change.run, change.reverts);
+        let is_drift = change.reason == StepReason::Drift.word();
+        let mut counts = |name: &str| {
+            if reverted.contains(&(key.clone(), name.to_owned(), of)) {
+                return false;
+            }
+            if let Some(run) = reverts {
+                reverted.insert((key.clone(), name.to_owned(), run));
+            }
+            reverts.is_none() && !is_drift
+        };
+        change.fields = change
+            .fields
+            .into_iter()
+            .filter(|(name, _)| counts(name))
+            .collect();
+        decided.extend(recorded_change(&change));
+    }
+    Ok(decided)
+}
+
 /// Applies the plan that reverts a run.
 pub async fn apply_revert(
     config: &Config,
@@ -201,6 +254,7 @@ pub async fn apply_revert(
         remember: None,
         reverts: Some(RevertFacts {
             run,
+            newest: &newest_revisions(config, &revert.plan.source.name),
             left_alone: &revert.left_alone,
         }),
         cause: cause.as_deref(),

@@ -41,6 +41,15 @@ pub struct ChangeRecord {
     pub reverts: Option<i64>,
 }
 
+impl ChangeRecord {
+    /// The resource; `None` after erasure, and for a kind that this release does not know.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        let kind = kinds::by_name(&self.kind)?;
+        Some(Key::new(kind.id, self.external_id.as_ref()?))
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct RunRecord {
     pub id: i64,

@@ -9,6 +9,32 @@ use crate::model::{CompactText, Key, KindId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
+    /// Returns the changes of these resources after one in the sequence, newest first.
+    pub async fn changes_since(
+        &self,
+        keys: &BTreeSet<&Key>,
+        seq: i64,
+    ) -> Result<Vec<ChangeRecord>, StoreError> {
+        let mut later = Vec::new();
+        let Some(mut tx) = self.begin_schema_read("read the history").await? else {
+            return Ok(later);
+        };
+        let mut by_kind: BTreeMap<KindId, Vec<&CompactText>> = BTreeMap::new();
+        for key in keys {
+            by_kind.entry(key.kind).or_default().push(&key.id);
+        }
+        for (kind, ids) in by_kind {
+            let name = kinds::get(kind).name;
+            let sql = select_changes(&format!(
+                "c.seq > {seq} AND c.kind = '{name}' AND c.external_id IN ({{rows}}) \
+                 ORDER BY c.seq DESC"
+            ));
+            let found = look_up(&mut tx, &sql, &ids, &TYPES).await?;
+            later.extend(found.into_iter().map(record));
+        }
+        Ok(later)
+    }
+
     /// Returns the last changes of each of these resources, newest first: at most `most` of each.
     pub async fn newest_changes(
         &self,

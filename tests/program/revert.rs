@@ -2,6 +2,7 @@
 //! until the source moves. `roster state --at` shows what was stored after each run.
 
 use crate::support::dice::Dice;
+use crate::support::git_remote::Remote;
 use crate::support::workspace::{Ran, Workspace, account, each, user, users};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -620,5 +621,107 @@ fn a_pass_of_few_files_finds_what_a_full_one_finds() {
         ws.remove("manifests/new.yaml");
         ws.apply(&[]).exits(0);
         planned(&ws, 0);
+    }
+}
+
+#[test]
+fn what_a_later_run_decided_stays_even_with_the_same_value() {
+    for ws in each("revert decided") {
+        let with = TAGS.to_owned() + &account("acme", "") + &users(0..8, "acme", "");
+        let without = TAGS.to_owned() + &account("acme", "") + &users(1..8, "acme", "");
+        ws.tree(&with).settle(&[]);
+        for tree in [&without, &with, &without] {
+            ws.tree(tree).settle(&[]);
+        }
+        // Run 2 removed the user, and so did run 4, after run 3 had brought the user back.
+        let ran = revert(&ws, 2, &[]).exits(0);
+        assert_eq!(skipped(&ran), ["User/u-0: status"], "{}", ws.engine);
+        assert_eq!(ran.steps(), [""; 0], "{}: {ran}", ws.engine);
+        assert_eq!(status(&ws, "u-0").as_deref(), Some("inactive"));
+        // Another program's decision after run 5 is none of run 4.
+        ws.tree(&with).settle(&[]);
+        ws.sql("UPDATE users SET status = 'inactive' WHERE external_id = 'u-0'");
+        let ran = revert(&ws, 4, &[]).exits(0);
+        assert_eq!(skipped(&ran), ["User/u-0: status"], "{}", ws.engine);
+        assert_eq!(status(&ws, "u-0").as_deref(), Some("inactive"));
+    }
+}
+
+#[test]
+fn members_that_a_later_run_took_or_gave_stay() {
+    for ws in each("revert members") {
+        let of = |tags: &str| directory(&format!("tags: [{tags}]"), "");
+        ws.tree(of("trade")).settle(&[]);
+        for tags in ["trade, premium", "trade", "trade, premium"] {
+            ws.tree(of(tags)).settle(&[]);
+        }
+        let ran = revert(&ws, 2, &[]).exits(0);
+        assert_eq!(skipped(&ran), ["Account/acme: tags"], "{}", ws.engine);
+        assert_eq!(ran.steps(), [""; 0], "{}: {ran}", ws.engine);
+    }
+}
+
+#[test]
+fn runs_are_reverted_one_after_the_other_from_the_newest() {
+    for ws in each("revert both") {
+        for phone in ["", "phone: \"+4611111111\"", "phone: \"+4622222222\""] {
+            ws.tree(directory("", phone)).settle(&[]);
+        }
+        let before = phone(&ws, "u-0");
+        assert_eq!(before.as_deref(), Some("+4622222222"));
+        revert(&ws, 3, &[]).exits(0);
+        assert_eq!(phone(&ws, "u-0").as_deref(), Some("+4611111111"));
+        let ran = revert(&ws, 2, &[]).exits(0);
+        assert_eq!(skipped(&ran), Vec::<String>::new(), "{}", ws.engine);
+        assert_eq!(phone(&ws, "u-0").as_deref(), Some("+4663123456"));
+        stays(&ws);
+    }
+}
+
+#[test]
+fn a_commit_that_was_there_before_the_revert_brings_nothing_back() {
+    for ws in each("revert ahead") {
+        let remote = Remote::with(&directory("", ""));
+        ws.write(
+            "roster.yaml",
+            format!(
+                "apiVersion: roster/v1\nsources: [{{name: shop, git: {{url: {:?}, path: manifests}}}}]\n",
+                remote.url()
+            ),
+        );
+        let apply = || ws.run(&["apply", "--yes"]).exits(0);
+        apply();
+        remote.write(
+            "manifests/all.yaml",
+            directory("", "phone: \"+4611111111\""),
+        );
+        remote.push("phone");
+        apply();
+        remote.write(
+            "manifests/more.yaml",
+            "tags: [{externalId: new, name: New}]\n",
+        );
+        remote.push("tag");
+        revert(&ws, 2, &[]).exits(0);
+        let applied = apply();
+        assert_eq!(
+            applied.steps(),
+            ["create Tag/new"],
+            "{}: {applied}",
+            ws.engine
+        );
+        assert_eq!(phone(&ws, "u-0").as_deref(), Some("+4663123456"));
+        assert_eq!(apply().steps(), [""; 0], "{}", ws.engine);
+        remote.write(
+            "manifests/more.yaml",
+            "tags: [{externalId: new, name: Newer}]\n",
+        );
+        remote.push("later");
+        assert_eq!(
+            apply().steps(),
+            ["update Tag/new", "update User/u-0"],
+            "{}",
+            ws.engine
+        );
     }
 }

@@ -34,6 +34,8 @@ pub struct ApplyRequest<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct RevertFacts<'a> {
     pub run: i64,
+    /// The revisions that sources are at by now, applied or not.
+    pub newest: &'a BTreeMap<String, String>,
     /// The fields that the run changed and that no step changes.
     pub left_alone: &'a [RunField],
 }

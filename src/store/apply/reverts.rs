@@ -180,8 +180,8 @@ impl ApplyTransaction<'_> {
         Ok(claims)
     }
 
-    /// The revisions at which the sources were last applied, before `run`. A saved plan and one of
-    /// a part leave no checkpoint, so the last run counts too.
+    /// The revisions at which the sources were last applied, before `run`, and those that they are at
+    /// by now. A saved plan and one of a part leave no checkpoint, so the last run counts too.
     async fn revisions_before(
         &mut self,
         run: i64,
@@ -204,8 +204,13 @@ impl ApplyTransaction<'_> {
                 .tx
                 .first(sql, &[of, run.into()], &[SqlType::Text])
                 .await?;
+            let newest = self
+                .apply
+                .reverts
+                .and_then(|of| of.newest.get(&*claim.source));
             let all = applied.into_iter().chain(last);
-            let all = all.map(|mut cells| cells[0].take_text()).collect();
+            let all = all.map(|mut cells| cells[0].take_text());
+            let all = all.chain(newest.map(CompactText::new)).collect();
             revisions.insert(claim.source.clone(), all);
         }
         Ok(revisions)
