@@ -8,6 +8,7 @@ use super::planned_change::{self, change_of, takes_out_of_use};
 use super::remainder::PlanRemainder;
 use super::types::StepVerb;
 use crate::check::{PlannedChange, PlannedOutcome, PlannedState};
+use crate::kinds::effective::{self, DatedItem};
 use crate::kinds::{self, Kind};
 use crate::model::{FieldChange, FieldRef, Key, Row, Value};
 use std::collections::BTreeSet;
@@ -108,7 +109,7 @@ fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) ->
     let list = matches!(change.before, Some(Value::List(_) | Value::Links(_)));
     if list {
         // One per resource, not per link: a user who leaves two groups is one user.
-        count(".unlink", u64::from(!removed_members(change).is_empty()));
+        count(".unlink", u64::from(takes_members(kind, change)));
     } else if change.after.is_none() {
         count(".clear", 1);
     }
@@ -126,6 +127,23 @@ fn field_shares(context: &PlanContext<'_>, kind: &Kind, change: &FieldChange) ->
         }
     }
     shares
+}
+
+/// Whether a list loses members. A dated item whose member has another one afterwards only gets other
+/// dates.
+fn takes_members(kind: &Kind, change: &FieldChange) -> bool {
+    let removed = removed_members(change);
+    if removed.is_empty() || Some(&change.field) != effective::dated_items_field(kind).as_ref() {
+        return !removed.is_empty();
+    }
+    let after: Vec<DatedItem> = effective::dated_items(kind, change.after.as_ref()).collect();
+    let mut lost = removed.into_iter();
+    lost.any(|text| {
+        DatedItem::parse(kind, text).is_none_or(|lost| {
+            let mut after = after.iter();
+            !after.any(|item| (&item.list, &item.member) == (&lost.list, &lost.member))
+        })
+    })
 }
 
 /// The members that a change removes from a list.

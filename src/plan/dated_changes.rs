@@ -3,6 +3,7 @@
 //! change like any other.
 
 use super::context::PlanContext;
+use super::stored_ends;
 use crate::kinds::effective::{self, DATE_NAMES, DatedItem};
 use crate::kinds::{self, Kind};
 use crate::model::{Cell, Claim, DeclaredResource, FieldChange, Key, Link, Row, StatedField};
@@ -15,21 +16,29 @@ pub(super) fn is_known_end(
     change: Option<&FieldChange>,
 ) -> bool {
     let kind = kinds::get(key.kind);
-    let Some(declared) = context.desired.resources.get(key) else {
-        return false;
-    };
     let Some(row) = context.stored.rows.get(key) else {
         return false;
     };
-    match change {
-        Some(change) if change.field.own() != Some(kind.status_index()) => {
-            ends_by_items(context, kind, declared, row, change)
+    let declared = context.desired.resources.get(key);
+    match (change, declared) {
+        (Some(change), declared) if change.field.own() != Some(kind.status_index()) => {
+            declared.is_some_and(|declared| ends_by_items(context, kind, declared, row, change))
         }
-        _ => ends_by_date(kind, declared, row),
+        (_, Some(declared)) => ends_by_date(context, kind, declared, row),
+        // No longer declared, and over by its date anyway.
+        (_, None) => stored_ends::has_ended(row, &context.desired.as_of),
     }
 }
 
-fn ends_by_date(kind: &'static Kind, declared: &DeclaredResource, row: &Row) -> bool {
+fn ends_by_date(
+    context: &PlanContext<'_>,
+    kind: &'static Kind,
+    declared: &DeclaredResource,
+    row: &Row,
+) -> bool {
+    if declared.cell(kind.status_index()).is_none() {
+        return stored_ends::has_ended(row, &context.desired.as_of);
+    }
     let is_stored = |name: &str| {
         let field = kind.field_ref(name);
         field.is_some_and(|field| {

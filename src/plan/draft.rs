@@ -9,6 +9,7 @@ use super::context::PlanContext;
 use super::hold::{Hold, HoldMember, field_member, member};
 use super::rules::AuthorityMode;
 use super::step_claim;
+use super::stored_ends;
 use super::types::{StepReason, StepVerb};
 use super::waiting_fields::WaitingField;
 use super::{create, dated_changes, dropped_members, forbid, retired_references, status};
@@ -173,6 +174,10 @@ fn draft_stored(
         }
         let absent = dropped_members::unlinked_in_vain(declared, stated, row);
         draft.notes.extend(absent);
+        if let Some(run) = stored_ends::reverting_run(context, kind, declared, stated, row) {
+            draft.keep_reverted(stated.field.clone(), run);
+            continue;
+        }
         let verdict = compare::compare(context, kind, key, stated, row, active);
         declared_anew |= matches!(verdict, FieldVerdict::Set { drift: false, .. });
         drifted |= matches!(

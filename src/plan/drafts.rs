@@ -10,11 +10,12 @@ use super::planned_change::put_change;
 use super::removal::{self, RemovalDrafts};
 use super::rename::{self, RenamePair};
 use super::reverted_notes::RevertedNotes;
+use super::stored_ends;
 use super::types::StepReason;
 use super::waiting_fields::WaitingFields;
 use crate::check::{DeletionConsequence, PlannedChange, PlannedOutcome};
 use crate::diagnostic::Diagnostic;
-use crate::model::{CompactText, FieldRef, Key, KeyedList};
+use crate::model::{CompactText, FieldChange, FieldRef, Key, KeyedList};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
@@ -70,6 +71,7 @@ pub(super) fn draft_all(context: &PlanContext<'_>) -> PlanDrafts {
     drafts.add_removals(removal::removals(context));
     // After all of these: what the plan does anyway is no consequence.
     drafts.add_consequences(consequences::consequences(context, &drafts.effects));
+    drafts.add_overdue(stored_ends::overdue(context, &drafts.effects));
     drafts.peer_renames = rename::renames_from_peers(context, &drafts.effects);
     drafts
 }
@@ -119,6 +121,17 @@ impl PlanDrafts {
         for (account, consequences) in drafts.by_account {
             if let Some(effect) = self.effects.get_mut(&account) {
                 effect.outcome = PlannedOutcome::Delete(consequences.into());
+            }
+        }
+    }
+
+    fn add_overdue(&mut self, overdue: Vec<(Key, FieldChange)>) {
+        for (key, change) in overdue {
+            if let Some(effect) = self.effects.get_mut(&key) {
+                put_change(effect, change);
+            } else {
+                let outcome = PlannedOutcome::Change(vec![change]);
+                let _ = self.effects.insert(PlannedChange { key, outcome });
             }
         }
     }

@@ -63,6 +63,7 @@ mod settle;
 mod shared_addresses;
 mod status;
 mod step_claim;
+mod stored_ends;
 mod successors;
 mod summary;
 mod target_closure;

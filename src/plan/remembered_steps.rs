@@ -6,6 +6,7 @@
 use super::budget_share::is_live;
 use super::compare;
 use super::context::PlanContext;
+use super::dated_changes;
 use super::effect_budget::EffectBudget;
 use super::hold::{Hold, HoldMember};
 use super::planned_change::change_of;
@@ -52,6 +53,10 @@ pub(super) fn planned_again(
     if decided.is_some_and(|fields| fields.contains(&field))
         || record.declared != declared(context, &record.key, &field)
     {
+        return None;
+    }
+    // By now it comes by the clock.
+    if record.verb == "deactivate" && dated_changes::is_known_end(context, &record.key, None) {
         return None;
     }
     if record.field.is_empty() {

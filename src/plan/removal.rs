@@ -8,11 +8,12 @@ use super::context::PlanContext;
 use super::peer::PeerStanding;
 use super::regained;
 use super::rules::PeerSource;
+use super::stored_ends::deactivation;
 use super::types::{ClaimAction, ClaimUpdate};
 use crate::check::{PlannedChange, PlannedOutcome};
 use crate::diagnostic::{Diagnostic, Origin, codes};
 use crate::kinds;
-use crate::model::{Claim, ClaimState, FieldChange, Key, Row, Value};
+use crate::model::{Claim, ClaimState, Key, Row, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Default)]
@@ -212,13 +213,4 @@ fn status_of(row: &Row) -> &str {
         .as_ref()
         .and_then(Value::as_text)
         .unwrap_or("active")
-}
-
-fn deactivation(row: &Row) -> FieldChange {
-    let index = kinds::get(row.key.kind).status_index();
-    FieldChange {
-        field: kinds::own_field(index),
-        before: row.values[index].clone(),
-        after: Some(Value::text("inactive")),
-    }
 }

@@ -7,6 +7,7 @@ use super::draft::{DraftPart, ResourceDraft};
 use super::hold::{Hold, HoldMember, field_member, member};
 use super::regained;
 use super::rules::PeerSource;
+use super::stored_ends;
 use super::types::{StepReason, StepVerb};
 use crate::diagnostic::codes;
 use crate::kinds;
@@ -26,6 +27,8 @@ pub(super) fn is_undecided(
         && kind.has_status
         && declared.cell(index).is_none()
         && row.values[index].as_ref().and_then(Value::as_text) == Some("inactive")
+        // It is over by its stored end, which is nobody's decision of today.
+        && !stored_ends::stays_ended(context, declared, row)
 }
 
 /// Adds what a missing status asks of an inactive row: an activation, or a hold.
@@ -62,9 +65,11 @@ pub(super) fn unwritten_status(
         before,
         after: Some(Value::text("active")),
     };
-    // This source deactivated it itself, so it may take that back.
-    let taken_back =
-        active.is_some_and(|claim| claim.fields.get("status") == Some(regained::inactive()));
+    // This source deactivated it itself, or its date did, so it may take that back.
+    let taken_back = active.is_some_and(|claim| {
+        claim.fields.get("status") == Some(regained::inactive())
+            || stored_ends::has_ended(row, &context.desired.as_of)
+    });
     if draft.reason == StepReason::Returned || taken_back {
         changes.push(change);
         return;

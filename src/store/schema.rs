@@ -6,6 +6,7 @@ use super::dialect::SqlDialect;
 use super::internal_tables;
 use super::sql_value::SqlType;
 use super::tables::{self, ColumnContent, KindTable, LinkTable, TableColumn};
+use crate::kinds::effective::DATE_NAMES;
 use crate::kinds::{self, FieldDefault, FieldType, Kind};
 
 /// The statement for one of Roster's own tables.
@@ -294,6 +295,16 @@ pub(super) fn indexes(dialect: &SqlDialect) -> Vec<TableIndex> {
             only,
             ..index(name.to_owned(), table, "external_id".to_owned())
         });
+    }
+    // Every pass asks what is active beyond its end, and few resources have one.
+    for table in tables::ALL.iter().map(|table| table.kind) {
+        if table.field_ref(DATE_NAMES[1]).is_some() {
+            let (name, on) = (table.table, "effective_until".to_owned());
+            indexes.push(TableIndex {
+                only: " WHERE effective_until IS NOT NULL",
+                ..index(format!("{name}_{on}"), name, on)
+            });
+        }
     }
     indexes
 }

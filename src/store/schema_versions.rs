@@ -25,6 +25,7 @@ pub(super) struct SchemaVersion {
 
 /// The indexes with which every page is read without its table.
 const PAGE_INDEXES: &[&str] = &[
+    "accounts_effective_until",
     "accounts_inactive",
     "accounts_name",
     "changes_resource",
@@ -32,6 +33,8 @@ const PAGE_INDEXES: &[&str] = &[
     "jobs_account",
     "orders_account",
     "organisations_name",
+    "policies_effective_until",
+    "users_effective_until",
     "users_email",
     "users_inactive",
     "users_last_name",

@@ -6,9 +6,11 @@ use super::error::StoreError;
 use super::foreign_writes::{RecordedWrites, recorded_writes, stale, unclaimed_before};
 use super::incremental_tables::FOREIGN_WRITES;
 use super::read_transaction::ReadTransaction;
-use super::sql_value::SqlType;
+use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, KindTable};
+use crate::kinds::effective::DATE_NAMES;
 use crate::model::{CompactText, Key};
+use chrono::Utc;
 
 /// Above this many changed claims, a pass reads everything.
 const MANY: usize = 20_000;
@@ -46,7 +48,48 @@ impl ReadTransaction {
                 has_row: cells[2].as_int().is_some(),
             }));
         }
+        if self.has_foreign_writes() {
+            self.add_overdue(source, &mut stale).await?;
+        }
         Ok((stale.len() <= MANY).then_some(stale))
+    }
+
+    /// Adds the claims on what is active beyond its stored end: whatever the files say of it now, a
+    /// pass has to look at it.
+    async fn add_overdue(
+        &mut self,
+        source: &str,
+        stale: &mut Vec<StaleClaim>,
+    ) -> Result<(), StoreError> {
+        let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        for table in tables::ALL.iter() {
+            if table.kind.field_ref(DATE_NAMES[1]).is_none() {
+                continue;
+            }
+            // CROSS JOIN makes SQLite begin with the rows, of which an index has those with an end.
+            let sql = format!(
+                "SELECT c.external_id, c.path FROM {} r CROSS JOIN claims c \
+                 WHERE r.effective_until IS NOT NULL AND r.effective_until <= ? \
+                 AND r.status = 'active' AND c.source = ? AND c.kind = ? \
+                 AND c.external_id = r.external_id AND c.state = 'active' LIMIT {}",
+                table.kind.table,
+                MANY + 1
+            );
+            let params = [SqlValue::text(&*now), source.into(), table.kind.name.into()];
+            let found = self
+                .tx
+                .fetch(&sql, &params, &[SqlType::Id, SqlType::Text])
+                .await?;
+            stale.extend(found.into_iter().map(|mut cells| StaleClaim {
+                key: Key {
+                    kind: table.kind.id,
+                    id: cells[0].take_text(),
+                },
+                path: cells[1].take_text(),
+                has_row: true,
+            }));
+        }
+        Ok(())
     }
 
     /// Counts the stored resources that no source claims.

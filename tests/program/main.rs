@@ -51,6 +51,7 @@ mod second_person;
 mod secrets;
 mod severity;
 mod shared_addresses;
+mod stored_ends;
 #[allow(dead_code)]
 #[path = "../support/mod.rs"]
 mod support;
