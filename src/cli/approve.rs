@@ -224,15 +224,13 @@ async fn hold(
         let listed: HoldListDocument = daemon.get("api/v1/holds").await?;
         let mut listed = listed.items.into_iter();
         let waiting = listed.find(|view| view.id.as_deref() == Some(id));
+        let reverts = waiting.as_ref().and_then(|view| view.hold.reverts);
         match waiting.filter(|view| !view.approved_by.is_empty()) {
             Some(view) => {
                 let so_far = reconcile::approvals_so_far(&view);
                 anstream::println!("Approved hold {id}: {so_far}.");
             }
-            // No pass applies the hold of a revert, so none is promised.
-            None => anstream::println!(
-                "Approved hold {id}. It is applied with the next plan that contains it."
-            ),
+            None => anstream::println!("Approved hold {id}. {}", applied_with(reverts)),
         }
         return Ok(0);
     }
@@ -241,7 +239,7 @@ async fn hold(
     config.may_approve(&actor).map_err(CommandFailure::error)?;
     let store = session::writer(&config).await?;
     let imported = store.is_import_hold(id).await?;
-    refresh_revert(&config, &store, id).await?;
+    let reverted = refresh_revert(&config, &store, id).await?;
     if !imported {
         require_known_hold(&config, &store, id).await?;
     }
@@ -277,8 +275,17 @@ async fn hold(
     }
     let hours = config.approval_ttl.as_secs() / 3_600;
     anstream::println!(
-        "Approved hold {id} as {actor}. It is applied with the next plan that contains it. The approval expires in {}.",
+        "Approved hold {id} as {actor}. {} The approval expires in {}.",
+        applied_with(reverted),
         plural(hours, "hour")
     );
     Ok(0)
+}
+
+/// Says what applies an approved hold. No pass plans a revert.
+fn applied_with(reverts: Option<i64>) -> String {
+    reverts.map_or_else(
+        || "It is applied with the next plan that contains it.".to_owned(),
+        |run| format!("Run `roster revert {run}` again to apply it."),
+    )
 }

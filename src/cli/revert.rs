@@ -104,6 +104,7 @@ async fn revert_remotely(global: &GlobalOptions, options: &RevertOptions) -> Com
         None => PassOutcome::Unchanged,
     };
     let document = ApplyDocument::new(&plan, reply.run, outcome.name());
+    let document = document.with_skipped(&reply.skipped);
     if global.output() == OutputFormat::Json {
         let mut out = output::stdout();
         document::write(&document, &mut out)?;
@@ -114,8 +115,18 @@ async fn revert_remotely(global: &GlobalOptions, options: &RevertOptions) -> Com
     output.write_files(&[&plan], |out| document::write(&document, out))?;
     if !global.quiet {
         apply::print_applied(global, &plan, reply.run);
+        if reply.run.is_some() {
+            print_kept(visible(&plan.source.name).as_ref());
+        }
     }
     Ok(plan.exit_code(false))
+}
+
+/// Says how long a source leaves alone what was reverted.
+fn print_kept(source: &str) {
+    anstream::eprintln!(
+        "Passes keep it so until source {source} is at another revision. Correct its files too."
+    );
 }
 
 fn unreadable(error: &SavedPlanError) -> CommandFailure {
@@ -236,17 +247,13 @@ impl RevertCommand<'_> {
         let (reverted, source) = (self.run.record.id, visible(&self.run.record.source));
         let Some(applied) = applied else {
             if revert.plan.held.is_empty() {
-                anstream::eprintln!(
-                    "Nothing of run {reverted} is left to revert. The next pass of source {source} writes what its files declare."
-                );
+                anstream::eprintln!("Nothing of run {reverted} is left to revert.");
             }
             return;
         };
         apply::print_applied(self.global, &revert.plan, applied.run);
         if applied.reverted > 0 {
-            anstream::eprintln!(
-                "Passes keep it so until source {source} is at another revision. Correct its files too."
-            );
+            print_kept(&source);
         }
     }
 }

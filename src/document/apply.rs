@@ -1,7 +1,10 @@
 //! The result of an apply.
 
 use super::list::one_line;
-use super::{DiagnosticDocument, DocumentList, FORMAT_VERSION, HoldDocument, PlanDocument};
+use super::{
+    DiagnosticDocument, DocumentList, FORMAT_VERSION, HoldDocument, PlanDocument,
+    RevertSkippedField,
+};
 use crate::kinds;
 use crate::plan::{Plan, PlanSummary, RunField};
 use serde::Serialize;
@@ -35,11 +38,21 @@ pub struct ApplyDocument<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct SkippedFieldDocument<'a> {
     /// The kind of the resource.
-    pub kind: &'static str,
+    pub kind: &'a str,
     /// The external id of the resource.
     pub external_id: &'a str,
     /// The name of the field.
     pub field: &'a str,
+}
+
+impl<'a> From<&'a RevertSkippedField> for SkippedFieldDocument<'a> {
+    fn from(skipped: &'a RevertSkippedField) -> Self {
+        Self {
+            kind: &skipped.kind,
+            external_id: &skipped.external_id,
+            field: &skipped.field,
+        }
+    }
 }
 
 impl<'a> From<&'a RunField> for SkippedFieldDocument<'a> {
@@ -69,7 +82,10 @@ impl<'a> ApplyDocument<'a> {
 
     /// The same for a revert.
     #[must_use]
-    pub fn with_skipped(self, skipped: &'a [RunField]) -> Self {
+    pub fn with_skipped<T: Sync>(self, skipped: &'a [T]) -> Self
+    where
+        SkippedFieldDocument<'a>: From<&'a T>,
+    {
         Self {
             skipped: Some(DocumentList::of(skipped, SkippedFieldDocument::from)),
             ..self

@@ -47,8 +47,14 @@ pub(super) async fn find_undone_changes(
         .filter(|step| is_considered(step.verb, Some(step.reason)));
     for step in steps {
         let path = step.origin.as_ref().map(|origin| &*origin.path);
-        let undoes = lookup.undone_by(&step.key, &step.changes(), path);
-        step.undoes = undoes;
+        let mut undoes = lookup
+            .undone_by(&step.key, &step.changes(), path)
+            .into_vec();
+        if step.reason == StepReason::Drift {
+            // Somebody else's doing, or that of a person who reverted a run.
+            undoes.retain(|undone| undone.reverted_run.is_some());
+        }
+        step.undoes = undoes.into();
     }
     let held = plan
         .held
@@ -61,17 +67,14 @@ pub(super) async fn find_undone_changes(
     Ok(())
 }
 
-/// Whether a step may take back what a run did. One because of drift takes back what somebody else
-/// did.
+/// Whether a step may take back what a run did.
 fn is_considered(verb: StepVerb, reason: Option<StepReason>) -> bool {
     let by_declaration = match reason {
-        Some(StepReason::Declared | StepReason::Removed | StepReason::Returned) | None => true,
         Some(
-            StepReason::Adopted
-            | StepReason::Drift
-            | StepReason::Requested
-            | StepReason::Consequence,
-        ) => false,
+            StepReason::Declared | StepReason::Drift | StepReason::Removed | StepReason::Returned,
+        )
+        | None => true,
+        Some(StepReason::Adopted | StepReason::Requested | StepReason::Consequence) => false,
     };
     by_declaration && plan::may_undo(verb)
 }

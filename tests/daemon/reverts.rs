@@ -166,6 +166,8 @@ fn the_command_reverts_by_a_daemon() {
         by(&accepts).exits(64);
         let done = by(&because).exits(0);
         assert_eq!(done.steps(), ["update User/u-0"], "{done}");
+        assert!(done.stdout.contains("\"skipped\": []"), "{done}");
+        assert!(done.stderr.contains("Correct its files too."), "{done}");
         assert_eq!(phone(&ws).as_deref(), Some("+4663123456"));
         by(&["revert", "99", "--yes", "--remote", &url, "--reason", "x"]).exits(1);
         served.ends();

@@ -1186,7 +1186,7 @@ async fn a_first_load_leaves_everything_in_place() {
 }
 
 /// What the releases since version 4 added, taken away again.
-const BEFORE: [&str; 39] = [
+const BEFORE: [&str; 42] = [
     "DROP VIEW visible_users",
     "DROP VIEW visible_organisations",
     "DROP VIEW visible_accounts",
@@ -1217,6 +1217,9 @@ const BEFORE: [&str; 39] = [
     "DROP TABLE hold_approvers",
     "DROP TABLE run_causes",
     "DROP TABLE revert_holds",
+    "DROP INDEX accounts_effective_until",
+    "DROP INDEX users_effective_until",
+    "DROP INDEX policies_effective_until",
     "ALTER TABLE accounts DROP COLUMN effective_from",
     "ALTER TABLE accounts DROP COLUMN effective_until",
     "ALTER TABLE users DROP COLUMN effective_from",
@@ -1362,6 +1365,9 @@ async fn what_changed_before_writes_were_recorded_is_found() {
             "DROP VIEW visible_accounts",
             "DROP VIEW usable_users",
             "DROP VIEW usable_accounts",
+            "DROP INDEX accounts_effective_until",
+            "DROP INDEX users_effective_until",
+            "DROP INDEX policies_effective_until",
             "ALTER TABLE accounts DROP COLUMN effective_from",
             "ALTER TABLE accounts DROP COLUMN effective_until",
             "ALTER TABLE users DROP COLUMN effective_from",

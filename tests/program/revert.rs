@@ -96,6 +96,8 @@ fn what_was_reverted_stays_until_the_files_change() {
         // Something else changes: the files decide again, and nobody gets access back by that.
         ws.tree(bad.replace("name: Premium", "name: Premium customers"));
         let plan = ws.plan(&[]).exits(3);
+        let again = &plan.plans()[0]["steps"][2];
+        assert_eq!(again["reverts"][0]["run"], 3, "{}: {again}", ws.engine);
         assert_eq!(
             plan.changes(),
             [
@@ -345,7 +347,13 @@ fn guards_and_rules_hold_a_revert_and_an_approval_lets_it_through() {
             BTreeSet::from(["--accept User.deactivate=4".to_owned()])
         );
         let hold = ran.hold("guard");
-        ws.approve(&hold);
+        let approved = ws
+            .command(&["approve", "hold", &hold, "--reason", "again"])
+            .env("ROSTER_OUTPUT", "text")
+            .output()
+            .expect("the program starts");
+        let said = String::from_utf8_lossy(&approved.stdout).into_owned();
+        assert!(said.contains("Run `roster revert 2` again"), "{said}");
         let ran = revert(&ws, 2, &[]).exits(0);
         assert_eq!(ran.count("deactivate"), 4, "{ran}");
         assert_eq!(ran.held(), Vec::<String>::new());
