@@ -2,10 +2,11 @@
 //! it. [`draft_unstored`] is the counterpart of the comparison with a row in `draft.rs`.
 
 use super::context::PlanContext;
-use super::draft::{ResourceDraft, written_status};
+use super::draft::ResourceDraft;
 use super::hold::member;
 use super::planned_change;
 use super::rules::AuthorityMode;
+use super::status::written_status;
 use super::types::{StepReason, StepVerb};
 use crate::check::{PlannedChange, PlannedOutcome};
 use crate::diagnostic::{Code, Diagnostic, Origin, Severity, codes};

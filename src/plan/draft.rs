@@ -8,11 +8,12 @@ use super::compare::{self, FieldVerdict};
 use super::context::PlanContext;
 use super::hold::{Hold, HoldMember, field_member, member};
 use super::rules::AuthorityMode;
-use super::step_claim;
-use super::stored_ends;
 use super::types::{StepReason, StepVerb};
 use super::waiting_fields::WaitingField;
-use super::{create, dated_changes, dropped_members, forbid, retired_references, status};
+use super::{
+    create, dated_changes, dropped_members, forbid, retired_references, status, step_claim,
+    stored_ends,
+};
 use crate::check::PlannedOutcome;
 use crate::diagnostic::{Code, Diagnostic, Origin, codes};
 use crate::kinds::{self, Kind};
@@ -135,13 +136,6 @@ pub(super) fn draft(
     (!(known && nothing)).then_some(draft)
 }
 
-/// The status that a manifest writes out, if any.
-pub(super) fn written_status(declared: &DeclaredResource) -> Option<&str> {
-    declared
-        .value(kinds::get(declared.key.kind).status_index())?
-        .as_text()
-}
-
 fn draft_stored(
     context: &PlanContext<'_>,
     declared: &Arc<DeclaredResource>,
@@ -150,7 +144,7 @@ fn draft_stored(
 ) -> ResourceDraft {
     let key = &declared.key;
     let kind = kinds::get(key.kind);
-    if written_status(declared) == Some("deleted") {
+    if status::written_status(declared) == Some("deleted") {
         return deletion(context, declared, row, claim);
     }
     // A claim that is marked gone has nothing to say about drift: the resource was removed since.
@@ -174,11 +168,10 @@ fn draft_stored(
         }
         let absent = dropped_members::unlinked_in_vain(declared, stated, row);
         draft.notes.extend(absent);
-        if let Some(run) = stored_ends::reverting_run(context, kind, declared, stated, row) {
-            draft.keep_reverted(stated.field.clone(), run);
-            continue;
-        }
-        let verdict = compare::compare(context, kind, key, stated, row, active);
+        let verdict = match stored_ends::reverting_run(context, kind, declared, stated, row) {
+            Some(run) => FieldVerdict::Reverted(stated.field.clone(), run),
+            None => compare::compare(context, kind, key, stated, row, active),
+        };
         declared_anew |= matches!(verdict, FieldVerdict::Set { drift: false, .. });
         drifted |= matches!(
             verdict,

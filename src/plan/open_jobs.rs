@@ -1,11 +1,11 @@
 //! Holds the deletion of a user who has jobs that somebody still works on. The others go along.
 
 use super::context::PlanContext;
-use super::draft::written_status;
 use super::hold::{Hold, HoldMember, effect_member};
 use super::hold_ledger::RuleOutcome;
 use super::planned_change;
 use super::remainder::PlanRemainder;
+use super::status::written_status;
 use crate::check::PlannedOutcome;
 use crate::diagnostic::codes;
 use crate::kinds::{TAG, USER};

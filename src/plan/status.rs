@@ -13,6 +13,13 @@ use crate::diagnostic::codes;
 use crate::kinds;
 use crate::model::{Claim, ClaimState, DeclaredResource, FieldChange, Key, Row, Value};
 
+/// The status that a manifest writes out, if any.
+pub(super) fn written_status(declared: &DeclaredResource) -> Option<&str> {
+    declared
+        .value(kinds::get(declared.key.kind).status_index())?
+        .as_text()
+}
+
 /// Whether the manifest gives no status and the row is inactive. What that means depends on the
 /// other sources, of which the claim knows nothing.
 pub(super) fn is_undecided(
