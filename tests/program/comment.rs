@@ -344,3 +344,66 @@ fn a_moved_repository_is_said_and_the_token_goes_nowhere_else() {
     }
     assert!(elsewhere.requests().is_empty());
 }
+
+/// Runs the command with these variables only, for pull request 7.
+fn comment_with(place: &Place, variables: &[(&str, String)], more: &[&str]) -> Ran {
+    let arguments = [&["comment", "--plan", "plan.json", "--pr", "7"], more].concat();
+    let mut command = place.command(&arguments);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    Ran::from_output(&command.output().expect("the program runs"))
+}
+
+#[test]
+fn a_token_of_one_platform_is_never_sent_to_another() {
+    let place = planned();
+    let (github, gitea) = (
+        ReviewPlatform::start(PlatformKind::GitHub),
+        ReviewPlatform::start(PlatformKind::Gitea),
+    );
+    let text = |text: &str| text.to_owned();
+    let in_github = |token: (&'static str, &str)| {
+        let mut variables = vec![
+            ("GITHUB_ACTIONS", text("true")),
+            ("GITHUB_API_URL", github.api()),
+            ("GITHUB_REPOSITORY", text("acme/customers")),
+            ("GITEA_TOKEN", text("tok-of-gitea")),
+        ];
+        variables.push((token.0, token.1.to_owned()));
+        variables
+    };
+    // In Actions of GitHub, the token of Gitea is for another job, with and without an address.
+    let ran = comment_with(&place, &in_github(("GITHUB_SHA", "0")), &[]);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "error: to comment on GitHub, set `--token-file` or GITHUB_TOKEN, GH_TOKEN\n"
+    );
+    let mut variables = in_github(("GITHUB_TOKEN", TOKEN));
+    variables.push(("GITEA_API_URL", gitea.api()));
+    let ran = comment_with(&place, &variables, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(github.written().len(), 1);
+    // Nor does the token of the workflow go to Gitea.
+    variables.retain(|(name, _)| *name != "GITEA_TOKEN");
+    let provider = ["--provider", "gitea", "--repository", "acme/customers"];
+    let ran = comment_with(&place, &variables, &provider);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert!(
+        ran.err.ends_with("set `--token-file` or GITEA_TOKEN\n"),
+        "{ran:?}"
+    );
+    assert!(gitea.requests().is_empty());
+
+    // Actions of Gitea set the names of GitHub, also the one that says which CI it is.
+    let mut variables = gitea.variables(TOKEN);
+    variables.push(("GITHUB_ACTIONS", text("true")));
+    let ran = comment_with(&place, &variables, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(gitea.written().len(), 1);
+    let asked = (github.requests().len(), gitea.requests().len());
+    variables.push(("GH_TOKEN", text("tok-of-github")));
+    let ran = comment_with(&place, &variables, &["--provider", "github"]);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert_eq!(ran.err, "error: to comment on GitHub, set `--repository`\n");
+    assert_eq!(asked, (github.requests().len(), gitea.requests().len()));
+}

@@ -9,8 +9,10 @@ pub(super) struct CommentPlatform {
     pub name: &'static str,
     /// What it calls a pull request.
     pub request: &'static str,
-    /// Variables that only its CI sets, and for each the value that counts.
-    pub marks: &'static [(&'static str, Option<&'static str>)],
+    /// The variable that its CI sets to `true`.
+    pub ci: &'static str,
+    /// Variables that name it outside its CI. No token among them: one is often set for another job.
+    pub marks: &'static [&'static str],
     /// Variables with the address of the API, the first that is set counts.
     pub api: &'static [&'static str],
     /// Variables with the address of the server, to which `api_path` is added.
@@ -33,8 +35,8 @@ pub(super) struct CommentPlatform {
     /// The members with the name of a comment's author.
     pub author: [&'static str; 2],
     pub identity: IdentityRequest,
-    /// The author of what its CI writes, with the variable that says so.
-    pub ci_author: Option<(&'static str, &'static str)>,
+    /// The author of what its CI writes.
+    pub ci_author: Option<&'static str>,
     pub accept: &'static str,
     /// What a token needs to write comments.
     pub permission: &'static str,
@@ -77,11 +79,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         word: "gitea",
         name: "Gitea",
         request: "pull request",
-        marks: &[
-            ("GITEA_ACTIONS", Some("true")),
-            ("GITEA_API_URL", None),
-            ("GITEA_TOKEN", None),
-        ],
+        ci: "GITEA_ACTIONS",
+        marks: &["GITEA_API_URL"],
         api: &["GITEA_API_URL", "GITHUB_API_URL"],
         server: &["GITEA_SERVER_URL", "GITHUB_SERVER_URL"],
         api_path: "api/v1",
@@ -98,7 +97,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PATCH,
         author: ["user", "login"],
         identity: IdentityRequest::User("login"),
-        ci_author: Some(("GITEA_ACTIONS", "gitea-actions")),
+        ci_author: Some("gitea-actions"),
         accept: "application/json",
         permission: "the scope `write:issue`",
     },
@@ -106,7 +105,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         word: "gitlab",
         name: "GitLab",
         request: "merge request",
-        marks: &[("GITLAB_CI", Some("true")), ("CI_API_V4_URL", None)],
+        ci: "GITLAB_CI",
+        marks: &["CI_API_V4_URL"],
         api: &["CI_API_V4_URL"],
         server: &["CI_SERVER_URL"],
         api_path: "api/v4",
@@ -132,11 +132,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         word: "github",
         name: "GitHub",
         request: "pull request",
-        marks: &[
-            ("GITHUB_ACTIONS", Some("true")),
-            ("GITHUB_API_URL", None),
-            ("GITHUB_REPOSITORY", None),
-        ],
+        ci: "GITHUB_ACTIONS",
+        marks: &["GITHUB_API_URL", "GITHUB_REPOSITORY"],
         api: &["GITHUB_API_URL"],
         server: &[],
         api_path: "",
@@ -153,7 +150,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PATCH,
         author: ["user", "login"],
         identity: IdentityRequest::GraphQl,
-        ci_author: Some(("GITHUB_ACTIONS", "github-actions[bot]")),
+        ci_author: Some("github-actions[bot]"),
         accept: "application/vnd.github+json",
         permission: "`pull-requests: write` (in a workflow: under `permissions:` of the job; of a fine-grained token: Pull requests, read and write)",
     },

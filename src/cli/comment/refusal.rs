@@ -8,7 +8,6 @@ use std::time::Duration;
 pub(super) fn refusal(place: &CommentPlace, status: StatusCode, said: &str) -> String {
     let platform = place.platform;
     let (name, request, needed) = (platform.name, platform.request, platform.permission);
-    let tokens: Vec<&str> = platform.tokens.iter().map(|(name, _)| *name).collect();
     let said = if said.is_empty() {
         String::new()
     } else {
@@ -18,7 +17,7 @@ pub(super) fn refusal(place: &CommentPlace, status: StatusCode, said: &str) -> S
     let help = match status.as_u16() {
         401 => format!(
             "the token is wrong or has expired; check {}",
-            tokens.join(" or ")
+            platform.token_names().join(" or ")
         ),
         403 => format!("the token needs {needed}"),
         404 => format!(
@@ -32,7 +31,7 @@ pub(super) fn refusal(place: &CommentPlace, status: StatusCode, said: &str) -> S
         }
         300..=399 => format!(
             "the API or the repository has moved; correct `--api-url` or {}",
-            platform.repository.join(" or ")
+            platform.repository_names().join(" or ")
         ),
         _ => "check `--api-url`".to_owned(),
     };

@@ -2,7 +2,6 @@
 
 use super::api::{PlatformClient, RequestFailure};
 use super::platform::IdentityRequest;
-use super::setup::variable;
 use crate::cli::CommandFailure;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -123,8 +122,8 @@ async fn author(client: &PlatformClient) -> Result<Option<String>, CommandFailur
         // a comment that somebody else began with the marker could be taken for ours.
         Ok(_) | Err(RequestFailure::Refused { .. }) => Ok(platform
             .ci_author
-            .filter(|(mark, _)| variable(mark).is_some_and(|value| value == "true"))
-            .map(|(_, name)| name.to_owned())),
+            .filter(|_| platform.is_running())
+            .map(str::to_owned)),
         Err(failure) => Err(client.failure(failure)),
     }
 }
