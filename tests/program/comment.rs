@@ -163,6 +163,104 @@ fn a_comment_of_somebody_else_with_the_marker_is_never_taken_over() {
 }
 
 #[test]
+fn a_token_that_may_not_ask_for_its_name_overwrites_nobody_and_keeps_one_comment() {
+    for kind in PlatformKind::ALL {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        platform.hide_identity();
+        let trap = "<!-- roster:plan source=directory -->\nNothing to see here.";
+        platform.comment_as("mallory", trap);
+        let first = commented(&place, &platform);
+        assert!(first.starts_with("Created the comment "), "{first}");
+        let id = platform.written()[0].id;
+        plan(&place, "West");
+        let second = comment(&place, &platform, TOKEN, &["--plan", "plan.json"]);
+        assert!(second.out.starts_with("Updated the comment "), "{second:?}");
+        assert!(
+            second.err.contains("does not tell this token whose it is"),
+            "{second:?}"
+        );
+        let third = commented(&place, &platform);
+        assert!(third.starts_with("Unchanged: the comment "), "{third}");
+        let comments = platform.comments();
+        assert_eq!(comments.len(), 2, "{kind:?}: {comments:?}");
+        assert_eq!(
+            (comments[0].author.as_str(), comments[0].body.as_str()),
+            ("mallory", trap)
+        );
+        assert_eq!((comments[1].author.as_str(), comments[1].id), (BOT, id));
+        assert!(comments[1].body.contains("West"));
+    }
+}
+
+#[test]
+fn two_jobs_at_once_leave_one_comment() {
+    for kind in PlatformKind::ALL {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        // Neither sees the comment of the other before it creates its own.
+        platform.gather_lists(2);
+        let start = || {
+            let mut command = place.command(&["comment", "--pr", "7", "--plan", "plan.json"]);
+            command.envs(platform.variables(TOKEN));
+            command.spawn().expect("the program runs")
+        };
+        let jobs = [start(), start()];
+        for mut job in jobs {
+            assert!(job.wait().expect("it ends").success());
+        }
+        let posted = platform.requests();
+        let posted = posted.iter().filter(|request| request.method == "POST");
+        let posted = posted.filter(|request| !request.path.ends_with("/graphql"));
+        assert_eq!(posted.count(), 2, "{kind:?}");
+        assert_eq!(platform.written().len(), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_comment_that_appears_late_is_not_left_out_of_date() {
+    let marker = "<!-- roster:plan source=directory -->";
+    for kind in PlatformKind::ALL {
+        let (place, platform) = (planned(), ReviewPlatform::start(kind));
+        // The answer comes too late, and the comment later still.
+        platform.create_late_and_answer(HttpReply::json(504, &json!({})));
+        commented(&place, &platform);
+        let [first] = &platform.written()[..] else {
+            panic!("{kind:?}: {:?}", platform.written())
+        };
+        // One appears after the run.
+        platform.comment_as(BOT, &format!("{marker}\nAn old plan."));
+        let again = commented(&place, &platform);
+        assert!(again.starts_with("Unchanged: "), "{again}");
+        assert_eq!(platform.written(), [first.clone()], "{kind:?}");
+        // Who may not delete it says where the current one is, once.
+        platform.refuse_deletion();
+        let late = platform.comment_as(BOT, &format!("{marker}\nAn old plan."));
+        plan(&place, "West");
+        commented(&place, &platform);
+        let writes = || {
+            let requests = platform.requests();
+            let written = requests.iter().filter(|request| request.method != "GET");
+            written
+                .filter(|request| !request.path.ends_with("/graphql"))
+                .count()
+        };
+        let before = writes();
+        commented(&place, &platform);
+        assert_eq!(writes(), before, "{kind:?}");
+        let written = platform.written();
+        assert_eq!(written[0].id, first.id);
+        assert!(written[0].body.contains("West"), "{kind:?}: {written:?}");
+        assert_eq!(written[1].id, late);
+        let text = &written[1].body;
+        assert!(
+            text.starts_with(&format!(
+                "{marker}\nThe current plan is in [another comment]("
+            )) && text.contains(&first.id.to_string()),
+            "{kind:?}: {text}"
+        );
+    }
+}
+
+#[test]
 fn rate_limits_are_waited_for_and_long_ones_are_named() {
     let limited = || HttpReply::json(429, &json!({"message": "Too Many Requests"}));
     for kind in PlatformKind::ALL {

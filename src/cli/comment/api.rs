@@ -95,6 +95,12 @@ impl PlatformClient {
         json(answer).await
     }
 
+    /// Deletes what is at a path.
+    pub async fn delete(&self, path: &str) -> Result<(), RequestFailure> {
+        let url = self.url(path)?;
+        self.request(&Method::DELETE, &url, None).await.map(drop)
+    }
+
     /// Asks by GraphQL, whose address GitHub derives from that of the API.
     pub async fn graphql(&self, query: &str) -> Result<Value, RequestFailure> {
         let named =
@@ -221,6 +227,17 @@ impl PlatformClient {
         tracing::info!("{}: {why}; trying again", self.platform().name);
         tokio::time::sleep(pause).await;
         Ok(())
+    }
+
+    /// Says that a comment had to be written to find those of this token.
+    pub fn warn_of_unknown_identity(&self) {
+        let platform = self.platform();
+        let help = platform.identity_permission;
+        let help = help.map_or_else(String::new, |needed| format!("; give it {needed}"));
+        tracing::warn!(
+            "{} does not tell this token whose it is, so Roster had to post another comment to find its own{help}",
+            platform.name
+        );
     }
 
     /// Pauses before another attempt, or fails if there were too many.

@@ -35,6 +35,8 @@ pub(super) struct CommentPlatform {
     /// The members with the name of a comment's author.
     pub author: [&'static str; 2],
     pub identity: IdentityRequest,
+    /// What a token needs to be told whose it is, if not every token is.
+    pub identity_permission: Option<&'static str>,
     /// The author of what its CI writes.
     pub ci_author: Option<&'static str>,
     pub accept: &'static str,
@@ -97,6 +99,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PATCH,
         author: ["user", "login"],
         identity: IdentityRequest::User("login"),
+        identity_permission: Some("the scope `read:user`"),
         ci_author: Some("gitea-actions"),
         accept: "application/json",
         permission: "the scope `write:issue`",
@@ -124,6 +127,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PUT,
         author: ["author", "username"],
         identity: IdentityRequest::User("username"),
+        identity_permission: Some("the scope `api`"),
         ci_author: None,
         accept: "application/json",
         permission: "the scope `api` and the role Reporter; CI_JOB_TOKEN cannot write comments, so set GITLAB_TOKEN to a project access token",
@@ -150,6 +154,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PATCH,
         author: ["user", "login"],
         identity: IdentityRequest::GraphQl,
+        identity_permission: None,
         ci_author: Some("github-actions[bot]"),
         accept: "application/vnd.github+json",
         permission: "`pull-requests: write` (in a workflow: under `permissions:` of the job; of a fine-grained token: Pull requests, read and write)",
