@@ -5,6 +5,8 @@ use crate::support::http_exchange::HttpReply;
 use crate::support::program::{Place, Ran};
 use crate::support::review_platform::{BOT, PlatformKind, READ_TOKEN, ReviewPlatform, TOKEN};
 use serde_json::json;
+use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const TAGS: &str = "tags:\n  - {externalId: north, name: North}\n";
@@ -200,7 +202,9 @@ fn two_jobs_at_once_leave_one_comment() {
         platform.gather_lists(2);
         let start = || {
             let mut command = place.command(&["comment", "--pr", "7", "--plan", "plan.json"]);
-            command.envs(platform.variables(TOKEN));
+            command
+                .envs(platform.variables(TOKEN))
+                .stdout(Stdio::null());
             command.spawn().expect("the program runs")
         };
         let jobs = [start(), start()];
@@ -230,7 +234,11 @@ fn a_comment_that_appears_late_is_not_left_out_of_date() {
         platform.comment_as(BOT, &format!("{marker}\nAn old plan."));
         let again = commented(&place, &platform);
         assert!(again.starts_with("Unchanged: "), "{again}");
-        assert_eq!(platform.written(), [first.clone()], "{kind:?}");
+        assert_eq!(
+            &platform.written()[..],
+            std::slice::from_ref(first),
+            "{kind:?}"
+        );
         // Who may not delete it says where the current one is, once.
         platform.refuse_deletion();
         let late = platform.comment_as(BOT, &format!("{marker}\nAn old plan."));
@@ -504,4 +512,26 @@ fn a_token_of_one_platform_is_never_sent_to_another() {
     assert_eq!(ran.code, Some(64), "{ran:?}");
     assert_eq!(ran.err, "error: to comment on GitHub, set `--repository`\n");
     assert_eq!(asked, (github.requests().len(), gitea.requests().len()));
+}
+
+#[test]
+fn a_server_that_hangs_holds_the_job_no_longer_than_the_timeout() {
+    let place = planned();
+    // Connections are accepted by the system, and nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let api = format!("http://{}", silent.local_addr().expect("its address"));
+    let variables = [
+        ("GITHUB_API_URL", api.clone()),
+        ("GITHUB_REPOSITORY", "acme/customers".to_owned()),
+        ("GITHUB_TOKEN", TOKEN.to_owned()),
+    ];
+    let start = Instant::now();
+    let ran = comment_with(&place, &variables, &["--timeout", "2s"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(
+        ran.err,
+        format!("error: GitHub at {api} is not working: no answer within 2 s\n")
+    );
+    // Half of the 30 s that one request may take otherwise.
+    assert!(start.elapsed() < Duration::from_secs(15), "{start:?}");
 }

@@ -29,7 +29,8 @@ const UNDESCRIBED_LIMIT: Duration = Duration::from_mins(1);
 pub(super) struct PlatformClient {
     place: CommentPlace,
     client: Client,
-    deadline: Instant,
+    start: Instant,
+    timeout: Duration,
     failures: AtomicU32,
 }
 
@@ -55,7 +56,8 @@ impl PlatformClient {
         Ok(Self {
             client: http_client::build(&place.api, ca, REQUEST)?,
             place,
-            deadline: Instant::now() + timeout,
+            start: Instant::now(),
+            timeout,
             failures: AtomicU32::new(0),
         })
     }
@@ -163,10 +165,12 @@ impl PlatformClient {
     ) -> Result<Response, RequestFailure> {
         loop {
             let (name, value) = self.place.header.header(self.place.token.expose_secret());
+            // A server that hangs must not hold the job longer than it waits.
+            let limit = REQUEST.min(self.time_left());
             let mut request = self
                 .client
                 .request(method.clone(), url.clone())
-                .timeout(REQUEST)
+                .timeout(limit)
                 .header(ACCEPT, self.platform().accept)
                 .header(name, value);
             if let Some(body) = body {
@@ -194,6 +198,7 @@ impl PlatformClient {
                         None => return Err(RequestFailure::Refused { status, said }),
                     }
                 }
+                Err(error) if error.is_timeout() && !error.is_connect() => no_answer(limit),
                 // Without the address, which the message has already.
                 Err(error) => chain(&error.without_url()),
             };
@@ -204,9 +209,13 @@ impl PlatformClient {
         }
     }
 
+    fn time_left(&self) -> Duration {
+        self.timeout.saturating_sub(self.start.elapsed())
+    }
+
     /// Waits for a rate limit to end, if it ends in time.
     async fn wait(&self, wait: Duration) -> Result<(), RequestFailure> {
-        if Instant::now() + wait > self.deadline {
+        if wait > self.time_left() {
             return Err(RequestFailure::Limited(wait));
         }
         tracing::warn!(
@@ -221,7 +230,7 @@ impl PlatformClient {
     async fn back_off(&self, why: String) -> Result<(), RequestFailure> {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         let pause = FIRST_PAUSE * 2_u32.pow(failures.min(ATTEMPTS));
-        if failures + 1 >= ATTEMPTS || Instant::now() + pause > self.deadline {
+        if failures + 1 >= ATTEMPTS || pause > self.time_left() {
             return Err(RequestFailure::Unreached(why));
         }
         tracing::info!("{}: {why}; trying again", self.platform().name);
@@ -246,7 +255,7 @@ impl PlatformClient {
         paused.map_err(|failure| self.failure(failure))
     }
 
-    /// The message of a refusal, on one line and without the token.
+    /// The message of a refusal, on one line and without the token and the password.
     async fn said(&self, answer: Response) -> String {
         let text = answer.text().await.unwrap_or_default();
         let document: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -283,6 +292,10 @@ impl PlatformClient {
         let why = "its answer has no comment; check `--api-url`".to_owned();
         self.failure(RequestFailure::Unreached(why))
     }
+}
+
+fn no_answer(limit: Duration) -> String {
+    format!("no answer within {} s", limit.as_secs_f32().ceil())
 }
 
 async fn json(answer: Response) -> Result<Value, RequestFailure> {
