@@ -515,6 +515,52 @@ fn a_token_of_one_platform_is_never_sent_to_another() {
 }
 
 #[test]
+fn a_login_in_the_address_is_never_printed() {
+    let place = planned();
+    // Nothing listens here.
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = closed.local_addr().expect("its address");
+    drop(closed);
+    for (kind, name) in [
+        (PlatformKind::GitHub, "GITHUB_API_URL"),
+        (PlatformKind::GitLab, "CI_API_V4_URL"),
+        (PlatformKind::Gitea, "GITHUB_API_URL"),
+    ] {
+        let platform = ReviewPlatform::start(kind);
+        let with_login = |url: &str| url.replace("http://", "http://eva:hunter2@");
+        let run = |url: &str, more: &[&str]| {
+            let mut variables = platform.variables(TOKEN);
+            variables.retain(|(variable, _)| *variable != name);
+            variables.push((name, with_login(url)));
+            let ran = comment_with(&place, &variables, &[&["-vv"], more].concat());
+            for text in [&ran.out, &ran.err] {
+                assert!(
+                    !text.contains("hunter2") && !text.contains("eva:"),
+                    "{text}"
+                );
+            }
+            ran
+        };
+        let ran = run(&format!("http://{address}/api"), &["--timeout", "1s"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let said = format!(" at http://{address}/api is not working: ");
+        assert!(ran.err.contains(&said), "{ran:?}");
+        // Neither a redirect nor a refusal repeats it, and the token is sent all the same.
+        let moved = HttpReply::json(301, &json!({"message": "moved to eva's, hunter2"}));
+        for _ in 0..2 {
+            platform.refuse_next(moved.clone().with("Location", with_login(&platform.api())));
+        }
+        assert_eq!(run(&platform.api(), &[]).code, Some(1));
+        let ran = run(&platform.api(), &[]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(platform.written().len(), 1);
+        for broken in ["http://[git.example/", "http://git.example/"] {
+            assert_eq!(run(broken, &[]).code, Some(64));
+        }
+    }
+}
+
+#[test]
 fn a_server_that_hangs_holds_the_job_no_longer_than_the_timeout() {
     let place = planned();
     // Connections are accepted by the system, and nobody answers.
@@ -534,4 +580,36 @@ fn a_server_that_hangs_holds_the_job_no_longer_than_the_timeout() {
     );
     // Half of the 30 s that one request may take otherwise.
     assert!(start.elapsed() < Duration::from_secs(15), "{start:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_token_is_said() {
+    let (place, platform) = (planned(), ReviewPlatform::start(PlatformKind::GitHub));
+    place.write("token", &format!("{TOKEN}\n# of eva\n"));
+    let ran = comment(
+        &place,
+        &platform,
+        TOKEN,
+        &["--plan", "plan.json", "--token-file", "token"],
+    );
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "error: the token in token has 2 lines; leave only the token\n"
+    );
+    let mut variables = platform.variables(TOKEN);
+    variables.push(("GITHUB_TOKEN", "tok-\u{1}".to_owned()));
+    let ran = comment_with(&place, &variables, &[]);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert!(
+        ran.err
+            .starts_with("error: the token in GITHUB_TOKEN has a space or another character"),
+        "{ran:?}"
+    );
+    // A daemon is asked with a token, too.
+    let remote = ["status", "--remote", "http://127.0.0.1:1", "--token-file"];
+    let ran = place.run(&[&remote[..], &["token"]].concat());
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert!(ran.err.contains("has 2 lines"), "{ran:?}");
+    assert!(platform.requests().is_empty());
 }

@@ -270,11 +270,15 @@ impl PlatformClient {
             .find(|said| !said.is_empty())
             .unwrap_or_default();
         let said: String = said.chars().take(300).collect();
-        self.without_token(&visible(said.trim().trim_end_matches('.')))
+        self.without_secrets(&visible(said.trim().trim_end_matches('.')))
     }
 
-    fn without_token(&self, text: &str) -> String {
-        text.replace(self.place.token.expose_secret(), "***")
+    fn without_secrets(&self, text: &str) -> String {
+        let token = Some(&self.place.token).into_iter();
+        let secrets = token.chain(&self.place.password);
+        secrets.fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose_secret(), "***")
+        })
     }
 
     pub fn failure(&self, failure: RequestFailure) -> CommandFailure {
@@ -285,7 +289,7 @@ impl PlatformClient {
                 unreached(&self.place, &why)
             }
         };
-        CommandFailure::error(self.without_token(&message))
+        CommandFailure::error(self.without_secrets(&message))
     }
 
     pub fn unreadable(&self) -> CommandFailure {

@@ -55,6 +55,10 @@ pub(super) enum TokenHeader {
 }
 
 impl TokenHeader {
+    pub fn is_authorization(self) -> bool {
+        matches!(self, Self::Bearer | Self::Token)
+    }
+
     /// Returns the name and the value of the header.
     pub fn header(self, token: &str) -> (&'static str, String) {
         match self {

@@ -1,6 +1,7 @@
 //! What the answers of platforms mean, and what to do about them.
 
 use super::setup::CommentPlace;
+use crate::cli::http_client;
 use reqwest::StatusCode;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) fn refusal(place: &CommentPlace, status: StatusCode, said: &str) -> S
         ),
         410 | 423 => format!("the {request} takes no comments"),
         413 | 422 => {
-            "the comment was not accepted; if it is too long, pass a smaller `--max-bytes`"
+            "the comment was not accepted; if it is too long, pass a smaller `--max-bytes` (for a Markdown file, to the command that writes it)"
                 .to_owned()
         }
         300..=399 => format!(
@@ -51,6 +52,6 @@ pub(super) fn limited(place: &CommentPlace, wait: Duration) -> String {
 
 /// Says that a server did not work for as long as the command waits.
 pub(super) fn unreached(place: &CommentPlace, why: &str) -> String {
-    let url = place.api.as_str().trim_end_matches('/');
+    let url = http_client::shown_url(&place.api);
     format!("{} at {url} is not working: {why}", place.platform.name)
 }

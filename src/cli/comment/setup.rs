@@ -10,6 +10,8 @@ use secrecy::SecretString;
 pub(super) struct CommentPlace {
     pub platform: &'static CommentPlatform,
     pub api: Url,
+    /// The password in the address as it was given, which a proxy may ask for.
+    pub password: Option<SecretString>,
     pub repository: String,
     pub number: u64,
     pub token: SecretString,
@@ -97,11 +99,17 @@ pub(super) fn find(options: &Options) -> Result<CommentPlace, CommandFailure> {
     }
     match (api, repository, number, token) {
         (Some((option, api)), Some(repository), Some(number), Some((token, header))) => {
-            let api = http_client::parse_base_url(option, &api)?;
+            let mut api = http_client::parse_base_url(option, &api)?;
             http_client::require_private(&api)?;
+            let password = api.password().map(SecretString::from);
+            if header.is_authorization() {
+                // A request has only one `Authorization`, and that is the token.
+                let _ = (api.set_username(""), api.set_password(None));
+            }
             Ok(CommentPlace {
                 platform,
                 api,
+                password,
                 repository,
                 number,
                 token,
@@ -184,9 +192,11 @@ fn find_token(
         let token = http_client::read_token(file)?;
         return Ok(token.map(|token| (token, platform.tokens[0].1)));
     }
-    let mut tokens = platform.own_tokens().into_iter();
-    Ok(tokens.find_map(|(name, header)| {
-        let token = http_client::token(&variable(name)?)?;
-        Some((token, header))
-    }))
+    for (name, header) in platform.own_tokens() {
+        let text = variable(name).unwrap_or_default();
+        if let Some(token) = http_client::token(name, &text)? {
+            return Ok(Some((token, header)));
+        }
+    }
+    Ok(None)
 }
