@@ -613,3 +613,76 @@ fn what_is_wrong_with_a_token_is_said() {
     assert!(ran.err.contains("has 2 lines"), "{ran:?}");
     assert!(platform.requests().is_empty());
 }
+
+#[test]
+fn options_that_cannot_change_markdown_are_refused() {
+    let (place, platform) = (planned(), ReviewPlatform::start(PlatformKind::GitHub));
+    for (option, more) in [
+        ("--max-bytes", &["--max-bytes", "900"][..]),
+        ("--show-personal", &["--show-personal"]),
+        ("--detail", &["--detail", "full"]),
+    ] {
+        let ran = comment(
+            &place,
+            &platform,
+            TOKEN,
+            &[&["--plan", "plan.md"], more].concat(),
+        );
+        assert_eq!(ran.code, Some(64), "{ran:?}");
+        let said = format!("`{option}` has no effect on plan.md, which is Markdown already");
+        assert!(ran.err.contains(&said), "{ran:?}");
+    }
+    assert!(platform.requests().is_empty());
+    let limited = ["--plan", "plan.json", "--max-bytes", "900"];
+    assert_eq!(comment(&place, &platform, TOKEN, &limited).code, Some(0));
+}
+
+#[test]
+fn a_file_with_the_plans_of_several_sources_is_shown_and_commented_in_full() {
+    let place = Place::new("sqlite:roster.db");
+    place.write(
+        "roster.yaml",
+        "apiVersion: roster/v1\nsources:\n  - {name: a, directory: a}\n  - {name: b, directory: b}\n",
+    );
+    place.write("a/tags.yaml", TAGS);
+    place.write("b/tags.yaml", "tags:\n  - {externalId: b, name: Beta}\n");
+    let text = place.ok(&[
+        "plan",
+        "--output",
+        "json=plans.json",
+        "--output",
+        "markdown=plans.md",
+    ]);
+    assert_eq!(place.ok(&["show", "plans.json"]), text);
+    let markers = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("<!-- "));
+        lines.map(str::to_owned).collect()
+    };
+    let markdown = std::fs::read_to_string(place.path("plans.md")).expect("written");
+    let shown = place.ok(&["show", "plans.json", "--output", "markdown"]);
+    assert_eq!(markers(&shown), markers(&markdown));
+    let json = std::fs::read_to_string(place.path("plans.json")).expect("written");
+    assert_eq!(place.ok(&["show", "plans.json", "--output", "json"]), json);
+    let platform = ReviewPlatform::start(PlatformKind::GitHub);
+    let ran = comment(&place, &platform, TOKEN, &["--plan", "plans.json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let written = platform.written();
+    assert_eq!(written.len(), 2, "{written:?}");
+    assert!(written[0].body.contains("Tag/north"), "{written:?}");
+    assert!(written[1].body.contains("Tag/b"), "{written:?}");
+    // What was edited since is refused in each of them, and both cannot be applied as one.
+    let ran = place.run(&["apply", "plans.json", "--yes"]);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("the plans of 2 sources are in it, and only one can be applied"),
+        "{ran:?}"
+    );
+    place.edit("plans.json", "Beta", "Alpha");
+    let ran = place.run(&["show", "plans.json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(
+        ran.err.contains("was changed after it was saved"),
+        "{ran:?}"
+    );
+}
