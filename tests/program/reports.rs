@@ -271,6 +271,20 @@ fn several_formats_are_written_at_once_and_each_file_as_a_whole() {
             &["--output", "json=a", "--output", "sarif=a"],
             "two formats go to a",
         ),
+        (
+            &["--output", "json=a", "--output", "sarif=./a"],
+            "two formats go to ./a",
+        ),
+        // The file is there already, under two names.
+        (
+            &[
+                "--output",
+                "html=plan.md",
+                "--output",
+                "sarif=shop/../plan.md",
+            ],
+            "two formats go to shop/../plan.md",
+        ),
         (&["--output", "sarif="], "the file is missing"),
         (&["--output", "pdf"], "no format `pdf`"),
     ] {
@@ -278,6 +292,14 @@ fn several_formats_are_written_at_once_and_each_file_as_a_whole() {
         assert_eq!(ran.code, Some(64), "{ran:?}");
         assert!(ran.err.contains(why), "{ran:?}");
     }
+    // The saved plan is one of the files.
+    let ran = place.run(&["plan", "--out", "a", "--output", "markdown=./a"]);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("`--out` and `--output markdown` both go to ./a"),
+        "{ran:?}"
+    );
     let ran = place.run(&["history", "--output", "sarif"]);
     assert_eq!(ran.code, Some(64));
     assert!(
