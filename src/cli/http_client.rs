@@ -42,7 +42,10 @@ pub fn build(
 
 /// Parses the address of a server; `option` is where it was given.
 pub fn parse_base_url(option: &str, text: &str) -> Result<Url, CommandFailure> {
-    let wrong = |why: String| CommandFailure::usage(format!("`{option} {text}`: {why}"));
+    let wrong = |why: String| {
+        let shown = without_login(text);
+        CommandFailure::usage(format!("`{option} {shown}`: {why}"))
+    };
     let mut url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("use https://, or http:// on this machine".to_owned()));
@@ -52,6 +55,24 @@ pub fn parse_base_url(option: &str, text: &str) -> Result<Url, CommandFailure> {
         url.set_path(&format!("{}/", url.path()));
     }
     Ok(url)
+}
+
+/// An address as it may be printed: without a login, and without a query, which may have a key.
+pub fn shown_url(url: &Url) -> String {
+    without_login(url.as_str()).trim_end_matches('/').to_owned()
+}
+
+/// The same of a text that need not be an address.
+fn without_login(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), text),
+    };
+    // A password that is not encoded may contain `@` and `/`, so what precedes the last one is left
+    // out.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    format!("{scheme}{}", &rest[..end])
 }
 
 /// Fails if a token would be readable on the way. On the same machine nobody can listen in.
@@ -68,13 +89,47 @@ pub fn require_private(url: &Url) -> Result<(), CommandFailure> {
 pub fn read_token(file: &Path) -> Result<Option<SecretString>, CommandFailure> {
     let read = std::fs::read_to_string(file);
     let why = |error| format!("cannot read the token {}: {error}", file.display());
-    Ok(token(
-        &read.map_err(|error| CommandFailure::error(why(error)))?,
-    ))
+    let text = read.map_err(|error| CommandFailure::error(why(error)))?;
+    token(&file.display().to_string(), &text)
 }
 
-/// Returns a token without the white space around it; `None` if nothing else is there.
-pub fn token(text: &str) -> Option<SecretString> {
+/// Returns a token without the white space around it; `None` if nothing else is there. `place` is
+/// where it was given.
+pub fn token(place: &str, text: &str) -> Result<Option<SecretString>, CommandFailure> {
     let text = text.trim();
-    (!text.is_empty()).then(|| SecretString::from(text))
+    let lines = text.lines().count();
+    if lines > 1 {
+        return Err(CommandFailure::usage(format!(
+            "the token in {place} has {lines} lines; leave only the token"
+        )));
+    }
+    // Anything else could not be sent, or would be refused without a reason.
+    if !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(CommandFailure::usage(format!(
+            "the token in {place} has a space or another character that no token has; copy it again"
+        )));
+    }
+    Ok((!text.is_empty()).then(|| SecretString::from(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_login_and_no_query_is_shown() {
+        for (text, shown) in [
+            ("https://git.example/api/v4/", "https://git.example/api/v4"),
+            ("https://eva:p%40w@git.example/", "https://git.example"),
+            (
+                "https://token@git.example:8443/a?key=k#f",
+                "https://git.example:8443/a",
+            ),
+        ] {
+            assert_eq!(shown_url(&Url::parse(text).expect(text)), shown);
+        }
+        let unencoded = "https://eva:p@/w@git .example";
+        assert_eq!(without_login(unencoded), "https://git .example");
+        assert_eq!(without_login("eva:pw@git.example"), "git.example");
+    }
 }

@@ -5,7 +5,7 @@ use crate::document::OutputFormat;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One `--output`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -109,6 +109,24 @@ pub struct CommandOutputs {
     pub forms: bool,
 }
 
+/// The file that a path leads to: the same one however it is written.
+pub fn real_file(path: &Path) -> PathBuf {
+    match path.metadata() {
+        // Two names of a terminal or a pipe take one result after the other.
+        Ok(found) if !found.is_file() => return path.to_owned(),
+        Ok(_) => return path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+        Err(_) => {}
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
 /// Fails if two results go to the same place, or if the command cannot write one.
 pub fn check(targets: &[OutputTarget], can: CommandOutputs) -> Result<(), CommandFailure> {
     let to_stdout: Vec<&str> = targets
@@ -123,7 +141,7 @@ pub fn check(targets: &[OutputTarget], can: CommandOutputs) -> Result<(), Comman
     }
     let mut seen = BTreeSet::new();
     let files = targets.iter().filter_map(|target| target.file.as_ref());
-    if let Some(twice) = files.into_iter().find(|file| !seen.insert(*file)) {
+    if let Some(twice) = files.into_iter().find(|file| !seen.insert(real_file(file))) {
         return Err(CommandFailure::usage(format!(
             "`--output`: two formats go to {}; name one file for each",
             twice.display()

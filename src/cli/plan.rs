@@ -1,6 +1,7 @@
 //! `roster plan`: shows what apply would do.
 
 use super::output::{DisplayOptions, PlanOutput};
+use super::output_target::real_file;
 use super::pager::PagerOptions;
 use super::progress::ProgressGuard;
 use super::remote::RemoteOptions;
@@ -61,6 +62,24 @@ pub struct Options {
 }
 
 impl Options {
+    /// Fails if the saved plan would be overwritten by another format, or would overwrite one.
+    fn check_out(&self, global: &GlobalOptions) -> Result<(), CommandFailure> {
+        let Some(out) = self.out.as_deref().map(real_file) else {
+            return Ok(());
+        };
+        let mut files = global.output_files();
+        // JSON is the saved plan.
+        let same =
+            files.find(|(format, file)| *format != OutputFormat::Json && real_file(file) == out);
+        same.map_or(Ok(()), |(format, file)| {
+            Err(CommandFailure::usage(format!(
+                "`--out` and `--output {}` both go to {}; name one file for each",
+                format.word(),
+                file.display()
+            )))
+        })
+    }
+
     /// How the plan is applied: as saved, or with the same paths.
     fn next_step(&self) -> NextStep {
         if let Some(file) = &self.out {
@@ -81,6 +100,7 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     if options.remote.url.is_some() {
         return plan_remotely(global, options).await;
     }
+    options.check_out(global)?;
     let mut config = session::config(global, Some(&options.scope))?;
     config.as_of.clone_from(&options.as_of);
     let mut request = session::request(&config, &options.scope, options.exact)?;

@@ -72,9 +72,10 @@ impl RemoteOptions {
 
     fn token(&self) -> Result<Option<SecretString>, CommandFailure> {
         match &self.token_file {
-            None => Ok(std::env::var("ROSTER_TOKEN")
-                .ok()
-                .and_then(|text| http_client::token(&text))),
+            None => match std::env::var("ROSTER_TOKEN") {
+                Ok(text) => http_client::token("ROSTER_TOKEN", &text),
+                Err(_) => Ok(None),
+            },
             Some(file) => http_client::read_token(file),
         }
     }
@@ -132,7 +133,7 @@ impl DaemonClient {
 
     /// The failure that a refusal of the daemon is.
     pub fn refused(&self, problem: &ProblemDetails) -> CommandFailure {
-        problem_failure(self.shown_url(), problem)
+        problem_failure(&self.shown_url(), problem)
     }
 
     /// Begins to download a file.
@@ -219,8 +220,8 @@ impl DaemonClient {
         ))
     }
 
-    fn shown_url(&self) -> &str {
-        self.url.as_str().trim_end_matches('/')
+    fn shown_url(&self) -> String {
+        http_client::shown_url(&self.url)
     }
 }
 

@@ -74,12 +74,13 @@ pub async fn writer_or_new(
     Ok(opened.store)
 }
 
-/// Returns the key of pseudonyms in a saved plan, if the configured database is the one that the plan
-/// was made for. Without it, personal data is left out instead.
-pub async fn pseudonym_key_of(global: &GlobalOptions, plan: &Plan) -> Option<PseudonymKey> {
+/// Returns the key of pseudonyms in saved plans, if the configured database is the one that all of them
+/// were made for. Without it, personal data is left out instead.
+pub async fn pseudonym_key_of(global: &GlobalOptions, plans: &[&Plan]) -> Option<PseudonymKey> {
     let config = config_with(global, &HoldOverrides::default()).ok()?;
     let store = reconcile::reader(&config).await.ok()?;
-    let is_same = store.identity().await.ok()? == plan.database;
+    let identity = store.identity().await.ok()?;
+    let is_same = plans.iter().all(|plan| plan.database == identity);
     let key = store.pseudonym_key().await.ok()?;
     store.close().await;
     key.filter(|_| is_same)

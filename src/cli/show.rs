@@ -1,4 +1,4 @@
-//! `roster show`: prints a saved plan in any format.
+//! `roster show`: prints saved plans in any format.
 
 use super::output::{DisplayOptions, PlanOutput};
 use super::pager::PagerOptions;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Options of `roster show`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The file saved by `roster plan --out`.
+    /// The file saved by `roster plan --out`, or written by `--output json=FILE`.
     #[arg(value_name = "PLAN.json")]
     plan: PathBuf,
     #[command(flatten)]
@@ -21,12 +21,13 @@ pub struct Options {
     pager: PagerOptions,
 }
 
-/// Prints the plan, whether or not it can still be applied.
+/// Prints the plans, whether or not they can still be applied.
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
-    let (plan, _) = read(&options.plan)?;
+    let plans = parse(&read_text(&options.plan)?, &options.plan)?;
+    let plans: Vec<&Plan> = plans.iter().map(|(plan, _)| plan).collect();
     let is_published = global.formats().any(OutputFormat::is_published);
     let pseudonyms = if is_published && !options.shown.show_personal {
-        session::pseudonym_key_of(global, &plan).await
+        session::pseudonym_key_of(global, &plans).await
     } else {
         None
     };
@@ -35,10 +36,14 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         shown: &options.shown,
         readings: &[],
         pseudonyms,
-        next: NextStep::Command(apply_command(&options.plan)),
+        next: match plans[..] {
+            [_] => NextStep::Command(apply_command(&options.plan)),
+            // Such a file cannot be applied.
+            _ => NextStep::OfSource,
+        },
         paged: !options.pager.no_pager,
     };
-    output.write(&[&plan])?;
+    output.write(&plans)?;
     Ok(0)
 }
 
@@ -58,9 +63,17 @@ pub fn quoted(path: &Path) -> String {
     }
 }
 
-/// Reads a saved plan and the id it was saved with.
+/// Reads the one plan of a file, and the id it was saved with.
 pub fn read(file: &Path) -> Result<(Plan, String), CommandFailure> {
-    parse(&read_text(file)?, file)
+    let mut plans = parse(&read_text(file)?, file)?;
+    let count = plans.len();
+    match plans.pop() {
+        Some(plan) if count == 1 => Ok(plan),
+        _ => Err(CommandFailure::usage(format!(
+            "{}: the plans of {count} sources are in it, and only one can be applied; save it with `roster plan --source NAME --out FILE`",
+            file.display()
+        ))),
+    }
 }
 
 pub fn read_text(file: &Path) -> Result<String, CommandFailure> {
@@ -69,8 +82,12 @@ pub fn read_text(file: &Path) -> Result<String, CommandFailure> {
     })
 }
 
-/// Parses the text of a saved plan.
-pub fn parse(text: &str, file: &Path) -> Result<(Plan, String), CommandFailure> {
-    document::parse_plan(text)
-        .map_err(|error| CommandFailure::error(format!("{}: {error}", file.display())))
+/// Parses the text of a saved plan, or of the plans of several sources.
+pub fn parse(text: &str, file: &Path) -> Result<Vec<(Plan, String)>, CommandFailure> {
+    let why = |why: String| CommandFailure::error(format!("{}: {why}", file.display()));
+    let plans = document::parse_plans(text).map_err(|error| why(error.to_string()))?;
+    if plans.is_empty() {
+        return Err(why("no plan in it".to_owned()));
+    }
+    Ok(plans)
 }

@@ -1,19 +1,17 @@
 //! JUnit XML, which every CI system shows as test results: a failed case for each error.
 
-use super::source_diagnostics::{CONFIGURATION, ReportedDiagnostic, SourceDiagnostics, reported};
-use crate::diagnostic::Severity;
+use super::source_diagnostics::{
+    CONFIGURATION, ReportedDiagnostic, SourceDiagnostics, omitted_path, reported,
+};
+use crate::diagnostic::{OmittedDiagnostics, Severity};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Writes a suite for each source with errors. Without any, one case passes, because many readers
 /// take a report without cases for a broken one.
 pub(super) fn write(sources: &[SourceDiagnostics<'_>], out: &mut dyn Write) -> io::Result<()> {
-    let suites = sources.iter().map(|of| {
-        let mut errors = reported(of).0;
-        errors.retain(|one| one.severity() == Severity::Error);
-        (of.source, errors)
-    });
-    let suites: Vec<_> = suites.filter(|(_, errors)| !errors.is_empty()).collect();
+    let suites = sources.iter().map(ErrorSuite::of);
+    let suites: Vec<_> = suites.filter(|suite| suite.cases() > 0).collect();
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     if suites.is_empty() {
         let name = match sources {
@@ -32,17 +30,44 @@ pub(super) fn write(sources: &[SourceDiagnostics<'_>], out: &mut dyn Write) -> i
         writeln!(out, "  </testsuite>")?;
         return writeln!(out, "</testsuites>");
     }
-    let all: usize = suites.iter().map(|(_, errors)| errors.len()).sum();
+    let all: usize = suites.iter().map(ErrorSuite::cases).sum();
     writeln!(
         out,
         "<testsuites name=\"roster\" tests=\"{all}\" failures=\"{all}\" errors=\"0\">"
     )?;
-    for (source, errors) in &suites {
-        suite_start(source, errors.len(), errors.len(), out)?;
-        errors.iter().try_for_each(|error| case(error, out))?;
+    for suite in &suites {
+        suite_start(suite.of.source, suite.cases(), suite.cases(), out)?;
+        suite.errors.iter().try_for_each(|error| case(error, out))?;
+        let mut omitted = suite.omitted.iter();
+        omitted.try_for_each(|more| omitted_case(suite.of, more, out))?;
         writeln!(out, "  </testsuite>")?;
     }
     writeln!(out, "</testsuites>")
+}
+
+/// The errors of a source.
+struct ErrorSuite<'a> {
+    of: &'a SourceDiagnostics<'a>,
+    errors: Vec<ReportedDiagnostic<'a>>,
+    /// How many of each file and rule have no case of their own.
+    omitted: Vec<OmittedDiagnostics>,
+}
+
+impl<'a> ErrorSuite<'a> {
+    fn of(of: &'a SourceDiagnostics<'a>) -> Self {
+        let (mut errors, mut omitted) = reported(of);
+        errors.retain(|one| one.severity() == Severity::Error);
+        omitted.retain(|more| more.severity == Severity::Error);
+        Self {
+            of,
+            errors,
+            omitted,
+        }
+    }
+
+    fn cases(&self) -> usize {
+        self.errors.len() + self.omitted.len()
+    }
 }
 
 fn suite_start(name: &str, tests: usize, failures: usize, out: &mut dyn Write) -> io::Result<()> {
@@ -51,6 +76,26 @@ fn suite_start(name: &str, tests: usize, failures: usize, out: &mut dyn Write) -
         out,
         "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\">"
     )
+}
+
+/// A case that counts the errors without one.
+fn omitted_case(
+    of: &SourceDiagnostics<'_>,
+    more: &OmittedDiagnostics,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let path = omitted_path(of, more);
+    let (code, path, text) = (more.code, escape(&path), more.to_string());
+    let text = escape(&text);
+    writeln!(
+        out,
+        "    <testcase name=\"{code}: errors not shown\" classname=\"{path}\">"
+    )?;
+    writeln!(
+        out,
+        "      <failure type=\"{code}\" message=\"{text}\">{path}\n{text}</failure>"
+    )?;
+    writeln!(out, "    </testcase>")
 }
 
 fn case(error: &ReportedDiagnostic<'_>, out: &mut dyn Write) -> io::Result<()> {

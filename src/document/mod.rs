@@ -126,7 +126,7 @@ pub use resource::{
 };
 pub use revert::{RevertReply, RevertRequest, RevertSkippedField};
 pub use run_cause::RunCause;
-pub use saved_plan::{SavedPlanError, parse_plan};
+pub use saved_plan::{SavedPlanError, parse_plan, parse_plans};
 pub use self_service::{
     AccountLevel, AccountUserDocument, AccountUserPage, AccountUserRequest, ChangedUserDocument,
     CustomerAccountDocument, CustomerDocument, LoginReply, LoginRequest, NewAccountUserRequest,

@@ -1,4 +1,4 @@
-//! Reads a saved plan back. What was written is read exactly, and anything else is refused.
+//! Reads saved plans back. What was written is read exactly, and anything else is refused.
 //!
 //! Two things are not in a saved plan and do not come back: the cells that a created resource
 //! declares (its changes are there), and secrets, whose values read back as empty text.
@@ -13,6 +13,7 @@ use crate::plan::visibility::PlanVisibility;
 use crate::plan::{HoldEntry, Plan, PlanBase, SourceRef, Step};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
@@ -72,6 +73,24 @@ pub fn parse_plan(text: &str) -> Result<(Plan, String), SavedPlanError> {
         Ok((plan, saved))
     } else {
         Err(SavedPlanError::Changed { saved, computed })
+    }
+}
+
+/// Reads a saved plan, or the plans of several sources as `--output json` writes them. Also returns
+/// their ids.
+pub fn parse_plans(text: &str) -> Result<Vec<(Plan, String)>, SavedPlanError> {
+    #[derive(Deserialize)]
+    struct SavedPlanList<'a> {
+        #[serde(borrow)]
+        plans: Vec<&'a RawValue>,
+    }
+    match parse_plan(text) {
+        Ok(plan) => Ok(vec![plan]),
+        Err(SavedPlanError::Form(error)) => match serde_json::from_str::<SavedPlanList>(text) {
+            Ok(list) => list.plans.iter().map(|it| parse_plan(it.get())).collect(),
+            Err(_) => Err(error.into()),
+        },
+        Err(error) => Err(error),
     }
 }
 

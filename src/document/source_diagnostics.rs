@@ -103,6 +103,19 @@ pub(super) fn reported<'a>(
     (shown.collect(), omitted)
 }
 
+/// The file in the repository whose diagnostics are left out.
+pub(super) fn omitted_path(of: &SourceDiagnostics<'_>, more: &OmittedDiagnostics) -> String {
+    let path = more.path.as_deref();
+    path.map_or_else(|| CONFIGURATION.to_owned(), |path| of.options.path(path))
+}
+
+/// Does not depend on how many diagnostics are left out, so that it stays when some are fixed.
+pub(super) fn omitted_fingerprint(source: &str, more: &OmittedDiagnostics, path: &str) -> String {
+    let severity = more.severity.to_string();
+    let parts = ["omitted", source, more.code.name(), &severity, path];
+    Digest::of(parts.join("\0").as_bytes()).to_string()
+}
+
 fn identity(source: &str, found: &Diagnostic, path: Option<&str>) -> Digest {
     let key = found.key.as_ref().map(ToString::to_string);
     let parts = [

@@ -163,6 +163,56 @@ fn gitlab_gets_its_members_and_fingerprints_that_outlive_other_edits() {
 }
 
 #[test]
+fn reports_count_what_they_leave_out() {
+    let place = faulty();
+    let tags = |count: usize| {
+        let lines = (0..count).map(|n| format!("  - {{externalId: t-{n}, nam: T}}\n"));
+        format!("tags:\n{}", lines.collect::<String>())
+    };
+    let file = "shop/manifests/tägs & co.yaml";
+    place.write(file, &tags(1_700));
+    let text = report(&place, "junit");
+    let suites = xml::parse(&text).expect("XML");
+    let schema = xml::parse(include_str!("../schemas/junit-10.xsd")).expect("XML");
+    xml::validate(&schema, &suites).unwrap_or_else(|why| panic!("{why}"));
+    let cases = suites.all("testcase");
+    let unknown: Vec<_> = cases
+        .iter()
+        .filter(|case| case.all("failure")[0].attribute("type") == Some("unknown-field"))
+        .collect();
+    assert_eq!(unknown.len(), 1_001);
+    let rest = unknown[1_000];
+    assert_eq!(rest.attribute("classname"), Some(file));
+    let message =
+        "700 more errors of unknown-field in tägs & co.yaml not shown; fix the first 1000";
+    let failure = rest.all("failure")[0].clone();
+    assert_eq!(failure.attribute("message"), Some(message));
+    let count = cases.len().to_string();
+    assert_eq!(suites.attribute("tests"), Some(&*count));
+    assert_eq!(suites.all("testsuite")[0].attribute("tests"), Some(&*count));
+
+    let gitlab = || -> Value {
+        let all: Vec<Value> = serde_json::from_str(&report(&place, "gitlab")).expect("JSON");
+        let mut rest = all.into_iter().filter(|one| {
+            let description = one["description"].as_str().unwrap_or_default();
+            one["check_name"] == "unknown-field" && description.contains(" not shown; ")
+        });
+        let found = rest.next().expect("an entry that counts the rest");
+        assert_eq!(rest.next(), None);
+        found
+    };
+    let rest = gitlab();
+    assert_eq!(rest["description"], message);
+    assert_eq!(rest["severity"], "major");
+    assert_eq!(rest["location"]["path"], file);
+    // It stays the same one with another count.
+    place.write(file, &tags(1_500));
+    let fewer = gitlab();
+    assert_ne!(fewer["description"], rest["description"]);
+    assert_eq!(fewer["fingerprint"], rest["fingerprint"]);
+}
+
+#[test]
 fn a_page_has_everything_in_it_and_no_value_becomes_markup() {
     let place = faulty();
     let html = report(&place, "html");
@@ -221,6 +271,20 @@ fn several_formats_are_written_at_once_and_each_file_as_a_whole() {
             &["--output", "json=a", "--output", "sarif=a"],
             "two formats go to a",
         ),
+        (
+            &["--output", "json=a", "--output", "sarif=./a"],
+            "two formats go to ./a",
+        ),
+        // The file is there already, under two names.
+        (
+            &[
+                "--output",
+                "html=plan.md",
+                "--output",
+                "sarif=shop/../plan.md",
+            ],
+            "two formats go to shop/../plan.md",
+        ),
         (&["--output", "sarif="], "the file is missing"),
         (&["--output", "pdf"], "no format `pdf`"),
     ] {
@@ -228,6 +292,14 @@ fn several_formats_are_written_at_once_and_each_file_as_a_whole() {
         assert_eq!(ran.code, Some(64), "{ran:?}");
         assert!(ran.err.contains(why), "{ran:?}");
     }
+    // The saved plan is one of the files.
+    let ran = place.run(&["plan", "--out", "a", "--output", "markdown=./a"]);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("`--out` and `--output markdown` both go to ./a"),
+        "{ran:?}"
+    );
     let ran = place.run(&["history", "--output", "sarif"]);
     assert_eq!(ran.code, Some(64));
     assert!(

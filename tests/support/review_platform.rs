@@ -5,7 +5,7 @@ use super::http_exchange::{HttpReply, HttpRequest};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard};
 use std::thread;
 
 /// Which API is spoken.
@@ -68,6 +68,13 @@ struct PlatformState {
     /// Answers for the next requests that would be carried out, with whether they are carried out
     /// all the same.
     faults: VecDeque<(HttpReply, bool)>,
+    /// Answers for the next new comments, which are stored only when the one after them comes.
+    late_answers: VecDeque<HttpReply>,
+    late_comments: Vec<String>,
+    hides_identity: bool,
+    refuses_deletion: bool,
+    /// Where the next lists of comments wait for each other, and how many of them do.
+    gathering: Option<(Arc<Barrier>, usize)>,
     requests: Vec<HttpRequest>,
 }
 
@@ -154,6 +161,27 @@ impl ReviewPlatform {
         self.state().faults.push_back((reply, false));
     }
 
+    /// Tells no token whose it is, as Gitea does without the scope `read:user`.
+    pub fn hide_identity(&self) {
+        self.state().hides_identity = true;
+    }
+
+    /// Deletes no comment for the token.
+    pub fn refuse_deletion(&self) {
+        self.state().refuses_deletion = true;
+    }
+
+    /// Answers the next lists of comments only when so many of them were read, so that as many jobs
+    /// know of the same comments.
+    pub fn gather_lists(&self, count: usize) {
+        self.state().gathering = Some((Arc::new(Barrier::new(count)), count));
+    }
+
+    /// Answers this to the next new comment, and stores it only when another one comes.
+    pub fn create_late_and_answer(&self, reply: HttpReply) {
+        self.state().late_answers.push_back(reply);
+    }
+
     /// Carries the next request that writes out, and answers this as if it had not.
     pub fn carry_out_and_answer(&self, reply: HttpReply) {
         self.state().faults.push_back((reply, true));
@@ -190,6 +218,15 @@ fn answer(stream: &TcpStream, kind: PlatformKind, port: u16, state: &Mutex<Platf
     let mut state = state.lock().expect("no panic in a thread");
     state.requests.push(request.clone());
     let writes = request.method != "GET" && !request.path.ends_with("/graphql");
+    let mut meeting = None;
+    if request.method == "GET"
+        && request.path.ends_with(kind.comments())
+        && let Some((barrier, left)) = &mut state.gathering
+        && *left > 0
+    {
+        *left -= 1;
+        meeting = Some(Arc::clone(barrier));
+    }
     let reply = match state.fault(writes) {
         Some((reply, true)) => {
             carry_out(&request, kind, port, &mut state);
@@ -199,6 +236,9 @@ fn answer(stream: &TcpStream, kind: PlatformKind, port: u16, state: &Mutex<Platf
         None => carry_out(&request, kind, port, &mut state),
     };
     drop(state);
+    if let Some(barrier) = meeting {
+        barrier.wait();
+    }
     reply.send(stream);
 }
 
@@ -248,6 +288,7 @@ fn carry_out(
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let text = body["body"].as_str().unwrap_or_default();
     match (request.method.as_str(), path) {
+        ("POST", "/graphql") | ("GET", "/user") if state.hides_identity => forbidden(kind),
         ("POST", "/graphql") if kind == PlatformKind::GitHub => {
             HttpReply::json(200, &json!({"data": {"viewer": {"login": BOT}}}))
         }
@@ -260,6 +301,13 @@ fn carry_out(
             if text.chars().count() > 65_536 && kind == PlatformKind::GitHub {
                 return refusal(kind, 422, "Body is too long (maximum is 65536 characters)");
             }
+            if let Some(reply) = state.late_answers.pop_front() {
+                state.late_comments.push(text.to_owned());
+                return reply;
+            }
+            for late in std::mem::take(&mut state.late_comments) {
+                state.add(BOT, &late);
+            }
             let id = state.add(BOT, text);
             let comment = state.comments.iter().find(|comment| comment.id == id);
             HttpReply::json(201, &shown(comment.expect("just added"), kind))
@@ -270,9 +318,22 @@ fn carry_out(
                 _ => "PATCH",
             };
             let id: Option<u64> = path[kind.comment().len()..].parse().ok();
+            let refuses_deletion = state.refuses_deletion;
             let mut comments = state.comments.iter_mut();
             let found = comments.find(|comment| Some(comment.id) == id);
             match found {
+                Some(_) if method == "DELETE" => {
+                    // The owner of a repository may delete any comment.
+                    if !may_write || refuses_deletion {
+                        return forbidden(kind);
+                    }
+                    state.comments.retain(|comment| Some(comment.id) != id);
+                    HttpReply {
+                        status: 204,
+                        headers: Vec::new(),
+                        body: String::new(),
+                    }
+                }
                 _ if method != takes => refusal(kind, 405, "Method Not Allowed"),
                 None => refusal(kind, 404, "Not Found"),
                 Some(_) if !may_write => forbidden(kind),

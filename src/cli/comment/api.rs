@@ -29,7 +29,8 @@ const UNDESCRIBED_LIMIT: Duration = Duration::from_mins(1);
 pub(super) struct PlatformClient {
     place: CommentPlace,
     client: Client,
-    deadline: Instant,
+    start: Instant,
+    timeout: Duration,
     failures: AtomicU32,
 }
 
@@ -55,7 +56,8 @@ impl PlatformClient {
         Ok(Self {
             client: http_client::build(&place.api, ca, REQUEST)?,
             place,
-            deadline: Instant::now() + timeout,
+            start: Instant::now(),
+            timeout,
             failures: AtomicU32::new(0),
         })
     }
@@ -93,6 +95,12 @@ impl PlatformClient {
         let url = self.url(path)?;
         let answer = self.request(method, &url, body).await?;
         json(answer).await
+    }
+
+    /// Deletes what is at a path.
+    pub async fn delete(&self, path: &str) -> Result<(), RequestFailure> {
+        let url = self.url(path)?;
+        self.request(&Method::DELETE, &url, None).await.map(drop)
     }
 
     /// Asks by GraphQL, whose address GitHub derives from that of the API.
@@ -157,10 +165,12 @@ impl PlatformClient {
     ) -> Result<Response, RequestFailure> {
         loop {
             let (name, value) = self.place.header.header(self.place.token.expose_secret());
+            // A server that hangs must not hold the job longer than it waits.
+            let limit = REQUEST.min(self.time_left());
             let mut request = self
                 .client
                 .request(method.clone(), url.clone())
-                .timeout(REQUEST)
+                .timeout(limit)
                 .header(ACCEPT, self.platform().accept)
                 .header(name, value);
             if let Some(body) = body {
@@ -188,6 +198,7 @@ impl PlatformClient {
                         None => return Err(RequestFailure::Refused { status, said }),
                     }
                 }
+                Err(error) if error.is_timeout() && !error.is_connect() => no_answer(limit),
                 // Without the address, which the message has already.
                 Err(error) => chain(&error.without_url()),
             };
@@ -198,9 +209,13 @@ impl PlatformClient {
         }
     }
 
+    fn time_left(&self) -> Duration {
+        self.timeout.saturating_sub(self.start.elapsed())
+    }
+
     /// Waits for a rate limit to end, if it ends in time.
     async fn wait(&self, wait: Duration) -> Result<(), RequestFailure> {
-        if Instant::now() + wait > self.deadline {
+        if wait > self.time_left() {
             return Err(RequestFailure::Limited(wait));
         }
         tracing::warn!(
@@ -215,12 +230,23 @@ impl PlatformClient {
     async fn back_off(&self, why: String) -> Result<(), RequestFailure> {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         let pause = FIRST_PAUSE * 2_u32.pow(failures.min(ATTEMPTS));
-        if failures + 1 >= ATTEMPTS || Instant::now() + pause > self.deadline {
+        if failures + 1 >= ATTEMPTS || pause > self.time_left() {
             return Err(RequestFailure::Unreached(why));
         }
         tracing::info!("{}: {why}; trying again", self.platform().name);
         tokio::time::sleep(pause).await;
         Ok(())
+    }
+
+    /// Says that a comment had to be written to find those of this token.
+    pub fn warn_of_unknown_identity(&self) {
+        let platform = self.platform();
+        let help = platform.identity_permission;
+        let help = help.map_or_else(String::new, |needed| format!("; give it {needed}"));
+        tracing::warn!(
+            "{} does not tell this token whose it is, so Roster had to post another comment to find its own{help}",
+            platform.name
+        );
     }
 
     /// Pauses before another attempt, or fails if there were too many.
@@ -229,7 +255,7 @@ impl PlatformClient {
         paused.map_err(|failure| self.failure(failure))
     }
 
-    /// The message of a refusal, on one line and without the token.
+    /// The message of a refusal, on one line and without the token and the password.
     async fn said(&self, answer: Response) -> String {
         let text = answer.text().await.unwrap_or_default();
         let document: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -244,11 +270,15 @@ impl PlatformClient {
             .find(|said| !said.is_empty())
             .unwrap_or_default();
         let said: String = said.chars().take(300).collect();
-        self.without_token(&visible(said.trim().trim_end_matches('.')))
+        self.without_secrets(&visible(said.trim().trim_end_matches('.')))
     }
 
-    fn without_token(&self, text: &str) -> String {
-        text.replace(self.place.token.expose_secret(), "***")
+    fn without_secrets(&self, text: &str) -> String {
+        let token = Some(&self.place.token).into_iter();
+        let secrets = token.chain(&self.place.password);
+        secrets.fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose_secret(), "***")
+        })
     }
 
     pub fn failure(&self, failure: RequestFailure) -> CommandFailure {
@@ -259,13 +289,17 @@ impl PlatformClient {
                 unreached(&self.place, &why)
             }
         };
-        CommandFailure::error(self.without_token(&message))
+        CommandFailure::error(self.without_secrets(&message))
     }
 
     pub fn unreadable(&self) -> CommandFailure {
         let why = "its answer has no comment; check `--api-url`".to_owned();
         self.failure(RequestFailure::Unreached(why))
     }
+}
+
+fn no_answer(limit: Duration) -> String {
+    format!("no answer within {} s", limit.as_secs_f32().ceil())
 }
 
 async fn json(answer: Response) -> Result<Value, RequestFailure> {

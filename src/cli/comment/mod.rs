@@ -14,7 +14,9 @@ mod upsert;
 pub use options::Options;
 
 use super::{CommandFailure, CommandResult, GlobalOptions, list_output, output, session, show};
-use crate::document::{self, CommentDocument, OutputFormat};
+use crate::cli::output::DetailArg;
+use crate::document::{self, CommentDocument, OutputFormat, ShownPlan};
+use crate::plan::Plan;
 use crate::plan::render::marker::{self, MARKER_START};
 use crate::plan::render::{NextStep, PersonalData, PlanDetail, RenderOptions};
 use std::io::Write;
@@ -41,17 +43,19 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     Ok(0)
 }
 
-/// The comments: written already, or made of a saved plan.
+/// The comments: written already, or made of saved plans.
 async fn markdown(global: &GlobalOptions, options: &Options) -> Result<String, CommandFailure> {
     let text = show::read_text(&options.plan)?;
     if text.starts_with(MARKER_START) {
+        refuse_display_options(options)?;
         return Ok(text);
     }
-    let (plan, _) = show::parse(&text, &options.plan)?;
+    let plans = show::parse(&text, &options.plan)?;
+    let plans: Vec<&Plan> = plans.iter().map(|(plan, _)| plan).collect();
     let personal = if options.shown.show_personal {
         PersonalData::Shown
     } else {
-        PersonalData::Masked(session::pseudonym_key_of(global, &plan).await)
+        PersonalData::Masked(session::pseudonym_key_of(global, &plans).await)
     };
     let render = RenderOptions {
         detail: PlanDetail::from(options.shown.detail),
@@ -60,9 +64,32 @@ async fn markdown(global: &GlobalOptions, options: &Options) -> Result<String, C
         next: NextStep::Merge,
         ..RenderOptions::default()
     };
+    let options = &render;
+    let shown: Vec<_> = plans
+        .into_iter()
+        .map(|plan| ShownPlan { plan, options })
+        .collect();
     let mut out = Vec::new();
-    document::render(&plan, OutputFormat::Markdown, &render, &mut out)?;
+    document::render_all(&shown, OutputFormat::Markdown, &mut out)?;
     Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Markdown is posted as it is, so what would change how a plan is shown has no effect on it.
+fn refuse_display_options(options: &Options) -> Result<(), CommandFailure> {
+    let shown = &options.shown;
+    let given = [
+        ("--max-bytes", shown.max_bytes.is_some()),
+        ("--show-personal", shown.show_personal),
+        ("--detail", shown.detail != DetailArg::Changes),
+    ];
+    let mut given = given.iter().filter(|(_, is_given)| *is_given);
+    match given.next() {
+        None => Ok(()),
+        Some((option, _)) => Err(CommandFailure::usage(format!(
+            "`{option}` has no effect on {}, which is Markdown already; pass it to the `roster plan --output markdown=FILE` that writes it",
+            options.plan.display()
+        ))),
+    }
 }
 
 fn print(global: &GlobalOptions, written: &[WrittenComment]) -> Result<(), CommandFailure> {

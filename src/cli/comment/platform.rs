@@ -9,8 +9,10 @@ pub(super) struct CommentPlatform {
     pub name: &'static str,
     /// What it calls a pull request.
     pub request: &'static str,
-    /// Variables that only its CI sets, and for each the value that counts.
-    pub marks: &'static [(&'static str, Option<&'static str>)],
+    /// The variable that its CI sets to `true`.
+    pub ci: &'static str,
+    /// Variables that name it outside its CI. No token among them: one is often set for another job.
+    pub marks: &'static [&'static str],
     /// Variables with the address of the API, the first that is set counts.
     pub api: &'static [&'static str],
     /// Variables with the address of the server, to which `api_path` is added.
@@ -33,8 +35,10 @@ pub(super) struct CommentPlatform {
     /// The members with the name of a comment's author.
     pub author: [&'static str; 2],
     pub identity: IdentityRequest,
-    /// The author of what its CI writes, with the variable that says so.
-    pub ci_author: Option<(&'static str, &'static str)>,
+    /// What a token needs to be told whose it is, if not every token is.
+    pub identity_permission: Option<&'static str>,
+    /// The author of what its CI writes.
+    pub ci_author: Option<&'static str>,
     pub accept: &'static str,
     /// What a token needs to write comments.
     pub permission: &'static str,
@@ -51,6 +55,10 @@ pub(super) enum TokenHeader {
 }
 
 impl TokenHeader {
+    pub fn is_authorization(self) -> bool {
+        matches!(self, Self::Bearer | Self::Token)
+    }
+
     /// Returns the name and the value of the header.
     pub fn header(self, token: &str) -> (&'static str, String) {
         match self {
@@ -77,11 +85,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         word: "gitea",
         name: "Gitea",
         request: "pull request",
-        marks: &[
-            ("GITEA_ACTIONS", Some("true")),
-            ("GITEA_API_URL", None),
-            ("GITEA_TOKEN", None),
-        ],
+        ci: "GITEA_ACTIONS",
+        marks: &["GITEA_API_URL"],
         api: &["GITEA_API_URL", "GITHUB_API_URL"],
         server: &["GITEA_SERVER_URL", "GITHUB_SERVER_URL"],
         api_path: "api/v1",
@@ -98,7 +103,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PATCH,
         author: ["user", "login"],
         identity: IdentityRequest::User("login"),
-        ci_author: Some(("GITEA_ACTIONS", "gitea-actions")),
+        identity_permission: Some("the scope `read:user`"),
+        ci_author: Some("gitea-actions"),
         accept: "application/json",
         permission: "the scope `write:issue`",
     },
@@ -106,7 +112,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         word: "gitlab",
         name: "GitLab",
         request: "merge request",
-        marks: &[("GITLAB_CI", Some("true")), ("CI_API_V4_URL", None)],
+        ci: "GITLAB_CI",
+        marks: &["CI_API_V4_URL"],
         api: &["CI_API_V4_URL"],
         server: &["CI_SERVER_URL"],
         api_path: "api/v4",
@@ -124,6 +131,7 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PUT,
         author: ["author", "username"],
         identity: IdentityRequest::User("username"),
+        identity_permission: Some("the scope `api`"),
         ci_author: None,
         accept: "application/json",
         permission: "the scope `api` and the role Reporter; CI_JOB_TOKEN cannot write comments, so set GITLAB_TOKEN to a project access token",
@@ -132,11 +140,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         word: "github",
         name: "GitHub",
         request: "pull request",
-        marks: &[
-            ("GITHUB_ACTIONS", Some("true")),
-            ("GITHUB_API_URL", None),
-            ("GITHUB_REPOSITORY", None),
-        ],
+        ci: "GITHUB_ACTIONS",
+        marks: &["GITHUB_API_URL", "GITHUB_REPOSITORY"],
         api: &["GITHUB_API_URL"],
         server: &[],
         api_path: "",
@@ -153,7 +158,8 @@ pub(super) static ALL_PLATFORMS: [CommentPlatform; 3] = [
         update: Method::PATCH,
         author: ["user", "login"],
         identity: IdentityRequest::GraphQl,
-        ci_author: Some(("GITHUB_ACTIONS", "github-actions[bot]")),
+        identity_permission: None,
+        ci_author: Some("github-actions[bot]"),
         accept: "application/vnd.github+json",
         permission: "`pull-requests: write` (in a workflow: under `permissions:` of the job; of a fine-grained token: Pull requests, read and write)",
     },

@@ -1,6 +1,7 @@
 //! What the answers of platforms mean, and what to do about them.
 
 use super::setup::CommentPlace;
+use crate::cli::http_client;
 use reqwest::StatusCode;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use std::time::Duration;
 pub(super) fn refusal(place: &CommentPlace, status: StatusCode, said: &str) -> String {
     let platform = place.platform;
     let (name, request, needed) = (platform.name, platform.request, platform.permission);
-    let tokens: Vec<&str> = platform.tokens.iter().map(|(name, _)| *name).collect();
     let said = if said.is_empty() {
         String::new()
     } else {
@@ -18,7 +18,7 @@ pub(super) fn refusal(place: &CommentPlace, status: StatusCode, said: &str) -> S
     let help = match status.as_u16() {
         401 => format!(
             "the token is wrong or has expired; check {}",
-            tokens.join(" or ")
+            platform.token_names().join(" or ")
         ),
         403 => format!("the token needs {needed}"),
         404 => format!(
@@ -27,12 +27,12 @@ pub(super) fn refusal(place: &CommentPlace, status: StatusCode, said: &str) -> S
         ),
         410 | 423 => format!("the {request} takes no comments"),
         413 | 422 => {
-            "the comment was not accepted; if it is too long, pass a smaller `--max-bytes`"
+            "the comment was not accepted; if it is too long, pass a smaller `--max-bytes` (for a Markdown file, to the command that writes it)"
                 .to_owned()
         }
         300..=399 => format!(
             "the API or the repository has moved; correct `--api-url` or {}",
-            platform.repository.join(" or ")
+            platform.repository_names().join(" or ")
         ),
         _ => "check `--api-url`".to_owned(),
     };
@@ -52,6 +52,6 @@ pub(super) fn limited(place: &CommentPlace, wait: Duration) -> String {
 
 /// Says that a server did not work for as long as the command waits.
 pub(super) fn unreached(place: &CommentPlace, why: &str) -> String {
-    let url = place.api.as_str().trim_end_matches('/');
+    let url = http_client::shown_url(&place.api);
     format!("{} at {url} is not working: {why}", place.platform.name)
 }

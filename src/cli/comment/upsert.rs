@@ -2,7 +2,6 @@
 
 use super::api::{PlatformClient, RequestFailure};
 use super::platform::IdentityRequest;
-use super::setup::variable;
 use crate::cli::CommandFailure;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -45,62 +44,166 @@ pub(super) struct WrittenComment {
 }
 
 /// A comment that was found.
+#[derive(Clone)]
 struct FoundComment {
     id: u64,
+    author: Option<String>,
     body: String,
     url: Option<String>,
 }
 
-/// Creates or replaces the comment that begins with a marker.
+/// Creates or replaces the comment that begins with a marker. Afterwards, it is the only one of this
+/// author.
+///
+/// The oldest comment stays. Two jobs at once agree on it, whoever looks first.
 pub(super) async fn upsert(
     client: &PlatformClient,
     marker: &str,
     body: &str,
 ) -> Result<WrittenComment, CommandFailure> {
-    let author = author(client).await?;
+    let told = author(client).await?;
+    let mut author = told.clone();
+    let mut created: Option<FoundComment> = None;
     loop {
-        let found = find(client, marker, author.as_deref()).await?;
-        let sent = json!({ "body": body });
-        let outcome = match &found {
-            Some(found) if same_text(&found.body, body) => {
-                return Ok(WrittenComment {
-                    outcome: CommentOutcome::Unchanged,
-                    id: found.id,
-                    url: found.url.clone(),
-                });
-            }
-            Some(_) => CommentOutcome::Updated,
-            None => CommentOutcome::Created,
+        let mut own = match &author {
+            Some(author) => find(client, marker, author).await?,
+            // Anybody can write the marker, so without a name no comment is known to be ours.
+            None => Vec::new(),
         };
-        let (method, path) = match &found {
-            Some(found) => (&client.platform().update, client.comment_path(found.id)),
-            None => (&Method::POST, client.comments_path()),
-        };
-        let answer = client.send(method, &path, Some(&sent)).await;
-        match answer {
-            Ok(answer) => {
-                let written = found_comment(&answer).or(found);
-                return written
-                    .map(|comment| WrittenComment {
-                        outcome,
-                        id: comment.id,
-                        url: comment.url,
-                    })
-                    .ok_or_else(|| client.unreadable());
-            }
-            // Nobody knows whether it was created, so it is looked for again before another one is.
-            Err(RequestFailure::Unclear(why)) => client.pause_after(why).await?,
-            // Somebody deleted it in the meantime.
-            Err(RequestFailure::Refused { status, .. })
-                if status == StatusCode::NOT_FOUND && found.is_some() =>
-            {
-                client
-                    .pause_after("the comment was deleted".to_owned())
-                    .await?;
-            }
-            Err(failure) => return Err(client.failure(failure)),
+        // A list may be older than what was just created.
+        let created_id = created.as_ref().map(|comment| comment.id);
+        if !own.iter().any(|comment| Some(comment.id) == created_id) {
+            own.extend(created.clone());
         }
+        own.sort_by_key(|comment| comment.id);
+        let Some(current) = own.first() else {
+            let comment = create(client, body).await?;
+            // A new comment names its author, also where the token may not ask for it. What a server
+            // says here counts, because this is the name in its list.
+            author = comment.as_ref().and_then(|it| it.author.clone()).or(author);
+            created = comment;
+            // Look again: another job may have created one in the meantime.
+            continue;
+        };
+        let Some(outcome) = update(client, current, body).await? else {
+            created = created.filter(|comment| comment.id != current.id);
+            continue;
+        };
+        for further in &own[1..] {
+            retire(client, marker, further, current).await?;
+        }
+        let is_created = created_id == Some(current.id);
+        if told != author && created_id.is_some() && !is_created {
+            client.warn_of_unknown_identity();
+        }
+        return Ok(WrittenComment {
+            outcome: if is_created {
+                CommentOutcome::Created
+            } else {
+                outcome
+            },
+            id: current.id,
+            url: current.url.clone(),
+        });
     }
+}
+
+/// Creates a comment. Returns `None` if it is not known whether it exists, after a pause.
+async fn create(
+    client: &PlatformClient,
+    body: &str,
+) -> Result<Option<FoundComment>, CommandFailure> {
+    let sent = json!({ "body": body });
+    let path = client.comments_path();
+    match client.send(&Method::POST, &path, Some(&sent)).await {
+        Ok(answer) => match found_comment(client, &answer) {
+            Some(comment) => Ok(Some(comment)),
+            None => Err(client.unreadable()),
+        },
+        // It is looked for again before another one is created.
+        Err(RequestFailure::Unclear(why)) => {
+            client.pause_after(why).await?;
+            Ok(None)
+        }
+        Err(failure) => Err(client.failure(failure)),
+    }
+}
+
+/// Gives a comment this text. Returns `None` if it has to be looked for again.
+async fn update(
+    client: &PlatformClient,
+    current: &FoundComment,
+    body: &str,
+) -> Result<Option<CommentOutcome>, CommandFailure> {
+    if same_text(&current.body, body) {
+        return Ok(Some(CommentOutcome::Unchanged));
+    }
+    let why = match replace(client, current, body).await {
+        Ok(_) => return Ok(Some(CommentOutcome::Updated)),
+        Err(RequestFailure::Unclear(why)) => why,
+        Err(failure) if is_gone(&failure) => "the comment was deleted".to_owned(),
+        Err(failure) => return Err(client.failure(failure)),
+    };
+    client.pause_after(why).await?;
+    Ok(None)
+}
+
+/// Deletes a further comment, or says in it where the current one is.
+async fn retire(
+    client: &PlatformClient,
+    marker: &str,
+    further: &FoundComment,
+    current: &FoundComment,
+) -> Result<(), CommandFailure> {
+    let place = match &current.url {
+        Some(url) => url.clone(),
+        // In the same merge request.
+        None => format!("#note_{}", current.id),
+    };
+    // With the marker: should the current one be deleted by hand, this one is written again.
+    let text = format!("{marker}\nThe current plan is in [another comment]({place}).");
+    if same_text(&further.body, &text) {
+        return Ok(());
+    }
+    let failure = match client.delete(&client.comment_path(further.id)).await {
+        Ok(()) => return Ok(()),
+        Err(RequestFailure::Refused { .. }) => match replace(client, further, &text).await {
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    match failure {
+        // Another job deleted it.
+        gone if is_gone(&gone) => Ok(()),
+        // The plan can be read in the current one.
+        RequestFailure::Refused { status, .. } => {
+            tracing::warn!(
+                "comment {} is out of date, and {} refuses to delete and to change it ({}); delete it by hand",
+                further.id,
+                client.platform().name,
+                status.as_u16()
+            );
+            Ok(())
+        }
+        failure => Err(client.failure(failure)),
+    }
+}
+
+async fn replace(
+    client: &PlatformClient,
+    comment: &FoundComment,
+    body: &str,
+) -> Result<Value, RequestFailure> {
+    let (method, path) = (&client.platform().update, client.comment_path(comment.id));
+    client
+        .send(method, &path, Some(&json!({ "body": body })))
+        .await
+}
+
+fn is_gone(failure: &RequestFailure) -> bool {
+    let gone = [StatusCode::NOT_FOUND, StatusCode::GONE];
+    matches!(failure, RequestFailure::Refused { status, .. } if gone.contains(status))
 }
 
 /// Returns the name under which the token writes, if the platform tells it.
@@ -119,59 +222,54 @@ async fn author(client: &PlatformClient) -> Result<Option<String>, CommandFailur
         return Ok(Some(name.to_owned()));
     }
     match answer {
-        // Not every token may ask. A server that does not work is another matter: without the name,
-        // a comment that somebody else began with the marker could be taken for ours.
+        // Not every token may ask.
         Ok(_) | Err(RequestFailure::Refused { .. }) => Ok(platform
             .ci_author
-            .filter(|(mark, _)| variable(mark).is_some_and(|value| value == "true"))
-            .map(|(_, name)| name.to_owned())),
+            .filter(|_| platform.is_running())
+            .map(str::to_owned)),
         Err(failure) => Err(client.failure(failure)),
     }
 }
 
-/// Returns the oldest comment of this author that begins with the marker.
+/// Returns the comments of this author that begin with the marker.
 async fn find(
     client: &PlatformClient,
     marker: &str,
-    author: Option<&str>,
-) -> Result<Option<FoundComment>, CommandFailure> {
-    let [whose, name] = client.platform().author;
-    let is_ours = |comment: &Value| {
-        let written_by = comment[whose][name].as_str();
-        let body = comment["body"].as_str().unwrap_or_default();
-        // Anybody can write the marker, and could change their comment after the review.
-        author.is_none_or(|author| written_by == Some(author))
-            && body
-                .lines()
-                .next()
-                .is_some_and(|line| line.trim_end() == marker)
+    author: &str,
+) -> Result<Vec<FoundComment>, CommandFailure> {
+    // Anybody can write the marker, and could change their comment after the review.
+    let is_ours = |comment: &FoundComment| {
+        let first = comment.body.lines().next().unwrap_or_default();
+        comment.author.as_deref() == Some(author) && first.trim_end() == marker
     };
     let mut seen = BTreeSet::new();
+    let mut own = Vec::new();
     for page in 1.. {
         let paging = client.platform().paging;
         let path = format!("{}?{paging}&page={page}", client.comments_path());
         let answer = client.get_page(&path).await;
         let (comments, more) = answer.map_err(|failure| client.failure(failure))?;
-        if let Some(ours) = comments.iter().find(|comment| is_ours(comment)) {
-            return found_comment(ours)
-                .map(Some)
-                .ok_or_else(|| client.unreadable());
-        }
+        let count = comments.len();
+        let found = comments.iter().filter_map(|it| found_comment(client, it));
         // A server without pages gives the same comments again.
-        let ids = comments.iter().filter_map(|comment| comment["id"].as_u64());
-        let is_new = ids.filter(|id| seen.insert(*id)).count() > 0;
-        if !is_new || !more && comments.len() < PER_PAGE {
+        let new: Vec<FoundComment> = found.filter(|it| seen.insert(it.id)).collect();
+        let is_last = new.is_empty() || !more && count < PER_PAGE;
+        own.extend(new.into_iter().filter(is_ours));
+        if is_last {
             break;
         }
     }
-    Ok(None)
+    Ok(own)
 }
 
-fn found_comment(answer: &Value) -> Option<FoundComment> {
+fn found_comment(client: &PlatformClient, answer: &Value) -> Option<FoundComment> {
+    let [whose, name] = client.platform().author;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
     Some(FoundComment {
         id: answer["id"].as_u64()?,
-        body: answer["body"].as_str().unwrap_or_default().to_owned(),
-        url: answer["html_url"].as_str().map(str::to_owned),
+        author: text(&answer[whose][name]),
+        body: text(&answer["body"]).unwrap_or_default(),
+        url: text(&answer["html_url"]),
     })
 }
 
