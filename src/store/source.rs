@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::export_rows::{self, ExportRowsUpdate};
 use super::imports::ImportEnding;
 use super::read_transaction::ReadTransaction;
-use super::sql_value::{SqlType, SqlValue};
+use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate, reverted_fields, tables};
 use crate::kinds;
 use crate::model::{CompactText, Digest, Key, KindId};
@@ -92,6 +92,9 @@ pub struct PackedKeys(Vec<u8>);
 
 /// A bit in the byte of the kind: the resource is declared elsewhere too.
 const REPEATED: u8 = 0x80;
+
+/// How many milliseconds the clocks of two machines may differ.
+const CLOCK_DIFFERENCE: i64 = 60_000;
 
 impl PackedKeys {
     /// Adds a key; `repeated` if it is declared elsewhere too.
@@ -187,7 +190,8 @@ impl ReadTransaction {
             .collect())
     }
 
-    /// Returns the checkpoint of a source, unless the settings or custom fields have changed since.
+    /// Returns the checkpoint of a source, unless the settings or custom fields have changed since, or
+    /// it was left by a clock that was ahead: what its files say of later days was judged too early.
     pub async fn source_checkpoint(
         &mut self,
         source: &str,
@@ -209,6 +213,9 @@ impl ReadTransaction {
         };
         // Both decide how every file reads, so with other definitions no file counts as unchanged.
         if digest(row[4].take_bytes()) != definitions(tx).await? {
+            return Ok(None);
+        }
+        if is_clock_set_back(tx).await? {
             return Ok(None);
         }
         Ok(Some(SourceCheckpoint {
@@ -329,6 +336,14 @@ pub(super) async fn claimed(tx: &mut SqlTransaction, source: &str) -> Result<u64
 
 fn digest(bytes: Vec<u8>) -> Digest {
     Digest(bytes.try_into().unwrap_or_default())
+}
+
+/// Whether the newest run was committed later than now.
+async fn is_clock_set_back(tx: &mut SqlTransaction) -> Result<bool, StoreError> {
+    let sql = "SELECT finished_at FROM runs ORDER BY id DESC LIMIT 1";
+    let newest = tx.first(sql, &[], &[SqlType::Int]).await?;
+    let newest = newest.map_or(0, |cells| cells[0].int());
+    Ok(newest > sql_value::now() + CLOCK_DIFFERENCE)
 }
 
 /// Stores the checkpoint of a source, within the apply that makes it true.

@@ -86,6 +86,31 @@ fn an_end_by_the_clock_comes_once_and_trips_no_guard() {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_did_is_found_once_it_is_right() {
+    for ws in each("dates ahead") {
+        let Some(clock) = Clock::new(&ws.path("")) else {
+            return;
+        };
+        let until = format!("effectiveUntil: {}", day(2));
+        ws.tree(account("acme", "") + &user("u-0", "acme", &until) + &users(1..9, "acme", ""));
+        ws.settle(&[]);
+        clock.set("+40d");
+        assert_eq!(apply_by(&ws, &clock, &[]).exits(0).count("deactivate"), 1);
+        // Long past, by that clock: nobody would read the file again.
+        assert_eq!(apply_by(&ws, &clock, &[]).exits(0).steps(), [""; 0]);
+        clock.set("+0");
+        let right = apply_by(&ws, &clock, &[]).exits(0);
+        assert_eq!(
+            right.changes(),
+            ["reactivate User/u-0: status"],
+            "{}",
+            ws.engine
+        );
+        assert_eq!(apply_by(&ws, &clock, &[]).exits(0).steps(), [""; 0]);
+    }
+}
+
+#[test]
 fn an_end_that_is_past_when_it_is_first_declared_is_guarded() {
     for ws in each("dates past") {
         ws.tree(account("acme", "") + &users(0..5, "acme", ""));
