@@ -102,7 +102,7 @@ pub(super) fn passes_section(passes: &[SourceState]) -> Markup {
         let lag = begun.map(|(since, mark)| mark.at - since);
         let failed = matches!(pass.outcome, PassOutcome::Failed | PassOutcome::Refused);
         ChartBar {
-            value: lag.map_or(0, |lag| lag.num_seconds().unsigned_abs().max(1)),
+            value: lag.map_or(0, |lag| lag.num_seconds().unsigned_abs()),
             tip: format!(
                 "{}{}",
                 when(pass),

@@ -2,7 +2,7 @@
 //! that the home page, the page of a source and a title say the same.
 
 use crate::diagnostic::{codes, thousands};
-use crate::document::HoldState;
+use crate::document::{FieldChangeDocument, HoldState};
 use crate::kinds::{self, USER};
 use crate::model::Key;
 use crate::plan::StepVerb;
@@ -17,15 +17,22 @@ pub(super) fn sentence(hold: &HoldState) -> String {
         .is_none_or(|counted| counted == hold.count as u64);
     let what = match &hold.effects {
         Some(effects) if is_guard && !counts_steps => effects.trim_end_matches('.').to_owned(),
-        _ => format!("{} {}", who(hold), what(hold)),
+        _ => format!("{} {}", who(hold), what(hold, is_guard)),
     };
     let what = match hold.reverts {
         Some(run) => format!("Revert of run {run}: {what}"),
         None => what,
     };
     match hold.limit {
+        // Earlier plans count too.
+        Some(limit) if is_guard && hold.counted.unwrap_or(hold.count as u64) <= limit as u64 => {
+            format!(
+                "{what}; with earlier plans more than the limit of {}",
+                thousands(limit)
+            )
+        }
         Some(limit) if is_guard => format!("{what}; the limit is {}", thousands(limit)),
-        _ => format!("{what}: {}", hold.code.replace('-', " ")),
+        _ => format!("{what} ({})", hold.code.replace('-', " ")),
     }
 }
 
@@ -57,26 +64,45 @@ fn who(hold: &HoldState) -> String {
     }
 }
 
-/// What happens to them.
-fn what(hold: &HoldState) -> String {
+/// What happens to them. What a guard holds is valid, and anything else only would happen.
+fn what(hold: &HoldState, is_guard: bool) -> String {
     let one = hold.count == 1;
     let verb = hold.verb.as_str();
     if verb == StepVerb::Update.word() {
-        let change = if one { "changes" } else { "change" };
+        let change = match (is_guard, one) {
+            (false, _) => "would change",
+            (true, true) => "changes",
+            (true, false) => "change",
+        };
         let changes = hold.details.iter().flat_map(|detail| &detail.changes);
-        let mut fields: Vec<&str> = changes.map(|change| &*change.field).collect();
+        let mut fields: Vec<String> = changes.map(name).collect();
         fields.sort_unstable();
         fields.dedup();
-        return match fields[..] {
+        return match &fields[..] {
             [] => change.to_owned(),
-            [field] => format!("{change} {}", words(field)),
-            [first, second] => format!("{change} {} and {}", words(first), words(second)),
+            [field] => format!("{change} {field}"),
+            [first, second] => format!("{change} {first} and {second}"),
             _ => format!("{change} in {} fields", fields.len()),
         };
     }
-    let be = if one { "is" } else { "are" };
+    let be = match (is_guard, one) {
+        (false, _) => "would be",
+        (true, true) => "is",
+        (true, false) => "are",
+    };
     // Every verb takes a regular past tense once its final e is gone.
     format!("{be} {}ed", verb.trim_end_matches('e'))
+}
+
+/// What changes: a field or, of accounts that stay, the level in them.
+fn name(change: &FieldChangeDocument<'_>) -> String {
+    let is_empty = |list: Option<usize>| list.unwrap_or_default() == 0;
+    let stays = is_empty(change.added.as_ref().map(Vec::len))
+        && is_empty(change.removed.as_ref().map(Vec::len));
+    if stays && change.changed.is_some() && change.field == "accounts" {
+        return "account level".to_owned();
+    }
+    words(&change.field)
 }
 
 /// The name of a field as words: `first name`.
@@ -102,7 +128,7 @@ fn words(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{FieldChangeDocument, HeldResource};
+    use crate::document::HeldResource;
     use chrono::Utc;
 
     fn hold(verb: &str, resources: &[&str], fields: &[&str]) -> HoldState {
@@ -125,7 +151,7 @@ mod tests {
             resources: resources.iter().map(|it| (*it).to_owned()).collect(),
             details: details.collect(),
             counted: Some(resources.len() as u64),
-            limit: Some(3),
+            limit: Some(1),
             commits: None,
             consequences: Vec::new(),
             consequence_count: 0,
@@ -147,24 +173,33 @@ mod tests {
         let said = |hold| sentence(&hold);
         assert_eq!(
             said(hold("update", &users, &["groups"])),
-            "2 people change groups; the limit is 3"
+            "2 people change groups; the limit is 1"
         );
         assert_eq!(
             said(hold("update", &users, &["firstName", "legalUser.birthday"])),
-            "2 people change first name and legal user birthday; the limit is 3"
+            "2 people change first name and legal user birthday; the limit is 1"
         );
         assert_eq!(
             said(hold("deactivate", &["Account/a", "Account/b"], &["status"])),
-            "2 accounts are deactivated; the limit is 3"
+            "2 accounts are deactivated; the limit is 1"
         );
         let mut renamed = hold("deactivate", &["User/a"], &[]);
         renamed.code = "possible-rename".into();
         assert_eq!(
             said(renamed.clone()),
-            "User/a is deactivated: possible rename"
+            "User/a would be deactivated (possible rename)"
         );
         renamed.details[0].name = Some("Anna Berg".into());
-        assert_eq!(said(renamed), "Anna Berg is deactivated: possible rename");
+        assert_eq!(
+            said(renamed),
+            "Anna Berg would be deactivated (possible rename)"
+        );
+        let mut few = hold("deactivate", &users, &["status"]);
+        few.limit = Some(13);
+        assert_eq!(
+            said(few),
+            "2 people are deactivated; with earlier plans more than the limit of 13"
+        );
     }
 
     #[test]
@@ -172,6 +207,6 @@ mod tests {
         let mut wide = hold("update", &["Organisation/north"], &["parent"]);
         wide.counted = Some(30);
         wide.effects = Some("30 users see more people.".into());
-        assert_eq!(sentence(&wide), "30 users see more people; the limit is 3");
+        assert_eq!(sentence(&wide), "30 users see more people; the limit is 1");
     }
 }

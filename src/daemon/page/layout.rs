@@ -6,6 +6,7 @@
 use super::assets::{SCRIPT, STYLE};
 use super::value;
 use crate::daemon::handle::DaemonHandle;
+use crate::diagnostic::visible;
 use crate::http::problem::{self, HttpProblem};
 use crate::http::session::CSRF_FIELD;
 use crate::http::{AuthMethod, Caller, Permission};
@@ -102,8 +103,8 @@ pub(super) fn breadcrumbs(above: &[(&str, &str)], name: &str) -> Markup {
     html! {
         nav.crumbs aria-label="Breadcrumbs" {
             ol {
-                @for (path, name) in above { li { a href=(path) { (name) } } }
-                li aria-current="page" { (name) }
+                @for (path, name) in above { li { a href=(path) { (visible(name)) } } }
+                li aria-current="page" { (visible(name)) }
             }
         }
     }

@@ -82,7 +82,7 @@ async fn everything(
         @if let Some(run) = &run { h2 { "Runs" } ul { li { (link::run(run.id)) } } }
         @for (kind, page) in &found { (section(*kind, page, &words)) }
         @if nothing && !words.is_empty() {
-            p.small { "Only the first resources of each kind were searched for words in the middle of a text." }
+            p.small { "What stands in the middle of a text is looked for only among the first resources of each kind." }
             ul.chips aria-label="Search in a kind" { @for kind in FIRST { li { (in_kind(kind, &words)) } } }
         }
     };

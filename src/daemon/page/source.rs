@@ -283,6 +283,22 @@ async fn holds_page(
     )
 }
 
+/// How many diagnostics there are, by severity.
+fn found(state: &SourceState) -> String {
+    let notes = state
+        .findings
+        .len()
+        .saturating_sub(state.errors + state.warnings);
+    let counts = [
+        (state.errors, "error"),
+        (state.warnings, "warning"),
+        (notes, "note"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, word)| plural(count, word)).collect();
+    counts.join(", ")
+}
+
 async fn diagnostics(
     State(handle): State<DaemonHandle>,
     caller: Caller,
@@ -294,7 +310,7 @@ async fn diagnostics(
         section #findings data-live aria-label="Diagnostics" {
             @if state.findings.is_empty() { p { "None." } }
             @else {
-                p { (plural(state.errors, "error")) ", " (plural(state.warnings, "warning")) "." }
+                p { (found(state)) "." }
                 (source_status::diagnostics(state.findings.iter(), &caller))
             }
         }
