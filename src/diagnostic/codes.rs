@@ -183,6 +183,7 @@ codes! {
     AUTHORITY_WAITS "authority-waits" Note;
     ACCOUNT_PENDING "account-pending" Note;
     ENDS_SOON "ends-soon" Note;
+    NOT_IN_PLAN "not-in-plan" Note;
     USER_ERASED "user-erased" Note;
     INVITATION_UNUSABLE "invitation-unusable" Warning;
     REVERTED "reverted" Note;

@@ -2,12 +2,15 @@
 //! also has what the main branch would do already. [`Plan::mark_base`] marks that, and
 //! [`Plan::parts`] takes the two apart for readers.
 
-use super::types::{HoldEntry, Plan, PlanSummary, Step};
+use super::types::{HoldEntry, Plan, PlanSummary, Step, StepVerb};
 use super::visibility::PlanVisibility;
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes, plural};
 use crate::model::{CompactText, Key};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+
+/// How many resources a note names.
+const NAMED: usize = 5;
 
 /// The base that a plan was compared with.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -85,12 +88,52 @@ impl Plan {
         for (own, is_on_base) in self.diagnostics.iter_mut().zip(marks) {
             own.is_on_base = is_on_base;
         }
+        self.diagnostics.extend(self.not_in_plan(base));
         let sight = self.visibility.changes.iter();
         let sight = sight.filter(|change| base.visibility.changes.contains(change));
         self.base = Some(PlanBase {
             revision: base.source.revision.clone(),
             sight: sight.map(|change| change.user.clone()).collect(),
         });
+    }
+
+    /// A note about what the base changes and this plan leaves as it is.
+    fn not_in_plan(&self, base: &Self) -> Option<Diagnostic> {
+        let keys = |plan: &Self| -> BTreeMap<Key, StepVerb> {
+            let steps = plan.steps.iter().map(|step| (step.key.clone(), step.verb));
+            let held = plan.held.iter().filter(|held| !held.root.is_standing());
+            steps
+                .chain(held.map(|held| (held.key.clone(), held.verb)))
+                .collect()
+        };
+        let own = keys(self);
+        let mut left = keys(base);
+        left.retain(|key, _| !own.contains_key(key));
+        // A refused plan has no steps at all.
+        if left.is_empty() || self.errored {
+            return None;
+        }
+        let named: Vec<String> = left
+            .iter()
+            .take(NAMED)
+            .map(|(key, verb)| format!("{} {key}", verb.word()))
+            .collect();
+        let (wait, are) = match left.len() {
+            1 => ("waits", "is"),
+            _ => ("wait", "are"),
+        };
+        let message = format!(
+            "{} that {wait} to be changed at the base {are} not changed by this plan: {}",
+            plural(left.len(), "resource"),
+            named.join(", ")
+        );
+        let more = left.len() - named.len();
+        let message = match more {
+            0 => message,
+            more => format!("{message} and {more} more"),
+        };
+        let help = "If the branch is behind its base, merge the base. Otherwise the merge of the branch takes that back";
+        Some(Diagnostic::new(codes::NOT_IN_PLAN, message).help(help))
     }
 
     /// Whether anything of it waits at its base already.
@@ -189,7 +232,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::{Origin, codes};
+    use crate::diagnostic::Origin;
     use crate::kinds::USER;
     use crate::model::LineColumn;
     use crate::plan::StepVerb;

@@ -301,3 +301,21 @@ fn without_next_step(markdown: &str) -> String {
     let kept = lines.filter(|line| !line.starts_with("**Next:**"));
     kept.map(|line| format!("{line}\n")).collect()
 }
+
+#[test]
+fn a_branch_that_takes_back_what_waits_says_so() {
+    for ws in each("base taken back") {
+        let remote = scene(&ws);
+        remote.git(&["checkout", "--quiet", "-b", "back", "main"]);
+        remote.write("manifests/all.yaml", people(40, &[]));
+        remote.push("All as before");
+        let text = ["plan", "--revision", "back", "--output", "text"];
+        let ran = ws.run(&text).exits(0);
+        let said = "7 resources that wait to be changed at the base are not changed by this plan: ";
+        assert!(ran.stdout.contains(said), "{}: {ran}", ws.engine);
+        assert!(ran.stdout.contains("deactivate User/u-35"), "{ran}");
+        // The branch that keeps it says nothing.
+        let kept = ws.run(&["plan", "--revision", "company", "--output", "text"]);
+        assert!(!kept.stdout.contains("not-in-plan"), "{kept}");
+    }
+}
