@@ -116,18 +116,34 @@ fn judge(
         RivalSources::Win(idle) => return FieldVerdict::Yield(change.field, idle),
         RivalSources::Conflict(names) => return FieldVerdict::Conflict(change, names),
     }
-    if kind
-        .field(&stated.field)
-        .is_some_and(|field| field.grants_access)
+    // The declared value did not change since the last apply, so the row did.
+    let drift = claim.is_some_and(|claim| claim.fields.get(&name) == Some(said));
+    // Before regained access, of which a part may be written at once.
+    if drift && context.rules.report_drift {
+        return FieldVerdict::Reported(change);
+    }
+    let field = kind.field(&stated.field);
+    if field.is_some_and(|field| field.grants_access)
         && let Some(verdict) =
             FieldWitnesses::of(context, key, claim, &name).split_regained_access(&change, stated)
     {
-        return verdict;
-    }
-    // The declared value did not change since the last apply, so the row did.
-    let drift = claim.is_some_and(|claim| claim.fields.get(&name) == Some(said));
-    if drift && context.rules.report_drift {
-        return FieldVerdict::Reported(change);
+        return match verdict {
+            // A list that must not be empty is not emptied until somebody decides about the rest.
+            FieldVerdict::Regain {
+                whole,
+                rest,
+                recorded,
+            } if field.is_some_and(|field| field.required)
+                && rest.as_ref().is_some_and(|rest| rest.after.is_none()) =>
+            {
+                FieldVerdict::Regain {
+                    whole,
+                    rest: None,
+                    recorded,
+                }
+            }
+            verdict => verdict,
+        };
     }
     FieldVerdict::Set { change, drift }
 }

@@ -62,12 +62,25 @@ fn is_active(row: &Row) -> bool {
     status.as_ref().and_then(Value::as_text) != Some("inactive")
 }
 
-/// Whether this source has a say in the status of a row.
+/// Whether this source has a say in the status of a row, and the end is its own: it declared the date,
+/// keeps it by a blank, or had it before somebody reverted. A date that only another program wrote ends
+/// nothing.
 fn may_end(context: &PlanContext<'_>, row: &Row) -> bool {
     let kind = kinds::get(row.key.kind);
     let status = kinds::own_field(kind.status_index());
-    let claim = context.stored.claim(&context.desired.source, &row.key);
-    claim.is_some_and(|claim| claim.state == ClaimState::Active)
+    let (Some(claim), Some(until)) = (
+        context.stored.claim(&context.desired.source, &row.key),
+        kind.field_ref(DATE_NAMES[1]),
+    ) else {
+        return false;
+    };
+    let declared = context.desired.resources.get(&row.key);
+    let cell = declared.and_then(|declared| declared.stated(&until));
+    let is_own = claim.fields.get(DATE_NAMES[1]).is_some()
+        || cell.is_some_and(|stated| stated.cell == Cell::Blank)
+        || context.reverting_run(&row.key, &until).is_some();
+    claim.state == ClaimState::Active
+        && is_own
         && context.mode(kind, &status) == AuthorityMode::Enforce
 }
 

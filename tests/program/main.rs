@@ -13,6 +13,7 @@ mod confirmation;
 mod databases;
 mod deletion;
 mod dossier;
+mod drift;
 mod effective_dates;
 mod engines;
 mod erased_history;
