@@ -18,6 +18,7 @@ const PROSE: &[&str] = &[
     "column-unknown",
     "encoding",
     "ends-soon",
+    "not-in-plan",
     "environment-mismatch",
     "feed-not-data",
     "feed-shrunk",

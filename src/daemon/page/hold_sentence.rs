@@ -25,7 +25,7 @@ pub(super) fn sentence(hold: &HoldState) -> String {
     };
     match hold.limit {
         // Earlier plans count too.
-        Some(limit) if is_guard && hold.counted.unwrap_or(hold.count as u64) <= limit as u64 => {
+        Some(limit) if is_guard && hold.counted.unwrap_or(hold.count as u64) <= limit => {
             format!(
                 "{what}; with earlier plans more than the limit of {}",
                 thousands(limit)
