@@ -79,8 +79,11 @@ fn may_end(context: &PlanContext<'_>, row: &Row) -> bool {
     let is_own = claim.fields.get(DATE_NAMES[1]).is_some()
         || cell.is_some_and(|stated| stated.cell == Cell::Blank)
         || context.reverting_run(&row.key, &until).is_some();
+    // What another program activated again is only reported, if the source says so.
+    let is_reported = context.rules.report_drift && claim.seen_version != row.version;
     claim.state == ClaimState::Active
         && is_own
+        && !is_reported
         && context.mode(kind, &status) == AuthorityMode::Enforce
 }
 

@@ -142,6 +142,25 @@ fn a_date_that_was_reverted_ends_nothing_and_one_that_was_restored_does() {
 }
 
 #[test]
+fn what_was_activated_again_after_its_end_is_only_reported_if_that_is_configured() {
+    for (drift, ends) in [("report", 0), ("repair", 1)] {
+        for ws in each(&format!("ends {drift}")) {
+            let Some(clock) = Clock::new(&ws.path("")) else {
+                return;
+            };
+            configure(&ws, &format!(", drift: {drift}"));
+            let until = format!("effectiveUntil: {}", soon());
+            ws.tree(account("acme", "") + &user("u-0", "acme", &until) + &users(1..9, "acme", ""));
+            ws.run(APPLY).exits(0);
+            assert_eq!(later(&ws, &clock, APPLY).exits(0).count("deactivate"), 1);
+            ws.sql("UPDATE users SET status = 'active' WHERE external_id = 'u-0'");
+            let again = later(&ws, &clock, APPLY).exits(0);
+            assert_eq!(again.count("deactivate"), ends, "{}: {again}", ws.engine);
+        }
+    }
+}
+
+#[test]
 fn links_whose_dates_move_are_not_taken_from_anybody() {
     for ws in each("ends moved") {
         let until = |day: &str| {
