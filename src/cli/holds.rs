@@ -187,10 +187,14 @@ fn print_in_full(view: &HoldView, now: DateTime<Utc>, out: &mut dyn Write) -> io
         visible(&held_steps(hold))
     )?;
     writeln!(out, "  {}", visible(&hold.message))?;
+    let of_accounts = match hold.resources.len() {
+        listed if listed < hold.count => format!("accounts of the first {listed}"),
+        _ => "accounts".to_owned(),
+    };
     let listed = [
         ("resources", &hold.resources, hold.count),
         ("with them", &hold.consequences, hold.consequence_count),
-        ("accounts", &hold.accounts, hold.accounts.len()),
+        (&*of_accounts, &hold.accounts, hold.accounts.len()),
     ];
     for (name, names, count) in listed.into_iter().filter(|(_, names, _)| !names.is_empty()) {
         let shown: Vec<_> = names.iter().take(MAX_NAMED).map(|it| visible(it)).collect();

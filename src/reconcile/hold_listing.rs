@@ -13,7 +13,7 @@ use crate::plan::render::holds::{self, HoldGroup};
 use crate::plan::{Plan, StepVerb, approving_people};
 use crate::store::{Approval, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How many resources of a hold are listed. The plan has all of them.
@@ -23,8 +23,6 @@ const MAX_DETAIL: usize = 64_000;
 /// How many lines about effects a hold lists, and how many names each has.
 const MAX_EFFECT_LINES: usize = 20;
 const MAX_EFFECT_NAMES: usize = 8;
-/// For how many resources of a hold the accounts and names are looked up. Each takes a query.
-const MAX_LOOKUPS: usize = 20;
 
 /// Returns the holds of a plan. Those that existed before keep their start.
 #[must_use]
@@ -131,21 +129,34 @@ fn contains(old: &HoldState, hold: &HoldState) -> bool {
 /// Fills in the accounts that holds concern, and the names of what they hold, so that a person sees
 /// whom to think of.
 pub async fn find_hold_accounts(store: &Store, held: &mut [HoldState]) -> Result<(), StoreError> {
+    let keys: BTreeSet<Key> = held
+        .iter()
+        .flat_map(|hold| &hold.resources)
+        .filter_map(|resource| Key::parse(resource))
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let rows = match store.read_transaction().await? {
+        Some(mut transaction) => transaction.rows_of(&keys).await?,
+        None => Vec::new(),
+    };
+    let rows: HashMap<&Key, &Row> = rows.iter().map(|row| (&row.key, row)).collect();
     for hold in held {
         let mut accounts = BTreeSet::new();
-        for resource in hold.resources.iter().take(MAX_LOOKUPS) {
+        for resource in &hold.resources {
             let Some(key) = Key::parse(resource) else {
                 continue;
             };
-            let row = store.row(&key).await?;
+            let row = rows.get(&key);
             let mut details = hold.details.iter_mut();
             if let Some(detail) = details.find(|it| it.resource == *resource) {
-                detail.name = row.as_ref().and_then(kinds::json::name);
+                detail.name = row.and_then(|row| kinds::json::name(row));
             }
             if key.kind == ACCOUNT {
                 accounts.insert(key.id.to_string());
             } else if let Some(row) = row {
-                accounts.extend(accounts_of(&row));
+                accounts.extend(accounts_of(row));
             }
         }
         hold.accounts = accounts.into_iter().collect();

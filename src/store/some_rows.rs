@@ -21,6 +21,8 @@ pub(super) async fn look_up(
         types: &[SqlType::Id],
     };
     let rows = texts.iter().map(|text| vec![SqlValue::from(*text)]);
+    // Collected, because the future of a lazy list cannot be sent to another thread.
+    let rows: Vec<SqlRow> = rows.collect();
     tx.batch_fetch(&batch, rows, types).await
 }
 

@@ -161,3 +161,29 @@ fn one_hold_is_shown_in_full() {
         );
     }
 }
+
+#[test]
+fn a_large_hold_says_of_how_many_resources_the_accounts_are() {
+    for ws in each("holds large") {
+        let companies: String = (0..60).map(|n| account(&format!("a-{n:02}"), "")).collect();
+        let people = |status: &str| {
+            let all =
+                (0..120).map(|n| user(&format!("u-{n:03}"), &format!("a-{:02}", n / 2), status));
+            all.collect::<String>()
+        };
+        let keepers: String = (0..60)
+            .map(|n| user(&format!("k-{n:02}"), &format!("a-{n:02}"), ""))
+            .collect();
+        ws.tree(companies.clone() + &people("") + &keepers);
+        ws.settle(&[]);
+        ws.tree(companies + &people("status: inactive") + &keepers);
+        let hold = ws.apply(&[]).exits(3).hold("guard");
+        let full = text(&ws, &["holds", &hold]);
+        assert!(
+            full.contains("accounts of the first 100: a-00, a-01"),
+            "{full}"
+        );
+        // All fifty of these hundred users, not only those of the first twenty.
+        assert!(full.contains("and 40 more"), "{full}");
+    }
+}

@@ -275,7 +275,9 @@ fn require_act_for(act: &ResourceAct, kind: &Kind) -> Result<(), HttpProblem> {
 /// Fails unless a list names resources, and not too many.
 fn require_count(list: &'static str, names: &[String]) -> Result<(), HttpProblem> {
     if names.is_empty() {
-        return Err(invalid(format!("`{list}` is empty; name the resources")));
+        return Err(invalid(format!(
+            "`{list}` is empty; name the resources, or tick at least one"
+        )));
     }
     if names.len() > MAX_ACT_IDS {
         let detail = format!("`{list}` has more than {MAX_ACT_IDS} members");

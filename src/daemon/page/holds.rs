@@ -181,6 +181,9 @@ fn declared(view: &HoldView) -> Markup {
             @if !view.hold.accounts.is_empty() {
                 @let accounts = &view.hold.accounts;
                 " · accounts " (joined(&accounts[..accounts.len().min(MAX_ACCOUNTS)], accounts.len()))
+                @if view.hold.count > view.hold.resources.len() {
+                    " (of the first " (view.hold.resources.len()) " resources)"
+                }
             }
         }
     }

@@ -193,24 +193,27 @@ fn table(kind: &Kind, found: &[StoredResource], caller: &Caller, ticks: bool) ->
 
 fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
     html! {
-        form.search role="search" aria-label="Resources" method="get" action="/resources" {
-            div {
-                label for="kind" { "Kind" }
-                select #kind name="kind" {
-                    @for known in kinds::ALL { option value=(known.name) selected[known.name == kind] { (known.name) } }
-                }
-            }
-            div.wide { label for="q" { "Words" } input #q type="search" name="q" value=(wanted.q) maxlength="200"; }
-            div {
-                label for="status" { "Status" }
-                select #status name="status" {
-                    option value="" { "any" }
-                    @for word in ["active", "inactive"] { option value=(word) selected[word == wanted.status] { (word) } }
-                }
-            }
-            button { "Search" }
-        }
-    }
+           form.search role="search" aria-label="Resources" method="get" action="/resources" {
+               div {
+                   label for="kind" { "Kind" }
+                   select #kind name="kind" {
+                       @for known in kinds::ALL { option value=(known.name) selected[known.name == kind] { (known.name) } }
+                   }
+               }
+    @for (name, value) in [("source", &wanted.source), ("account", &wanted.account)] {
+                   @if !value.is_empty() { input type="hidden" name=(name) value=(value); }
+               }
+               div.wide { label for="q" { "Words" } input #q type="search" name="q" value=(wanted.q) maxlength="200"; }
+               div {
+                   label for="status" { "Status" }
+                   select #status name="status" {
+                       option value="" { "any" }
+                       @for word in ["active", "inactive"] { option value=(word) selected[word == wanted.status] { (word) } }
+                   }
+               }
+               button { "Search" }
+           }
+       }
 }
 
 fn row(record: &StoredResource, columns: &ListColumns, caller: &Caller, ticks: bool) -> Markup {
@@ -274,6 +277,12 @@ fn status(record: &StoredResource) -> Markup {
     html! {
         @if let Some(status) = value.and_then(Value::as_text) {
             span class={ "badge " (if status == "active" { "good" } else { "plain" }) } { (status) }
+        }
+        @if record.row.facts.get("blocked").is_some() { " " span.badge.bad { "blocked" } }
+        @match record.row.facts.get("approval").map(|approval| &**approval) {
+            Some("pending") => { " " span.badge.waits { "pending" } }
+            Some("rejected") => { " " span.badge.bad { "rejected" } }
+            _ => {}
         }
         // An active user of an inactive account, for example, cannot log in.
         @if record.usable == Some(false) { " " span.badge.waits { "not usable" } }

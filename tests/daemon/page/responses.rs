@@ -828,6 +828,11 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
         page.text
     );
     assert!(page.text.contains("stolen card"), "{}", page.text);
+    let list = "/resources?kind=User&q=u-1&source=customers";
+    let list = site.get(list, &cookie);
+    for words in [">blocked<", "name=\"source\" value=\"customers\""] {
+        assert!(list.text.contains(words), "{words}: {}", list.text);
+    }
 
     // A viewer sees no form.
     let viewer = site.login("vera");
