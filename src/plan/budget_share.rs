@@ -42,11 +42,14 @@ pub(super) fn undecided<'a>(
                 && change_of(effect, field).is_some()
     };
     let shares = shares(context, world, effect).into_iter();
+    // No date deletes anything.
+    let is_deleted = matches!(effect.outcome, PlannedOutcome::Delete(_));
     // A share without a field is the status of the resource.
     shares.filter(move |share| {
         let field = share.change.as_ref().map(|change| &change.field);
         !is_decided(field.unwrap_or(&status))
-            && !dated_changes::is_known_end(context, &effect.key, share.change.as_ref())
+            && (is_deleted
+                || !dated_changes::is_known_end(context, &effect.key, share.change.as_ref()))
     })
 }
 

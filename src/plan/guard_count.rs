@@ -12,7 +12,7 @@ use super::planned_change::change_of;
 use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::GuardLimit;
-use crate::check::PlannedState;
+use crate::check::{PlannedOutcome, PlannedState};
 use crate::kinds;
 use crate::model::{FieldChange, FieldRef, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,7 +138,9 @@ fn is_open(context: &PlanContext<'_>, left: &PlanRemainder, cause: &EffectCause)
     let effect = left.effects.get(key);
     let change = cause.field.as_ref().zip(effect);
     let change = change.and_then(|(field, effect)| change_of(effect, field));
-    let is_dated = (cause.field.is_none() || change.is_some())
+    let is_deleted = effect.is_some_and(|it| matches!(it.outcome, PlannedOutcome::Delete(_)));
+    let is_dated = !is_deleted
+        && (cause.field.is_none() || change.is_some())
         && dated_changes::is_known_end(context, key, change);
     !is_dated
         && !ledger.is_uncounted(key)
