@@ -28,10 +28,11 @@ pub(super) fn overdue(
         .collect()
 }
 
-/// Whether the stored end of a resource is not later than a moment.
+/// Whether the stored end of a resource is not later than a moment. What another program wrote there
+/// may be no moment at all, and that ends nothing.
 pub(super) fn has_ended(row: &Row, at: &str) -> bool {
     let until = EffectivePeriod::of_row(row).until;
-    until.is_some_and(|until| *until <= *at)
+    until.is_some_and(|until| until.len() == at.len() && until.ends_with('Z') && *until <= *at)
 }
 
 /// Whether a resource is over by its stored end, and its source does not say another one.

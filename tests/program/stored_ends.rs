@@ -161,6 +161,18 @@ fn what_was_activated_again_after_its_end_is_only_reported_if_that_is_configured
 }
 
 #[test]
+fn what_is_no_date_ends_nobody() {
+    for ws in each("ends blank") {
+        configure(&ws, "");
+        ws.tree(ending("effectiveUntil: \"\""));
+        ws.run(APPLY).exits(0);
+        ws.sql("UPDATE users SET effective_until = '' WHERE external_id LIKE 'u-%'");
+        let applied = ws.run(APPLY).exits(0);
+        assert_eq!(applied.count("deactivate"), 0, "{}: {applied}", ws.engine);
+    }
+}
+
+#[test]
 fn links_whose_dates_move_are_not_taken_from_anybody() {
     for ws in each("ends moved") {
         let until = |day: &str| {
