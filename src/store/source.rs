@@ -13,7 +13,7 @@ use super::sql_value::{self, SqlType, SqlValue};
 use super::{Store, migrate, reverted_fields, tables};
 use crate::kinds;
 use crate::model::{CompactText, Digest, Key, KindId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::iter;
 
 /// The checkpoint that the last apply of a source left.
@@ -332,6 +332,60 @@ pub(super) async fn claimed(tx: &mut SqlTransaction, source: &str) -> Result<u64
     let sql = "SELECT CAST(count(*) AS bigint) FROM claims WHERE source = ? AND state = 'active'";
     let row = tx.first(sql, &[source.into()], &[SqlType::Int]).await?;
     Ok(row.map_or(0, |cells| u64::try_from(cells[0].int()).unwrap_or_default()))
+}
+
+/// Makes the next pass of a source read all its files.
+pub(super) async fn read_everything_again(
+    tx: &mut SqlTransaction,
+    source: &str,
+) -> Result<(), StoreError> {
+    // An empty fingerprint never equals a computed one.
+    let sql = "UPDATE sources SET fingerprint = ? WHERE name = ?";
+    let params = [SqlValue::Bytes(Vec::new()), source.into()];
+    tx.run(sql, &params).await?;
+    Ok(())
+}
+
+/// Makes the next pass of a source read again the files that declared some resources when it was last
+/// applied whole; all of its files if one of the resources was in none.
+pub(super) async fn read_again(
+    tx: &mut SqlTransaction,
+    source: &str,
+    keys: &[Key],
+) -> Result<(), StoreError> {
+    let mut wanted: BTreeMap<u8, HashSet<&[u8]>> = BTreeMap::new();
+    for key in keys {
+        let ids = wanted.entry(key.kind.0).or_default();
+        ids.insert(key.id.as_bytes());
+    }
+    let mut missing = wanted.clone();
+    let sql = "SELECT path, keys FROM files WHERE source = ?";
+    let types = [SqlType::Id, SqlType::Bytes];
+    let mut paths = Vec::new();
+    for mut cells in tx.fetch(sql, &[source.into()], &types).await? {
+        let packed = cells[1].take_bytes();
+        let mut declares = false;
+        for (kind, id) in PackedKeys::split(&packed) {
+            let kind = kind & !REPEATED;
+            if wanted.get(&kind).is_some_and(|ids| ids.contains(id)) {
+                declares = true;
+                if let Some(ids) = missing.get_mut(&kind) {
+                    ids.remove(id);
+                }
+            }
+        }
+        if declares {
+            paths.push(cells[0].take_text());
+        }
+    }
+    if missing.values().any(|ids| !ids.is_empty()) {
+        return read_everything_again(tx, source).await;
+    }
+    for path in paths {
+        let sql = "UPDATE files SET digest = NULL WHERE source = ? AND path = ?";
+        tx.run(sql, &[source.into(), (&path).into()]).await?;
+    }
+    Ok(())
 }
 
 fn digest(bytes: Vec<u8>) -> Digest {

@@ -9,6 +9,7 @@ use super::super::foreign_writes::{
     self, RecordedWrites, count_unclaimed_before, record_stale, set_unclaimed, unclaimed_before,
 };
 use super::super::incremental_tables::FOREIGN_WRITES;
+use super::super::source;
 use super::super::sql_value::{SqlType, SqlValue};
 use super::super::tables::{self, KindTable};
 use super::ApplyTransaction;
@@ -137,6 +138,7 @@ impl ApplyTransaction<'_> {
         }
         self.record_one_by_one(stale).await?;
         self.distrust_checkpoints(Some((&before, &after))).await?;
+        self.distrust_files(&keys).await?;
         let unknown = self.settle_unknown().await?;
         let deleted = self.delete_settled().await?;
         match unclaimed_before(&mut self.tx).await? {
@@ -184,8 +186,6 @@ impl ApplyTransaction<'_> {
         tallies: Option<(&ClaimTally, &ClaimTally)>,
     ) -> Result<(), StoreError> {
         let own = CompactText::from(&*self.apply.plan.source.name);
-        // An empty fingerprint never equals a computed one.
-        let sql = "UPDATE sources SET fingerprint = ? WHERE name = ?";
         let differ = match tallies {
             Some((before, after)) => before.sources_that_differ(after),
             // `invalidate_other_sources` has seen to the others.
@@ -195,11 +195,20 @@ impl ApplyTransaction<'_> {
             if *source == own && self.apply.remember.is_some() {
                 continue;
             }
-            self.tx
-                .run(sql, &[SqlValue::Bytes(Vec::new()), source.into()])
-                .await?;
+            source::read_everything_again(&mut self.tx, source).await?;
         }
         Ok(())
+    }
+
+    /// Makes the next pass of the own source read again what this apply wrote of some of its files
+    /// only, or as a saved plan: a file that goes back to what it was when the source was last
+    /// applied whole would otherwise count as unchanged.
+    async fn distrust_files(&mut self, keys: &[Key]) -> Result<(), StoreError> {
+        if self.apply.remember.is_some() || keys.is_empty() {
+            return Ok(());
+        }
+        let own = &*self.apply.plan.source.name;
+        source::read_again(&mut self.tx, own, keys).await
     }
 
     /// Lists one by one what is recorded of kinds as a whole. Returns whether there was any.
