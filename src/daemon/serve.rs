@@ -78,10 +78,11 @@ pub async fn serve(load: impl Fn() -> Result<Config, ConfigError>) -> Result<(),
     let watchdog = systemd::watchdog(Arc::clone(&runner.current), server.serving.abort_handle());
     let watchdog = tokio::spawn(watchdog);
     loop {
-        let mut team = WorkerTasks::spawn(&runner);
         // Every source is checked after a start or a reload: its rules may be new, and what
-        // happened while nobody ran is unknown.
+        // happened while nobody ran is unknown. Requested before the workers begin, because one
+        // whose first pass is under way by its own timer would make a second.
         runner.current.request_all_passes("start");
+        let mut team = WorkerTasks::spawn(&runner);
         let mut asked = tokio::select! {
             asked = signals.next() => asked,
             // A panic in a worker restarts all of them from a fresh configuration; the state is in
