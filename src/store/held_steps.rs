@@ -245,18 +245,19 @@ pub(super) async fn approvers(
     Ok(approvers)
 }
 
-/// Marks the approvals that a plan used. The same steps at a later time need a new decision.
+/// Marks the approvals that a plan used. The same steps at a later time need a new decision, so with
+/// the approval of a hold those of its parts are used up, and the other way round: what is left of the
+/// hold is another one.
 async fn use_approvals(tx: &mut SqlTransaction, plan: &Plan) -> Result<(), StoreError> {
-    let used = plan
-        .accepted
-        .iter()
-        .filter_map(|used| used.strip_prefix("hold "));
-    for approval in used {
-        let (hold, resource) = approval.split_once(' ').unwrap_or((approval, ""));
+    let used = plan.accepted.iter().filter_map(|used| {
+        let approval = used.strip_prefix("hold ")?;
+        approval.split(' ').next()
+    });
+    for hold in used.collect::<BTreeSet<&str>>() {
         let sql = "INSERT INTO used_approvals (hold, resource, approved_at) \
                    SELECT hold, resource, approved_at FROM approvals \
-                   WHERE hold = ? AND resource = ? ON CONFLICT DO NOTHING";
-        tx.run(sql, &[hold.into(), resource.into()]).await?;
+                   WHERE hold = ? ON CONFLICT DO NOTHING";
+        tx.run(sql, &[hold.into()]).await?;
     }
     Ok(())
 }

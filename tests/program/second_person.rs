@@ -1,6 +1,7 @@
 //! `approvals:` of the configuration: what takes something from people needs as many approvers as it says.
 
 use crate::support::workspace::{Ran, Workspace, account, each, run, sqlite, user};
+use std::collections::BTreeSet;
 
 fn configure(ws: &Workspace, more: &str) {
     ws.write(
@@ -141,5 +142,89 @@ fn approvals_that_nobody_could_give_are_refused() {
         configure(&ws, written);
         let ran = ws.run(&["plan"]);
         assert!(ran.code == Some(1) && ran.stderr.contains(why), "{ran}");
+    }
+}
+
+/// The links to one account, and four other accounts set inactive: each leaves everybody a way in.
+#[test]
+fn what_two_holds_take_only_together_takes_two_people() {
+    for ws in each("only together") {
+        configure(&ws, "approvals: {access.lost: 2}\n");
+        let tree = |own: &str, status: &str| {
+            let all = |own: &str| -> String {
+                let user = |n| user(&format!("u-{n}"), &format!("{own}b-{n}"), "");
+                (1..=4).map(user).collect()
+            };
+            let accounts = (1..=4).map(|n| account(&format!("b-{n}"), status));
+            let others = (1..=20).map(|n| {
+                account(&format!("c-{n}"), "")
+                    + &user(&format!("o-{n}"), &format!("acme, c-{n}"), "")
+            });
+            account("acme", "")
+                + &all(own)
+                + &accounts.collect::<String>()
+                + &others.collect::<String>()
+        };
+        ws.tree(tree("acme, ", ""));
+        ws.settle(&[]);
+        ws.tree(tree("", "status: inactive"));
+        let first = by(&ws, "ci", &["apply", "--yes"]).exits(3);
+        let plans = first.plans();
+        let held = plans[0]["held"].as_array().unwrap();
+        let holds: BTreeSet<&str> = held.iter().map(|it| it["hold"].as_str().unwrap()).collect();
+        assert_eq!(holds.len(), 2, "{held:?}");
+        assert!(held.iter().all(|it| it["approvalsNeeded"] != 2), "{held:?}");
+        for hold in holds {
+            approve(&ws, "eva", hold, &[]).exits(0);
+        }
+        // One of both goes through, and the other takes access from now on.
+        let second = by(&ws, "ci", &["apply", "--yes"]).exits(3);
+        let plans = second.plans();
+        let held = plans[0]["held"].as_array().unwrap();
+        assert_eq!(held.len(), 4, "{}: {second}", ws.engine);
+        assert!(held.iter().all(|it| it["approvalsNeeded"] == 2), "{held:?}");
+        by(&ws, "ci", &["apply", "--yes"]).exits(3);
+        let hold = held[0]["hold"].as_str().unwrap();
+        approve(&ws, "nils", hold, &[]).exits(0);
+        by(&ws, "ci", &["apply", "--yes"]).exits(0);
+    }
+}
+
+#[test]
+fn one_apply_uses_up_the_approvals_of_the_parts_too() {
+    for ws in each("parts used") {
+        configure(&ws, "");
+        ws.tree(people(|_| true));
+        ws.settle(&[]);
+        let apply = || by(&ws, "ci", &["apply", "--yes"]);
+        let back = [
+            "apply",
+            "--yes",
+            "--accept",
+            "User.reactivate=5",
+            "--accept",
+            "access.gained=5",
+        ];
+        for whole_first in [true, false] {
+            ws.tree(people(|n| n > 5));
+            let hold = apply().exits(3).hold("guard");
+            let only: &[&str] = &["--only", "User/u-1"];
+            for more in if whole_first {
+                [&[], only]
+            } else {
+                [only, &[]]
+            } {
+                approve(&ws, "eva", &hold, more).exits(0);
+            }
+            assert_eq!(apply().exits(0).count("deactivate"), 5, "{}", ws.engine);
+            ws.tree(people(|_| true));
+            by(&ws, "ci", &back).exits(0);
+            ws.tree(people(|n| n > 5));
+            let again = apply().exits(3);
+            assert_eq!(again.hold("guard"), hold);
+            assert_eq!(again.steps(), [""; 0], "{}", ws.engine);
+            ws.tree(people(|_| true));
+            assert_eq!(apply().exits(0).steps(), [""; 0], "{}", ws.engine);
+        }
     }
 }
