@@ -28,6 +28,9 @@ pub(super) struct Hold {
     pub members: Vec<HoldMember>,
     /// The limits of guards that it exceeds.
     pub limits: Vec<ExceededLimit>,
+    /// What it is decided by besides its changes, such as the numbers of queries. Others make another
+    /// hold.
+    pub facts: BTreeSet<String>,
     /// What to remember of its members while they are held; the id of the hold is filled in later.
     pub records: Vec<HeldStep>,
 }
@@ -66,6 +69,7 @@ impl Hold {
             accept_option: None,
             members: Vec::new(),
             limits: Vec::new(),
+            facts: BTreeSet::new(),
             records: Vec::new(),
         }
     }
@@ -84,6 +88,9 @@ impl Hold {
         members
             .into_iter()
             .for_each(|member| member.feed(&mut hasher));
+        for fact in &self.facts {
+            feed_text(&mut hasher, fact);
+        }
         Digest::from_hasher(&hasher).to_string()[..16].to_owned()
     }
 

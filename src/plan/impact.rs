@@ -237,9 +237,8 @@ impl ImpactExcess {
 
     fn hold(self, member: HoldMember) -> Hold {
         let more = self.sentences.len().saturating_sub(NAMED);
-        let mut why = self.sentences;
-        why.truncate(NAMED);
-        let mut why = why.join(", and ");
+        let named = self.sentences.get(..NAMED).unwrap_or(&self.sentences);
+        let mut why = named.join(", and ");
         if more > 0 {
             why.push_str(&format!(", and {more} more"));
         }
@@ -248,6 +247,7 @@ impl ImpactExcess {
         let message = format!("{why}; if this is intended, pass `{options}`");
         Hold {
             accept_option: Some(options),
+            facts: self.sentences.into_iter().collect(),
             ..Hold::single(codes::IMPACT, message, member)
         }
     }
@@ -376,19 +376,36 @@ fn impact_of(
 /// What a saved plan takes out of use although more depends on it by now than when it was reviewed.
 #[must_use]
 pub fn over_impact(plan: &Plan, answers: &[ImpactAnswer]) -> Vec<String> {
-    let was_accepted = |name: &str, id: &str, kind: KindId| {
-        plan.steps.iter().any(|step| {
-            step.impact.iter().any(|known| {
-                let of = known.of.as_ref().unwrap_or(&step.key);
-                &*known.name == name && *of.id == *id && of.kind == kind && known.is_over_limit()
-            })
-        })
-    };
-    let over = answers.iter().flat_map(|answer| {
+    let reviewed = reviewed(plan);
+    let mut what = Vec::new();
+    for answer in answers {
         let subjects = step_subjects(plan, answer.kind).into_iter();
-        let subjects = subjects.filter(|id| answer.holds(id));
-        let new = subjects.filter(|id| !was_accepted(&answer.name, id, answer.kind));
-        new.map(|id| answer.sentence(&Key::new(answer.kind, id)))
+        for id in subjects.filter(|id| answer.holds(id)) {
+            let subject = Key::new(answer.kind, id);
+            let sentence = answer.sentence(&subject);
+            match reviewed.get(&(&*answer.name, &subject)) {
+                Some(known) if !is_more(answer.number(&subject.id), *known) => {}
+                Some(Some(known)) => what.push(format!("{sentence}; it was {known} in the plan")),
+                _ => what.push(sentence),
+            }
+        }
+    }
+    what
+}
+
+/// The numbers over their limits in a plan, by the query and the resource.
+fn reviewed(plan: &Plan) -> BTreeMap<(&str, &Key), Option<ImpactNumber>> {
+    let all = plan.steps.iter().flat_map(|step| {
+        let over = step.impact.iter().filter(|known| known.is_over_limit());
+        over.map(|known| {
+            let of = known.of.as_ref().unwrap_or(&step.key);
+            ((&*known.name, of), known.number)
+        })
     });
-    over.collect()
+    all.collect()
+}
+
+/// Whether a number is more than was known of it. Who took an unknown one for good took any.
+fn is_more(now: Option<ImpactNumber>, known: Option<ImpactNumber>) -> bool {
+    known.is_some_and(|known| now.is_none_or(|now| now > known))
 }

@@ -108,10 +108,14 @@ fn a_number_above_its_limit_holds_the_step_until_somebody_decides() {
         );
         ws.run(&["apply", "--yes"]).exits(3);
         assert_eq!(status(&ws, "accounts", "a-0"), "active", "{}", ws.engine);
-        // The approval covers the step, whatever the number becomes.
+        // The approval covers the number that was shown, and no other.
         let hold = plan.hold("impact");
         ws.approve(&hold);
         order(&ws, "a-0", "u-0", "1");
+        let more = ws.run(&["apply", "--yes"]).exits(3);
+        assert_eq!(more.held(), ["impact Account/a-0"], "{more}");
+        let hold = more.hold("impact");
+        ws.approve(&hold);
         let approved = ws.run(&["apply", "--yes"]).exits(0);
         assert!(
             approved.stdout.contains(&format!("hold {hold}")),
@@ -276,7 +280,7 @@ fn a_saved_plan_is_stale_when_more_depends_on_it() {
             "impact.openOrders=1",
         ];
         ws.run(&save).exits(0);
-        // Of what was accepted there may be more, and of what is only shown.
+        // Of what is only shown there may be more.
         order(&ws, "a-0", "u-0", "1");
         order(&ws, "a-1", "u-10", "1");
         let stale = ws.run(&["apply", "plan.json"]).exits(3);
@@ -286,8 +290,19 @@ fn a_saved_plan_is_stale_when_more_depends_on_it() {
                 .contains("Account/a-1 has openOrders 1, which is more than 0"),
             "{stale}"
         );
-        assert!(!stale.stderr.contains("a-0"), "{stale}");
+        assert!(
+            stale.stderr.contains(
+                "Account/a-0 has openOrders 2, which is more than 0; it was 1 in the plan"
+            ),
+            "{stale}"
+        );
+        assert!(!stale.stderr.contains("revenue"), "{stale}");
         ws.sql("DELETE FROM shop_orders WHERE account_id = 'a-1'");
+        ws.run(&["apply", "plan.json"]).exits(3);
+        assert_eq!(status(&ws, "accounts", "a-0"), "active", "{}", ws.engine);
+        // Less than what was accepted is no reason to ask again.
+        ws.sql("DELETE FROM shop_orders WHERE account_id = 'a-0'");
+        order(&ws, "a-0", "u-0", "9");
         ws.run(&["apply", "plan.json"]).exits(0);
         assert_eq!(status(&ws, "accounts", "a-0"), "inactive", "{}", ws.engine);
     }
