@@ -152,7 +152,9 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
         must_be_empty(dir)?;
     }
     let stored = store.rows().await?;
-    let written = directory_manifests(&stored, &config.as_of(), config.folder_of_accounts());
+    let contents = store.stored_contents().await?;
+    let folder = config.folder_of_accounts();
+    let written = directory_manifests(&stored, &contents, &config.as_of(), folder);
     // The manifests are all that is needed from here on.
     drop(stored);
     let export = written.manifests;
@@ -224,9 +226,10 @@ async fn documents(
     files: &mut BTreeMap<String, Cow<'_, [u8]>>,
 ) -> Result<(), CommandFailure> {
     for (path, sha256) in &export.documents {
+        // Deleted since the manifests were made.
         let missing = || {
             CommandFailure::error(format!(
-                "the content of {path} ({sha256}) is not in the database"
+                "the content of {path} ({sha256}) is no longer in the database; export again"
             ))
         };
         let content = store.file_content(sha256).await?.ok_or_else(missing)?;

@@ -44,6 +44,8 @@ pub struct ExistingFiles {
     pub folder_of_accounts: Option<String>,
     /// The account of resources that do not name one themselves.
     pub owning_accounts: BTreeMap<Key, CompactText>,
+    /// Resources that are never written inside another one, since more than one links to them.
+    pub shared: BTreeSet<Key>,
 }
 
 /// The most that is written into one file, so that people can still read and review it.
@@ -130,7 +132,7 @@ impl<'a> FileLayout<'a> {
         Self {
             existing: beside,
             folders: file_names(&ids),
-            inline: linked_once(items),
+            inline: linked_once(items, &beside.shared),
         }
     }
 
@@ -207,7 +209,10 @@ pub(crate) fn inline_list(kind: &Kind) -> Option<(usize, KindId)> {
 }
 
 /// The resources to which exactly one other one links and which may be written inside it.
-fn linked_once(items: &[ManifestResource]) -> BTreeMap<Key, &ManifestResource> {
+fn linked_once<'a>(
+    items: &'a [ManifestResource],
+    shared: &BTreeSet<Key>,
+) -> BTreeMap<Key, &'a ManifestResource> {
     let mut users: BTreeMap<Key, usize> = BTreeMap::new();
     for item in items {
         let Some((index, kind)) = inline_list(kinds::get(item.key.kind)) else {
@@ -218,7 +223,8 @@ fn linked_once(items: &[ManifestResource]) -> BTreeMap<Key, &ManifestResource> {
             *users.entry(Key::new(kind, id)).or_default() += 1;
         }
     }
-    let once = |item: &&ManifestResource| users.get(&item.key) == Some(&1);
+    let once =
+        |item: &&ManifestResource| users.get(&item.key) == Some(&1) && !shared.contains(&item.key);
     let found = items.iter().filter(once);
     found.map(|item| (item.key.clone(), item)).collect()
 }

@@ -10,7 +10,9 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::kinds::read::quoted;
 use crate::kinds::{self, CUSTOM_FIELD, FieldType, Kind, effective};
 use crate::manifest::export::exported_resource;
-use crate::manifest::layout::{ExistingFiles, ManifestExport, ManifestResource, lay_out};
+use crate::manifest::layout::{
+    ExistingFiles, ManifestExport, ManifestResource, inline_list, lay_out,
+};
 use crate::manifest::{self, LoadOptions, Tree, write};
 use crate::model::{
     Cell, CompactText, DeclaredResource, Desired, FieldRef, Key, KeyedList, KindId, Row, Snapshot,
@@ -18,7 +20,7 @@ use crate::model::{
 };
 use crate::plan::same_value;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How many rows are read back at once.
@@ -81,18 +83,19 @@ struct UndeclarableFields {
     why: String,
 }
 
-/// Writes every row to its file, as far as a manifest can declare it. `as_of` is the moment at
-/// which the rows were stored, and `folder` the one for the folders of accounts, if it is not
-/// `accounts`.
+/// Writes every row to its file, as far as a manifest can declare it. `contents` are the SHA-256 of the
+/// stored documents, `as_of` is the moment at which the rows were stored, and `folder` the one for the
+/// folders of accounts, if it is not `accounts`.
 ///
 /// The same rows give the same bytes. An address of one account is written inside it.
 #[must_use]
 pub fn directory_manifests(
     rows: &KeyedList<Row>,
+    contents: &BTreeSet<CompactText>,
     as_of: &str,
     folder: Option<String>,
 ) -> DirectoryExport {
-    let check = ReadBack::new(rows, as_of);
+    let check = ReadBack::new(rows, contents, as_of);
     let chunks = rows.iter().as_slice().par_chunks(CHUNK);
     let parts: Vec<_> = chunks.map(|rows| check.declarable(rows)).collect();
     let mut items = Vec::with_capacity(rows.len());
@@ -105,6 +108,7 @@ pub fn directory_manifests(
     }
     let beside = ExistingFiles {
         folder_of_accounts: folder,
+        shared: shared_members(rows),
         ..ExistingFiles::default()
     };
     DirectoryExport {
@@ -116,6 +120,7 @@ pub fn directory_manifests(
 /// Reads manifests back and compares them with the rows that they declare.
 struct ReadBack<'a> {
     rows: &'a KeyedList<Row>,
+    contents: &'a BTreeSet<CompactText>,
     definitions: CustomFieldDefinitions,
     as_of: &'a str,
 }
@@ -124,7 +129,7 @@ struct ReadBack<'a> {
 type DeclarablePart = (Vec<ManifestResource>, Vec<(Key, UndeclarableFields)>);
 
 impl<'a> ReadBack<'a> {
-    fn new(rows: &'a KeyedList<Row>, as_of: &'a str) -> Self {
+    fn new(rows: &'a KeyedList<Row>, contents: &'a BTreeSet<CompactText>, as_of: &'a str) -> Self {
         let fields = rows.iter().filter(|row| row.key.kind == CUSTOM_FIELD);
         let stored = Snapshot {
             rows: fields.cloned().collect(),
@@ -132,6 +137,7 @@ impl<'a> ReadBack<'a> {
         };
         Self {
             rows,
+            contents,
             definitions: check::definitions(&Desired::default(), &stored),
             as_of,
         }
@@ -233,6 +239,18 @@ impl<'a> ReadBack<'a> {
             return Some(undeclarable(field, "lost", why));
         }
         self.dangling(kind, item)
+            .or_else(|| self.without_content(kind, item))
+    }
+
+    /// A document whose content is not stored, or that no manifest can name.
+    fn without_content(&self, kind: &Kind, item: &ManifestResource) -> Option<UndeclarableFields> {
+        let mut files = item.fields.iter().filter(|(field, _)| is_file(kind, field));
+        files.find_map(|(field, value)| {
+            let is_stored = |sha256| self.contents.contains(sha256);
+            let why = "its content is not in the database".to_owned();
+            let is_known = kinds::file_sha256(value).is_some_and(is_stored);
+            (!is_known).then(|| undeclarable(field, "content", why))
+        })
     }
 
     /// A reference to something that is not stored, as a database without foreign keys allows.
@@ -250,6 +268,25 @@ impl<'a> ReadBack<'a> {
         });
         missing.next()
     }
+}
+
+/// What may be written inside another resource, but is linked to by more than one. What links to it may
+/// not be declarable, so this is decided by what is stored.
+fn shared_members(rows: &KeyedList<Row>) -> BTreeSet<Key> {
+    let (mut seen, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    for row in rows {
+        let Some((list, kind)) = inline_list(kinds::get(row.key.kind)) else {
+            continue;
+        };
+        let members = row.value(&kinds::own_field(list)).into_iter();
+        for id in members.flat_map(Value::members) {
+            let key = Key::new(kind, id.clone());
+            if !seen.insert(key.clone()) {
+                shared.insert(key);
+            }
+        }
+    }
+    shared
 }
 
 fn undeclarable(field: &FieldRef, rule: &'static str, why: String) -> UndeclarableFields {
@@ -286,8 +323,10 @@ fn is_as_stored(kind: &Kind, stated: &StatedField, row: &Row) -> bool {
             let is_none = value.is_empty_list() && before.is_none();
             is_none || same_value(kind.field(&stated.field), before, Some(value))
         }
-        Cell::Clear => before.is_none_or(Value::is_empty_list),
-        Cell::Blank | Cell::Amend(_) => true,
+        // A blank custom field is one without a value.
+        Cell::Blank if matches!(stated.field, FieldRef::Own(_)) => true,
+        Cell::Clear | Cell::Blank => before.is_none_or(Value::is_empty_list),
+        Cell::Amend(_) => true,
     }
 }
 
@@ -359,6 +398,7 @@ fn of_change(kind: &Kind, item: &ManifestResource, stated: &StatedField) -> Unde
     }
     let read = stated.cell.value().and_then(Value::as_text);
     let why = match read {
+        None if stated.cell == Cell::Blank => "a blank would be read as no value".to_owned(),
         Some(text) => format!("it would be read as {}", quoted(text)),
         None => "it would be read as another value".to_owned(),
     };

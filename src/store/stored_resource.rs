@@ -10,7 +10,7 @@ use super::{Store, claim, read, row_pages, tables};
 use crate::kinds::act::{ACTS, ActInput, ResourceAct};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A stored resource with everything the database knows about it.
 #[derive(Clone, PartialEq, Debug)]
@@ -117,6 +117,16 @@ impl Store {
         let sql = "SELECT content FROM file_contents WHERE sha256 = ?";
         let found = tx.first(sql, &[sha256.into()], &[SqlType::Bytes]).await?;
         Ok(found.map(|mut cells| cells[0].take_bytes()))
+    }
+
+    /// Returns the SHA-256, in hexadecimal, of every document whose content is stored.
+    pub async fn stored_contents(&self) -> Result<BTreeSet<CompactText>, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("read the documents").await? else {
+            return Ok(BTreeSet::new());
+        };
+        let sql = "SELECT sha256 FROM file_contents";
+        let found = tx.fetch(sql, &[], &[SqlType::Text]).await?.into_iter();
+        Ok(found.map(|mut cells| cells[0].take_text()).collect())
     }
 }
 

@@ -215,6 +215,9 @@ fn what_no_manifest_can_declare_stays_as_it_is() {
             "not written: User.accounts of bad-level: ",
             "not written: User.accounts of ended-link: a plan would change accounts because of its dates",
             "not written: User.groups of bad-mail: `groups` has a blank item",
+            "not written: User.customFields.note of bad-level: a blank would be read as no value",
+            "not written: Account.addresses of stopped: ",
+            "not written: Terms.file of 2, first gone-text: its content is not in the database",
         ] {
             assert!(
                 exported.stderr.contains(line),

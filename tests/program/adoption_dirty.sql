@@ -16,3 +16,9 @@ INSERT INTO user_groups (user_id, value) VALUES ('bad-mail', ''), ('bad-mail', '
 INSERT INTO addresses (external_id, full_name, street, city, zip_code, country) VALUES ('bad-land', 'X', 'S', 'C', '1', 'Sweden');
 INSERT INTO account_addresses (account_id, address_id) VALUES ('acme', 'bad-land');
 INSERT INTO policies (external_id, name) VALUES ('loose', 'Loose');
+UPDATE users SET custom_fields = '{"note":""}' WHERE external_id = 'bad-level';
+INSERT INTO addresses (external_id, full_name, street, city, zip_code, country) VALUES (' bad id', 'X', 'S', 'C', '1', 'SE');
+INSERT INTO account_addresses (account_id, address_id) VALUES ('stopped', ' bad id'), ('stopped', 'of-acme');
+INSERT INTO terms (external_id, title, file, file_sha256) VALUES
+  ('gone-text', 'Gone', 'terms/gone.pdf', 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'),
+  ('no-text', 'None', NULL, NULL), ('no-hash', 'Path', '../x', NULL), ('no-file', 'Hash', NULL, 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
