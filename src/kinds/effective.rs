@@ -224,6 +224,36 @@ pub fn as_links(list: &Value) -> Vec<Link> {
     }
 }
 
+/// A list of a type with these members.
+#[must_use]
+pub fn from_links(ty: &FieldType, links: Vec<Link>) -> Value {
+    match ty {
+        FieldType::Links { .. } => Value::links(links),
+        _ => Value::set(links.into_iter().map(|link| link.target)),
+    }
+}
+
+/// What is left at a moment of a member of a list, of which some items with dates are known: the item
+/// that follows if its own is over.
+pub fn without_ended<'i>(
+    ty: &FieldType,
+    link: &Link,
+    known: impl Iterator<Item = &'i DatedItem>,
+    at: &str,
+) -> Option<Link> {
+    let own: Vec<&DatedItem> = known.filter(|item| item.member == link.target).collect();
+    let is_over = |item: &&&DatedItem| {
+        let until = item.period.until.as_deref();
+        item.link(ty) == *link && until.is_some_and(|until| until <= at)
+    };
+    let mut in_force = own.iter().filter(|item| item.period.contains(at));
+    match in_force.next() {
+        _ if !own.iter().any(|item| is_over(&item)) => Some(link.clone()),
+        Some(next) => Some(next.link(ty)),
+        None => None,
+    }
+}
+
 /// Reads `from 2026-12-31T00:00:00Z ` at the start of a text, and returns the rest.
 fn date<'t>(word: &str, text: &'t str) -> (Option<CompactText>, &'t str) {
     let dated = text

@@ -22,7 +22,7 @@ pub(super) fn is_known_end(
     let declared = context.desired.resources.get(key);
     match (change, declared) {
         (Some(change), declared) if change.field.own() != Some(kind.status_index()) => {
-            declared.is_some_and(|declared| ends_by_items(context, kind, declared, row, change))
+            ends_by_items(context, kind, declared.map(|it| &**it), row, change)
         }
         (_, Some(declared)) => ends_by_date(context, kind, declared, row),
         // No longer declared, and over by its date anyway.
@@ -53,7 +53,7 @@ fn ends_by_date(
 fn ends_by_items(
     context: &PlanContext<'_>,
     kind: &'static Kind,
-    declared: &DeclaredResource,
+    declared: Option<&DeclaredResource>,
     row: &Row,
     change: &FieldChange,
 ) -> bool {
@@ -66,12 +66,15 @@ fn ends_by_items(
     if list.dated_by.is_none() {
         return false;
     }
-    let said = declared
-        .stated(&items)
-        .and_then(|stated| stated.cell.value());
     let mut known: Vec<DatedItem> = effective::dated_items(kind, row.value(&items)).collect();
-    let said: Vec<DatedItem> = effective::dated_items(kind, said).collect();
-    known.retain(|item| item.list == list.name && said.contains(item));
+    known.retain(|item| item.list == list.name);
+    // What is not declared now ends by what is stored.
+    if let Some(declared) = declared {
+        let said = declared.stated(&items);
+        let said = effective::dated_items(kind, said.and_then(|stated| stated.cell.value()));
+        let said: Vec<DatedItem> = said.collect();
+        known.retain(|item| said.contains(item));
+    }
     let is_in_force = |item: &DatedItem| item.period.contains(&context.desired.as_of);
     let [before, after] = [&change.before, &change.after]
         .map(|list| list.as_ref().map(effective::as_links).unwrap_or_default());

@@ -6,11 +6,11 @@ use super::context::PlanContext;
 use super::planned_change::change_of;
 use super::rules::AuthorityMode;
 use crate::check::{PlannedChange, PlannedOutcome};
-use crate::kinds::effective::{self, DATE_NAMES, EffectivePeriod};
+use crate::kinds::effective::{self, DATE_NAMES, DatedItem, EffectivePeriod};
 use crate::kinds::{self, Kind};
 use crate::model::{
-    Cell, ClaimState, CompactText, DeclaredResource, FieldChange, FieldRef, Key, KeyedList, Row,
-    StatedField, Value,
+    Cell, ClaimState, CompactText, DeclaredResource, FieldChange, FieldRef, Key, KeyedList, Link,
+    Row, StatedField, Value,
 };
 
 /// The deactivations of what is active beyond its stored end and stays so by what is planned.
@@ -22,9 +22,56 @@ pub(super) fn overdue(
     let rows = context.stored.rows.iter();
     let over = rows.filter(|row| has_ended(row, &context.desired.as_of) && is_active(row));
     let over = over.filter(|row| only.is_none_or(|only| only.contains(&row.key)));
-    let over = over.filter(|row| may_end(context, row));
+    let over = over.filter(|row| {
+        let kind = kinds::get(row.key.kind);
+        let until = kind.field_ref(DATE_NAMES[1]);
+        until.is_some_and(|until| may_end(context, row, &until))
+            && context.mode(kind, &kinds::own_field(kind.status_index())) == AuthorityMode::Enforce
+    });
     let over = over.filter(|row| stays_over(context, planned.get(&row.key)));
-    over.map(|row| (row.key.clone(), deactivation(row)))
+    let over = over.map(|row| (row.key.clone(), deactivation(row)));
+    let rows = context.stored.rows.iter();
+    let rows = rows.filter(|row| only.is_none_or(|only| only.contains(&row.key)));
+    // What a file declares is compared by its own dates.
+    let unread = rows
+        .filter(|row| !planned.contains(&row.key) && !context.desired.resources.contains(&row.key));
+    let items = unread.flat_map(|row| {
+        let lists = overdue_items(context, row).into_iter();
+        lists.map(|change| (row.key.clone(), change))
+    });
+    over.chain(items).collect()
+}
+
+/// The lists of a resource with members that are over by their stored dates.
+fn overdue_items(context: &PlanContext<'_>, row: &Row) -> Vec<FieldChange> {
+    let kind = kinds::get(row.key.kind);
+    let Some(items) = effective::dated_items_field(kind) else {
+        return Vec::new();
+    };
+    let known: Vec<DatedItem> = effective::dated_items(kind, row.value(&items)).collect();
+    if known.is_empty() || !may_end(context, row, &items) {
+        return Vec::new();
+    }
+    let lists = kind.fields.iter().enumerate();
+    let lists = lists.filter(|(_, list)| list.dated_by.is_some());
+    let changes = lists.filter_map(|(index, list)| {
+        let before = row.values[index].as_ref()?;
+        let known = || known.iter().filter(|item| item.list == list.name);
+        let links = effective::as_links(before);
+        let after: Vec<Link> = links
+            .iter()
+            .filter_map(|link| {
+                effective::without_ended(&list.ty, link, known(), &context.desired.as_of)
+            })
+            .collect();
+        (after != links).then(|| FieldChange {
+            field: kinds::own_field(index),
+            before: Some(before.clone()),
+            after: Some(effective::from_links(&list.ty, after)),
+        })
+    });
+    changes
+        .filter(|change| context.mode(kind, &change.field) == AuthorityMode::Enforce)
         .collect()
 }
 
@@ -63,29 +110,22 @@ fn is_active(row: &Row) -> bool {
     status.as_ref().and_then(Value::as_text) != Some("inactive")
 }
 
-/// Whether this source has a say in the status of a row, and the end is its own: it declared the date,
-/// keeps it by a blank, or had it before somebody reverted. A date that only another program wrote ends
+/// Whether this source has a say in a row, and the dates in a field are its own: it declared them, keeps
+/// them by a blank, or had them before somebody reverted. A date that only another program wrote ends
 /// nothing.
-fn may_end(context: &PlanContext<'_>, row: &Row) -> bool {
+fn may_end(context: &PlanContext<'_>, row: &Row, dates: &FieldRef) -> bool {
     let kind = kinds::get(row.key.kind);
-    let status = kinds::own_field(kind.status_index());
-    let (Some(claim), Some(until)) = (
-        context.stored.claim(&context.desired.source, &row.key),
-        kind.field_ref(DATE_NAMES[1]),
-    ) else {
+    let Some(claim) = context.stored.claim(&context.desired.source, &row.key) else {
         return false;
     };
     let declared = context.desired.resources.get(&row.key);
-    let cell = declared.and_then(|declared| declared.stated(&until));
-    let is_own = claim.fields.get(DATE_NAMES[1]).is_some()
+    let cell = declared.and_then(|declared| declared.stated(dates));
+    let is_own = claim.fields.get(&kind.field_name(dates)).is_some()
         || cell.is_some_and(|stated| stated.cell == Cell::Blank)
-        || context.reverting_run(&row.key, &until).is_some();
+        || context.reverting_run(&row.key, dates).is_some();
     // What another program activated again is only reported, if the source says so.
     let is_reported = context.rules.report_drift && claim.seen_version != row.version;
-    claim.state == ClaimState::Active
-        && is_own
-        && !is_reported
-        && context.mode(kind, &status) == AuthorityMode::Enforce
+    claim.state == ClaimState::Active && is_own && !is_reported
 }
 
 /// Whether a change leaves the resource active beyond its end. One that moves the end may not.

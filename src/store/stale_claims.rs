@@ -8,7 +8,7 @@ use super::incremental_tables::FOREIGN_WRITES;
 use super::read_transaction::ReadTransaction;
 use super::sql_value::{SqlType, SqlValue};
 use super::tables::{self, KindTable};
-use crate::kinds::effective::DATE_NAMES;
+use crate::kinds::effective::{self, DATE_NAMES};
 use crate::model::{CompactText, Key};
 use chrono::Utc;
 
@@ -49,46 +49,37 @@ impl ReadTransaction {
             }));
         }
         if self.has_foreign_writes() {
-            self.add_overdue(source, &mut stale).await?;
+            let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+            for table in tables::ALL.iter() {
+                for sql in overdue_sql(table) {
+                    self.add_overdue(table, &sql, (source, &now), &mut stale)
+                        .await?;
+                }
+            }
         }
         Ok((stale.len() <= MANY).then_some(stale))
     }
 
-    /// Adds the claims on what is active beyond its stored end: whatever the files say of it now, a
+    /// Adds the claims on what is in force beyond its stored end: whatever the files say of it now, a
     /// pass has to look at it.
     async fn add_overdue(
         &mut self,
-        source: &str,
+        table: &KindTable,
+        sql: &str,
+        (source, now): (&str, &str),
         stale: &mut Vec<StaleClaim>,
     ) -> Result<(), StoreError> {
-        let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        for table in tables::ALL.iter() {
-            if table.kind.field_ref(DATE_NAMES[1]).is_none() {
-                continue;
-            }
-            // CROSS JOIN makes SQLite begin with the rows, of which an index has those with an end.
-            let sql = format!(
-                "SELECT c.external_id, c.path FROM {} r CROSS JOIN claims c \
-                 WHERE r.effective_until IS NOT NULL AND r.effective_until <= ? \
-                 AND r.status = 'active' AND c.source = ? AND c.kind = ? \
-                 AND c.external_id = r.external_id AND c.state = 'active' LIMIT {}",
-                table.kind.table,
-                MANY + 1
-            );
-            let params = [SqlValue::text(&*now), source.into(), table.kind.name.into()];
-            let found = self
-                .tx
-                .fetch(&sql, &params, &[SqlType::Id, SqlType::Text])
-                .await?;
-            stale.extend(found.into_iter().map(|mut cells| StaleClaim {
-                key: Key {
-                    kind: table.kind.id,
-                    id: cells[0].take_text(),
-                },
-                path: cells[1].take_text(),
-                has_row: true,
-            }));
-        }
+        let params = [SqlValue::text(now), source.into(), table.kind.name.into()];
+        let types = [SqlType::Id, SqlType::Text];
+        let found = self.tx.fetch(sql, &params, &types).await?;
+        stale.extend(found.into_iter().map(|mut cells| StaleClaim {
+            key: Key {
+                kind: table.kind.id,
+                id: cells[0].take_text(),
+            },
+            path: cells[1].take_text(),
+            has_row: true,
+        }));
         Ok(())
     }
 
@@ -131,6 +122,63 @@ impl ReadTransaction {
         let all = tables::ALL.iter();
         Ok(all.map(|table| (table, RecordedWrites::Unknown)).collect())
     }
+}
+
+/// The queries for a source's claims on the resources of a kind that are active beyond their stored
+/// end, and on those with members of lists that are.
+fn overdue_sql(table: &KindTable) -> Vec<String> {
+    if table.kind.field_ref(DATE_NAMES[1]).is_none() {
+        return Vec::new();
+    }
+    let name = table.kind.table;
+    // CROSS JOIN makes SQLite begin with the rows, of which an index has those with an end.
+    let select = |rows: &str, id: &str, is_over: &str| {
+        format!(
+            "SELECT c.external_id, c.path FROM {rows} CROSS JOIN claims c WHERE {is_over} \
+             AND c.source = ? AND c.kind = ? AND c.external_id = {id} AND c.state = 'active' \
+             LIMIT {}",
+            MANY + 1
+        )
+    };
+    let is_over =
+        "r.effective_until IS NOT NULL AND r.effective_until <= ? AND r.status = 'active'";
+    let mut all = vec![select(&format!("{name} r"), "r.external_id", is_over)];
+    let items = effective::dated_items_field(table.kind).and_then(|field| field.own());
+    let Some(items) = items.and_then(|field| table.link(field)) else {
+        return all;
+    };
+    // `until MOMENT LIST ATTRIBUTES MEMBER`, after `from MOMENT ` if it has both.
+    let until = |text: &str, more: usize| {
+        format!(
+            "CASE WHEN {text} LIKE 'until %' THEN substr({text}, {more}) \
+                 WHEN substr({text}, 27, 6) = 'until ' THEN substr({text}, {}) END",
+            more + 26
+        )
+    };
+    let text = format!("i.{}", items.member);
+    for list in table.kind.fields.iter().enumerate() {
+        let (index, field) = list;
+        let Some(links) = table.link(index).filter(|_| field.dated_by.is_some()) else {
+            continue;
+        };
+        let attributes = links.attributes.iter();
+        let attributes = attributes.map(|it| format!("l.{} || ' ' || ", it.column));
+        let attributes: String = attributes.collect();
+        let is_over = format!(
+            "substr({}, 1, 20) <= ? AND EXISTS (SELECT 1 FROM {} l WHERE l.{} = i.{} \
+             AND '{} ' || {attributes}l.{} = {})",
+            until(&text, 7),
+            links.name,
+            links.owner,
+            items.owner,
+            field.name,
+            links.member,
+            until(&text, 28)
+        );
+        let from = format!("{} i", items.name);
+        all.push(select(&from, &format!("i.{}", items.owner), &is_over));
+    }
+    all
 }
 
 /// The query for a source's stale claims on the resources of a kind.

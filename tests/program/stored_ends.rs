@@ -68,6 +68,61 @@ fn an_end_comes_although_its_files_do_not_say_it_any_more() {
 }
 
 #[test]
+fn a_link_ends_although_its_file_does_not_say_it_any_more() {
+    let until = soon();
+    let dated = |n: usize| {
+        let links = format!(
+            "{{account: beta, level: administrator, effectiveUntil: {until}}}, \
+             {{account: acme, level: administrator, effectiveUntil: {until}}}, \
+             {{account: acme, effectiveFrom: {until}}}, {{account: gamma, effectiveUntil: 2190-01-01}}"
+        );
+        let groups = format!("FOC_User, {{group: FOC_Webmaster, effectiveUntil: {until}}}");
+        user(&format!("u-{n}"), "ACCOUNTS", "")
+            .replace("[ACCOUNTS]", &format!("[{links}]"))
+            .replace("[FOC_User]", &format!("[{groups}]"))
+    };
+    let companies = ["acme", "beta", "gamma"].map(|id| account(id, "")).concat();
+    let rest = companies + &users(50..52, "acme", "") + &users(60..62, "beta", "");
+    let rest = rest + &users(70..72, "gamma", "");
+    let tree: String = (0..4).map(dated).collect();
+    for (what, more, broken) in [
+        ("unreadable", ", onError: hold", Some("kind: [")),
+        ("kept", ", prune: ignore", None),
+    ] {
+        for ws in each(&format!("links end {what}")) {
+            let Some(clock) = Clock::new(&ws.path("")) else {
+                return;
+            };
+            let of = format!("{}: {what}", ws.engine);
+            configure(&ws, more);
+            ws.tree(&rest);
+            ws.write("manifests/dated.yaml", &tree);
+            ws.run(APPLY).exits(0);
+            match broken {
+                Some(text) => ws.write("manifests/dated.yaml", text),
+                None => ws.remove("manifests/dated.yaml"),
+            };
+            let now = ws.run(APPLY);
+            assert_eq!(now.steps(), [""; 0], "{of}: {now}");
+            let then = later(&ws, &clock, APPLY);
+            let ended = [0, 1, 2, 3].map(|n| format!("update User/u-{n}: groups, accounts"));
+            let mut changes = then.changes();
+            changes.sort();
+            assert_eq!(changes, ended, "{of}: {then}");
+            assert_eq!(then.count("held"), 0, "{of}: {then}");
+            let links = ws.column(
+                "SELECT account_id || ' ' || level FROM user_accounts WHERE user_id = 'u-0' \
+                 ORDER BY account_id",
+            );
+            let links: Vec<String> = links.into_iter().flatten().collect();
+            assert_eq!(links, ["acme user", "gamma user"], "{of}");
+            let again = later(&ws, &clock, APPLY);
+            assert_eq!(again.steps(), [""; 0], "{of}: {again}");
+        }
+    }
+}
+
+#[test]
 fn whoever_ended_so_comes_back_with_a_later_date() {
     for ws in each("ends anew") {
         let Some(clock) = Clock::new(&ws.path("")) else {
