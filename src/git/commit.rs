@@ -64,7 +64,7 @@ pub fn tree(place: &GitLocation, cache: &Path, revision: &str) -> Result<Tree, G
 pub(super) fn resolve(mirror: &GitMirror, place: &GitLocation) -> Result<Option<String>, GitError> {
     let wanted = place.reference();
     let names = match wanted.strip_prefix("refs/") {
-        _ if wanted == "HEAD" => vec![HEAD.to_owned()],
+        _ if is_head(wanted) => vec![wanted.replacen("HEAD", HEAD, 1)],
         None => vec![
             format!("refs/heads/{wanted}"),
             format!("refs/tags/{wanted}"),
@@ -83,6 +83,12 @@ pub(super) fn resolve(mirror: &GitMirror, place: &GitLocation) -> Result<Option<
         return resolve_exact(mirror, place, wanted);
     }
     Ok(None)
+}
+
+/// Returns whether a reference is `HEAD`, or a commit before it: `HEAD~2`.
+pub(super) fn is_head(reference: &str) -> bool {
+    let rest = reference.strip_prefix("HEAD");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['~', '^']))
 }
 
 /// Returns whether a reference is neither a branch nor a tag, and so is fetched only on request:

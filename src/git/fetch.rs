@@ -153,7 +153,7 @@ fn fetch_all_references(
     let mut specs = vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
     // Only on demand: a remote whose HEAD points to a missing branch would otherwise fail every
     // fetch, also of a place that names its branch.
-    if place.reference() == "HEAD" {
+    if commit::is_head(place.reference()) {
         specs.push(commit::HEAD_SPEC);
     }
     let fetched = fetch_refs(mirror, place, lock, &specs);

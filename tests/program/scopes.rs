@@ -548,7 +548,7 @@ fn folders_of_a_repository_begin_at_its_path_and_revisions_are_compared() {
     assert!(scope_errors(&ws.run(&["plan"]).exits(0)).is_empty());
     config(SCOPES);
     assert_eq!(scope_errors(&ws.run(&["plan"]).exits(1)).len(), 1);
-    let compared = ws.run(&["compare", "main~1", "main"]).exits(1);
+    let compared = ws.run(&["compare", "HEAD~1", "HEAD"]).exits(1);
     assert_eq!(scope_errors(&compared).len(), 1, "{compared}");
     // Nothing in the repository changes the scopes.
     remote.write("manifests/roster.yaml", "apiVersion: roster/v1\n");
