@@ -239,7 +239,7 @@ async fn perform_there(
     request: &impl Serialize,
     remote: &RemoteOptions,
 ) -> Result<ResourceActReply, CommandFailure> {
-    let daemon = remote.daemon()?;
+    let daemon = remote.daemon(global)?;
     let path = act.path.trim_start_matches('/');
     let reply = daemon.try_post(path, request).await?;
     reply.map_err(|problem| refused_there(global, &daemon, &problem))

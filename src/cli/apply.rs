@@ -296,6 +296,7 @@ async fn apply_saved(global: &GlobalOptions, options: &Options, file: &Path) -> 
     // Before the source is read, which may take long: a plan for another database can never be
     // applied.
     reconcile::check_same_database(&reader, &plan).await?;
+    reconcile::check_same_environment(&config, &plan)?;
     find_root(&mut config, &reader, &plan, &options.scope.paths).await?;
     reconcile::check_source_located(&config, &plan)?;
     // The reader is closed first, because SQLite folds its log into the file only without other

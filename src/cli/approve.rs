@@ -87,7 +87,7 @@ async fn source(
         let body = ExportApproval {
             reason: reason.to_owned(),
         };
-        remote.daemon()?.post::<()>(&path, &body).await?;
+        remote.daemon(global)?.post::<()>(&path, &body).await?;
         anstream::println!("Approved source {name}. The daemon runs a pass.");
         return Ok(0);
     }
@@ -218,7 +218,7 @@ async fn hold(
             only: only.to_vec(),
         };
         let path = format!("api/v1/holds/{id}/approve");
-        let daemon = remote.daemon()?;
+        let daemon = remote.daemon(global)?;
         daemon.post::<()>(&path, &body).await?;
         // A pass may have applied it already; then it is not listed any more.
         let listed: HoldListDocument = daemon.get("api/v1/holds").await?;

@@ -79,7 +79,7 @@ pub async fn back_up(
     if remote.url.is_some() {
         let path = format!("api/v1/resources/User/{}/backup", encode_segment(id));
         // The daemon records who asked.
-        let download = remote.daemon()?.download(&path).await?;
+        let download = remote.daemon(global)?.download(&path).await?;
         return ArchiveOrigin::Daemon(download).write(id, out);
     }
     let config = session::config(global, None)?;

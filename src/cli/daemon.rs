@@ -75,7 +75,7 @@ async fn send_suspension(
     if options.reason.trim().is_empty() {
         return Err(CommandFailure::usage("`--reason` is empty; say why"));
     }
-    let daemon = options.remote.daemon()?;
+    let daemon = options.remote.daemon(global)?;
     let path = path(options.source.as_deref(), act);
     let body = ActReason {
         reason: options.reason.clone(),
@@ -87,7 +87,7 @@ async fn send_suspension(
 
 /// Requests a pass.
 pub async fn reconcile(global: &GlobalOptions, options: &ReconcileOptions) -> CommandResult {
-    let daemon = options.remote.daemon()?;
+    let daemon = options.remote.daemon(global)?;
     let path = path(options.source.as_deref(), "reconcile");
     let body = ReconcileRequest {
         reason: options.reason.clone().unwrap_or_default(),

@@ -29,7 +29,7 @@ pub async fn run(global: &GlobalOptions, options: &DossierOptions) -> CommandRes
     if options.remote.url.is_some() {
         let id = encode_segment(&options.id);
         let path = format!("api/v1/resources/User/{id}/dossier");
-        let dossier: Value = options.remote.daemon()?.get(&path).await?;
+        let dossier: Value = options.remote.daemon(global)?.get(&path).await?;
         return write(global, options, &dossier);
     }
     let config = session::config(global, None)?;

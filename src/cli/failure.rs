@@ -121,7 +121,9 @@ impl From<PassError> for CommandFailure {
         match error {
             PassError::Usage(message) => Self::usage(message),
             PassError::Refused(message) => Self::error(message),
-            PassError::Environment { .. } | PassError::Stopped => Self::error(error.to_string()),
+            PassError::Environment { .. }
+            | PassError::PlanEnvironment { .. }
+            | PassError::Stopped => Self::error(error.to_string()),
             PassError::Store(error) => error.into(),
             PassError::Apply(error) => error.into(),
             PassError::Lease(error) => error.into(),

@@ -31,7 +31,7 @@ pub struct HoldsOptions {
 /// Lists the holds, those that need a decision first.
 pub async fn run(global: &GlobalOptions, options: &HoldsOptions) -> CommandResult {
     let mut listed = if options.remote.url.is_some() {
-        let answer: HoldListDocument = options.remote.daemon()?.get("api/v1/holds").await?;
+        let answer: HoldListDocument = options.remote.daemon(global)?.get("api/v1/holds").await?;
         answer.items
     } else {
         stored(global, options.source.as_deref()).await?

@@ -50,7 +50,7 @@ pub async fn run(
         max_bytes: shown.max_bytes,
         show_personal: shown.show_personal,
     };
-    let daemon = remote.daemon()?;
+    let daemon = remote.daemon(global)?;
     let reply: RemotePlanReply = daemon.post("api/v1/plan", &request).await?;
     let mut out = output::stdout();
     if let Some(text) = &reply.text {

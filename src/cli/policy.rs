@@ -48,7 +48,7 @@ async fn check(global: &GlobalOptions, options: &CheckOptions) -> CommandResult 
         account: options.account.clone(),
     };
     let reply = if options.remote.url.is_some() {
-        let daemon = options.remote.daemon()?;
+        let daemon = options.remote.daemon(global)?;
         let reply = daemon
             .try_post("api/v1/policies/evaluate", &request)
             .await?;

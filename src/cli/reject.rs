@@ -50,7 +50,11 @@ async fn hold(global: &GlobalOptions, options: &HoldOptions) -> CommandResult {
             reason: reason.to_owned(),
         };
         let path = format!("api/v1/holds/{id}/reject");
-        options.remote.daemon()?.post::<()>(&path, &body).await?;
+        options
+            .remote
+            .daemon(global)?
+            .post::<()>(&path, &body)
+            .await?;
         anstream::println!("Rejected hold {id}. It stays held; change the source.");
         return Ok(0);
     }

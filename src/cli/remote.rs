@@ -2,7 +2,7 @@
 
 use super::download::FileDownload;
 use super::http_client::parse_base_url;
-use super::{CommandFailure, http_client};
+use super::{CommandFailure, GlobalOptions, http_client};
 use crate::diagnostic::chain;
 use crate::http::problem::{MEDIA_TYPE, ProblemDetails};
 use clap::Args;
@@ -42,7 +42,14 @@ pub struct DaemonClient {
 }
 
 impl RemoteOptions {
-    pub fn daemon(&self) -> Result<DaemonClient, CommandFailure> {
+    pub fn daemon(&self, global: &GlobalOptions) -> Result<DaemonClient, CommandFailure> {
+        // The daemon has the one it was started with, and a wrong one would be passed over in silence.
+        if let Some(environment) = &global.environment {
+            return Err(CommandFailure::usage(format!(
+                "environment `{environment}` is one of a roster.yaml, and a daemon has its own; \
+                 leave out `-e` and ROSTER_ENVIRONMENT with `--remote`"
+            )));
+        }
         let Some(url) = &self.url else {
             return Err(CommandFailure::usage(
                 "no daemon given; pass `--remote URL` or set ROSTER_REMOTE",

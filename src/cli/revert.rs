@@ -83,7 +83,7 @@ async fn revert_remotely(global: &GlobalOptions, options: &RevertOptions) -> Com
     };
     apply::check_files(global)?;
     options.ways.require_confirmation(global, &[])?;
-    let daemon = options.remote.daemon()?;
+    let daemon = options.remote.daemon(global)?;
     let path = format!("api/v1/runs/{}/revert", options.run);
     let preview: RevertReply = daemon.get(&path).await?;
     let (plan, id) = preview.parse_plan().map_err(|error| unreadable(&error))?;

@@ -34,7 +34,7 @@ pub async fn run(global: &GlobalOptions, options: &StatusOptions) -> CommandResu
     if options.health {
         return health(global, &options.remote).await;
     }
-    let daemon = options.remote.daemon()?;
+    let daemon = options.remote.daemon(global)?;
     let mut out = output::stdout();
     match &options.source {
         None => {

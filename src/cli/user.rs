@@ -96,7 +96,7 @@ async fn may_submit(global: &GlobalOptions, options: &MaySubmitOptions) -> Comma
     let answer = if options.remote.url.is_some() {
         let id = encode_segment(&options.id);
         let path = format!("api/v1/resources/User/{id}/may-submit");
-        options.remote.daemon()?.get(&path).await?
+        options.remote.daemon(global)?.get(&path).await?
     } else {
         submit_check_here(global, &options.id).await?
     };

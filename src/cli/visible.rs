@@ -22,7 +22,7 @@ pub struct Options {
 
 pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     let seen: VisibleDocument = if options.remote.url.is_some() {
-        let daemon = options.remote.daemon()?;
+        let daemon = options.remote.daemon(global)?;
         let viewer = path_segment::encode_id(&options.viewer);
         let seen = daemon.try_get(&format!("api/v1/visible/{viewer}")).await?;
         seen.map_err(|problem| refused_there(global, &daemon, &problem))?

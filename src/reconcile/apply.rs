@@ -5,6 +5,7 @@
 //! [`apply_saved`] writes one from a file. Both expect a [`LeaseGuard`] of the source and end in
 //! one call of `Store::apply`, which is one transaction. Start reading at [`apply`].
 
+use super::database::environment_name;
 use super::phase::PhaseTimer;
 use super::run_cause::run_cause;
 use super::{Pass, PassError, drop_folder, feeds, impact, row_reading};
@@ -251,6 +252,18 @@ pub async fn check_same_database(store: &Store, plan: &Plan) -> Result<(), PassE
     Err(PassError::Elsewhere(format!(
         "it was made for database {planned}, but {here}"
     )))
+}
+
+/// Checks that a saved plan was made for the environment of this run. A plan for a database that does
+/// not exist yet knows nothing else of where it belongs.
+pub fn check_same_environment(config: &Config, plan: &Plan) -> Result<(), PassError> {
+    if plan.environment == config.environment {
+        return Ok(());
+    }
+    Err(PassError::PlanEnvironment {
+        plan: environment_name(plan.environment.as_deref()),
+        run: environment_name(config.environment.as_deref()),
+    })
 }
 
 /// Checks that the source of a saved plan can be found, if a file or password is read from it

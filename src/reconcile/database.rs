@@ -94,14 +94,16 @@ pub async fn check_environment(store: &Store, config: &Config) -> Result<(), Pas
     if found == config.environment {
         return Ok(());
     }
-    let name = |name: &Option<String>| {
-        name.as_ref().map_or("no environment".to_owned(), |name| {
-            format!("environment {name}")
-        })
-    };
     Err(PassError::Environment {
-        database: name(&found),
-        run: name(&config.environment),
+        database: environment_name(found.as_deref()),
+        run: environment_name(config.environment.as_deref()),
+    })
+}
+
+/// An environment in words.
+pub(super) fn environment_name(name: Option<&str>) -> String {
+    name.map_or("no environment".to_owned(), |name| {
+        format!("environment {name}")
     })
 }
 

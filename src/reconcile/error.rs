@@ -21,6 +21,13 @@ pub enum PassError {
         /// The environment of this run.
         run: String,
     },
+    /// The saved plan was made for another environment.
+    #[error("environment-mismatch: the plan was made for {plan}, and this run is for {run}")]
+    PlanEnvironment {
+        plan: String,
+        /// The environment of this run.
+        run: String,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

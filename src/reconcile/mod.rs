@@ -61,8 +61,8 @@ mod value_setter;
 pub use crate::document::PassOutcome;
 pub use actor::actor;
 pub use apply::{
-    ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_source_located,
-    rehearse, this_process,
+    ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_same_environment,
+    check_source_located, rehearse, this_process,
 };
 pub use backup::{archive_names, backup_name, write_backup};
 pub use base_plan::{PlanBaseRevision, mark_base};
