@@ -225,7 +225,7 @@ async fn hold(
         let mut listed = listed.items.into_iter();
         let waiting = listed.find(|view| view.id.as_deref() == Some(id));
         let reverts = waiting.as_ref().and_then(|view| view.hold.reverts);
-        match waiting.filter(|view| !view.approved_by.is_empty()) {
+        match waiting.filter(HoldView::needs_more_people) {
             Some(view) => {
                 let so_far = reconcile::approvals_so_far(&view);
                 anstream::println!("Approved hold {id}: {so_far}.");
@@ -257,10 +257,7 @@ async fn hold(
             )));
         }
     }
-    let recorded = recorded_hold(&config, &store, id).await?;
-    if let Some(view) = recorded.filter(|view| view.approved_by.contains(&actor)) {
-        return Err(CommandFailure::error(reconcile::needs_others(&view)));
-    }
+    require_new_approval(&config, &store, id, &parts).await?;
     if parts.is_empty() {
         store.approve_hold(id, None, &actor, reason).await?;
     }
@@ -268,7 +265,7 @@ async fn hold(
         store.approve_hold(id, Some(key), &actor, reason).await?;
     }
     let recorded = recorded_hold(&config, &store, id).await?;
-    if let Some(view) = recorded.filter(|view| !view.approved_by.is_empty()) {
+    if let Some(view) = recorded.filter(HoldView::needs_more_people) {
         let so_far = reconcile::approvals_so_far(&view);
         anstream::println!("Approved hold {id} as {actor}: {so_far}.");
         return Ok(0);
@@ -280,6 +277,33 @@ async fn hold(
         plural(hours, "hour")
     );
     Ok(0)
+}
+
+/// Fails if this person has approved the hold, or each of these parts of it, already.
+async fn require_new_approval(
+    config: &Config,
+    store: &Store,
+    id: &str,
+    parts: &[Key],
+) -> Result<(), CommandFailure> {
+    let actor = session::actor();
+    let named: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    let why = match recorded_hold(config, store, id).await? {
+        Some(view) if reconcile::has_approved(&view, &actor, &named) => {
+            reconcile::needs_others(&view)
+        }
+        Some(_) => return Ok(()),
+        // No apply has recorded it yet, so how many people it takes is not known here.
+        None => {
+            let of = (id, &*named);
+            let before = reconcile::approved_before(store, config.approval_ttl, of, &actor);
+            if !before.await? {
+                return Ok(());
+            }
+            "you have approved this hold already".to_owned()
+        }
+    };
+    Err(CommandFailure::error(format!("already-decided: {why}")))
 }
 
 /// Says what applies an approved hold. No pass plans a revert.

@@ -130,6 +130,7 @@ fn decision(view: &HoldView) -> String {
             let needed = hold.approvals_needed.unwrap_or(1);
             format!("{} of {needed} approvals", view.approved_by.len())
         }
+        (_, None) if !view.approved_parts.is_empty() => "parts approved by some".to_owned(),
         (_, None) => "waiting".to_owned(),
         (_, Some(given)) if given.only.is_some() => format!("partly approved by {}", given.by),
         (_, Some(given)) => format!("approved by {}", given.by),
@@ -220,7 +221,7 @@ fn print_in_full(view: &HoldView, now: DateTime<Utc>, out: &mut dyn Write) -> io
         };
         writeln!(out, "  {when}; the approval expires at {lapses} ({ahead})")?;
     }
-    if !view.approved_by.is_empty() {
+    if view.needs_more_people() {
         let so_far = reconcile::approvals_so_far(view);
         writeln!(out, "  {}", visible(&so_far))?;
     } else if let Some(needed) = hold.approvals_needed {

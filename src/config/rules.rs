@@ -7,6 +7,7 @@ use crate::kinds::{self, Field};
 use crate::model::{FieldRef, KindId};
 use crate::plan::{
     AuthorityMode, EffectBudget, EffectName, GuardLimit, GuardLimits, SourceAuthority,
+    distinct_people,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -78,7 +79,7 @@ pub(super) fn approvals(
     written: &BTreeMap<String, u32>,
     approvers: &[String],
 ) -> Result<BTreeMap<EffectName, u32>, String> {
-    let people: BTreeSet<&String> = approvers.iter().collect();
+    let people = distinct_people(approvers);
     let read = written.iter().map(|(word, needed)| {
         let known = EffectName::ALL.iter().map(|name| name.word());
         let name = EffectName::by_word(word);

@@ -103,15 +103,36 @@ pub struct HoldView {
     /// The approval for the next pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalView>,
-    /// The people who have approved the hold or a part of it. Absent once enough people have.
+    /// The people who have approved the hold as a whole. Absent once enough people have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved_by: Vec<String>,
+    /// The resources that people have approved, and not enough of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_parts: Vec<PartApproval>,
     /// Who decided that it is not to be applied, unless somebody approved it since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<RejectionView>,
     /// The hold.
     #[serde(flatten)]
     pub hold: HoldState,
+}
+
+impl HoldView {
+    /// Whether some people have approved it, and more have to.
+    #[must_use]
+    pub fn needs_more_people(&self) -> bool {
+        !self.approved_by.is_empty() || !self.approved_parts.is_empty()
+    }
+}
+
+/// Who has approved a resource of a hold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PartApproval {
+    /// The resource, as `User/u-1`.
+    pub resource: String,
+    /// The people, those who have approved the whole hold included.
+    pub by: Vec<String>,
 }
 
 /// Holds, those that need a decision first.

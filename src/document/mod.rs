@@ -74,8 +74,8 @@ pub use command_output::{
     TruncatedLine, VerificationDocument,
 };
 pub use daemon_status::{
-    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldListDocument, HoldView, ReconcileReply,
-    RejectionView, SourceView, SuspensionView, WorkerActivity,
+    ActView, ApprovalView, ClosedWindow, DaemonStatus, HoldListDocument, HoldView, PartApproval,
+    ReconcileReply, RejectionView, SourceView, SuspensionView, WorkerActivity,
 };
 pub use diagnostic::{DiagnosticDocument, OmittedDocument, ValidationCounts, ValidationDocument};
 pub use dossier::{

@@ -37,6 +37,7 @@ mod mask;
 mod open_jobs;
 mod order;
 mod peer;
+mod person_name;
 mod plan_base;
 mod planned_change;
 mod planner;
@@ -86,6 +87,7 @@ pub use impact::{
 };
 pub use mask::conceal_others;
 pub use open_jobs::declared_deletions;
+pub use person_name::{distinct_people, is_same_person};
 pub use plan_base::{PlanBase, PlanParts};
 pub use planner::{diagnostics, plan};
 pub use preview::PlanPreview;

@@ -3,6 +3,7 @@
 
 use super::commit_approvals::GivenApprovals;
 use super::effects::{EffectName, PlanEffect, PlanEffects};
+use super::person_name::distinct_people;
 use super::rules::PlanRules;
 use super::types::{HoldEntry, Plan};
 use crate::model::{Key, Snapshot};
@@ -67,10 +68,10 @@ fn is_caused(effect: &PlanEffect, by: &BTreeSet<Key>) -> bool {
 pub fn approving_people<'a>(
     approvers: &'a BTreeMap<String, BTreeSet<String>>,
     approval: &str,
-) -> BTreeSet<&'a String> {
+) -> Vec<&'a String> {
     let whole = approval.split(' ').next().unwrap_or_default();
     let of = |name: &str| approvers.get(name).into_iter().flatten();
-    of(approval).chain(of(whole)).collect()
+    distinct_people(of(approval).chain(of(whole)))
 }
 
 /// Their number. An approval of an older release has no name here.

@@ -2,6 +2,7 @@
 //! stores it with the state of its source, [`record_holds`] stores it after a command, and
 //! [`hold_views`] reads what is stored of all sources, with the approvals.
 
+use super::approval_progress::{people_of, waiting_approvers};
 use super::{LeaseGuard, this_process};
 use crate::document::{
     ApprovalView, FieldChangeDocument, HeldResource, HoldState, HoldView, RejectionView,
@@ -13,7 +14,7 @@ use crate::plan::render::holds::{self, HoldGroup};
 use crate::plan::{Plan, StepVerb, approving_people};
 use crate::store::{Approval, Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// How many resources of a hold are listed. The plan has all of them.
@@ -274,10 +275,16 @@ pub async fn hold_views(
         if let Some(approval) = approval.as_mut().filter(|_| needed > 1) {
             approval.by = people_of(&approvers, &hold).join(", ");
         }
+        let is_whole = approval.as_ref().is_some_and(|given| given.only.is_none());
+        let waiting = hold.hold.as_deref().filter(|_| needed > 1 && !is_whole);
+        let (approved_by, approved_parts) = waiting
+            .map(|hold| waiting_approvers(&approvers, hold))
+            .unwrap_or_default();
         listed.push(HoldView {
             id: hold.hold.clone(),
             source,
-            approved_by: waiting_approvers(&approvers, &hold, approval.as_ref()),
+            approved_by,
+            approved_parts,
             approval,
             rejection: None,
             hold,
@@ -315,49 +322,6 @@ async fn every_hold(store: &Store) -> Result<Vec<(String, HoldState)>, StoreErro
         held.extend(holds.map(|hold| (stored.source.clone(), hold)));
     }
     Ok(held)
-}
-
-/// How many people a hold still needs: `1 of 2 people have approved it (eva)`.
-#[must_use]
-pub fn approvals_so_far(view: &HoldView) -> String {
-    let needed = view.hold.approvals_needed.unwrap_or(1);
-    let given = view.approved_by.len();
-    let has = if given == 1 { "has" } else { "have" };
-    format!(
-        "{given} of {needed} people {has} approved it ({})",
-        view.approved_by.join(", ")
-    )
-}
-
-/// The message for a person who has approved a hold already and tries again.
-#[must_use]
-pub fn needs_others(view: &HoldView) -> String {
-    let so_far = approvals_so_far(view);
-    format!("you have approved this hold already: {so_far}; another person has to approve it too")
-}
-
-/// The people who approved a hold, or some of it, while that is not enough.
-fn waiting_approvers(
-    approvers: &BTreeMap<String, BTreeSet<String>>,
-    hold: &HoldState,
-    approval: Option<&ApprovalView>,
-) -> Vec<String> {
-    let is_whole = approval.is_some_and(|approval| approval.only.is_none());
-    if hold.approvals_needed.is_none() || is_whole {
-        return Vec::new();
-    }
-    people_of(approvers, hold)
-}
-
-/// The people who approved a hold, or some of it.
-fn people_of(approvers: &BTreeMap<String, BTreeSet<String>>, hold: &HoldState) -> Vec<String> {
-    let Some(id) = &hold.hold else {
-        return Vec::new();
-    };
-    let of_hold = approvers.iter();
-    let of_hold = of_hold.filter(|(name, _)| name.split(' ').next() == Some(id.as_str()));
-    let people: BTreeSet<&String> = of_hold.flat_map(|(_, people)| people).collect();
-    people.into_iter().cloned().collect()
 }
 
 /// Fills in who rejected holds. A later approval counts for more.

@@ -6,6 +6,7 @@
 
 mod actor;
 mod apply;
+mod approval_progress;
 mod backup;
 mod base_plan;
 mod changed_rows;
@@ -64,6 +65,7 @@ pub use apply::{
     ApplySummary, LeaseGuard, apply, apply_saved, check_same_database, check_same_environment,
     check_source_located, rehearse, this_process,
 };
+pub use approval_progress::{approvals_so_far, approved_before, has_approved, needs_others};
 pub use backup::{archive_names, backup_name, write_backup};
 pub use base_plan::{PlanBaseRevision, mark_base};
 pub use compare::{CompareError, RevisionComparison, compare};
@@ -74,9 +76,7 @@ pub use erased_users::{NamingPlace, places_naming};
 pub use error::PassError;
 pub use export_manifests::{ConvertedExport, manifests};
 pub use fetch::{FetchError, FetchResults, UnreachedSource, fetch};
-pub use hold_listing::{
-    approvals_so_far, find_hold_accounts, hold_states, hold_views, needs_others, record_holds,
-};
+pub use hold_listing::{find_hold_accounts, hold_states, hold_views, record_holds};
 pub use job_files::{ArrivingFile, JobFiles, ReceiveError};
 pub use pass_verdict::PassVerdict;
 pub use past_state::{PastMoment, PastResource, past_state};

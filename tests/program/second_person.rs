@@ -228,3 +228,62 @@ fn one_apply_uses_up_the_approvals_of_the_parts_too() {
         }
     }
 }
+
+#[test]
+fn one_person_is_one_however_the_name_is_written() {
+    for ws in each("one name") {
+        configure(&ws, "approvals: {access.lost: 2}\n");
+        ws.tree(people(|_| true));
+        ws.settle(&[]);
+        ws.tree(people(|n| n > 5));
+        // Before an apply has recorded the hold, too.
+        let hold = by(&ws, "ci", &["plan"]).exits(3).hold("guard");
+        approve(&ws, "Åsa@shop.example", &hold, &[]).exits(0);
+        let apply = || by(&ws, "ci", &["apply", "--yes"]).exits(3);
+        for name in [
+            "åsa@shop.example",
+            "A\u{30a}sa@Shop.Example",
+            "Åsa@shop.example\u{200b}",
+        ] {
+            let again = approve(&ws, name, &hold, &[]).exits(1);
+            assert!(again.stderr.contains("already-decided"), "{name}: {again}");
+            assert_eq!(apply().count("deactivate"), 0, "{name}");
+        }
+        let listed = ws.run(&["holds", "--output", "text"]).exits(0).stdout;
+        assert!(listed.contains("1 of 2 approvals"), "{listed}");
+        approve(&ws, "nils", &hold, &[]).exits(0);
+        by(&ws, "ci", &["apply", "--yes"]).exits(0);
+    }
+    let ws = sqlite();
+    configure(&ws, "approvals: {access.lost: 2}\napprovers: [eva, Eva]\n");
+    let refused = ws.run(&["plan"]).exits(1);
+    assert!(refused.stderr.contains("`approvers` names 1"), "{refused}");
+}
+
+#[test]
+fn parts_that_different_people_approved_are_not_one_approval() {
+    let ws = sqlite();
+    configure(&ws, "approvals: {access.lost: 2}\n");
+    ws.tree(people(|_| true));
+    ws.settle(&[]);
+    ws.tree(people(|n| n > 5));
+    let apply = || by(&ws, "ci", &["apply", "--yes"]).exits(3);
+    let hold = apply().hold("guard");
+    let only = |who: &str, n: usize| {
+        let user = format!("User/u-{n}");
+        approve(&ws, who, &hold, &["--only", &user])
+    };
+    only("eva", 1).exits(0);
+    let second = only("nils", 2).exits(0);
+    assert!(
+        second.stdout.contains(
+            "1 of 2 people has approved User/u-1 (eva); 1 of 2 people has approved User/u-2 (nils)"
+        ),
+        "{second}"
+    );
+    assert_eq!(apply().count("deactivate"), 0);
+    only("eva", 1).exits(1);
+    // Another part, and the whole, are other decisions.
+    only("eva", 2).exits(0);
+    assert_eq!(apply().steps(), ["deactivate User/u-2"]);
+}

@@ -162,7 +162,8 @@ pub(in crate::daemon) async fn approve_hold(
     let only = keys(only)?;
     let view = undecided(handle, &caller, &hold).await?;
     // The second person has to be another one.
-    if view.approved_by.iter().any(|by| *by == *caller.name) {
+    let named: Vec<String> = only.iter().map(ToString::to_string).collect();
+    if reconcile::has_approved(&view, &caller.name, &named) {
         let detail = reconcile::needs_others(&view);
         return Err(HttpProblem::new(problem::ALREADY_DECIDED, detail));
     }

@@ -11,6 +11,7 @@ use crate::document::{HeldResource, HoldView};
 use crate::http::{Caller, Permission};
 use crate::plan::StepVerb;
 use crate::plan::render::joined;
+use crate::reconcile;
 use maud::{Markup, html};
 
 /// How many accounts are named.
@@ -96,7 +97,7 @@ pub(super) fn card(view: &HoldView, place: HoldPlace<'_>) -> Markup {
 pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
     let hold = &view.hold;
     // Where several people have to approve, each of them does so once.
-    let has_approved = view.approved_by.iter().any(|by| *by == *place.caller.name);
+    let has_approved = reconcile::has_approved(view, place.caller.name.as_ref(), &[]);
     let decides = can_be_approved(view) && place.approves && !has_approved;
     html! {
         @if let Some(effects) = &hold.effects { p.effects { "If approved: " strong { (effects) } } }
@@ -117,9 +118,11 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
         }
         @if let Some(needed) = hold.approvals_needed.filter(|_| awaits_decision(view)) {
             p.approval {
-                "Approved by " (view.approved_by.len()) " of " (needed) " people"
-                @if !view.approved_by.is_empty() { ": " (view.approved_by.join(", ")) }
-                "."
+                @if view.needs_more_people() {
+                    (reconcile::approvals_so_far(view)) "."
+                } @else {
+                    "Approved by 0 of " (needed) " people."
+                }
             }
         }
         @if let Some(rejection) = &view.rejection {

@@ -133,6 +133,7 @@ async fn revert_holds(
                 source: plan.source.name.to_string(),
                 approval: None,
                 approved_by: Vec::new(),
+                approved_parts: Vec::new(),
                 rejection: None,
                 hold,
             }
