@@ -37,13 +37,9 @@ const ABOUT_WRITING: [Code; 15] = [
 ];
 
 /// Errors of which the result can be stored and takes nothing from anybody.
-const HARMLESS: [Code; 3] = [
-    codes::ACCOUNT_WITHOUT_ADDRESS,
-    codes::ADDRESS_NO_USE,
-    codes::REFERENCE_INACTIVE,
-];
+const HARMLESS: [Code; 2] = [codes::ACCOUNT_WITHOUT_ADDRESS, codes::ADDRESS_NO_USE];
 
-/// `severity: {zip-format: error, reference-inactive: warning}`.
+/// `severity: {zip-format: error, address-no-use: warning}`.
 #[derive(Debug, Default)]
 pub(super) struct SeveritySpec {
     /// The rules whose severity is another one here.
@@ -196,8 +192,8 @@ mod tests {
         assert_eq!(read("{zip-format: error}"), words(&["zip-format error"]));
         assert_eq!(read("{zip-format: note}"), words(&["zip-format note"]));
         assert_eq!(
-            read("{reference-inactive: warning}"),
-            words(&["reference-inactive warning"])
+            read("{address-no-use: warning}"),
+            words(&["address-no-use warning"])
         );
         assert_eq!(read("{zip-format: warning, phone: error}"), words(&[]));
         for (text, why) in [
@@ -207,7 +203,9 @@ mod tests {
             ),
             ("phone: warning", "stays an error"),
             ("account-without-user: note", "stays an error"),
-            ("reference-inactive: note", "write `warning`"),
+            // A document that others refer to would go, and take access with it.
+            ("reference-inactive: warning", "stays an error"),
+            ("address-no-use: note", "write `warning`"),
             ("last-administrator: note", "stays a warning"),
             ("removals-off: note", "stays a warning"),
             ("guard: error", "is a hold"),

@@ -2,9 +2,10 @@
 //! recognized by its rule, its resource, its field and its file, not by its line, so that it stays
 //! known when something else in the file is edited.
 
-use super::{DocumentList, FORMAT_VERSION, KnownDiagnostic, write};
+use super::{DocumentList, FORMAT_VERSION, KnownDiagnostic, KnownSeverity, write};
 use crate::diagnostic::{Diagnostic, Severity};
 use schemars::JsonSchema;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,12 @@ impl DiagnosticBaseline {
     /// Reads a file that [`DiagnosticBaseline::write`] wrote.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let document: BaselineDocument<'_> = serde_json::from_str(text)?;
+        let version = &document.format_version;
+        if version.split('.').next() != FORMAT_VERSION.split('.').next() {
+            let why =
+                format!("its formatVersion is {version}, and this release reads {FORMAT_VERSION}");
+            return Err(serde_json::Error::custom(why));
+        }
         let mut baseline = Self::default();
         for entry in document.known.into_vec() {
             let count = entry.count;
@@ -66,15 +73,25 @@ impl DiagnosticBaseline {
             if !is_counted(found) {
                 return true;
             }
-            match self.known.get_mut(&place(source, found)) {
-                Some(left) if *left > 0 => {
-                    *left -= 1;
-                    false
-                }
-                _ => true,
-            }
+            let place = place(source, found);
+            let as_error = KnownDiagnostic {
+                severity: KnownSeverity::Error,
+                ..place.clone()
+            };
+            !self.take(&place) && !self.take(&as_error)
         });
         before - found.len()
+    }
+
+    /// Takes one of a place, if any is left there.
+    fn take(&mut self, place: &KnownDiagnostic) -> bool {
+        match self.known.get_mut(place) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// What is left of these sources.
@@ -113,7 +130,12 @@ fn place(source: &str, found: &Diagnostic) -> KnownDiagnostic {
         path: found.origin.as_ref().map(|origin| origin.path.to_string()),
         resource: found.key.as_ref().map(ToString::to_string),
         field: found.field.clone(),
+        member: found.member.as_ref().map(ToString::to_string),
         code: found.code,
+        severity: match found.severity {
+            Severity::Warning => KnownSeverity::Warning,
+            _ => KnownSeverity::Error,
+        },
         count: 1,
     }
 }
@@ -163,5 +185,28 @@ mod tests {
         let note = phone("a", 1).severity(Severity::Note);
         let baseline = DiagnosticBaseline::of([("s", &note)].into_iter());
         assert_eq!(baseline, DiagnosticBaseline::default());
+    }
+    #[test]
+    fn a_known_warning_does_not_cover_the_error_that_it_became_nor_another_target() {
+        let with = |severity: Severity, member: &str| Diagnostic {
+            severity,
+            member: Some(member.into()),
+            ..phone("a", 1)
+        };
+        let known = [with(Severity::Warning, "x")];
+        let baseline = DiagnosticBaseline::of(known.iter().map(|found| ("s", found)));
+        for (found, is_known) in [
+            (with(Severity::Warning, "x"), 1),
+            (with(Severity::Error, "x"), 0),
+            (with(Severity::Warning, "y"), 0),
+        ] {
+            assert_eq!(baseline.clone().take_known("s", &mut vec![found]), is_known);
+        }
+        let known = [with(Severity::Error, "x")];
+        let mut baseline = DiagnosticBaseline::of(known.iter().map(|found| ("s", found)));
+        let lowered = with(Severity::Warning, "x");
+        assert_eq!(baseline.take_known("s", &mut vec![lowered]), 1);
+        let error = DiagnosticBaseline::parse("{\"formatVersion\": \"2.0\", \"known\": []}");
+        assert!(error.is_err_and(|why| why.to_string().contains("formatVersion is 2.0")));
     }
 }

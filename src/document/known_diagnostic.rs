@@ -20,11 +20,39 @@ pub struct KnownDiagnostic {
     /// The field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The member of a list, such as the id that is referred to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
     /// The code of the rule.
     pub code: Code,
+    /// What it was when it became known. A known warning does not cover an error.
+    #[serde(default, skip_serializing_if = "KnownSeverity::is_error")]
+    pub severity: KnownSeverity,
     /// How many there are.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub count: usize,
+}
+
+/// The severity of a known diagnostic.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownSeverity {
+    /// Covers a warning too.
+    #[default]
+    Error,
+    Warning,
+}
+
+impl KnownSeverity {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_error(&self) -> bool {
+        *self == Self::Error
+    }
 }
 
 fn one() -> usize {
@@ -42,7 +70,7 @@ fn is_one(count: &usize) -> bool {
 impl fmt::Display for KnownDiagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
-        let place = [&self.resource, &self.field, &self.path];
+        let place = [&self.resource, &self.field, &self.member, &self.path];
         for part in place.into_iter().flatten() {
             write!(f, "  {part}")?;
         }

@@ -97,7 +97,7 @@ pub use job::{
     JobDocument, JobFileDocument, JobSubmission, MAX_NAME_LENGTH, MAX_RECORD_ID_LENGTH,
     OrderDocument, OrderKind, OrderSubmission, RECORD_ID, SubmitCheckDocument,
 };
-pub use known_diagnostic::KnownDiagnostic;
+pub use known_diagnostic::{KnownDiagnostic, KnownSeverity};
 pub use list::DocumentList;
 pub use notice::{NoticeDetailDocument, NoticeDocument, NoticeOriginDocument};
 pub use origin::OriginDocument;
