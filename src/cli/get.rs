@@ -58,6 +58,13 @@ pub async fn run(global: &GlobalOptions, options: &Options) -> CommandResult {
     }
     let config = session::config(global, None)?;
     let store = session::reader(&config).await?;
+    if let Some(id) = &options.account {
+        // A list without anything in it would look as if the account had nothing.
+        let account = Key::new(ACCOUNT, id.as_str());
+        if store.record(&account).await?.is_none() {
+            return Err(session::unknown_resource(&store, &account).await?);
+        }
+    }
     let selection = ResourceSelection {
         global,
         options,
@@ -81,6 +88,11 @@ impl Options {
         if self.pending && (kind.id != ACCOUNT || key.is_some()) {
             return Err(CommandFailure::usage(
                 "only accounts wait for an approval; use `roster get Account --pending`",
+            ));
+        }
+        if key.is_some() && self.has_filters() {
+            return Err(CommandFailure::usage(
+                "`--account`, `--status` and `--source` choose among many; leave them out for one resource",
             ));
         }
         if self.account.is_some() && !has_account(kind.id) {

@@ -65,6 +65,10 @@ fn filters_choose_resources() {
                 "Address has no status",
             ),
             (
+                &["user/u-1", "--account", "beta"],
+                "leave them out for one resource",
+            ),
+            (
                 &["stores", "--account", "acme"],
                 "Store does not belong to accounts",
             ),
@@ -72,6 +76,8 @@ fn filters_choose_resources() {
             let ran = ws.run(&[&["get"], arguments].concat()).exits(64);
             assert!(ran.stderr.contains(why), "{ran}");
         }
+        let ran = ws.run(&["get", "users", "--account", "acm"]).exits(1);
+        assert!(ran.stderr.contains("acm"), "{ran}");
         ws.write(
             "roster.yaml",
             "apiVersion: roster/v1\nsources: [{name: directory, directory: manifests}]\n",
