@@ -271,6 +271,17 @@ pub fn dated_items_field(kind: &Kind) -> Option<FieldRef> {
     DateFields::of(kind)?.items.map(FieldRef::Own)
 }
 
+/// The fields with the dates that decide about a field: the dates of the resource for its status, and the
+/// dated items for a list that may have some.
+pub fn dates_of(kind: &Kind, field: &FieldRef) -> impl Iterator<Item = FieldRef> {
+    let dates = DateFields::of(kind);
+    let is_status = dates.is_some_and(|dates| *field == FieldRef::Own(dates.status));
+    let is_dated = kind.field(field).is_some_and(|it| it.dated_by.is_some());
+    let own = dates.filter(|_| is_status).map(|it| [it.from, it.until]);
+    let items = dates.filter(|_| is_dated).and_then(|dates| dates.items);
+    own.into_iter().flatten().chain(items).map(FieldRef::Own)
+}
+
 /// The dated items among the values of a resource.
 pub fn dated_items<'v>(
     kind: &'v Kind,

@@ -39,6 +39,12 @@ impl EffectBudget {
         }
     }
 
+    /// Whether it limits what is taken from somebody, or changes for them.
+    #[must_use]
+    pub(super) fn takes(self) -> bool {
+        !matches!(self, Self::AccessGained | Self::VisibilityWidened)
+    }
+
     /// The name of the budget, which is that of the effect.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -6,15 +6,18 @@ use super::budget_share::{BudgetName, undecided};
 use super::context::PlanContext;
 use super::dated_changes;
 use super::effect_budget::EffectBudget;
-use super::effects::{self, DeltaLayer, EffectCause, EffectFilter};
+use super::effects::{
+    self, DeltaLayer, EffectCause, EffectFilter, EffectName, FoundEffect, PlanEffect,
+};
 use super::guard::{limit_of, name_of};
 use super::planned_change::change_of;
 use super::remainder::PlanRemainder;
 use super::remembered_steps;
 use super::rules::GuardLimit;
-use crate::check::{PlannedOutcome, PlannedState};
+use crate::check::{PlannedChange, PlannedOutcome, PlannedState};
 use crate::kinds;
-use crate::model::{FieldChange, FieldRef, HeldStep, Key};
+use crate::model::{CompactText, FieldChange, FieldRef, HeldStep, Key, KeyedList};
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One step under a budget.
@@ -69,12 +72,21 @@ pub(super) fn count_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> 
     let planned = DeltaLayer::planned(&left.effects);
     let none = BTreeSet::new();
     let found = effects::compare(context.stored, &[&planned], &none, EffectFilter::Budgeted);
+    let decided = LazyCell::new(|| decided_effects(context, left));
+    // Whoever decided about the step of somebody has decided whether that person has access, also where
+    // an account comes or goes with it. What takes something only together with an open step was not
+    // decided.
+    let is_decided = |budget: EffectBudget, it: &FoundEffect| {
+        let mut own = it.causes.iter().filter(|cause| cause.key == it.effect.key);
+        own.any(|cause| !is_open(context, left, cause))
+            && (!budget.takes() || decided.contains(&identity(&it.effect)))
+    };
     let mut subjects: BTreeMap<EffectBudget, BTreeMap<Key, BTreeSet<EffectCause>>> =
         BTreeMap::new();
     for it in found.found {
         let budgets = EffectBudget::ALL.into_iter();
         let mut budgets = budgets.filter(|budget| budget.effect() == it.effect.name);
-        if let Some(budget) = budgets.next() {
+        if let Some(budget) = budgets.next().filter(|budget| !is_decided(*budget, &it)) {
             let of_budget = subjects.entry(budget).or_default();
             of_budget
                 .entry(it.effect.key)
@@ -84,14 +96,6 @@ pub(super) fn count_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> 
     }
     let counted = subjects.into_iter().map(|(budget, subjects)| {
         let mut steps: BTreeMap<EffectCause, Vec<u32>> = BTreeMap::new();
-        // Whoever decided about the step of somebody has decided whether that person has access,
-        // also where an account comes or goes with it.
-        let is_decided = |key: &Key, causes: &BTreeSet<EffectCause>| {
-            let mut own = causes.iter().filter(|cause| cause.key == *key);
-            own.any(|cause| !is_open(context, left, cause))
-        };
-        let subjects = subjects.into_iter();
-        let subjects = subjects.filter(|(key, causes)| !is_decided(key, causes));
         for (subject, (_, causes)) in (0u32..).zip(subjects) {
             for cause in causes
                 .into_iter()
@@ -105,6 +109,55 @@ pub(super) fn count_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> 
         (budget.name().to_owned(), steps.collect())
     });
     counted.collect()
+}
+
+/// An effect without what causes it: its name, whom it concerns, and the account or policy.
+type EffectIdentity = (EffectName, Key, CompactText);
+
+fn identity(effect: &PlanEffect) -> EffectIdentity {
+    (effect.name, effect.key.clone(), effect.object.clone())
+}
+
+/// What the changes that somebody decided about do by themselves.
+fn decided_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> BTreeSet<EffectIdentity> {
+    let is_open = |key: &Key, field: Option<&FieldRef>| {
+        let cause = EffectCause {
+            key: key.clone(),
+            field: field.cloned(),
+        };
+        is_open(context, left, &cause)
+    };
+    // What only goes with something else is not decided as long as that is open.
+    let open = left
+        .effects
+        .iter()
+        .filter(|effect| is_open(&effect.key, None));
+    let followers = open.flat_map(PlannedChange::consequences).flat_map(|it| {
+        let changes = it.changes.iter().flatten();
+        changes.map(|change| (&it.key, &change.field))
+    });
+    let followers: BTreeSet<(&Key, &FieldRef)> = followers.collect();
+    let decided = left.effects.iter().filter_map(|effect| {
+        let key = &effect.key;
+        let status = kinds::own_field(kinds::get(key.kind).status_index());
+        let PlannedOutcome::Change(changes) = &effect.outcome else {
+            return (!is_open(key, None)).then(|| effect.clone());
+        };
+        let changes = changes.iter().filter(|change| {
+            let field = Some(&change.field).filter(|field| **field != status);
+            !is_open(key, field) && !followers.contains(&(key, &change.field))
+        });
+        let changes: Vec<FieldChange> = changes.cloned().collect();
+        (!changes.is_empty()).then(|| PlannedChange {
+            key: key.clone(),
+            outcome: PlannedOutcome::Change(changes),
+        })
+    });
+    let decided: KeyedList<PlannedChange> = decided.collect();
+    let planned = DeltaLayer::planned(&decided);
+    let none = BTreeSet::new();
+    let found = effects::compare(context.stored, &[&planned], &none, EffectFilter::Budgeted);
+    found.found.iter().map(|it| identity(&it.effect)).collect()
 }
 
 fn counted_step(

@@ -11,6 +11,7 @@ use super::hold::{Hold, HoldMember};
 use super::types::{HoldEntry, StepVerb};
 use crate::check::DeletionConsequence;
 use crate::diagnostic::Code;
+use crate::kinds::{self, effective};
 use crate::model::{FieldChange, FieldRef, HeldStep, Key};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -286,10 +287,13 @@ impl HoldLedger {
         }
         self.partly_held.entry(key.clone()).or_insert(root);
         if is_in_effect {
-            let fields = member.changes.iter();
-            let fields = fields.map(|FieldChange { field, .. }| field.clone());
+            let kind = kinds::get(key.kind);
             let blocked = self.blocked_fields.entry(key.clone()).or_default();
-            blocked.extend(fields);
+            for FieldChange { field, .. } in &member.changes {
+                blocked.insert(field.clone());
+                // Stored without what they decide, the dates would later count as known before.
+                blocked.extend(effective::dates_of(kind, field));
+            }
         }
     }
 

@@ -361,7 +361,7 @@ fn a_declared_user_who_needs_no_account_stays_active_and_another_one_does_not() 
             "accounts/all.yaml",
             settings.to_owned() + &alone("contact") + gone,
         );
-        apply(&ws, &["--allow-delete"]).exits(0);
+        apply(&ws, &["--allow-delete", "--accept", "access.lost=2"]).exits(0);
         assert_eq!(
             texts(
                 &ws,

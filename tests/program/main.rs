@@ -14,6 +14,7 @@ mod databases;
 mod deletion;
 mod dossier;
 mod drift;
+mod effect_roads;
 mod effective_dates;
 mod engines;
 mod erased_history;

@@ -20,7 +20,7 @@ mod state;
 mod user_side;
 mod users;
 
-pub(super) use found::{EffectCause, EffectFilter, EffectList};
+pub(super) use found::{EffectCause, EffectFilter, EffectList, FoundEffect};
 pub use found::{EffectName, PlanEffect, PlanEffects};
 pub(super) use held::add_held_effects;
 pub(super) use holders::count_before;

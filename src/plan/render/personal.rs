@@ -138,9 +138,17 @@ impl PersonalData {
 
     /// The field that a diagnostic is about, if its values are hidden.
     fn hidden_field<'d>(&self, of: &'d Diagnostic) -> Option<&'d str> {
-        let (key, name) = (of.key.as_ref()?, of.field.as_deref()?);
-        let field = kinds::get(key.kind).field_ref(name)?;
-        self.hides(key.kind, &field).then_some(name)
+        let name = of.field.as_deref()?;
+        let hides = |kind: KindId| {
+            let field = kinds::get(kind).field_ref(name);
+            field.is_some_and(|field| self.hides(kind, &field))
+        };
+        let is_hidden = match &of.key {
+            Some(key) => hides(key.kind),
+            // One that stands for several may be about resources of any kind.
+            None => kinds::ALL.iter().any(|kind| hides(kind.id)),
+        };
+        is_hidden.then_some(name)
     }
 }
 
@@ -160,6 +168,26 @@ mod tests {
 
     fn masked() -> PersonalData {
         PersonalData::Masked(Some(PseudonymKey::from_secret(b"secret")))
+    }
+
+    #[test]
+    fn what_stands_for_several_shows_no_value_either() {
+        let one = |n: usize| {
+            let message = format!("`+46 SECRET{n}` is not a phone number");
+            let found = Diagnostic::new(codes::PHONE, message);
+            found
+                .for_resource(&Key::new(USER, format!("u-{n}")))
+                .field("phone")
+        };
+        for same in [true, false] {
+            let all: Vec<Diagnostic> = (0..12).map(|n| one(if same { 0 } else { n })).collect();
+            let groups = crate::diagnostic::group(&all);
+            assert_eq!(groups.len(), 1);
+            let found = &groups[0].found;
+            let shown = masked().message(found, &found.message).into_owned();
+            assert!(!shown.contains("SECRET"), "{shown}");
+            assert!(shown.contains("(masked "), "{shown}");
+        }
     }
 
     #[test]
