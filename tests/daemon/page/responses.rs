@@ -317,6 +317,86 @@ fn a_field_that_was_changed_outside_shows_what_is_stored_and_what_is_declared() 
     assert!(page.contains("<a class=\"key\" href=\"/resources/Account/acme\">acme</a>"));
 }
 
+/// The row of a field on the page of a resource.
+fn field_row<'p>(page: &'p str, field: &str) -> &'p str {
+    let begin = format!("data-label=\"Field\">{field}<");
+    let (_, row) = page.split_once(&begin).expect("the field");
+    row.split_once("</tr>").expect("its end").0
+}
+
+#[test]
+fn a_list_and_a_field_that_no_run_set_show_what_is_declared_instead() {
+    let adopted =
+        "INSERT INTO tags (external_id, name, description) VALUES ('old', 'Old', 'As it was')";
+    for ws in each("drift") {
+        let engine = ws.engine;
+        let site = Site::on(ws, "", |_| {});
+        let (cookie, ada) = (site.login("vera"), site.login("ada"));
+        site.ws.sql(adopted);
+        // What was adopted as it was declared has no change that set it.
+        site.ws.write(
+            "manifests/adopted.yaml",
+            "tags: [{externalId: old, name: Old, description: As it was}]\n",
+        );
+        site.until("/runs", &cookie, "adopt 1");
+        for source in ["customers", "partners", "prospects"] {
+            let csrf = site.get("/", &ada).csrf();
+            let fields = [("csrf", &*csrf), ("reason", "a test"), ("back", "/")];
+            let path = format!("/sources/{source}/suspend");
+            assert_eq!(site.post(&path, &ada, &fields).status, 303);
+        }
+        for change in [
+            "UPDATE tags SET description = 'By hand' WHERE external_id = 'old'",
+            "UPDATE user_accounts SET level = 'administrator' WHERE user_id = 'u-1'",
+            "DELETE FROM user_groups WHERE user_id = 'u-1'",
+            "INSERT INTO user_groups (user_id, value) VALUES ('u-2', 'FOC_Admin')",
+        ] {
+            site.ws.sql(change);
+        }
+        let shows = |id: &str, field: &str, words: &[&str]| {
+            let page = site.get(&format!("/resources/{id}"), &cookie).text;
+            let row = field_row(&page, field);
+            for word in words {
+                assert!(row.contains(word), "{engine} {id} {field} {word}: {row}");
+            }
+        };
+        let outside = "changed outside Roster";
+        shows(
+            "Tag/old",
+            "description",
+            &[outside, "By hand", "another value; see"],
+        );
+        shows(
+            "User/u-1",
+            "groups",
+            &[
+                outside,
+                "<dt>Declared</dt><dd><ul class=\"members\"><li>FOC_User",
+            ],
+        );
+        shows(
+            "User/u-1",
+            "accounts",
+            &[outside, "administrator", "<dt>Declared</dt>"],
+        );
+        shows("User/u-2", "groups", &[outside, "FOC_Admin"]);
+        // What nobody changed is not marked.
+        let page = site.get("/resources/User/u-2", &cookie).text;
+        for field in ["accounts", "email", "status"] {
+            assert!(
+                !field_row(&page, field).contains(outside),
+                "{engine} {field}"
+            );
+        }
+        assert!(
+            !site
+                .get("/resources/User/u-3", &cookie)
+                .text
+                .contains(outside)
+        );
+    }
+}
+
 #[test]
 fn a_source_is_suspended_with_a_reason_and_resumed() {
     let site = Site::start();
