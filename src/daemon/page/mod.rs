@@ -18,6 +18,7 @@ mod invitation;
 mod layout;
 mod link;
 mod login;
+mod names;
 mod needs;
 mod plan;
 mod plan_entry;
