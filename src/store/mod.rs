@@ -171,6 +171,7 @@ pub use read_transaction::{ClaimSummary, ReadTransaction};
 pub use resource_pages::ResourcePages;
 pub use revert_holds::StoredRevertHolds;
 pub use reverted_fields::RevertedRemoval;
+pub use runs::ChangeCount;
 pub use search::SearchPage;
 pub use search_query::SearchQuery;
 pub use search_statement::has_account;

@@ -552,6 +552,14 @@ fn a_hold_and_its_run_name_who_declared_them_and_not_who_came_last() {
     assert!(run.contains("Four left by Nils Ek"), "{run}");
     assert!(run.contains("Five more left by Åsa Öst"), "{run}");
     assert!(!run.contains("tag by"), "{run}");
+    // They are found by what they say, and by their id.
+    let commit = &hold["commits"]["listed"][0]["revision"];
+    let commit = &commit.as_str().expect("a commit")[..10];
+    for words in ["four%20left", "Nils", commit] {
+        let found = page(&scene, &format!("/search?q={words}"));
+        assert!(found.contains("left by"), "{words}: {found}");
+        assert!(found.contains("/runs/4"), "{words}: {found}");
+    }
     scene.served.ends();
 }
 

@@ -32,6 +32,7 @@ mod revert;
 mod run;
 mod runs;
 mod search;
+mod search_runs;
 mod source;
 mod source_status;
 mod sources;
