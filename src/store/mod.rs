@@ -134,7 +134,7 @@ pub use approval::{Approval, HoldRejection};
 pub use approval_notices::NewPendingAccounts;
 pub use claimed_rows::ClaimedRow;
 pub use customer_tokens::LoginCandidate;
-pub use daemon_state::{ALL_SOURCES, ActRecord, StoredSourceState, Suspension};
+pub use daemon_state::{ALL_SOURCES, ActPosition, ActRecord, StoredSourceState, Suspension};
 pub use erased_ids::DroppedRecord;
 pub use error::MissingDirectory;
 pub use error::{ApplyError, StoreError};

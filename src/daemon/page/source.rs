@@ -19,6 +19,8 @@ use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+/// The most characters of the holds on a page, unless a single one is longer.
+const MAX_HOLDS_LENGTH: usize = 70_000;
 /// The number of passes on the page.
 const PASSES: u32 = 50;
 
@@ -32,6 +34,31 @@ struct SourcePageParam {
 #[serde(default)]
 struct SourcePageQuery {
     done: Option<String>,
+}
+
+/// The page of the holds, and the message after a form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HoldsPageQuery {
+    /// The number of the page, from 1.
+    page: usize,
+    /// The id of a hold: the page that has it.
+    hold: String,
+    done: Option<String>,
+}
+
+/// The page of the history: after so many newer passes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HistoryPageQuery {
+    from: u32,
+}
+
+/// A source, and what its tabs count.
+struct SourceWithCounts {
+    source: SourceView,
+    /// How many passes are kept.
+    passes: usize,
 }
 
 /// A page of a source.
@@ -72,9 +99,11 @@ impl SourceTab {
     }
 
     /// How many of what the tab shows there are, if it is worth a number.
-    fn count(self, state: &SourceState) -> usize {
+    fn count(self, of: &SourceWithCounts) -> usize {
+        let state = &of.source.state;
         match self {
-            Self::Overview | Self::History => 0,
+            Self::Overview => 0,
+            Self::History => of.passes,
             Self::Plan => usize::try_from(plan::step_count(state)).unwrap_or(usize::MAX),
             Self::Holds => state.held.len(),
             Self::Diagnostics => state.errors + state.warnings,
@@ -118,7 +147,7 @@ async fn read<T: Send + 'static, F>(
     caller: &Caller,
     name: String,
     more: impl FnOnce(Store, SourceView) -> F + Send + 'static,
-) -> Result<(SourceView, T), HttpProblem>
+) -> Result<(SourceWithCounts, T), HttpProblem>
 where
     F: Future<Output = Result<T, HandlerError>>,
 {
@@ -130,15 +159,20 @@ where
             let source = status.sources.into_iter().next();
             let source =
                 source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
+            let passes = daemon.store.count_passes(&source.name).await?;
             let more = more(daemon.store.clone(), source.clone()).await?;
-            Ok::<_, HandlerError>((source, more))
+            Ok::<_, HandlerError>((SourceWithCounts { source, passes }, more))
         })
         .await
 }
 
-/// The last passes of a source, newest first.
-async fn passes(store: Store, source: SourceView) -> Result<Vec<SourceState>, HandlerError> {
-    let passes = store.passes(Some(&source.name), PASSES).await?;
+/// The passes of a source after so many newer ones, newest first.
+async fn passes(
+    store: Store,
+    source: SourceView,
+    from: u32,
+) -> Result<Vec<SourceState>, HandlerError> {
+    let passes = store.passes(Some(&source.name), from, PASSES).await?;
     // Another release may have written passes in another form. One that cannot be read is left out.
     let passes = passes
         .iter()
@@ -149,12 +183,12 @@ async fn passes(store: Store, source: SourceView) -> Result<Vec<SourceState>, Ha
 /// The frame of the pages of a source: the way to it, its name and the tabs.
 fn frame(
     (handle, caller): (&DaemonHandle, &Caller),
-    source: &SourceView,
+    of: &SourceWithCounts,
     tab: SourceTab,
     done: Option<&str>,
     main: &Markup,
 ) -> Result<Markup, HttpProblem> {
-    let name = &source.name;
+    let name = &of.source.name;
     let home = [("/", "Home"), ("/sources", "Sources")];
     let path = link::source(name);
     let within = [home[0], home[1], (&*path, &**name)];
@@ -165,7 +199,7 @@ fn frame(
         nav.tabs aria-label={ "Source " (name) } {
             ul {
                 @for other in SourceTab::ALL {
-                    @let count = other.count(&source.state);
+                    @let count = other.count(of);
                     li { a href=(other.path(name)) aria-current=[(other == tab).then_some("page")] {
                         (other.name()) @if count > 0 { " " span.count { (count) } }
                     } }
@@ -190,26 +224,27 @@ async fn overview(
 ) -> Result<Markup, HttpProblem> {
     let more = async |store: Store, of: SourceView| {
         let days = chart::steps_by_day(&store, |source| *source == *of.name).await?;
-        Ok((days, passes(store, of).await?))
+        Ok((days, passes(store, of, 0).await?))
     };
-    let (source, (days, passes)) = read(&handle, &caller, name, more).await?;
+    let (of, (days, passes)) = read(&handle, &caller, name, more).await?;
+    let source = &of.source;
     let approves = holds::caller_may_approve(&handle, &caller);
     let back = link::source(&source.name);
     let main = html! {
         section #state data-live aria-label="State" {
-            (source_status::why_line(&source))
+            (source_status::why_line(source))
             @if let Some(effects) = &source.state.effects { p.effects { "The last plan: " strong { (effects) } } }
-            (source_status::facts(&source))
+            (source_status::facts(source))
             (commits(&source.state))
         }
-        @if layout::is_operator(&caller) { (action_forms(&source, &caller, &back)) }
-        (export::section(&source, &caller, approves, &back))
+        @if layout::is_operator(&caller) { (action_forms(source, &caller, &back)) }
+        (export::section(source, &caller, approves, &back))
         (chart::steps_section(&days))
         (chart::passes_section(&passes))
     };
     frame(
         (&handle, &caller),
-        &source,
+        &of,
         SourceTab::Overview,
         asked.done.as_deref(),
         &main,
@@ -248,7 +283,7 @@ async fn holds_page(
     State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
-    QueryParams(asked): QueryParams<SourcePageQuery>,
+    QueryParams(asked): QueryParams<HoldsPageQuery>,
 ) -> Result<Markup, HttpProblem> {
     let of = name.clone();
     let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
@@ -261,17 +296,36 @@ async fn holds_page(
             daemon.board.holds(is_seen).await
         })
         .await?;
-    let back = SourceTab::Holds.path(&source.name);
+    let path = SourceTab::Holds.path(&source.source.name);
     let place = HoldPlace {
         caller: &caller,
         approves: holds::caller_may_approve(&handle, &caller),
-        back: &back,
+        back: &path,
         listed: usize::MAX,
     };
+    let cards = waiting.iter().map(|view| (view, holds::card(view, place)));
+    let pages = hold_pages(cards.collect());
+    let has_asked = |page: &Vec<(&HoldView, Markup)>| {
+        let mut views = page.iter().map(|(view, _)| view);
+        views.any(|view| view.hold.hold.as_deref() == Some(&*asked.hold))
+    };
+    // A page or a hold of an old link may be gone by now.
+    let number = pages
+        .iter()
+        .position(has_asked)
+        .map_or(asked.page, |at| at + 1);
+    let number = number.clamp(1, pages.len().max(1));
     let main = html! {
         section #holds data-live aria-label="Holds" {
-            @for view in &waiting { (holds::card(view, place)) }
             @if waiting.is_empty() { p { "No holds." } }
+            @if pages.len() > 1 { p role="status" { "Page " (number) " of " (pages.len()) ", of " (waiting.len()) " holds." } }
+            @for (_, card) in pages.get(number - 1).into_iter().flatten() { (card) }
+            @if pages.len() > 1 {
+                nav.pages aria-label="Pages of the holds" {
+                    @if number > 1 { a href={ (path) "?page=" (number - 1) } rel="prev" { "Previous holds" } }
+                    @if number < pages.len() { a href={ (path) "?page=" (number + 1) } rel="next" { "Next holds" } }
+                }
+            }
         }
     };
     frame(
@@ -281,6 +335,24 @@ async fn holds_page(
         asked.done.as_deref(),
         &main,
     )
+}
+
+/// Cuts the list of holds into pages. A form is never cut, so a long hold has a page of its own.
+fn hold_pages<'v>(cards: Vec<(&'v HoldView, Markup)>) -> Vec<Vec<(&'v HoldView, Markup)>> {
+    let mut pages: Vec<Vec<_>> = Vec::new();
+    let mut length = usize::MAX;
+    for (view, card) in cards {
+        let added = card.0.len();
+        if length.saturating_add(added) > MAX_HOLDS_LENGTH {
+            pages.push(Vec::new());
+            length = 0;
+        }
+        length += added;
+        if let Some(page) = pages.last_mut() {
+            page.push((view, card));
+        }
+    }
+    pages
 }
 
 /// How many diagnostics there are, by severity.
@@ -305,7 +377,7 @@ async fn diagnostics(
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
 ) -> Result<Markup, HttpProblem> {
     let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
-    let state = &source.state;
+    let state = &source.source.state;
     let main = html! {
         section #findings data-live aria-label="Diagnostics" {
             @if state.findings.is_empty() { p { "None." } }
@@ -328,15 +400,20 @@ async fn history(
     State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+    QueryParams(HistoryPageQuery { from }): QueryParams<HistoryPageQuery>,
 ) -> Result<Markup, HttpProblem> {
-    let (source, passes) = read(&handle, &caller, name, passes).await?;
-    frame(
-        (&handle, &caller),
-        &source,
-        SourceTab::History,
-        None,
-        &passes_table(&passes),
-    )
+    let path = SourceTab::History.path(&name);
+    let more = async move |store, source| passes(store, source, from).await;
+    let (source, passes) = read(&handle, &caller, name, more).await?;
+    let end = from.saturating_add(PASSES);
+    let main = html! {
+        (passes_table(&passes))
+        nav.pages aria-label="Pages of the history" {
+            @if from > 0 { a href={ (path) "?from=" (from.saturating_sub(PASSES)) } rel="prev" { "Newer passes" } }
+            @if (end as usize) < source.passes { a href={ (path) "?from=" (end) } rel="next" { "Earlier passes" } }
+        }
+    };
+    frame((&handle, &caller), &source, SourceTab::History, None, &main)
 }
 
 fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
@@ -385,6 +462,23 @@ fn commits(pass: &SourceState) -> Markup {
     }
 }
 
+/// The result of a pass. The run that it names is a link.
+fn result(pass: &SourceState) -> Markup {
+    let run = pass.run.filter(|_| pass.outcome == PassOutcome::Applied);
+    let named = run.and_then(|run| {
+        let words = format!("run {run}");
+        let (before, after) = pass.reason.split_once(&words)?;
+        // Not the beginning of a longer number.
+        let ends = !after.starts_with(|c: char| c.is_ascii_digit());
+        ends.then(|| html! { (value::prose(before)) (link::run(run)) (value::prose(after)) })
+    });
+    match (named, run) {
+        (Some(named), _) => named,
+        (None, Some(run)) => html! { (value::prose(&pass.reason)) " " (link::run(run)) },
+        (None, None) => value::prose(&pass.reason),
+    }
+}
+
 fn passes_table(passes: &[SourceState]) -> Markup {
     html! {
         section #passes data-live aria-label="Passes" {
@@ -398,8 +492,7 @@ fn passes_table(passes: &[SourceState]) -> Markup {
                         tr {
                             td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::relative(mark.at)) } }
                             td data-label="Result" {
-                                (value::prose(&pass.reason))
-                                @if let Some(run) = pass.run.filter(|_| pass.outcome == PassOutcome::Applied) { " " (link::run(run)) }
+                                (result(pass))
                                 (commits(pass))
                             }
                             td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }
