@@ -4,7 +4,6 @@
 //! what was adopted nothing. There the digests of the claims tell: whether they are of the stored
 //! value and, where few values are possible, of which one.
 
-use super::provenance::SourceStatement;
 use super::value_setter::{ValueSetter, left_by};
 use crate::kinds::{Field, FieldType, LinkAttribute, json};
 use crate::model::digest::short_digest;
@@ -38,13 +37,13 @@ pub(super) struct StoredField<'a> {
 impl StoredField<'_> {
     /// What is declared instead of the stored value. `None` if nobody outside Roster changed it, as
     /// far as that is known.
-    pub fn declared_instead(&self, voices: &[SourceStatement]) -> Option<DeclaredValue> {
+    pub fn declared_instead(&self, claims: &[&Claim]) -> Option<DeclaredValue> {
         let stored = self.value.map(|value| json::value(self.field, value));
         if self
             .set_by
             .differs(self.name, stored.as_ref(), self.history)
         {
-            return Some(self.left_or_declared(voices));
+            return Some(self.left_or_declared(claims));
         }
         // A person may set what a source declares otherwise, and a revert undoes what one declares.
         let is_overruled = match self.set_by {
@@ -56,7 +55,7 @@ impl StoredField<'_> {
         if is_overruled || is_known || !self.is_row_changed {
             return None;
         }
-        let declarations = self.declarations(voices);
+        let declarations = self.declarations(claims);
         let agrees = declarations
             .iter()
             .any(|declared| declared.agrees(self.value));
@@ -64,7 +63,7 @@ impl StoredField<'_> {
         Some(first.into_declared(self))
     }
 
-    fn left_or_declared(&self, voices: &[SourceStatement]) -> DeclaredValue {
+    fn left_or_declared(&self, claims: &[&Claim]) -> DeclaredValue {
         let left = match self.set_by {
             ValueSetter::Change(change) => left_by(change, self.name),
             _ => None,
@@ -72,14 +71,14 @@ impl StoredField<'_> {
         if let Some(left) = left {
             return DeclaredValue::Value(left.clone());
         }
-        let first = self.declarations(voices).into_iter().next();
+        let first = self.declarations(claims).into_iter().next();
         first.map_or(DeclaredValue::Nothing, |first| first.into_declared(self))
     }
 
     /// What the claims say of the field.
-    fn declarations(&self, voices: &[SourceStatement]) -> Vec<Declaration> {
-        let claims = voices.iter().filter_map(|voice| voice.claim.as_ref());
-        let active = claims.filter(|claim| claim.state == ClaimState::Active);
+    fn declarations(&self, claims: &[&Claim]) -> Vec<Declaration> {
+        let active = claims.iter();
+        let active = active.filter(|claim| claim.state == ClaimState::Active);
         active
             .filter_map(|claim| Declaration::of(claim, self))
             .collect()

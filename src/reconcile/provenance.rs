@@ -309,6 +309,10 @@ impl ResourceProvenance {
         let written = voices.iter().any(|voice| voice.claim.is_some())
             || version.is_some_and(|version| version < 0);
         let changed_elsewhere = version.is_some() && written && !seen;
+        let claims: Vec<&Claim> = voices
+            .iter()
+            .filter_map(|voice| voice.claim.as_ref())
+            .collect();
         let fields = fields(key, record, history, &voices).into_iter();
         let fields = fields.map(|field| {
             let name = kind.field_name(&field);
@@ -322,7 +326,7 @@ impl ResourceProvenance {
                     history,
                     is_row_changed: changed_elsewhere,
                 };
-                stored.declared_instead(&voices)
+                stored.declared_instead(&claims)
             });
             FieldProvenance {
                 declared_instead,
@@ -335,11 +339,12 @@ impl ResourceProvenance {
                 name,
             }
         });
+        let fields = fields.collect();
         Self {
             key: key.clone(),
             version,
             changed_elsewhere,
-            fields: fields.collect(),
+            fields,
             sources: voices,
         }
     }

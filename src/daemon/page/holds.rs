@@ -272,13 +272,11 @@ fn more_resources(view: &HoldView, more: usize) -> Markup {
 
 /// The page that lists all of a hold.
 pub(super) fn own_page(view: &HoldView) -> String {
-    match view.hold.reverts {
-        Some(run) => format!("/runs/{run}/revert"),
-        None => {
-            let id = link::percent_encode(view.hold.hold.as_deref().unwrap_or_default());
-            format!("{}/holds?hold={id}", link::source(&view.source))
-        }
+    if let Some(run) = view.hold.reverts {
+        return format!("/runs/{run}/revert");
     }
+    let id = link::percent_encode(view.hold.hold.as_deref().unwrap_or_default());
+    format!("{}/holds?hold={id}", link::source(&view.source))
 }
 
 /// The page of the plan that holds it.

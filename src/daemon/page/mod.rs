@@ -34,6 +34,7 @@ mod runs;
 mod search;
 mod search_runs;
 mod source;
+mod source_holds;
 mod source_status;
 mod sources;
 mod time;
@@ -52,6 +53,7 @@ pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
         home::routes(),
         sources::routes(),
         source::routes(),
+        source_holds::routes(),
         runs::routes(),
         run::routes(),
         revert::routes(),

@@ -88,7 +88,7 @@ pub(super) fn of_planned(changes: &[FieldChangeDocument<'_>]) -> Option<String> 
         Some(ValueDocument::Text(text)) => Some((&*change.field, &**text)),
         _ => None,
     });
-    joined(named.collect())
+    joined(&named.collect())
 }
 
 /// The name that a committed change gave.
@@ -97,10 +97,10 @@ pub(super) fn of_committed(changes: &FieldHistory) -> Option<String> {
         FieldHistoryDocument::Created { after } => Some((&**name, after.as_str()?)),
         _ => None,
     });
-    joined(named.collect())
+    joined(&named.collect())
 }
 
-fn joined(fields: BTreeMap<&str, &str>) -> Option<String> {
+fn joined(fields: &BTreeMap<&str, &str>) -> Option<String> {
     kinds::json::joined_name(|field| fields.get(field).copied())
 }
 

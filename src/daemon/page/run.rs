@@ -62,9 +62,10 @@ async fn run(
             };
             // A page with all of its changes counts them itself.
             let is_whole = after == 0 && changes.len() < CHANGES as usize;
-            let counts = match is_whole {
-                true => Vec::new(),
-                false => store.change_counts(run).await?,
+            let counts = if is_whole {
+                Vec::new()
+            } else {
+                store.change_counts(run).await?
             };
             let effects = cause.as_ref().and_then(|cause| cause.effects.as_deref());
             let named = changes.iter().filter_map(ChangeRecord::key);

@@ -3,14 +3,13 @@
 //!
 //! [`SourceTab`] lists them. Each handler reads what its tab shows, and only that.
 
-use super::holds::{self, HoldPlace};
+use super::holds;
 use super::plan::{self, PlanPageQuery};
 use super::{chart, export, layout, link, source_status, time, value};
 use crate::daemon::api;
-use crate::daemon::api::holds::may_see_hold;
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{plural, visible};
-use crate::document::{HoldState, HoldView, PassOutcome, PlanDocument, SourceState, SourceView};
+use crate::document::{PassOutcome, PlanDocument, SourceState, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::store::Store;
@@ -19,31 +18,18 @@ use axum::http::Method;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-/// The most characters of the holds on a page, unless a single one is longer.
-const MAX_HOLDS_LENGTH: usize = 70_000;
 /// The number of passes on the page.
 const PASSES: u32 = 50;
 
 #[derive(Debug, Deserialize)]
-struct SourcePageParam {
-    source: String,
+pub(super) struct SourcePageParam {
+    pub source: String,
 }
 
 /// The message after a form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct SourcePageQuery {
-    done: Option<String>,
-}
-
-/// The page of the holds, and the message after a form.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct HoldsPageQuery {
-    /// The number of the page, from 1.
-    page: usize,
-    /// The id of a hold: the page that has it.
-    hold: String,
     done: Option<String>,
 }
 
@@ -55,15 +41,15 @@ struct HistoryPageQuery {
 }
 
 /// A source, and what its tabs count.
-struct SourceWithCounts {
-    source: SourceView,
+pub(super) struct SourceWithCounts {
+    pub source: SourceView,
     /// How many passes are kept.
     passes: usize,
 }
 
 /// A page of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum SourceTab {
+pub(super) enum SourceTab {
     Overview,
     Plan,
     Holds,
@@ -90,7 +76,7 @@ impl SourceTab {
         }
     }
 
-    fn path(self, source: &str) -> String {
+    pub fn path(self, source: &str) -> String {
         let path = link::source(source);
         match self {
             Self::Overview => path,
@@ -122,12 +108,6 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
         ),
         Route::page(
             Method::GET,
-            "/sources/{source}/holds",
-            Permission::Read,
-            holds_page,
-        ),
-        Route::page(
-            Method::GET,
             "/sources/{source}/diagnostics",
             Permission::Read,
             diagnostics,
@@ -142,7 +122,7 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 /// Reads a source, and with `more` what a tab shows of it.
-async fn read<T: Send + 'static, F>(
+pub(super) async fn read<T: Send + 'static, F>(
     handle: &DaemonHandle,
     caller: &Caller,
     name: String,
@@ -181,7 +161,7 @@ async fn passes(
 }
 
 /// The frame of the pages of a source: the way to it, its name and the tabs.
-fn frame(
+pub(super) fn frame(
     (handle, caller): (&DaemonHandle, &Caller),
     of: &SourceWithCounts,
     tab: SourceTab,
@@ -277,82 +257,6 @@ async fn plan_page(
     let (source, shown) = read(&handle, &caller, name, more).await?;
     let main = html! { section #plan data-live aria-label="Last plan" { (shown) } };
     frame((&handle, &caller), &source, SourceTab::Plan, None, &main)
-}
-
-async fn holds_page(
-    State(handle): State<DaemonHandle>,
-    caller: Caller,
-    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
-    QueryParams(asked): QueryParams<HoldsPageQuery>,
-) -> Result<Markup, HttpProblem> {
-    let of = name.clone();
-    let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
-    let seen = caller.clone();
-    let waiting: Vec<HoldView> = handle
-        .query(async move |daemon| {
-            let is_seen = |source: &str, hold: &HoldState| {
-                *source == *of && may_see_hold(&seen, source, hold)
-            };
-            daemon.board.holds(is_seen).await
-        })
-        .await?;
-    let path = SourceTab::Holds.path(&source.source.name);
-    let place = HoldPlace {
-        caller: &caller,
-        approves: holds::caller_may_approve(&handle, &caller),
-        back: &path,
-        listed: usize::MAX,
-    };
-    let cards = waiting.iter().map(|view| (view, holds::card(view, place)));
-    let pages = hold_pages(cards.collect());
-    let has_asked = |page: &Vec<(&HoldView, Markup)>| {
-        let mut views = page.iter().map(|(view, _)| view);
-        views.any(|view| view.hold.hold.as_deref() == Some(&*asked.hold))
-    };
-    // A page or a hold of an old link may be gone by now.
-    let number = pages
-        .iter()
-        .position(has_asked)
-        .map_or(asked.page, |at| at + 1);
-    let number = number.clamp(1, pages.len().max(1));
-    let main = html! {
-        section #holds data-live aria-label="Holds" {
-            @if waiting.is_empty() { p { "No holds." } }
-            @if pages.len() > 1 { p role="status" { "Page " (number) " of " (pages.len()) ", of " (waiting.len()) " holds." } }
-            @for (_, card) in pages.get(number - 1).into_iter().flatten() { (card) }
-            @if pages.len() > 1 {
-                nav.pages aria-label="Pages of the holds" {
-                    @if number > 1 { a href={ (path) "?page=" (number - 1) } rel="prev" { "Previous holds" } }
-                    @if number < pages.len() { a href={ (path) "?page=" (number + 1) } rel="next" { "Next holds" } }
-                }
-            }
-        }
-    };
-    frame(
-        (&handle, &caller),
-        &source,
-        SourceTab::Holds,
-        asked.done.as_deref(),
-        &main,
-    )
-}
-
-/// Cuts the list of holds into pages. A form is never cut, so a long hold has a page of its own.
-fn hold_pages<'v>(cards: Vec<(&'v HoldView, Markup)>) -> Vec<Vec<(&'v HoldView, Markup)>> {
-    let mut pages: Vec<Vec<_>> = Vec::new();
-    let mut length = usize::MAX;
-    for (view, card) in cards {
-        let added = card.0.len();
-        if length.saturating_add(added) > MAX_HOLDS_LENGTH {
-            pages.push(Vec::new());
-            length = 0;
-        }
-        length += added;
-        if let Some(page) = pages.last_mut() {
-            page.push((view, card));
-        }
-    }
-    pages
 }
 
 /// How many diagnostics there are, by severity.
