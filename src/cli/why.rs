@@ -193,7 +193,7 @@ fn field_text(
         }
         ValueSetter::Nobody => writeln!(out, "    set by no run")?,
     }
-    if field.changed_elsewhere {
+    if field.declared_instead.is_some() {
         writeln!(out, "    changed by another program since then")?;
     }
     for (voice, statement) in provenance.sources.iter().zip(&field.statements) {

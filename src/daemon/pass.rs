@@ -175,7 +175,8 @@ impl PassInProgress {
         if applied {
             self.record_seconds("apply", phase);
             let run = done.run(&plan);
-            self.state.last_applied = Some(RevisionMark::from_plan(&plan, Utc::now(), run));
+            self.state
+                .note_applied(RevisionMark::from_plan(&plan, Utc::now(), run));
             // An apply without steps has no run; the last one stays the current one.
             self.state.run = run.or(self.state.run);
             self.state.approvals = reconcile::used_approvals(&setup.config, store, &plan).await?;
@@ -221,7 +222,10 @@ impl PassInProgress {
             read_settled(&setup.config, &setup.readings_cache, request, store).await?;
         let left = pass.plan(index, store, &[]).await?;
         self.state.record_holds(&left, Utc::now());
-        Ok(reconcile::find_hold_accounts(store, &mut self.state.held).await?)
+        let held = &mut self.state.held;
+        reconcile::find_hold_accounts(store, held).await?;
+        let source = &setup.config.sources[index];
+        Ok(reconcile::find_hold_commits(&setup.config, source, store, &left, held).await?)
     }
 
     async fn save(

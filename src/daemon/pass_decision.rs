@@ -107,6 +107,7 @@ impl PassInProgress {
         let now = Utc::now();
         self.state.record_plan(plan, now);
         reconcile::find_hold_accounts(store, &mut self.state.held).await?;
+        reconcile::find_hold_commits(config, source, store, plan, &mut self.state.held).await?;
         let revision = &plan.source.revision;
         let read = commits(config, source, &self.state, revision);
         if read.is_none() && self.state.commit.is_none() {
@@ -114,7 +115,7 @@ impl PassInProgress {
             let newest = commits(config, source, &SourceState::default(), revision);
             self.state.commit = newest.and_then(|mut newest| newest.listed.pop());
         }
-        self.state.record_commits(read, now);
+        self.state.record_commits(read);
         let mut attempted = RevisionMark::from_plan(plan, now, None);
         if attempted.revision.is_empty() {
             // A commit that could not be read was attempted all the same. Without it the source

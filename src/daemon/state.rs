@@ -16,8 +16,6 @@ pub use crate::document::{RevisionMark, SourceState};
 
 /// How many diagnostics the state lists. The plan has all of them.
 const MAX_LISTED: usize = 100;
-/// How many commits a hold lists.
-const MAX_HOLD_COMMITS: usize = 5;
 /// How often every column is compared, instead of only rows whose version changed.
 const SCRUB_INTERVAL: TimeDelta = TimeDelta::days(1);
 
@@ -62,22 +60,23 @@ impl SourceState {
         self.held = reconcile::hold_states(plan, &self.held, now);
     }
 
-    /// Records the commits that a pass read first: as the last ones of the source, and as those
-    /// that brought the holds that are new at `now`.
-    pub(super) fn record_commits(&mut self, commits: Option<CommitList>, now: DateTime<Utc>) {
-        for hold in &mut self.held {
-            if hold.since == now && hold.commits.is_none() {
-                hold.commits = commits.clone().map(|mut commits| {
-                    commits.listed.truncate(MAX_HOLD_COMMITS);
-                    commits
-                });
-            }
-        }
+    /// Records the commits that a pass read first.
+    pub(super) fn record_commits(&mut self, commits: Option<CommitList>) {
         let newest = commits.as_ref().and_then(|commits| commits.listed.first());
         if let Some(newest) = newest {
             self.commit = Some(newest.clone());
         }
         self.commits = commits;
+    }
+
+    /// Records what was applied. A pass that applies nothing and reads no other revision applies
+    /// nothing anew, so the mark of the one before stays.
+    pub(super) fn note_applied(&mut self, mark: RevisionMark) {
+        let is_same =
+            |before: &RevisionMark| mark.run.is_none() && before.revision == mark.revision;
+        if !self.last_applied.as_ref().is_some_and(is_same) {
+            self.last_applied = Some(mark);
+        }
     }
 
     /// Whether a pass has a new result compared to `before`, and belongs in the list of passes.

@@ -99,7 +99,7 @@ impl StatusBoard {
 
     /// The latest acts of persons, newest first.
     pub async fn acts(&self, limit: u32) -> Result<Vec<ActView>, StoreError> {
-        let acts = self.store.acts(limit).await?;
+        let acts = self.store.acts_before(None, limit).await?;
         Ok(acts.into_iter().map(ActView::from).collect())
     }
 }

@@ -113,7 +113,8 @@ pub struct HoldState {
     /// Of a guard: the largest number that it allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// The commits that it came with, if it comes from a git repository.
+    /// The commits that declared it, if it comes from a git repository: those that changed what it
+    /// holds back since that was last applied. Empty if they are not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commits: Option<CommitList>,
     /// What is deleted or changed together with held accounts, such as `deactivate User/u-1`: the
@@ -164,6 +165,12 @@ pub struct HeldResource {
     /// The held changes, one per field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FieldChangeDocument<'static>>,
+    /// The commit that declared it as it is now, if git could follow it in its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether only the plan has its changes, because those before it are long.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub changes_omitted: bool,
     /// Which recorded changes it would take back, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reverts: Vec<String>,

@@ -7,6 +7,10 @@ use super::location::GitLocation;
 use super::mirror::GitMirror;
 use std::path::Path;
 
+/// Id, author and subject, with line breaks between them. Neither can be part of an author's name or a
+/// subject, and no zero byte can, which `-z` puts between commits.
+pub(super) const FORMAT: &str = "--format=%H%n%an%n%s";
+
 /// A commit as its author described it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommitInfo {
@@ -30,9 +34,7 @@ pub fn commits_since(
     // An error means that the mirror does not have the commit, so it is in no history.
     let follows = |before: &&str| is_ancestor(&mirror, place, before, revision).unwrap_or(false);
     let mut list = local(&mirror.path);
-    // Separated by zero bytes and line breaks: neither can be part of an author's name or a
-    // subject.
-    list.args(["--literal-pathspecs", "log", "-z", "--format=%H%n%an%n%s"]);
+    list.args(["--literal-pathspecs", "log", "-z", FORMAT]);
     // A merge that takes a folder from its branch unchanged says which pull request it was.
     list.arg("--show-pulls");
     match before.filter(follows) {
@@ -40,10 +42,17 @@ pub fn commits_since(
         None => list.args(["--max-count=1", revision, "--"]),
     };
     let ran = run_checked(list, place)?;
-    let text = String::from_utf8_lossy(&ran.stdout);
-    let all: Vec<&str> = text.split('\0').filter(|one| !one.is_empty()).collect();
-    let listed = all.iter().take(limit).map(|one| commit(one)).collect();
-    Ok((listed, all.len()))
+    let mut all = commits_of(&ran.stdout);
+    let listed: Vec<CommitInfo> = all.by_ref().take(limit).collect();
+    let count = listed.len() + all.count();
+    Ok((listed, count))
+}
+
+/// Reads commits in [`FORMAT`], each after a zero byte or before one.
+pub(super) fn commits_of(printed: &[u8]) -> impl Iterator<Item = CommitInfo> {
+    let each = printed.split(|byte| *byte == 0);
+    let each = each.map(|one| String::from_utf8_lossy(one).trim().to_owned());
+    each.filter(|one| !one.is_empty()).map(|one| commit(&one))
 }
 
 fn commit(text: &str) -> CommitInfo {

@@ -11,6 +11,7 @@ mod command;
 mod commit;
 mod commit_history;
 mod committer;
+mod declaring_commits;
 mod error;
 mod fetch;
 mod history;
@@ -25,6 +26,7 @@ pub use branch::{
 pub use commit::{last_fetched, revision, tree};
 pub use commit_history::CommitHistory;
 pub use committer::committer;
+pub use declaring_commits::{DeclaredResourcePlace, DeclaringCommitSearch, DeclaringCommits};
 pub use error::GitError;
 pub use fetch::{CommitMovement, FetchedCommit, fetch};
 pub use history::{CommitInfo, commits_since};

@@ -66,9 +66,15 @@ const NAMES: [&str; 5] = ["name", "fullName", "lastName", "label", "title"];
 #[must_use]
 pub fn name(row: &Row) -> Option<String> {
     let kind = get(row.key.kind);
+    joined_name(|name| row.values[kind.index(name)?].as_ref()?.as_text())
+}
+
+/// Returns the name that the fields of a resource make, if they make one.
+#[must_use]
+pub fn joined_name<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     let text = |name: &str| {
-        let value = row.values[kind.index(name)?].as_ref()?.as_text()?;
-        Some(value.to_owned()).filter(|text| !text.is_empty())
+        let value = value(name).filter(|text| !text.is_empty());
+        value.map(str::to_owned)
     };
     let name = NAMES.iter().find_map(|name| text(name));
     // Only people have a first name.

@@ -84,7 +84,7 @@ pub(super) fn waiting_approvers(
     hold: &str,
 ) -> (Vec<String>, Vec<PartApproval>) {
     let whole = approving_people(approvers, hold);
-    let parts = approvers.iter().filter_map(|(name, _)| {
+    let parts = approvers.keys().filter_map(|name| {
         let resource = name.strip_prefix(hold)?.strip_prefix(' ')?;
         let by = approving_people(approvers, name);
         Some(PartApproval {

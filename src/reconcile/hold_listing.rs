@@ -9,7 +9,7 @@ use crate::document::{
     stored_holds, stored_revert_holds, with_holds,
 };
 use crate::kinds::{self, ACCOUNT};
-use crate::model::{Key, Row, Value};
+use crate::model::{FieldChange, Key, Row, Value};
 use crate::plan::render::holds::{self, HoldGroup};
 use crate::plan::{Plan, StepVerb, approving_people};
 use crate::store::{Approval, Store, StoreError};
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// How many resources of a hold are listed. The plan has all of them.
 const MAX_LISTED: usize = 100;
 /// How many characters of changes a hold lists. The plan has all of them.
-const MAX_DETAIL: usize = 64_000;
+const MAX_DETAIL: usize = 32_000;
 /// How many lines about effects a hold lists, and how many names each has.
 const MAX_EFFECT_LINES: usize = 20;
 const MAX_EFFECT_NAMES: usize = 8;
@@ -78,11 +78,21 @@ pub(super) fn keep_starts(held: &mut [HoldState], before: &[HoldState]) {
     for hold in held {
         if let Some(old) = before.iter().find(|old| is_same(old, hold)) {
             hold.since = old.since;
-            hold.commits.clone_from(&old.commits);
+            keep_commits(hold, old);
         } else if let Some(old) = before.iter().find(|old| contains(old, hold)) {
             // What an approval of a part leaves is another hold from the same commits.
-            hold.commits.clone_from(&old.commits);
+            keep_commits(hold, old);
         }
+    }
+}
+
+/// Takes over who declared what is held.
+fn keep_commits(hold: &mut HoldState, old: &HoldState) {
+    hold.commits.clone_from(&old.commits);
+    for detail in &mut hold.details {
+        let mut known = old.details.iter();
+        let known = known.find(|known| known.resource == detail.resource);
+        detail.commit = known.and_then(|known| known.commit.clone());
     }
 }
 
@@ -100,13 +110,20 @@ fn details(hold: &HoldGroup<'_>) -> Vec<HeldResource> {
             .collect();
         let length = serde_json::to_string(&changes).map_or(0, |text| text.len());
         let known = listed.iter().position(|it| it.resource == resource);
-        if length > left || known.is_none() && listed.len() == MAX_LISTED {
-            break;
+        if known.is_none() && listed.len() == MAX_LISTED {
+            continue;
         }
-        left -= length;
+        let fits = length <= left;
+        // What comes after it is left out as well: an order with gaps would look like a mistake.
+        left = if fits { left - length } else { 0 };
+        let changes = if fits { changes } else { Vec::new() };
+        let name = created
+            .then(|| created_name(&held.key, &held.changes))
+            .flatten();
         // Several fields of one resource may be held, each as an entry.
         if let Some(known) = known {
             listed[known].changes.extend(changes);
+            listed[known].changes_omitted |= !fits;
             listed[known].reverts.extend(held.undone_words());
             continue;
         }
@@ -114,11 +131,23 @@ fn details(hold: &HoldGroup<'_>) -> Vec<HeldResource> {
             resource,
             place: held.origin.as_ref().map(ToString::to_string),
             changes,
-            name: None,
+            changes_omitted: !fits,
+            commit: None,
+            name,
             reverts: held.undone_words(),
         });
     }
     listed
+}
+
+/// The name of a resource that would be created.
+fn created_name(key: &Key, changes: &[FieldChange]) -> Option<String> {
+    let kind = kinds::get(key.kind);
+    kinds::json::joined_name(|name| {
+        let mut changes = changes.iter();
+        let named = changes.find(|change| kind.field_name(&change.field) == name)?;
+        named.after.as_ref()?.as_text()
+    })
 }
 
 /// Whether an earlier hold had everything that another one has.
@@ -152,7 +181,8 @@ pub async fn find_hold_accounts(store: &Store, held: &mut [HoldState]) -> Result
             let row = rows.get(&key);
             let mut details = hold.details.iter_mut();
             if let Some(detail) = details.find(|it| it.resource == *resource) {
-                detail.name = row.and_then(|row| kinds::json::name(row));
+                let stored = row.and_then(|row| kinds::json::name(row));
+                detail.name = stored.or_else(|| detail.name.take());
             }
             if key.kind == ACCOUNT {
                 accounts.insert(key.id.to_string());

@@ -1,6 +1,7 @@
 //! Explains who set each field of a resource, from where, and what that overruled. In go a key, the
 //! history and the sources; out comes a [`ResourceProvenance`]. Start reading at [`provenance`].
 
+use super::declared_value::{DeclaredValue, StoredField};
 use super::incremental_read;
 use super::source_reading::SourceReading;
 use super::value_setter::ValueSetter;
@@ -51,8 +52,8 @@ pub struct FieldProvenance {
     pub name: String,
     pub value: Option<Value>,
     pub set_by: ValueSetter,
-    /// Whether the stored value differs from what that change left.
-    pub changed_elsewhere: bool,
+    /// What is declared instead of the stored value, if somebody changed it outside Roster.
+    pub declared_instead: Option<DeclaredValue>,
     /// What each source says of it, in the order of `sources`.
     pub statements: Vec<FieldStatement>,
 }
@@ -284,7 +285,7 @@ impl FieldProvenance {
             set_by,
             default_by,
             adopted_by,
-            changed_elsewhere: self.changed_elsewhere,
+            changed_elsewhere: self.declared_instead.is_some(),
             declared_by: stored.map(|(voice, _)| voice.source.to_string()).collect(),
             overruled,
             waiting,
@@ -302,33 +303,48 @@ impl ResourceProvenance {
     ) -> Self {
         let version = record.map(|record| record.row.version);
         let kind = kinds::get(key.kind);
-        let fields = fields(key, record, history, &voices).into_iter();
-        let fields = fields.map(|field| {
-            let name = kind.field_name(&field);
-            let value = record.and_then(|record| kinds::json::stored(&record.row, &field));
-            let set_by = ValueSetter::of(&name, &field, record, history);
-            let differs = set_by.differs(&name, value.as_ref(), history);
-            FieldProvenance {
-                changed_elsewhere: version.is_some() && differs,
-                statements: voices
-                    .iter()
-                    .map(|voice| voice.statement_of(&name, &field, record))
-                    .collect(),
-                set_by,
-                value,
-                name,
-            }
-        });
         // A run of Roster leaves the version that its claim has seen, and moves the claims that
         // agree.
         let seen = voices.iter().any(|voice| voice.has_seen(version));
         let written = voices.iter().any(|voice| voice.claim.is_some())
             || version.is_some_and(|version| version < 0);
+        let changed_elsewhere = version.is_some() && written && !seen;
+        let claims: Vec<&Claim> = voices
+            .iter()
+            .filter_map(|voice| voice.claim.as_ref())
+            .collect();
+        let fields = fields(key, record, history, &voices).into_iter();
+        let fields = fields.map(|field| {
+            let name = kind.field_name(&field);
+            let set_by = ValueSetter::of(&name, &field, record, history);
+            let declared_instead = record.and_then(|record| {
+                let stored = StoredField {
+                    name: &name,
+                    field: kind.field(&field),
+                    value: record.row.value(&field),
+                    set_by: &set_by,
+                    history,
+                    is_row_changed: changed_elsewhere,
+                };
+                stored.declared_instead(&claims)
+            });
+            FieldProvenance {
+                declared_instead,
+                statements: voices
+                    .iter()
+                    .map(|voice| voice.statement_of(&name, &field, record))
+                    .collect(),
+                set_by,
+                value: record.and_then(|record| kinds::json::stored(&record.row, &field)),
+                name,
+            }
+        });
+        let fields = fields.collect();
         Self {
             key: key.clone(),
             version,
-            changed_elsewhere: version.is_some() && written && !seen,
-            fields: fields.collect(),
+            changed_elsewhere,
+            fields,
             sources: voices,
         }
     }

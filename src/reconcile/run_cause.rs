@@ -1,6 +1,7 @@
 //! What a run came from: its commits, its approvals, and what it does to whom. It is stored with the
 //! run, since the passes of the daemon are kept for a while only.
 
+use super::declared_by::commits_of_steps;
 use super::{PassError, SourceReading};
 use crate::config::Config;
 use crate::document::{CommitList, CommitSummary, RunCause, UsedApproval};
@@ -91,6 +92,13 @@ async fn commits(
     let applied = store.applied_revision(&plan.source.name).await?;
     // Drift is repaired at the revision that was applied before.
     let before = applied.as_deref().filter(|applied| *applied != revision);
+    // What somebody approved may have been declared long before the commit that the pass read.
+    if !plan.accepted.is_empty() {
+        let declared = commits_of_steps(config, &reading.source, store, plan).await?;
+        if declared.is_some() || before.is_none() {
+            return Ok(declared);
+        }
+    }
     let read = git::commits_since(place, &config.cache, before, revision, COMMITS);
     Ok(match read {
         Ok((listed, count)) => Some(CommitList {

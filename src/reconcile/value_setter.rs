@@ -20,18 +20,21 @@ pub enum ValueSetter {
     Nobody,
 }
 
-/// Whether a change left another plain value than the stored one. A list cannot tell, because its
-/// change records only the members that were added and removed.
+/// The plain value that a change left. Of a list, a change records only the members that were added
+/// and removed, so it has none.
+pub(super) fn left_by<'a>(change: &'a ChangeRecord, name: &str) -> Option<&'a Value> {
+    let values = change.fields.get(name)?.as_array()?;
+    values.last().filter(|value| !is_compound(value))
+}
+
+fn is_compound(value: &Value) -> bool {
+    value.is_array() || value.is_object()
+}
+
+/// Whether a change left another plain value than the stored one.
 fn is_another(change: &ChangeRecord, name: &str, value: Option<&Value>) -> bool {
-    let compound = |value: &Value| value.is_array() || value.is_object();
-    let values = change.fields.get(name).and_then(Value::as_array);
-    let Some(after) = values.and_then(|values| values.last()) else {
-        return false;
-    };
-    if compound(after) || value.is_some_and(compound) {
-        return false;
-    }
-    after != value.unwrap_or(&Value::Null)
+    let plain = value.is_none_or(|value| !is_compound(value));
+    plain && left_by(change, name).is_some_and(|after| after != value.unwrap_or(&Value::Null))
 }
 
 impl ValueSetter {
@@ -78,7 +81,11 @@ impl ValueSetter {
             Self::Change(change) => is_another(change, name, value),
             Self::Default(_) | Self::Adopted(_) => false,
             // Created without it, and no run set it since.
-            Self::Nobody => value.is_some() && history.last().is_some_and(is_creation),
+            Self::Nobody => {
+                let is_empty =
+                    value.is_none_or(|value| value.as_array().is_some_and(Vec::is_empty));
+                !is_empty && history.last().is_some_and(is_creation)
+            }
         }
     }
 }

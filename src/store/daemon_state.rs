@@ -35,6 +35,9 @@ pub struct Suspension {
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct ActRecord {
     pub at: i64,
+    /// Tells it apart from others of the same millisecond. A page goes on from it.
+    #[serde(skip)]
+    pub id: i64,
     pub actor: String,
     /// What was done: `suspend`, `resume`, `reconcile`, `approve hold` and so on.
     pub act: String,
@@ -42,6 +45,13 @@ pub struct ActRecord {
     pub subject: String,
     /// The given reason; empty if none.
     pub reason: String,
+}
+
+/// The place of an entry in the audit log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ActPosition {
+    pub at: i64,
+    pub id: i64,
 }
 
 /// As a source name in a suspension: every source.
@@ -227,35 +237,62 @@ impl Store {
         tx.commit().await
     }
 
-    /// Returns the latest entries of the audit log, newest first.
-    pub async fn acts(&self, limit: u32) -> Result<Vec<ActRecord>, StoreError> {
+    /// Returns the latest entries of the audit log before one of them, newest first.
+    pub async fn acts_before(
+        &self,
+        before: Option<ActPosition>,
+        limit: u32,
+    ) -> Result<Vec<ActRecord>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the acts").await? else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT at, actor, act, subject, reason FROM acts ORDER BY at DESC, id LIMIT ?";
+        let (of, mut params) = match before {
+            None => ("", Vec::new()),
+            Some(ActPosition { at, id }) => (
+                "WHERE at <= ? AND (at < ? OR id > ?)",
+                vec![at.into(), at.into(), id.into()],
+            ),
+        };
+        params.push(i64::from(limit).into());
+        let sql = format!(
+            "SELECT at, actor, act, subject, reason, id FROM acts {of} ORDER BY at DESC, id LIMIT ?"
+        );
         let types = [
             SqlType::Int,
             SqlType::Text,
             SqlType::Text,
             SqlType::Text,
             SqlType::Text,
+            SqlType::Int,
         ];
-        let found = tx.fetch(sql, &[i64::from(limit).into()], &types).await?;
+        let found = tx.fetch(&sql, &params, &types).await?;
         let acts = found.into_iter().map(|mut cells| ActRecord {
             at: cells[0].int(),
             actor: cells[1].take_text().into(),
             act: cells[2].take_text().into(),
             subject: cells[3].take_text().into(),
             reason: cells[4].take_text().into(),
+            id: cells[5].int(),
         });
         Ok(acts.collect())
     }
 
-    /// Returns the latest passes of one source or of all, newest first, as JSON documents of the
-    /// daemon's.
+    /// How many passes of a source are kept.
+    pub async fn count_passes(&self, source: &str) -> Result<usize, StoreError> {
+        let Some(mut tx) = self.begin_schema_read("count the passes").await? else {
+            return Ok(0);
+        };
+        let sql = "SELECT count(*) FROM passes WHERE source = ?";
+        let row = tx.first(sql, &[source.into()], &[SqlType::Int]).await?;
+        Ok(row.map_or(0, |cells| usize::try_from(cells[0].int()).unwrap_or(0)))
+    }
+
+    /// Returns the latest passes of one source or of all, after so many that are newer, newest
+    /// first, as JSON documents of the daemon's.
     pub async fn passes(
         &self,
         source: Option<&str>,
+        skipped: u32,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
         let Some(mut tx) = self.begin_schema_read("read the passes").await? else {
@@ -265,8 +302,8 @@ impl Store {
             None => ("", Vec::new()),
             Some(source) => ("WHERE source = ?", vec![source.into()]),
         };
-        params.push(i64::from(limit).into());
-        let sql = format!("SELECT document FROM passes {of} ORDER BY at DESC, id LIMIT ?");
+        params.extend([i64::from(limit).into(), i64::from(skipped).into()]);
+        let sql = format!("SELECT document FROM passes {of} ORDER BY at DESC, id LIMIT ? OFFSET ?");
         let found = tx.fetch(&sql, &params, &[SqlType::Text]).await?;
         Ok(found
             .into_iter()

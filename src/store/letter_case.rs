@@ -16,6 +16,16 @@ pub(super) fn lowered_forms(text: &str) -> BTreeSet<String> {
     ])
 }
 
+/// A word of a search as it may be spelled: names are written with ß or ss.
+pub(super) fn spellings(word: &str) -> BTreeSet<String> {
+    let folded = word.to_lowercase();
+    BTreeSet::from([
+        word.to_owned(),
+        folded.replace("ss", "ß"),
+        folded.replace('ß', "ss"),
+    ])
+}
+
 /// The forms in which an id may be written that is equal to this text but for the case of its
 /// letters: as given, all in lower case, all in upper case, or with capitals where words begin.
 pub(super) fn written_forms(text: &str) -> BTreeSet<String> {

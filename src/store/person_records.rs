@@ -286,13 +286,13 @@ async fn accepted_terms(
 
 async fn acts(tx: &mut SqlTransaction, key: &Key) -> Result<Vec<ActRecord>, StoreError> {
     // An approval within a hold has the hold first: `a1b2c3 User/u-1`.
-    let sql = "SELECT at, actor, act, subject, reason FROM acts \
+    let sql = "SELECT at, actor, act, subject, reason, id FROM acts \
                WHERE subject = ? OR subject LIKE ? ESCAPE '!' ORDER BY at, id";
     let text = SqlType::Text;
     let name = key.to_string();
     let within = SqlValue::text(format!("% {}", escape_like(&name)));
     let params = [SqlValue::text(&name), within];
-    let types = [SqlType::Int, text, text, text, text];
+    let types = [SqlType::Int, text, text, text, text, SqlType::Int];
     let found = tx.fetch(sql, &params, &types).await?;
     let acts = found.into_iter().map(|mut cells| ActRecord {
         at: cells[0].int(),
@@ -300,6 +300,7 @@ async fn acts(tx: &mut SqlTransaction, key: &Key) -> Result<Vec<ActRecord>, Stor
         act: cells[2].take_text().into(),
         subject: cells[3].take_text().into(),
         reason: cells[4].take_text().into(),
+        id: cells[5].int(),
     });
     // LIKE does not tell letter case apart on SQLite.
     let is_about = |subject: &str| {

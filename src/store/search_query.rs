@@ -14,6 +14,8 @@ pub struct SearchQuery<'a> {
     pub source: Option<&'a str>,
     /// Only accounts that wait for an approval.
     pub pending: bool,
+    /// Only resources that are blocked.
+    pub blocked: bool,
     /// Only what this user sees. Nothing of a kind for which there is no rule.
     pub as_user: Option<&'a str>,
     /// Only what comes after this, the `next` of the page before.

@@ -78,6 +78,14 @@ impl<'a> SearchStatement<'a> {
                 .indexed
                 .and(SqlCondition::new("t.approval = 'pending'", []));
         }
+        if wanted.blocked {
+            // Every kind with a status can be blocked, and no other.
+            if !kinds::get(kind).has_status {
+                return None;
+            }
+            let of = SqlCondition::new("t.blocked IS NOT NULL", []);
+            search.filters.and(of);
+        }
         if let Some(viewer) = wanted.as_user {
             let seen = visibility::condition(kind)?;
             search

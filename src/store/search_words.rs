@@ -3,12 +3,13 @@
 //! customer number or a login name. Start at `contain` and `beginnings`.
 
 use super::dialect::SqlDialect;
-use super::letter_case::{lowered_forms, written_forms};
+use super::letter_case::{lowered_forms, spellings, written_forms};
 use super::sql_condition::SqlCondition;
 use super::sql_value::SqlValue;
 use super::tables::{self, ColumnContent, KindTable};
 use crate::kinds::{ACCOUNT, FieldType, USER};
 use crate::model::KindId;
+use std::collections::BTreeSet;
 
 /// The condition that a resource of the table `t` contains every word. `scope` limits a column of
 /// user ids to the users that are looked at.
@@ -32,7 +33,7 @@ pub(super) fn contain(
 
 /// How many texts of a resource the words are compared with.
 pub(super) fn comparisons(kind: KindId, words: &[&str]) -> usize {
-    let forms = words.iter().map(|word| lowered_forms(word).len()).max();
+    let forms = words.iter().map(|word| searched_forms(word).len()).max();
     texts(tables::for_kind(kind)).len() * forms.unwrap_or(1)
 }
 
@@ -47,10 +48,16 @@ fn logs_in_as(dialect: &SqlDialect, word: &str, scope: SqlCondition) -> SqlCondi
     )
 }
 
+/// The forms of a word in columns that the engine puts into lower case.
+fn searched_forms(word: &str) -> BTreeSet<String> {
+    let spellings = spellings(word).into_iter();
+    spellings.flat_map(|word| lowered_forms(&word)).collect()
+}
+
 /// The condition that any of some columns contains a word. Both engines ignore the case of ASCII,
 /// and the other letters are in the forms of the word: not every database knows their case.
 fn contains(dialect: &SqlDialect, columns: &[String], word: &str) -> SqlCondition {
-    let forms = lowered_forms(word).into_iter();
+    let forms = searched_forms(word).into_iter();
     let each = forms.map(|form| {
         if dialect.is_postgres() {
             // Half the time of `LIKE` on each column. `***=` makes the rest a plain text.
@@ -113,7 +120,10 @@ pub(super) fn beginnings(dialect: &SqlDialect, kind: KindId, word: &str) -> Vec<
         _ => {}
     }
     let mut found = Vec::new();
-    for form in written_forms(word) {
+    let written = spellings(word)
+        .into_iter()
+        .flat_map(|word| written_forms(&word));
+    for form in written.collect::<BTreeSet<_>>() {
         for (table, id, column) in &ids {
             let sql =
                 format!("SELECT b.{id} FROM {table} AS b WHERE b.{column} >= ? AND b.{column} < ?");
@@ -121,7 +131,7 @@ pub(super) fn beginnings(dialect: &SqlDialect, kind: KindId, word: &str) -> Vec<
         }
     }
     let [from, to] = dialect.text_order;
-    for form in lowered_forms(word) {
+    for form in searched_forms(word) {
         for column in tables::searched_columns(table) {
             let sql = format!(
                 "SELECT b.external_id FROM {name} AS b \

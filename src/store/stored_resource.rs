@@ -10,7 +10,7 @@ use super::{Store, claim, read, row_pages, tables};
 use crate::kinds::act::{ACTS, ActInput, ResourceAct};
 use crate::kinds::{self, ACCOUNT, USER};
 use crate::model::{Claim, CompactText, Key, KeyedList, KindId, Row, Value};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A stored resource with everything the database knows about it.
 #[derive(Clone, PartialEq, Debug)]
@@ -56,6 +56,33 @@ impl Store {
             return Ok(None);
         };
         read(&mut tx, key).await
+    }
+
+    /// Returns the claims of a source on some resources.
+    pub async fn claims_of(
+        &self,
+        source: &str,
+        keys: &BTreeSet<Key>,
+    ) -> Result<BTreeMap<Key, Claim>, StoreError> {
+        let mut found = BTreeMap::new();
+        let Some(mut tx) = self.begin_schema_read("read claims").await? else {
+            return Ok(found);
+        };
+        for kind in kinds::ALL {
+            let of_kind = keys.iter().filter(|key| key.kind == kind.id);
+            let ids: Vec<&CompactText> = of_kind.map(|key| &key.id).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let read = claims(&mut tx, kind.id, WantedResources::Some(&ids)).await?;
+            for (id, claims) in read {
+                let mut claims = claims.into_iter();
+                if let Some(claim) = claims.find(|claim| *claim.source == *source) {
+                    found.insert(Key { kind: kind.id, id }, claim);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Returns all resources of a kind with everything known about them, sorted by external id.

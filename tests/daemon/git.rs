@@ -489,6 +489,80 @@ fn the_page_names_the_commit_its_author_and_the_approver() {
     scene.served.ends();
 }
 
+/// The users of a file of which some are gone.
+fn without(gone: std::ops::Range<usize>) -> String {
+    let stay = (0..20).filter(|n| !gone.contains(n));
+    account("acme", "")
+        + &stay
+            .map(|n| user(&format!("u-{n}"), "acme", ""))
+            .collect::<String>()
+}
+
+#[test]
+fn a_hold_and_its_run_name_who_declared_them_and_not_who_came_last() {
+    let mut scene = Scene::new(&without(0..0), "    interval: 1s\n");
+    scene.served.says(&["created 22", "run 1"]);
+    // Three commits by three people come at once. One of them does not concern the hold.
+    let commit = |author: &str, subject: &str| {
+        scene.remote.git(&["add", "--all", "."]);
+        let author = format!("--author={author} <x@example.com>");
+        scene
+            .remote
+            .git(&["commit", "--quiet", &author, "-m", subject]);
+    };
+    scene.remote.write("manifests/all.yaml", without(10..14));
+    commit("Nils Ek", "Four left");
+    scene.remote.write("manifests/all.yaml", without(10..19));
+    commit("Åsa Öst", "Five more left");
+    scene
+        .remote
+        .write("manifests/tags.yaml", "tags: [{externalId: a, name: A}]\n");
+    scene.remote.push("A tag");
+    scene.served.says(&["1 hold needs"]);
+    let listed = scene.api.once("/api/v1/holds", |holds| {
+        holds["items"][0]["commits"]["count"] == 2
+    });
+    let hold = listed["items"][0].clone();
+    let home = page(&scene, "/");
+    assert!(home.contains("Four left by Nils Ek"), "{home}");
+    assert!(home.contains("Five more left by Åsa Öst"), "{home}");
+    assert!(!home.contains("A tag by"), "{home}");
+    let (_, item) = home.split_once("value=\"User/u-12\"").expect("a box");
+    let (item, _) = item.split_once("</li>").expect("its end");
+    assert!(item.contains("declared by Nils Ek"), "{item}");
+    let (_, item) = home.split_once("value=\"User/u-17\"").expect("a box");
+    let (item, _) = item.split_once("</li>").expect("its end");
+    assert!(item.contains("declared by Åsa Öst"), "{item}");
+    // A later commit is no reason to name its author.
+    scene
+        .remote
+        .write("manifests/tags.yaml", "tags: [{externalId: a, name: B}]\n");
+    scene.remote.push("Another tag");
+    scene.served.says(&["run 3"]);
+    let id = hold["hold"].as_str().expect("an id");
+    let approve = format!("/api/v1/holds/{id}/approve");
+    assert_eq!(
+        scene.api.post(&approve, &json!({"reason": "agreed"})).0,
+        204
+    );
+    scene.served.says(&["deactivated 9", "run 4"]);
+    let run = until("the pass of the run", || {
+        Some(page(&scene, "/runs/4")).filter(|run| run.contains("Approved by"))
+    });
+    assert!(run.contains("Four left by Nils Ek"), "{run}");
+    assert!(run.contains("Five more left by Åsa Öst"), "{run}");
+    assert!(!run.contains("tag by"), "{run}");
+    // They are found by what they say, and by their id.
+    let commit = &hold["commits"]["listed"][0]["revision"];
+    let commit = &commit.as_str().expect("a commit")[..10];
+    for words in ["four%20left", "Nils", commit] {
+        let found = page(&scene, &format!("/search?q={words}"));
+        assert!(found.contains("left by"), "{words}: {found}");
+        assert!(found.contains("/runs/4"), "{words}: {found}");
+    }
+    scene.served.ends();
+}
+
 #[test]
 fn a_plan_of_a_branch_says_what_waits_anyway() {
     let mut scene = Scene::new(&people(40), "    interval: 1s\n");

@@ -1467,7 +1467,7 @@ async fn who_suspended_a_source_is_kept_and_recorded() {
                 .expect("there is none")
         );
         assert_eq!(store.suspensions().await.expect("read"), []);
-        let acts = store.acts(10).await.expect("read");
+        let acts = store.acts_before(None, 10).await.expect("read");
         let mut acts: Vec<_> = acts.iter().map(|act| (&*act.act, &*act.actor)).collect();
         acts.sort_unstable();
         assert_eq!(acts, [("resume", "ivan"), ("suspend", "eva")], "{engine}");
@@ -1506,7 +1506,7 @@ async fn a_state_is_kept_only_by_the_last_holder_of_the_lease() {
         assert_eq!(watched[0].state, "{\"n\":2}", "{engine}");
         let plan = store.last_plan("a").await.expect("read");
         assert_eq!(plan.as_deref(), Some(&b"plan"[..]), "{engine}: it stays");
-        let mut passes = store.passes(Some("a"), 9).await.expect("read");
+        let mut passes = store.passes(Some("a"), 0, 9).await.expect("read");
         passes.sort();
         assert_eq!(passes, ["first", "second"], "{engine}");
     }

@@ -150,7 +150,7 @@ async fn passes(
     require_visible_source(&handle.setup()?.config, &caller, &named.source)?;
     let limit = limit.rows();
     let passes = handle
-        .query_store(move |store| async move { store.passes(Some(&named.source), limit).await })
+        .query_store(move |store| async move { store.passes(Some(&named.source), 0, limit).await })
         .await?;
     let read = passes
         .iter()

@@ -4,10 +4,10 @@
 //! The home page and the page of a source both show it. `forms.rs` handles the form.
 
 use super::hold_sentence::{changes, sentence};
-use super::{layout, link, time, value};
+use super::{layout, link, names, time, value};
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::visible;
-use crate::document::{HeldResource, HoldView};
+use crate::document::{HeldResource, HoldState, HoldView};
 use crate::http::{Caller, Permission};
 use crate::plan::StepVerb;
 use crate::plan::render::joined;
@@ -104,7 +104,7 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
         @if !hold.effect_lines.is_empty() {
             details id={ "effects-" (element_id(view)) } {
                 summary.small { "Who gains and who loses" }
-                ul.steps { @for line in &hold.effect_lines { li { (line) } } }
+                ul.steps { @for line in &hold.effect_lines { li { (effect_line(hold, line)) } } }
             }
         }
         (declared(view))
@@ -136,12 +136,28 @@ pub(super) fn body(view: &HoldView, place: HoldPlace<'_>) -> Markup {
         @if decides && hold.resources.len() <= place.listed { (form(view, place)) }
         @else {
             ul.held { @for detail in shown(view, place.listed) {
-                li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) (reverts(&detail)) }
+                li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) (author(view, &detail)) } (held_changes(view, &detail)) }
             } }
             (more_resources(view, hold.count - hold.resources.len().min(place.listed)))
             @if decides { p { a.button href={ (own_page(view)) "#" (element_id(view)) } { "Decide about " (changes(hold.count)) } } }
         }
         (folded(view))
+    }
+}
+
+/// A line about effects, with the names of those of the hold whom it lists by id.
+fn effect_line(hold: &HoldState, line: &str) -> Markup {
+    let name = |id: &str| {
+        let mut details = hold.details.iter();
+        let found = details.find(|it| it.resource.split_once('/').is_some_and(|(_, of)| of == id));
+        found?.name.as_deref()
+    };
+    let (what, ids) = line.split_once(": ").unwrap_or((line, ""));
+    html! {
+        (visible(what))
+        @for (at, id) in ids.split(", ").filter(|id| !id.is_empty()).enumerate() {
+            (if at == 0 { ": " } else { ", " }) (visible(id)) (names::beside(name(id)))
+        }
     }
 }
 
@@ -181,6 +197,7 @@ fn declared(view: &HoldView) -> Markup {
                 " · " (visible(&commit.subject)) " by " (visible(&commit.author)) " " (link::revision(&commit.revision))
             }
             @if count > shown { " and " (count - shown) " more commits" }
+            @if view.hold.commits.is_some() && count == 0 { " · who declared it is not known" }
             @if !view.hold.accounts.is_empty() {
                 @let accounts = &view.hold.accounts;
                 " · accounts " (joined(&accounts[..accounts.len().min(MAX_ACCOUNTS)], accounts.len()))
@@ -213,9 +230,29 @@ fn about(detail: &HeldResource) -> Markup {
     }
 }
 
-/// Which recorded changes it would take back.
-fn reverts(detail: &HeldResource) -> Markup {
-    html! { @for words in &detail.reverts { p.small { (visible(words)) } } }
+/// The author of the commit that declared a resource, where the hold names several commits.
+fn author(view: &HoldView, detail: &HeldResource) -> Markup {
+    let listed = view.hold.commits.iter().flat_map(|commits| &commits.listed);
+    let several = listed.clone().count() > 1;
+    let mut listed = listed.filter(|commit| Some(&commit.revision) == detail.commit.as_ref());
+    html! {
+        @if several {
+            @if let Some(commit) = listed.next() {
+                " " span.small { "declared by " (visible(&commit.author)) " " (link::revision(&commit.revision)) }
+            } @else if let Some(commit) = &detail.commit {
+                " " span.small { "declared in " (link::revision(commit)) }
+            } @else { " " span.small { "declared in one of these commits" } }
+        }
+    }
+}
+
+/// What would change of a resource, and which recorded changes that would take back.
+fn held_changes(view: &HoldView, detail: &HeldResource) -> Markup {
+    html! {
+        (value::plan_changes(&detail.changes))
+        @if detail.changes_omitted { p.small { a href=(plan_page(view)) { "See its changes in the plan" } } }
+        @for words in &detail.reverts { p.small { (visible(words)) } }
+    }
 }
 
 /// What is deleted or changed together with the held accounts. Shown before the form, since whoever
@@ -237,11 +274,12 @@ fn more_resources(view: &HoldView, more: usize) -> Markup {
 }
 
 /// The page that lists all of a hold.
-fn own_page(view: &HoldView) -> String {
-    match view.hold.reverts {
-        Some(run) => format!("/runs/{run}/revert"),
-        None => format!("{}/holds", link::source(&view.source)),
+pub(super) fn own_page(view: &HoldView) -> String {
+    if let Some(run) = view.hold.reverts {
+        return format!("/runs/{run}/revert");
     }
+    let id = link::percent_encode(view.hold.hold.as_deref().unwrap_or_default());
+    format!("{}/holds?hold={id}", link::source(&view.source))
 }
 
 /// The page of the plan that holds it.
@@ -265,7 +303,7 @@ fn form(view: &HoldView, place: HoldPlace<'_>) -> Markup {
             @if hold.count == 1 {
                 input type="hidden" name="scope" value="all";
                 ul.held { @for detail in shown(view, 1) {
-                    li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) } (value::plan_changes(&detail.changes)) (reverts(&detail)) }
+                    li { p { (resource_link(view, place.caller, &detail.resource)) (about(&detail)) (author(view, &detail)) } (held_changes(view, &detail)) }
                 } }
             } @else {
                 fieldset {
@@ -309,8 +347,9 @@ fn choice(
                 " " label.choice-name for=(id) { span.key { (detail.resource) } @if let Some(name) = &detail.name { " " (visible(name)) } }
                 " " (show_link(view, caller, &detail.resource))
                 @if let Some(place) = &detail.place { " " code.place { (place) } }
+                (author(view, detail))
             }
-            (value::plan_changes(&detail.changes)) (reverts(detail))
+            (held_changes(view, detail))
         }
     }
 }

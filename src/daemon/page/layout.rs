@@ -7,7 +7,7 @@ use super::assets::{SCRIPT, STYLE};
 use super::value;
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::visible;
-use crate::http::problem::{self, HttpProblem};
+use crate::http::problem::{self, HttpProblem, ProblemKind};
 use crate::http::session::CSRF_FIELD;
 use crate::http::{AuthMethod, Caller, Permission};
 use axum::response::{IntoResponse, Response};
@@ -173,6 +173,47 @@ pub(super) fn is_operator(caller: &Caller) -> bool {
     caller.may(Permission::Operate)
 }
 
+/// What somebody with a browser does about a problem. The advice of many kinds is about commands and
+/// the API.
+fn advice(kind: &ProblemKind) -> &str {
+    match kind.code {
+        "bad-request" => {
+            "The address or the form has a value that the page does not understand. Go back and try again."
+        }
+        "unauthorized" => "Your session ended, or you have none. Log in with your token.",
+        "login-failed" => "The login, the password, or both are wrong, or the user may not log in.",
+        "no-permission" => "Your role may not do this. Somebody with another role can.",
+        "password-wrong" => {
+            "A new password needs the current one. Somebody who forgot it needs a new invitation."
+        }
+        "misdirected" => "The name in the address is not that of this server. Check the address.",
+        "not-found" => {
+            "Nothing has this id, or you may not see it. Check the address, or search for it."
+        }
+        "method-not-allowed" => "This address is for a form. Go back and send the form again.",
+        "not-acceptable" => "The server has nothing in the form that your browser asked for.",
+        "suspended" => "Somebody suspended the source. Its page can resume it.",
+        "wrong-state" => {
+            "Somebody else may have acted meanwhile. Load the page again to see what is possible now."
+        }
+        "already-decided" => "Somebody decided it before. Load the page again to see the decision.",
+        "not-configured" => "Whoever runs Roster has to add the missing setting.",
+        "link-used" => {
+            "The link of an invitation works once. If the password is not set, ask for a new invitation."
+        }
+        "link-expired" => {
+            "The link is too old, a newer one replaced it, or the user is blocked or inactive. Ask for a new invitation."
+        }
+        "too-large" => "The file or the form is too large. Send less at once.",
+        "unsupported-media-type" => {
+            "The form was sent in a way that the page does not understand. Load it again."
+        }
+        "confirmation-needed" => "The act is final. Go back and enter the id once more.",
+        "too-many-requests" => "Wait a while, then try again.",
+        _ => kind.advice,
+    }
+}
+
 /// Renders a problem as a page. It has no header, because the caller may be unknown.
 pub(in crate::daemon) fn problem(problem: &HttpProblem, request: &str) -> Response {
     let login = problem.kind == problem::UNAUTHORIZED;
@@ -181,7 +222,7 @@ pub(in crate::daemon) fn problem(problem: &HttpProblem, request: &str) -> Respon
             p.status { (problem.kind.status.as_str()) }
             h1 { (problem.kind.title) }
             @if !problem.detail.is_empty() { p { (problem.detail) } }
-            p.small { (value::prose(problem.kind.advice)) }
+            p.small { (value::prose(advice(problem.kind))) }
             p {
                 @if login { a.button href="/login" { "Log in" } } @else { a.button href="/" { "Go to the home page" } }
             }

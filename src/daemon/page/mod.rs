@@ -18,6 +18,7 @@ mod invitation;
 mod layout;
 mod link;
 mod login;
+mod names;
 mod needs;
 mod plan;
 mod plan_entry;
@@ -31,7 +32,9 @@ mod revert;
 mod run;
 mod runs;
 mod search;
+mod search_runs;
 mod source;
+mod source_holds;
 mod source_status;
 mod sources;
 mod time;
@@ -50,6 +53,7 @@ pub(super) fn routes(gate: &Arc<RequestGate>) -> Vec<Route<DaemonHandle>> {
         home::routes(),
         sources::routes(),
         source::routes(),
+        source_holds::routes(),
         runs::routes(),
         run::routes(),
         revert::routes(),

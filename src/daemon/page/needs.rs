@@ -6,7 +6,7 @@ use crate::http::Caller;
 use crate::store::PendingAccount;
 use maud::{Markup, html};
 
-/// The number of pending accounts shown. `roster get Account --pending` lists all.
+/// The number of pending accounts shown. The list of accounts has all.
 pub(super) const MAX_PENDING: u32 = 20;
 /// The number of diagnostics shown for a failed source. Its own page has the rest.
 const MAX_DIAGNOSTICS: usize = 5;
@@ -43,7 +43,7 @@ impl NeedsSection<'_> {
                 @if self.holds.len() > MAX_HOLDS { p { (self.holds.len() - MAX_HOLDS) " more holds are on the pages of their " a href="/sources" { "sources" } "." } }
                 @for account in &self.pending.1 { (self.pending_card(account)) }
                 @if self.pending_number() > self.pending.1.len() {
-                    p { "More pending accounts: " code { "roster get Account --pending" } }
+                    p { a href="/resources?kind=Account&status=pending" { "All accounts that wait for an approval" } }
                 }
                 @if !self.status.diagnostics.is_empty() { (self.directory_card()) }
                 @for source in self.failed() { (self.failed_card(source)) }

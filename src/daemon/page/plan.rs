@@ -4,13 +4,16 @@
 //! Input is the plan document as it was stored. A plan can have thousands of steps, so
 //! entries are filtered, grouped and cut into pages here on the server. Start with [`section`].
 
+use super::names::{self, ResourceNames};
 use super::plan_entry::PlanPageEntry;
 use super::{link, plan_groups};
-use crate::diagnostic::{codes, thousands};
+use crate::diagnostic::{codes, thousands, visible};
 use crate::document::{DocumentList, PlanDocument, SourceState, read_effects};
 use crate::http::Caller;
 use crate::kinds;
-use crate::plan::render::{effects, joined, visibility};
+use crate::model::{Key, KindId};
+use crate::plan::render::effects::EffectLine;
+use crate::plan::render::{counted, effects, joined, visibility};
 use crate::plan::visibility::PlanVisibility;
 use crate::plan::{PlanEffects, PlanSummary, StepVerb};
 use crate::store::{Store, StoreError};
@@ -121,9 +124,16 @@ pub(super) async fn section(
     };
     // A link to the last page may be older than the plan, which has become shorter.
     let from = wanted.from.min(count.saturating_sub(1));
+    let groups: Vec<_> = plan_groups::page(groups, from, PAGE_SIZE).collect();
+    let effect_lines = effect_lines(&effects, &visibility, &words);
+    let entries = groups.iter().flat_map(|group| &group.entries);
+    let named = entries.flat_map(PlanPageEntry::named_resources);
+    let named = named.chain(effect_lines.iter().take(MAX_LINES).flat_map(resources_of));
+    let named = named.chain(sentence.iter().flat_map(|text| names::mentioned_in(text)));
+    let names = ResourceNames::read(store, caller, named).await?;
     Ok(html! {
         p { "Revision " (link::revision(&plan.source.revision)) ": " (summary(&plan.summary)) }
-        @if let Some(sentence) = sentence { (effects_section(&sentence, (&effects, &visibility), &words, caller)) }
+        @if let Some(sentence) = sentence { (effects_section(&sentence, &effect_lines, &names, caller)) }
         @if plan.errored { p.wrong { "Errors refused the plan, so it has no steps. See the diagnostics." } }
         @if !all.is_empty() { (search(wanted, page)) }
         p role="status" {
@@ -135,7 +145,7 @@ pub(super) async fn section(
             @if by_verb { "By kind and verb. " a href=(wanted.grouped(page, "")) { "Group by account" } }
             @else { "By account. " a href=(wanted.grouped(page, BY_VERB)) { "Group by kind and verb" } }
         } }
-        @for group in plan_groups::page(groups, from, PAGE_SIZE) { (group.show(count <= MAX_OPEN_ENTRIES, caller)) }
+        @for group in &groups { (group.show(count <= MAX_OPEN_ENTRIES, caller, &names)) }
         (pages(wanted, page, from, count))
         (visibility_section(&visibility, &words))
     })
@@ -149,37 +159,74 @@ pub(super) fn step_count(state: &SourceState) -> u64 {
 }
 
 /// Who gains or loses what by the plan, as far as the words of the search occur.
-fn effects_section(
-    sentence: &str,
-    (effects, visibility): (&PlanEffects, &PlanVisibility),
+fn effect_lines(
+    effects: &PlanEffects,
+    visibility: &PlanVisibility,
     words: &[String],
-    caller: &Caller,
-) -> Markup {
+) -> Vec<EffectLine> {
     let mut lines = effects::lines(effects, MAX_NAMED, visibility);
     lines.retain(|line| {
         let text = line.text().to_lowercase();
         words.iter().all(|word| text.contains(word))
     });
+    lines
+}
+
+/// The resources that a line about effects names.
+fn resources_of(line: &EffectLine) -> impl Iterator<Item = Key> {
+    let kind = kind_of(line);
+    let several = line.names.iter();
+    let several = several.filter_map(move |id| Some(Key::new(kind?, id)));
+    let because = line.because.iter().filter_map(|key| Key::parse(key));
+    Key::parse(&line.who)
+        .into_iter()
+        .chain(several)
+        .chain(because)
+}
+
+/// The kind of the several of a line: it says `3 users`.
+fn kind_of(line: &EffectLine) -> Option<KindId> {
+    let mut kinds = kinds::ALL.into_iter();
+    let kind = kinds.find(|kind| counted(line.count, kind) == line.who)?;
+    Some(kind.id)
+}
+
+/// Shows who gains or loses what.
+fn effects_section(
+    sentence: &str,
+    lines: &[EffectLine],
+    known: &ResourceNames,
+    caller: &Caller,
+) -> Markup {
+    let beside = |key: &str| Key::parse(key).map(|key| known.beside(&key));
+    let named = |line: &EffectLine| {
+        let kind = kind_of(line);
+        let names = line.names.iter().map(|id| {
+            let name = kind.and_then(|kind| known.get(&Key::new(kind, id)));
+            name.map_or_else(|| id.clone(), |name| format!("{id} {name}"))
+        });
+        joined(&names.collect::<Vec<_>>(), line.count)
+    };
     let links = |keys: &[String], count: usize| {
         html! {
             @for (at, key) in keys.iter().enumerate() {
                 @if at > 0 { ", " }
-                (link::search_link(caller, key))
+                (link::search_link(caller, key)) @if let Some(name) = beside(key) { (name) }
             }
             @if count > keys.len() { " and " (thousands(count - keys.len())) " more" }
         }
     };
     html! {
-        p.effects { strong { (sentence) } }
+        p.effects { strong { (known.sentence(sentence)) } }
         @if !lines.is_empty() {
             details.group #effects open[lines.len() <= MAX_OPEN_ENTRIES] {
                 summary { "Who gains and who loses" }
                 ul.steps {
                     @for line in lines.iter().take(MAX_LINES) { li {
                         p {
-                            @if line.names.is_empty() { (link::search_link(caller, &line.who)) } @else { (line.who) }
+                            @if line.names.is_empty() { (link::search_link(caller, &line.who)) @if let Some(name) = beside(&line.who) { (name) } } @else { (line.who) }
                             " " (line.what)
-                            @if !line.names.is_empty() { ": " (joined(&line.names, line.count)) }
+                            @if !line.names.is_empty() { ": " (visible(&named(line))) }
                         }
                         @if line.causes > 0 { p.small { "because of " (links(&line.because, line.causes)) } }
                     } }

@@ -1,6 +1,7 @@
 //! An entry of the page of a plan: a step, or a part of a hold, with what a reader needs to know of
 //! it, and the line that shows it.
 
+use super::names::{self, ResourceNames};
 use super::{link, value};
 use crate::document::{
     ConsequenceDocument, FieldChangeDocument, HoldDocument, ImpactDocument, MemberDocument,
@@ -116,6 +117,13 @@ impl<'p> PlanPageEntry<'p> {
         format!("{kind} {id} {verb} {cause} {path} {changes} {waits} {effect}").to_lowercase()
     }
 
+    /// The resources that its line names.
+    pub fn named_resources(&self) -> impl Iterator<Item = Key> + use<'p> {
+        let with_it = self.consequences().iter();
+        let with_it = with_it.map(|it| Key::new(it.kind, &*it.external_id));
+        std::iter::once(self.key()).chain(with_it)
+    }
+
     pub fn key(&self) -> Key {
         Key::new(self.kind(), self.external_id())
     }
@@ -190,13 +198,19 @@ impl<'p> PlanPageEntry<'p> {
     }
 
     /// Shows it in a list.
-    pub fn line(&self, caller: &Caller) -> Markup {
+    pub fn line(&self, caller: &Caller, known: &ResourceNames) -> Markup {
         let (kind, id, verb) = (
             kinds::get(self.kind()).name,
             self.external_id(),
             self.verb(),
         );
         let runtime = self.runtime();
+        let key = self.key();
+        let name = known.get(&key).map(str::to_owned);
+        let name = name.or_else(|| match verb {
+            StepVerb::Create => names::of_planned(self.changes()),
+            _ => None,
+        });
         let target = match verb {
             // It may not be stored yet, or no longer, so its page may not exist. A search always works.
             StepVerb::Create | StepVerb::Delete => {
@@ -207,7 +221,7 @@ impl<'p> PlanPageEntry<'p> {
         html! {
             li {
                 p {
-                    (sign(verb, self.is_held())) " " (verb) @if runtime.awaits_approval { ", pending approval" } " " (target)
+                    (sign(verb, self.is_held())) " " (verb) @if runtime.awaits_approval { ", pending approval" } " " (target) (names::beside(name.as_deref()))
                     " " span.small { @if self.is_held() { "held: " } (self.cause()) } " "
                     @if let Some(origin) = self.origin() { (value::place(origin)) }
                 }
@@ -215,7 +229,7 @@ impl<'p> PlanPageEntry<'p> {
                 @if !self.consequences().is_empty() {
                     p { "What goes or changes with it:" }
                     ul { @for it in self.consequences() {
-                        li { (it.verb) " " (link::search_link(caller, &format!("{}/{}", kinds::get(it.kind).name, it.external_id))) }
+                        li { (it.verb) " " (link::search_link(caller, &format!("{}/{}", kinds::get(it.kind).name, it.external_id))) (known.beside(&Key::new(it.kind, &*it.external_id))) }
                     } }
                 }
                 @for effect in self.side_effects() { p { (effect) } }

@@ -2,6 +2,7 @@
 //! of very many entries, or on request, by kind and verb.
 
 use super::link;
+use super::names::ResourceNames;
 use super::plan_entry::{PlanPageEntry, sign};
 use crate::diagnostic::{thousands, visible};
 use crate::http::Caller;
@@ -157,14 +158,14 @@ pub(super) fn page(
 }
 
 impl PlanPageGroup<'_> {
-    pub fn show(&self, open: bool, caller: &Caller) -> Markup {
+    pub fn show(&self, open: bool, caller: &Caller, names: &ResourceNames) -> Markup {
         html! {
             // With an id, a group that somebody opened stays open when the script refreshes the
             // section.
             details.group id=(self.id) open[open] {
                 summary { (self.title) }
                 (self.link)
-                ul.steps { @for entry in &self.entries { (entry.line(caller)) } }
+                ul.steps { @for entry in &self.entries { (entry.line(caller, names)) } }
             }
         }
     }

@@ -17,7 +17,9 @@ use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::kinds::{self, Kind};
 use crate::model::Key;
-use crate::reconcile::{self, FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter};
+use crate::reconcile::{
+    self, DeclaredValue, FieldProvenance, ResourceProvenance, SourceStatement, ValueSetter,
+};
 use crate::store::{ChangeRecord, StoreError, StoredResource};
 use axum::extract::State;
 use axum::http::Method;
@@ -206,13 +208,11 @@ fn field_row(kind: &Kind, field: &FieldProvenance) -> Markup {
         tr {
             th scope="row" data-label="Field" { (field.name) }
             td data-label="Value" {
-                @if field.changed_elsewhere {
+                @if let Some(declared) = &field.declared_instead {
                     span.badge.waits { "changed outside Roster" }
                     dl.changes {
                         div { dt { "Stored" } dd { (reference::value(kind, &field.name, value)) } }
-                        @if let Some(declared) = declared(field) {
-                            div { dt { "Declared" } dd { (reference::value(kind, &field.name, &declared)) } }
-                        }
+                        div { dt { "Declared" } dd { (declared_value(kind, &field.name, declared)) } }
                     }
                 } @else { (reference::value(kind, &field.name, value)) }
             }
@@ -220,16 +220,15 @@ fn field_row(kind: &Kind, field: &FieldProvenance) -> Markup {
     }
 }
 
-/// What the last change left in a field. Of a list, a change records only what came and went.
-fn declared(field: &FieldProvenance) -> Option<Value> {
-    let ValueSetter::Change(change) = &field.set_by else {
-        return None;
-    };
-    let values = change.fields.get(&field.name)?.as_array()?;
-    values
-        .last()
-        .filter(|value| !value.is_array() && !value.is_object())
-        .cloned()
+fn declared_value(kind: &Kind, field: &str, declared: &DeclaredValue) -> Markup {
+    html! {
+        @match declared {
+            DeclaredValue::Value(value) => (reference::value(kind, field, value)),
+            DeclaredValue::Nothing => span.nothing { "by no source" },
+            // Its text is in the manifest only.
+            DeclaredValue::Unknown => span.nothing { "another value; see " a href="#claims" { "where it is declared" } },
+        }
+    }
 }
 
 fn set_by(change: &ChangeRecord) -> Markup {

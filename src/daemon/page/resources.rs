@@ -19,6 +19,10 @@ use serde::Deserialize;
 const LISTED: u32 = 50;
 /// How many accounts or sources of a resource are named.
 const NAMED: usize = 3;
+/// The words of the filter by status. Only accounts wait for an approval.
+const STATUSES: [&str; 4] = ["active", "inactive", BLOCKED, PENDING];
+const BLOCKED: &str = "blocked";
+const PENDING: &str = "pending";
 /// The most sources that are offered as a choice.
 const MAX_CHIPS: usize = 12;
 
@@ -56,16 +60,16 @@ async fn list(
     };
     let kind = records::find_kind(name)?;
     // Anything else in the address means any status.
-    let status = ["active", "inactive"]
-        .into_iter()
-        .find(|word| *word == wanted.status);
+    let status = statuses(kind).find(|word| *word == wanted.status);
     let words = Some(wanted.q.clone()).filter(|words| !words.trim().is_empty());
     let after = Some(wanted.after.clone()).filter(|after| !after.is_empty());
     let account = Some(wanted.account.clone()).filter(|id| !id.is_empty() && has_account(kind.id));
     let source = Some(wanted.source.clone()).filter(|name| !name.is_empty());
     let search_for = records::ResourceSearch {
         words,
-        status,
+        status: status.filter(|word| ![BLOCKED, PENDING].contains(word)),
+        blocked: status == Some(BLOCKED),
+        pending: status == Some(PENDING),
         account: account.clone(),
         source: source.clone(),
         after,
@@ -80,7 +84,7 @@ async fn list(
         (layout::breadcrumbs(&[("/", "Home")], "Resources"))
         h1 { "Resources" }
         (propose::links(&handle, &caller, None))
-        (search(&wanted, kind.name))
+        (search(&wanted, kind))
         @if kind.has_status { (chips(&wanted, kind)) }
         (source_chips(&handle, &wanted, kind)?)
         (layout::done_message(wanted.done.as_deref()))
@@ -137,13 +141,17 @@ fn source_chips(
     })
 }
 
+/// The words of the filter by status that resources of a kind may have.
+fn statuses(kind: &Kind) -> impl Iterator<Item = &'static str> {
+    let waits = kind.id == kinds::ACCOUNT;
+    let words = STATUSES.into_iter();
+    words.filter(move |word| waits || *word != PENDING)
+}
+
 /// The same search by status, one click each.
 fn chips(wanted: &ResourceSearchQuery, kind: &Kind) -> Markup {
-    let words = [
-        ("", "any status"),
-        ("active", "active"),
-        ("inactive", "inactive"),
-    ];
+    let words = statuses(kind).map(|word| (word, word));
+    let words = [("", "any status")].into_iter().chain(words);
     html! {
         ul.chips aria-label="Status" {
             @for (status, word) in words {
@@ -191,13 +199,13 @@ fn table(kind: &Kind, found: &[StoredResource], caller: &Caller, ticks: bool) ->
     }
 }
 
-fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
+fn search(wanted: &ResourceSearchQuery, kind: &Kind) -> Markup {
     html! {
            form.search role="search" aria-label="Resources" method="get" action="/resources" {
                div {
                    label for="kind" { "Kind" }
                    select #kind name="kind" {
-                       @for known in kinds::ALL { option value=(known.name) selected[known.name == kind] { (known.name) } }
+                       @for known in kinds::ALL { option value=(known.name) selected[known.id == kind.id] { (known.name) } }
                    }
                }
     @for (name, value) in [("source", &wanted.source), ("account", &wanted.account)] {
@@ -208,7 +216,7 @@ fn search(wanted: &ResourceSearchQuery, kind: &str) -> Markup {
                    label for="status" { "Status" }
                    select #status name="status" {
                        option value="" { "any" }
-                       @for word in ["active", "inactive"] { option value=(word) selected[word == wanted.status] { (word) } }
+                       @for word in statuses(kind) { option value=(word) selected[word == wanted.status] { (word) } }
                    }
                }
                button { "Search" }

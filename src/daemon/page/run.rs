@@ -4,14 +4,17 @@
 //! All of it comes from the database. The commits, the approvals and the effects of a run of an older
 //! release come from the pass that made it, which is kept for a while.
 
+use super::names::{self, ResourceNames};
 use super::{layout, link, plan_entry, revert, runs, time, value};
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::{thousands, visible};
 use crate::document::{ChangeDocument, CommitList, PassOutcome, RunCause, SourceState};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
+use crate::kinds;
+use crate::model::Key;
 use crate::plan::StepVerb;
-use crate::store::{RunRecord, Store, StoreError};
+use crate::store::{ChangeCount, ChangeRecord, RunRecord, Store, StoreError};
 use axum::extract::State;
 use axum::http::Method;
 use maud::{Markup, html};
@@ -48,7 +51,8 @@ async fn run(
     QueryParams(RunChangesQuery { after, done }): QueryParams<RunChangesQuery>,
 ) -> Result<Markup, HttpProblem> {
     let missing = HttpProblem::not_found(format!("no run {run}"));
-    let (found, changes, caused) = handle
+    let seen = caller.clone();
+    let (found, changes, counts, caused, names) = handle
         .query_store(move |store| async move {
             let found = store.run(run).await?;
             let changes = store.changes_of(run, after, CHANGES).await?;
@@ -56,7 +60,18 @@ async fn run(
                 Some(found) => cause_of(&store, found).await?,
                 None => None,
             };
-            Ok::<_, StoreError>((found, changes, cause))
+            // A page with all of its changes counts them itself.
+            let is_whole = after == 0 && changes.len() < CHANGES as usize;
+            let counts = if is_whole {
+                Vec::new()
+            } else {
+                store.change_counts(run).await?
+            };
+            let effects = cause.as_ref().and_then(|cause| cause.effects.as_deref());
+            let named = changes.iter().filter_map(ChangeRecord::key);
+            let named = named.chain(effects.into_iter().flat_map(names::mentioned_in));
+            let names = ResourceNames::read(&store, &seen, named).await?;
+            Ok::<_, StoreError>((found, changes, counts, cause, names))
         })
         .await?;
     let changes: Vec<ChangeDocument> = changes.into_iter().map(Into::into).collect();
@@ -71,12 +86,12 @@ async fn run(
         (layout::breadcrumbs(&[("/", "Home"), ("/runs", "Runs")], &title))
         h1 { (title) }
         (layout::done_message(done.as_deref()))
-        @if let Some(caused) = &caused { (cause(caused)) }
+        @if let Some(caused) = &caused { (cause(caused, &names)) }
         (facts(&found))
         (revert::button(&caller, run, &found.source))
         h2 { "Changes" }
         @if changes.is_empty() { p { "None." } }
-        (groups(&changes, &caller))
+        (groups(&changes, &counts, &names, &caller))
         @if let Some(next) = next.flatten() { nav.pages aria-label="Pages of the run" { a href={ "/runs/" (run) "?after=" (next) } rel="next" { "More changes" } } }
     };
     layout::page(&handle, &caller, "/runs/", &title, &main)
@@ -116,9 +131,9 @@ fn cause_of_pass(pass: SourceState) -> RunCause {
 }
 
 /// What the run came from, who approved it, and what it did to whom.
-fn cause(cause: &RunCause) -> Markup {
+fn cause(cause: &RunCause, names: &ResourceNames) -> Markup {
     html! {
-        @if let Some(effects) = &cause.effects { p.effects { strong { (effects) } } }
+        @if let Some(effects) = &cause.effects { p.effects { strong { (names.sentence(effects)) } } }
         @if let Some(commits) = &cause.commits {
             ul.commits {
                 @for commit in &commits.listed {
@@ -149,33 +164,62 @@ fn facts(run: &RunRecord) -> Markup {
     }
 }
 
-/// The changes by kind and verb.
-fn groups(changes: &[ChangeDocument], caller: &Caller) -> Markup {
+/// The changes by kind and verb. `counts` are those of the whole run, if the page has only a part.
+fn groups(
+    changes: &[ChangeDocument],
+    counts: &[ChangeCount],
+    names: &ResourceNames,
+    caller: &Caller,
+) -> Markup {
+    let whole = |kind: &str, verb: &str| {
+        let mut counts = counts.iter();
+        let found = counts.find(|it| it.kind == kind && it.verb == verb);
+        found.map(|it| it.count)
+    };
     let mut groups: BTreeMap<(&str, &str), Vec<&ChangeDocument>> = BTreeMap::new();
     for change in changes {
         let group = groups.entry((&change.kind, &change.verb));
         group.or_default().push(change);
     }
     html! {
+        @if !counts.is_empty() {
+            p.small { "The whole run: "
+                @for (at, it) in counts.iter().enumerate() { @if at > 0 { ", " } (it.kind) " " (it.verb) " " (thousands(it.count)) }
+                "."
+            }
+        }
         @for ((kind, verb), changes_of) in &groups {
+            @let (here, all) = (changes_of.len(), whole(kind, verb).unwrap_or(changes_of.len()));
             details.group id={ "changes-" (kind) "-" (verb) } open[changes.len() <= MAX_OPEN_CHANGES] {
                 summary {
                     // An act has no sign.
                     @if let Some(step) = StepVerb::by_word(verb) { (plan_entry::sign(step, false)) " " }
-                    (kind) ": " (verb) " " (thousands(changes_of.len()))
+                    (kind) ": " (verb) " " (thousands(all))
+                    @if here < all { " " span.small { "(" (thousands(here)) " on this page)" } }
                 }
-                ul.steps { @for change in changes_of { (line(change, caller)) } }
+                ul.steps { @for change in changes_of { (line(change, names, caller)) } }
             }
         }
     }
 }
 
-fn line(change: &ChangeDocument, caller: &Caller) -> Markup {
+fn line(change: &ChangeDocument, known: &ResourceNames, caller: &Caller) -> Markup {
+    let key = kinds::by_name(&change.kind).zip(change.external_id.as_ref());
+    let key = key.map(|(kind, id)| Key::new(kind.id, id));
+    let name = key
+        .as_ref()
+        .and_then(|key| known.get(key))
+        .map(str::to_owned);
+    // It may be stored no longer.
+    let name = name.or_else(|| match caller.sources {
+        None => names::of_committed(&change.fields),
+        Some(_) => None,
+    });
     html! {
         li {
             p {
                 @match &change.external_id {
-                    Some(id) => (link::resource(caller, &change.kind, id)),
+                    Some(id) => { (link::resource(caller, &change.kind, id)) (names::beside(name.as_deref())) },
                     // Erasing a user's data removes the id as well.
                     None => span.key { (change.kind) " (erased)" },
                 }

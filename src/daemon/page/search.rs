@@ -3,6 +3,7 @@
 //! Of each kind it lists the first ones that an index finds or that are among the first that are
 //! looked at; the list of the kind goes on from there.
 
+use super::search_runs::FoundRuns;
 use super::{layout, link};
 use crate::daemon::handle::DaemonHandle;
 use crate::diagnostic::visible;
@@ -49,29 +50,26 @@ async fn everything(
     let setup = handle.setup()?;
     let sources = setup.config.sources.iter().map(|source| &*source.name);
     let sources: Vec<&str> = sources.filter(|name| is_named(name, &words)).collect();
-    let (of, number) = (
-        words.clone(),
-        words.trim_start_matches("run ").parse::<i64>().ok(),
-    );
-    let (found, run) = handle
-        .query_store(move |store| async move {
+    let of = words.clone();
+    let (found, runs) = handle
+        .query(move |daemon| async move {
+            let store = &daemon.store;
             let found = if of.is_empty() {
                 Vec::new()
             } else {
-                search(&store, &of).await?
+                search(store, &of).await?
             };
-            let run = match number {
-                Some(number) => store.run(number).await?,
-                None => None,
-            };
-            Ok::<_, StoreError>((found, run))
+            // The page is only for callers who see every source.
+            let holds = daemon.board.holds(|_, _| true).await?;
+            let runs = FoundRuns::search(store, holds, &of).await?;
+            Ok::<_, StoreError>((found, runs))
         })
         .await?;
-    let nothing = found.is_empty() && sources.is_empty() && run.is_none();
+    let nothing = found.is_empty() && sources.is_empty() && runs.is_empty();
     let main = html! {
         (layout::breadcrumbs(&[("/", "Home")], "Search"))
         h1 { "Search" }
-        @if words.is_empty() { p { "Enter words of a name, an id, an e-mail address or a login name." } }
+        @if words.is_empty() { p { "Enter words of a name, an id, an e-mail address, a login name or a commit." } }
         @else {
             p role="status" { @if nothing { "Nothing found for “" (visible(&words)) "”." } @else { "Found for “" (visible(&words)) "”." } }
         }
@@ -79,7 +77,7 @@ async fn everything(
             h2 { "Sources" }
             ul { @for name in &sources { li { a href=(link::source(name)) { (name) } } } }
         }
-        @if let Some(run) = &run { h2 { "Runs" } ul { li { (link::run(run.id)) } } }
+        (runs.sections())
         @for (kind, page) in &found { (section(*kind, page, &words)) }
         @if nothing && !words.is_empty() {
             p.small { "What stands in the middle of a text is looked for only among the first resources of each kind." }

@@ -3,14 +3,13 @@
 //!
 //! [`SourceTab`] lists them. Each handler reads what its tab shows, and only that.
 
-use super::holds::{self, HoldPlace};
+use super::holds;
 use super::plan::{self, PlanPageQuery};
 use super::{chart, export, layout, link, source_status, time, value};
 use crate::daemon::api;
-use crate::daemon::api::holds::may_see_hold;
 use crate::daemon::handle::{DaemonHandle, HandlerError};
 use crate::diagnostic::{plural, visible};
-use crate::document::{HoldState, HoldView, PassOutcome, PlanDocument, SourceState, SourceView};
+use crate::document::{PassOutcome, PlanDocument, SourceState, SourceView};
 use crate::http::problem::HttpProblem;
 use crate::http::{Caller, PathParams, Permission, QueryParams, Route};
 use crate::store::Store;
@@ -23,8 +22,8 @@ use serde::Deserialize;
 const PASSES: u32 = 50;
 
 #[derive(Debug, Deserialize)]
-struct SourcePageParam {
-    source: String,
+pub(super) struct SourcePageParam {
+    pub source: String,
 }
 
 /// The message after a form.
@@ -34,9 +33,23 @@ struct SourcePageQuery {
     done: Option<String>,
 }
 
+/// The page of the history: after so many newer passes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HistoryPageQuery {
+    from: u32,
+}
+
+/// A source, and what its tabs count.
+pub(super) struct SourceWithCounts {
+    pub source: SourceView,
+    /// How many passes are kept.
+    passes: usize,
+}
+
 /// A page of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum SourceTab {
+pub(super) enum SourceTab {
     Overview,
     Plan,
     Holds,
@@ -63,7 +76,7 @@ impl SourceTab {
         }
     }
 
-    fn path(self, source: &str) -> String {
+    pub fn path(self, source: &str) -> String {
         let path = link::source(source);
         match self {
             Self::Overview => path,
@@ -72,9 +85,11 @@ impl SourceTab {
     }
 
     /// How many of what the tab shows there are, if it is worth a number.
-    fn count(self, state: &SourceState) -> usize {
+    fn count(self, of: &SourceWithCounts) -> usize {
+        let state = &of.source.state;
         match self {
-            Self::Overview | Self::History => 0,
+            Self::Overview => 0,
+            Self::History => of.passes,
             Self::Plan => usize::try_from(plan::step_count(state)).unwrap_or(usize::MAX),
             Self::Holds => state.held.len(),
             Self::Diagnostics => state.errors + state.warnings,
@@ -93,12 +108,6 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
         ),
         Route::page(
             Method::GET,
-            "/sources/{source}/holds",
-            Permission::Read,
-            holds_page,
-        ),
-        Route::page(
-            Method::GET,
             "/sources/{source}/diagnostics",
             Permission::Read,
             diagnostics,
@@ -113,12 +122,12 @@ pub(super) fn routes() -> Vec<Route<DaemonHandle>> {
 }
 
 /// Reads a source, and with `more` what a tab shows of it.
-async fn read<T: Send + 'static, F>(
+pub(super) async fn read<T: Send + 'static, F>(
     handle: &DaemonHandle,
     caller: &Caller,
     name: String,
     more: impl FnOnce(Store, SourceView) -> F + Send + 'static,
-) -> Result<(SourceView, T), HttpProblem>
+) -> Result<(SourceWithCounts, T), HttpProblem>
 where
     F: Future<Output = Result<T, HandlerError>>,
 {
@@ -130,15 +139,20 @@ where
             let source = status.sources.into_iter().next();
             let source =
                 source.ok_or_else(|| HttpProblem::not_found(format!("no source `{name}`")))?;
+            let passes = daemon.store.count_passes(&source.name).await?;
             let more = more(daemon.store.clone(), source.clone()).await?;
-            Ok::<_, HandlerError>((source, more))
+            Ok::<_, HandlerError>((SourceWithCounts { source, passes }, more))
         })
         .await
 }
 
-/// The last passes of a source, newest first.
-async fn passes(store: Store, source: SourceView) -> Result<Vec<SourceState>, HandlerError> {
-    let passes = store.passes(Some(&source.name), PASSES).await?;
+/// The passes of a source after so many newer ones, newest first.
+async fn passes(
+    store: Store,
+    source: SourceView,
+    from: u32,
+) -> Result<Vec<SourceState>, HandlerError> {
+    let passes = store.passes(Some(&source.name), from, PASSES).await?;
     // Another release may have written passes in another form. One that cannot be read is left out.
     let passes = passes
         .iter()
@@ -147,14 +161,14 @@ async fn passes(store: Store, source: SourceView) -> Result<Vec<SourceState>, Ha
 }
 
 /// The frame of the pages of a source: the way to it, its name and the tabs.
-fn frame(
+pub(super) fn frame(
     (handle, caller): (&DaemonHandle, &Caller),
-    source: &SourceView,
+    of: &SourceWithCounts,
     tab: SourceTab,
     done: Option<&str>,
     main: &Markup,
 ) -> Result<Markup, HttpProblem> {
-    let name = &source.name;
+    let name = &of.source.name;
     let home = [("/", "Home"), ("/sources", "Sources")];
     let path = link::source(name);
     let within = [home[0], home[1], (&*path, &**name)];
@@ -165,7 +179,7 @@ fn frame(
         nav.tabs aria-label={ "Source " (name) } {
             ul {
                 @for other in SourceTab::ALL {
-                    @let count = other.count(&source.state);
+                    @let count = other.count(of);
                     li { a href=(other.path(name)) aria-current=[(other == tab).then_some("page")] {
                         (other.name()) @if count > 0 { " " span.count { (count) } }
                     } }
@@ -190,26 +204,27 @@ async fn overview(
 ) -> Result<Markup, HttpProblem> {
     let more = async |store: Store, of: SourceView| {
         let days = chart::steps_by_day(&store, |source| *source == *of.name).await?;
-        Ok((days, passes(store, of).await?))
+        Ok((days, passes(store, of, 0).await?))
     };
-    let (source, (days, passes)) = read(&handle, &caller, name, more).await?;
+    let (of, (days, passes)) = read(&handle, &caller, name, more).await?;
+    let source = &of.source;
     let approves = holds::caller_may_approve(&handle, &caller);
     let back = link::source(&source.name);
     let main = html! {
         section #state data-live aria-label="State" {
-            (source_status::why_line(&source))
+            (source_status::why_line(source))
             @if let Some(effects) = &source.state.effects { p.effects { "The last plan: " strong { (effects) } } }
-            (source_status::facts(&source))
+            (source_status::facts(source))
             (commits(&source.state))
         }
-        @if layout::is_operator(&caller) { (action_forms(&source, &caller, &back)) }
-        (export::section(&source, &caller, approves, &back))
+        @if layout::is_operator(&caller) { (action_forms(source, &caller, &back)) }
+        (export::section(source, &caller, approves, &back))
         (chart::steps_section(&days))
         (chart::passes_section(&passes))
     };
     frame(
         (&handle, &caller),
-        &source,
+        &of,
         SourceTab::Overview,
         asked.done.as_deref(),
         &main,
@@ -244,45 +259,6 @@ async fn plan_page(
     frame((&handle, &caller), &source, SourceTab::Plan, None, &main)
 }
 
-async fn holds_page(
-    State(handle): State<DaemonHandle>,
-    caller: Caller,
-    PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
-    QueryParams(asked): QueryParams<SourcePageQuery>,
-) -> Result<Markup, HttpProblem> {
-    let of = name.clone();
-    let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
-    let seen = caller.clone();
-    let waiting: Vec<HoldView> = handle
-        .query(async move |daemon| {
-            let is_seen = |source: &str, hold: &HoldState| {
-                *source == *of && may_see_hold(&seen, source, hold)
-            };
-            daemon.board.holds(is_seen).await
-        })
-        .await?;
-    let back = SourceTab::Holds.path(&source.name);
-    let place = HoldPlace {
-        caller: &caller,
-        approves: holds::caller_may_approve(&handle, &caller),
-        back: &back,
-        listed: usize::MAX,
-    };
-    let main = html! {
-        section #holds data-live aria-label="Holds" {
-            @for view in &waiting { (holds::card(view, place)) }
-            @if waiting.is_empty() { p { "No holds." } }
-        }
-    };
-    frame(
-        (&handle, &caller),
-        &source,
-        SourceTab::Holds,
-        asked.done.as_deref(),
-        &main,
-    )
-}
-
 /// How many diagnostics there are, by severity.
 fn found(state: &SourceState) -> String {
     let notes = state
@@ -305,7 +281,7 @@ async fn diagnostics(
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
 ) -> Result<Markup, HttpProblem> {
     let (source, ()) = read(&handle, &caller, name, async |_, _| Ok(())).await?;
-    let state = &source.state;
+    let state = &source.source.state;
     let main = html! {
         section #findings data-live aria-label="Diagnostics" {
             @if state.findings.is_empty() { p { "None." } }
@@ -328,15 +304,20 @@ async fn history(
     State(handle): State<DaemonHandle>,
     caller: Caller,
     PathParams(SourcePageParam { source: name }): PathParams<SourcePageParam>,
+    QueryParams(HistoryPageQuery { from }): QueryParams<HistoryPageQuery>,
 ) -> Result<Markup, HttpProblem> {
-    let (source, passes) = read(&handle, &caller, name, passes).await?;
-    frame(
-        (&handle, &caller),
-        &source,
-        SourceTab::History,
-        None,
-        &passes_table(&passes),
-    )
+    let path = SourceTab::History.path(&name);
+    let more = async move |store, source| passes(store, source, from).await;
+    let (source, passes) = read(&handle, &caller, name, more).await?;
+    let end = from.saturating_add(PASSES);
+    let main = html! {
+        (passes_table(&passes))
+        nav.pages aria-label="Pages of the history" {
+            @if from > 0 { a href={ (path) "?from=" (from.saturating_sub(PASSES)) } rel="prev" { "Newer passes" } }
+            @if (end as usize) < source.passes { a href={ (path) "?from=" (end) } rel="next" { "Earlier passes" } }
+        }
+    };
+    frame((&handle, &caller), &source, SourceTab::History, None, &main)
 }
 
 fn action_forms(source: &SourceView, caller: &Caller, back: &str) -> Markup {
@@ -385,6 +366,23 @@ fn commits(pass: &SourceState) -> Markup {
     }
 }
 
+/// The result of a pass. The run that it names is a link.
+fn result(pass: &SourceState) -> Markup {
+    let run = pass.run.filter(|_| pass.outcome == PassOutcome::Applied);
+    let named = run.and_then(|run| {
+        let words = format!("run {run}");
+        let (before, after) = pass.reason.split_once(&words)?;
+        // Not the beginning of a longer number.
+        let ends = !after.starts_with(|c: char| c.is_ascii_digit());
+        ends.then(|| html! { (value::prose(before)) (link::run(run)) (value::prose(after)) })
+    });
+    match (named, run) {
+        (Some(named), _) => named,
+        (None, Some(run)) => html! { (value::prose(&pass.reason)) " " (link::run(run)) },
+        (None, None) => value::prose(&pass.reason),
+    }
+}
+
 fn passes_table(passes: &[SourceState]) -> Markup {
     html! {
         section #passes data-live aria-label="Passes" {
@@ -398,8 +396,7 @@ fn passes_table(passes: &[SourceState]) -> Markup {
                         tr {
                             td data-label="When" { @if let Some(mark) = &pass.last_attempted { (time::relative(mark.at)) } }
                             td data-label="Result" {
-                                (value::prose(&pass.reason))
-                                @if let Some(run) = pass.run.filter(|_| pass.outcome == PassOutcome::Applied) { " " (link::run(run)) }
+                                (result(pass))
                                 (commits(pass))
                             }
                             td data-label="Revision" { @if let Some(mark) = &pass.last_attempted { (link::revision(&mark.revision)) } }

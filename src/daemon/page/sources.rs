@@ -90,7 +90,10 @@ fn row(source: &SourceView) -> Markup {
             }
             td data-label="Last change" { (commit(source)) }
             td data-label="Applied" {
-                @if let Some(mark) = &state.last_applied { (time::relative(mark.at)) } @else { span.nothing { "never" } }
+                @if let Some(mark) = &state.last_applied {
+                    (time::relative(mark.at))
+                    @if let Some(run) = mark.run { ", " (link::run(run)) } @else { " " (link::revision(&mark.revision)) }
+                } @else { span.nothing { "never" } }
             }
             td data-label="Lag" {
                 @if let Some(since) = state.behind_since { (span(Utc::now() - since)) } @else { span.nothing { "none" } }

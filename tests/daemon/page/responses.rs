@@ -209,6 +209,29 @@ fn everything_with_a_name_is_found_from_anywhere() {
         assert!(find(q).contains(&link), "{q}: {}", find(q));
     }
     assert!(find("nothing-like-it").contains("Nothing found"));
+    site.ws
+        .sql("UPDATE users SET last_name = 'Weiß', first_name = 'Ossi' WHERE external_id = 'u-3'");
+    for q in ["weiss", "Wei%C3%9F", "WEISS", "ossi", "eiss"] {
+        assert!(
+            find(q).contains("href=\"/resources/User/u-3\""),
+            "{q}: {}",
+            find(q)
+        );
+    }
+    // A hold by its id.
+    let hold = site
+        .get("/sources/customers/holds", &site.login("ada"))
+        .hold();
+    let link = format!("href=\"/sources/customers/holds?hold={hold}#hold-customers-{hold}\"");
+    assert!(find(&hold).contains(&link), "{}", find(&hold));
+    assert!(find(&hold[..6]).contains(&link), "{}", find(&hold));
+    // A run by the revision that it applied, which is of a folder here.
+    let revision = site
+        .ws
+        .value("SELECT revision FROM runs WHERE id = 2")
+        .expect("a run");
+    let short = &revision[..9];
+    assert!(find(short).contains("href=\"/runs/2\""), "{}", find(short));
     assert!(find("%3Cb%3E").contains("&lt;b&gt;"));
     let list = site.get("/resources?kind=User&q=u-12", &cookie);
     for words in [
@@ -223,6 +246,100 @@ fn everything_with_a_name_is_found_from_anywhere() {
     assert_eq!(none.status, 200, "{}", none.text);
     let none = site.get("/resources?kind=User&source=partners", &cookie);
     assert!(none.text.contains("No resources found"), "{}", none.text);
+}
+
+#[test]
+fn every_entry_of_the_audit_log_is_reached_page_by_page() {
+    for ws in each("log") {
+        let engine = ws.engine;
+        let site = Site::on(ws, "", |_| {});
+        let cookie = site.login("vera");
+        // Several in one millisecond, which a page may part.
+        let acts = (0..450).map(|n| {
+            format!(
+                "({}, {n}, 'eva', 'noted', 'number-{n}.', 'why')",
+                1000 + n / 7
+            )
+        });
+        let acts: Vec<String> = acts.collect();
+        site.ws.sql(&format!(
+            "INSERT INTO acts (at, id, actor, act, subject, reason) VALUES {}",
+            acts.join(", ")
+        ));
+        let (mut found, mut pages, mut path) = (Vec::new(), 0, "/acts".to_owned());
+        loop {
+            let page = site.get(&path, &cookie);
+            found.extend(page.after("data-label=\"Subject\">number-"));
+            pages += 1;
+            match page.text.split_once("\" rel=\"next\">Earlier acts") {
+                Some((before, _)) => {
+                    let (_, next) = before.rsplit_once("href=\"").expect("a link");
+                    path = next.replace("&amp;", "&");
+                }
+                None => break,
+            }
+        }
+        let numbers: BTreeSet<String> = found.iter().cloned().collect();
+        assert_eq!(
+            (numbers.len(), found.len(), pages),
+            (450, 450, 3),
+            "{engine}"
+        );
+    }
+}
+
+#[test]
+fn large_holds_have_pages_and_every_box_has_a_name() {
+    let crowd = |leave: usize, groups: usize, levels: usize| {
+        let group = "groups: [FOC_Admin]";
+        let level = "accounts: [{account: crowd, level: administrator}]";
+        let (first, second) = (1000 + leave, 1000 + leave + groups);
+        account("crowd", "")
+            + &users(first..second, "crowd", group)
+            + &users(second..second + levels, "crowd", level)
+            + &users(second + levels..1400, "crowd", "")
+    };
+    let site = Site::with("  - {name: crowd, directory: crowd}\n", |ws| {
+        ws.write("crowd/all.yaml", crowd(0, 0, 0));
+    });
+    let cookie = site.login("ada");
+    site.until("/runs", &cookie, "create 402");
+    site.ws.write("crowd/all.yaml", crowd(110, 110, 110));
+    let path = "/sources/crowd/holds";
+    let mut page = site.until(path, &cookie, "110 people are deactivated");
+    let (mut holds, mut pages) = (BTreeSet::new(), 1);
+    loop {
+        assert!(page.text.len() < 100_000, "{}", page.text.len());
+        for hold in page.after("form class=\"act\" method=\"post\" action=\"/holds/") {
+            holds.insert(hold.trim_end_matches("/approve").to_owned());
+        }
+        // Each of the hundred that are listed.
+        for item in page.text.split("type=\"checkbox\"").skip(1) {
+            let (item, _) = item.split_once("</label>").expect("its label");
+            assert!(item.contains("Karin Åslund"), "{item}");
+        }
+        match page.text.split_once("\" rel=\"next\">Next holds") {
+            Some((before, _)) => {
+                let (_, next) = before.rsplit_once("href=\"").expect("a link");
+                page = site.get(next, &cookie);
+                pages += 1;
+            }
+            None => break,
+        }
+    }
+    assert!(
+        holds.len() >= 2 && pages >= 2,
+        "{holds:?} on {pages} pages: {}",
+        page.text
+    );
+    // A link to a hold leads to its page.
+    for hold in &holds {
+        let page = site.get(&format!("{path}?hold={hold}"), &cookie);
+        assert!(
+            page.text.contains(&format!("id=\"hold-crowd-{hold}\"")),
+            "{hold}"
+        );
+    }
 }
 
 #[test]
@@ -271,7 +388,13 @@ fn every_page_shows_the_same_on_both_engines() {
                 "10 users lose access: u-11",
             ],
         );
-        shows("/sources/customers/history", &["as run 2"]);
+        shows(
+            "/sources/customers/history",
+            &[
+                "as <a href=\"/runs/2\">run 2</a>",
+                "History <span class=\"count\">",
+            ],
+        );
         shows(
             "/search?q=acme",
             &["/resources/Account/acme", "/resources/Address/at-acme"],
@@ -283,6 +406,17 @@ fn every_page_shows_the_same_on_both_engines() {
         shows("/resources/User/u-1", &["Karin Åslund", "Set by customers"]);
         shows("/runs", &["update 1"]);
         shows("/runs/2", &["Account: update 1"]);
+        // Who the people are, beside their ids.
+        shows(
+            "/runs/1",
+            &["/resources/User/u-1\">User/u-1</a> Karin Åslund"],
+        );
+        shows(
+            "/sources/customers/plan",
+            &["/resources/User/u-11\">User/u-11</a> Karin Åslund"],
+        );
+        // It would only be created, so only the plan knows the name.
+        shows("/sources/prospects/plan", &["User/u-50</a> Karin Åslund"]);
     }
 }
 
@@ -315,6 +449,86 @@ fn a_field_that_was_changed_outside_shows_what_is_stored_and_what_is_declared() 
     // What set the fields is said once.
     assert_eq!(page.matches("Set by customers").count(), 1, "{page}");
     assert!(page.contains("<a class=\"key\" href=\"/resources/Account/acme\">acme</a>"));
+}
+
+/// The row of a field on the page of a resource.
+fn field_row<'p>(page: &'p str, field: &str) -> &'p str {
+    let begin = format!("data-label=\"Field\">{field}<");
+    let (_, row) = page.split_once(&begin).expect("the field");
+    row.split_once("</tr>").expect("its end").0
+}
+
+#[test]
+fn a_list_and_a_field_that_no_run_set_show_what_is_declared_instead() {
+    let adopted =
+        "INSERT INTO tags (external_id, name, description) VALUES ('old', 'Old', 'As it was')";
+    for ws in each("drift") {
+        let engine = ws.engine;
+        let site = Site::on(ws, "", |_| {});
+        let (cookie, ada) = (site.login("vera"), site.login("ada"));
+        site.ws.sql(adopted);
+        // What was adopted as it was declared has no change that set it.
+        site.ws.write(
+            "manifests/adopted.yaml",
+            "tags: [{externalId: old, name: Old, description: As it was}]\n",
+        );
+        site.until("/runs", &cookie, "adopt 1");
+        for source in ["customers", "partners", "prospects"] {
+            let csrf = site.get("/", &ada).csrf();
+            let fields = [("csrf", &*csrf), ("reason", "a test"), ("back", "/")];
+            let path = format!("/sources/{source}/suspend");
+            assert_eq!(site.post(&path, &ada, &fields).status, 303);
+        }
+        for change in [
+            "UPDATE tags SET description = 'By hand' WHERE external_id = 'old'",
+            "UPDATE user_accounts SET level = 'administrator' WHERE user_id = 'u-1'",
+            "DELETE FROM user_groups WHERE user_id = 'u-1'",
+            "INSERT INTO user_groups (user_id, value) VALUES ('u-2', 'FOC_Admin')",
+        ] {
+            site.ws.sql(change);
+        }
+        let shows = |id: &str, field: &str, words: &[&str]| {
+            let page = site.get(&format!("/resources/{id}"), &cookie).text;
+            let row = field_row(&page, field);
+            for word in words {
+                assert!(row.contains(word), "{engine} {id} {field} {word}: {row}");
+            }
+        };
+        let outside = "changed outside Roster";
+        shows(
+            "Tag/old",
+            "description",
+            &[outside, "By hand", "another value; see"],
+        );
+        shows(
+            "User/u-1",
+            "groups",
+            &[
+                outside,
+                "<dt>Declared</dt><dd><ul class=\"members\"><li>FOC_User",
+            ],
+        );
+        shows(
+            "User/u-1",
+            "accounts",
+            &[outside, "administrator", "<dt>Declared</dt>"],
+        );
+        shows("User/u-2", "groups", &[outside, "FOC_Admin"]);
+        // What nobody changed is not marked.
+        let page = site.get("/resources/User/u-2", &cookie).text;
+        for field in ["accounts", "email", "status"] {
+            assert!(
+                !field_row(&page, field).contains(outside),
+                "{engine} {field}"
+            );
+        }
+        assert!(
+            !site
+                .get("/resources/User/u-3", &cookie)
+                .text
+                .contains(outside)
+        );
+    }
 }
 
 #[test]
@@ -522,6 +736,8 @@ fn every_link_leads_somewhere_and_nothing_hostile_is_markup() {
     assert!(
         missing.text.contains("&lt;script&gt;") && missing.text.contains("Go to the home page")
     );
+    // Somebody with a browser has no command line.
+    assert!(!missing.text.contains("roster get"), "{}", missing.text);
 }
 
 /// Follows the ways to more of something to the end; the users that it names, and how many pages there were.
@@ -573,6 +789,15 @@ fn all_of_a_long_plan_and_of_a_long_run_is_reached_page_by_page() {
     let run = format!("/runs/{}", run.split('"').next().expect("its number"));
     let (changed, pages) = all_users(&site, &cookie, &run);
     assert_eq!((changed, pages), (wanted(1000), 5));
+    // The counts are those of the run, not of the page.
+    let first = site.get(&run, &cookie).text;
+    for words in [
+        "Account create 1, Address create 1, User create 320",
+        "User: create 320",
+    ] {
+        assert!(first.contains(words), "{words}: {first}");
+    }
+    assert!(first.contains(" on this page)"), "{first}");
     // A hold of more resources than its card lists leads to all of them.
     site.ws.write(
         "grown/all.yaml",
@@ -781,6 +1006,17 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
     for words in ["Account/acme", "User/u-1", "customers", "all.yaml:1"] {
         assert!(inbox.text.contains(words), "{words}: {}", inbox.text);
     }
+    for (kind, status, found) in [
+        ("Account", "pending", true),
+        ("Account", "blocked", false),
+        // Only accounts wait for an approval.
+        ("User", "pending", true),
+    ] {
+        let list = site.get(&format!("/resources?kind={kind}&status={status}"), &cookie);
+        assert_eq!(list.status, 200, "{}", list.text);
+        let has = !list.text.contains("No resources found");
+        assert_eq!(has, found, "{kind} {status}: {}", list.text);
+    }
     let csrf = inbox.csrf();
     let fields = |kind: &'static str, id: &'static str, reason: &'static str| {
         [
@@ -828,6 +1064,9 @@ fn a_pending_account_is_decided_in_the_inbox_and_a_user_blocked_on_its_page() {
         page.text
     );
     assert!(page.text.contains("stolen card"), "{}", page.text);
+    let blocked = site.get("/resources?kind=User&status=blocked", &cookie);
+    let ids = blocked.after("name=\"ids\" value=\"");
+    assert_eq!(ids, ["u-1"], "{}", blocked.text);
     let list = "/resources?kind=User&q=u-1&source=customers";
     let list = site.get(list, &cookie);
     for words in [">blocked<", "name=\"source\" value=\"customers\""] {
