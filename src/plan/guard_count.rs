@@ -17,7 +17,6 @@ use super::rules::GuardLimit;
 use crate::check::{PlannedChange, PlannedOutcome, PlannedState};
 use crate::kinds;
 use crate::model::{CompactText, FieldChange, FieldRef, HeldStep, Key, KeyedList};
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One step under a budget.
@@ -72,14 +71,20 @@ pub(super) fn count_effects(context: &PlanContext<'_>, left: &PlanRemainder) -> 
     let planned = DeltaLayer::planned(&left.effects);
     let none = BTreeSet::new();
     let found = effects::compare(context.stored, &[&planned], &none, EffectFilter::Budgeted);
-    let decided = LazyCell::new(|| decided_effects(context, left));
+    let has_decided_cause = |it: &FoundEffect| {
+        let mut own = it.causes.iter().filter(|cause| cause.key == it.effect.key);
+        own.any(|cause| !is_open(context, left, cause))
+    };
+    let decided = if found.found.iter().any(has_decided_cause) {
+        decided_effects(context, left)
+    } else {
+        BTreeSet::new()
+    };
     // Whoever decided about the step of somebody has decided whether that person has access, also where
     // an account comes or goes with it. What takes something only together with an open step was not
     // decided.
     let is_decided = |budget: EffectBudget, it: &FoundEffect| {
-        let mut own = it.causes.iter().filter(|cause| cause.key == it.effect.key);
-        own.any(|cause| !is_open(context, left, cause))
-            && (!budget.takes() || decided.contains(&identity(&it.effect)))
+        has_decided_cause(it) && (!budget.takes() || decided.contains(&identity(&it.effect)))
     };
     let mut subjects: BTreeMap<EffectBudget, BTreeMap<Key, BTreeSet<EffectCause>>> =
         BTreeMap::new();
